@@ -1,0 +1,47 @@
+# `make demo` and `make test` need nothing but Python 3.11+ (with venv) and make; all else is installed into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help demo test check lint types bench lock clean
+help:
+	@echo "make demo    install what is needed and play a conversation through the whole service"
+	@echo "make test    install what is needed and run the tests"
+	@echo "make check   lint + types + test"
+	@echo "make bench   benchmark (not yet)"
+	@echo "make lock    renew the lock files (needs uv)"
+	@echo "make clean   remove .venv, .chasqui and build"
+
+$(READY): pyproject.toml requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Chasqui needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(READY)
+	@exec $(BIN)/chasqui demo
+
+test: $(READY)
+	@exec $(BIN)/pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+check: lint types test
+
+bench:
+	@echo "not yet"
+
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+		--no-header --upgrade --quiet pyproject.toml --extra dashboard -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+		--no-header --upgrade --quiet pyproject.toml --all-extras -o requirements-dev.lock
+
+clean:
+	rm -rf .venv .chasqui build

@@ -1,0 +1,31 @@
+"""The values that travel between routing, providers and the reply cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from worker.ai.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class AiRequest:
+    """A complete rendered request. Both texts together are what a reply may depend on, and so its cache key.
+
+    system: instructions and reply schema. user: one JSON text with catalogue context, session (only where the message
+    needs it) and the customer's message.
+    """
+
+    system: str
+    user: str
+    max_output_tokens: int = 700
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One complete answer of a provider: its text, what it is billed for, and how long it took."""
+
+    provider: str
+    model: str
+    text: str
+    usage: Usage
+    latency_ms: float

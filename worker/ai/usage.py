@@ -1,0 +1,14 @@
+"""Tokens of one call to a language model, as its answer counts them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Billed tokens. `cached_tokens` is the part of `prompt_tokens` billed at the cached price."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0

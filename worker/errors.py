@@ -1,0 +1,106 @@
+"""Every error Chasqui raises. Facts are attributes; a foreign exception is translated once, where it enters.
+
+ChasquiError
+├── ConfigurationError        a setting, a file or the machine is not fit; the text says what to do
+├── CommandError              a command line request cannot be done; the text is shown as it is
+├── BadPayload                an inbound payload or message cannot be read; `reason` goes to `whatsapp:rejected`
+├── StepFailed                a task failed; carries only the kind of error, never a value
+└── ProviderError             a call to a language model brought no usable answer
+    ├── ProviderTimeout       no complete answer before the deadline
+    ├── ProviderUnavailable   connection refused, cut, or an answer 5xx
+    ├── ProviderRateLimited   429; `retry_after_s` where the provider named a wait
+    ├── ProviderDenied        401, 402, 403: the key or the balance
+    ├── RequestRefused        400, 404, 413, 422 or a content filter: about this request, not about the provider
+    └── UnreadableAnswer      not what the wire format promises: garbage, empty, truncated, or not the reply schema
+"""
+
+from __future__ import annotations
+
+from worker.ai.usage import Usage
+
+
+class ChasquiError(Exception):
+    """Root of all errors raised on purpose."""
+
+
+class ConfigurationError(ChasquiError):
+    """The surroundings are not fit to run in; the message says how to mend them."""
+
+
+class CommandError(ChasquiError):
+    """A command cannot do what it was asked; the message is one clear line for the person who typed it."""
+
+
+class BadPayload(ChasquiError):
+    """An inbound payload or message that cannot be read. `reason` is written for the gateway's developer."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class StepFailed(ChasquiError):
+    """A task of the chain failed. Holds the kind of the error only, so that no value reaches a log or Flower."""
+
+    def __init__(self, task: str, kind: str) -> None:
+        super().__init__(f"{task}: {kind}")
+        self.task = task
+        self.kind = kind
+
+
+class ProviderError(ChasquiError):
+    """A call to a language model brought no usable answer.
+
+    provider: its name. detail: what happened, without keys, texts or URLs with queries. usage: the tokens the answer
+    was billed for, where it came with figures although it could not be used.
+    """
+
+    kind = "error"
+
+    def __init__(self, provider: str, detail: str, *, usage: Usage | None = None) -> None:
+        super().__init__(f"{provider}: {self.kind}: {detail}")
+        self.provider = provider
+        self.detail = detail
+        self.usage = usage
+
+
+class ProviderTimeout(ProviderError):
+    """No complete answer before the deadline."""
+
+    kind = "timeout"
+
+
+class ProviderUnavailable(ProviderError):
+    """Connection refused or cut, or an answer 5xx. `retry_after_s`: the wait it named, if any."""
+
+    kind = "unavailable"
+
+    def __init__(
+        self, provider: str, detail: str, *, retry_after_s: float | None = None, usage: Usage | None = None
+    ) -> None:
+        super().__init__(provider, detail, usage=usage)
+        self.retry_after_s = retry_after_s
+
+
+class ProviderRateLimited(ProviderUnavailable):
+    """HTTP 429. `retry_after_s`: from the header or the body, None where neither names a wait."""
+
+    kind = "rate_limited"
+
+
+class ProviderDenied(ProviderError):
+    """HTTP 401, 402 or 403 (Gemini: also 400 with API_KEY_INVALID): the key is wrong or the balance empty."""
+
+    kind = "denied"
+
+
+class RequestRefused(ProviderError):
+    """HTTP 400, 404, 413, 422, or a content filter: it counts against this request, not against the provider."""
+
+    kind = "refused"
+
+
+class UnreadableAnswer(ProviderError):
+    """The answer is not what the wire format promises: garbage, empty, truncated, or not the reply schema."""
+
+    kind = "unreadable"

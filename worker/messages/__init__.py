@@ -1,0 +1,1 @@
+"""What WhatsApp sends us (`inbound`) and what we send back (`reply`)."""

@@ -1,0 +1,1 @@
+"""What a reply cost and how long it took: recording and reporting."""

@@ -1,0 +1,78 @@
+"""The environment, read once into one frozen value. Nothing else in the project reads environment variables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from worker.errors import ConfigurationError
+
+
+class Settings(BaseModel):
+    """Field names in upper case are the environment variables (design: one name everywhere). Times in seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    database_url: SecretStr | None = None
+    redis_url: SecretStr | None = None
+    cache_redis_url: SecretStr | None = None
+    broker_url: SecretStr | None = None
+
+    openai_api_key: SecretStr | None = None
+    gemini_api_key: SecretStr | None = None
+    deepseek_api_key: SecretStr | None = None
+    openai_base_url: str | None = None
+    gemini_base_url: str | None = None
+    deepseek_base_url: str | None = None
+    providers_file: Path | None = None
+
+    flow_lease_s: float = Field(15.0, gt=0)
+    ai_deadline_s: float = Field(30.0, gt=0)
+    sweep_every_s: float = Field(2.0, gt=0)
+    batch_max: int = Field(32, ge=1, le=1000)
+
+    shop_name: str = Field("el supermercado", max_length=80)
+    log_format: str = Field("auto", pattern="^(auto|json|console)$")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @property
+    def cache_url(self) -> SecretStr | None:
+        """Where the four cache layers live: `CACHE_REDIS_URL`, or else the durable Redis."""
+        return self.cache_redis_url or self.redis_url
+
+    @property
+    def celery_broker_url(self) -> SecretStr | None:
+        """Celery's broker: `BROKER_URL`, or else the durable Redis."""
+        return self.broker_url or self.redis_url
+
+    def required(self, name: str) -> str:
+        """The plain value of a connection setting; ConfigurationError with the way out where it is unset."""
+        value: SecretStr | None = getattr(self, name)
+        if value is None:
+            raise ConfigurationError(
+                f"{name.upper()} is not set. Set it, or use a command that starts the embedded servers (chasqui up)."
+            )
+        return value.get_secret_value()
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Settings from a mapping of environment variables; an empty value counts as unset.
+
+    Raises ConfigurationError naming each variable that does not fit and why, never its value.
+    """
+    given = {name: environ[name.upper()] for name in Settings.model_fields if environ.get(name.upper())}
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as exc:
+        reasons = "; ".join(f"{str(error['loc'][0]).upper()}: {error['msg']}" for error in exc.errors())
+        raise ConfigurationError(f"environment: {reasons}") from None
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process, read at first use."""
+    return read_settings(os.environ)
