@@ -1,0 +1,67 @@
+"""Engines and connections. The URL comes from outside; every socket and every statement has a time limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.pool import NullPool
+
+CONNECT_TIMEOUT_S = 5
+STATEMENT_TIMEOUT_MS = 10_000
+#: How long the kernel tries to get bytes to a silent server before the connection counts as lost.
+TCP_USER_TIMEOUT_MS = 10_000
+
+
+def normalised(url: str) -> URL:
+    """The URL with the psycopg2 driver named: a plain `postgresql://` means another driver since SQLAlchemy 2.1."""
+    parsed = make_url(url)
+    if parsed.drivername in ("postgres", "postgresql"):
+        parsed = parsed.set(drivername="postgresql+psycopg2")
+    return parsed
+
+
+def connection_arguments(statement_timeout_ms: int) -> dict[str, Any]:
+    """libpq settings: time limits, UTC, and a name that operators see in pg_stat_activity."""
+    return {
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "application_name": "chasqui",
+        "options": f"-c statement_timeout={statement_timeout_ms} -c timezone=UTC",
+    }
+
+
+def make_engine(url: str, *, pool_size: int = 5, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS) -> Engine:
+    """An engine for one process, to be made after any fork. Every statement commits by itself: each of ours is one call
+    of a database function. Errors never show parameters, which hold what customers wrote.
+    """
+    return create_engine(
+        normalised(url),
+        isolation_level="AUTOCOMMIT",
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=CONNECT_TIMEOUT_S,
+        pool_recycle=1_800,
+        hide_parameters=True,
+        connect_args=connection_arguments(statement_timeout_ms),
+    )
+
+
+@contextmanager
+def connect(url: str, *, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS) -> Iterator[Connection]:
+    """One connection of its own, with transactions, closed at the end."""
+    engine = create_engine(
+        normalised(url),
+        poolclass=NullPool,
+        hide_parameters=True,
+        connect_args=connection_arguments(statement_timeout_ms),
+    )
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()

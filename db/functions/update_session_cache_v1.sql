@@ -1,0 +1,110 @@
+-- The one commit that ends turns: session, reply, order and message state together, for a whole batch.
+-- session_data: {"lease_s", "max_messages", "max_chars", "session_ttl_s", "turns": [{"token", "customer_phone",
+-- "message_ids": [..], "state": "answered" | "closed" | "dead", "reply": {..} | null, "outcome": {..} | null,
+-- "error": text | null, "order": {"total", "currency", "address", "items": [{"id", "name", "price", "quantity"}]} | null,
+-- "session": {"id", "session_state", "cart_data", "context_data"} | null}]}
+-- A turn commits only if its token is still the customer's, all its messages are unanswered, and no older one is.
+-- Returns {"committed": [{"token", "session_version"}], "next": [turns claimed in the same commit],
+--          "replies": [{"reply_id", "customer_phone", "reply"}] all not yet marked published of these customers, oldest first}.
+-- A token that committed before (the answer to the first call was lost) is reported again, with session_version null.
+create or replace function update_session_cache(session_data jsonb) returns jsonb
+language plpgsql as $$
+declare
+    batch jsonb := coalesce(session_data -> 'turns', '[]');
+    phones text[] := array(select distinct t ->> 'customer_phone' from jsonb_array_elements(batch) t order by 1);
+    fenced jsonb;
+    fenced_phones text[];
+    committed jsonb;
+    next_turns jsonb;
+    replies jsonb;
+begin
+    perform from turns where customer_phone = any (phones) order by customer_phone for update;
+
+    select coalesce(jsonb_agg(t), '[]'), array_agg(t ->> 'customer_phone') into fenced, fenced_phones
+    from jsonb_array_elements(batch) t
+    join turns held on held.customer_phone = t ->> 'customer_phone' and held.token = (t ->> 'token')::uuid
+    where jsonb_array_length(t -> 'message_ids') > 0
+      and not exists (
+        select from messages m
+        where m.customer_phone = held.customer_phone and m.state = 'accepted'
+          and m.id < (select max(i::bigint) from jsonb_array_elements_text(t -> 'message_ids') i)
+          and not t -> 'message_ids' @> to_jsonb(m.id))
+      and jsonb_array_length(t -> 'message_ids') = (
+        select count(*) from messages m
+        where m.id in (select i::bigint from jsonb_array_elements_text(t -> 'message_ids') i)
+          and m.customer_phone = held.customer_phone and m.state = 'accepted');
+
+    insert into events (kind, data)
+    select 'session_end', jsonb_build_object(
+        'session_id', s.id, 'state', s.session_state, 'messages', s.messages, 'reason', 'expired',
+        'duration_s', extract(epoch from s.updated_at - s.created_at)::bigint)
+    from customer_sessions s
+    join jsonb_array_elements(fenced) t
+      on t ->> 'customer_phone' = s.customer_phone and (t #>> '{session,id}')::uuid <> s.id;
+
+    with saved as (
+        insert into customer_sessions as s
+            (id, customer_phone, session_state, cart_data, context_data, messages, expires_at)
+        select (t #>> '{session,id}')::uuid, t ->> 'customer_phone', t #>> '{session,session_state}',
+               t #> '{session,cart_data}', t #> '{session,context_data}', jsonb_array_length(t -> 'message_ids'),
+               clock_timestamp() + make_interval(secs => (session_data ->> 'session_ttl_s')::double precision)
+        from jsonb_array_elements(fenced) t
+        where jsonb_typeof(t -> 'session') = 'object'
+        order by t ->> 'customer_phone'
+        on conflict (customer_phone) do update set
+            id = excluded.id, session_state = excluded.session_state, cart_data = excluded.cart_data,
+            context_data = excluded.context_data, version = nextval('session_version'), updated_at = clock_timestamp(),
+            expires_at = excluded.expires_at,
+            created_at = case when s.id = excluded.id then s.created_at else clock_timestamp() end,
+            messages = excluded.messages + case when s.id = excluded.id then s.messages else 0 end
+        returning s.customer_phone, s.version
+    )
+    select coalesce(jsonb_agg(jsonb_build_object('token', t ->> 'token', 'session_version', saved.version)), '[]')
+    into committed
+    from jsonb_array_elements(fenced) t left join saved on saved.customer_phone = t ->> 'customer_phone';
+
+    update messages m
+    set state = t ->> 'state', reply_id = (t ->> 'token')::uuid, answered_at = clock_timestamp(),
+        last_error = coalesce(t ->> 'error', m.last_error),
+        reply = case when m.id = last.id then nullif(t -> 'reply', 'null') end,
+        outcome = case when m.id = last.id then nullif(t -> 'outcome', 'null') end
+    from jsonb_array_elements(fenced) t
+    cross join lateral (select max(i::bigint) as id from jsonb_array_elements_text(t -> 'message_ids') i) last
+    where m.id in (select i::bigint from jsonb_array_elements_text(t -> 'message_ids') i);
+
+    with placed as (
+        insert into orders (customer_phone, reply_id, address, total, currency)
+        select t ->> 'customer_phone', (t ->> 'token')::uuid, t #>> '{order,address}',
+               (t #>> '{order,total}')::numeric, t #>> '{order,currency}'
+        from jsonb_array_elements(fenced) t
+        where jsonb_typeof(t -> 'order') = 'object'
+        on conflict (reply_id) do nothing
+        returning id, reply_id
+    )
+    insert into order_items (order_id, product_id, name, price, quantity)
+    select placed.id, (select p.id from products p where p.id = (item ->> 'id')::bigint), item ->> 'name',
+           (item ->> 'price')::numeric, (item ->> 'quantity')::integer
+    from placed
+    join jsonb_array_elements(fenced) t on (t ->> 'token')::uuid = placed.reply_id
+    cross join lateral jsonb_array_elements(t #> '{order,items}') item;
+
+    update turns set token = null, lease_until = null, swept = false where customer_phone = any (fenced_phones);
+    select coalesce(jsonb_agg(turn), '[]') into next_turns
+    from claim_turns(fenced_phones, (session_data ->> 'lease_s')::double precision,
+                     (session_data ->> 'max_messages')::integer, (session_data ->> 'max_chars')::integer, false) as turn;
+
+    select committed || coalesce(jsonb_agg(jsonb_build_object('token', t ->> 'token', 'session_version', null)), '[]')
+    into committed
+    from jsonb_array_elements(batch) t
+    where not exists (select from jsonb_array_elements(fenced) f where f ->> 'token' = t ->> 'token')
+      and exists (select from messages m where m.reply_id = (t ->> 'token')::uuid);
+
+    select coalesce(jsonb_agg(jsonb_build_object(
+               'reply_id', m.reply_id, 'customer_phone', m.customer_phone, 'reply', m.reply) order by m.id), '[]')
+    into replies
+    from messages m
+    where m.customer_phone = any (phones) and m.reply is not null and m.published_at is null;
+
+    return jsonb_build_object('committed', committed, 'next', next_turns, 'replies', replies);
+end
+$$;

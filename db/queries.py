@@ -1,0 +1,151 @@
+"""One named function per statement. In and out go plain values; JSON is encoded and decoded here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, TextClause, text
+
+Json = dict[str, Any]
+#: A customer and the token of a turn of theirs.
+Holder = tuple[str, str]
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _call(connection: Connection, statement: TextClause, value: object) -> Any:
+    """The one JSON value that a function of one JSON argument returns."""
+    found = connection.execute(statement, {"value": _json(value)}).scalar_one()
+    return orjson.loads(found) if found is not None else None
+
+
+ACCEPT_MESSAGES = text("select accept_messages(cast(:value as jsonb))::text")
+LOAD_SESSIONS = text(
+    "select s.* from unnest(cast(:phones as text[])) phone cross join lateral get_session_optimized(phone) s"
+)
+UPDATE_SESSION_CACHE = text("select update_session_cache(cast(:value as jsonb))::text")
+EXTEND_LEASES = text(
+    "select cast(t as text) from extend_leases(cast(:phones as text[]), cast(:tokens as uuid[]), :lease_s) t"
+)
+LEASE_LEFT = text(
+    "select cast(token as text), left_s from lease_left(cast(:phones as text[]), cast(:tokens as uuid[]))"
+)
+SWEEP_TURNS = text("select coalesce(jsonb_agg(t), '[]')::text from sweep_turns(cast(:value as jsonb)) t")
+BEGIN_ATTEMPTS = text("select cast(token as text), attempts from begin_attempts(cast(:value as jsonb))")
+RELEASE_TURNS = text("select release_turns(cast(:value as jsonb))")
+UNPUBLISHED_REPLIES = text(
+    "select cast(reply_id as text), customer_phone, reply::text, outcome::text, message_count"
+    " from unpublished_replies(:older_than_s, :recent_s, :max_rows)"
+)
+RECORD_METRICS = text("select cast(reply_id as text), reply_latency_ms from record_metrics(cast(:value as jsonb))")
+CLEANUP_EXPIRED_SESSIONS = text("select cleanup_expired_sessions()")
+SEARCH_PRODUCTS = text(
+    "select term, p.* from unnest(cast(:terms as text[])) term cross join lateral search_products(term, :max_results) p"
+)
+CATEGORIES = text("select name from categories order by position, name")
+PUT_CATEGORIES = text(
+    "insert into categories (name) select distinct unnest(cast(:names as text[])) order by 1 on conflict do nothing"
+)
+PUT_PRODUCTS = text("""
+    insert into products as p (sku, name, brand, category_id, format, price, currency, stock)
+    select r.sku, r.name, r.brand, c.id, r.format, r.price, r.currency, r.stock
+    from jsonb_to_recordset(cast(:rows as jsonb)) as r (
+        sku text, name text, brand text, category text, format text, price numeric, currency text, stock integer)
+    join categories c on c.name = r.category
+    on conflict (sku) do update set
+        name = excluded.name, brand = excluded.brand, category_id = excluded.category_id, format = excluded.format,
+        price = excluded.price, currency = excluded.currency, stock = excluded.stock, active = true, updated_at = now()
+""")
+TRY_LOCK = text("select pg_try_advisory_lock(:key)")
+
+
+def accept_messages(connection: Connection, batch: Json) -> Json:
+    """Commits a batch of inbound messages and claims turns; in and out as `accept_messages_v1.sql` says."""
+    return dict(_call(connection, ACCEPT_MESSAGES, batch))
+
+
+def load_sessions(connection: Connection, phones: Iterable[str]) -> list[Json]:
+    """The live sessions of these customers, as rows of `get_session_optimized`."""
+    rows = connection.execute(LOAD_SESSIONS, {"phones": list(phones)}).mappings()
+    return [dict(row) for row in rows]
+
+
+def update_session_cache(connection: Connection, session_data: Json) -> Json:
+    """The commit that ends turns; in and out as `update_session_cache_v1.sql` says."""
+    return dict(_call(connection, UPDATE_SESSION_CACHE, session_data))
+
+
+def extend_leases(connection: Connection, holders: Sequence[Holder], lease_s: float) -> set[str]:
+    """Gives the turns `lease_s` seconds from now; the tokens that were still held."""
+    rows = connection.execute(EXTEND_LEASES, {**_split(holders), "lease_s": lease_s})
+    return set(rows.scalars())
+
+
+def lease_left(connection: Connection, holders: Sequence[Holder]) -> dict[str, float]:
+    """Seconds left of each lease by token; a token that is no longer held is absent."""
+    return {row[0]: row[1] for row in connection.execute(LEASE_LEFT, _split(holders))}
+
+
+def _split(holders: Sequence[Holder]) -> Json:
+    return {"phones": [phone for phone, _ in holders], "tokens": [token for _, token in holders]}
+
+
+def sweep_turns(connection: Connection, *, lease_s: float, limit: int) -> list[Json]:
+    """Claims again up to `limit` turns whose lease has ended, one message each."""
+    return list(_call(connection, SWEEP_TURNS, {"lease_s": lease_s, "limit": limit}))
+
+
+def begin_attempts(connection: Connection, runs: Json) -> dict[str, int]:
+    """Counts an attempt of each swept turn; attempts so far by token that is still held."""
+    return {row[0]: row[1] for row in connection.execute(BEGIN_ATTEMPTS, {"value": _json(runs)})}
+
+
+def release_turns(connection: Connection, failures: list[Json]) -> None:
+    """Gives failed turns back to the sweep at once, with the kind of error."""
+    connection.execute(RELEASE_TURNS, {"value": _json(failures)})
+
+
+def unpublished_replies(
+    connection: Connection, *, older_than_s: float, recent_s: float = 0.0, max_rows: int = 500
+) -> list[Json]:
+    """Committed replies to publish (again), oldest first: reply_id, customer_phone, reply, outcome, message_count."""
+    given = {"older_than_s": older_than_s, "recent_s": recent_s, "max_rows": max_rows}
+    names = ("reply_id", "customer_phone", "reply", "outcome", "message_count")
+    rows = [dict(zip(names, row, strict=True)) for row in connection.execute(UNPUBLISHED_REPLIES, given)]
+    return [row | {key: orjson.loads(row[key]) for key in ("reply", "outcome") if row[key]} for row in rows]
+
+
+def record_metrics(connection: Connection, metrics: list[Json]) -> dict[str, int | None]:
+    """Records costs and marks replies published; milliseconds from acceptance by reply id that is new."""
+    return {row[0]: row[1] for row in connection.execute(RECORD_METRICS, {"value": _json(metrics)})}
+
+
+def cleanup_expired_sessions(connection: Connection) -> int:
+    """Deletes at most 10,000 expired sessions; how many."""
+    return int(connection.execute(CLEANUP_EXPIRED_SESSIONS).scalar_one())
+
+
+def search_products(connection: Connection, terms: Iterable[str], max_results: int) -> list[Json]:
+    """Rows of `search_products` with the `term` they were found for, best first within a term."""
+    rows = connection.execute(SEARCH_PRODUCTS, {"terms": list(terms), "max_results": max_results}).mappings()
+    return [dict(row) for row in rows]
+
+
+def categories(connection: Connection) -> list[str]:
+    """Names of the categories in the shop's order."""
+    return list(connection.execute(CATEGORIES).scalars())
+
+
+def put_products(connection: Connection, rows: list[Json]) -> None:
+    """Inserts or updates products by sku, with the categories they name, in the connection's transaction."""
+    connection.execute(PUT_CATEGORIES, {"names": [row["category"] for row in rows]})
+    connection.execute(PUT_PRODUCTS, {"rows": _json(rows)})
+
+
+def try_lock(connection: Connection, key: int) -> bool:
+    """Takes a session-level advisory lock if it is free; it is held until the connection ends."""
+    return bool(connection.execute(TRY_LOCK, {"key": key}).scalar_one())
