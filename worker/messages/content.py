@@ -1,0 +1,114 @@
+"""What a message of WhatsApp's types says: its text and what was tapped. A type not named here says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from worker.errors import BadPayload
+from worker.messages.fields import (
+    JsonObject,
+    optional_string,
+    readable,
+    required_list,
+    required_object,
+    required_string,
+    selection,
+)
+from worker.messages.message import NO_REPLY_TYPES
+
+MAX_PRODUCT_ID_CHARS = 256
+MAX_QUANTITY = 999_999
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """text: what can be read, None if nothing can. selection_id: the id of a tapped button or list row."""
+
+    text: str | None = None
+    selection_id: str | None = None
+
+
+UNREADABLE = Content()
+
+
+def read_content(kind: str, message: JsonObject) -> Content:
+    """What `message` of type `kind` says. BadPayload where a known type lacks its object or that has wrong types."""
+    if kind == "contacts":
+        required_list(message, kind)
+        return UNREADABLE
+    if kind in _WORDLESS_TYPES:
+        required_object(message, kind)
+        return UNREADABLE
+    read = _READERS.get(kind)
+    return read(kind, required_object(message, kind)) if read else UNREADABLE
+
+
+def is_reply_due(kind: str, message: JsonObject) -> bool:
+    """False for what gets no answer, also where Meta calls it unsupported but names it (`unsupported.type`)."""
+    detail = message.get("unsupported") if kind == "unsupported" else None
+    named = detail.get("type") if isinstance(detail, dict) else None
+    return kind not in NO_REPLY_TYPES and not (isinstance(named, str) and named in NO_REPLY_TYPES)
+
+
+def _text(kind: str, part: JsonObject) -> Content:
+    body = optional_string(part, "body", f"{kind}.")
+    if body is None:
+        raise BadPayload(f"'{kind}.body' is missing")
+    return Content(readable(body))
+
+
+def _button(kind: str, part: JsonObject) -> Content:
+    title = optional_string(part, "text", f"{kind}.")
+    return Content(readable(title), selection(optional_string(part, "payload", f"{kind}.")))
+
+
+def _interactive(kind: str, part: JsonObject) -> Content:
+    """A tapped button or list row; the other kinds (a form's `nfm_reply`, a call permission) hold no words to read."""
+    choice = optional_string(part, "type", f"{kind}.")
+    if choice not in ("button_reply", "list_reply"):
+        return UNREADABLE
+    reply, path = required_object(part, choice, f"{kind}."), f"{kind}.{choice}."
+    return Content(readable(optional_string(reply, "title", path)), selection(optional_string(reply, "id", path)))
+
+
+def _caption(kind: str, part: JsonObject) -> Content:
+    return Content(readable(optional_string(part, "caption", f"{kind}.")))
+
+
+def _order(kind: str, part: JsonObject) -> Content:
+    """A cart sent from the catalogue, as the line a customer would have written."""
+    products = required_list(part, "product_items", f"{kind}.")
+    items = [_order_item(item, f"{kind}.product_items[{index}]") for index, item in enumerate(products)]
+    line = f"Pedido: {', '.join(items)}" if items else None
+    note = readable(optional_string(part, "text", f"{kind}."))
+    return Content(readable(". ".join(filter(None, (line, note)))))
+
+
+def _order_item(item: object, path: str) -> str:
+    if not isinstance(item, dict):
+        raise BadPayload(f"'{path}' is not an object")
+    product_id = required_string(item, "product_retailer_id", MAX_PRODUCT_ID_CHARS, f"{path}.")
+    return f"{_quantity(item.get('quantity'), path)} x {product_id}"
+
+
+def _quantity(value: object, path: str) -> int:
+    """A whole number from 1 on; Meta's own examples write it as a number and as a string."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(MAX_QUANTITY)):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_QUANTITY:
+        raise BadPayload(f"'{path}.quantity' is not a whole number from 1 to {MAX_QUANTITY}")
+    return value
+
+
+_READERS: dict[str, Callable[[str, JsonObject], Content]] = {
+    "text": _text,
+    "button": _button,
+    "interactive": _interactive,
+    "image": _caption,
+    "video": _caption,
+    "document": _caption,
+    "order": _order,
+}
+
+_WORDLESS_TYPES = frozenset({"audio", "voice", "sticker", "location"})

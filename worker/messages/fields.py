@@ -1,0 +1,112 @@
+"""Single fields of a decoded body: each reader gives a checked value, or raises BadPayload with the reason.
+
+A reason names the field and what is wrong with it, and never quotes its value: it may be a phone number or a message.
+A JSON null counts as missing, because many languages write an absent value so.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from worker.errors import BadPayload
+from worker.messages.text import MAX_BUTTON_ID_CHARS, MAX_TEXT_CHARS
+
+JsonObject = dict[str, Any]
+
+MAX_NAME_CHARS = 120
+
+WHATSAPP_BEGAN_S = 1_230_768_000
+"""2009-01-01: no message is older than WhatsApp."""
+DAY_S = 86_400
+
+_CUSTOMER_ID = re.compile(r"[0-9]{5,20}|[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
+# Control characters, and the marks that reorder the text around them: a name stands in prompts, logs and tables.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def optional_string(parent: JsonObject, key: str, within: str = "") -> str | None:
+    """The string under `key`, None where it is missing. `within`: the path of `parent` with its dot, for the reason."""
+    value = parent.get(key)
+    if value is not None and not isinstance(value, str):
+        raise BadPayload(f"'{within}{key}' is not a string")
+    return value
+
+
+def required_string(parent: JsonObject, key: str, max_chars: int, within: str = "") -> str:
+    """The string under `key`: not blank, and of at most `max_chars` characters."""
+    value = optional_string(parent, key, within)
+    if value is None:
+        raise BadPayload(f"'{within}{key}' is missing")
+    if not value.strip():
+        raise BadPayload(f"'{within}{key}' is empty")
+    if len(value) > max_chars:
+        raise BadPayload(f"'{within}{key}' is longer than {max_chars} characters")
+    return value
+
+
+def required_object(parent: JsonObject, key: str, within: str = "") -> JsonObject:
+    """The object under `key`."""
+    value = parent.get(key)
+    if not isinstance(value, dict):
+        raise BadPayload(f"'{within}{key}' is {'missing' if value is None else 'not an object'}")
+    return value
+
+
+def required_list(parent: JsonObject, key: str, within: str = "") -> list[Any]:
+    """The list under `key`."""
+    value = parent.get(key)
+    if not isinstance(value, list):
+        raise BadPayload(f"'{within}{key}' is {'missing' if value is None else 'not a list'}")
+    return value
+
+
+def customer_id(value: object) -> str:
+    """WhatsApp's id of a customer: 5 to 20 digits (a JSON integer will do) or Meta's business-scoped user id.
+
+    A leading '+' is refused, not removed: a gateway that compares `to` of a reply with what it sent must find it equal.
+    """
+    text = str(value) if isinstance(value, int) else value
+    if text is None or text == "":
+        raise BadPayload("'from' is missing")
+    if not isinstance(text, str):
+        raise BadPayload("'from' is neither a string nor a whole number")
+    if text.startswith("+"):
+        raise BadPayload("'from' starts with '+': send the digits alone")
+    if not _CUSTOMER_ID.fullmatch(text):
+        raise BadPayload("'from' is neither 5 to 20 digits nor a business-scoped user id (such as US.1A2B3C)")
+    return text
+
+
+def sent_at_s(value: object, now_s: float) -> int | None:
+    """Seconds since the epoch from a string or number; None where it is missing or cannot be true.
+
+    A wrong clock is no reason to leave a customer without an answer, so it is never an error.
+    """
+    if not isinstance(value, str | int | float):
+        return None
+    try:
+        sent_s = int(float(value))
+    except (ValueError, OverflowError):
+        return None
+    return sent_s if WHATSAPP_BEGAN_S <= sent_s <= now_s + DAY_S else None
+
+
+def display_name(value: object) -> str | None:
+    """A customer's name on one line, at most 120 characters; None where there is none to show. Never an error."""
+    if not isinstance(value, str):
+        return None
+    words = (_CONTROL.sub("", word) for word in value.split())
+    return " ".join(filter(None, words))[:MAX_NAME_CHARS].rstrip() or None
+
+
+def readable(text: str | None) -> str | None:
+    """What a customer wrote, at most 4,096 characters; None where that is blank."""
+    kept = (text or "")[:MAX_TEXT_CHARS]
+    return kept if kept.strip() else None
+
+
+def selection(value: str | None) -> str | None:
+    """The id of what a customer tapped, at most 256 characters; None where that is blank."""
+    kept = (value or "")[:MAX_BUTTON_ID_CHARS]
+    return kept if kept.strip() else None
