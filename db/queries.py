@@ -60,6 +60,7 @@ PUT_PRODUCTS = text("""
         name = excluded.name, brand = excluded.brand, category_id = excluded.category_id, format = excluded.format,
         price = excluded.price, currency = excluded.currency, stock = excluded.stock, active = true, updated_at = now()
 """)
+ADD_EVENT = text("insert into events (kind, data) values (:kind, cast(:data as jsonb))")
 TRY_LOCK = text("select pg_try_advisory_lock(:key)")
 
 
@@ -144,6 +145,11 @@ def put_products(connection: Connection, rows: list[Json]) -> None:
     """Inserts or updates products by sku, with the categories they name, in the connection's transaction."""
     connection.execute(PUT_CATEGORIES, {"names": [row["category"] for row in rows]})
     connection.execute(PUT_PRODUCTS, {"rows": _json(rows)})
+
+
+def add_event(connection: Connection, kind: str, data: Json) -> None:
+    """Notes that something happened."""
+    connection.execute(ADD_EVENT, {"kind": kind, "data": _json(data)})
 
 
 def try_lock(connection: Connection, key: int) -> bool:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
 
 Result = TypeVar("Result")
 #: PostgreSQL's codes for "run it again": deadlock detected, serialisation failure.
@@ -29,8 +29,20 @@ def is_away(error: BaseException) -> bool:
     return isinstance(error, OperationalError | InterfaceError | PoolTimeout)
 
 
-def _again(error: BaseException) -> bool:
+def may_pass(error: BaseException) -> bool:
+    """Whether running the same call again may succeed."""
     return is_conflict(error) or is_away(error)
+
+
+def again_on_conflict(call: Callable[[], Result]) -> Result:
+    """The result of `call`, run again up to 5 times where another transaction stood in its way."""
+    retrying = Retrying(
+        retry=retry_if_exception(is_conflict),
+        stop=stop_after_attempt(5),
+        wait=wait_random_exponential(multiplier=0.02, max=0.5),
+        reraise=True,
+    )
+    return retrying(call)
 
 
 def run(
@@ -38,16 +50,14 @@ def run(
     call: Callable[[Connection], Result],
     *,
     give_up_after_s: float = GIVE_UP_AFTER_S,
-    before_retry: Callable[[RetryCallState], None] | None = None,
 ) -> Result:
     """The result of `call` on a pooled connection, run again with growing random pauses (0.05 to 1 s) until
     `give_up_after_s`; then the last error as it came. `call` must bear being run twice.
     """
     retrying = Retrying(
-        retry=retry_if_exception(_again),
+        retry=retry_if_exception(may_pass),
         stop=stop_after_delay(give_up_after_s),
         wait=wait_random_exponential(multiplier=0.05, max=1.0),
-        before_sleep=before_retry,
         reraise=True,
     )
 

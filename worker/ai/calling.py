@@ -1,0 +1,113 @@
+"""Asking providers for a batch of turns side by side, one caller per key, each going on as soon as it is answered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from worker.ai.answer import Answerer
+from worker.ai.flight import Flights, Joining
+from worker.ai.planning import cacheable, cached_outcome
+from worker.cache import AI_RESPONSE, Cache
+from worker.log import logger
+from worker.session.turn import Outcome, Turn, turn_from_dict, turn_to_dict
+
+#: Answers that come within this time of each other go on as one batch.
+TOGETHER_S = 0.02
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """What one lead brought: turns with their outcome, and turns that must be started again."""
+
+    answered: tuple[Turn, ...] = ()
+    failed: tuple[Turn, ...] = ()
+
+
+class Caller:
+    """The provider side of one process."""
+
+    def __init__(
+        self,
+        answerer: Answerer,
+        flights: Flights,
+        cache: Cache,
+        pool: Executor,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._answerer = answerer
+        self._flights = flights
+        self._cache = cache
+        self._pool = pool
+        self._clock = clock
+
+    def call(self, turns: Sequence[Turn], left_s: dict[str, float], margin_s: float) -> Iterator[Landed]:
+        """What becomes ready, in the order in which it does. left_s: what is left of each lease by token; the deadline
+        is `margin_s` before its end, on this process's monotonic clock. Parked turns do not appear: their leader goes
+        on with them.
+        """
+        now = self._clock()
+        boardings = self._flights.join([self._joining(turn, left_s[turn.token]) for turn in turns])
+        served = [
+            replace(turn, outcome=cached_outcome(orjson.loads(boarding.result), self._answerer))
+            for turn, boarding in zip(turns, boardings, strict=True)
+            if boarding.result is not None
+        ]
+        leads = [
+            self._pool.submit(self._lead, turn, now + left_s[turn.token] - margin_s)
+            for turn, boarding in zip(turns, boardings, strict=True)
+            if boarding.role == "lead"
+        ]
+        if served:
+            yield Landed(tuple(served))
+        yield from _as_ready(leads)
+
+    def _joining(self, turn: Turn, left_s: float) -> Joining:
+        return Joining(turn.planned().key, turn.token, orjson.dumps(turn_to_dict(turn)), left_s)
+
+    def _lead(self, turn: Turn, deadline: float) -> Landed:
+        """One provider call, and what it means for everyone who waits for it."""
+        plan = turn.planned()
+        try:
+            outcome = self._answerer.answer(plan, offered(turn), turn.token, deadline)
+        except Exception as exc:
+            # A defect of ours: nobody may be left waiting for it.
+            log.exception("call_failed", token=turn.token, error=type(exc).__name__)
+            return Landed(failed=(turn, *_decoded(self._flights.give_up(plan.key, turn.token))))
+        if outcome.source != "ai":
+            parked = _decoded(self._flights.give_up(plan.key, turn.token))
+            free = Outcome(outcome.source, outcome.decision, baseline_microusd=outcome.baseline_microusd)
+        else:
+            entry = cacheable(outcome)
+            self._cache.set_many(AI_RESPONSE, {plan.key: entry})
+            parked = _decoded(self._flights.land(plan.key, orjson.dumps(entry)))
+            free = cached_outcome(entry, self._answerer)
+        return Landed((replace(turn, outcome=outcome), *(replace(other, outcome=free) for other in parked)))
+
+
+def offered(turn: Turn) -> frozenset[int]:
+    """Ids of the products that a cart operation may name: those in the request and those in the cart."""
+    return frozenset(p["id"] for p in turn.planned().products) | {item.id for item in turn.fetched().cart}
+
+
+def _decoded(parked: Iterable[bytes]) -> tuple[Turn, ...]:
+    return tuple(turn_from_dict(orjson.loads(turn)) for turn in parked)
+
+
+def _as_ready(leads: Iterable[Future[Landed]]) -> Iterator[Landed]:
+    pending: set[Future[Any]] = set(leads)
+    while pending:
+        done, pending = wait(pending, return_when=FIRST_COMPLETED)
+        if pending:
+            more, pending = wait(pending, timeout=TOGETHER_S)
+            done |= more
+        landed = [future.result() for future in done]
+        yield Landed(
+            tuple(turn for one in landed for turn in one.answered), tuple(turn for one in landed for turn in one.failed)
+        )

@@ -1,0 +1,84 @@
+"""Single flight per reply cache key, across all processes (design section 1, step 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+from redis.exceptions import RedisError
+
+from worker.cache import FLIGHT, PARKED
+from worker.log import logger
+
+SCRIPT = Path(__file__).with_name("flight.lua").read_text(encoding="utf-8")
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """A turn that wants an answer for `key`; `payload` is its JSON form, `left_s` what is left of its lease."""
+
+    key: str
+    token: str
+    payload: bytes
+    left_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Boarding:
+    """What joining brought: `lead` (ask the provider), `parked` (the leader will go on with it), or `result`."""
+
+    role: str
+    result: bytes | None = None
+
+
+class Flights:
+    """Single flight over the durable Redis. Where Redis does not answer everyone leads: dearer, never silent."""
+
+    def __init__(self, client: redis.Redis, keep_s: float) -> None:
+        self._client = client
+        self._keep_ms = int(keep_s * 1000)
+        self._script = client.register_script(SCRIPT)
+
+    def join(self, turns: Sequence[Joining]) -> list[Boarding]:
+        """One round trip for all; in their order, so that of two with one key in a batch the first leads.
+
+        The lead lasts as long as the leader's lease: who is started again by the sweep finds it free.
+        """
+        pipeline = self._client.pipeline(transaction=False)
+        for turn in turns:
+            lead_ms = max(int(turn.left_s * 1000), 1)
+            arguments: list[str | bytes | int] = ["join", turn.token, turn.payload, lead_ms, self._keep_ms]
+            self._script(keys=_keys(turn.key), args=arguments, client=pipeline)
+        try:
+            return [_boarding(answer) for answer in pipeline.execute()]
+        except RedisError as exc:
+            log.warning("flight_unavailable", error=type(exc).__name__, turns=len(turns))
+            return [Boarding("lead")] * len(turns)
+
+    def land(self, key: str, result: bytes) -> list[bytes]:
+        """Leaves a good result for all who come; the turns that were parked for it."""
+        return self._parked(key, ["land", result, self._keep_ms])
+
+    def give_up(self, key: str, token: str) -> list[bytes]:
+        """Ends a lead that brought nothing to keep; the turns that were parked, if this token still led."""
+        return self._parked(key, ["give_up", token])
+
+    def _parked(self, key: str, arguments: list[str | bytes | int]) -> list[bytes]:
+        try:
+            turns: list[bytes] = self._script(keys=_keys(key), args=arguments)
+        except RedisError as exc:
+            # Their leases end and the sweep starts them again.
+            log.warning("flight_unavailable", error=type(exc).__name__, turns=1)
+            return []
+        return turns
+
+
+def _keys(key: str) -> list[str]:
+    return [FLIGHT.key(key), PARKED.key(key)]
+
+
+def _boarding(answer: list[bytes]) -> Boarding:
+    return Boarding(answer[0].decode(), answer[1] if len(answer) > 1 else None)

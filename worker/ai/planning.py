@@ -1,0 +1,100 @@
+"""What each turn of a batch needs: nothing (a canned reply), a reply from the cache, or a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from worker.ai.answer import Answerer
+from worker.ai.complexity import complexity, means_the_same_everywhere
+from worker.ai.fallback import unreadable_decision
+from worker.ai.language import normalised
+from worker.ai.prompt import cache_key, render
+from worker.ai.usage import Usage
+from worker.cache import AI_RESPONSE, Cache
+from worker.catalog.search import Catalog, distinct, search_terms
+from worker.session.session import Session
+from worker.session.turn import Outcome, Plan, Turn
+
+
+def without_model(turn: Turn) -> Turn:
+    """The turn with a canned reply where nothing in it can be read as text; otherwise as it is."""
+    if turn.text:
+        return turn
+    return replace(turn, outcome=Outcome("canned", unreadable_decision(turn.messages[-1].type)))
+
+
+def terms_of(turn: Turn) -> tuple[str, ...]:
+    """What to search for: what the message names, or else what was last searched for ("the second one")."""
+    named = search_terms(turn.text)
+    if named or is_shared(turn):
+        return named
+    return tuple(turn.fetched().context.get("terms", ()))
+
+
+def is_shared(turn: Turn) -> bool:
+    """Whether the request may go without session data. A message that could not be read is part of a conversation."""
+    return turn.readable and means_the_same_everywhere(turn.text)
+
+
+def search_all(catalog: Catalog, turns: Iterable[Turn]) -> dict[str, list[dict[str, Any]]]:
+    """The products of all terms of a batch, each searched once, at the newest catalogue version any turn has seen."""
+    wanted: dict[str, int] = {}
+    for turn in turns:
+        for term in terms_of(turn):
+            wanted[term] = max(wanted.get(term, 0), turn.catalog_version)
+    return catalog.search(wanted)
+
+
+def with_plan(turn: Turn, shop: str, categories: Sequence[str], found: dict[str, list[dict[str, Any]]]) -> Turn:
+    """The turn with its rendered request and cache key."""
+    shared = is_shared(turn)
+    session: Session | None = None if shared else turn.fetched()
+    terms = terms_of(turn)
+    products = distinct(product for term in terms for product in found[term])
+    request = render(shop, normalised(turn.text) if shared else turn.text, categories, products, session)
+    plan = Plan(
+        complexity=complexity(turn.text),
+        shared=shared,
+        terms=terms,
+        products=products,
+        key=cache_key(request),
+        system=request.system,
+        user=request.user,
+    )
+    return replace(turn, plan=plan)
+
+
+def from_cache(turns: Sequence[Turn], cache: Cache, answerer: Answerer) -> list[Turn]:
+    """The turns, with their outcome where the reply cache holds one."""
+    found = cache.get_many(AI_RESPONSE, list(dict.fromkeys(turn.planned().key for turn in turns)))
+    return [
+        replace(turn, outcome=cached_outcome(found[turn.planned().key], answerer))
+        if turn.planned().key in found
+        else turn
+        for turn in turns
+    ]
+
+
+def cacheable(outcome: Outcome) -> dict[str, Any]:
+    """What the reply cache keeps of an outcome: the decision, who made it, and the tokens a repeat saves."""
+    return {
+        "decision": outcome.decision,
+        "provider": outcome.provider,
+        "model": outcome.model,
+        "prompt_tokens": outcome.prompt_tokens,
+        "completion_tokens": outcome.completion_tokens,
+    }
+
+
+def cached_outcome(entry: dict[str, Any], answerer: Answerer) -> Outcome:
+    """An outcome that costs nothing, from what `cacheable` kept."""
+    usage = Usage(prompt_tokens=entry["prompt_tokens"], completion_tokens=entry["completion_tokens"])
+    return Outcome(
+        source="cache",
+        decision=entry["decision"],
+        provider=entry["provider"],
+        model=entry["model"],
+        baseline_microusd=answerer.baseline_microusd(usage),
+    )

@@ -1,0 +1,132 @@
+"""The cache manager, and the one place where every Redis key pattern, type and time to live stands (contract 3.4)."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import orjson
+import redis
+from redis.exceptions import RedisError
+
+from worker.log import logger
+
+log = logger(__name__)
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A family of keys: its pattern with one place to fill, its Redis type and its time to live in seconds."""
+
+    name: str
+    pattern: str
+    type: str
+    ttl_s: int | None
+
+    def key(self, part: str) -> str:
+        """The key for one member of the family."""
+        return self.pattern.format(part)
+
+
+# The four cache layers, on CACHE_REDIS_URL.
+SESSION = Key("session", "session:{}", "string", 7_200)
+AI_RESPONSE = Key("ai_response", "ai_response:{}", "string", DAY_S)
+CATEGORIES = Key("categories", "categories:{}", "string", 1_800)
+PRODUCT_SEARCH = Key("product_search", "product_search:{}", "string", 900)
+LAYERS = (SESSION, AI_RESPONSE, CATEGORIES, PRODUCT_SEARCH)
+#: Hits and misses by layer and UTC day; beside the layers, so that counting costs no round trip of its own.
+CACHE_COUNTS = Key("cache_counts", "metrics:cache:{}", "hash", 8 * DAY_S)
+
+# On the durable Redis (REDIS_URL).
+CIRCUIT = Key("circuit", "ai_circuit:{}", "hash", DAY_S)
+#: Deadline + 60 s, set where they are written.
+FLIGHT = Key("flight", "flight:{}", "string", None)
+PARKED = Key("parked", "parked:{}", "list", None)
+PUBLISHED = Key("published", "published:{}", "string", 7 * DAY_S)
+REPLY_COUNTS = Key("reply_counts", "metrics:replies:{}", "hash", 8 * DAY_S)
+#: Which run of Redis was last looked after by the sweep; another one has restarted and may have lost its last second.
+RUN_ID = Key("run_id", "metrics:redis_run_id", "string", 30 * DAY_S)
+INBOUND = Key("inbound", "whatsapp:inbound", "stream", None)
+OUTBOUND = Key("outbound", "whatsapp:outbound", "stream", None)
+REJECTED = Key("rejected", "whatsapp:rejected", "stream", None)
+#: Streams are trimmed, not expired: replies by age only, refused payloads by number and age.
+OUTBOUND_KEEP_S = 7 * DAY_S
+REJECTED_KEEP_S = 30 * DAY_S
+REJECTED_KEEP_ENTRIES = 100_000
+
+
+class Cache:
+    """JSON values in the cache Redis. When it does not answer, every read is a miss and every write is dropped, and it
+    is left alone for a moment so that its absence costs one timeout and not one per call.
+    """
+
+    AWAY_S = 2.0
+
+    def __init__(self, client: redis.Redis, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._clock = clock
+        self._away_until = 0.0
+        self._counts: Counter[str] = Counter()
+        self._lock = Lock()
+
+    def get_many(self, layer: Key, names: Sequence[str]) -> dict[str, Any]:
+        """The values found, by name, in one round trip; a value that is not JSON counts as absent."""
+        if not names:
+            return {}
+        answers = self._execute(lambda pipeline: pipeline.mget([layer.key(name) for name in names]), layer)
+        found = {name: value for name, raw in zip(names, answers or (), strict=False) if (value := _decoded(raw))}
+        with self._lock:
+            self._counts[f"{layer.name}:hits"] += len(found)
+            self._counts[f"{layer.name}:misses"] += len(names) - len(found)
+        return found
+
+    def set_many(self, layer: Key, values: Mapping[str, Any]) -> None:
+        """Stores values by name with the layer's time to live, in one round trip."""
+
+        def store(pipeline: Any) -> None:
+            for name, value in values.items():
+                pipeline.set(layer.key(name), orjson.dumps(value), ex=layer.ttl_s)
+
+        if values:
+            self._execute(store, layer)
+
+    def _execute(self, fill: Callable[[Any], object], layer: Key) -> list[Any] | None:
+        """The first answer of a pipeline that also carries the counts made so far; None while Redis is away."""
+        if self._clock() < self._away_until:
+            return None
+        pipeline = self._client.pipeline(transaction=False)
+        fill(pipeline)
+        counts = self._add_counts(pipeline)
+        try:
+            answers: list[Any] = pipeline.execute()
+        except RedisError as exc:
+            log.warning("cache_unavailable", layer=layer.name, error=type(exc).__name__)
+            self._away_until = self._clock() + self.AWAY_S
+            with self._lock:
+                self._counts.update(counts)
+            return None
+        return answers[0] if isinstance(answers[0], list) else []
+
+    def _add_counts(self, pipeline: Any) -> Counter[str]:
+        with self._lock:
+            counts, self._counts = self._counts, Counter()
+        if counts:
+            key = CACHE_COUNTS.key(time.strftime("%Y-%m-%d", time.gmtime()))
+            for name, number in counts.items():
+                pipeline.hincrby(key, name, number)
+            pipeline.expire(key, CACHE_COUNTS.ttl_s)
+        return counts
+
+
+def _decoded(raw: bytes | None) -> Any:
+    if raw is None:
+        return None
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None

@@ -1,0 +1,90 @@
+"""Categories and product search through the cache; every cached value names the catalogue version it was read at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Engine
+
+from db import queries, retry
+from worker.ai.language import normalised
+from worker.cache import CATEGORIES, PRODUCT_SEARCH, Cache
+
+MAX_RESULTS = 5
+MAX_TERMS = 5
+MAX_WORDS = 8
+#: What people say around the name of a product.
+SMALL_WORDS = frozenset(
+    """
+    a agrega agregame agregar al algo algun alguna ando buen buena buenas buenos buscando busco cambia carrito
+    cinco como compara comparar con conviene cual cuales cuanto cuantos cuatro cuesta cuestan dame de del dia
+    dias diez diferencia dos el ella en entre es esa ese eso esta estan este favor gracias hay hola la las le
+    les lo los mandame me mejor mi mis necesito no noches nueve o ocho para pedido pero pesos poneme por porfa
+    precio precios q que queria quiero quita quitame recomendas recomienda saca sacame sale salen se sea seis si
+    siete sin son su sumame tardes te tendran tendras tenes tengo tiene tienen tres un una unas uno unos vale
+    valen vende venden xfa y ya
+    """.split()  # noqa: SIM905  a list of words reads best as words
+)
+SEPARATORS = re.compile(r"\n|,|;| y | o | con | entre ")
+
+
+def search_terms(text: str) -> tuple[str, ...]:
+    """What a message seems to ask for: at most 5 normalised terms, in order; nothing for small talk."""
+    terms = (_term(part) for part in SEPARATORS.split(text.lower()))
+    return tuple(dict.fromkeys(term for term in terms if term))[:MAX_TERMS]
+
+
+def _term(part: str) -> str:
+    words = [word for word in normalised(part).split() if word not in SMALL_WORDS]
+    return " ".join(words[:MAX_WORDS]) if any(len(word) > 2 and not word[0].isdigit() for word in words) else ""
+
+
+class Catalog:
+    """What the shop sells, as of a catalogue version."""
+
+    def __init__(self, engine: Engine, cache: Cache) -> None:
+        self._engine = engine
+        self._cache = cache
+
+    def categories(self, version: int) -> list[str]:
+        """Category names; cached for 30 minutes as long as the version stands."""
+        found = self._cache.get_many(CATEGORIES, ["all"]).get("all")
+        if found and found["version"] == version:
+            return list(found["names"])
+        names = retry.run(self._engine, queries.categories)
+        self._cache.set_many(CATEGORIES, {"all": {"version": version, "names": names}})
+        return names
+
+    def search(self, wanted: Mapping[str, int]) -> dict[str, list[dict[str, Any]]]:
+        """Products by term, for terms with the catalogue version they are wanted at: one MGET, and for all misses
+        together one query and one write.
+        """
+        cached = self._cache.get_many(PRODUCT_SEARCH, list(wanted))
+        results = {term: list(entry["products"]) for term, entry in cached.items() if entry["version"] == wanted[term]}
+        missing = [term for term in wanted if term not in results]
+        if missing:
+            fresh = self._query(missing)
+            self._cache.set_many(
+                PRODUCT_SEARCH, {term: {"version": wanted[term], "products": fresh[term]} for term in missing}
+            )
+            results |= fresh
+        return results
+
+    def _query(self, terms: list[str]) -> dict[str, list[dict[str, Any]]]:
+        rows = retry.run(self._engine, lambda connection: queries.search_products(connection, terms, MAX_RESULTS))
+        found: dict[str, list[dict[str, Any]]] = {term: [] for term in terms}
+        for row in rows:
+            found[row["term"]].append(_product(row))
+        return found
+
+
+def _product(row: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("id", "name", "brand", "category", "format", "currency", "stock")
+    return {name: row[name] for name in names} | {"price": str(row["price"])}
+
+
+def distinct(products: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """Each product once, in order."""
+    return tuple({product["id"]: product for product in products}.values())

@@ -1,0 +1,225 @@
+"""The steps of the chain, each over a batch of turns of different customers. Sees no Celery.
+
+A step is handed turns and hands turns on. What fails for one turn takes only that turn out of the batch: it is given
+back to the sweep, which starts it again alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from db import queries, retry
+from worker.ai import planning
+from worker.cache import SESSION
+from worker.log import logger
+from worker.metrics.record import count_replies, metrics_row, stored_outcome
+from worker.services import Services
+from worker.session.closing import closing_row
+from worker.session.session import SESSION_TTL_S, new_session, session_from_row, session_row
+from worker.session.turn import Turn
+from worker.settings import Settings
+
+#: A turn is at most this much of what a customer wrote (design section 1, step 3).
+MAX_TURN_MESSAGES = 10
+MAX_TURN_CHARS = 4_096
+#: A turn on queue `ai` may outlast its deadline by this much before the sweep takes it.
+AI_LEASE_MARGIN_S = 15.0
+Batch = Sequence[Turn]
+Made = TypeVar("Made")
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """What update_session did: turns to record, and turns (of the same customers) claimed in the same commit."""
+
+    turns: tuple[Turn, ...] = ()
+    next_turns: tuple[dict[str, Any], ...] = ()
+
+
+def each(services: Services, batch: Iterable[Turn], make: Callable[[Turn], Made]) -> list[Made]:
+    """`make` of every turn; one that fails is released to the sweep with the kind of its error and left out."""
+    made: list[Made] = []
+    failures: list[dict[str, Any]] = []
+    for turn in batch:
+        try:
+            made.append(make(turn))
+        except Exception as exc:
+            log.exception("turn_failed", token=turn.token, error=type(exc).__name__)
+            failures.append(failure(turn, type(exc).__name__))
+    release(services, failures)
+    return made
+
+
+def release(services: Services, failures: list[dict[str, Any]]) -> None:
+    """Gives failed turns back to the sweep at once."""
+    if failures:
+        retry.run(services.engine, lambda connection: queries.release_turns(connection, failures))
+
+
+def failure(turn: Turn, error: str) -> dict[str, Any]:
+    """A turn as `release_turns` takes it."""
+    ids = [message.id for message in turn.messages]
+    return {"customer_phone": turn.customer_phone, "token": turn.token, "message_ids": ids, "error": error}
+
+
+def fetch_session(services: Services, batch: Batch) -> list[Turn]:
+    """Turns with their sessions: from the cache where it holds the very version that was claimed, else from
+    PostgreSQL in one query, else new. A swept turn first counts its attempt, and never trusts the cache.
+    """
+    held = begin_attempts(services, batch)
+    cacheable = [turn.customer_phone for turn in held if turn.session_version is not None and not turn.swept]
+    cached = services.cache.get_many(SESSION, cacheable)
+    stale = [turn for turn in held if turn.session_version is not None and not _is_current(turn, cached)]
+    stored = load_sessions(services, [turn.customer_phone for turn in stale])
+
+    def with_session(turn: Turn) -> Turn:
+        if turn.session_version is None:
+            return replace(turn, session=new_session(turn.customer_phone, turn.customer_name), session_cache="new")
+        if _is_current(turn, cached):
+            return replace(turn, session=session_from_row(cached[turn.customer_phone]), session_cache="hit")
+        row = stored.get(turn.customer_phone)
+        session = session_from_row(row) if row else new_session(turn.customer_phone, turn.customer_name)
+        return replace(turn, session=session, session_cache="miss")
+
+    return each(services, held, with_session)
+
+
+def _is_current(turn: Turn, cached: dict[str, Any]) -> bool:
+    entry = cached.get(turn.customer_phone)
+    return entry is not None and not turn.swept and entry.get("version") == turn.session_version
+
+
+def begin_attempts(services: Services, batch: Batch) -> list[Turn]:
+    """The batch without swept turns that are no longer ours; the attempts of the others are counted and committed."""
+    swept = [turn for turn in batch if turn.swept]
+    if not swept:
+        return list(batch)
+    runs = {
+        "lease_s": services.settings.flow_lease_s,
+        "turns": [
+            {"customer_phone": turn.customer_phone, "token": turn.token, "message_id": turn.messages[0].id}
+            for turn in swept
+        ],
+    }
+    attempts = retry.run(services.engine, lambda connection: queries.begin_attempts(connection, runs))
+    return [turn for turn in batch if not turn.swept or turn.token in attempts]
+
+
+def load_sessions(services: Services, phones: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Rows of the live sessions of these customers, by customer."""
+    if not phones:
+        return {}
+    rows = retry.run(services.engine, lambda connection: queries.load_sessions(connection, phones))
+    return {row["customer_phone"]: row for row in rows}
+
+
+def route_ai(services: Services, batch: Batch) -> tuple[list[Turn], list[Turn]]:
+    """Turns that have their outcome (from the reply cache, or needing no model), and turns that must ask a provider.
+    The leases of the latter are lengthened to the deadline and a margin.
+    """
+    checked = each(services, batch, planning.without_model)
+    canned = [turn for turn in checked if turn.outcome is not None]
+    planned = plan(services, [turn for turn in checked if turn.outcome is None])
+    routed = planning.from_cache(planned, services.cache, services.answerer)
+    answered = [turn for turn in routed if turn.outcome is not None]
+    return canned + answered, hand_over(services, [turn for turn in routed if turn.outcome is None])
+
+
+def plan(services: Services, turns: Batch) -> list[Turn]:
+    """The turns with their rendered requests: categories once, all product searches of the batch together."""
+    if not turns:
+        return []
+    categories = services.catalog.categories(max(turn.catalog_version for turn in turns))
+    found = planning.search_all(services.catalog, turns)
+    shop = services.settings.shop_name
+    return each(services, turns, lambda turn: planning.with_plan(turn, shop, categories, found))
+
+
+def hand_over(services: Services, missed: Batch) -> list[Turn]:
+    """The turns that are still ours, with leases that last as long as a provider may take."""
+    if not missed:
+        return []
+    lease_s = services.settings.ai_deadline_s + AI_LEASE_MARGIN_S
+    holders = [turn.holder for turn in missed]
+    held = retry.run(services.engine, lambda connection: queries.extend_leases(connection, holders, lease_s))
+    return [turn for turn in missed if turn.token in held]
+
+
+def call_provider(services: Services, batch: Batch) -> Iterator[list[Turn]]:
+    """Answered turns, as they become ready. A turn whose lease has passed to another is not asked for."""
+    holders = [turn.holder for turn in batch]
+    left_s = retry.run(services.engine, lambda connection: queries.lease_left(connection, holders))
+    held = [turn for turn in batch if turn.token in left_s]
+    for landed in services.caller.call(held, left_s, AI_LEASE_MARGIN_S):
+        if landed.failed:
+            release(services, [failure(turn, "CallFailed") for turn in landed.failed])
+        if landed.answered:
+            yield list(landed.answered)
+
+
+def update_session(services: Services, batch: Batch) -> Closed:
+    """Commits sessions, replies and message states of the batch, then fills the session cache and publishes what was
+    committed. A turn that lost its claim changes nothing, but what it cost is still recorded.
+    """
+    now = datetime.now(UTC)
+    rows = {row["token"]: row for row in each(services, batch, lambda t: closing_row(t, stored_outcome(t), now))}
+    if not rows:
+        return Closed()
+    result = commit_turns(services, list(rows.values()))
+    versions = {entry["token"]: entry["session_version"] for entry in result["committed"]}
+    cache_sessions(services, batch, rows, versions)
+    services.streams.publish([entry["reply"] for entry in result["replies"]])
+    if len(versions) < len(rows):
+        log.warning("turns_lost", turns=len(rows) - len(versions))
+    turns = tuple(replace(turn, committed=turn.token in versions) for turn in batch if turn.token in rows)
+    return Closed(turns, tuple(result["next"]))
+
+
+def commit_turns(services: Services, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """One commit for the batch; where PostgreSQL refuses it for a value, one by one, and the culprit is released."""
+    data = claim_limits(services.settings) | {"session_ttl_s": SESSION_TTL_S, "turns": rows}
+    try:
+        return retry.run(services.engine, lambda connection: queries.update_session_cache(connection, data))
+    except SQLAlchemyError as exc:
+        if retry.may_pass(exc):
+            raise
+        if len(rows) == 1:
+            log.exception("turn_refused", token=rows[0]["token"], error=type(exc).__name__)
+            release(services, [rows[0] | {"error": type(exc).__name__}])
+            return {"committed": [], "next": [], "replies": []}
+    parts = [commit_turns(services, [row]) for row in rows]
+    return {name: [item for part in parts for item in part[name]] for name in ("committed", "next", "replies")}
+
+
+def claim_limits(settings: Settings) -> dict[str, Any]:
+    """How large a turn may be and how long its first lease is, as the database functions take them."""
+    return {"max_messages": MAX_TURN_MESSAGES, "max_chars": MAX_TURN_CHARS, "lease_s": settings.flow_lease_s}
+
+
+def cache_sessions(
+    services: Services, turns: Batch, rows: dict[str, dict[str, Any]], versions: dict[str, int | None]
+) -> None:
+    """Stores the committed sessions under the version that PostgreSQL gave them."""
+    fresh = {}
+    for turn in turns:
+        if (version := versions.get(turn.token)) is not None:
+            ended = rows[turn.token]
+            session = session_row(turn.fetched()) | ended["session"] | {"version": version}
+            session["total_orders"] += ended["order"] is not None
+            fresh[turn.customer_phone] = session
+    services.cache.set_many(SESSION, fresh)
+
+
+def record_metrics(services: Services, batch: Batch) -> None:
+    """Costs and publication times in one commit, then the live counters."""
+    rows = [
+        metrics_row(turn.token, stored_outcome(turn), len(turn.messages), committed=turn.committed) for turn in batch
+    ]
+    retry.run(services.engine, lambda connection: queries.record_metrics(connection, rows))
+    count_replies(services.redis, rows)

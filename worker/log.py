@@ -1,0 +1,106 @@
+"""Structured logs: JSON in production, readable on a terminal. No phone number, text or key ever reaches them: events
+carry kinds and counts, and whatever a library logs passes the same redaction.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+#: Seven digits in a row or more may be somebody's number; ids of ours hold fewer.
+NUMBERS = re.compile(r"(?<![0-9a-f-])\+?\d{7,}(?![0-9a-f-])")
+#: user:password@ of a URL, keys of the providers, WhatsApp's message ids (they contain the phone number).
+SECRETS = re.compile(r"(?<=://)[^/\s@]*@|\b(?:sk|AIza)[-\w]{8,}|\bBearer \S+|\bwamid\.\S+")
+#: How much of a traceback is worth a line.
+FRAMES = 6
+#: This logger prints the whole body of a message it does not understand.
+CONSUMER_LOGGER = "celery.worker.consumer.consumer"
+
+
+def logger(name: str) -> Any:
+    """A structlog logger. `Any` because structlog's bound loggers are made at run time."""
+    return structlog.get_logger(name)
+
+
+def redacted(text: str) -> str:
+    """The text with numbers that may be phones, and everything that may be a secret, masked."""
+    return NUMBERS.sub("[number]", SECRETS.sub("[secret]", text))
+
+
+def redact(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """structlog processor: redacts every string value of an event, nested ones too."""
+    return {key: _redact_value(value) for key, value in event.items()}
+
+
+def _redact_value(value: object) -> object:
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, dict):
+        return {key: _redact_value(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redact_value(inner) for inner in value]
+    return value if isinstance(value, int | float | bool | None) else redacted(str(value))
+
+
+def traceback_without_values(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """structlog processor: an exception becomes its kind and where it was raised. Its text stays out, since it may
+    quote what a customer wrote.
+    """
+    given = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
+    if isinstance(error, BaseException):
+        frames = traceback.extract_tb(error.__traceback__)[-FRAMES:]
+        event["error"] = event.get("error") or type(error).__name__
+        event["at"] = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
+    return event
+
+
+class FirstLineOnly(logging.Filter):
+    """Keeps what happened of a foreign or broken message, drops the message itself."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always true; shortens records of warnings and errors to their first line without arguments."""
+        if record.levelno >= logging.WARNING:
+            record.msg, record.args = str(record.msg).split("\n", 1)[0].split("%", 1)[0], ()
+            record.exc_info = None
+        return True
+
+
+def configure(log_format: str = "auto", level: str = "INFO") -> None:
+    """Sets up structlog and the standard library's root logger to one handler on stderr.
+
+    log_format: json, console, or auto (console on a terminal). level: DEBUG, INFO, WARNING or ERROR.
+    """
+    as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        traceback_without_values,
+    ]
+    renderer: Processor = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    logging.getLogger(CONSUMER_LOGGER).addFilter(FirstLineOnly())
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )

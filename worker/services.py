@@ -1,0 +1,106 @@
+"""Everything a process needs to do its steps, built once per process and only when first used: nothing connects at
+import, and no connection crosses a fork.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from sqlalchemy import Engine
+
+from db import queries, retry
+from db.engine import make_engine
+from worker.ai.answer import Answerer
+from worker.ai.breaker import Breaker
+from worker.ai.calling import Caller
+from worker.ai.client import AiClient
+from worker.ai.flight import Flights
+from worker.ai.providers import load_providers
+from worker.cache import Cache
+from worker.catalog.search import Catalog
+from worker.errors import ConfigurationError
+from worker.settings import Settings, settings
+from worker.streams import Streams
+
+DURABLE_TIMEOUT_S = 5.0
+#: A cache that is slower than this is no cache.
+CACHE_TIMEOUT_S = 1.0
+FLIGHT_MARGIN_S = 60.0
+#: call_provider runs up to this many HTTP calls side by side in a process.
+PARALLEL_CALLS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The outside world of one process."""
+
+    settings: Settings
+    engine: Engine
+    redis: redis.Redis
+    streams: Streams
+    cache: Cache
+    catalog: Catalog
+    answerer: Answerer
+    caller: Caller
+
+
+def connect_redis(url: str, timeout_s: float) -> redis.Redis:
+    """A client with time limits on everything; a dropped connection is tried once more at once."""
+    try:
+        return redis.Redis.from_url(
+            url,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            socket_keepalive=True,
+            health_check_interval=30,
+            retry=Retry(NoBackoff(), 1),
+        )
+    except ValueError as exc:
+        raise ConfigurationError(f"REDIS_URL or CACHE_REDIS_URL: {exc}") from None
+
+
+def build(configuration: Settings) -> Services:
+    """Connects nothing yet; raises ConfigurationError where a setting is missing or does not fit."""
+    engine = make_engine(configuration.required("database_url"), pool_size=8)
+    durable = connect_redis(configuration.required("redis_url"), DURABLE_TIMEOUT_S)
+    cache = Cache(connect_redis(configuration.required("cache_url"), CACHE_TIMEOUT_S))
+    providers = load_providers(configuration)
+
+    def note_circuit(provider: str, state: str) -> None:
+        data = {"provider": provider, "state": state}
+        retry.run(engine, lambda connection: queries.add_event(connection, "circuit", data))
+
+    flights = Flights(durable, configuration.ai_deadline_s + FLIGHT_MARGIN_S)
+    answerer = Answerer(providers, AiClient(providers), Breaker(durable, note_circuit))
+    pool = ThreadPoolExecutor(PARALLEL_CALLS, thread_name_prefix="provider")
+    return Services(
+        settings=configuration,
+        engine=engine,
+        redis=durable,
+        streams=Streams(durable),
+        cache=cache,
+        catalog=Catalog(engine, cache),
+        answerer=answerer,
+        caller=Caller(answerer, flights, cache, pool),
+    )
+
+
+_building = Lock()
+
+
+@lru_cache(maxsize=1)
+def _of_process(_pid: int) -> Services:
+    return build(settings())
+
+
+def services() -> Services:
+    """The services of this process; a forked child gets its own."""
+    with _building:
+        return _of_process(os.getpid())

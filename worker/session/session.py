@@ -1,0 +1,163 @@
+"""A customer's conversation as a value, and what a decision does to it. Pure thought."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+#: Two hours after the last turn a conversation ends (contract 3.4).
+SESSION_TTL_S = 7_200
+#: What a model is told of the conversation so far; more costs tokens and rarely changes an answer.
+HISTORY_TURNS = 6
+HISTORY_CHARS = 400
+MAX_QUANTITY = 99
+#: An order is placed only by a confirmation: from these states, never from a single message out of nowhere.
+CHECKOUT_STATES = frozenset({"checkout", "waiting_address", "confirming_order"})
+
+
+@dataclass(frozen=True, slots=True)
+class CartItem:
+    """A product in the cart, with name and unit price as they were when it was put in."""
+
+    id: int
+    name: str
+    price: float
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class CartOperation:
+    """A change to the cart: add (to what is there), set (the quantity), remove, clear."""
+
+    op: str
+    product_id: int | None = None
+    quantity: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """`version` is PostgreSQL's number of this state, 0 while it is not stored. `context` is `context_data`."""
+
+    id: str
+    customer_phone: str
+    state: str = "browsing"
+    cart: tuple[CartItem, ...] = ()
+    context: Mapping[str, Any] = field(default_factory=dict)
+    customer_name: str | None = None
+    total_orders: int = 0
+    version: int = 0
+
+    @property
+    def history(self) -> list[dict[str, str]]:
+        """The last exchanges, oldest first: {"customer", "reply"}."""
+        return list(self.context.get("history", ()))
+
+    @property
+    def cart_total(self) -> Decimal:
+        """What the cart costs."""
+        return sum((Decimal(str(item.price)) * item.quantity for item in self.cart), Decimal(0))
+
+
+def new_session(customer_phone: str, customer_name: str | None) -> Session:
+    """The first state of a conversation, not stored yet."""
+    return Session(id=str(uuid4()), customer_phone=customer_phone, customer_name=customer_name)
+
+
+def session_from_row(row: Mapping[str, Any]) -> Session:
+    """A session from a row of `get_session_optimized` or from the session cache, which holds the same names."""
+    return Session(
+        id=str(row["session_id"]),
+        customer_phone=row["customer_phone"],
+        state=row["session_state"],
+        cart=tuple(CartItem(**item) for item in row["cart_data"]),
+        context=row["context_data"],
+        customer_name=row["customer_name"],
+        total_orders=row["total_orders"],
+        version=row["version"],
+    )
+
+
+def cart_rows(cart: tuple[CartItem, ...]) -> list[dict[str, Any]]:
+    """`cart_data` of contract 3.5: a list of {id, name, price, quantity}."""
+    return [{"id": item.id, "name": item.name, "price": item.price, "quantity": item.quantity} for item in cart]
+
+
+def session_row(session: Session) -> dict[str, Any]:
+    """The JSON form, with the names of `get_session_optimized`."""
+    return {
+        "session_id": session.id,
+        "customer_phone": session.customer_phone,
+        "session_state": session.state,
+        "cart_data": cart_rows(session.cart),
+        "context_data": dict(session.context),
+        "customer_name": session.customer_name,
+        "total_orders": session.total_orders,
+        "version": session.version,
+    }
+
+
+def apply_cart_operation(
+    cart: tuple[CartItem, ...], operation: CartOperation, products: Mapping[int, Mapping[str, Any]]
+) -> tuple[CartItem, ...]:
+    """The cart after one operation. A product that is neither in `products` (id to name and price) nor in the cart
+    changes nothing; quantities stay within 1..99.
+    """
+    if operation.op == "clear":
+        return ()
+    if operation.op == "remove":
+        return tuple(item for item in cart if item.id != operation.product_id)
+    quantity = max(operation.quantity or 1, 1)
+    if any(item.id == operation.product_id for item in cart):
+        return tuple(
+            replace(item, quantity=min(quantity + (item.quantity if operation.op == "add" else 0), MAX_QUANTITY))
+            if item.id == operation.product_id
+            else item
+            for item in cart
+        )
+    product = products.get(operation.product_id or 0)
+    if product is None:
+        return cart
+    new = CartItem(product["id"], product["name"], float(product["price"]), min(quantity, MAX_QUANTITY))
+    return (*cart, new)
+
+
+def advance(
+    session: Session,
+    *,
+    said: str,
+    replied: str,
+    next_state: str | None,
+    operations: tuple[CartOperation, ...],
+    products: Mapping[int, Mapping[str, Any]],
+    terms: tuple[str, ...],
+) -> Session:
+    """The session after one turn: cart, state, history, and what was last searched for (so that "the second one" can
+    be understood). A completed order empties the cart.
+    """
+    cart = session.cart
+    for operation in operations:
+        cart = apply_cart_operation(cart, operation, products)
+    state = next_state or session.state
+    if state == "order_completed":
+        completes = bool(cart) and session.state in CHECKOUT_STATES
+        state, cart = ("order_completed", ()) if completes else (session.state, cart)
+    exchange = {"customer": said[:HISTORY_CHARS], "reply": replied[:HISTORY_CHARS]}
+    context = dict(session.context) | {"history": [*session.history, exchange][-HISTORY_TURNS:]}
+    if terms:
+        context["terms"] = list(terms)
+    return replace(session, state=state, cart=cart, context=context)
+
+
+def order_placed(before: Session, after: Session, address: str | None) -> dict[str, Any] | None:
+    """The order that this turn completes, as `update_session_cache` takes it; None where it completes none."""
+    if after.state != "order_completed" or before.state not in CHECKOUT_STATES or after.cart or not before.cart:
+        return None
+    return {
+        "total": str(before.cart_total),
+        "currency": before.context.get("currency", "ARS"),
+        "address": address or before.context.get("address"),
+        "items": cart_rows(before.cart),
+    }

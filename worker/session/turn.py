@@ -1,0 +1,159 @@
+"""A turn: what one customer has written and nobody has answered yet, on its way through the chain. Pure thought.
+
+A batch is a list of turns; between tasks each travels as a JSON object with the names of the fields here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from worker.session.session import Session, session_from_row, session_row
+
+
+@dataclass(frozen=True, slots=True)
+class TurnMessage:
+    """One message of a turn. `text` is what can be read as text, None where nothing can."""
+
+    id: int
+    message_id: str
+    sent_at_s: int
+    attempts: int
+    type: str
+    text: str | None
+    selection_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What routing found out: how hard the message is, the rendered request, its key, and the products it names.
+
+    shared: the request holds no session data. terms: the product searches made. products: rows of the catalogue.
+    """
+
+    complexity: str
+    shared: bool
+    terms: tuple[str, ...]
+    products: tuple[dict[str, Any], ...]
+    key: str
+    system: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the customer is told and what it cost. Money in micro-dollars, times in milliseconds.
+
+    source: ai, cache, fallback or canned. decision: a validated decision as JSON (`worker.ai.decision`).
+    """
+
+    source: str
+    decision: dict[str, Any]
+    provider: str | None = None
+    model: str | None = None
+    calls: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    cost_microusd: int = 0
+    baseline_microusd: int = 0
+    provider_latency_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """token: proves that the turn is still ours. session_version: of the session when claimed, None where there was
+    none. session_cache: hit, miss or new, once fetched..
+    """
+
+    token: str
+    customer_phone: str
+    customer_name: str | None
+    swept: bool
+    session_version: int | None
+    catalog_version: int
+    messages: tuple[TurnMessage, ...]
+    session: Session | None = None
+    session_cache: str | None = None
+    plan: Plan | None = None
+    outcome: Outcome | None = None
+    committed: bool = False
+
+    @property
+    def text(self) -> str:
+        """All that can be read, in order, a line per message; empty where nothing can."""
+        return "\n".join(message.text for message in self.messages if message.text)
+
+    @property
+    def readable(self) -> bool:
+        """Whether every message can be read as text."""
+        return all(message.text for message in self.messages)
+
+    @property
+    def holder(self) -> tuple[str, str]:
+        """Customer and token, which together prove the claim."""
+        return (self.customer_phone, self.token)
+
+    def fetched(self) -> Session:
+        """The session, in the steps after `fetch_session`."""
+        assert self.session is not None, "fetch_session comes first"  # noqa: S101  an invariant of the chain
+        return self.session
+
+    def planned(self) -> Plan:
+        """The plan, in the steps after `route_ai`."""
+        assert self.plan is not None, "route_ai comes first"  # noqa: S101  an invariant of the chain
+        return self.plan
+
+    def decided(self) -> Outcome:
+        """The outcome, in the steps after it was made."""
+        assert self.outcome is not None, "an outcome comes first"  # noqa: S101  an invariant of the chain
+        return self.outcome
+
+
+def turn_from_dict(data: Mapping[str, Any]) -> Turn:
+    """A turn from its JSON form; names it does not know are ignored, so that a newer version may add some."""
+    plan, outcome, session = data.get("plan"), data.get("outcome"), data.get("session")
+    return Turn(
+        token=data["token"],
+        customer_phone=data["customer_phone"],
+        customer_name=data["customer_name"],
+        swept=data["swept"],
+        session_version=data["session_version"],
+        catalog_version=data["catalog_version"],
+        messages=tuple(TurnMessage(**known(TurnMessage, message)) for message in data["messages"]),
+        session=session_from_row(session) if session else None,
+        session_cache=data.get("session_cache"),
+        plan=plan_from_dict(plan) if plan else None,
+        outcome=Outcome(**known(Outcome, outcome)) if outcome else None,
+        committed=data.get("committed", False),
+    )
+
+
+def known(kind: type, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of `data` that are fields of the dataclass `kind`."""
+    return {name: data[name] for name in kind.__dataclass_fields__ if name in data}  # type: ignore[attr-defined]  # every kind here is a dataclass
+
+
+def plan_from_dict(data: Mapping[str, Any]) -> Plan:
+    """A plan from its JSON form."""
+    lists = {"terms": tuple(data["terms"]), "products": tuple(data["products"])}
+    return Plan(**known(Plan, data) | lists)
+
+
+def turn_to_dict(turn: Turn) -> dict[str, Any]:
+    """The JSON form that travels between tasks."""
+    return {
+        "token": turn.token,
+        "customer_phone": turn.customer_phone,
+        "customer_name": turn.customer_name,
+        "swept": turn.swept,
+        "session_version": turn.session_version,
+        "catalog_version": turn.catalog_version,
+        "messages": [asdict(message) for message in turn.messages],
+        "session": session_row(turn.session) if turn.session else None,
+        "session_cache": turn.session_cache,
+        "plan": asdict(turn.plan) if turn.plan else None,
+        "outcome": asdict(turn.outcome) if turn.outcome else None,
+        "committed": turn.committed,
+    }

@@ -1,0 +1,93 @@
+"""The sweep: turns whose lease has ended are started again, what was not published is published again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from db import queries, retry
+from worker.ai.fallback import apology_decision
+from worker.cache import RUN_ID
+from worker.flow import commit_turns
+from worker.log import logger
+from worker.metrics.record import metrics_row, stored_outcome
+from worker.services import Services
+from worker.session.closing import burial_row
+from worker.session.turn import Outcome, Turn, turn_from_dict
+
+#: Turns claimed per pass; each runs alone, so this is also how much they may add to queue `flow`.
+LIMIT = 100
+#: A message that was started this often and never ended is a dead letter (design section 1, step 10).
+MAX_ATTEMPTS = 5
+#: How much of what Redis had written may be gone after it restarts: fsync every second, with a margin.
+REDIS_LOSS_S = 10.0
+MAX_REPUBLISHED = 20_000
+log = logger(__name__)
+
+
+class Sweep:
+    """One pass per call; part of the active intake."""
+
+    def __init__(self, services: Services, start: Callable[[Sequence[dict[str, Any]]], None]) -> None:
+        self._services = services
+        self._start = start
+
+    def once(self, connection: Connection) -> None:
+        """Overdue turns, then unpublished replies."""
+        self._restart_turns(connection)
+        self._republish(connection)
+
+    def _restart_turns(self, connection: Connection) -> None:
+        lease_s = self._services.settings.flow_lease_s
+        claimed = retry.again_on_conflict(lambda: queries.sweep_turns(connection, lease_s=lease_s, limit=LIMIT))
+        worn_out = [row for row in claimed if row["messages"][0]["attempts"] >= MAX_ATTEMPTS]
+        self._start([row for row in claimed if row not in worn_out])
+        if claimed:
+            log.warning("turns_restarted", turns=len(claimed) - len(worn_out), dead=len(worn_out))
+        if worn_out:
+            self._bury(connection, [turn_from_dict(row) for row in worn_out])
+
+    def _bury(self, connection: Connection, turns: Sequence[Turn]) -> None:
+        """Dead letters, an apology each; what the same customers wrote next is started."""
+        phones = [turn.customer_phone for turn in turns]
+        states = {row["customer_phone"]: row["session_state"] for row in queries.load_sessions(connection, phones)}
+        now = datetime.now(UTC)
+        rows = []
+        for turn in turns:
+            decided = replace(turn, outcome=Outcome("canned", apology_decision()))
+            state = states.get(turn.customer_phone, "browsing")
+            error = f"given up after {MAX_ATTEMPTS} attempts"
+            rows.append(burial_row(decided, stored_outcome(decided), state, error, now))
+        result = commit_turns(self._services, rows)
+        self._start(result["next"])
+        self._services.streams.publish([entry["reply"] for entry in result["replies"]])
+
+    def _republish(self, connection: Connection) -> None:
+        """Replies that nobody marked published, and, when Redis has restarted, those it may have forgotten."""
+        restarted = self._redis_restarted()
+        recent_s = restarted[1] + REDIS_LOSS_S if restarted else 0.0
+        rows = queries.unpublished_replies(
+            connection,
+            older_than_s=self._services.settings.flow_lease_s,
+            recent_s=recent_s,
+            max_rows=MAX_REPUBLISHED,
+        )
+        if rows:
+            new = self._services.streams.publish([row["reply"] for row in rows])
+            metrics = [metrics_row(r["reply_id"], r["outcome"], r["message_count"], committed=True) for r in rows]
+            retry.again_on_conflict(lambda: queries.record_metrics(connection, metrics))
+            log.warning("replies_republished", replies=len(rows), new=new)
+        if restarted:
+            self._services.redis.set(RUN_ID.pattern, restarted[0], ex=RUN_ID.ttl_s)
+
+    def _redis_restarted(self) -> tuple[str, float] | None:
+        """Run id and uptime (seconds) of a Redis that nobody has yet looked after since it started."""
+        server: Any = self._services.redis.info("server")
+        known: Any = self._services.redis.get(RUN_ID.pattern)
+        if known is not None and known.decode() == server["run_id"]:
+            return None
+        return str(server["run_id"]), float(server["uptime_in_seconds"])

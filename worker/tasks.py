@@ -1,0 +1,141 @@
+"""The chain. Each task decodes its batch, does one step, and hands on; the logic lives in `worker.flow`.
+
+worker.fetch_session -> worker.route_ai -> worker.update_session -> worker.record_metrics      queue `flow`
+                              | misses              ^
+                              +-> worker.call_provider                                         queue `ai`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from typing import Any
+
+import orjson
+
+from db import queries, retry
+from worker import flow
+from worker.app import app
+from worker.errors import StepFailed
+from worker.log import logger
+from worker.masking import summary
+from worker.messages.inbound import MAX_PAYLOAD_BYTES
+from worker.services import Services, services
+from worker.session.turn import Turn, turn_from_dict, turn_to_dict
+
+Rows = list[dict[str, Any]]
+log = logger(__name__)
+
+
+def step(name: str) -> Callable[[Callable[[Services, list[Turn]], None]], Any]:
+    """Makes a task of a body over a batch. An error is logged and raised again as its kind alone, since whatever a
+    foreign exception says may hold what a customer wrote; the turns come back by the sweep.
+    """
+
+    def decorate(body: Callable[[Services, list[Turn]], None]) -> Any:
+        @app.task(name=name)  # type: ignore[untyped-decorator]  # celery ships no types
+        @wraps(body)
+        def run(batch: Rows) -> str:
+            try:
+                body(services(), [turn_from_dict(row) for row in batch])
+            except Exception as exc:
+                log.exception("step_failed", task=name, error=type(exc).__name__)
+                raise StepFailed(name, type(exc).__name__) from None
+            return summary([batch])
+
+        return run
+
+    return decorate
+
+
+def hand_on(task: Any, rows: Rows) -> None:
+    """Sends a batch to the next task; nothing for an empty one."""
+    if rows:
+        task.apply_async((rows,), argsrepr=summary([rows]))
+
+
+def encoded(turns: Iterable[Turn]) -> Rows:
+    """Turns as they travel."""
+    return [turn_to_dict(turn) for turn in turns]
+
+
+@step("worker.fetch_session")
+def fetch_session(services: Services, batch: list[Turn]) -> None:
+    """Session of each turn: cache, PostgreSQL, or new."""
+    hand_on(route_ai, encoded(flow.fetch_session(services, batch)))
+
+
+@step("worker.route_ai")
+def route_ai(services: Services, batch: list[Turn]) -> None:
+    """Answered from the cache, or on to a provider."""
+    answered, missed = flow.route_ai(services, batch)
+    hand_on(update_session, encoded(answered))
+    hand_on(call_provider, encoded(missed))
+
+
+@step("worker.call_provider")
+def call_provider(services: Services, batch: list[Turn]) -> None:
+    """Asks the models side by side; what is ready goes on at once."""
+    for ready in flow.call_provider(services, batch):
+        hand_on(update_session, encoded(ready))
+
+
+@step("worker.update_session")
+def update_session(services: Services, batch: list[Turn]) -> None:
+    """Commit, publish, and on with what the same customers wrote meanwhile."""
+    closed = flow.update_session(services, batch)
+    hand_on(fetch_session, list(closed.next_turns))
+    hand_on(record_metrics, encoded(closed.turns))
+
+
+@step("worker.record_metrics")
+def record_metrics(services: Services, batch: list[Turn]) -> None:
+    """What it cost and how long it took."""
+    flow.record_metrics(services, batch)
+
+
+@app.task(name="worker.receive", acks_late=True, reject_on_worker_lost=True)  # type: ignore[untyped-decorator]  # no types
+def receive(payload: str | dict[str, Any]) -> str:
+    """The door for gateways that speak Celery: a payload (contract 3.1) as text or as JSON object goes to the inbound
+    stream; one that is too large goes to `whatsapp:rejected`.
+    """
+    text = payload.encode("utf-8", "replace") if isinstance(payload, str) else orjson.dumps(payload)
+    if len(text) > MAX_PAYLOAD_BYTES:
+        services().streams.reject(text, f"payload: {len(text)} bytes, at most {MAX_PAYLOAD_BYTES} are allowed")
+        return "rejected"
+    services().streams.send(text)
+    return "queued"
+
+
+@app.task(name="worker.cleanup_expired_sessions")  # type: ignore[untyped-decorator]  # celery ships no types
+def cleanup_expired_sessions() -> int:
+    """Deletes expired sessions in bounded batches until none is left; how many there were."""
+    deleted = 0
+    while count := retry.run(services().engine, queries.cleanup_expired_sessions):
+        deleted += count
+    log.info("sessions_cleaned", deleted=deleted)
+    return deleted
+
+
+@app.task(name="worker.trim_streams")  # type: ignore[untyped-decorator]  # celery ships no types
+def trim_streams() -> int:
+    """Drops outbound and rejected entries that are past their time; how many went."""
+    return services().streams.trim()
+
+
+def start_turns(turns: Sequence[dict[str, Any]], batch_max: int) -> None:
+    """Starts the chain for turns as the database functions return them. Swept turns run alone: one of them may be what
+    killed the worker the last time.
+    """
+    for turn in turns:
+        if turn["swept"]:
+            hand_on(fetch_session, [turn])
+    fresh = [turn for turn in turns if not turn["swept"]]
+    for first in range(0, len(fresh), batch_max):
+        hand_on(fetch_session, fresh[first : first + batch_max])
+
+
+def queue_length(name: str) -> int:
+    """How many messages wait in a Celery queue, on whatever broker."""
+    with app.connection_for_read() as connection, connection.channel() as channel:
+        return int(channel.queue_declare(queue=name, passive=True).message_count)
