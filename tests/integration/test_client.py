@@ -1,0 +1,496 @@
+"""AiClient against a real HTTP server that answers, fails, drips and lies like a provider on a bad day."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from worker import errors
+from worker.ai.client import AiClient
+from worker.ai.providers import Prices, Provider
+from worker.ai.types import AiRequest
+from worker.ai.usage import Usage
+from worker.errors import ProviderError, ProviderTimeout, ProviderUnavailable, UnreadableAnswer
+
+RECORDED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "llm_wire"
+KEY = "sk-Secret0123"
+REQUEST = AiRequest(system="Answer in JSON.", user='{"message":"quiero dos leches"}')
+ANSWER = {"choices": [{"message": {"content": "{}"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 9}}
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Takes down each request and plays the next of the server's answers; the last one stays."""
+
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.seen.append(Seen(self.path, dict(self.headers), json.loads(body), self.client_address[1]))
+        answers = self.server.answers
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        try:
+            answer(self)
+        except OSError:  # the client has hung up: what most of these tests are about
+            self.close_connection = True
+
+    def log_message(self, *args: Any) -> None:
+        """Keeps the test's output clean."""
+
+
+@dataclass
+class Seen:
+    """One request as it arrived, and the client's port, which tells connections apart."""
+
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+    port: int
+
+
+class Server(ThreadingHTTPServer):
+    """A provider on 127.0.0.1. `stopping` ends every answer that drips."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answers: list[Answer] = [say(200, ANSWER)]
+        self.seen: list[Seen] = []
+        self.stopping = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+Answer = Callable[[Handler], None]
+
+
+def say(status: int, body: object, **headers: str) -> Answer:
+    """A whole answer with its length."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+    def play(handler: Handler) -> None:
+        handler.send_response(status)
+        for name, value in {"Content-Length": str(len(content)), **headers}.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    return play
+
+
+def raw(content: bytes) -> Answer:
+    """Exactly these bytes, then the end of the connection."""
+
+    def play(handler: Handler) -> None:
+        handler.wfile.write(content)
+        handler.close_connection = True
+
+    return play
+
+
+def drip(first: bytes, drop: bytes) -> Answer:
+    """`first` at once, then a drop every 20 ms until the client has had enough."""
+
+    def play(handler: Handler) -> None:
+        handler.close_connection = True
+        handler.wfile.write(first)
+        while not handler.server.stopping.wait(0.02):
+            handler.wfile.write(drop)
+
+    return play
+
+
+@dataclass
+class Clock:
+    """The client's sleeps, taken down instead of slept."""
+
+    slept: list[float] = field(default_factory=list)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's own proxy settings are not what is tested."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.stopping.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def client(server: Server, clock: Clock) -> Iterator[AiClient]:
+    """Closed before its server, which waits for the connections it has open."""
+    client = AiClient([provider(server)], sleep=clock.sleep, random=lambda: 0.5)
+    yield client
+    client.close()
+
+
+def provider(server: Server, wire: Any = "openai") -> Provider:
+    prices = Prices(Decimal("0.5"), Decimal("0.5"), Decimal("1.5"))
+    return Provider("p", "model-1", wire, f"{server.url}/v1", SecretStr(KEY), prices, (), 1.0, 5.0)
+
+
+def fails(client: AiClient, provider: Provider, within_s: float = 5.0) -> ProviderError:
+    """The error of a call, after a look that no key and no text of a customer stands anywhere in it."""
+    with pytest.raises(ProviderError) as raised:
+        client.call(provider, REQUEST, time.monotonic() + within_s)
+    shown = f"{raised.value} {raised.value!r} {''.join(traceback.format_exception(raised.value))}"
+    assert KEY not in shown
+    assert "leches" not in shown
+    return raised.value
+
+
+# Recorded answers, over the wire
+
+OUTCOMES: list[tuple[str, type[ProviderError] | str, Usage | float | None]] = [
+    ("openai_200_simple", "The capital of France is Paris.", Usage(14, 0, 7)),
+    ("deepseek_200_json_mode", '{\n  "location"', Usage(495, 320, 144)),
+    ("gemini_200_text", "There are **3** r's", Usage(9, 0, 272)),
+    ("deepseek_200_text", UnreadableAnswer, Usage(13, 0, 300)),
+    ("openai_shape_200_finish_length", UnreadableAnswer, Usage(57, 0, 20)),
+    ("gemini_200_max_tokens_truncated_text", UnreadableAnswer, Usage(15, 0, 5)),
+    ("gemini_200_finish_safety_empty_content", errors.RequestRefused, Usage(14, 0, 0)),
+    ("openai_401_invalid_key", errors.ProviderDenied, None),
+    ("deepseek_401_auth", errors.ProviderDenied, None),
+    ("gemini_400_invalid_key", errors.ProviderDenied, None),
+    ("openai_400_context_length", errors.RequestRefused, None),
+    ("deepseek_400_context_length", errors.RequestRefused, None),
+    ("openai_404_unknown_model", errors.RequestRefused, None),
+    ("gemini_404_unknown_model", errors.RequestRefused, None),
+    ("openai_429_rpm_gpt35", errors.ProviderRateLimited, 20.0),
+    ("gemini_429_quota", errors.ProviderRateLimited, 48.0),
+    ("gemini_503_overloaded", ProviderUnavailable, None),
+]
+
+
+@pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded answers are not beside this checkout")
+class TestRecorded:
+    """Every answer that was recorded from a real provider, served again."""
+
+    @pytest.mark.parametrize(("name", "outcome", "facts"), OUTCOMES)
+    def test_outcome(self, server: Server, client: AiClient, name: str, outcome: Any, facts: Any) -> None:
+        """Text and usage, or the right error with its usage or wait, come through the whole client."""
+        response = json.loads((RECORDED / f"{name}.json").read_text(encoding="utf-8"))["response"]
+        server.answers = [say(response["status"], response["body"])]
+        asked = provider(server, "gemini" if name.startswith("gemini") else "openai")
+        if isinstance(outcome, str):
+            completion = client.call(asked, REQUEST, time.monotonic() + 5)
+            assert completion.text.startswith(outcome)
+            assert completion.usage == facts
+        else:
+            error = fails(client, asked)
+            assert type(error) is outcome
+            assert (error.usage or getattr(error, "retry_after_s", None)) == facts
+
+    def test_none_is_forgotten(self) -> None:
+        """A recording that is added needs a line above."""
+        assert {file.stem for file in RECORDED.glob("*.json")} == {name for name, _, _ in OUTCOMES}
+
+
+# A good day
+
+
+def test_request_and_completion(server: Server, client: AiClient) -> None:
+    """What the provider gets is what the wire format builds; what comes back names provider, model and time."""
+    completion = client.call(provider(server), REQUEST, time.monotonic() + 5)
+    (seen,) = server.seen
+    assert seen.path == "/v1/chat/completions"
+    assert seen.headers["Authorization"] == f"Bearer {KEY}"
+    assert seen.headers["Content-Type"] == "application/json"
+    assert seen.body["messages"][1]["content"] == REQUEST.user
+    assert (completion.provider, completion.model, completion.text) == ("p", "model-1", "{}")
+    assert 0 < completion.latency_ms < 5000
+
+
+def test_gemini_key_is_not_in_the_url(server: Server, client: AiClient) -> None:
+    """Gemini's key travels in its header: URLs are logged everywhere."""
+    body = {"candidates": [{"content": {"parts": [{"text": "{}"}]}, "finishReason": "STOP"}]}
+    server.answers = [say(200, body)]
+    client.call(provider(server, "gemini"), REQUEST, time.monotonic() + 5)
+    (seen,) = server.seen
+    assert seen.path == "/v1/models/model-1:generateContent"
+    assert seen.headers["x-goog-api-key"] == KEY
+    assert "Authorization" not in seen.headers
+
+
+def chunked(content: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + content
+
+
+@pytest.mark.parametrize("form", ["plain", "gzip", "chunked"])
+def test_connections_are_kept(server: Server, client: AiClient, form: str) -> None:
+    """Calls one after the other share a connection, however the answers are framed."""
+    content = json.dumps(ANSWER).encode()
+    pieces = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in (content[:7], content[7:]))
+
+    def play(handler: Handler) -> None:
+        handler.wfile.write(chunked(pieces + b"0\r\n\r\n"))
+
+    zipped = say(200, gzip.compress(content), Content_Encoding="gzip")
+    server.answers = [{"plain": say(200, content), "gzip": zipped, "chunked": play}[form]]
+    for _ in range(3):
+        assert client.call(provider(server), REQUEST, time.monotonic() + 5).text == "{}"
+    assert len({seen.port for seen in server.seen}) == 1
+
+
+def test_threads_side_by_side(server: Server, client: AiClient) -> None:
+    """Sixteen calls at a time are all under way at once, and each gets its own answer."""
+    together = threading.Barrier(16, timeout=5)
+
+    def echo(handler: Handler) -> None:
+        together.wait()
+        asked = handler.server.seen
+        mine = next(seen.body for seen in asked if seen.port == handler.client_address[1])
+        say(200, {"choices": [{"message": {"content": mine["messages"][1]["content"]}}]})(handler)
+
+    server.answers = [echo]
+    texts = [f"message {number}" for number in range(16)]
+
+    def ask(text: str) -> str:
+        return client.call(provider(server), AiRequest("s", text), time.monotonic() + 5).text
+
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(ask, texts)) == texts
+
+
+def test_cookies_are_not_kept(server: Server, client: AiClient) -> None:
+    """A cookie of one answer is not sent with the next request."""
+    server.answers = [say(200, ANSWER, Set_Cookie="a=1")]
+    for _ in range(2):
+        client.call(provider(server), REQUEST, time.monotonic() + 5)
+    assert "Cookie" not in server.seen[1].headers
+
+
+def test_netrc_does_not_replace_the_key(
+    server: Server, client: AiClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An entry for the provider's host in somebody's netrc file changes nothing."""
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    client.call(provider(server), REQUEST, time.monotonic() + 5)
+    assert server.seen[0].headers["Authorization"] == f"Bearer {KEY}"
+
+
+def test_proxy_of_the_environment(server: Server, client: AiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTP_PROXY is used, and through it, too, a dripping answer stops at the deadline."""
+    monkeypatch.setenv("HTTP_PROXY", server.url)
+    behind = replace(provider(server), base_url="http://provider.invalid/v1")
+    client.call(behind, REQUEST, time.monotonic() + 5)
+    assert server.seen[0].path == "http://provider.invalid/v1/chat/completions"
+    server.answers = [drip(chunked(b""), b"1\r\n \r\n")]
+    assert isinstance(fails(client, behind, within_s=0.3), ProviderTimeout)
+
+
+# The deadline
+
+
+@pytest.mark.parametrize(
+    ("first", "drop"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b" "),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b" "),
+        (chunked(b""), b"1\r\n \r\n"),
+        (chunked(b"fff"), b"0"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x"),
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 100000\r\n\r\n", b" "),
+        (b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 100000\r\n\r\n", b" "),
+    ],
+    ids=["body", "body without length", "chunks", "chunk size", "continue", "header", "error body", "redirect body"],
+)
+def test_drip_stops_at_the_deadline(server: Server, client: AiClient, first: bytes, drop: bytes) -> None:
+    """Bytes that keep coming, wherever in the answer, do not keep a call alive past its deadline."""
+    server.answers = [drip(first, drop)]
+    started = time.monotonic()
+    assert isinstance(fails(client, provider(server), within_s=0.5), ProviderTimeout)
+    assert 0.45 < time.monotonic() - started < 1.0
+    assert len(server.seen) == 1
+
+
+def test_silence_after_a_drip_does_not_start_the_limit_anew(server: Server, client: AiClient) -> None:
+    """A provider that falls silent half way is left at the deadline, not a whole read timeout later."""
+
+    def play(handler: Handler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
+        for _ in range(15):
+            handler.server.stopping.wait(0.02)
+        handler.wfile.write(b"{")
+        handler.server.stopping.wait(5)
+
+    server.answers = [play]
+    started = time.monotonic()
+    assert isinstance(fails(client, provider(server), within_s=0.5), ProviderTimeout)
+    assert time.monotonic() - started < 0.75
+
+
+def test_the_providers_own_limit(server: Server, client: AiClient) -> None:
+    """A provider that is slower than its own limit is left before the deadline, and not asked again."""
+    server.answers = [drip(b"", b"")]
+    started = time.monotonic()
+    assert isinstance(fails(client, replace(provider(server), timeout_s=0.2), within_s=30), ProviderTimeout)
+    assert time.monotonic() - started < 0.8
+    assert len(server.seen) == 1
+
+
+def test_connection_that_nobody_accepts(client: AiClient, server: Server) -> None:
+    """A full backlog is the provider's state where its own limit ended the wait, and the deadline's where that did."""
+    with socket.socket() as full, socket.socket() as waiting:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waiting.connect(full.getsockname())
+        unreached = replace(provider(server), base_url=f"http://127.0.0.1:{full.getsockname()[1]}")
+        assert type(fails(client, replace(unreached, connect_timeout_s=0.1), within_s=1.2)) is ProviderUnavailable
+        assert type(fails(client, unreached, within_s=0.1)) is ProviderTimeout
+
+
+def test_deadline_in_the_past(server: Server, client: AiClient) -> None:
+    """A call whose time is over is not made."""
+    assert isinstance(fails(client, provider(server), within_s=-1), ProviderTimeout)
+    assert server.seen == []
+
+
+def test_provider_without_a_key(server: Server, client: AiClient) -> None:
+    """A provider without a key is not called: a customer's text goes to nobody who will not answer."""
+    assert isinstance(fails(client, replace(provider(server), api_key=None)), errors.ProviderDenied)
+    assert server.seen == []
+
+
+# A bad day
+
+
+BAD_ANSWERS: dict[str, tuple[Answer, type[ProviderError]]] = {
+    "html": (say(200, b"<html><body>quiero dos leches</body></html>"), UnreadableAnswer),
+    "empty": (say(200, b""), UnreadableAnswer),
+    "not UTF-8": (say(200, b"\xff\xfe{"), UnreadableAnswer),
+    "deep": (say(200, b"[" * 100_000), UnreadableAnswer),
+    "large": (say(200, json.dumps(ANSWER).encode() + b" " * 1_500_000), UnreadableAnswer),
+    "not gzip": (say(200, b"not gzip", Content_Encoding="gzip"), UnreadableAnswer),
+    "redirect": (say(302, b"", Location="/elsewhere"), UnreadableAnswer),
+    "html 401": (say(401, b"<html>who are you?</html>"), errors.ProviderDenied),
+    "html 503": (say(503, b"<html>busy</html>"), ProviderUnavailable),
+    "cut": (raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), ProviderUnavailable),
+    "cut chunk": (raw(chunked(b"5\r\n{")), ProviderUnavailable),
+    "bad chunk": (raw(chunked(b"zz\r\nleches\r\n")), ProviderUnavailable),
+    "not HTTP": (raw(b"what is this\r\n\r\n"), ProviderUnavailable),
+    "hung up": (raw(b""), ProviderUnavailable),
+}
+
+
+@pytest.mark.parametrize(("answer", "error"), BAD_ANSWERS.values(), ids=list(BAD_ANSWERS))
+def test_bad_answers(server: Server, client: AiClient, answer: Answer, error: type[ProviderError]) -> None:
+    """Whatever comes back, it is one of our errors, with the foreign one as its cause or none."""
+    server.answers = [answer]
+    assert type(fails(client, provider(server))) is error
+    assert {seen.path for seen in server.seen} == {"/v1/chat/completions"}
+
+
+def test_refused_port(client: AiClient, server: Server, clock: Clock) -> None:
+    """Nobody listens: tried twice, then unavailable."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        assert type(fails(client, replace(provider(server), base_url=url))) is ProviderUnavailable
+    assert clock.slept == [1.0]
+
+
+def test_ca_bundle_that_is_not_there(server: Server, client: AiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong REQUESTS_CA_BUNDLE is one of our errors, too: it fails this provider, not the message."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/gone.pem")
+    secure = replace(provider(server), base_url=server.url.replace("http:", "https:"))
+    assert type(fails(client, secure)) is ProviderUnavailable
+
+
+# The second attempt
+
+
+@pytest.mark.parametrize("first", [say(500, {}), say(503, {}, Retry_After="1"), raw(b"")])
+def test_second_attempt_succeeds(server: Server, client: AiClient, clock: Clock, first: Answer) -> None:
+    """After a failure that may pass, one more attempt about a second later; its own time is the latency."""
+    server.answers = [first, say(200, ANSWER)]
+    assert client.call(provider(server), REQUEST, time.monotonic() + 5).text == "{}"
+    assert clock.slept == [1.0]
+
+
+def test_two_attempts_at_most(server: Server, client: AiClient) -> None:
+    """A provider that stays sick is given up after the second attempt."""
+    server.answers = [say(500, {})]
+    assert isinstance(fails(client, provider(server)), ProviderUnavailable)
+    assert len(server.seen) == 2
+
+
+def test_a_short_wait_is_kept(server: Server, client: AiClient, clock: Clock) -> None:
+    """A wait of up to two seconds that the provider asks for is kept."""
+    server.answers = [say(503, {}, Retry_After="2"), say(200, ANSWER)]
+    client.call(provider(server), REQUEST, time.monotonic() + 5)
+    assert clock.slept == [2.0]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        say(429, {}),
+        say(503, {}, Retry_After="3"),
+        say(401, {}),
+        say(400, {}),
+        say(408, {}),
+        say(200, b"?"),
+        say(200, {"choices": [{"message": {"content": "x"}, "finish_reason": "insufficient_system_resource"}]}),
+    ],
+    ids=["rate limited", "long wait", "denied", "refused", "timeout", "unreadable", "billed"],
+)
+def test_no_second_attempt(server: Server, client: AiClient, clock: Clock, answer: Answer) -> None:
+    """What another second will not mend, or was billed already, is not repeated."""
+    server.answers = [answer]
+    fails(client, provider(server))
+    assert len(server.seen) == 1
+    assert clock.slept == []
+
+
+def test_no_second_attempt_without_time(server: Server, client: AiClient, clock: Clock) -> None:
+    """The delay and one second must fit before the deadline."""
+    server.answers = [say(500, {})]
+    fails(client, provider(server), within_s=1.9)
+    assert len(server.seen) == 1
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize(("number", "delay_s"), [(0.0, 0.75), (0.999999, 1.25)])
+def test_jitter(server: Server, clock: Clock, number: float, delay_s: float) -> None:
+    """The delay lies a quarter of a second around one."""
+    server.answers = [say(500, {}), say(200, ANSWER)]
+    client = AiClient([provider(server)], sleep=clock.sleep, random=lambda: number)
+    client.call(provider(server), REQUEST, time.monotonic() + 5)
+    client.close()
+    assert clock.slept == [pytest.approx(delay_s, abs=0.001)]

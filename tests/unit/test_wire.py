@@ -1,0 +1,320 @@
+"""The two wire formats: what is asked, and what every kind of answer is taken for."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from worker import errors
+from worker.ai import wire_gemini, wire_openai
+from worker.ai.providers import Prices, Provider
+from worker.ai.types import AiRequest
+from worker.ai.usage import Usage
+from worker.ai.wire import error_for
+from worker.errors import ProviderError, RequestRefused, UnreadableAnswer
+
+RECORDED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "llm_wire"
+NOW = datetime(2026, 11, 22, 9, 0, 0, tzinfo=UTC)
+KEY = "sk-Secret0123"
+REQUEST = AiRequest(system="s" * 40, user="u" * 8, max_output_tokens=123)
+
+needs_recorded = pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded answers are not beside this checkout")
+
+
+def provider(wire: Any = "openai", base_url: str = "https://api.example/v1") -> Provider:
+    prices = Prices(Decimal("0.5"), Decimal("0.5"), Decimal("1.5"))
+    return Provider("p", "model-1", wire, base_url, SecretStr(KEY), prices, ("simple",), 1.0, 5.0)
+
+
+def recorded(name: str) -> dict[str, Any]:
+    response: dict[str, Any] = json.loads((RECORDED / f"{name}.json").read_text(encoding="utf-8"))["response"]
+    return response
+
+
+def wire_of(name: str) -> ModuleType:
+    return wire_gemini if name.startswith("gemini") else wire_openai
+
+
+def openai(text: object = "{}", finish: object = "stop", **more: object) -> dict[str, object]:
+    return {"choices": [{"message": {"content": text}, "finish_reason": finish}], **more}
+
+
+def gemini(text: object = "{}", finish: object = "STOP", **more: object) -> dict[str, object]:
+    return {"candidates": [{"content": {"parts": [{"text": text}]}, "finishReason": finish}], **more}
+
+
+# What is asked
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_openai_request(slash: str) -> None:
+    """Chat completions in JSON mode, the key in the Authorization header only."""
+    url, headers, body = wire_openai.build(provider(base_url=f"https://api.example/v1{slash}"), REQUEST)
+    assert url == "https://api.example/v1/chat/completions"
+    assert headers == {"Authorization": f"Bearer {KEY}"}
+    assert body == {
+        "model": "model-1",
+        "messages": [{"role": "system", "content": REQUEST.system}, {"role": "user", "content": REQUEST.user}],
+        "response_format": {"type": "json_object"},
+        "temperature": 0.2,
+        "max_tokens": 123,
+        "stream": False,
+    }
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_gemini_request(slash: str) -> None:
+    """generateContent without thinking, the key in a header and never in the URL."""
+    url, headers, body = wire_gemini.build(provider("gemini", f"https://g.example/v1beta{slash}"), REQUEST)
+    assert url == "https://g.example/v1beta/models/model-1:generateContent"
+    assert headers == {"x-goog-api-key": KEY}
+    assert body == {
+        "systemInstruction": {"parts": [{"text": REQUEST.system}]},
+        "contents": [{"role": "user", "parts": [{"text": REQUEST.user}]}],
+        "generationConfig": {
+            "responseMimeType": "application/json",
+            "maxOutputTokens": 123,
+            "temperature": 0.2,
+            "thinkingConfig": {"thinkingBudget": 0},
+        },
+    }
+
+
+# What came back: recorded answers
+
+
+@needs_recorded
+@pytest.mark.parametrize(
+    ("name", "start", "usage"),
+    [
+        ("openai_200_simple", "The capital of France is Paris.", Usage(14, 0, 7)),
+        ("deepseek_200_json_mode", '{\n  "location": "San Francisco"', Usage(495, 320, 144)),
+        ("gemini_200_text", "There are **3** r's", Usage(9, 0, 28 + 244)),
+    ],
+)
+def test_recorded_text(name: str, start: str, usage: Usage) -> None:
+    """A finished answer gives its text and its figures; cached tokens and thoughts are counted as they are billed."""
+    text, billed = wire_of(name).parse(provider(), REQUEST, recorded(name)["body"])
+    assert text.startswith(start)
+    assert billed == usage
+
+
+@needs_recorded
+@pytest.mark.parametrize(
+    ("name", "error", "usage"),
+    [
+        ("deepseek_200_text", UnreadableAnswer, Usage(13, 0, 300)),
+        ("openai_shape_200_finish_length", UnreadableAnswer, Usage(57, 0, 20)),
+        ("gemini_200_max_tokens_truncated_text", UnreadableAnswer, Usage(15, 0, 5)),
+        ("gemini_200_finish_safety_empty_content", RequestRefused, Usage(14, 0, 0)),
+    ],
+)
+def test_recorded_text_that_cannot_be_used(name: str, error: type[ProviderError], usage: Usage) -> None:
+    """A truncated or blocked answer is an error, but its tokens are billed all the same."""
+    with pytest.raises(error) as raised:
+        wire_of(name).parse(provider(), REQUEST, recorded(name)["body"])
+    assert raised.value.usage == usage
+
+
+@needs_recorded
+@pytest.mark.parametrize(
+    ("name", "error", "detail", "retry_after_s"),
+    [
+        ("openai_401_invalid_key", errors.ProviderDenied, "HTTP 401 invalid_api_key", None),
+        ("deepseek_401_auth", errors.ProviderDenied, "HTTP 401 invalid_request_error", None),
+        ("gemini_400_invalid_key", errors.ProviderDenied, "HTTP 400 INVALID_ARGUMENT", None),
+        ("openai_400_context_length", RequestRefused, "HTTP 400 context_length_exceeded", None),
+        ("deepseek_400_context_length", RequestRefused, "HTTP 400 invalid_request_error", None),
+        ("openai_404_unknown_model", RequestRefused, "HTTP 404 model_not_found", None),
+        ("gemini_404_unknown_model", RequestRefused, "HTTP 404 NOT_FOUND", None),
+        ("openai_429_rpm_gpt35", errors.ProviderRateLimited, "HTTP 429 rate_limit_exceeded", 20.0),
+        ("gemini_429_quota", errors.ProviderRateLimited, "HTTP 429 RESOURCE_EXHAUSTED", 48.0),
+        ("gemini_503_overloaded", errors.ProviderUnavailable, "HTTP 503 UNAVAILABLE", None),
+    ],
+)
+def test_recorded_error(name: str, error: type[ProviderError], detail: str, retry_after_s: float | None) -> None:
+    """Each recorded error becomes the one class that says what to do about it, with the wait the provider named."""
+    response = recorded(name)
+    made = error_for(provider(), response["status"], None, response["body"], NOW)
+    assert type(made) is error
+    assert made.detail == detail
+    assert getattr(made, "retry_after_s", None) == retry_after_s
+
+
+# What came back: answers nobody recorded
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        openai("", "content_filter"),
+        {"choices": [{"message": {"content": None, "refusal": "no"}, "finish_reason": "stop"}]},
+    ],
+)
+def test_openai_refusal(body: object) -> None:
+    """A content filter and a refusal are about this request."""
+    with pytest.raises(RequestRefused):
+        wire_openai.parse(provider(), REQUEST, body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 4}},
+        gemini("copied", "RECITATION"),
+        gemini("x", "PROHIBITED_CONTENT"),
+    ],
+)
+def test_gemini_refusal(body: object) -> None:
+    """A blocked prompt and a blocked answer are about this request."""
+    with pytest.raises(RequestRefused) as raised:
+        wire_gemini.parse(provider("gemini"), REQUEST, body)
+    assert raised.value.usage is not None
+
+
+@pytest.mark.parametrize(
+    "body", [None, [], 7, {}, {"choices": []}, {"choices": {}}, openai(None), openai(" \n"), openai(3)]
+)
+def test_openai_nothing_to_read(body: object) -> None:
+    """Whatever JSON comes back, the worst it can be is an unreadable answer."""
+    with pytest.raises(UnreadableAnswer):
+        wire_openai.parse(provider(), REQUEST, body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        [],
+        {},
+        {"candidates": []},
+        {"candidates": [{"content": {}}]},
+        gemini(""),
+        gemini("x", "OTHER"),
+        gemini("x", ["?"]),
+    ],
+)
+def test_gemini_nothing_to_read(body: object) -> None:
+    """Whatever JSON comes back, the worst it can be is an unreadable answer."""
+    with pytest.raises(UnreadableAnswer):
+        wire_gemini.parse(provider("gemini"), REQUEST, body)
+
+
+def test_deepseek_out_of_capacity() -> None:
+    """An answer DeepSeek broke off for want of capacity counts against the provider, and was billed."""
+    with pytest.raises(errors.ProviderUnavailable) as raised:
+        wire_openai.parse(provider(), REQUEST, openai("half", "insufficient_system_resource"))
+    assert raised.value.usage is not None
+
+
+def test_thoughts_are_not_the_answer() -> None:
+    """Parts marked as thoughts are left out of the text."""
+    parts = [{"text": "hmm", "thought": True}, {"text": '{"a"'}, {"text": ":1}"}]
+    body = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}]}
+    assert wire_gemini.parse(provider("gemini"), REQUEST, body)[0] == '{"a":1}'
+
+
+@pytest.mark.parametrize(
+    ("figures", "usage"),
+    [
+        (None, Usage(12, 0, 2)),
+        ({"prompt_tokens": "many", "completion_tokens": True}, Usage(12, 0, 2)),
+        ({"prompt_tokens": 50, "completion_tokens": 9, "prompt_cache_hit_tokens": 20}, Usage(50, 20, 9)),
+        (
+            {"prompt_tokens": 50, "completion_tokens": -9, "prompt_tokens_details": {"cached_tokens": 80}},
+            Usage(50, 50, 2),
+        ),
+    ],
+)
+def test_missing_figures_are_estimated(figures: object, usage: Usage) -> None:
+    """A figure that is missing or senseless is estimated from characters, so that no call looks free."""
+    assert wire_openai.parse(provider(), REQUEST, openai("12345678", usage=figures)) == ("12345678", usage)
+
+
+def test_gemini_cached_tokens() -> None:
+    """The cached part of a prompt is part of its tokens."""
+    figures = {"promptTokenCount": 100, "cachedContentTokenCount": 60, "candidatesTokenCount": 5}
+    assert wire_gemini.parse(provider("gemini"), REQUEST, gemini(usageMetadata=figures))[1] == Usage(100, 60, 5)
+
+
+# What a status means
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (401, errors.ProviderDenied),
+        (402, errors.ProviderDenied),
+        (403, errors.ProviderDenied),
+        (408, errors.ProviderTimeout),
+        (413, RequestRefused),
+        (422, RequestRefused),
+        (500, errors.ProviderUnavailable),
+        (529, errors.ProviderUnavailable),
+        (204, UnreadableAnswer),
+        (302, UnreadableAnswer),
+        (418, UnreadableAnswer),
+    ],
+)
+@pytest.mark.parametrize("body", [None, [], {"error": "text"}, {"error": {"details": {}}}])
+def test_status_without_a_readable_body(status: int, error: type[ProviderError], body: object) -> None:
+    """The status alone decides where the body says nothing."""
+    assert type(error_for(provider(), status, None, body, NOW)) is error
+
+
+@pytest.mark.parametrize(
+    ("header", "wait_s"),
+    [
+        ("7", 7.0),
+        (" 1.5 ", 1.5),
+        ("Sun, 22 Nov 2026 09:00:30 GMT", 30.0),
+        ("Sun, 22 Nov 2026 08:00:00 GMT", 0.0),
+        ("Sun, 22 Nov 2026 09:00:30 -0000", 30.0),
+        ("soon", None),
+        ("-5", None),
+        ("nan", None),
+    ],
+)
+def test_retry_after_header(header: str, wait_s: float | None) -> None:
+    """Seconds and HTTP dates are understood, nonsense is as good as no header."""
+    for status in (429, 503):
+        error = error_for(provider(), status, header, None, NOW)
+        assert isinstance(error, errors.ProviderUnavailable)
+        assert error.retry_after_s == wait_s
+
+
+@pytest.mark.parametrize(
+    ("message", "wait_s"),
+    [
+        ("Please try again in 20s. Visit", 20.0),
+        ("Please try again in 1m2s.", 62.0),
+        ("Please try again in 350ms.", 0.35),
+        ("Please try again in 1.898s", 1.898),
+        ("Please retry in 48.9s.", 48.9),
+        ("try again in 2h0m1s", 7201.0),
+        ("try again later", None),
+        (None, None),
+        (["try again in 5"], None),
+    ],
+)
+def test_wait_in_the_message(message: object, wait_s: float | None) -> None:
+    """Where no header names the wait, the sentence in the body may; a header goes before it."""
+    body = {"error": {"message": message}}
+    error = error_for(provider(), 429, None, body, NOW)
+    assert isinstance(error, errors.ProviderRateLimited)
+    assert error.retry_after_s == (None if wait_s is None else pytest.approx(wait_s))
+    assert getattr(error_for(provider(), 429, "3", body, NOW), "retry_after_s", None) == 3.0
+
+
+@pytest.mark.parametrize("word", [KEY, "AIzaSyA1234", "quiero dos leches", "x" * 41, 5, None, ["a"]])
+def test_only_plain_codes_reach_the_detail(word: object) -> None:
+    """A key, a sentence or anything long that stands where a code should be is left out."""
+    body = {"error": {"code": word, "type": word, "status": word, "message": f"bad key {KEY}"}}
+    assert error_for(provider(), 400, None, body, NOW).detail == "HTTP 400"

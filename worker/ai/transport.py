@@ -1,0 +1,161 @@
+"""One HTTP POST with a time limit for the whole answer and a limit to its size. requests and urllib3 end here."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import time
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from worker.ai.providers import Provider
+from worker.ai.wire import Call
+from worker.errors import ProviderError, ProviderTimeout, ProviderUnavailable, UnreadableAnswer
+
+_MAX_BYTES = 1024 * 1024  # a reply is a few kilobytes
+_MAX_THREADS = 64  # side by side in one process; a connection for each of them is kept open
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: HTTP status, the Retry-After header, and the body of at most 1 MiB."""
+
+    status: int
+    retry_after: str | None
+    body: bytes
+
+
+class Transport:
+    """A pool of connections to `hosts` hosts. Safe for threads, not across a fork."""
+
+    def __init__(self, hosts: int) -> None:
+        self._session = _session(hosts)
+
+    def post(self, provider: Provider, call: Call, left_s: float) -> Answer:
+        """Sends the call and reads the whole answer, whatever its status, within `left_s` seconds (more than 0).
+
+        Raises ProviderTimeout, ProviderUnavailable (not reached, cut) or UnreadableAnswer (too large, bad encoding).
+        """
+        try:
+            return self._post(provider, call, left_s)
+        except (OSError, urllib3.exceptions.HTTPError) as exc:  # all that requests raises on purpose is an OSError
+            raise _translated(exc, provider, left_s) from exc
+
+    def _post(self, provider: Provider, call: Call, left_s: float) -> Answer:
+        url, headers, body = call
+        limits: Any = urllib3.Timeout(left_s, provider.connect_timeout_s, provider.timeout_s)  # requests hands it on
+        with self._session.post(url, headers=headers, json=body, timeout=limits, stream=True) as response:
+            content = response.raw.read(_MAX_BYTES + 1, decode_content=True)
+            if len(content) > _MAX_BYTES:
+                raise UnreadableAnswer(provider.name, f"HTTP {response.status_code}, larger than 1 MiB")
+            return Answer(response.status_code, response.headers.get("Retry-After"), content)
+
+    def close(self) -> None:
+        """Closes the idle connections."""
+        self._session.close()
+
+
+def _translated(exc: Exception, provider: Provider, left_s: float) -> ProviderError:
+    """A connection that could not be made in its own time is the provider's state, not the end of ours."""
+    what = type(exc).__name__
+    if isinstance(exc, requests.ConnectTimeout) and provider.connect_timeout_s < left_s:
+        return ProviderUnavailable(provider.name, what)
+    if isinstance(exc, requests.Timeout | urllib3.exceptions.TimeoutError):
+        return ProviderTimeout(provider.name, what)
+    if isinstance(exc, urllib3.exceptions.DecodeError):
+        return UnreadableAnswer(provider.name, what)
+    return ProviderUnavailable(provider.name, what)
+
+
+class _Session(requests.Session):
+    """Never follows a redirect: even with allow_redirects=False requests reads its body, whatever its size."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - requests gives the signature
+        return None
+
+
+def _session(hosts: int) -> requests.Session:
+    """The environment's proxy and CA bundle stay in force (trust_env): some shops reach the internet no other way.
+
+    A netrc entry does not, because requests would put it in the place of our key: an `auth` of our own prevents that.
+    Cookies would be state shared by threads, and providers need none.
+    """
+    session = _Session()
+    session.auth = lambda prepared: prepared
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    adapter = _Adapter(pool_connections=hosts, pool_maxsize=_MAX_THREADS)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session
+
+
+class _TimedReader(io.RawIOBase):
+    """Reads a socket until its time limit has passed since the first moment; by itself a socket's limit starts anew
+    with every packet, so that an answer which drips has no end."""
+
+    def __init__(self, sock: socket.socket, reader: io.RawIOBase) -> None:
+        self._sock = sock
+        self._reader: Any = reader  # io.RawIOBase does not promise the readinto that socket.SocketIO has
+        self._ends = time.monotonic() + (sock.gettimeout() or 0.0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left_s = self._ends - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("the time for the whole answer is over")
+        self._sock.settimeout(left_s)
+        read: int | None = self._reader.readinto(buffer)
+        return read
+
+    def close(self) -> None:
+        self._reader.close()
+        super().close()
+
+
+class _TimedResponse(http.client.HTTPResponse):
+    """Status line, headers and body, chunked or not, within the read timeout its connection was given."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_TimedReader(sock, self.fp.detach()))
+
+
+class _HttpConnection(urllib3.connection.HTTPConnection):
+    response_class = _TimedResponse
+
+
+class _HttpsConnection(urllib3.connection.HTTPSConnection):
+    response_class = _TimedResponse
+
+
+class _HttpPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _HttpConnection
+
+
+class _HttpsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _HttpsConnection
+
+
+_POOLS = {"http": _HttpPool, "https": _HttpsPool}
+
+
+class _Adapter(HTTPAdapter):
+    """Makes connections that keep one time limit for a whole answer, straight or through an HTTP proxy."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if not proxy.lower().startswith("socks"):  # its connections are of a class of their own
+            manager.pool_classes_by_scheme = _POOLS
+        return manager
