@@ -63,6 +63,9 @@ PUT_PRODUCTS = text("""
 ADD_EVENT = text("insert into events (kind, data) values (:kind, cast(:data as jsonb))")
 TRY_LOCK = text("select pg_try_advisory_lock(:key)")
 
+#: A bigint key shows in pg_locks as two halves; our keys fit into the lower one.
+IS_LOCKED = text("select exists (select from pg_locks where locktype = 'advisory' and classid = 0 and objid = :key)")
+
 
 def accept_messages(connection: Connection, batch: Json) -> Json:
     """Commits a batch of inbound messages and claims turns; in and out as `accept_messages_v1.sql` says."""
@@ -155,3 +158,8 @@ def add_event(connection: Connection, kind: str, data: Json) -> None:
 def try_lock(connection: Connection, key: int) -> bool:
     """Takes a session-level advisory lock if it is free; it is held until the connection ends."""
     return bool(connection.execute(TRY_LOCK, {"key": key}).scalar_one())
+
+
+def is_locked(connection: Connection, key: int) -> bool:
+    """Whether anybody holds this advisory lock."""
+    return bool(connection.execute(IS_LOCKED, {"key": key}).scalar_one())

@@ -4,6 +4,7 @@ ChasquiError
 ├── ConfigurationError        a setting, a file or the machine is not fit; the text says what to do
 ├── CommandError              a command line request cannot be done; the text is shown as it is
 ├── BadPayload                an inbound payload or message cannot be read; `reason` goes to `whatsapp:rejected`
+├── BrokerUnavailable         Celery's broker does not answer; `kind` is the foreign error's
 ├── StepFailed                a task failed; carries only the kind of error, never a value
 └── ProviderError             a call to a language model brought no usable answer
     ├── ProviderTimeout       no complete answer before the deadline
@@ -37,6 +38,14 @@ class BadPayload(ChasquiError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class BrokerUnavailable(ChasquiError):
+    """Celery's broker does not answer. `kind`: the name of the foreign error, whose text may hold a URL."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"broker: {kind}")
+        self.kind = kind
 
 
 class StepFailed(ChasquiError):

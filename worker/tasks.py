@@ -12,11 +12,13 @@ from functools import wraps
 from typing import Any
 
 import orjson
+from kombu.entity import Queue
+from kombu.exceptions import OperationalError
 
 from db import queries, retry
 from worker import flow
-from worker.app import app
-from worker.errors import StepFailed
+from worker.app import BROKER_TIMEOUT_S, FLOW, app
+from worker.errors import BrokerUnavailable, StepFailed
 from worker.log import logger
 from worker.masking import summary
 from worker.messages.inbound import MAX_PAYLOAD_BYTES
@@ -123,19 +125,35 @@ def trim_streams() -> int:
     return services().streams.trim()
 
 
-def start_turns(turns: Sequence[dict[str, Any]], batch_max: int) -> None:
-    """Starts the chain for turns as the database functions return them. Swept turns run alone: one of them may be what
-    killed the worker the last time.
-    """
-    for turn in turns:
-        if turn["swept"]:
-            hand_on(fetch_session, [turn])
-    fresh = [turn for turn in turns if not turn["swept"]]
-    for first in range(0, len(fresh), batch_max):
-        hand_on(fetch_session, fresh[first : first + batch_max])
+class CeleryChain:
+    """The chain as intake sees it: starts turns, and tells how many batches wait. Raises BrokerUnavailable."""
 
+    def __init__(self, batch_max: int) -> None:
+        self._batch_max = batch_max
+        self._connection: Any = None
 
-def queue_length(name: str) -> int:
-    """How many messages wait in a Celery queue, on whatever broker."""
-    with app.connection_for_read() as connection, connection.channel() as channel:
-        return int(channel.queue_declare(queue=name, passive=True).message_count)
+    def start(self, turns: Sequence[dict[str, Any]]) -> None:
+        """Starts the chain for turns as the database functions return them. Swept turns run alone: one of them may be
+        what killed the worker the last time.
+        """
+        fresh = [turn for turn in turns if not turn["swept"]]
+        batches = [fresh[first : first + self._batch_max] for first in range(0, len(fresh), self._batch_max)]
+        try:
+            for batch in [*batches, *([turn] for turn in turns if turn["swept"])]:
+                hand_on(fetch_session, batch)
+        except OperationalError as exc:
+            raise BrokerUnavailable(type(exc).__name__) from exc
+
+    def waiting(self) -> int:
+        """Batches on queue `flow`, on whatever broker; over one connection that is kept."""
+        try:
+            if self._connection is None:
+                self._connection = app.connection_for_read()
+            self._connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
+            queue = Queue(FLOW)(self._connection.default_channel)  # type: ignore[no-untyped-call]  # kombu's
+            return int(queue.queue_declare().message_count)
+        except Exception as exc:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.release()
+            raise BrokerUnavailable(type(exc).__name__) from exc

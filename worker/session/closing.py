@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from worker.ai.prompt import product_facts
 from worker.messages.reply import QuickReply, Reply, expires_at, within_limits
 from worker.session.session import (
     CHECKOUT_STATES,
@@ -24,7 +25,9 @@ def session_after(turn: Turn) -> Session:
     next_state = decision.get("next_state")
     if turn.plan is not None and turn.plan.shared and before.state in CHECKOUT_STATES:
         next_state = None
-    products: dict[int, Mapping[str, Any]] = {p["id"]: p for p in (turn.plan.products if turn.plan else ())}
+    products: dict[int, Mapping[str, Any]] = {
+        p["id"]: product_facts(p) for p in (turn.plan.products if turn.plan else ())
+    }
     return advance(
         before,
         said=turn.text,

@@ -1,0 +1,81 @@
+"""Real servers for all tests: one embedded PostgreSQL and Redis per run, emptied before each test that asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import redis
+from sqlalchemy import Engine, text
+
+from db import migrations
+from db.engine import make_engine
+from worker.local.servers import embedded_servers
+from worker.local.surroundings import environment
+from worker.services import connect_redis
+from worker.settings import Settings
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+EMPTY = text("""
+    truncate categories, products, customers, customer_sessions, orders, order_items, messages, turns, ai_metrics, events
+        restart identity cascade
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """URLs of the servers of this test run, and the directory they live in."""
+
+    database_url: str
+    redis_url: str
+    directory: Path
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """PostgreSQL, migrated, and Redis."""
+    directory = tmp_path_factory.mktemp("servers")
+    with embedded_servers(directory) as running:
+        assert running.database_url is not None
+        assert running.redis_url is not None
+        migrations.upgrade(running.database_url)
+        yield Servers(running.database_url, running.redis_url, directory)
+
+
+@pytest.fixture(scope="session")
+def shared_engine(servers: Servers) -> Iterator[Engine]:
+    """The engine of the whole run; tests take `engine`, which is emptied."""
+    engine = make_engine(servers.database_url, pool_size=10)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def engine(shared_engine: Engine) -> Engine:
+    """An engine on an empty, migrated database."""
+    with shared_engine.connect() as connection:
+        connection.execute(EMPTY)
+    return shared_engine
+
+
+@pytest.fixture
+def redis_client(servers: Servers) -> Iterator[redis.Redis]:
+    """A client of an empty Redis."""
+    client = connect_redis(servers.redis_url, timeout_s=5.0)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def settings_here(servers: Servers) -> Iterator[Settings]:
+    """Settings, and an environment, that name the servers of this test run and no provider."""
+    unset = ("CACHE_REDIS_URL", "BROKER_URL", "PROVIDERS_FILE", "OPENAI_API_KEY", "GEMINI_API_KEY", "DEEPSEEK_API_KEY")
+    urls = {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url}
+    with environment(dict.fromkeys(unset) | urls):
+        from worker.settings import settings
+
+        yield settings()

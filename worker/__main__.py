@@ -1,0 +1,5 @@
+"""`python -m worker` is `chasqui`."""
+
+from worker.cli import main
+
+main()

@@ -1,0 +1,202 @@
+"""The simulator's HTTP side: which path is what, and how an answer, or what is left of it, goes out."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
+from threading import Event, Thread
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from worker.local import wire
+from worker.local.behaviour import Mode, Plan, SimulatedProvider
+from worker.local.shopkeeper import answer
+
+BASE_PATHS: Final = {"openai": "/openai/v1", "gemini": "/gemini/v1beta", "deepseek": "/deepseek"}
+COMPLETION: Final = {"openai": "/chat/completions", "gemini": ":generateContent", "deepseek": "/chat/completions"}
+DRIP_EVERY_S: Final = 0.1
+LOOK_EVERY_S: Final = 0.05
+HTML: Final = b"<!doctype html><title>Bad gateway</title><h1>The site is being looked after</h1>"
+
+
+class SimulatorServer(ThreadingHTTPServer):
+    """Listens on 127.0.0.1 and answers for the providers of BASE_PATHS; a thread for each connection."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, port: int, providers: Mapping[str, SimulatedProvider]) -> None:
+        self.closing = Event()
+        self.providers = providers
+        self._connections: dict[Any, Thread] = {}
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    def server_bind(self) -> None:
+        TCPServer.server_bind(self)  # HTTPServer's looks up the host's name, which may take seconds without a network
+        self.server_port = self.server_address[1]
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        thread = Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
+        self._connections = {known: each for known, each in self._connections.items() if each.is_alive()}
+        self._connections[request] = thread
+        thread.start()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+    def close(self) -> None:
+        """Stops listening, drops every connection, hanging ones too, and waits for their threads."""
+        self.closing.set()
+        self.shutdown()
+        for connection in self._connections:
+            with suppress(OSError):  # its thread has closed it already
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._connections.values():
+            thread.join()
+        self.server_close()
+
+    def change(self, provider: str, fields: Mapping[str, Any]) -> None:
+        """Changes the behaviour of one provider or "all". ValueError for an unknown one or a bad field."""
+        names = BASE_PATHS if provider == "all" else (provider,)
+        if provider not in (*BASE_PATHS, "all"):
+            raise ValueError(f"provider: {provider!r} is none of all, {', '.join(BASE_PATHS)}")
+        for name in names:
+            self.providers[name].change(fields)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: SimulatorServer
+
+    def do_GET(self) -> None:
+        path = urlsplit(self.path).path
+        name = path.lstrip("/").partition("/")[0]
+        if path == "/control":
+            self._send(200, {each: provider.shown() for each, provider in self.server.providers.items()})
+        elif path != f"{BASE_PATHS.get(name)}/models":
+            self._send(404, wire.error(name, 404, f"Unknown path {path}"))
+        elif refusal := wire.refused_key(name, self.headers):
+            self._send(*refusal)
+        else:
+            self._respond(name, self._wait(name), lambda _: wire.model_list(name))
+
+    def do_POST(self) -> None:
+        path = urlsplit(self.path).path
+        name, body = path.lstrip("/").partition("/")[0], self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if path == "/control":
+            self._control(body)
+        elif name in BASE_PATHS and path.endswith(COMPLETION[name]):
+            self._complete(name, path, body)
+        else:
+            self._send(404, wire.error(name, 404, f"Unknown path {path}"))
+
+    def _control(self, body: bytes) -> None:
+        try:
+            order = json.loads(body)
+            reset, provider = order.pop("reset", False), order.pop("provider", "all")
+            self.server.change(provider, order)
+        except (AttributeError, TypeError, ValueError) as exc:
+            return self._send(400, {"error": str(exc)})
+        if reset:
+            for each in self.server.providers.values():
+                each.reset()
+        return self._send(200, {each: known.shown() for each, known in self.server.providers.items()})
+
+    def _complete(self, name: str, path: str, body: bytes) -> None:
+        try:
+            prompt = wire.read_prompt(name, path, body)
+        except ValueError as exc:
+            return self._send(400, wire.error(name, 400, str(exc)))
+        if refusal := wire.refused_key(name, self.headers):
+            return self._send(*refusal)
+        # Counted as ended before the first byte goes out: whoever has read an answer finds it ended.
+        with self.server.providers[name].call(prompt.user_sha256):
+            plan = self._wait(name)
+        return self._respond(name, plan, lambda mode: _spoken(prompt, mode))
+
+    def _wait(self, name: str) -> Plan:
+        """Takes the time the behaviour asks for; returns what to do then. ConnectionError where the wait is in vain."""
+        provider = self.server.providers[name]
+        plan = provider.plan()
+        self._pause(plan.latency_s)
+        while plan.status is None and plan.mode == "hang":
+            while not plan.changed.wait(LOOK_EVERY_S):
+                pass
+            plan = provider.plan()
+        return plan
+
+    def _pause(self, duration_s: float) -> None:
+        if self.server.closing.wait(duration_s):
+            raise ConnectionAbortedError("the simulator closes")
+
+    def _look_for_client(self) -> None:
+        with suppress(BlockingIOError):
+            if not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+                raise ConnectionAbortedError("the client has gone, or the simulator closes")
+
+    def _respond(self, name: str, plan: Plan, speak: Callable[[Mode], wire.Json]) -> None:
+        if plan.status is not None:
+            body, headers = wire.failure(name, plan.status, plan.retry_after_s)
+            self._send(plan.status, body, headers)
+        elif plan.mode == "html":
+            self._head(200, len(HTML), {"Content-Type": "text/html"})
+            self.wfile.write(HTML)
+        else:
+            self._deliver(_encoded(speak(plan.mode)), plan.mode)
+
+    def _deliver(self, body: bytes, mode: Mode) -> None:
+        self._head(200, len(body), {})
+        if mode == "drip":
+            for byte in body:
+                self.wfile.write(bytes((byte,)))
+                self._pause(DRIP_EVERY_S)
+        elif mode == "cut":
+            self.wfile.write(body[: len(body) // 2])
+            self.close_connection = True
+        else:
+            self.wfile.write(body)
+
+    def _send(self, status: int, body: wire.Json, headers: Mapping[str, str] | None = None) -> None:
+        encoded = _encoded(body)
+        self._head(status, len(encoded), headers or {})
+        self.wfile.write(encoded)
+
+    def _head(self, status: int, length: int, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", "Content-Length": str(length), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Nothing: a request's line in every log would only hide what matters."""
+
+
+def _encoded(body: wire.Json) -> bytes:
+    return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _spoken(prompt: wire.Prompt, mode: Mode) -> wire.Json:
+    """The completion for a prompt, spoiled as the mode asks."""
+    text = json.dumps(answer(_context(prompt.user)), ensure_ascii=False)
+    spoiled: dict[Mode, tuple[str, wire.Finish]] = {
+        "garbage": ("Claro, acá va: {intent: saludo", "stop"),
+        "empty": ("", "stop"),
+        "truncated": (text[: len(text) // 2], "length"),
+        "refuse": ("", "refused"),
+    }
+    return wire.completion(prompt, *spoiled.get(mode, (text, "stop")))
+
+
+def _context(user: str) -> dict[str, Any]:
+    """The user text as context; any other text than a JSON object is a customer's bare message."""
+    with suppress(ValueError):
+        if isinstance(context := json.loads(user), dict):
+            return context
+    return {"message": user}
