@@ -1,14 +1,13 @@
-"""Real servers for all tests: one embedded PostgreSQL and Redis per run, emptied before each test that asks for them."""
+"""Real servers for all tests: one embedded PostgreSQL and Redis per run, emptied for each test that asks for them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import redis
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
+from support import EMPTY, Servers
 
 from db import migrations
 from db.engine import make_engine
@@ -16,22 +15,6 @@ from worker.local.servers import embedded_servers
 from worker.local.surroundings import environment
 from worker.services import connect_redis
 from worker.settings import Settings
-
-REPOSITORY = Path(__file__).resolve().parents[1]
-SHARED_DATA = REPOSITORY.parent / "shared" / "data"
-EMPTY = text("""
-    truncate categories, products, customers, customer_sessions, orders, order_items, messages, turns, ai_metrics, events
-        restart identity cascade
-""")
-
-
-@dataclass(frozen=True, slots=True)
-class Servers:
-    """URLs of the servers of this test run, and the directory they live in."""
-
-    database_url: str
-    redis_url: str
-    directory: Path
 
 
 @pytest.fixture(scope="session")

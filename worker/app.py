@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import Celery, Task
 from celery.signals import setup_logging
-from kombu.entity import Queue
+from kombu.entity import Exchange, Queue
 
 from worker import log
 from worker.settings import settings
@@ -41,6 +41,11 @@ def broker_options() -> dict[str, Any]:
     }
 
 
+def _queue(name: str) -> Queue:
+    """A queue with an exchange of its own; without one all of them would share the default one and its key."""
+    return Queue(name, Exchange(name, type="direct"), routing_key=name)  # type: ignore[no-untyped-call]  # kombu's
+
+
 def make_app() -> Celery:
     """The application. It reads the settings but connects to nothing."""
     broker = settings().celery_broker_url
@@ -52,7 +57,7 @@ def make_app() -> Celery:
         result_serializer="json",
         task_ignore_result=True,
         result_backend=None,
-        task_queues=[Queue(name) for name in (FLOW, AI, INBOUND, PERIODIC)],  # type: ignore[no-untyped-call]  # kombu's
+        task_queues=[_queue(name) for name in (FLOW, AI, INBOUND, PERIODIC)],
         task_default_queue=PERIODIC,
         task_create_missing_queues=False,
         task_routes={

@@ -130,7 +130,9 @@ def up(concurrency: int) -> None:
         migrations.upgrade(configured.required("database_url"))
         HOME.mkdir(mode=0o700, exist_ok=True)
         with running(service_programs(HOME, concurrency)) as supervisor:
-            supervisor.watch(stop, is_ready, lambda: out.print("Chasqui is ready. Stop it with Ctrl-C."))
+            supervisor.watch(
+                stop, lambda: is_ready(configured), lambda: out.print("Chasqui is ready. Stop it with Ctrl-C.")
+            )
 
 
 @main.command()
@@ -171,7 +173,7 @@ def send(sender: str, name: str | None, timeout: float, as_json: bool, text: str
         raise CommandError(f"no reply within {timeout:.0f} s: is the service running (chasqui up)? It is still queued.")
     if "reason" in outcome:
         raise CommandError(f"rejected: {outcome['reason']}")
-    out.print_json(data=outcome) if as_json else out.print(outcome["text"], markup=False)
+    click.echo(orjson.dumps(outcome, option=orjson.OPT_INDENT_2).decode() if as_json else outcome["text"])
 
 
 @main.command()

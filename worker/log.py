@@ -14,10 +14,13 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor
 
-#: Seven digits in a row or more may be somebody's number; ids of ours hold fewer.
-NUMBERS = re.compile(r"(?<![0-9a-f-])\+?\d{7,}(?![0-9a-f-])")
+#: Seven digits in a row or more may be somebody's number, unless they are decimals or part of an id of ours (uuid);
+#: and Meta's business-scoped ids of people.
+NUMBERS = re.compile(r"(?<![0-9a-f.-])\+?\d{7,}(?![0-9a-f-])|\b[A-Z]{2}\.(?:ENT\.)?\w{8,}")
 #: user:password@ of a URL, keys of the providers, WhatsApp's message ids (they contain the phone number).
 SECRETS = re.compile(r"(?<=://)[^/\s@]*@|\b(?:sk|AIza)[-\w]{8,}|\bBearer \S+|\bwamid\.\S+")
+#: What these say of every task and every migration at INFO costs more than it tells.
+CHATTY_LOGGERS = ("alembic", "celery.app.trace", "celery.worker.strategy")
 #: How much of a traceback is worth a line.
 FRAMES = 6
 #: This logger prints the whole body of a message it does not understand.
@@ -97,7 +100,8 @@ def configure(log_format: str = "auto", level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    logging.getLogger("alembic").setLevel(max(logging.WARNING, root.level))
+    for name in CHATTY_LOGGERS:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     logging.getLogger(CONSUMER_LOGGER).addFilter(FirstLineOnly())
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -151,7 +151,7 @@ class CeleryChain:
                 self._connection = app.connection_for_read()
             self._connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
             queue = Queue(FLOW)(self._connection.default_channel)  # type: ignore[no-untyped-call]  # kombu's
-            return int(queue.queue_declare().message_count)
+            return int(queue.queue_declare().message_count)  # type: ignore[no-untyped-call]  # kombu's
         except Exception as exc:
             connection, self._connection = self._connection, None
             if connection is not None:

@@ -128,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._pause(plan.latency_s)
         while plan.status is None and plan.mode == "hang":
             while not plan.changed.wait(LOOK_EVERY_S):
-                pass
+                self._look_for_client()
             plan = provider.plan()
         return plan
 

@@ -168,14 +168,18 @@ def _change_of_user(directory: Path) -> list[str]:
             f"the embedded servers cannot run as root and setpriv (util-linux) is missing{_hint_for_root()}"
         )
     owner = directory.stat()
-    keep = [f"--{kind}-caps=+{name}" for name in _capability() for kind in ("inh", "ambient")]
-    return [setpriv, f"--reuid={owner.st_uid}", f"--regid={owner.st_gid}", "--clear-groups", *keep, "--"]
+    user = [f"--reuid={owner.st_uid}", f"--regid={owner.st_gid}", "--clear-groups"]
+    return [setpriv, *user, *_kept_capability(), "--"]
 
 
-def _capability() -> list[str]:
+def _kept_capability() -> list[str]:
     status = Path("/proc/self/status").read_text("utf-8")
     effective = int(status.partition("CapEff:")[2].split()[0], 16)
-    return [name for name, bit in _CAPABILITIES if effective >> bit & 1][:1]
+    for name, bit in _CAPABILITIES:
+        if effective >> bit & 1:
+            # Without that secure bit access(2), by which initdb looks for its programs, does not count the capability.
+            return [f"--inh-caps=+{name}", f"--ambient-caps=+{name}", "--securebits=+no_setuid_fixup"]
+    return []
 
 
 def _hint_for_root() -> str:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from celery import Celery
+from kombu.exceptions import OperationalError
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries
+from db.engine import connect
 from worker.intake import INTAKE_LOCK
-from worker.services import services
+from worker.settings import Settings
 
 PING_TIMEOUT_S = 0.5
 
 
-def is_ready() -> bool:
+def is_ready(configured: Settings) -> bool:
     """One look, at most about a second. False as well while a server does not answer."""
-    from worker.app import app
-
-    try:
-        with services().engine.connect() as connection:
-            active = queries.is_locked(connection, INTAKE_LOCK)
-        nodes = {name.split("@")[0] for answer in app.control.ping(timeout=PING_TIMEOUT_S) for name in answer}
-    except (SQLAlchemyError, OSError, app.connection_for_read().connection_errors):
-        return False
-    return active and {"flow", "ai"} <= nodes
+    broker = configured.celery_broker_url
+    with Celery(broker=broker.get_secret_value() if broker else None, set_as_current=False) as operator:
+        try:
+            with connect(configured.required("database_url")) as connection:
+                active = queries.is_locked(connection, INTAKE_LOCK)
+            answers = operator.control.ping(timeout=PING_TIMEOUT_S) if active else []
+        except (SQLAlchemyError, OperationalError, OSError):
+            return False
+    return {"flow", "ai"} <= {name.split("@")[0] for answer in answers for name in answer}

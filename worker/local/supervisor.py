@@ -81,6 +81,11 @@ class Supervisor:
         self._clock = clock
         self._children: list[Child] = []
 
+    @property
+    def children(self) -> tuple[Child, ...]:
+        """The children as they are now."""
+        return tuple(self._children)
+
     def start(self) -> None:
         """Starts all programs."""
         self._children = [Child(program, self._launch(program), self._clock()) for program in self._programs]

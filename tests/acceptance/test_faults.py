@@ -1,0 +1,53 @@
+"""Kill -9 of each process while messages flow: nothing lost, nothing twice, order kept."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from threading import Event, Thread
+
+import psutil
+import pytest
+from service import Service, says, webhook
+
+MESSAGES = 120
+CUSTOMERS = 12
+
+
+def children(service: Service, name: str) -> list[psutil.Process]:
+    """The process of that name under the supervisor, then what it forked."""
+    pid = next(child.process.pid for child in service.supervisor.children if child.program.name == name)
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
+@pytest.mark.parametrize("victim", ["intake", "worker", "worker child"])
+def test_a_killed_process_loses_nothing(service: Service, victim: str) -> None:
+    """Killed three times in the middle of the work."""
+    service.simulator.set("all", latency_ms=(5, 60))
+    stop = Event()
+    keeper = Thread(target=service.look_after_children, args=(stop,))
+    keeper.start()
+    try:
+        sent: dict[str, list[str]] = {}
+        for number in range(MESSAGES):
+            phone = f"54911{victim[:1].encode()[0]:03}{number % CUSTOMERS:05}"
+            message_id = f"wamid.{victim.replace(' ', '-')}.{number}"
+            sent.setdefault(phone, []).append(message_id)
+            service.gateway.send(webhook(says(message_id, phone, f"agregame {number % 7 + 1} leches")))
+            if number % 40 == 20:
+                service.wait_until(lambda done=number: len(service.answered()) >= done // 3)
+                processes = children(service, victim.split()[0])
+                os.kill(processes[-1 if victim.endswith("child") else 0].pid, signal.SIGKILL)
+        service.wait_until(lambda: len(set(service.answered())) >= MESSAGES, timeout_s=60)
+        service.collect(1.0)
+    finally:
+        stop.set()
+        keeper.join()
+    by_reply = {reply["reply_id"]: reply for reply in service.replies}
+    answered = [message_id for reply in by_reply.values() for message_id in reply["in_reply_to"]]
+    assert Counter(answered) == Counter(i for ids in sent.values() for i in ids)
+    for phone, ids in sent.items():
+        assert [i for reply in by_reply.values() if reply["to"] == phone for i in reply["in_reply_to"]] == ids
+    assert service.sql("select count(*) from messages where state <> 'answered'")[0][0] == 0

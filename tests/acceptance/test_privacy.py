@@ -1,0 +1,63 @@
+"""What operators see of the work: names and counts, never a phone number, a text or a key."""
+
+from __future__ import annotations
+
+import time
+from threading import Thread
+from typing import Any
+
+from celery import Celery
+from service import Service, says, webhook
+
+from worker.settings import settings
+
+PHONE = "5491177665544"
+TEXT = "agregame 3 yerbas zorzalito"
+
+
+def test_tasks_show_counts_in_place_of_arguments(service: Service) -> None:
+    """Events (what Flower draws) and `inspect active` name the tasks; a foreign producer's argsrepr is masked too."""
+    events: list[dict[str, Any]] = []
+    actives: list[str] = []
+    with Celery(broker=settings().required("redis_url"), set_as_current=False) as operator:
+        watcher = Thread(target=watch, args=(operator, events))
+        watcher.start()
+        service.wait_until(lambda: bool(events))
+        service.simulator.set("all", latency_ms=(1_500, 1_500))
+        operator.send_task(
+            "worker.receive", (webhook(says("wamid.seen.1", PHONE, TEXT)),), queue="inbound", argsrepr=TEXT
+        )
+        operator.send_task("worker.update_session", ([{"text": TEXT, "customer_phone": PHONE}],), queue="flow")
+        operator.send_task("worker.unknown", (TEXT, PHONE), queue="flow")
+        while "wamid.seen.1" not in service.answered():
+            actives.append(str(operator.control.inspect(timeout=0.3).active()))
+            service.collect(0.2)
+        service.wait_until(lambda: any(event["type"] == "task-failed" for event in events))
+        watcher.join()
+    shown = str(events) + str(actives)
+    names = {event.get("name") for event in events}
+    steps = ("receive", "fetch_session", "route_ai", "call_provider", "update_session", "record_metrics")
+    assert {f"worker.{step}" for step in steps} <= names
+    assert "1 turn" in shown
+    assert any("worker.call_provider" in active for active in actives)
+    for secret in (PHONE, "zorzalito", "sk-test", "wamid.seen"):
+        assert secret not in shown
+
+
+def watch(operator: Celery, events: list[dict[str, Any]]) -> None:
+    """Collects events for six seconds."""
+    with operator.connection_for_read() as connection:
+        receiver = operator.events.Receiver(connection, handlers={"*": events.append})
+        started = time.monotonic()
+        receiver.on_iteration = lambda: setattr(receiver, "should_stop", time.monotonic() - started > 6)
+        receiver.capture(limit=None, timeout=7, wakeup=True)
+
+
+def test_logs_hold_no_personal_data(service: Service) -> None:
+    """Everything the processes printed so far, the unknown task with its arguments included."""
+    service.gateway.send(webhook(says("wamid.logged.1", PHONE, TEXT)))
+    service.wait_until(lambda: "wamid.logged.1" in service.answered())
+    logged = service.log.read_text()
+    assert logged
+    for secret in (PHONE, "zorzalito", "sk-test", "wamid.", "agregame"):
+        assert secret not in logged
