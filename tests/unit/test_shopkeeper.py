@@ -1,0 +1,286 @@
+"""The simulated model's brain: sensible, deterministic, and bound to its own context."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from worker.local.ask import TITLES
+from worker.local.shopkeeper import answer
+from worker.local.spanish import count, matches, money, plain, term
+
+WHOLE = {
+    "id": 1,
+    "name": "Leche entera Nubelinda 1 L",
+    "price": "1850.00",
+    "currency": "ARS",
+    "availability": "available",
+}
+SKIMMED = {**WHOLE, "id": 2, "name": "Leche descremada Nubelinda 1 L", "price": "1890.00", "availability": "few"}
+BREAD = {**WHOLE, "id": 3, "name": "Pan lactal Migalinda 560 g", "price": "2990.50", "availability": "none"}
+CATEGORIES = ["Lácteos", "Limpieza", "Frutas y verduras"]
+CART = [
+    {"id": 1, "name": WHOLE["name"], "price": "1850.00", "quantity": 3},
+    {"id": 3, "name": BREAD["name"], "price": "2990.50", "quantity": 1},
+]
+INTENTS = (
+    "greeting search_product browse_category add_to_cart modify_cart_quantity remove_from_cart view_cart clear_cart"
+    " checkout support unknown"
+)
+STATES = (
+    "browsing searching viewing_product adding_to_cart viewing_cart checkout waiting_address confirming_order"
+    " order_completed"
+)
+
+
+def ask(message: str, *products: dict[str, Any], **session: Any) -> dict[str, Any]:
+    """The answer for a customer called Ana with an empty cart, unless `session` says otherwise."""
+    known = {"name": "Ana", "state": "browsing", "cart": [], "history": [], **session}
+    return answer({"categories": CATEGORIES, "products": list(products), "session": known, "message": message})
+
+
+def stateless(message: str, *products: dict[str, Any]) -> dict[str, Any]:
+    """The answer to a request without session data."""
+    return answer({"categories": CATEGORIES, "products": list(products), "message": message})
+
+
+@pytest.mark.parametrize(
+    ("message", "intent"),
+    [
+        ("Holaaa, buenas tardes!", "greeting"),
+        ("mil gracias, chau", "greeting"),
+        ("tenés leche?", "search_product"),
+        ("cuál es la más barata?", "search_product"),
+        ("qué tienen de limpieza", "browse_category"),
+        ("frutas y verduras", "browse_category"),
+        ("menú", "browse_category"),
+        ("2 leches enteras", "add_to_cart"),
+        ("agregá una leche entera al carrito", "add_to_cart"),
+        ("mejor agregame 2 leches enteras", "add_to_cart"),
+        ("mejor 5 leches", "modify_cart_quantity"),
+        ("sacá el pan", "remove_from_cart"),
+        ("quiero ver mi carrito", "view_cart"),
+        ("cuánto llevo?", "view_cart"),
+        ("vaciá todo el carrito", "clear_cart"),
+        ("eso es todo, quiero pagar", "checkout"),
+        ("a qué hora abren? qué horarios tienen", "support"),
+        ("quiero hablar con una persona", "support"),
+        ("asdfgh", "unknown"),
+    ],
+)
+def test_recognises_what_customers_want(message: str, intent: str) -> None:
+    """Each intent is found in a customer's own words; what is no Spanish at all is unknown."""
+    products = () if intent in ("unknown", "support") else (WHOLE, SKIMMED)
+    assert ask(message, *products, cart=CART)["intent"] == intent
+
+
+@pytest.mark.parametrize("title", TITLES.values())
+def test_understands_its_own_quick_replies(title: str) -> None:
+    """A pressed button comes back as its title, which fits WhatsApp and is understood."""
+    assert len(title) <= 20
+    assert ask(title, cart=CART, state="checkout")["intent"] != "unknown"
+
+
+def test_greets_by_name_only_where_the_session_is_in_the_request() -> None:
+    """A request without session data gets a reply that fits every customer."""
+    assert "Ana" in ask("hola")["reply"]
+    assert stateless("hola")["reply"].startswith("¡Hola!")
+
+
+def test_same_request_same_answer_and_untouched_context() -> None:
+    """Answering twice gives the same JSON, and leaves the context as it was."""
+    context = {"categories": CATEGORIES, "products": [WHOLE], "session": {"cart": CART}, "message": "2 leches"}
+    before = json.dumps(context)
+    assert json.dumps(answer(context)) == json.dumps(answer(context))
+    assert json.dumps(context) == before
+
+
+def test_lists_prices_and_stock() -> None:
+    """A search shows every product with its price the Spanish way and what is special about its stock."""
+    said = stateless("leche", WHOLE, SKIMMED, BREAD)
+    assert "1. Leche entera Nubelinda 1 L: $ 1.850,00\n" in said["reply"]
+    assert "2. Leche descremada Nubelinda 1 L: $ 1.890,00 (quedan pocas)\n" in said["reply"]
+    assert "3. Pan lactal Migalinda 560 g: $ 2.990,50 (sin stock)\n" in said["reply"]
+    assert said["next_state"] == "searching"
+
+
+@pytest.mark.parametrize("message", ["tenés caviar?", "quiero 3 latas de caviar", "precio del caviar"])
+def test_says_what_the_shop_has_not(message: str) -> None:
+    """Where the request brings no products, nothing is invented and nothing is sold."""
+    said = ask(message)
+    assert "No tenemos" in said["reply"]
+    assert "caviar" in said["reply"]
+    assert said["cart_operations"] == []
+
+
+@pytest.mark.parametrize(
+    ("message", "quantity"),
+    [
+        ("2 leches enteras", 2),
+        ("dos leches enteras", 2),
+        ("quiero media docena de leche entera", 6),
+        ("una leche entera de 1 litro", 1),
+        ("leche entera 1 L quiero", 1),
+        ("hola!\nagregame 12 leches enteras x favor", 12),
+    ],
+)
+def test_adds_the_quantity_in_the_text(message: str, quantity: int) -> None:
+    """Counts are read in figures and words, and a size in litres is not one."""
+    said = ask(message, WHOLE, SKIMMED)
+    assert said["cart_operations"] == [{"op": "add", "product_id": 1, "quantity": quantity}]
+    assert said["next_state"] == "adding_to_cart"
+
+
+def test_adds_several_products_and_tells_what_is_missing() -> None:
+    """One message may order several things: each is added, sold out or unknown on its own."""
+    said = ask("2 leches enteras, un pan lactal y tres caviares", WHOLE, SKIMMED, BREAD, cart=CART)
+    assert said["cart_operations"] == [{"op": "add", "product_id": 1, "quantity": 2}]
+    assert "Pan lactal Migalinda 560 g: se nos terminó." in said["reply"]
+    assert "No tenemos caviares." in said["reply"]
+    assert "suma $ 12.240,50" in said["reply"]
+
+
+def test_adds_what_the_search_found_in_spite_of_a_typo() -> None:
+    """The request's only product is meant, even where no word of it is in the message."""
+    assert ask("quiero 2 lehces", WHOLE)["cart_operations"][0]["product_id"] == 1
+
+
+def test_asks_which_one_and_remembers_the_quantity() -> None:
+    """Two milks fit: the customer picks "la 2" from the list, and gets as many as first asked for."""
+    asked = ask("quiero 2 leches", WHOLE, SKIMMED)
+    assert asked["cart_operations"] == []
+    history = [{"customer": "quiero 2 leches", "reply": asked["reply"]}]
+    for choice in ("2", "la 2", "la segunda"):
+        said = ask(choice, WHOLE, SKIMMED, history=history)
+        assert said["cart_operations"] == [{"op": "add", "product_id": 2, "quantity": 2}]
+
+
+def test_a_number_means_a_quantity_after_a_single_product() -> None:
+    """After one product was shown, "3" is how many of it, and "si" is one."""
+    history = [{"customer": "leche entera", "reply": ask("leche entera", WHOLE)["reply"]}]
+    assert ask("3", WHOLE, history=history)["cart_operations"][0]["quantity"] == 3
+    assert ask("si", WHOLE, history=history)["cart_operations"][0]["quantity"] == 1
+
+
+@pytest.mark.parametrize(("choice", "products"), [("5", (WHOLE, SKIMMED)), ("2", ())])
+def test_asks_where_a_number_cannot_be_told(choice: str, products: tuple[dict[str, Any], ...]) -> None:
+    """A number out of the list, or of a product whose id is not in the request, sells nothing."""
+    history = [{"customer": "leche", "reply": ask("leche", WHOLE, SKIMMED)["reply"]}]
+    said = ask(choice, *products, history=history)
+    assert said["cart_operations"] == []
+    assert "?" in said["reply"]
+
+
+def test_a_bare_number_without_history_asks() -> None:
+    """ "2" means nothing on its own."""
+    assert ask("2")["intent"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("message", "operation", "total"),
+    [
+        ("sacá el pan lactal", {"op": "remove", "product_id": 3}, "$ 5.550,00"),
+        ("sacalo", {"op": "remove", "product_id": 3}, "$ 5.550,00"),
+        ("sacame una leche", {"op": "set", "product_id": 1, "quantity": 2}, "$ 6.690,50"),
+        ("cambiá la leche a 5", {"op": "set", "product_id": 1, "quantity": 5}, "$ 12.240,50"),
+        ("que sean 2", {"op": "set", "product_id": 3, "quantity": 2}, "$ 11.531,00"),
+    ],
+)
+def test_changes_the_cart(message: str, operation: dict[str, Any], total: str) -> None:
+    """Removing and changing work on the cart's own ids, and the reply names the new total."""
+    said = ask(message, cart=CART)
+    assert said["cart_operations"] == [operation]
+    assert total in said["reply"]
+
+
+def test_does_not_remove_what_is_not_in_the_cart() -> None:
+    """Naming another product leaves the cart alone."""
+    assert ask("sacá el jabón", cart=CART)["cart_operations"] == []
+
+
+def test_shows_the_cart_with_its_total() -> None:
+    """Lines, prices and total; an empty cart says so."""
+    said = ask("ver carrito", cart=CART)
+    assert "• 3 × Leche entera Nubelinda 1 L: $ 1.850,00 c/u" in said["reply"]
+    assert "Total: $ 8.540,50" in said["reply"]
+    assert "vacío" in ask("ver carrito")["reply"]
+
+
+def test_checkout_walks_through_its_states() -> None:
+    """Checkout, yes, address, yes: each state leads to the next, and the address is repeated as written."""
+    state, seen = "viewing_cart", []
+    for message in ("quiero pagar", "dale", "ok", "Av. Corrientes 1234, 3ro B", "sí, confirmo"):
+        said = ask(message, cart=CART, state=state)
+        state = said["next_state"]
+        seen.append(state)
+    assert seen == ["checkout", "waiting_address", "waiting_address", "confirming_order", "order_completed"]
+    assert ask("Calle 9 nº 12", cart=CART, state="waiting_address")["entities"] == {"address": "Calle 9 nº 12"}
+
+
+@pytest.mark.parametrize("state", ["checkout", "waiting_address", "confirming_order"])
+def test_no_leaves_the_checkout(state: str) -> None:
+    """ "no" at any step goes back to the cart and loses nothing."""
+    said = ask("no", cart=CART, state=state)
+    assert (said["next_state"], said["cart_operations"]) == ("viewing_cart", [])
+
+
+def test_an_empty_cart_cannot_be_paid() -> None:
+    """Checkout without a cart stays where it was."""
+    assert ask("quiero pagar")["next_state"] == "browsing"
+
+
+def test_compares_prices() -> None:
+    """The cheapest product that can be bought is named with the difference."""
+    said = ask("cuál conviene?", SKIMMED, {**BREAD, "price": "10.00"}, WHOLE)
+    assert "Te conviene Leche entera Nubelinda 1 L: $ 40,00 menos" in said["reply"]
+
+
+def test_only_a_person_requires_a_human() -> None:
+    """The flag is set when a person is asked for, and never else."""
+    assert ask("quiero hablar con una persona")["requires_human"] is True
+    assert ask("hola")["requires_human"] is False
+
+
+@pytest.mark.parametrize("message", ["hola", "leche", "2 leches", "ver carrito", "3", "pagar", "👍", "", "Calle 9 12"])
+@pytest.mark.parametrize("state", STATES.split())
+def test_every_answer_has_the_reply_schema(message: str, state: str) -> None:
+    """Whatever is said in whatever state, the answer stays within the schema and WhatsApp's limits."""
+    said = ask(message, WHOLE, SKIMMED, state=state, cart=CART)
+    assert said["intent"] in INTENTS.split()
+    assert said["next_state"] in (None, *STATES.split())
+    assert 0 <= said["confidence"] <= 1
+    assert 0 < len(said["reply"]) <= 4096
+    assert len(said["quick_replies"]) <= 3
+    for operation in said["cart_operations"]:
+        assert set(operation) == {"op", "product_id", "quantity"}
+    assert json.loads(json.dumps(said)) == said
+
+
+def test_money_is_written_the_spanish_way() -> None:
+    """Thousands with points, decimals with a comma, the sign where the currency has it."""
+    assert money(Decimal("1234567.5"), "ARS") == "$ 1.234.567,50"
+    assert money(Decimal("1.85"), "EUR") == "1,85 €"
+
+
+@pytest.mark.parametrize(
+    ("text", "counted", "about"),
+    [
+        ("Quiero 2 leches de 1,5 L", 2, "leches l"),
+        ("agregame tres yogures, porfa", 3, "yogures"),
+        ("leche 500 ml", None, "leche 500 ml"),
+        ("hola, tenés algo?", None, ""),
+    ],
+)
+def test_reads_counts_and_terms(text: str, counted: int | None, about: str) -> None:
+    """The first count, and what is left once verbs and courtesies are gone."""
+    assert count(plain(text)) == counted
+    assert term(plain(text)) == about
+
+
+def test_matches_by_shared_words_not_by_numbers() -> None:
+    """Plural and singular match, more shared words win, and a size alone matches nothing."""
+    assert matches(plain("leches descremadas"), [WHOLE, SKIMMED, BREAD]) == [SKIMMED]
+    assert matches(plain("560 g"), [BREAD]) == []
