@@ -20,7 +20,7 @@ from worker.errors import ConfigurationError
 
 NOBODY = 65534  # uid and gid of the overflow user: the one unprivileged account every Linux has
 POLL_S = 0.02
-RUN_TIMEOUT_S = 120.0  # initdb takes a second; a minute on the slowest disks seen
+RUN_TIMEOUT_S = 120.0  # initdb takes about a second; the rest is for a slow disk
 STOP_TIMEOUT_S = 30.0  # PostgreSQL writes a checkpoint when it stops
 KILL_TIMEOUT_S = 10.0
 
@@ -93,24 +93,27 @@ def run(argv: Sequence[str], *, directory: Path, stdin: str = "") -> None:
 
     Raises ConfigurationError with the last lines of its output.
     """
-    try:
-        done = subprocess.run(  # noqa: S603 - fixed programs; paths are arguments, never part of a shell text
-            [*_change_of_user(directory), *argv],
-            cwd=directory,
-            env=_ENVIRONMENT,
-            input=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=RUN_TIMEOUT_S,
-            start_new_session=True,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as exc:
-        raise ConfigurationError(f"{argv[0]} did not end within {RUN_TIMEOUT_S:.0f} s") from exc
-    if done.returncode:
-        raise ConfigurationError(f"{argv[0]} failed: {last_lines(done.stdout.splitlines())}{_hint_for_root()}")
+    with subprocess.Popen(  # noqa: S603 - fixed programs; paths are arguments, never part of a shell text
+        [*_change_of_user(directory), *argv],
+        cwd=directory,
+        env=_ENVIRONMENT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            output, _ = process.communicate(stdin, RUN_TIMEOUT_S)
+        except BaseException as exc:
+            # What it forked must not go on writing behind us, also where it is a signal that ends us.
+            os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(exc, subprocess.TimeoutExpired):
+                raise ConfigurationError(f"{argv[0]} did not end within {RUN_TIMEOUT_S:.0f} s") from exc
+            raise
+    if process.returncode:
+        raise ConfigurationError(f"{argv[0]} failed: {last_lines(output.splitlines())}{_hint_for_root()}")
 
 
 def own_directory(path: Path) -> None:

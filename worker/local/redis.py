@@ -40,7 +40,7 @@ class Redis(Service):
 
     def url(self, access: Access) -> str:
         """See Service.url."""
-        return f"redis://:{access.password}@{HOST}:{access.port}/0"
+        return f"redis://default:{access.password}@{HOST}:{access.port}/0"
 
     def command(self, access: Access) -> list[str]:  # noqa: ARG002 - all of it stands in the file
         """See Service.command."""

@@ -69,8 +69,10 @@ class Service(ABC):
     def running(self) -> RunningServer | None:
         """The server if its process exists, ready or not; without a URL where its directory was deleted under it."""
         pid = find_process(self.programs, self.marker)
+        if pid is None:
+            return None
         access = self._access()
-        return self._server(pid, self.url(access) if access else "") if pid else None
+        return self._server(pid, self.url(access) if access else "")
 
     def start(self) -> RunningServer:
         """Attach to the running server or start it; return when it answers.
