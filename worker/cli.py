@@ -122,11 +122,13 @@ def up(concurrency: int) -> None:
     Servers whose URL is not set are started under ./.chasqui and stopped at the end; `. .chasqui/env` gives psql and
     redis-cli their URLs. Migrations are run first. A process that dies is started again within 2 s.
     """
+    from worker.ai.providers import load_providers
     from worker.local.ready import is_ready
     from worker.local.supervisor import running, service_programs
     from worker.local.surroundings import HOME, surroundings
 
     with stop_signals() as stop, surroundings() as configured, database_errors():
+        load_providers(configured)
         migrations.upgrade(configured.required("database_url"))
         HOME.mkdir(mode=0o700, exist_ok=True)
         with running(service_programs(HOME, concurrency)) as supervisor:

@@ -1,13 +1,17 @@
-"""What a model must answer: the reply schema, and its validation."""
+"""What a model must answer: the reply schema, and its validation.
+
+Models do not always keep to names and lists they were given. What can be understood without guessing is taken (another
+usual name, a missing confidence, a fourth button); a cart operation that does not fit never is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-INTENTS = Literal[
+Intent = Literal[
     "greeting",
     "search_product",
     "browse_category",
@@ -20,7 +24,8 @@ INTENTS = Literal[
     "support",
     "unknown",
 ]
-STATES = Literal[
+#: A model may lead to any state but `inactive`, which is not a place in a conversation.
+State = Literal[
     "browsing",
     "searching",
     "viewing_product",
@@ -31,6 +36,39 @@ STATES = Literal[
     "confirming_order",
     "order_completed",
 ]
+MAX_BUTTONS = 3
+#: Taken for a confidence that was left out: neither sure nor unsure.
+NO_CONFIDENCE = 0.5
+
+
+def _intent(value: object) -> object:
+    return value if value in get_args(Intent) else "unknown"
+
+
+def _state(value: object) -> object:
+    return value if value in get_args(State) else None
+
+
+def _confidence(value: object) -> object:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return min(max(float(value), 0.0), 1.0)
+    return NO_CONFIDENCE
+
+
+def _buttons(value: object) -> object:
+    given = value if isinstance(value, list) else []
+    buttons = [{"id": item, "title": item} if isinstance(item, str) else item for item in given]
+    usable = [b for b in buttons if isinstance(b, dict) and _is_text(b.get("id")) and _is_text(b.get("title"))]
+    return usable[:MAX_BUTTONS]
+
+
+def _entities(value: object) -> object:
+    entries = value.items() if isinstance(value, dict) else ()
+    return {name: entry for name, entry in entries if isinstance(entry, str | int | float | bool | None)}
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 class CartChange(BaseModel):
@@ -38,7 +76,7 @@ class CartChange(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     op: Literal["add", "set", "remove", "clear"]
-    product_id: int | None = None
+    product_id: int | None = Field(None, validation_alias=AliasChoices("product_id", "id"))
     quantity: int | None = Field(None, ge=1, le=99)
 
 
@@ -46,21 +84,27 @@ class Button(BaseModel):
     """A quick reply under the text."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
-    id: str = Field(min_length=1, max_length=256)
-    title: str = Field(min_length=1)
+    id: str = Field(max_length=256)
+    title: str
 
 
 class Decision(BaseModel):
     """What the model decided: the words for the customer and what they change."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    intent: INTENTS
-    confidence: float = Field(ge=0, le=1)
-    entities: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
-    reply: str = Field(min_length=1, max_length=4096)
-    quick_replies: tuple[Button, ...] = Field(default=(), max_length=3)
+    model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
+    intent: Annotated[Intent, BeforeValidator(_intent)] = "unknown"
+    confidence: Annotated[float, BeforeValidator(_confidence)] = NO_CONFIDENCE
+    entities: Annotated[dict[str, str | int | float | bool | None], BeforeValidator(_entities)] = Field(
+        default_factory=dict
+    )
+    reply: str = Field(
+        min_length=1,
+        max_length=4096,
+        validation_alias=AliasChoices("reply", "reply_text", "text", "response", "message", "answer"),
+    )
+    quick_replies: Annotated[tuple[Button, ...], BeforeValidator(_buttons)] = ()
     requires_human: bool = False
-    next_state: STATES | None = None
+    next_state: Annotated[State | None, BeforeValidator(_state)] = None
     cart_operations: tuple[CartChange, ...] = Field(default=(), max_length=20)
 
 
@@ -79,15 +123,19 @@ def parse_decision(text: str, offered: Collection[int]) -> Decision:
         place = ".".join(str(part) for part in exc.errors()[0]["loc"])
         raise InvalidDecision(f"{place or 'answer'}: {exc.errors()[0]['type']}") from None
     for change in decision.cart_operations:
-        if change.op != "clear" and change.product_id not in offered:
-            raise InvalidDecision("cart_operations: product was not offered")
-        if change.op in ("add", "set") and change.quantity is None:
-            raise InvalidDecision("cart_operations: quantity is missing")
+        _check(change, offered)
     return decision
 
 
+def _check(change: CartChange, offered: Collection[int]) -> None:
+    if change.op != "clear" and change.product_id not in offered:
+        raise InvalidDecision("cart_operations: product was not offered")
+    if change.op in ("add", "set") and change.quantity is None:
+        raise InvalidDecision("cart_operations: quantity is missing")
+
+
 def _without_fence(text: str) -> str:
-    stripped = text.strip()
+    stripped: str = text.strip()
     if stripped.startswith("```") and stripped.endswith("```") and "\n" in stripped:
         return stripped.split("\n", 1)[1].rsplit("```", 1)[0]
     return stripped

@@ -53,7 +53,7 @@ def with_plan(turn: Turn, shop: str, categories: Sequence[str], found: dict[str,
     session: Session | None = None if shared else turn.fetched()
     terms = terms_of(turn)
     products = distinct(product for term in terms for product in found[term])
-    request = render(shop, normalised(turn.text) if shared else turn.text, categories, products, session)
+    request = render(shop, normalised(turn.text) if shared else turn.transcript, categories, products, session)
     plan = Plan(
         complexity=complexity(turn.text),
         shared=shared,

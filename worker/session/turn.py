@@ -86,6 +86,11 @@ class Turn:
         return "\n".join(message.text for message in self.messages if message.text)
 
     @property
+    def transcript(self) -> str:
+        """The same with a mark like `[audio]` in the place of each message that cannot be read."""
+        return "\n".join(message.text or f"[{message.type}]" for message in self.messages)
+
+    @property
     def readable(self) -> bool:
         """Whether every message can be read as text."""
         return all(message.text for message in self.messages)
