@@ -60,6 +60,15 @@ PUT_PRODUCTS = text("""
         name = excluded.name, brand = excluded.brand, category_id = excluded.category_id, format = excluded.format,
         price = excluded.price, currency = excluded.currency, stock = excluded.stock, active = true, updated_at = now()
 """)
+SPENT = text("""
+    with bounds as (
+        select date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' as month,
+               date_trunc('day', now() at time zone 'UTC') at time zone 'UTC' as day
+    )
+    select coalesce(sum(cost_microusd), 0)::bigint, coalesce(sum(cost_microusd) filter (where at >= day), 0)::bigint
+    from bounds left join ai_metrics on at >= month
+""")
+RESUME_CUSTOMER = text("select resume_customer(:phone)")
 ADD_EVENT = text("insert into events (kind, data) values (:kind, cast(:data as jsonb))")
 TRY_LOCK = text("select pg_try_advisory_lock(:key)")
 
@@ -148,6 +157,17 @@ def put_products(connection: Connection, rows: list[Json]) -> None:
     """Inserts or updates products by sku, with the categories they name, in the connection's transaction."""
     connection.execute(PUT_CATEGORIES, {"names": [row["category"] for row in rows]})
     connection.execute(PUT_PRODUCTS, {"rows": _json(rows)})
+
+
+def spent_microusd(connection: Connection) -> tuple[int, int]:
+    """What calls have cost this month and this day (UTC), in micro-dollars."""
+    month, day = connection.execute(SPENT).one()
+    return int(month), int(day)
+
+
+def resume_customer(connection: Connection, phone: str) -> str:
+    """Ends the wait for a person: `resumed`, `not_waiting`, or `busy` while a turn of the customer is under way."""
+    return str(connection.execute(RESUME_CUSTOMER, {"phone": phone}).scalar_one())
 
 
 def add_event(connection: Connection, kind: str, data: Json) -> None:

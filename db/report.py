@@ -10,8 +10,8 @@ Json = dict[str, Any]
 
 WINDOW = "at > now() - make_interval(secs => :window_s)"
 TOTALS = text(f"""
-    select count(*) filter (where committed) as replies,
-           coalesce(sum(messages) filter (where committed), 0) as messages,
+    select count(*) filter (where committed and source <> 'closed') as replies,
+           coalesce(sum(messages) filter (where committed and source <> 'closed'), 0) as messages,
            count(*) filter (where committed and source in ('ai', 'cache', 'fallback')) as routed,
            count(*) filter (where committed and source = 'cache') as cached,
            count(*) filter (where committed and source = 'fallback') as fallbacks,

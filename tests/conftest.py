@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from support import EMPTY, Servers
 
 from db import migrations
@@ -42,6 +42,13 @@ def engine(shared_engine: Engine) -> Engine:
     with shared_engine.connect() as connection:
         connection.execute(EMPTY)
     return shared_engine
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    """A connection to an empty, migrated database; every statement commits by itself."""
+    with engine.connect() as connection:
+        yield connection
 
 
 @pytest.fixture

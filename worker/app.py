@@ -13,6 +13,7 @@ from worker.settings import settings
 
 FLOW, AI, INBOUND, PERIODIC = "flow", "ai", "inbound", "periodic"
 CLEANUP_EVERY_S = 300.0
+RECONCILE_EVERY_S = 300.0
 TRIM_EVERY_S = 3_600.0
 #: Longer than a Redis failover needs to show, shorter than a lease on `ai`.
 BROKER_TIMEOUT_S = 10.0
@@ -77,6 +78,7 @@ def make_app() -> Celery:
         timezone="UTC",
         beat_schedule={
             "cleanup-expired-sessions": {"task": "worker.cleanup_expired_sessions", "schedule": CLEANUP_EVERY_S},
+            "reconcile-budget": {"task": "worker.reconcile_budget", "schedule": RECONCILE_EVERY_S},
             "trim-streams": {"task": "worker.trim_streams", "schedule": TRIM_EVERY_S},
         },
     )

@@ -43,7 +43,13 @@ LAYERS = (SESSION, AI_RESPONSE, CATEGORIES, PRODUCT_SEARCH)
 CACHE_COUNTS = Key("cache_counts", "metrics:cache:{}", "hash", 8 * DAY_S)
 
 # On the durable Redis (REDIS_URL).
-CIRCUIT = Key("circuit", "ai_circuit:{}", "hash", DAY_S)
+CIRCUIT = Key("circuit", "ai_circuit:{}", "hash", 7 * DAY_S)
+#: The breaker's time window, in buckets; twice the window, set where it is written.
+CIRCUIT_SAMPLES = Key("circuit_samples", "ai_circuit:{}:samples", "hash", None)
+#: By month and by day: 40 and 3 days, set where they are written.
+BUDGET = Key("budget", "budget:{}", "hash", None)
+BUDGET_RESERVED = Key("budget_reserved", "budget:reserved", "sorted set", 3_600)
+CALL_LIMIT = Key("call_limit", "limit:{}", "string", 3_600)
 #: Deadline + 60 s, set where they are written.
 FLIGHT = Key("flight", "flight:{}", "string", None)
 PARKED = Key("parked", "parked:{}", "list", None)
@@ -75,11 +81,13 @@ class Cache:
         self._lock = Lock()
 
     def get_many(self, layer: Key, names: Sequence[str]) -> dict[str, Any]:
-        """The values found, by name, in one round trip; a value that is not JSON counts as absent."""
+        """The values found, by name, in one round trip; a value that is not a JSON object, or an empty one, counts as
+        absent."""
         if not names:
             return {}
         answers = self._execute(lambda pipeline: pipeline.mget([layer.key(name) for name in names]), layer)
-        found = {name: value for name, raw in zip(names, answers or (), strict=False) if (value := _decoded(raw))}
+        decoded = {name: _decoded(raw) for name, raw in zip(names, answers or (), strict=False)}
+        found = {name: value for name, value in decoded.items() if value}
         with self._lock:
             self._counts[f"{layer.name}:hits"] += len(found)
             self._counts[f"{layer.name}:misses"] += len(names) - len(found)
@@ -123,10 +131,11 @@ class Cache:
         return counts
 
 
-def _decoded(raw: bytes | None) -> Any:
+def _decoded(raw: bytes | None) -> dict[str, Any] | None:
     if raw is None:
         return None
     try:
-        return orjson.loads(raw)
+        value = orjson.loads(raw)
     except orjson.JSONDecodeError:
         return None
+    return value if isinstance(value, dict) else None

@@ -27,6 +27,8 @@ from worker.settings import settings
 out = Console()
 #: Payloads enqueued in one round trip.
 ENQUEUE_CHUNK = 500
+#: A turn that is under way ends within seconds.
+RESUME_TRIES, RESUME_PAUSE_S = 20, 0.5
 
 
 class Group(click.Group):
@@ -216,6 +218,31 @@ def report(as_json: bool, window_s: int) -> None:
         click.echo(orjson.dumps(figures, option=orjson.OPT_INDENT_2).decode())
     else:
         out.print(as_tables(figures))
+
+
+@main.command()
+@click.argument("phone")
+def resume(phone: str) -> None:
+    """Give a customer who was waiting for a person back to the AI. PHONE is WhatsApp's id of the customer."""
+    from db import queries
+    from db.engine import connect
+    from worker.local.surroundings import surroundings
+
+    with surroundings() as configured, database_errors(), connect(configured.required("database_url")) as connection:
+        for _ in range(RESUME_TRIES):
+            with connection.begin():
+                answer = queries.resume_customer(connection, phone)
+            if answer != "busy":
+                break
+            time.sleep(RESUME_PAUSE_S)
+    if answer == "resumed":
+        return out.print("The AI answers this customer again.")
+    reason = (
+        "a message of this customer is being answered right now, try again"
+        if answer == "busy"
+        else ("this customer does not wait for a person")
+    )
+    raise CommandError(reason)
 
 
 @main.group()

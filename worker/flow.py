@@ -123,7 +123,8 @@ def route_ai(services: Services, batch: Batch) -> tuple[list[Turn], list[Turn]]:
     """Turns that have their outcome (from the reply cache, or needing no model), and turns that must ask a provider.
     The leases of the latter are lengthened to the deadline and a margin.
     """
-    checked = each(services, batch, planning.without_model)
+    now = datetime.now(UTC)
+    checked = each(services, batch, lambda turn: planning.without_model(turn, now))
     canned = [turn for turn in checked if turn.outcome is not None]
     planned = plan(services, [turn for turn in checked if turn.outcome is None])
     routed = planning.from_cache(planned, services.cache, services.answerer)

@@ -14,11 +14,14 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor
 
-#: Seven digits in a row or more may be somebody's number, unless they are decimals or part of an id of ours (uuid);
-#: and Meta's business-scoped ids of people.
-NUMBERS = re.compile(r"(?<![0-9a-f.-])\+?\d{7,}(?![0-9a-f-])|\b[A-Z]{2}\.(?:ENT\.)?\w{8,}")
+#: Seven digits in a row or more may be somebody's number, and so may Meta's business-scoped ids of people. Kept: ids
+#: of ours (uuid), hashes, decimals.
+NUMBERS = re.compile(
+    r"(?P<kept>\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{32,}\b|\b\d{1,6}\.\d+)"
+    r"|\+?\d{7,}|\b[A-Z]{2}\.(?:ENT\.)?\w{8,}"
+)
 #: user:password@ of a URL, keys of the providers, WhatsApp's message ids (they contain the phone number).
-SECRETS = re.compile(r"(?<=://)[^/\s@]*@|\b(?:sk|AIza)[-\w]{8,}|\bBearer \S+|\bwamid\.\S+")
+SECRETS = re.compile(r"(?<=://)[^/\s]*@|\b(?:sk|AIza)[-\w]{8,}|\bBearer \S+|\bwamid\.\S+")
 #: What these say of every task and every migration at INFO costs more than it tells.
 CHATTY_LOGGERS = ("alembic", "celery.app.trace", "celery.worker.strategy")
 #: How much of a traceback is worth a line.
@@ -34,7 +37,7 @@ def logger(name: str) -> Any:
 
 def redacted(text: str) -> str:
     """The text with numbers that may be phones, and everything that may be a secret, masked."""
-    return NUMBERS.sub("[number]", SECRETS.sub("[secret]", text))
+    return NUMBERS.sub(lambda found: found["kept"] or "[number]", SECRETS.sub("[secret]", text))
 
 
 def redact(_logger: object, _method: str, event: EventDict) -> EventDict:
@@ -46,7 +49,7 @@ def _redact_value(value: object) -> object:
     if isinstance(value, str):
         return redacted(value)
     if isinstance(value, dict):
-        return {key: _redact_value(inner) for key, inner in value.items()}
+        return {redacted(str(key)): _redact_value(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_redact_value(inner) for inner in value]
     return value if isinstance(value, int | float | bool | None) else redacted(str(value))

@@ -19,6 +19,7 @@ from db import queries, retry
 from db.engine import make_engine
 from worker.ai.answer import Answerer
 from worker.ai.breaker import Breaker
+from worker.ai.budget import Budget, Limits
 from worker.ai.calling import Caller
 from worker.ai.client import AiClient
 from worker.ai.flight import Flights
@@ -33,6 +34,7 @@ DURABLE_TIMEOUT_S = 5.0
 #: A cache that is slower than this is no cache.
 CACHE_TIMEOUT_S = 1.0
 FLIGHT_MARGIN_S = 60.0
+MICRO = 1_000_000
 #: call_provider runs up to this many HTTP calls side by side in a process.
 PARALLEL_CALLS = 32
 
@@ -47,6 +49,7 @@ class Services:
     streams: Streams
     cache: Cache
     catalog: Catalog
+    budget: Budget
     answerer: Answerer
     caller: Caller
 
@@ -66,6 +69,16 @@ def connect_redis(url: str, timeout_s: float) -> redis.Redis:
         raise ConfigurationError(f"REDIS_URL or CACHE_REDIS_URL: {exc}") from None
 
 
+def budget_limits(configuration: Settings) -> Limits:
+    """The budgets of the environment, in micro-dollars."""
+    month, day = configuration.ai_monthly_budget_usd, configuration.ai_daily_budget_usd
+    return Limits(
+        month_microusd=None if month is None else int(month * MICRO),
+        day_microusd=None if day is None else int(day * MICRO),
+        calls_per_customer_hour=configuration.ai_calls_per_customer_hour,
+    )
+
+
 def build(configuration: Settings) -> Services:
     """Connects nothing yet; raises ConfigurationError where a setting is missing or does not fit."""
     engine = make_engine(configuration.required("database_url"), pool_size=8)
@@ -78,7 +91,9 @@ def build(configuration: Settings) -> Services:
         retry.run(engine, lambda connection: queries.add_event(connection, "circuit", data))
 
     flights = Flights(durable, configuration.ai_deadline_s + FLIGHT_MARGIN_S)
-    answerer = Answerer(providers, AiClient(providers), Breaker(durable, note_circuit))
+    breaker = Breaker(durable, note_circuit)
+    budget = Budget(durable, budget_limits(configuration), lambda: retry.run(engine, queries.spent_microusd))
+    answerer = Answerer(providers, AiClient(providers), breaker, budget)
     pool = ThreadPoolExecutor(PARALLEL_CALLS, thread_name_prefix="provider")
     return Services(
         settings=configuration,
@@ -87,6 +102,7 @@ def build(configuration: Settings) -> Services:
         streams=Streams(durable),
         cache=cache,
         catalog=Catalog(engine, cache),
+        budget=budget,
         answerer=answerer,
         caller=Caller(answerer, flights, cache, pool),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from worker.errors import ConfigurationError
 class Settings(BaseModel):
     """Field names in upper case are the environment variables (design: one name everywhere). Times in seconds."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     database_url: SecretStr | None = None
     redis_url: SecretStr | None = None
@@ -29,6 +30,10 @@ class Settings(BaseModel):
     gemini_base_url: str | None = None
     deepseek_base_url: str | None = None
     providers_file: Path | None = None
+
+    ai_monthly_budget_usd: Decimal | None = Field(None, ge=0)
+    ai_daily_budget_usd: Decimal | None = Field(None, ge=0)
+    ai_calls_per_customer_hour: int = Field(60, ge=1)
 
     flow_lease_s: float = Field(15.0, gt=0)
     ai_deadline_s: float = Field(30.0, gt=0)

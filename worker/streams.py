@@ -120,12 +120,15 @@ def _original(entry: Entry) -> bytes:
 
 
 def _entries(found: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
-    """Entries out of XREADGROUP's answer, whichever of redis-py's two shapes it has; deleted ones are left out."""
+    """Entries out of XREADGROUP's answer, whichever of redis-py's two shapes it has.
+
+    One that was deleted while pending has no fields: it must be finished like others, or it stays pending for ever.
+    """
     if not found:
         return []
     streams = found.values() if isinstance(found, dict) else [entries for _, entries in found]
     flat: list[tuple[bytes, dict[bytes, bytes]]] = []
     for entries in streams:
         rows = entries[0] if isinstance(found, dict) and entries and isinstance(entries[0], list) else entries
-        flat.extend((entry_id, fields) for entry_id, fields in rows if fields is not None)
+        flat.extend(rows)
     return flat

@@ -119,6 +119,12 @@ def cleanup_expired_sessions() -> int:
     return deleted
 
 
+@app.task(name="worker.reconcile_budget")  # type: ignore[untyped-decorator]  # celery ships no types
+def reconcile_budget() -> None:
+    """Raises the books in Redis to what PostgreSQL has recorded, should they have fallen behind."""
+    services().budget.seed()
+
+
 @app.task(name="worker.trim_streams")  # type: ignore[untyped-decorator]  # celery ships no types
 def trim_streams() -> int:
     """Drops outbound and rejected entries that are past their time; how many went."""

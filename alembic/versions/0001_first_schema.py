@@ -25,6 +25,7 @@ FUNCTIONS = (
     "unpublished_replies_v1",
     "record_metrics_v1",
     "cleanup_expired_sessions_v1",
+    "resume_customer_v1",
     "search_products_v1",
 )
 

@@ -16,8 +16,8 @@ begin
     return query
         update messages m set attempts = m.attempts + 1
         from jsonb_array_elements(runs -> 'turns') r
-        where m.id = (r ->> 'message_id')::bigint and m.state = 'accepted'
-          and m.customer_phone = any (held) and m.customer_phone = r ->> 'customer_phone'
-        returning (r ->> 'token')::uuid, m.attempts;
+        join turns t on t.customer_phone = r ->> 'customer_phone' and t.token = (r ->> 'token')::uuid
+        where m.id = (r ->> 'message_id')::bigint and m.state = 'accepted' and m.customer_phone = t.customer_phone
+        returning t.token, m.attempts;
 end
 $$;

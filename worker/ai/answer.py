@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from worker.ai.breaker import Breaker
+from worker.ai.breaker import Breaker, Permit
+from worker.ai.budget import Budget
 from worker.ai.client import AiClient
+from worker.ai.complexity import COMPLEX
 from worker.ai.decision import Decision, InvalidDecision, parse_decision
 from worker.ai.fallback import fallback_decision
 from worker.ai.pricing import cost_microusd, estimate_tokens
@@ -23,6 +25,8 @@ from worker.session.turn import Outcome, Plan
 BASELINE_PROVIDER = "gpt-3.5"
 #: A call that could not even begin properly within this time is not worth its money.
 LEAST_TIME_S = 0.2
+#: Added to the instructions when the first answer could not be used.
+REPAIR = "Your last answer could not be used ({problem}). Answer again: one JSON object that fits, and nothing else."
 log = logger(__name__)
 
 
@@ -45,58 +49,115 @@ class Spent:
         return Spent(self.calls + 1, total, self.cost_microusd + cost_microusd(provider.prices, used))
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What one turn asks for. offered: product ids that cart operations may name. caller: token of the turn.
+    customer: whose hourly limit it counts against. deadline: on the monotonic clock.
+    """
+
+    plan: Plan
+    offered: frozenset[int]
+    caller: str
+    customer: str
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of one provider: an answer with its decision, or neither."""
+
+    spent: Spent
+    completion: Completion | None = None
+    decision: Decision | None = None
+
+
+class NotPaidFor(Exception):
+    """A budget or the customer's limit is used up; no other provider will change that."""
+
+
 class Answerer:
-    """Candidates, circuits and prices of one process; thread safe."""
+    """Candidates, circuits, money and prices of one process; thread safe."""
 
     def __init__(
         self,
         providers: Sequence[Provider],
         client: AiClient,
         breaker: Breaker,
+        budget: Budget | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._providers = tuple(providers)
         self._client = client
         self._breaker = breaker
+        self._budget = budget
         self._clock = clock
         self._baseline = next((p.prices for p in providers if p.name == BASELINE_PROVIDER), None)
 
-    def answer(self, plan: Plan, offered: frozenset[int], caller: str, deadline: float) -> Outcome:
-        """The outcome for a planned request; `deadline` on the monotonic clock, `offered` the product ids that cart
-        operations may name. Never raises for a provider's fault: the last resort is the fallback reply.
+    def answer(self, ask: Ask) -> Outcome:
+        """The outcome for a planned request. Never raises for a provider's fault or for want of money: the last resort
+        is the fallback reply.
         """
-        request = AiRequest(plan.system, plan.user)
         spent = Spent()
-        for provider in candidates(self._providers, plan.complexity):
-            if deadline - self._clock() < LEAST_TIME_S:
+        for provider in candidates(self._providers, ask.plan.complexity):
+            if ask.deadline - self._clock() < LEAST_TIME_S:
                 break
-            permit = self._breaker.permit(provider.name, caller)
+            permit = self._breaker.permit(provider.name, ask.caller)
             if permit is None:
                 continue
             try:
-                completion, decision = self._ask(provider, request, offered, deadline)
-            except ProviderError as error:
-                log.warning("provider_failed", provider=provider.name, kind=error.kind, detail=error.detail)
-                self._breaker.failed(permit, error)
-                spent = spent.plus(provider, error.usage)
-                continue
-            self._breaker.succeeded(permit)
-            if plan.shared:
-                # An answer for everybody may not touch anybody's cart.
-                decision = decision.model_copy(update={"cart_operations": ()})
-            return self._success(completion, decision, spent.plus(provider, completion.usage))
-        return self._fallback(plan, spent)
+                made = self._attempt(provider, permit, ask, spent)
+            except NotPaidFor:
+                self._breaker.released(permit)
+                break
+            spent = made.spent
+            if made.completion is not None and made.decision is not None:
+                return self._success(ask, made.completion, made.decision, spent)
+        return self._fallback(ask.plan, spent)
 
-    def _ask(
-        self, provider: Provider, request: AiRequest, offered: frozenset[int], deadline: float
-    ) -> tuple[Completion, Decision]:
-        completion = self._client.call(provider, request, deadline)
+    def _attempt(self, provider: Provider, permit: Permit, ask: Ask, spent: Spent) -> Made:
+        """One provider: its answer, repaired once where it is no decision; the circuit hears of it once."""
+        began = self._clock()
+        request = AiRequest(ask.plan.system, ask.plan.user)
+        problem = ""
         try:
-            return completion, parse_decision(completion.text, offered)
-        except InvalidDecision as exc:
-            raise UnreadableAnswer(provider.name, str(exc), usage=completion.usage) from None
+            for _ in range(2):
+                completion = self._paid_call(provider, request, ask)
+                try:
+                    decision = parse_decision(completion.text, ask.offered)
+                except InvalidDecision as exc:
+                    problem, spent = str(exc), spent.plus(provider, completion.usage)
+                    request = AiRequest(f"{ask.plan.system}\n{REPAIR.format(problem=problem)}", ask.plan.user)
+                    continue
+                self._breaker.succeeded(permit, completion.latency_ms)
+                return Made(spent.plus(provider, completion.usage), completion, decision)
+            raise UnreadableAnswer(provider.name, problem)
+        except ProviderError as error:
+            log.warning("provider_failed", provider=provider.name, kind=error.kind, detail=error.detail)
+            self._breaker.failed(permit, error, (self._clock() - began) * 1000)
+            return Made(spent if problem and error.usage is None else spent.plus(provider, error.usage))
 
-    def _success(self, completion: Completion, decision: Decision, spent: Spent) -> Outcome:
+    def _paid_call(self, provider: Provider, request: AiRequest, ask: Ask) -> Completion:
+        """A call whose money is reserved before and settled after, whatever comes of it."""
+        if self._budget is None:
+            return self._client.call(provider, request, ask.deadline)
+        held = self._budget.reserve(provider, request, ask.customer)
+        if held is None:
+            raise NotPaidFor
+        used: Usage | None = None
+        try:
+            completion = self._client.call(provider, request, ask.deadline)
+            used = completion.usage
+        except ProviderError as error:
+            used = error.usage
+            raise
+        finally:
+            self._budget.settle(held, cost_microusd(provider.prices, used) if used else 0)
+        return completion
+
+    def _success(self, ask: Ask, completion: Completion, decision: Decision, spent: Spent) -> Outcome:
+        if ask.plan.shared:
+            # An answer for everybody may not touch anybody's cart.
+            decision = decision.model_copy(update={"cart_operations": ()})
         return self._with_costs(
             Outcome(
                 source="ai",
@@ -112,7 +173,9 @@ class Answerer:
     def _fallback(self, plan: Plan, spent: Spent) -> Outcome:
         """The prompt's tokens count in the baseline: the old flow would have paid for them."""
         baseline = self.baseline_microusd(Usage(prompt_tokens=estimate_tokens(plan.system + plan.user)))
-        return self._with_costs(Outcome("fallback", fallback_decision(), baseline_microusd=baseline), spent)
+        # What is hard enough to need the best model, and got none, is worth a person's time.
+        decision = fallback_decision() | {"requires_human": plan.complexity == COMPLEX}
+        return self._with_costs(Outcome("fallback", decision, baseline_microusd=baseline), spent)
 
     def _with_costs(self, outcome: Outcome, spent: Spent) -> Outcome:
         return replace(

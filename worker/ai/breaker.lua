@@ -1,54 +1,94 @@
--- Circuit breaker of one provider, on Redis's own clock.
--- KEYS[1] ai_circuit:{provider}  hash: state closed|open|half_open|forced, failures (consecutive), opened (how often in
---         a row), until_ms (end of the open time), probe and probe_until_ms (who may probe), generation, trips
--- ARGV[1] "allow":   ARGV[2] id of the caller, ARGV[3] ms a probe may take -> {allowed 0|1, generation}
---         "success": ARGV[2] generation -> {changed 0|1, state}
---         "failure": ARGV[2] generation, ARGV[3] threshold, ARGV[4] ms open the first time, ARGV[5] ms at most,
---                    ARGV[6] ms the provider asked for (0: none) -> {changed 0|1, state}
-local key = KEYS[1]
+-- Circuit breaker of one provider, shared by the whole fleet, on Redis's own clock.
+-- KEYS[1] ai_circuit:{provider}          hash: state closed|open|half_open|forced_open, failures (in a row), opened (how
+--         often in a row), until_ms (end of the open time), successes (while half-open), probe and probe_until_ms (who
+--         may probe, until when), generation (grows with every change), trips (how often opened), reason, since_ms
+-- KEYS[2] ai_circuit:{provider}:samples  hash: "{bucket}:calls|failures|slow", the time window in buckets
+-- ARGV[1] "permit":  ARGV[2] caller, ARGV[3] ms a probe may take          -> {permitted 0|1, generation}
+--         "record":  ARGV[2] caller, ARGV[3] generation, ARGV[4] "success"|"failure"|"ignore", ARGV[5] slow 0|1,
+--                    ARGV[6] ms to stay open at least (0: as usual), ARGV[7] jitter 0..1, ARGV[8] reason,
+--                    ARGV[17] 1: opens whatever the counters say, ARGV[9..16] limits: window ms, buckets, failures in a row, least calls, failure rate, slow rate,
+--                    ms open at first, ms open at most                     -> {changed 0|1, state}
+--         "force":   ARGV[2] "open"|"close"                                -> {changed 0|1, state}
+local circuit, samples = KEYS[1], KEYS[2]
+local TTL_MS = 7 * 86400000
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local circuit = redis.call('HMGET', key, 'state', 'failures', 'opened', 'until_ms', 'probe_until_ms', 'generation')
-local state = circuit[1] or 'closed'
-local failures, opened = tonumber(circuit[2] or 0), tonumber(circuit[3] or 0)
-local until_ms, probe_until = tonumber(circuit[4] or 0), tonumber(circuit[5] or 0)
-local generation = tonumber(circuit[6] or 0)
+local fields = redis.call('HMGET', circuit, 'state', 'failures', 'opened', 'until_ms', 'successes', 'probe',
+                          'probe_until_ms', 'generation')
+local state = fields[1] or 'closed'
+local failures, opened, until_ms = tonumber(fields[2] or 0), tonumber(fields[3] or 0), tonumber(fields[4] or 0)
+local successes, probe, probe_until = tonumber(fields[5] or 0), fields[6], tonumber(fields[7] or 0)
+local generation = tonumber(fields[8] or 0)
 
 local function keep(...)
-    redis.call('HSET', key, ...)
-    redis.call('PEXPIRE', key, 86400000)
+    redis.call('HSET', circuit, ...)
+    redis.call('PEXPIRE', circuit, TTL_MS)
 end
 
-if ARGV[1] == 'allow' then
-    if state == 'closed' then
-        return {1, generation}
-    end
-    if state == 'forced' or now < until_ms or (state == 'half_open' and now < probe_until) then
-        return {0, generation}
-    end
-    keep('state', 'half_open', 'probe', ARGV[2], 'probe_until_ms', now + tonumber(ARGV[3]))
-    return {1, generation}
+local function open(wait_ms, reason)
+    keep('state', 'open', 'opened', opened + 1, 'until_ms', now + math.floor(wait_ms), 'failures', 0, 'successes', 0,
+         'probe_until_ms', 0, 'generation', generation + 1, 'reason', reason, 'since_ms', now)
+    redis.call('HINCRBY', circuit, 'trips', 1)
+    redis.call('DEL', samples)
+    return {1, 'open'}
 end
--- A result of a call that began before the last opening tells nothing about now.
-if state == 'forced' or tonumber(ARGV[2]) ~= generation then
-    return {0, state}
-end
-if ARGV[1] == 'success' then
-    if state == 'closed' then
-        if failures > 0 then keep('failures', 0) end
-        return {0, state}
-    end
-    keep('state', 'closed', 'failures', 0, 'opened', 0, 'generation', generation + 1)
+
+local function close()
+    keep('state', 'closed', 'opened', 0, 'failures', 0, 'successes', 0, 'until_ms', 0, 'probe_until_ms', 0,
+         'generation', generation + 1, 'reason', '', 'since_ms', now)
+    redis.call('DEL', samples)
     return {1, 'closed'}
 end
-failures = failures + 1
-local asked = tonumber(ARGV[6])
-if state == 'closed' and failures < tonumber(ARGV[3]) and asked == 0 then
-    keep('failures', failures)
+
+if ARGV[1] == 'permit' then
+    if state == 'closed' then return {1, generation} end
+    if state == 'forced_open' or now < until_ms or now < probe_until then return {0, generation} end
+    keep('state', 'half_open', 'probe', ARGV[2], 'probe_until_ms', now + tonumber(ARGV[3]))
+    return {1, generation}
+elseif ARGV[1] == 'force' then
+    if ARGV[2] == 'close' then return close() end
+    keep('state', 'forced_open', 'generation', generation + 1, 'reason', 'operator', 'since_ms', now)
+    return {1, 'forced_open'}
+end
+
+local outcome, asked = ARGV[4], tonumber(ARGV[6])
+-- A result of a call that began before the last change tells nothing about now.
+if tonumber(ARGV[3]) ~= generation or state == 'forced_open' or state == 'open' then return {0, state} end
+local wait = math.min(tonumber(ARGV[15]) * 2 ^ opened, tonumber(ARGV[16])) * (0.8 + 0.4 * tonumber(ARGV[7]))
+wait = math.max(wait, asked)
+
+if state == 'half_open' then
+    if probe ~= ARGV[2] then return {0, state} end
+    if outcome == 'failure' then return open(wait, ARGV[8]) end
+    if outcome == 'success' and successes + 1 >= 2 then return close() end
+    keep('successes', successes + (outcome == 'success' and 1 or 0), 'probe_until_ms', 0)
     return {0, state}
 end
-local wait = math.min(tonumber(ARGV[4]) * 2 ^ opened, tonumber(ARGV[5]))
-keep('state', 'open', 'failures', failures, 'opened', opened + 1, 'until_ms', now + math.max(wait, asked),
-     'generation', generation + 1)
-redis.call('HINCRBY', key, 'trips', 1)
-return {1, 'open'}
+
+if outcome == 'ignore' then return {0, state} end
+if ARGV[17] == '1' then return open(wait, ARGV[8]) end
+local window, buckets = tonumber(ARGV[9]), tonumber(ARGV[10])
+local bucket = math.floor(now / (window / buckets))
+redis.call('HINCRBY', samples, bucket .. ':calls', 1)
+if outcome == 'failure' then redis.call('HINCRBY', samples, bucket .. ':failures', 1) end
+if ARGV[5] == '1' then redis.call('HINCRBY', samples, bucket .. ':slow', 1) end
+redis.call('PEXPIRE', samples, window * 2)
+failures = outcome == 'failure' and failures + 1 or 0
+keep('failures', failures)
+if failures >= tonumber(ARGV[11]) then return open(wait, ARGV[8]) end
+
+local sums = {calls = 0, failures = 0, slow = 0}
+local all = redis.call('HGETALL', samples)
+for i = 1, #all, 2 do
+    local at, kind = string.match(all[i], '^(%d+):(%a+)$')
+    if tonumber(at) <= bucket - buckets then
+        redis.call('HDEL', samples, all[i])
+    else
+        sums[kind] = sums[kind] + tonumber(all[i + 1])
+    end
+end
+if sums.calls >= tonumber(ARGV[12]) then
+    if sums.failures / sums.calls >= tonumber(ARGV[13]) then return open(wait, 'failure rate') end
+    if sums.slow / sums.calls >= tonumber(ARGV[14]) then return open(wait, 'slow calls') end
+end
+return {0, state}

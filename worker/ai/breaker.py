@@ -1,7 +1,9 @@
-"""Circuit breaker of each provider: a failure counter and a state in Redis, shared by the whole fleet. First cut."""
+"""Circuit breaker of each provider: window, state and half-open lease in Redis, shared by the whole fleet."""
 
 from __future__ import annotations
 
+import random as _random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,77 +11,149 @@ from pathlib import Path
 import redis
 from redis.exceptions import RedisError
 
-from worker.cache import CIRCUIT
-from worker.errors import ProviderDenied, ProviderError, ProviderRateLimited, RequestRefused
+from worker.ai.local_breaker import LocalBreaker
+from worker.cache import CIRCUIT, CIRCUIT_SAMPLES
+from worker.errors import ProviderDenied, ProviderError, ProviderRateLimited, ProviderUnavailable, RequestRefused
 from worker.log import logger
 
 SCRIPT = Path(__file__).with_name("breaker.lua").read_text(encoding="utf-8")
-#: Consecutive failures that open a circuit (the threshold of the flow that Chasqui replaces).
-FAILURE_THRESHOLD = 5
-OPEN_MS, OPEN_MAX_MS = 5_000, 300_000
 #: How long one probe may keep the half-open circuit to itself: longer than any call takes.
-PROBE_MS = 60_000
+PROBE_MS = 45_000
 #: A wrong key or an empty balance does not mend itself in seconds.
 DENIED_MS = 300_000
 #: A rate limit that names no wait.
 RATE_LIMITED_MS = 20_000
+LOCAL_GENERATION = -1
 log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """When a circuit opens and for how long. Times in milliseconds, rates as shares.
+
+    failures_in_a_row is the threshold of the flow that Chasqui replaces; the window and the rates are those that
+    resilience libraries use as defaults, with a wait that doubles from 5 s to 5 min.
+    """
+
+    window_ms: int = 30_000
+    buckets: int = 10
+    failures_in_a_row: int = 5
+    least_calls: int = 10
+    failure_rate: float = 0.5
+    slow_rate: float = 0.8
+    slow_ms: int = 10_000
+    open_ms: int = 5_000
+    open_max_ms: int = 300_000
+
+    def arguments(self) -> list[str | int | float]:
+        """As the script takes them."""
+        window = (self.window_ms, self.buckets, self.failures_in_a_row, self.least_calls)
+        return [*window, self.failure_rate, self.slow_rate, self.open_ms, self.open_max_ms]
+
+
+@dataclass(frozen=True, slots=True)
 class Permit:
-    """The right to call a provider once; `generation` ties the result to the circuit as it was."""
+    """The right to call a provider once. `generation` ties the result to the circuit as it was."""
 
     provider: str
+    caller: str
     generation: int
 
 
 class Breaker:
-    """Where Redis does not answer every call is permitted and no result is counted: never an error."""
+    """Where Redis does not answer, a breaker of this process alone takes over: never an error."""
 
-    def __init__(self, client: redis.Redis, on_change: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        on_change: Callable[[str, str], None],
+        limits: Limits | None = None,
+        random: Callable[[], float] = _random.random,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """on_change: called with provider and new state by whoever's result changed a circuit."""
         self._script = client.register_script(SCRIPT)
         self._on_change = on_change
+        self._limits = limits or Limits()
+        self._random = random
+        self._local = LocalBreaker(self._limits.failures_in_a_row, self._limits.open_ms / 1000, clock)
 
     def permit(self, provider: str, caller: str) -> Permit | None:
         """A permit to call, None while the circuit is open or another caller probes it."""
-        answer = self._run(provider, ["allow", caller, PROBE_MS])
+        answer = self._run(provider, ["permit", caller, PROBE_MS])
         if answer is None:
-            return Permit(provider, -1)
-        return Permit(provider, int(answer[1])) if int(answer[0]) else None
+            return Permit(provider, caller, LOCAL_GENERATION) if self._local.allows(provider) else None
+        return Permit(provider, caller, int(answer[1])) if int(answer[0]) else None
 
-    def succeeded(self, permit: Permit) -> None:
-        """The call brought an answer, or failed through no fault of the provider."""
-        self._changed(permit, self._run(permit.provider, ["success", permit.generation]))
+    def succeeded(self, permit: Permit, latency_ms: float) -> None:
+        """The call brought an answer; a slow one counts as slow."""
+        self._local.record(permit.provider, failed=False)
+        self._record(permit, "success", slow=latency_ms >= self._limits.slow_ms)
 
-    def failed(self, permit: Permit, error: ProviderError) -> None:
-        """The call failed, after its retries. What counts against the message does not count here."""
-        if isinstance(error, RequestRefused):
-            self.succeeded(permit)
-            return
-        limits = [FAILURE_THRESHOLD, OPEN_MS, OPEN_MAX_MS, asked_wait_ms(error)]
-        self._changed(permit, self._run(permit.provider, ["failure", permit.generation, *limits]))
+    def failed(self, permit: Permit, error: ProviderError, latency_ms: float) -> None:
+        """The call failed, after its retries. What counts against the message only frees the probe."""
+        ignored = isinstance(error, RequestRefused)
+        self._local.record(permit.provider, failed=not ignored)
+        if isinstance(error, ProviderDenied):
+            log.error("provider_denied", provider=permit.provider, advice="check the key and the balance")
+        self._record(
+            permit,
+            "ignore" if ignored else "failure",
+            slow=latency_ms >= self._limits.slow_ms,
+            asked_ms=asked_wait_ms(error),
+            reason=error.kind,
+            at_once=isinstance(error, ProviderDenied | ProviderRateLimited),
+        )
 
-    def _changed(self, permit: Permit, answer: list[int | bytes] | None) -> None:
+    def released(self, permit: Permit) -> None:
+        """The permit was not used after all; a probe is free for the next."""
+        self._record(permit, "ignore", slow=False)
+
+    def force(self, provider: str, action: str) -> str:
+        """An operator opens or closes a circuit by hand (`open`, `close`); the new state."""
+        answer = self._run(provider, ["force", action])
+        if answer is None:
+            raise RedisError("circuits cannot be changed while Redis is away")
+        self._on_change(provider, _state(answer))
+        return _state(answer)
+
+    def _record(
+        self,
+        permit: Permit,
+        outcome: str,
+        *,
+        slow: bool,
+        asked_ms: int = 0,
+        reason: str = "",
+        at_once: bool = False,
+    ) -> None:
+        call: list[str | int | float] = ["record", permit.caller, permit.generation, outcome, int(slow)]
+        call += [asked_ms, self._random(), reason, *self._limits.arguments(), int(at_once)]
+        answer = self._run(permit.provider, call)
         if answer is not None and answer[0]:
-            state = answer[1].decode() if isinstance(answer[1], bytes) else str(answer[1])
-            log.warning("circuit_changed", provider=permit.provider, state=state)
-            self._on_change(permit.provider, state)
+            log.warning("circuit_changed", provider=permit.provider, state=_state(answer), reason=reason)
+            self._on_change(permit.provider, _state(answer))
 
-    def _run(self, provider: str, arguments: list[str | int]) -> list[int | bytes] | None:
+    def _run(self, provider: str, arguments: list[str | int | float]) -> list[int | bytes] | None:
+        keys = [CIRCUIT.key(provider), CIRCUIT_SAMPLES.key(provider)]
         try:
-            answer: list[int | bytes] = self._script(keys=[CIRCUIT.key(provider)], args=arguments)
+            answer: list[int | bytes] = self._script(keys=keys, args=arguments)
         except RedisError as exc:
             log.warning("circuit_unavailable", provider=provider, error=type(exc).__name__)
             return None
         return answer
 
 
+def _state(answer: list[int | bytes]) -> str:
+    return answer[1].decode() if isinstance(answer[1], bytes) else str(answer[1])
+
+
 def asked_wait_ms(error: ProviderError) -> int:
-    """How long the circuit must stay open whatever the counter says; 0 where the counter decides."""
+    """How long the circuit stays open at least, once it opens; 0 where the error names no wait."""
     if isinstance(error, ProviderDenied):
         return DENIED_MS
     if isinstance(error, ProviderRateLimited):
         return int(error.retry_after_s * 1000) if error.retry_after_s else RATE_LIMITED_MS
+    if isinstance(error, ProviderUnavailable) and error.retry_after_s:
+        return int(error.retry_after_s * 1000)
     return 0

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from worker.ai.answer import Answerer
+from worker.ai.answer import Answerer, Ask
 from worker.ai.flight import Flights, Joining
 from worker.ai.planning import cacheable, cached_outcome
 from worker.cache import AI_RESPONSE, Cache
@@ -75,7 +75,7 @@ class Caller:
         """One provider call, and what it means for everyone who waits for it."""
         plan = turn.planned()
         try:
-            outcome = self._answerer.answer(plan, offered(turn), turn.token, deadline)
+            outcome = self._answerer.answer(Ask(plan, offered(turn), turn.token, turn.customer_phone, deadline))
         except Exception as exc:
             # A defect of ours: nobody may be left waiting for it.
             log.exception("call_failed", token=turn.token, error=type(exc).__name__)

@@ -37,6 +37,8 @@ State = Literal[
     "order_completed",
 ]
 MAX_BUTTONS = 3
+#: The largest integer that every JSON reader keeps exactly.
+MAX_NUMBER = 2**53
 #: Taken for a confidence that was left out: neither sure nor unsure.
 NO_CONFIDENCE = 0.5
 
@@ -51,7 +53,8 @@ def _state(value: object) -> object:
 
 def _confidence(value: object) -> object:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return min(max(float(value), 0.0), 1.0)
+        # NaN comes out as 0, since it is greater than nothing.
+        return float(min(max(0, value), 1))
     return NO_CONFIDENCE
 
 
@@ -64,7 +67,12 @@ def _buttons(value: object) -> object:
 
 def _entities(value: object) -> object:
     entries = value.items() if isinstance(value, dict) else ()
-    return {name: entry for name, entry in entries if isinstance(entry, str | int | float | bool | None)}
+    return {name: entry for name, entry in entries if isinstance(entry, str | None) or _is_number(entry)}
+
+
+def _is_number(value: object) -> bool:
+    """Whether JSON and PostgreSQL can hold it: no NaN, no infinity, no integer of more than 64 bits."""
+    return isinstance(value, int | float) and abs(value) <= MAX_NUMBER
 
 
 def _is_text(value: object) -> bool:

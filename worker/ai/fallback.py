@@ -23,6 +23,9 @@ UNREADABLE_TEXT = {
     "contacts": "Recibí el contacto, pero por ahora solo leo texto. ¿En qué te ayudo?",
 }
 UNREADABLE_DEFAULT = "No pude leer ese tipo de mensaje. ¿Me lo escribís, por favor?"
+HANDOVER_TEXT = (
+    "Le avisé a una persona del equipo: te va a responder por acá lo antes posible. Mientras tanto no te contesto yo."
+)
 APOLOGY_TEXT = "Perdón, tuvimos un problema con tu mensaje y no pudimos procesarlo. ¿Nos escribís de nuevo, por favor?"
 
 
@@ -38,6 +41,11 @@ def fallback_decision() -> dict[str, Any]:
 def unreadable_decision(kind: str) -> dict[str, Any]:
     """A message of this WhatsApp type holds no text."""
     return _decision(UNREADABLE_TEXT.get(kind, UNREADABLE_DEFAULT), 1.0)
+
+
+def handover_decision() -> dict[str, Any]:
+    """A person will answer."""
+    return _decision(HANDOVER_TEXT, 1.0) | {"intent": "support", "requires_human": True, "quick_replies": []}
 
 
 def apology_decision() -> dict[str, Any]:

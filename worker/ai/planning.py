@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from worker.ai.answer import Answerer
 from worker.ai.complexity import complexity, means_the_same_everywhere
-from worker.ai.fallback import unreadable_decision
+from worker.ai.fallback import handover_decision, unreadable_decision
 from worker.ai.language import normalised
 from worker.ai.prompt import cache_key, render
 from worker.ai.usage import Usage
 from worker.cache import AI_RESPONSE, Cache
 from worker.catalog.search import Catalog, distinct, search_terms
 from worker.session.session import Session
-from worker.session.turn import Outcome, Plan, Turn
+from worker.session.takeover import waits_for_person, wants_person, was_told
+from worker.session.turn import SILENT, Outcome, Plan, Turn
 
 
-def without_model(turn: Turn) -> Turn:
-    """The turn with a canned reply where nothing in it can be read as text; otherwise as it is."""
-    if turn.text:
-        return turn
-    return replace(turn, outcome=Outcome("canned", unreadable_decision(turn.messages[-1].type)))
+def without_model(turn: Turn, now: datetime) -> Turn:
+    """The turn with its outcome where no model is needed: a person answers this customer, or is asked for, or nothing
+    can be read as text; otherwise as it is.
+    """
+    context = turn.fetched().context
+    if waits_for_person(context, now) and was_told(context):
+        return replace(turn, outcome=Outcome(SILENT, handover_decision()))
+    if waits_for_person(context, now) or wants_person(turn):
+        return replace(turn, outcome=Outcome("canned", handover_decision()))
+    if not turn.text:
+        return replace(turn, outcome=Outcome("canned", unreadable_decision(turn.messages[-1].type)))
+    return turn
 
 
 def terms_of(turn: Turn) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,29 +15,58 @@ from worker.session.session import (
     Session,
     advance,
     cart_rows,
+    changed_cart,
     order_placed,
 )
-from worker.session.turn import Turn
+from worker.session.takeover import handed_over, without_wait
+from worker.session.turn import SILENT, Turn
 
 
-def session_after(turn: Turn) -> Session:
-    """The session as the turn leaves it. What was decided without seeing the session never ends a checkout."""
+def session_after(turn: Turn, now: datetime) -> Session:
+    """The session as the turn leaves it. What was decided without seeing the session never ends a checkout. A decision
+    that requires a person begins the wait for one; only a text of ours says so, a model's may not.
+    """
+    after = _advanced(turn)
+    outcome = turn.decided()
+    if outcome.decision.get("requires_human"):
+        return replace(after, context=handed_over(after.context, now, told=outcome.source != "ai"))
+    return replace(after, context=without_wait(after.context))
+
+
+def _advanced(turn: Turn) -> Session:
     decision, before = turn.decided().decision, turn.fetched()
     next_state = decision.get("next_state")
     if turn.plan is not None and turn.plan.shared and before.state in CHECKOUT_STATES:
         next_state = None
-    products: dict[int, Mapping[str, Any]] = {
-        p["id"]: product_facts(p) for p in (turn.plan.products if turn.plan else ())
-    }
-    return advance(
+    after = advance(
         before,
         said=turn.text,
-        replied=decision["reply"],
+        replied="" if turn.decided().source == SILENT else decision["reply"],
         next_state=next_state,
-        operations=tuple(CartOperation(**operation) for operation in decision.get("cart_operations", ())),
-        products=products,
+        operations=_operations(turn),
+        products=_products(turn),
         terms=turn.plan.terms if turn.plan else (),
     )
+    return replace(after, context=dict(after.context) | _order_facts(turn))
+
+
+def _operations(turn: Turn) -> tuple[CartOperation, ...]:
+    return tuple(CartOperation(**operation) for operation in turn.decided().decision.get("cart_operations", ()))
+
+
+def _products(turn: Turn) -> dict[int, Mapping[str, Any]]:
+    return {product["id"]: product_facts(product) for product in (turn.plan.products if turn.plan else ())}
+
+
+def _order_facts(turn: Turn) -> dict[str, str]:
+    """What an order needs and is told before it is confirmed: the address (in an answer for everybody it is the
+    shop's own), and the currency of the products seen.
+    """
+    if turn.plan is None:
+        return {}
+    address = None if turn.plan.shared else turn.decided().decision.get("entities", {}).get("address")
+    currency = turn.plan.products[0]["currency"] if turn.plan.products else None
+    return {name: str(value) for name, value in (("address", address), ("currency", currency)) if value}
 
 
 def reply_of(turn: Turn, session_state: str, now: datetime) -> Reply:
@@ -63,16 +93,17 @@ def reply_of(turn: Turn, session_state: str, now: datetime) -> Reply:
 
 def closing_row(turn: Turn, outcome: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """The turn as `update_session_cache` takes it; `outcome` is what is kept of how it was decided."""
-    after = session_after(turn)
-    address = turn.decided().decision.get("entities", {}).get("address")
+    before, after = turn.fetched(), session_after(turn, now)
+    silent = turn.decided().source == SILENT
+    ordered = replace(before, cart=changed_cart(before.cart, _operations(turn), _products(turn)))
     return {
         "token": turn.token,
         "customer_phone": turn.customer_phone,
         "message_ids": [message.id for message in turn.messages],
-        "state": "answered",
-        "reply": reply_of(turn, after.state, now).to_dict(),
+        "state": "closed" if silent else "answered",
+        "reply": None if silent else reply_of(turn, after.state, now).to_dict(),
         "outcome": dict(outcome),
-        "order": order_placed(turn.fetched(), after, str(address) if address else None),
+        "order": order_placed(ordered, after),
         "session": {
             "id": after.id,
             "session_state": after.state,

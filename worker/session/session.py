@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -124,6 +124,15 @@ def apply_cart_operation(
     return (*cart, new)
 
 
+def changed_cart(
+    cart: tuple[CartItem, ...], operations: Iterable[CartOperation], products: Mapping[int, Mapping[str, Any]]
+) -> tuple[CartItem, ...]:
+    """The cart after all operations, in their order."""
+    for operation in operations:
+        cart = apply_cart_operation(cart, operation, products)
+    return cart
+
+
 def advance(
     session: Session,
     *,
@@ -137,9 +146,7 @@ def advance(
     """The session after one turn: cart, state, history, and what was last searched for (so that "the second one" can
     be understood). A completed order empties the cart.
     """
-    cart = session.cart
-    for operation in operations:
-        cart = apply_cart_operation(cart, operation, products)
+    cart = changed_cart(session.cart, operations, products)
     state = next_state or session.state
     if state == "order_completed":
         completes = bool(cart) and session.state in CHECKOUT_STATES
@@ -151,13 +158,16 @@ def advance(
     return replace(session, state=state, cart=cart, context=context)
 
 
-def order_placed(before: Session, after: Session, address: str | None) -> dict[str, Any] | None:
-    """The order that this turn completes, as `update_session_cache` takes it; None where it completes none."""
+def order_placed(before: Session, after: Session) -> dict[str, Any] | None:
+    """The order that this turn completes, as `update_session_cache` takes it; None where it completes none.
+
+    before: with the cart as the turn's own operations have left it ("yes, and one more").
+    """
     if after.state != "order_completed" or before.state not in CHECKOUT_STATES or after.cart or not before.cart:
         return None
     return {
         "total": str(before.cart_total),
-        "currency": before.context.get("currency", "ARS"),
-        "address": address or before.context.get("address"),
+        "currency": after.context.get("currency", "ARS"),
+        "address": after.context.get("address"),
         "items": cart_rows(before.cart),
     }

@@ -11,6 +11,9 @@ from typing import Any
 
 from worker.session.session import Session, session_from_row, session_row
 
+#: The source of a turn that is closed without a reply, because a person answers.
+SILENT = "closed"
+
 
 @dataclass(frozen=True, slots=True)
 class TurnMessage:
@@ -45,7 +48,7 @@ class Plan:
 class Outcome:
     """What the customer is told and what it cost. Money in micro-dollars, times in milliseconds.
 
-    source: ai, cache, fallback or canned. decision: a validated decision as JSON (`worker.ai.decision`).
+    source: ai, cache, fallback, canned, or closed (no reply). decision: a validated decision (`worker.ai.decision`).
     """
 
     source: str

@@ -1,0 +1,224 @@
+"""The schema: what the migrations make, what the models say, and the contract of both."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from factories import ANA, BRUNO, CARLA, accept_one, answer, expire_sessions, order_of, product, row, rows
+from sqlalchemy import Connection, Engine, text
+from support import REPOSITORY, Servers
+
+from db import migrations, queries
+from db.engine import connect, make_engine, normalised
+from db.models import Base
+
+#: What alembic takes while it migrates (`alembic/env.py`).
+MIGRATION_LOCK = 7_243_001
+WAITING = """
+    select count(*) as waiting, pg_sleep(0.05) from pg_locks l join pg_database d on d.oid = l.database
+    where l.locktype = 'advisory' and not l.granted and d.datname = current_database()
+"""
+OBJECTS = """
+    select relname from pg_class where relnamespace = 'public'::regnamespace and relkind not in ('i', 't')
+    union all select proname from pg_proc where pronamespace = 'public'::regnamespace
+    union all select typname from pg_type where typnamespace = 'public'::regnamespace and typtype in ('e', 'd')
+    union all select dictname from pg_ts_dict where dictnamespace = 'public'::regnamespace
+    union all select cfgname from pg_ts_config where cfgnamespace = 'public'::regnamespace
+    order by 1
+"""
+COLUMNS = """
+    select table_name, column_name, data_type, numeric_precision, numeric_scale, is_nullable, column_default,
+           is_identity, identity_generation, generation_expression
+    from information_schema.columns where table_schema = 'public' and table_name <> 'alembic_version' order by 1, 2
+"""
+CONSTRAINTS = """
+    select conrelid::regclass::text as table_name, conname, pg_get_constraintdef(oid) as definition from pg_constraint
+    where connamespace = 'public'::regnamespace and conrelid::regclass::text <> 'alembic_version' order by 1, 2
+"""
+INDEXES = "select indexdef from pg_indexes where schemaname = 'public' and tablename <> 'alembic_version' order by 1"
+REVISION = "select version_num from alembic_version"
+SEQUENCES = "select sequencename, data_type, cycle from pg_sequences where schemaname = 'public' order by 1"
+
+
+@pytest.fixture
+def empty_url(servers: Servers) -> Iterator[str]:
+    """The URL of a new, empty database, which is gone at the end."""
+    name = f"test_{uuid4().hex}"
+    engine = make_engine(servers.database_url)
+    with engine.connect() as connection:
+        connection.execute(text(f"create database {name}"))
+        yield normalised(servers.database_url).set(database=name).render_as_string(hide_password=False)
+        connection.execute(text(f"drop database {name} with (force)"))
+    engine.dispose()
+
+
+def objects(url: str) -> list[str]:
+    """Names of all tables, sequences, functions, types and dictionaries."""
+    with connect(url) as connection:
+        return list(connection.execute(text(OBJECTS)).scalars())
+
+
+def test_models_and_migrations_agree(engine: Engine) -> None:
+    """Alembic would write nothing into a new revision."""
+    with engine.connect() as connection:
+        options = {"compare_type": True, "compare_server_default": True}
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata) == []
+
+
+def test_models_make_the_same_schema(connection: Connection, empty_url: str) -> None:
+    """Also what alembic does not compare: checks, conditions of indexes, identities, generated columns."""
+    migrations.upgrade(empty_url)
+    with connect(empty_url) as other:
+        for table in Base.metadata.tables:
+            other.execute(text(f"drop table {table} cascade"))
+        other.execute(text("drop sequence session_version"))
+        Base.metadata.create_all(other)
+        for catalog in (COLUMNS, CONSTRAINTS, INDEXES, SEQUENCES):
+            assert rows(other, catalog) == rows(connection, catalog)
+
+
+def test_up_and_down_and_up_again(empty_url: str) -> None:
+    """A downgrade to the base leaves nothing behind, with data in it as well, so that the way up is free again."""
+    for message_id in ("m1", "m2"):
+        migrations.upgrade(empty_url)
+        made = objects(empty_url)
+        assert {"messages", "session_version", "fold_text", "accept_messages"} <= set(made)
+        with connect(empty_url) as connection, connection.begin():
+            accept_one(connection, message_id)
+            queries.put_products(connection, [product("1", "Leche")])
+        migrations.downgrade(empty_url, "base")
+        assert objects(empty_url) == ["alembic_version"]
+    migrations.upgrade(empty_url)
+    assert objects(empty_url) == made
+
+
+def test_an_upgrade_of_a_current_database_changes_nothing(empty_url: str) -> None:
+    """It names the newest revision, and running it again is no error."""
+    for _ in range(2):
+        migrations.upgrade(empty_url)
+        with connect(empty_url) as connection:
+            assert row(connection, REVISION) == {"version_num": migrations.head()}
+
+
+def test_two_upgrades_at_once(empty_url: str) -> None:
+    """Two processes that both find an empty database: one migrates it, the other then finds it done."""
+    engine = make_engine(empty_url)
+    with engine.connect() as connection, migrator(empty_url) as first, migrator(empty_url) as second:
+        connection.execute(text(f"select pg_advisory_lock({MIGRATION_LOCK})"))
+        wait_for_two(connection)
+        connection.execute(text(f"select pg_advisory_unlock({MIGRATION_LOCK})"))
+        errors = [process.communicate(timeout=30)[1] for process in (first, second)]
+        assert (first.returncode, second.returncode) == (0, 0), errors
+        assert row(connection, REVISION) == {"version_num": migrations.head()}
+    engine.dispose()
+
+
+def migrator(url: str) -> subprocess.Popen[str]:
+    """A process that runs all migrations as an operator would."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "alembic", "upgrade", "head"],
+        cwd=REPOSITORY,
+        env=os.environ | {"DATABASE_URL": url},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_two(connection: Connection) -> None:
+    """Returns when two processes wait for an advisory lock of this database."""
+    deadline = time.monotonic() + 30
+    while row(connection, WAITING)["waiting"] < 2:
+        assert time.monotonic() < deadline, "the migrators do not wait for each other"
+
+
+def test_the_functions_of_the_contract(connection: Connection) -> None:
+    """Names and types of what goes in and comes out."""
+    found = rows(
+        connection,
+        """
+        select proname as name, pg_get_function_arguments(oid) as takes, pg_get_function_result(oid) as returns
+        from pg_proc where pronamespace = 'public'::regnamespace
+        """,
+    )
+    signatures = {function["name"]: (function["takes"], function["returns"]) for function in found}
+    assert signatures["get_session_optimized"] == (
+        "customer_phone_param text",
+        "TABLE(session_id uuid, customer_phone text, session_state text, cart_data jsonb, context_data jsonb,"
+        " customer_name text, total_orders bigint, version bigint)",
+    )
+    assert signatures["update_session_cache"] == ("session_data jsonb", "jsonb")
+    assert signatures["cleanup_expired_sessions"] == ("", "integer")
+    assert signatures["accept_messages"] == ("batch jsonb", "jsonb")
+    assert signatures["search_products"][0] == "term text, max_results integer"
+
+
+def test_every_time_has_a_zone(connection: Connection) -> None:
+    """A time without one would mean something else on a server elsewhere."""
+    times = rows(connection, f"select data_type, count(*) from ({COLUMNS}) c where data_type like 'time%' group by 1")
+    assert [kind["data_type"] for kind in times] == ["timestamp with time zone"]
+
+
+def test_a_live_session_is_one_row(connection: Connection) -> None:
+    """With the customer's name and number of orders; none once it has expired, or where there never was one."""
+    for message_id, phone in (("m1", ANA), ("m2", ANA), ("m3", BRUNO)):
+        answer(connection, message_id, phone, order=order_of())
+    connection.execute(text("update customers set name = 'Ana' where customer_phone = :phone"), {"phone": ANA})
+    find = "select * from get_session_optimized(customer_phone_param => :phone)"
+    found = row(connection, find, phone=ANA)
+    assert (found["customer_phone"], found["customer_name"], found["total_orders"]) == (ANA, "Ana", 2)
+    assert rows(connection, find, phone=CARLA) == []
+    expire_sessions(connection, ANA)
+    assert rows(connection, find, phone=ANA) == []
+
+
+def test_orders_are_counted_by_index(connection: Connection) -> None:
+    """With many orders of many customers, loading a session does not read them all."""
+    connection.execute(
+        text("insert into orders (customer_phone, total) select 'p' || n % 1000, 1 from generate_series(1, 10000) n")
+    )
+    connection.execute(text("analyze orders"))
+    plan = connection.execute(text("explain select * from get_session_optimized('p7')")).scalars()
+    lines = [line for line in plan if " on orders" in line or "orders_customer_phone_idx" in line]
+    assert lines
+    assert all("orders_customer_phone_idx" in line or "Bitmap Heap" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "insert into categories (name) values ('Bebidas')",
+        "update categories set position = 2",
+        "delete from categories where name = 'Vacía'",
+        "truncate categories cascade",
+        "insert into products (sku, name, category_id, price) select '2', 'Pan', min(id), 1 from categories",
+        "update products set price = price + 1",
+        "delete from products",
+        "truncate products cascade",
+    ],
+)
+def test_a_change_of_the_catalogue_is_a_new_version(connection: Connection, change: str) -> None:
+    """Whatever the change and whoever makes it, cached searches are out of date."""
+    queries.put_products(connection, [product("1", "Leche")])
+    connection.execute(text("insert into categories (name) values ('Vacía')"))
+    before = row(connection, "select version, changed_at from catalog_version")
+    assert connection.execute(text(change)).rowcount != 0
+    after = row(connection, "select version, changed_at from catalog_version")
+    assert after["version"] > before["version"]
+    assert after["changed_at"] > before["changed_at"]
+
+
+def test_a_sale_is_no_change_of_the_catalogue(connection: Connection) -> None:
+    """Orders, messages and sessions leave its version alone."""
+    queries.put_products(connection, [product("1", "Leche")])
+    before = rows(connection, "select * from catalog_version")
+    answer(connection, "m1", order=order_of({"id": 1, "name": "Leche", "price": "10.00", "quantity": 1}))
+    assert rows(connection, "select * from catalog_version") == before

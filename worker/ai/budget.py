@@ -1,0 +1,106 @@
+"""The shop's money: a monthly and a daily budget and a limit per customer, kept in Redis, founded on PostgreSQL."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import redis
+from redis.exceptions import RedisError
+
+from worker.ai.pricing import cost_microusd, estimate_tokens
+from worker.ai.providers import Provider
+from worker.ai.types import AiRequest
+from worker.ai.usage import Usage
+from worker.cache import BUDGET, BUDGET_RESERVED, CALL_LIMIT
+from worker.log import logger
+
+SCRIPT = Path(__file__).with_name("budget.lua").read_text(encoding="utf-8")
+#: A reservation of a worker that died lapses after this time: longer than any call may take.
+RESERVATION_MS = 120_000
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Micro-dollars per calendar month and day (UTC), None for no limit; calls per customer and hour."""
+
+    month_microusd: int | None
+    day_microusd: int | None
+    calls_per_customer_hour: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Money set aside for one call; `books` are the month and day it is booked on."""
+
+    id: str
+    amount_microusd: int
+    books: tuple[str, str]
+
+
+class Budget:
+    """Reserve before a call, settle after it. At most the calls under way can exceed a budget, and only by what they
+    cost more than was estimated. Where Redis does not answer calls are allowed: an outage must not silence the shop.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        limits: Limits,
+        spent_so_far: Callable[[], tuple[int, int]],
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """spent_so_far: micro-dollars of this month and this day according to PostgreSQL."""
+        self._script = client.register_script(SCRIPT)
+        self._limits = limits
+        self._spent_so_far = spent_so_far
+        self._wall_clock = wall_clock
+
+    def reserve(self, provider: Provider, request: AiRequest, customer: str) -> Reservation | None:
+        """Money for one call at its highest likely price; None where a budget or the customer's limit is used up."""
+        usage = Usage(estimate_tokens(request.system + request.user), 0, request.max_output_tokens)
+        held = Reservation(uuid4().hex, cost_microusd(provider.prices, usage), self._books())
+        answer = self._reserve(held, customer)
+        if answer == "unknown":
+            self.seed()
+            answer = self._reserve(held, customer)
+        if answer == "warn":
+            log.warning("budget_nearly_spent", percent=80)
+        elif answer != "ok":
+            log.warning("call_not_paid_for", limit=answer, provider=provider.name)
+            return None
+        return held
+
+    def settle(self, held: Reservation, spent_microusd: int) -> None:
+        """Books what the call really cost, and frees the reservation."""
+        self._run(held.books, "", ["settle", held.id, held.amount_microusd, spent_microusd])
+
+    def seed(self) -> None:
+        """Raises the books to what PostgreSQL knows: after Redis lost them, and now and then to be sure."""
+        month, day = self._spent_so_far()
+        self._run(self._books(), "", ["seed", month, day])
+
+    def _reserve(self, held: Reservation, customer: str) -> str:
+        limits = self._limits
+        budgets: list[str | int] = [
+            -1 if amount is None else amount for amount in (limits.month_microusd, limits.day_microusd)
+        ]
+        call: list[str | int] = ["reserve", held.id, held.amount_microusd, RESERVATION_MS]
+        return self._run(held.books, customer, [*call, *budgets, limits.calls_per_customer_hour])
+
+    def _books(self) -> tuple[str, str]:
+        today = time.gmtime(self._wall_clock())
+        return time.strftime("%Y-%m", today), time.strftime("%Y-%m-%d", today)
+
+    def _run(self, books: tuple[str, str], customer: str, arguments: list[str | int]) -> str:
+        keys = [BUDGET.key(books[0]), BUDGET.key(books[1]), BUDGET_RESERVED.pattern, CALL_LIMIT.key(customer)]
+        try:
+            answer: bytes = self._script(keys=keys, args=arguments)
+        except RedisError as exc:
+            log.warning("budget_unavailable", error=type(exc).__name__)
+            return "ok"
+        return answer.decode()
