@@ -10,6 +10,7 @@ from worker.ai.breaker import Breaker, Permit
 from worker.ai.budget import Budget
 from worker.ai.client import AiClient
 from worker.ai.complexity import COMPLEX
+from worker.ai.consent import CartRules, check_cart
 from worker.ai.decision import Decision, InvalidDecision, parse_decision
 from worker.ai.fallback import fallback_decision
 from worker.ai.pricing import cost_microusd, estimate_tokens
@@ -51,12 +52,12 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What one turn asks for. offered: product ids that cart operations may name. caller: token of the turn.
+    """What one turn asks for. rules: what a cart operation may do. caller: token of the turn.
     customer: whose hourly limit it counts against. deadline: on the monotonic clock.
     """
 
     plan: Plan
-    offered: frozenset[int]
+    rules: CartRules
     caller: str
     customer: str
     deadline: float
@@ -111,7 +112,7 @@ class Answerer:
                 break
             spent = made.spent
             if made.completion is not None and made.decision is not None:
-                return self._success(ask, made.completion, made.decision, spent)
+                return self._success(made.completion, made.decision, spent)
         return self._fallback(ask.plan, spent)
 
     def _attempt(self, provider: Provider, permit: Permit, ask: Ask, spent: Spent) -> Made:
@@ -123,7 +124,7 @@ class Answerer:
             for _ in range(2):
                 completion = self._paid_call(provider, request, ask)
                 try:
-                    decision = parse_decision(completion.text, ask.offered)
+                    decision = self._decision(completion.text, ask)
                 except InvalidDecision as exc:
                     problem, spent = str(exc), spent.plus(provider, completion.usage)
                     request = AiRequest(f"{ask.plan.system}\n{REPAIR.format(problem=problem)}", ask.plan.user)
@@ -135,6 +136,16 @@ class Answerer:
             log.warning("provider_failed", provider=provider.name, kind=error.kind, detail=error.detail)
             self._breaker.failed(permit, error, (self._clock() - began) * 1000)
             return Made(spent if problem and error.usage is None else spent.plus(provider, error.usage))
+
+    def _decision(self, text: str, ask: Ask) -> Decision:
+        """A valid decision whose cart operations the customer asked for. An answer for everybody has none at all: it
+        may not touch anybody's cart.
+        """
+        decision = parse_decision(text, ask.rules.offered)
+        if ask.plan.shared:
+            return decision.model_copy(update={"cart_operations": ()})
+        check_cart(decision, ask.rules)
+        return decision
 
     def _paid_call(self, provider: Provider, request: AiRequest, ask: Ask) -> Completion:
         """A call whose money is reserved before and settled after, whatever comes of it."""
@@ -154,10 +165,7 @@ class Answerer:
             self._budget.settle(held, cost_microusd(provider.prices, used) if used else 0)
         return completion
 
-    def _success(self, ask: Ask, completion: Completion, decision: Decision, spent: Spent) -> Outcome:
-        if ask.plan.shared:
-            # An answer for everybody may not touch anybody's cart.
-            decision = decision.model_copy(update={"cart_operations": ()})
+    def _success(self, completion: Completion, decision: Decision, spent: Spent) -> Outcome:
         return self._with_costs(
             Outcome(
                 source="ai",

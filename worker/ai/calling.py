@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from worker.ai.answer import Answerer, Ask
+from worker.ai.consent import rules_for
 from worker.ai.flight import Flights, Joining
 from worker.ai.planning import cacheable, cached_outcome
 from worker.cache import AI_RESPONSE, Cache
@@ -75,7 +76,8 @@ class Caller:
         """One provider call, and what it means for everyone who waits for it."""
         plan = turn.planned()
         try:
-            outcome = self._answerer.answer(Ask(plan, offered(turn), turn.token, turn.customer_phone, deadline))
+            rules = rules_for(turn.text, turn.fetched(), plan.products)
+            outcome = self._answerer.answer(Ask(plan, rules, turn.token, turn.customer_phone, deadline))
         except Exception as exc:
             # A defect of ours: nobody may be left waiting for it.
             log.exception("call_failed", token=turn.token, error=type(exc).__name__)
@@ -89,11 +91,6 @@ class Caller:
             parked = _decoded(self._flights.land(plan.key, orjson.dumps(entry)))
             free = cached_outcome(entry, self._answerer)
         return Landed((replace(turn, outcome=outcome), *(replace(other, outcome=free) for other in parked)))
-
-
-def offered(turn: Turn) -> frozenset[int]:
-    """Ids of the products that a cart operation may name: those in the request and those in the cart."""
-    return frozenset(p["id"] for p in turn.planned().products) | {item.id for item in turn.fetched().cart}
 
 
 def _decoded(parked: Iterable[bytes]) -> tuple[Turn, ...]:

@@ -1,0 +1,44 @@
+"""The provider side of a process, with the simulated providers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import redis
+from circuit import Circuit
+
+from worker.ai.answer import Answerer
+from worker.ai.client import AiClient
+from worker.ai.providers import Provider, load_providers
+from worker.local.simulator import Simulator
+from worker.settings import read_settings
+
+SIMULATED = ("openai", "gemini", "deepseek")
+
+
+def providers_of(simulator: Simulator, **keys: str) -> tuple[Provider, ...]:
+    """The packaged providers at the simulator, with these keys (`openai="..."`); each has one where none is given."""
+    given = keys or dict.fromkeys(SIMULATED, "sk-test")
+    settings = {f"{name.upper()}_API_KEY": key for name, key in given.items()}
+    return load_providers(read_settings(settings | simulator.base_urls))
+
+
+@contextmanager
+def answerer_on(client: redis.Redis, providers: Sequence[Provider]) -> Iterator[Answerer]:
+    """An answerer that does not pause between attempts."""
+    ai = AiClient(providers, sleep=lambda _seconds: None)
+    yield Answerer(providers, ai, Circuit(client).breaker)
+    ai.close()
+
+
+def calls(simulator: Simulator) -> dict[str, int]:
+    """Calls each simulated provider has taken; those without any are left out."""
+    return {name: count for name in SIMULATED if (count := simulator.calls(name))}
+
+
+def well_behaved(simulator: Simulator) -> Simulator:
+    """The simulator as it is at first."""
+    simulator.set("all", mode="ok", status=None, error_rate=None, latency_ms=(0.0, 0.0), retry_after_s=None)
+    simulator.reset()
+    return simulator

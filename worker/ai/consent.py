@@ -1,0 +1,119 @@
+"""What a model may do to a cart: only what the customer's own words ask for. Pure thought.
+
+A model can be talked into things, by a text a customer forwards or by the name of a product. Whatever it answers, a
+cart changes only in the way, by the numbers and with the products that this customer's message stands for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from worker.ai.decision import CartChange, Decision, InvalidDecision
+from worker.ai.language import without_accents
+from worker.session.session import Session
+
+_UP_TO_TEN = ("un", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez")
+NUMBER_WORDS = {word: number for number, word in enumerate(_UP_TO_TEN, 1)} | {
+    "una": 1,
+    "uno": 1,
+    "par": 2,
+    "once": 11,
+    "doce": 12,
+    "docena": 12,
+    "quince": 15,
+    "veinte": 20,
+    "treinta": 30,
+}
+HALF_DOZEN = re.compile(r"\bmedia docena\b")
+NUMBERS = re.compile(r"\d+")
+WORDS = re.compile(r"[a-zñ]+")
+ADDING = re.compile(
+    r"\b(agreg|anad|sum[aá]|pon|dame|deme|dam|quier|kier|quisier|llev|anot|mand|envi|compr|pedi|necesit|traeme|trae|reserv"
+    r"|meter|mete|incluy|va|van|ponme|vendeme|tomo|me das)\w*"
+)
+CHANGING = re.compile(r"\b(cambi|mejor|que sean|deja|dejame|solo|modific|correg|en vez|baja|subi|aument|reduc)\w*")
+REMOVING = re.compile(r"\b(sac|quit|elimin|borr|sin|no quiero|ya no|cancel|menos|saque)\w*")
+CLEARING = re.compile(
+    r"\b(vaci|borr|limpi|cancel|elimin|sac|quit)\w*( \w+){0,3} (todo|carrito|pedido|compra)\b"
+    r"|\bempe\w+ de (nuevo|cero)\b|\bvaci"
+)
+AGREEING = re.compile(
+    r"^\W*(s[ií]+|sip|dale|ok|okey|okay|bueno|claro|por favor|confirmo|listo|perfecto|obvio|de una|va)\b"
+)
+ASKING = re.compile(r"\?|\b(cuanto|cuanta|cual|precio|tenes|tienen|hay|venden|sale|cuesta|vale)\b")
+#: Words that talk to the machine, not to the shop. Nobody who wants groceries needs them.
+INJECTION = re.compile(
+    r"\b(ignor\w+|olvid\w+|desobedec\w+|disregard|forget|override)\b"
+    r".{0,40}\b(instruc\w+|regla\w*|rules?|anterior\w*|previous|prompt)"
+    r"|\b(system|sistema|assistant|developer) ?(:|prompt|message)"
+    r"|\b(prompt|jailbreak|cart_operations|next_state|product_id)\b"
+    r"|\b(sos|eres|actua como|you are|act as) .{0,30}\b(admin\w*|root|desarrollador|developer|dan|sin restricciones)\b"
+    r"|modo (desarrollador|admin\w*|debug)|<\/?\w+>|```|\{\s*[\"']"
+)
+#: "2" alone answers "which?" or "how many?"; a shopping list is products with numbers before them.
+BARE_NUMBER = re.compile(r"^\W*(el |la )?(\d+|primer\w*|segund\w*|tercer\w*|cuart\w*|quint\w*|ultim\w*)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class CartRules:
+    """kinds: the operations that may be made. quantities: the numbers that stand in what was said. offered: products
+    of the request and of the cart. in_stock: those of them that can be added.
+    """
+
+    kinds: frozenset[str]
+    quantities: frozenset[int]
+    offered: frozenset[int]
+    in_stock: frozenset[int]
+
+
+def rules_for(message: str, session: Session, products: Iterable[Mapping[str, Any]]) -> CartRules:
+    """The rules for one message in its session. When the customer only agrees, what the shop said last counts too."""
+    said = without_accents(message)
+    last_reply = without_accents(session.history[-1]["reply"]) if session.history else ""
+    meant = f"{said} {last_reply}" if AGREEING.match(said) or BARE_NUMBER.match(said) else said
+    known = {product["id"]: product["stock"] for product in products}
+    in_cart = {item.id for item in session.cart}
+    return CartRules(
+        kinds=frozenset() if INJECTION.search(said) else _kinds(said, meant),
+        quantities=frozenset({1, *numbers_in(meant), *(item.quantity for item in session.cart)}),
+        offered=frozenset(known) | in_cart,
+        in_stock=frozenset(i for i, stock in known.items() if stock > 0) | (in_cart - known.keys()),
+    )
+
+
+def _kinds(said: str, meant: str) -> frozenset[str]:
+    kinds = set()
+    lists_products = bool(numbers_in(said)) and not ASKING.search(said)
+    if ADDING.search(said) or CHANGING.search(said) or lists_products or meant is not said:
+        kinds |= {"add", "set"}
+    if REMOVING.search(meant) or CHANGING.search(said):
+        kinds |= {"remove", "set"}
+    if CLEARING.search(meant):
+        kinds |= {"clear", "remove"}
+    return frozenset(kinds)
+
+
+def numbers_in(text: str) -> frozenset[int]:
+    """The quantities that are named in a folded text, as digits or as words."""
+    digits = {int(number) for number in NUMBERS.findall(text) if len(number) <= 4}
+    words = {NUMBER_WORDS[word] for word in WORDS.findall(text) if word in NUMBER_WORDS}
+    return frozenset(digits | words | ({6} if HALF_DOZEN.search(text) else set()))
+
+
+def check_cart(decision: Decision, rules: CartRules) -> None:
+    """Raises InvalidDecision for the first cart operation that the customer did not ask for."""
+    for change in decision.cart_operations:
+        _check(change, rules)
+
+
+def _check(change: CartChange, rules: CartRules) -> None:
+    if change.op not in rules.kinds:
+        raise InvalidDecision(f"cart_operations: the customer did not ask for {change.op}")
+    if change.op in ("add", "set"):
+        if change.product_id not in rules.in_stock:
+            raise InvalidDecision("cart_operations: product is not in stock")
+        if change.quantity not in rules.quantities:
+            raise InvalidDecision("cart_operations: quantity was not asked for")
