@@ -99,14 +99,17 @@ class Answerer:
         is the fallback reply.
         """
         spent = Spent()
-        for provider in candidates(self._providers, ask.plan.complexity):
+        asked = candidates(self._providers, ask.plan.complexity)
+        for provider in asked:
             if ask.deadline - self._clock() < LEAST_TIME_S:
                 break
             permit = self._breaker.permit(provider.name, ask.caller)
             if permit is None:
                 continue
             try:
-                made = self._attempt(provider, permit, ask, spent)
+                # The next candidate is the better second attempt; a sick provider is not asked twice.
+                attempts = 2 if permit.healthy and provider is asked[-1] else 1
+                made = self._attempt(provider, permit, ask, spent, attempts)
             except NotPaidFor:
                 self._breaker.released(permit)
                 break
@@ -115,14 +118,14 @@ class Answerer:
                 return self._success(made.completion, made.decision, spent)
         return self._fallback(ask.plan, spent)
 
-    def _attempt(self, provider: Provider, permit: Permit, ask: Ask, spent: Spent) -> Made:
+    def _attempt(self, provider: Provider, permit: Permit, ask: Ask, spent: Spent, attempts: int) -> Made:
         """One provider: its answer, repaired once where it is no decision; the circuit hears of it once."""
         began = self._clock()
         request = AiRequest(ask.plan.system, ask.plan.user)
         problem = ""
         try:
             for _ in range(2):
-                completion = self._paid_call(provider, request, ask)
+                completion = self._paid_call(provider, request, ask, attempts)
                 try:
                     decision = self._decision(completion.text, ask)
                 except InvalidDecision as exc:
@@ -147,16 +150,16 @@ class Answerer:
         check_cart(decision, ask.rules)
         return decision
 
-    def _paid_call(self, provider: Provider, request: AiRequest, ask: Ask) -> Completion:
+    def _paid_call(self, provider: Provider, request: AiRequest, ask: Ask, attempts: int) -> Completion:
         """A call whose money is reserved before and settled after, whatever comes of it."""
         if self._budget is None:
-            return self._client.call(provider, request, ask.deadline)
+            return self._client.call(provider, request, ask.deadline, attempts)
         held = self._budget.reserve(provider, request, ask.customer)
         if held is None:
             raise NotPaidFor
         used: Usage | None = None
         try:
-            completion = self._client.call(provider, request, ask.deadline)
+            completion = self._client.call(provider, request, ask.deadline, attempts)
             used = completion.usage
         except ProviderError as error:
             used = error.usage

@@ -3,7 +3,7 @@
 --         often in a row), until_ms (end of the open time), successes (while half-open), probe and probe_until_ms (who
 --         may probe, until when), generation (grows with every change), trips (how often opened), reason, since_ms
 -- KEYS[2] ai_circuit:{provider}:samples  hash: "{bucket}:calls|failures|slow", the time window in buckets
--- ARGV[1] "permit":  ARGV[2] caller, ARGV[3] ms a probe may take          -> {permitted 0|1, generation}
+-- ARGV[1] "permit":  ARGV[2] caller, ARGV[3] ms a probe may take  -> {permitted 0|1, generation, healthy 0|1}
 --         "record":  ARGV[2] caller, ARGV[3] generation, ARGV[4] "success"|"failure"|"ignore", ARGV[5] slow 0|1,
 --                    ARGV[6] ms to stay open at least (0: as usual), ARGV[7] jitter 0..1, ARGV[8] reason,
 --                    ARGV[17] 1: opens whatever the counters say, ARGV[9..16] limits: window ms, buckets, failures in a row, least calls, failure rate, slow rate,
@@ -41,10 +41,10 @@ local function close()
 end
 
 if ARGV[1] == 'permit' then
-    if state == 'closed' then return {1, generation} end
-    if state == 'forced_open' or now < until_ms or now < probe_until then return {0, generation} end
+    if state == 'closed' then return {1, generation, failures == 0 and 1 or 0} end
+    if state == 'forced_open' or now < until_ms or now < probe_until then return {0, generation, 0} end
     keep('state', 'half_open', 'probe', ARGV[2], 'probe_until_ms', now + tonumber(ARGV[3]))
-    return {1, generation}
+    return {1, generation, 0}
 elseif ARGV[1] == 'force' then
     if ARGV[2] == 'close' then return close() end
     keep('state', 'forced_open', 'generation', generation + 1, 'reason', 'operator', 'since_ms', now)

@@ -53,11 +53,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """The right to call a provider once. `generation` ties the result to the circuit as it was."""
+    """The right to call a provider once. `generation` ties the result to the circuit as it was; `healthy` says that its
+    last call did not fail, so that a failure now may be a passing one.
+    """
 
     provider: str
     caller: str
     generation: int
+    healthy: bool = False
 
 
 class Breaker:
@@ -83,7 +86,7 @@ class Breaker:
         answer = self._run(provider, ["permit", caller, PROBE_MS])
         if answer is None:
             return Permit(provider, caller, LOCAL_GENERATION) if self._local.allows(provider) else None
-        return Permit(provider, caller, int(answer[1])) if int(answer[0]) else None
+        return Permit(provider, caller, int(answer[1]), bool(answer[2])) if int(answer[0]) else None
 
     def succeeded(self, permit: Permit, latency_ms: float) -> None:
         """The call brought an answer; a slow one counts as slow."""

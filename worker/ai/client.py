@@ -10,7 +10,7 @@ from http import HTTPStatus
 from types import ModuleType
 
 import orjson
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from worker.ai import wire_gemini, wire_openai
 from worker.ai.providers import Provider
@@ -20,7 +20,6 @@ from worker.ai.usage import Usage
 from worker.ai.wire import error_for
 from worker.errors import ProviderDenied, ProviderRateLimited, ProviderTimeout, ProviderUnavailable, UnreadableAnswer
 
-_ATTEMPTS = 2
 _DELAY_S = 1.0  # on average; the jitter keeps callers who failed together from coming back together
 _JITTER = 0.5
 _LONGEST_WAIT_S = 2.0  # a provider that asks for more is left to the next candidate
@@ -47,10 +46,10 @@ class AiClient:
         self._sleep = sleep
         self._random = random
 
-    def call(self, provider: Provider, request: AiRequest, deadline: float) -> Completion:
+    def call(self, provider: Provider, request: AiRequest, deadline: float, attempts: int = 2) -> Completion:
         """The provider's complete answer, at the latest at `deadline` (on this client's clock).
 
-        At most two attempts, the second only after a failure that may be gone in a second. `latency_ms` is that of
+        At most `attempts`, a second one only after a failure that may be gone in a second. `latency_ms` is that of
         the attempt that succeeded. Raises a ProviderError: see `worker.errors`.
         """
         if provider.api_key is None:
@@ -58,7 +57,9 @@ class AiClient:
         retrying = Retrying(
             retry=retry_if_exception(_may_pass),
             wait=self._wait_s,
-            stop=lambda state: _is_last(state) or self._clock() + state.upcoming_sleep + _LEAST_TIME_S > deadline,
+            stop=lambda state: (
+                state.attempt_number >= attempts or self._clock() + state.upcoming_sleep + _LEAST_TIME_S > deadline
+            ),
             sleep=self._sleep,
             reraise=True,
         )
@@ -81,9 +82,6 @@ class AiClient:
         error = state.outcome.exception() if state.outcome else None
         asked_s = error.retry_after_s if isinstance(error, ProviderUnavailable) else None
         return max(asked_s or 0.0, _DELAY_S + _JITTER * (self._random() - 0.5))
-
-
-_is_last = stop_after_attempt(_ATTEMPTS)
 
 
 def _may_pass(error: BaseException) -> bool:
