@@ -32,8 +32,8 @@ RICE_ITEM = CartItem(8, "Arroz largo 1 kg", 1200.5, 1)
 
 def message(text: str | None = "hola", number: int = 1, **changes: Any) -> TurnMessage:
     """One message of a turn."""
-    given: dict[str, Any] = {"sent_at_s": SENT_AT_S, "attempts": 0, "type": "text", "selection_id": None}
-    return TurnMessage(**{"id": number, "message_id": f"wamid.{number}", "text": text} | given | changes)
+    given: dict[str, Any] = {"id": number, "message_id": f"wamid.{number}", "sent_at_s": SENT_AT_S, "attempts": 0}
+    return TurnMessage(**given | {"type": "text", "text": text, "selection_id": None} | changes)
 
 
 def session_of(phone: str = ANA, **changes: Any) -> Session:

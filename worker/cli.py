@@ -17,7 +17,7 @@ import orjson
 from redis.exceptions import RedisError
 from rich.console import Console
 from rich.progress import track
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from db import migrations
 from worker import __version__, log
@@ -87,6 +87,8 @@ def database_errors() -> Iterator[None]:
     """A database that cannot be used becomes one clear line, without its URL."""
     try:
         yield
+    except ProgrammingError as exc:
+        raise CommandError("PostgreSQL: the schema is not what this version expects: run chasqui db upgrade") from exc
     except SQLAlchemyError as exc:
         raise CommandError(f"PostgreSQL: {type(exc).__name__}: is DATABASE_URL right, and the server up?") from exc
 
@@ -127,15 +129,22 @@ def up(concurrency: int) -> None:
     from worker.ai.providers import load_providers
     from worker.local.ready import is_ready
     from worker.local.supervisor import running, service_programs
-    from worker.local.surroundings import HOME, surroundings
+    from worker.local.surroundings import HOME, server_keeper, surroundings
 
+    keep_servers = server_keeper()
     with stop_signals() as stop, surroundings() as configured, database_errors():
-        load_providers(configured)
+        if not any(provider.api_key for provider in load_providers(configured)):
+            click.echo(
+                "Warning: no provider has a key (OPENAI_API_KEY, ...): every reply will be the fallback.", err=True
+            )
         migrations.upgrade(configured.required("database_url"))
         HOME.mkdir(mode=0o700, exist_ok=True)
         with running(service_programs(HOME, concurrency)) as supervisor:
             supervisor.watch(
-                stop, lambda: is_ready(configured), lambda: out.print("Chasqui is ready. Stop it with Ctrl-C.")
+                stop,
+                keep_servers,
+                lambda: is_ready(configured),
+                lambda: out.print("Chasqui is ready. Stop it with Ctrl-C."),
             )
 
 
@@ -169,12 +178,15 @@ def send(sender: str, name: str | None, timeout: float, as_json: bool, text: str
 
     message_id = f"cli.{uuid4().hex}"
     message = {"message_id": message_id, "from": sender, "timestamp": int(time.time()), "type": "text", "text": text}
-    with surroundings() as configured, redis_errors():
+    with surroundings(postgres=False) as configured, redis_errors():
         gateway = Gateway(connect_redis(configured.required("redis_url"), DURABLE_TIMEOUT_S))
         gateway.send(orjson.dumps(message | ({"name": name} if name else {})).decode())
         outcome = gateway.outcome_of(message_id, timeout)
     if outcome is None:
-        raise CommandError(f"no reply within {timeout:.0f} s: is the service running (chasqui up)? It is still queued.")
+        raise CommandError(
+            f"no reply within {timeout:.0f} s. Either the service is not running (chasqui up; the message stays queued) "
+            "or none is due, because the customer waits for a person."
+        )
     if "reason" in outcome:
         raise CommandError(f"rejected: {outcome['reason']}")
     click.echo(orjson.dumps(outcome, option=orjson.OPT_INDENT_2).decode() if as_json else outcome["text"])
@@ -195,7 +207,7 @@ def enqueue(file: Any) -> None:
     payloads = payloads_of(file.read())
     if not payloads:
         raise CommandError("nothing to enqueue: the input is empty")
-    with surroundings() as configured, redis_errors():
+    with surroundings(postgres=False) as configured, redis_errors():
         gateway = Gateway(connect_redis(configured.required("redis_url"), DURABLE_TIMEOUT_S))
         chunks = [payloads[first : first + ENQUEUE_CHUNK] for first in range(0, len(payloads), ENQUEUE_CHUNK)]
         for chunk in track(chunks, "Enqueuing", console=out, disable=not out.is_terminal or len(chunks) < 2):
@@ -212,7 +224,11 @@ def report(as_json: bool, window_s: int) -> None:
     from worker.local.surroundings import surroundings
     from worker.metrics.report import as_tables, make_report
 
-    with surroundings() as configured, database_errors(), connect(configured.required("database_url")) as connection:
+    with (
+        surroundings(redis=False) as configured,
+        database_errors(),
+        connect(configured.required("database_url")) as connection,
+    ):
         figures = make_report(connection, window_s)
     if as_json:
         click.echo(orjson.dumps(figures, option=orjson.OPT_INDENT_2).decode())
@@ -228,7 +244,11 @@ def resume(phone: str) -> None:
     from db.engine import connect
     from worker.local.surroundings import surroundings
 
-    with surroundings() as configured, database_errors(), connect(configured.required("database_url")) as connection:
+    with (
+        surroundings(redis=False) as configured,
+        database_errors(),
+        connect(configured.required("database_url")) as connection,
+    ):
         for _ in range(RESUME_TRIES):
             with connection.begin():
                 answer = queries.resume_customer(connection, phone)
@@ -255,7 +275,7 @@ def upgrade() -> None:
     """Bring the database to the newest schema; safe while the service runs."""
     from worker.local.surroundings import surroundings
 
-    with surroundings() as configured, database_errors():
+    with surroundings(redis=False) as configured, database_errors():
         migrations.upgrade(configured.required("database_url"))
     out.print(f"The database is at revision {migrations.head()}.")
 

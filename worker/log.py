@@ -26,8 +26,9 @@ SECRETS = re.compile(r"(?<=://)[^/\s]*@|\b(?:sk|AIza)[-\w]{8,}|\bBearer \S+|\bwa
 CHATTY_LOGGERS = ("alembic", "celery.app.trace", "celery.worker.strategy")
 #: How much of a traceback is worth a line.
 FRAMES = 6
-#: This logger prints the whole body of a message it does not understand.
+#: The logger that prints bodies, and how those records begin.
 CONSUMER_LOGGER = "celery.worker.consumer.consumer"
+ABOUT_BODIES = ("Received ", "Can't decode message body")
 
 
 def logger(name: str) -> Any:
@@ -68,13 +69,15 @@ def traceback_without_values(_logger: object, _method: str, event: EventDict) ->
     return event
 
 
-class FirstLineOnly(logging.Filter):
-    """Keeps what happened of a foreign or broken message, drops the message itself."""
+class WithoutMessageBody(logging.Filter):
+    """Celery prints the whole body of a message it does not understand; what happened stays, the body goes."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Always true; shortens records of warnings and errors to their first line without arguments."""
+        """Always true; shortens warnings and errors to their first line, those about messages to its first words."""
         if record.levelno >= logging.WARNING:
-            record.msg, record.args = str(record.msg).split("\n", 1)[0].split("%", 1)[0], ()
+            quotes = str(record.msg).startswith(ABOUT_BODIES)
+            text = str(record.msg).split("%", 1)[0] if quotes else record.getMessage()
+            record.msg, record.args = text.strip().split("\n", 1)[0], ()
             record.exc_info = None
         return True
 
@@ -105,7 +108,7 @@ def configure(log_format: str = "auto", level: str = "INFO") -> None:
     root.setLevel(level)
     for name in CHATTY_LOGGERS:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
-    logging.getLogger(CONSUMER_LOGGER).addFilter(FirstLineOnly())
+    logging.getLogger(CONSUMER_LOGGER).addFilter(WithoutMessageBody())
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

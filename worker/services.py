@@ -14,6 +14,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
 from db.engine import make_engine
@@ -27,6 +28,7 @@ from worker.ai.providers import load_providers
 from worker.cache import Cache
 from worker.catalog.search import Catalog
 from worker.errors import ConfigurationError
+from worker.log import logger
 from worker.settings import Settings, settings
 from worker.streams import Streams
 
@@ -35,8 +37,11 @@ DURABLE_TIMEOUT_S = 5.0
 CACHE_TIMEOUT_S = 1.0
 FLIGHT_MARGIN_S = 60.0
 MICRO = 1_000_000
+#: How long a customer may wait for a note about a circuit to be written.
+NOTE_S = 1.0
 #: call_provider runs up to this many HTTP calls side by side in a process.
 PARALLEL_CALLS = 32
+log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,11 @@ def build(configuration: Settings) -> Services:
 
     def note_circuit(provider: str, state: str) -> None:
         data = {"provider": provider, "state": state}
-        retry.run(engine, lambda connection: queries.add_event(connection, "circuit", data))
+        try:
+            retry.run(engine, lambda connection: queries.add_event(connection, "circuit", data), give_up_after_s=NOTE_S)
+        except SQLAlchemyError as exc:
+            # The note is for the report; it is not worth the answer that a customer waits for.
+            log.warning("circuit_not_noted", provider=provider, error=type(exc).__name__)
 
     flights = Flights(durable, configuration.ai_deadline_s + FLIGHT_MARGIN_S)
     breaker = Breaker(durable, note_circuit)

@@ -7,13 +7,16 @@ worker.fetch_session -> worker.route_ai -> worker.update_session -> worker.recor
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any
 
 import orjson
+from celery.exceptions import Reject
 from kombu.entity import Queue
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from db import queries, retry
 from worker import flow
@@ -26,6 +29,7 @@ from worker.services import Services, services
 from worker.session.turn import Turn, turn_from_dict, turn_to_dict
 
 Rows = list[dict[str, Any]]
+RECEIVE_PAUSE_S = 1.0
 log = logger(__name__)
 
 
@@ -102,10 +106,17 @@ def receive(payload: str | dict[str, Any]) -> str:
     stream; one that is too large goes to `whatsapp:rejected`.
     """
     text = payload.encode("utf-8", "replace") if isinstance(payload, str) else orjson.dumps(payload)
-    if len(text) > MAX_PAYLOAD_BYTES:
-        services().streams.reject(text, f"payload: {len(text)} bytes, at most {MAX_PAYLOAD_BYTES} are allowed")
-        return "rejected"
-    services().streams.send(text)
+    streams = services().streams
+    try:
+        if len(text) > MAX_PAYLOAD_BYTES:
+            streams.reject(text, f"payload: {len(text)} bytes, at most {MAX_PAYLOAD_BYTES} are allowed")
+            return "rejected"
+        streams.send(text)
+    except RedisError as exc:
+        # A failed task would be acknowledged; this one goes back to its queue, after a pause so as not to spin.
+        log.warning("receive_postponed", error=type(exc).__name__)
+        time.sleep(RECEIVE_PAUSE_S)
+        raise Reject(type(exc).__name__, requeue=True) from None
     return "queued"
 
 

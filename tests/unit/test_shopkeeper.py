@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from worker.local.ask import TITLES
+from worker.local.ask import TITLES, marked
 from worker.local.shopkeeper import answer
 from worker.local.spanish import count, matches, money, plain, term
 
@@ -257,6 +257,20 @@ def test_every_answer_has_the_reply_schema(message: str, state: str) -> None:
     for operation in said["cart_operations"]:
         assert set(operation) == {"op", "product_id", "quantity"}
     assert json.loads(json.dumps(said)) == said
+
+
+def test_an_answer_bears_the_mark_of_its_request() -> None:
+    """Whatever changes in the request changes the mark; the session's id stands in it, and the rest is as it was."""
+    context = {"categories": CATEGORIES, "products": [WHOLE], "message": "leche"}
+    said = answer(context)
+    plain_mark = marked(said, context)["entities"]
+    assert plain_mark.items() >= said["entities"].items()
+    assert "session" not in plain_mark
+    dearer = marked(said, context | {"products": [{**WHOLE, "price": "1900.00"}]})["entities"]
+    of_session = marked(said, context | {"session": {"id": "s-1"}})["entities"]
+    assert len({plain_mark["facts"], dearer["facts"], of_session["facts"]}) == 3
+    assert of_session["session"] == "s-1"
+    assert marked(said, context) | {"entities": {}} == said | {"entities": {}}
 
 
 def test_money_is_written_the_spanish_way() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from worker.ai.breaker import Breaker, Permit
@@ -65,11 +65,12 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What came of one provider: an answer with its decision, or neither."""
+    """What came of one provider: an answer with its decision, or neither. out_of_money: nobody else need be asked."""
 
     spent: Spent
     completion: Completion | None = None
     decision: Decision | None = None
+    out_of_money: bool = False
 
 
 class NotPaidFor(Exception):
@@ -94,6 +95,10 @@ class Answerer:
         self._clock = clock
         self._baseline = next((p.prices for p in providers if p.name == BASELINE_PROVIDER), None)
 
+    def over_limit(self, customers: Collection[str]) -> frozenset[str]:
+        """Those who have used up their calls of this hour."""
+        return self._budget.over_limit(customers) if self._budget else frozenset()
+
     def answer(self, ask: Ask) -> Outcome:
         """The outcome for a planned request. Never raises for a provider's fault or for want of money: the last resort
         is the fallback reply.
@@ -106,17 +111,15 @@ class Answerer:
             permit = self._breaker.permit(provider.name, ask.caller)
             if permit is None:
                 continue
-            try:
-                # The next candidate is the better second attempt; a sick provider is not asked twice.
-                attempts = 2 if permit.healthy and provider is asked[-1] else 1
-                made = self._attempt(provider, permit, ask, spent, attempts)
-            except NotPaidFor:
-                self._breaker.released(permit)
-                break
+            # The next candidate is the better second attempt; a sick provider is not asked twice.
+            attempts = 2 if permit.healthy and provider is asked[-1] else 1
+            made = self._attempt(provider, permit, ask, spent, attempts)
             spent = made.spent
             if made.completion is not None and made.decision is not None:
                 return self._success(made.completion, made.decision, spent)
-        return self._fallback(ask.plan, spent)
+            if made.out_of_money:
+                break
+        return self.fallback(ask.plan, spent)
 
     def _attempt(self, provider: Provider, permit: Permit, ask: Ask, spent: Spent, attempts: int) -> Made:
         """One provider: its answer, repaired once where it is no decision; the circuit hears of it once."""
@@ -135,6 +138,9 @@ class Answerer:
                 self._breaker.succeeded(permit, completion.latency_ms)
                 return Made(spent.plus(provider, completion.usage), completion, decision)
             raise UnreadableAnswer(provider.name, problem)
+        except NotPaidFor:
+            self._breaker.released(permit)
+            return Made(spent, out_of_money=True)
         except ProviderError as error:
             log.warning("provider_failed", provider=provider.name, kind=error.kind, detail=error.detail)
             self._breaker.failed(permit, error, (self._clock() - began) * 1000)
@@ -181,8 +187,8 @@ class Answerer:
             spent,
         )
 
-    def _fallback(self, plan: Plan, spent: Spent) -> Outcome:
-        """The prompt's tokens count in the baseline: the old flow would have paid for them."""
+    def fallback(self, plan: Plan, spent: Spent) -> Outcome:
+        """The reply when no model answers. The prompt's tokens count in the baseline: the old flow would have paid."""
         baseline = self.baseline_microusd(Usage(prompt_tokens=estimate_tokens(plan.system + plan.user)))
         # What is hard enough to need the best model, and got none, is worth a person's time.
         decision = fallback_decision() | {"requires_human": plan.complexity == COMPLEX}

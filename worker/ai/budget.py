@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import redis
@@ -55,6 +56,7 @@ class Budget:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """spent_so_far: micro-dollars of this month and this day according to PostgreSQL."""
+        self._client = client
         self._script = client.register_script(SCRIPT)
         self._limits = limits
         self._spent_so_far = spent_so_far
@@ -74,6 +76,17 @@ class Budget:
             log.warning("call_not_paid_for", limit=answer, provider=provider.name)
             return None
         return held
+
+    def over_limit(self, customers: Collection[str]) -> frozenset[str]:
+        """Customers whose calls of this hour are used up, in one round trip; nobody where Redis does not answer."""
+        names = list(dict.fromkeys(customers))
+        try:
+            counts: Any = self._client.mget([CALL_LIMIT.key(name) for name in names]) if names else []
+        except RedisError as exc:
+            log.warning("budget_unavailable", error=type(exc).__name__)
+            return frozenset()
+        most = self._limits.calls_per_customer_hour
+        return frozenset(name for name, count in zip(names, counts, strict=True) if int(count or 0) >= most)
 
     def settle(self, held: Reservation, spent_microusd: int) -> None:
         """Books what the call really cost, and frees the reservation."""

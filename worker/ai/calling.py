@@ -10,10 +10,10 @@ from typing import Any
 
 import orjson
 
-from worker.ai.answer import Answerer, Ask
+from worker.ai.answer import Answerer, Ask, Spent
 from worker.ai.consent import rules_for
 from worker.ai.flight import Flights, Joining
-from worker.ai.planning import cacheable, cached_outcome
+from worker.ai.planning import cacheable, cached_outcome, is_entry
 from worker.cache import AI_RESPONSE, Cache
 from worker.log import logger
 from worker.session.turn import Outcome, Turn, turn_from_dict, turn_to_dict
@@ -54,17 +54,18 @@ class Caller:
         on with them.
         """
         now = self._clock()
-        boardings = self._flights.join([self._joining(turn, left_s[turn.token]) for turn in turns])
-        served = [
-            replace(turn, outcome=cached_outcome(orjson.loads(boarding.result), self._answerer))
-            for turn, boarding in zip(turns, boardings, strict=True)
-            if boarding.result is not None
-        ]
-        leads = [
-            self._pool.submit(self._lead, turn, now + left_s[turn.token] - margin_s)
-            for turn, boarding in zip(turns, boardings, strict=True)
-            if boarding.role == "lead"
-        ]
+        over_limit = self._answerer.over_limit([turn.customer_phone for turn in turns])
+        limited = [turn for turn in turns if turn.customer_phone in over_limit]
+        asking = [turn for turn in turns if turn.customer_phone not in over_limit]
+        boardings = self._flights.join([self._joining(turn, left_s[turn.token]) for turn in asking])
+        served = [replace(turn, outcome=self._answerer.fallback(turn.planned(), Spent())) for turn in limited]
+        leads = []
+        for turn, boarding in zip(asking, boardings, strict=True):
+            entry = orjson.loads(boarding.result) if boarding.result is not None else None
+            if is_entry(entry):
+                served.append(replace(turn, outcome=cached_outcome(entry, self._answerer)))
+            elif boarding.role != "parked":
+                leads.append(self._pool.submit(self._lead, turn, now + left_s[turn.token] - margin_s))
         if served:
             yield Landed(tuple(served))
         yield from _as_ready(leads)
@@ -78,19 +79,24 @@ class Caller:
         try:
             rules = rules_for(turn.text, turn.fetched(), plan.products)
             outcome = self._answerer.answer(Ask(plan, rules, turn.token, turn.customer_phone, deadline))
+            return self._land(turn, outcome)
         except Exception as exc:
             # A defect of ours: nobody may be left waiting for it.
             log.exception("call_failed", token=turn.token, error=type(exc).__name__)
             return Landed(failed=(turn, *_decoded(self._flights.give_up(plan.key, turn.token))))
+
+    def _land(self, turn: Turn, outcome: Outcome) -> Landed:
+        key = turn.planned().key
         if outcome.source != "ai":
-            parked = _decoded(self._flights.give_up(plan.key, turn.token))
+            parked = self._flights.give_up(key, turn.token)
             free = Outcome(outcome.source, outcome.decision, baseline_microusd=outcome.baseline_microusd)
         else:
             entry = cacheable(outcome)
-            self._cache.set_many(AI_RESPONSE, {plan.key: entry})
-            parked = _decoded(self._flights.land(plan.key, orjson.dumps(entry)))
+            self._cache.set_many(AI_RESPONSE, {key: entry})
+            parked = self._flights.land(key, orjson.dumps(entry))
             free = cached_outcome(entry, self._answerer)
-        return Landed((replace(turn, outcome=outcome), *(replace(other, outcome=free) for other in parked)))
+        others = (replace(other, outcome=free) for other in _decoded(parked))
+        return Landed((replace(turn, outcome=outcome), *others))
 
 
 def _decoded(parked: Iterable[bytes]) -> tuple[Turn, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from worker.ai.answer import Answerer
 from worker.ai.complexity import complexity, means_the_same_everywhere
@@ -18,6 +18,9 @@ from worker.catalog.search import Catalog, distinct, search_terms
 from worker.session.session import Session
 from worker.session.takeover import waits_for_person, wants_person, was_told
 from worker.session.turn import SILENT, Outcome, Plan, Turn
+
+ENTRY_FIELDS = frozenset({"decision", "provider", "model", "prompt_tokens", "completion_tokens"})
+DECISION_FIELDS = frozenset({"reply", "intent", "confidence", "cart_operations"})
 
 
 def without_model(turn: Turn, now: datetime) -> Turn:
@@ -78,12 +81,20 @@ def with_plan(turn: Turn, shop: str, categories: Sequence[str], found: dict[str,
 def from_cache(turns: Sequence[Turn], cache: Cache, answerer: Answerer) -> list[Turn]:
     """The turns, with their outcome where the reply cache holds one."""
     found = cache.get_many(AI_RESPONSE, list(dict.fromkeys(turn.planned().key for turn in turns)))
+    usable = {key: entry for key, entry in found.items() if is_entry(entry)}
     return [
-        replace(turn, outcome=cached_outcome(found[turn.planned().key], answerer))
-        if turn.planned().key in found
+        replace(turn, outcome=cached_outcome(usable[turn.planned().key], answerer))
+        if turn.planned().key in usable
         else turn
         for turn in turns
     ]
+
+
+def is_entry(entry: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a stored value has the form that `cacheable` gives; another version's counts as absent."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("decision"), dict):
+        return False
+    return entry.keys() >= ENTRY_FIELDS and entry["decision"].keys() >= DECISION_FIELDS
 
 
 def cacheable(outcome: Outcome) -> dict[str, Any]:

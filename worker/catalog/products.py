@@ -66,6 +66,8 @@ def _rows(reader: csv.DictReader[str], file: Path) -> Iterator[dict[str, Any]]:
 
 
 def _checked(raw: Mapping[str | Any, Any], place: str) -> dict[str, Any]:
+    if any(isinstance(value, str) and "\0" in value for value in raw.values()):
+        raise CommandError(f"{place}: holds a NUL character")
     given = {SYNONYMS.get(name, name): value for name, value in raw.items() if name and value not in (None, "")}
     try:
         return ProductRow.model_validate(given).model_dump(mode="json")

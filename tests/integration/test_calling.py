@@ -1,0 +1,237 @@
+"""Batches of turns before the providers: one call per key, nobody left waiting."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
+
+import orjson
+import pytest
+import redis
+from answering import answerer_on, calls, providers_of, well_behaved
+from away import absent_redis
+from circuit import Circuit
+from turns import MILK, planned, session_of, turn_of
+
+from worker.ai.answer import Answerer, Ask
+from worker.ai.calling import Caller, Landed
+from worker.ai.client import AiClient
+from worker.ai.flight import Flights, Joining
+from worker.cache import AI_RESPONSE, FLIGHT, PARKED, Cache
+from worker.local.simulator import Simulator
+from worker.session.turn import Outcome, Turn, turn_to_dict
+
+LEASE_S, MARGIN_S = 20.0, 5.0
+KEEP_S = 90.0
+TROUBLE = {"status": 500}
+
+
+class Broken(Answerer):
+    """An answerer with a defect, which the real one must not have."""
+
+    def answer(self, ask: Ask) -> Outcome:
+        """Always raises."""
+        raise ZeroDivisionError(ask.caller)
+
+
+@pytest.fixture(scope="module")
+def shared_simulator() -> Iterator[Simulator]:
+    """The providers of this module."""
+    with Simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def simulator(shared_simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
+    """Well-behaved providers that nobody has called; no proxy of this machine stands before them."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    return well_behaved(shared_simulator)
+
+
+@pytest.fixture
+def pool() -> Iterator[Executor]:
+    """The threads of a process."""
+    with ThreadPoolExecutor(8) as pool:
+        yield pool
+
+
+@pytest.fixture
+def answerer(simulator: Simulator, redis_client: redis.Redis) -> Iterator[Answerer]:
+    """An answerer with closed circuits."""
+    with answerer_on(redis_client, providers_of(simulator)) as answerer:
+        yield answerer
+
+
+@pytest.fixture
+def caller(answerer: Answerer, redis_client: redis.Redis, pool: Executor) -> Caller:
+    """The provider side of one process."""
+    return Caller(answerer, Flights(redis_client, KEEP_S), Cache(redis_client), pool)
+
+
+def customers(number: int, text: str = "hola", first: int = 0) -> list[Turn]:
+    """Turns of so many customers who write the same."""
+    return [
+        planned(turn_of(text, f"54911{each:08}", f"token-{each}", session=session_of(f"54911{each:08}")), MILK)
+        for each in range(first, first + number)
+    ]
+
+
+def landed(caller: Caller, turns: list[Turn], left_s: float = LEASE_S) -> Landed:
+    """All that becomes of these turns, in one."""
+    parts = list(caller.call(turns, {turn.token: left_s for turn in turns}, MARGIN_S))
+    answered = tuple(turn for part in parts for turn in part.answered)
+    return Landed(answered, tuple(turn for part in parts for turn in part.failed))
+
+
+def tokens(turns: tuple[Turn, ...] | list[Turn]) -> list[str]:
+    """Their tokens, sorted."""
+    return sorted(turn.token for turn in turns)
+
+
+def sources(turns: tuple[Turn, ...]) -> Counter[str]:
+    """How many outcomes of each source."""
+    return Counter(turn.decided().source for turn in turns)
+
+
+def left_behind(client: redis.Redis, key: str) -> int:
+    """Single flight keys that are still there."""
+    found = client.exists(FLIGHT.key(key), PARKED.key(key))
+    assert isinstance(found, int)
+    return found
+
+
+def test_twenty_turns_of_one_key_are_one_call(caller: Caller, simulator: Simulator) -> None:
+    """All are answered with the same words, and one of them is paid for."""
+    turns = customers(20)
+    done = landed(caller, turns)
+    assert (tokens(done.answered), done.failed) == (tokens(turns), ())
+    assert sum(calls(simulator).values()) == 1
+    assert sources(done.answered) == {"ai": 1, "cache": 19}
+    assert len({turn.decided().decision["reply"] for turn in done.answered}) == 1
+    assert sum(turn.decided().calls for turn in done.answered) == 1
+    assert sum(turn.decided().cost_microusd > 0 for turn in done.answered) == 1
+    assert {turn.decided().baseline_microusd > 0 for turn in done.answered} == {True}
+
+
+def test_every_turn_keeps_what_is_its_own(caller: Caller) -> None:
+    """Session, messages and token come back with the outcome of another."""
+    turns = customers(3)
+    for turn in landed(caller, turns).answered:
+        assert replace(turn, outcome=None) in turns
+
+
+def test_processes_side_by_side_make_one_call(caller: Caller, simulator: Simulator) -> None:
+    """Four batches at once; whoever leads goes on with all."""
+    simulator.set("all", latency_ms=(100.0, 100.0))
+    batches = [customers(5, first=5 * number) for number in range(4)]
+    with ThreadPoolExecutor(4) as processes:
+        done = [turn for each in processes.map(lambda turns: landed(caller, turns), batches) for turn in each.answered]
+    assert tokens(done) == tokens([turn for batch in batches for turn in batch])
+    assert sum(calls(simulator).values()) == 1
+
+
+def test_who_comes_later_is_served_without_a_call(
+    caller: Caller, simulator: Simulator, redis_client: redis.Redis
+) -> None:
+    """By single flight for a while, by the reply cache for a day."""
+    first = landed(caller, customers(1)).answered[0]
+    later = landed(caller, customers(2, first=50))
+    assert (sources(later.answered), sum(calls(simulator).values())) == ({"cache": 2}, 1)
+    cached = Cache(redis_client).get_many(AI_RESPONSE, [first.planned().key])
+    assert cached[first.planned().key]["decision"] == first.decided().decision
+
+
+def test_different_keys_are_called_side_by_side(caller: Caller, simulator: Simulator) -> None:
+    """What is ready goes on; one provider that hangs holds up nobody else."""
+    simulator.set("deepseek", mode="hang")
+    quick, slow = customers(2, "hola"), customers(2, "tenes leche?", first=2)
+    parts = caller.call([*slow, *quick], {turn.token: LEASE_S for turn in (*quick, *slow)}, MARGIN_S)
+    assert tokens(next(parts).answered) == tokens(quick)
+    simulator.set("deepseek", mode="ok")
+    rest = [turn for part in parts for turn in part.answered]
+    assert (tokens(rest), calls(simulator)) == (tokens(slow), {"gemini": 1, "deepseek": 1})
+
+
+def test_the_parked_of_another_process_go_with_the_leader(caller: Caller, redis_client: redis.Redis) -> None:
+    """They had left their turn and gone on with other work."""
+    mine, other = customers(2)
+    flights = Flights(redis_client, KEEP_S)
+    key = mine.planned().key
+    flights.join([Joining(key, mine.token, b"", LEASE_S)])
+    flights.join([Joining(key, other.token, orjson.dumps(turn_to_dict(other)), LEASE_S)])
+    assert tokens(landed(caller, [mine]).answered) == tokens([mine, other])
+
+
+def test_a_parked_turn_does_not_appear(caller: Caller, simulator: Simulator, redis_client: redis.Redis) -> None:
+    """Another process leads; there is nothing to wait for here."""
+    turns = customers(2)
+    Flights(redis_client, KEEP_S).join([Joining(turns[0].planned().key, "elsewhere", b"", LEASE_S)])
+    assert (landed(caller, turns), calls(simulator)) == (Landed(), {})
+
+
+def test_a_fallback_goes_to_the_parked_and_leaves_no_result(
+    caller: Caller, simulator: Simulator, redis_client: redis.Redis
+) -> None:
+    """Twenty customers are answered at the price of one try; the next one tries again."""
+    simulator.set("all", **TROUBLE)
+    turns = customers(20)
+    done = landed(caller, turns)
+    assert (tokens(done.answered), sources(done.answered)) == (tokens(turns), {"fallback": 20})
+    assert sorted(turn.decided().calls for turn in done.answered) == [0] * 19 + [3]
+    key = turns[0].planned().key
+    assert left_behind(redis_client, key) == 0
+    assert Cache(redis_client).get_many(AI_RESPONSE, [key]) == {}
+    well_behaved(simulator)
+    assert sources(landed(caller, customers(1)).answered) == {"ai": 1}
+
+
+def test_a_defect_fails_the_turn_and_all_who_wait_for_it(redis_client: redis.Redis, pool: Executor) -> None:
+    """Nobody is left to the end of a lease, and the key is free."""
+    turns = customers(5)
+    broken = Broken([], AiClient([]), Circuit(redis_client).breaker)
+    done = landed(Caller(broken, Flights(redis_client, KEEP_S), Cache(redis_client), pool), turns)
+    assert (done.answered, tokens(done.failed)) == ((), tokens(turns))
+    assert {turn.outcome for turn in done.failed} == {None}
+    assert left_behind(redis_client, turns[0].planned().key) == 0
+
+
+@pytest.mark.parametrize("left_s", [MARGIN_S, MARGIN_S - 1.0, 0.01])
+def test_past_the_deadline_there_is_a_fallback_without_a_call(
+    caller: Caller, simulator: Simulator, left_s: float
+) -> None:
+    """The wait on the queue counts: what is left of the lease is only the margin."""
+    done = landed(caller, customers(2), left_s=left_s)
+    assert calls(simulator) == {}
+    assert "fallback" in sources(done.answered)
+
+
+def test_the_deadline_is_the_leases_end_less_the_margin(caller: Caller, simulator: Simulator) -> None:
+    """A provider that hangs is left in time to commit the fallback."""
+    simulator.set("all", mode="hang")
+    started = time.monotonic()
+    done = landed(caller, customers(1), left_s=MARGIN_S + 0.5)
+    assert 0.4 < time.monotonic() - started < 2.0
+    assert sources(done.answered) == {"fallback": 1}
+
+
+def test_without_redis_every_turn_is_answered_by_a_call_of_its_own(
+    answerer: Answerer, simulator: Simulator, pool: Executor
+) -> None:
+    """Dearer, never silent."""
+    with absent_redis() as client:
+        done = landed(Caller(answerer, Flights(client, KEEP_S), Cache(client), pool), customers(3))
+    assert (sources(done.answered), sum(calls(simulator).values())) == ({"ai": 3}, 3)
+
+
+def test_no_turns_is_nothing(caller: Caller) -> None:
+    """An empty batch."""
+    assert landed(caller, []) == Landed()
+
+
+def test_a_cart_changes_only_as_its_customer_asked(caller: Caller) -> None:
+    """The rules come from the turn itself: its words, its session, its products."""
+    (turn,) = landed(caller, customers(1, "agregame 2 leches")).answered
+    assert turn.decided().decision["cart_operations"] == [{"op": "add", "product_id": 7, "quantity": 2}]

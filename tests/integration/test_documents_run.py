@@ -1,0 +1,149 @@
+"""What the documents tell people to run does what they say, against the real servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import yaml
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from sqlalchemy import Connection, text
+from support import REPOSITORY, Servers
+
+from worker.local.redis import Redis
+from worker.local.service import Access, free_port
+from worker.streams import Streams
+
+COMPOSE = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text("utf-8"))["services"]
+GATEWAY = (REPOSITORY / "docs" / "gateway.md").read_text("utf-8")
+OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text("utf-8")
+EXAMPLES = re.findall(r"^```python\n(.*?)^```$", GATEWAY, re.MULTILINE | re.DOTALL)
+STATEMENTS = re.findall(r"^```sql\n(.*?)^```$", OPERATIONS, re.MULTILINE | re.DOTALL)
+Json = dict[str, Any]
+
+
+def reply(number: int, expires_at: datetime) -> Json:
+    """A reply as Chasqui publishes it, as far as the example looks."""
+    return {"reply_id": f"reply-{number}", "text": "hola", "expires_at": expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+@pytest.fixture
+def example() -> Json:
+    """The names of the gateway example."""
+    names: Json = {"__name__": "example"}
+    exec(compile(EXAMPLES[1], "docs/gateway.md", "exec"), names)
+    return names
+
+
+@pytest.fixture
+def client(example: Json, servers: Servers, redis_client: redis.Redis) -> Iterator[redis.Redis]:
+    """The example's own client, on an empty Redis, with its group made."""
+    connected: redis.Redis = example["connect"](servers.redis_url)
+    example["create_group"](connected)
+    example["create_group"](connected)
+    yield connected
+    connected.close()
+
+
+def test_the_example_sends_each_reply_once(example: Json, client: redis.Redis, redis_client: redis.Redis) -> None:
+    """A reply published twice is sent once, one that is too old never, and all are acknowledged."""
+    soon, past = datetime.now(UTC) + timedelta(hours=1), datetime.now(UTC) - timedelta(seconds=5)
+    streams = Streams(redis_client)
+    streams.publish([reply(1, soon), reply(2, past)])
+    redis_client.delete("published:reply-1")
+    streams.publish([reply(1, soon)])
+    sent: list[Json] = []
+    assert example["take"](client, sent.append, ">") == 3
+    assert [one["reply_id"] for one in sent] == ["reply-1"]
+    assert client.xpending("whatsapp:outbound", "gateway")["pending"] == 0
+
+
+def test_the_example_finishes_what_it_began(example: Json, client: redis.Redis, redis_client: redis.Redis) -> None:
+    """What a run that died had taken is sent by the next one; what was trimmed meanwhile is passed over."""
+    Streams(redis_client).publish([reply(n, datetime.now(UTC) + timedelta(hours=1)) for n in (1, 2)])
+
+    def dies(_reply: Json) -> None:
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        example["take"](client, dies, ">")
+    first = client.xrange("whatsapp:outbound", count=1)[0][0]
+    client.xdel("whatsapp:outbound", first)
+    sent: list[Json] = []
+    assert example["take"](client, sent.append, "0") == 2
+    assert [one["reply_id"] for one in sent] == ["reply-2"]
+    assert example["take"](client, sent.append, "0") == 0
+
+
+def test_the_example_enqueues(example: Json, client: redis.Redis) -> None:
+    """The body goes into the field that intake reads."""
+    example["enqueue"](client, "{}")
+    assert [fields for _, fields in client.xrange("whatsapp:inbound")] == [{"payload": "{}"}]
+
+
+def test_the_celery_example_reaches_the_queue(
+    servers: Servers, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task goes to queue `inbound`, as JSON, with the payload as its only argument."""
+    monkeypatch.setenv("REDIS_URL", servers.redis_url)
+    names: Json = {}
+    exec(compile(EXAMPLES[0], "docs/gateway.md", "exec"), names)
+    names["enqueue_by_celery"]({"message_id": "m"})
+    names["celery"].close()
+    queued: Any = redis_client.lrange("inbound", 0, -1)
+    assert [json.loads(task)["headers"]["task"] for task in queued] == ["worker.receive"]
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_the_statements_for_operators_run(connection: Connection, statement: str) -> None:
+    """Every statement in the document fits the schema."""
+    for part in filter(str.strip, statement.split(";")):
+        connection.execute(text(part.replace(":", r"\:")))
+
+
+@pytest.mark.parametrize(
+    ("service", "policy", "saves"), [("redis", "noeviction", "yes"), ("redis-cache", "allkeys-lfu", "no")]
+)
+def test_the_redis_of_compose_starts(tmp_path: Path, service: str, policy: str, saves: str) -> None:
+    """Its command gives a server with the settings of its role that lets nobody in without the password."""
+    port = free_port()
+    program = Redis(tmp_path).command(Access(port=port, password="unused"))[0]
+    script = COMPOSE[service]["command"][-1].replace("$$", "$").replace("dir /data", f"dir {tmp_path}")
+    script = script.replace("redis-server -", f"{program} -", 1).replace("maxmemory 1gb", f"port {port}\nmaxmemory 1gb")
+    process = subprocess.Popen(
+        ["sh", "-c", script], env=os.environ | {"REDISCLI_AUTH": "secret"}, cwd=tmp_path, stdout=subprocess.DEVNULL
+    )
+    try:
+        at_once = Retry(NoBackoff(), 0)
+        with redis.Redis(port=port, password="secret", decode_responses=True, retry=at_once) as client:
+            wait_for(client)
+            assert client.config_get("maxmemory*")["maxmemory-policy"] == policy
+            assert client.config_get("maxmemory")["maxmemory"] == str(2**30)
+            assert client.config_get("appendonly")["appendonly"] == saves
+        with redis.Redis(port=port, retry=at_once) as stranger, pytest.raises(redis.AuthenticationError):
+            stranger.ping()
+        assert "secret" not in Path(f"/proc/{process.pid}/cmdline").read_text("utf-8")
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def wait_for(client: redis.Redis) -> None:
+    """Returns when the server answers; fails after 10 s."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            client.ping()
+            return
+        except redis.ConnectionError:
+            assert time.monotonic() < deadline, "the server does not answer"

@@ -1,0 +1,173 @@
+"""Single flight on a real Redis: one leader per key, everyone else parked or served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import redis
+from away import absent_redis
+
+from worker.ai.flight import Boarding, Flights, Joining
+from worker.cache import FLIGHT, PARKED
+
+KEY = "ab" * 32
+KEEP_S = 90.0
+LEAD, PARK = Boarding("lead"), Boarding("parked")
+
+
+@pytest.fixture
+def flights(redis_client: redis.Redis) -> Flights:
+    """Flights on the empty Redis."""
+    return Flights(redis_client, KEEP_S)
+
+
+@pytest.fixture
+def grounded() -> Iterator[Flights]:
+    """Flights whose Redis is away."""
+    with absent_redis() as client:
+        yield Flights(client, KEEP_S)
+
+
+def joining(token: str, key: str = KEY, left_s: float = 45.0) -> Joining:
+    """A turn that wants an answer; its payload is bytes of every kind."""
+    return Joining(key, token, f"turn of {token} ñ".encode() + b"\0\xff", left_s)
+
+
+def payload(token: str) -> bytes:
+    """What is parked for this token."""
+    return joining(token).payload
+
+
+def ttl_ms(client: redis.Redis, key: str) -> int:
+    """Milliseconds a key has left."""
+    left: Any = client.pttl(key)
+    return int(left)
+
+
+def lease_ends(client: redis.Redis) -> None:
+    """Lets the leader's time be over."""
+    client.pexpire(FLIGHT.key(KEY), 0)
+
+
+def test_the_first_leads_and_the_others_are_parked(flights: Flights) -> None:
+    """Within a batch, and from batch to batch."""
+    assert flights.join([joining("a"), joining("b"), joining("c")]) == [LEAD, PARK, PARK]
+    assert flights.join([joining("d")]) == [PARK]
+    assert flights.land(KEY, b"result") == [payload("b"), payload("c"), payload("d")]
+
+
+def test_each_key_has_its_own_leader(flights: Flights) -> None:
+    """Boardings come in the order of the turns."""
+    other = "cd" * 32
+    assert flights.join([joining("a"), joining("b", other), joining("c"), joining("d", other)]) == [
+        LEAD,
+        LEAD,
+        PARK,
+        PARK,
+    ]
+    assert flights.join([]) == []
+    assert flights.land(other, b"x") == [payload("d")]
+
+
+def test_a_result_is_there_for_all_who_come(flights: Flights, redis_client: redis.Redis) -> None:
+    """For as long as it is kept; nobody is parked for it any more."""
+    flights.join([joining("a")])
+    assert flights.land(KEY, b'{"text": "L\xc3\xb1R"}') == []
+    assert flights.join([joining("b"), joining("a")]) == [Boarding("result", b'{"text": "L\xc3\xb1R"}')] * 2
+    assert redis_client.exists(PARKED.key(KEY)) == 0
+    assert KEEP_S * 1000 - 5_000 <= ttl_ms(redis_client, FLIGHT.key(KEY)) <= KEEP_S * 1000
+
+
+def test_an_empty_result_is_a_result(flights: Flights) -> None:
+    """It is told apart from none."""
+    flights.join([joining("a")])
+    flights.land(KEY, b"")
+    assert flights.join([joining("b")]) == [Boarding("result", b"")]
+
+
+def test_who_joins_again_with_the_same_token_leads_again(flights: Flights, redis_client: redis.Redis) -> None:
+    """A step that is repeated must not wait for itself; its lead lasts as long as its new lease."""
+    flights.join([joining("a", left_s=5.0)])
+    assert flights.join([joining("a", left_s=45.0)]) == [LEAD]
+    assert 40_000 <= ttl_ms(redis_client, FLIGHT.key(KEY)) <= 45_000
+
+
+def test_a_lead_ends_with_the_lease(flights: Flights, redis_client: redis.Redis) -> None:
+    """The next one leads, and goes on with those who were parked for the one that died."""
+    assert flights.join([joining("dead", left_s=2.0), joining("b")]) == [LEAD, PARK]
+    assert 0 < ttl_ms(redis_client, FLIGHT.key(KEY)) <= 2_000
+    assert ttl_ms(redis_client, PARKED.key(KEY)) > 80_000
+    lease_ends(redis_client)
+    assert flights.join([joining("heir"), joining("c")]) == [LEAD, PARK]
+    assert flights.land(KEY, b"x") == [payload("b"), payload("c")]
+
+
+@pytest.mark.parametrize("left_s", [0.0, -3.0, 0.0001])
+def test_a_lease_that_is_over_leads_for_no_time(flights: Flights, redis_client: redis.Redis, left_s: float) -> None:
+    """And is no error that would make the rest of the batch lead."""
+    other = "cd" * 32
+    late = joining("late", left_s=left_s)
+    assert flights.join([late, joining("a", other), joining("b", other)]) == [LEAD, LEAD, PARK]
+    assert ttl_ms(redis_client, FLIGHT.key(KEY)) <= 1
+
+
+def test_giving_up_frees_the_key(flights: Flights, redis_client: redis.Redis) -> None:
+    """The parked go with the leader, nothing is left behind."""
+    flights.join([joining("a"), joining("b"), joining("c")])
+    assert flights.give_up(KEY, "a") == [payload("b"), payload("c")]
+    assert redis_client.exists(FLIGHT.key(KEY), PARKED.key(KEY)) == 0
+    assert flights.join([joining("d")]) == [LEAD]
+
+
+def test_only_the_leader_can_give_up(flights: Flights, redis_client: redis.Redis) -> None:
+    """One whose lead has passed to another takes nobody away from them, nor does one who never led."""
+    flights.join([joining("slow")])
+    lease_ends(redis_client)
+    flights.join([joining("heir"), joining("b")])
+    assert flights.give_up(KEY, "slow") == []
+    assert flights.give_up(KEY, "b") == []
+    assert flights.join([joining("c")]) == [PARK]
+    assert flights.give_up(KEY, "heir") == [payload("b"), payload("c")]
+
+
+def test_a_result_cannot_be_given_up(flights: Flights) -> None:
+    """A good answer stays, even for a token that once led."""
+    flights.join([joining("a")])
+    flights.land(KEY, b"x")
+    assert flights.give_up(KEY, "a") == []
+    assert flights.join([joining("b")]) == [Boarding("result", b"x")]
+
+
+def test_a_good_answer_counts_whoever_brings_it(flights: Flights, redis_client: redis.Redis) -> None:
+    """A leader that was too slow lands for the heir's people too; the heir then finds nobody."""
+    flights.join([joining("slow")])
+    lease_ends(redis_client)
+    flights.join([joining("heir"), joining("b")])
+    assert flights.land(KEY, b"x") == [payload("b")]
+    assert flights.land(KEY, b"y") == []
+
+
+def test_one_leads_however_many_come_at_once(flights: Flights) -> None:
+    """Forty at the same time, from eight threads."""
+    with ThreadPoolExecutor(8) as pool:
+        boardings = [each for (each,) in pool.map(flights.join, ([joining(str(n))] for n in range(40)))]
+    assert (boardings.count(LEAD), boardings.count(PARK)) == (1, 39)
+    assert len(flights.land(KEY, b"x")) == 39
+
+
+def test_keys_are_those_of_the_contract(flights: Flights, redis_client: redis.Redis) -> None:
+    """And both are gone after a while, whatever happens."""
+    flights.join([joining("a"), joining("b")])
+    assert redis_client.type(f"flight:{KEY}") == b"string"
+    assert redis_client.type(f"parked:{KEY}") == b"list"
+    assert ttl_ms(redis_client, f"parked:{KEY}") <= KEEP_S * 1000
+
+
+def test_without_redis_everybody_leads(grounded: Flights) -> None:
+    """Dearer, never silent; there is nobody to go on with, and nothing to leave."""
+    assert grounded.join([joining("a"), joining("b")]) == [LEAD, LEAD]
+    assert grounded.land(KEY, b"x") == []
+    assert grounded.give_up(KEY, "a") == []

@@ -1,0 +1,184 @@
+"""What a model answers, read without trust."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from turns import decision_of
+
+from worker.ai.decision import Decision, InvalidDecision, parse_decision
+
+OFFERED = frozenset({7, 8})
+
+
+def parsed(**changes: Any) -> Decision:
+    """The decision read from a model's text that has these changes."""
+    return parse_decision(json.dumps(decision_of(**changes)), OFFERED)
+
+
+def test_a_complete_answer_is_taken_as_it_is() -> None:
+    """Every field of the schema comes through."""
+    given_fields = {
+        "intent": "add_to_cart",
+        "confidence": 0.8,
+        "entities": {"product": "leche", "quantity": 2, "big": 1.5, "sure": True, "none": None},
+        "reply": "Agregué 2 leches.",
+        "quick_replies": [{"id": "view_cart", "title": "Ver carrito"}],
+        "requires_human": True,
+        "next_state": "adding_to_cart",
+        "cart_operations": [{"op": "add", "product_id": 7, "quantity": 2}],
+    }
+    assert parsed(**given_fields).model_dump(mode="json") == given_fields
+
+
+@pytest.mark.parametrize("frame", ["{}", "```json\n{}\n```", "```\n{}\n```", "  \n{}\n ", "\n```json\n{}```"])
+def test_code_fences_and_space_are_taken_off(frame: str) -> None:
+    """Models like to wrap what they answer."""
+    text = frame.replace("{}", json.dumps(decision_of(reply="Hola")))
+    assert parse_decision(text, OFFERED).reply == "Hola"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        '"hola"',
+        "Claro, acá va:",
+        "{",
+        "```",
+        "```json\n```",
+        "{}",
+        '{"intent": "greeting"}',
+        "\ud800",
+    ],
+)
+def test_what_is_no_decision_is_refused(text: str) -> None:
+    """Prose, other JSON and halves of an answer; a reply is the one thing that must be there."""
+    with pytest.raises(InvalidDecision):
+        parse_decision(text, OFFERED)
+
+
+@pytest.mark.parametrize("reply", ["", "   ", "\n", "x" * 4097, 7, None, ["hola"], {"text": "hola"}])
+def test_a_reply_that_cannot_be_sent_is_refused(reply: object) -> None:
+    """Blank, longer than WhatsApp takes, or not a text."""
+    with pytest.raises(InvalidDecision, match="reply"):
+        parsed(reply=reply)
+
+
+def test_the_longest_reply_is_taken() -> None:
+    """Exactly WhatsApp's limit."""
+    assert len(parsed(reply="x" * 4096).reply) == 4096
+
+
+def test_nul_becomes_the_replacement_character() -> None:
+    """PostgreSQL's jsonb refuses NUL, in keys and values alike."""
+    decision = parsed(reply="ho\0la", entities={"a\0": "b\0"}, quick_replies=[{"id": "x\0", "title": "y\0"}])
+    assert "\\u0000" not in decision.model_dump_json()
+    assert decision.reply == "ho\ufffdla"
+
+
+@pytest.mark.parametrize("escape", [r"\ud800", r"\udc00", r"\ud800\ud800", r"\udfff x"])
+def test_lone_surrogates_are_refused(escape: str) -> None:
+    """They are no text, and PostgreSQL refuses them; a proper pair is an emoji."""
+    text = json.dumps(decision_of(reply="hola @")).replace("@", escape)
+    with pytest.raises(InvalidDecision):
+        parse_decision(text, OFFERED)
+    whole = json.dumps(decision_of(reply="hola @")).replace("@", r"\ud83d\ude00")
+    assert parse_decision(whole, OFFERED).reply == "hola 😀"
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        [{"op": "add", "product_id": 9, "quantity": 1}],
+        [{"op": "add", "product_id": None, "quantity": 1}],
+        [{"op": "add", "quantity": 1}],
+        [{"op": "set", "product_id": 9, "quantity": 1}],
+        [{"op": "remove", "product_id": 9}],
+        [{"op": "remove"}],
+        [{"op": "add", "product_id": 7, "quantity": 1}, {"op": "remove", "product_id": 9}],
+    ],
+)
+def test_a_product_that_was_not_offered_is_refused(operations: list[dict[str, object]]) -> None:
+    """A guessed id would sell something else; one bad operation refuses the whole answer."""
+    with pytest.raises(InvalidDecision, match="not offered"):
+        parsed(cart_operations=operations)
+
+
+@pytest.mark.parametrize("op", ["add", "set"])
+@pytest.mark.parametrize("quantity", [None, 0, -1, 100, "dos", 1.5])
+def test_a_quantity_that_does_not_fit_is_refused(op: str, quantity: object) -> None:
+    """Missing, none, negative, too many, a word, a half."""
+    with pytest.raises(InvalidDecision):
+        parsed(cart_operations=[{"op": op, "product_id": 7, "quantity": quantity}])
+
+
+def test_removing_and_clearing_need_no_quantity() -> None:
+    """And clearing needs no product."""
+    decision = parsed(cart_operations=[{"op": "remove", "product_id": 8}, {"op": "clear"}])
+    assert [change.op for change in decision.cart_operations] == ["remove", "clear"]
+
+
+@pytest.mark.parametrize("operations", ["clear", {"op": "clear"}, [{"op": "steal"}], [7], [{"op": "clear"}] * 21, None])
+def test_cart_operations_of_another_form_are_refused(operations: object) -> None:
+    """Nothing about a cart is guessed."""
+    with pytest.raises(InvalidDecision):
+        parsed(cart_operations=operations)
+
+
+@pytest.mark.parametrize(
+    ("given_value", "kept"), [(1.7, 1.0), (-3, 0.0), (10**400, 1.0), (float("inf"), 1.0), (float("nan"), 0.0)]
+)
+def test_a_confidence_out_of_bounds_is_clamped(given_value: float, kept: float) -> None:
+    """Between 0 and 1, whatever number it is."""
+    assert parsed(confidence=given_value).confidence == kept
+
+
+def test_entities_that_json_and_postgresql_cannot_hold_are_left_out() -> None:
+    """A customer number of thirty digits must not break the batch it is in."""
+    bad = {"a": 10**30, "b": float("nan"), "c": float("inf"), "d": -(10**400), "e": [1], "f": {"x": 1}}
+    decision = parsed(entities=bad | {"fits": 2**53, "price": 0.5})
+    assert decision.entities == {"fits": 2**53, "price": 0.5}
+    assert orjson.loads(orjson.dumps(decision.model_dump(mode="json")))["entities"] == decision.entities
+
+
+def test_an_error_names_the_field_and_never_its_value() -> None:
+    """What a model wrote may be what a customer wrote."""
+    with pytest.raises(InvalidDecision) as caught:
+        parsed(requires_human="5491122334455", entities={"5491122334455": [1]})
+    assert str(caught.value) == "requires_human: bool_parsing"
+
+
+def test_deep_nesting_is_refused() -> None:
+    """A hostile answer costs an error, not a stack."""
+    with pytest.raises(InvalidDecision):
+        parse_decision('{"reply": "x", "entities": ' + "[" * 100_000 + "]" * 100_000 + "}", OFFERED)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.dictionaries(st.sampled_from(sorted(decision_of())), JSON, max_size=8))
+def test_any_answer_is_refused_or_fits_the_contract(fields: dict[str, Any]) -> None:
+    """Whatever stands in the fields, what is taken can be stored, sent and cached."""
+    try:
+        decision = parse_decision(json.dumps(fields), OFFERED)
+    except InvalidDecision:
+        return
+    assert 1 <= len(decision.reply) <= 4096
+    assert 0 <= decision.confidence <= 1
+    assert len(decision.quick_replies) <= 3
+    assert {change.product_id for change in decision.cart_operations if change.op != "clear"} <= OFFERED
+    assert orjson.loads(orjson.dumps(decision.model_dump(mode="json"))) == decision.model_dump(mode="json")

@@ -1,0 +1,192 @@
+"""The documents say what is so: examples, settings, commands, links and names are held against the code."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import pytest
+from support import REPOSITORY
+
+from worker.cli import main
+from worker.local.supervisor import service_programs
+from worker.messages.inbound import parse_payload
+from worker.messages.reply import Reply
+from worker.settings import Settings
+
+DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")])
+NAMES = [str(path.relative_to(REPOSITORY)) for path in DOCUMENTS]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"(?:ExecStart=|docker compose run .* migrate )?(?:\S*/)?chasqui ([a-z-].*)")
+NOW_S = 1_800_000_000
+
+
+def read(name: str) -> str:
+    """A document by its path in the repository."""
+    return (REPOSITORY / name).read_text(encoding="utf-8")
+
+
+def blocks(name: str, language: str) -> list[str]:
+    """The fenced blocks of a document in one language."""
+    return [code for found, code in FENCE.findall(read(name)) if found == language]
+
+
+def table(name: str, first: str) -> Iterator[list[str]]:
+    """The rows, cell by cell, of the table whose first heading is `first`; a bar inside a cell is not supported."""
+    lines = iter(read(name).splitlines())
+    for line in lines:
+        if line.startswith(f"| {first} |"):
+            next(lines)
+            break
+    for line in lines:
+        if not line.startswith("|"):
+            return
+        yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def code_lines(name: str) -> list[str]:
+    """Everything in a document that is shown as code: lines of shell and systemd blocks, and spans in the text."""
+    shell = [line for block in blocks(name, "sh") + blocks(name, "ini") for line in block.splitlines()]
+    return shell + re.findall(r"`([^`\n]+)`", FENCE.sub("", read(name)))
+
+
+JSON_EXAMPLES = [pytest.param(code, id=f"{name}-{n}") for name in NAMES for n, code in enumerate(blocks(name, "json"))]
+SHELL_PAYLOADS = [payload for name in NAMES for payload in re.findall(r"payload '(\{.*?\})'", read(name))]
+PYTHON_EXAMPLES = [pytest.param(code, id=f"{n}-{i}") for n in NAMES for i, code in enumerate(blocks(n, "python"))]
+
+
+def outbound_fields() -> set[str]:
+    """The fields of a reply as it is published."""
+    now = datetime.now(UTC)
+    reply = Reply("id", "549", (), "hola", (), "greeting", 1.0, False, "browsing", "ai", None, now, now)
+    return set(reply.to_dict())
+
+
+def test_the_examples_are_found() -> None:
+    """The tests below look at something."""
+    assert len(JSON_EXAMPLES) >= 4
+    assert len(SHELL_PAYLOADS) >= 2
+    assert len(PYTHON_EXAMPLES) >= 2
+
+
+@pytest.mark.parametrize("example", JSON_EXAMPLES)
+def test_json_examples_are_payloads(example: str) -> None:
+    """An example is a reply with exactly the fields of the contract, or an inbound payload that is accepted."""
+    value = json.loads(example)
+    if "reply_id" in value:
+        assert set(value) == outbound_fields()
+        return
+    parsed = parse_payload(example, NOW_S)
+    assert parsed.messages
+    assert parsed.rejections == ()
+
+
+@pytest.mark.parametrize("payload", SHELL_PAYLOADS)
+def test_payloads_in_shell_examples_are_accepted(payload: str) -> None:
+    """What a reader pastes into redis-cli is answered, not rejected."""
+    parsed = parse_payload(payload, NOW_S)
+    assert len(parsed.messages) == 1
+    assert parsed.rejections == ()
+
+
+@pytest.mark.parametrize("code", PYTHON_EXAMPLES)
+def test_python_examples_compile(code: str) -> None:
+    """Python examples are Python."""
+    assert ast.parse(code).body
+
+
+def test_every_reply_field_is_described() -> None:
+    """The table of outbound fields is the contract's, no more and no less."""
+    section = read("docs/gateway.md").partition("## Outbound")[2].partition("\n### ")[0]
+    described = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert sorted(described) == sorted(outbound_fields())
+
+
+def test_the_settings_table_is_complete() -> None:
+    """Every environment variable of the settings stands in README's table, and nothing else does."""
+    named = [cells[0].strip("`") for cells in table("README.md", "variable")]
+    assert sorted(named) == sorted(name.upper() for name in Settings.model_fields)
+
+
+def test_the_settings_table_gives_the_defaults() -> None:
+    """A default that is a number or a word is the one in the code; where there is none, a reader is told."""
+    for variable, default, _meaning in table("README.md", "variable"):
+        in_code = Settings.model_fields[variable.strip("`").lower()].default
+        if in_code is None:
+            assert default, variable
+        else:
+            assert default == (f"{in_code:g}" if isinstance(in_code, float) else str(in_code)), variable
+
+
+def slug(heading: str) -> str:
+    """The anchor of a heading, as git hosts make it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_relative_links_lead_somewhere(name: str) -> None:
+    """The file of a relative link exists, and so does the heading it names."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", read(name))):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (REPOSITORY / name).parent / path if path else REPOSITORY / name
+        assert file.exists(), target
+        headings = re.findall(r"^#+ (.+)$", FENCE.sub("", file.read_text("utf-8")), re.MULTILINE) if anchor else []
+        assert not anchor or anchor in map(slug, headings), target
+
+
+def spoken_command(words: list[str]) -> tuple[click.Command, list[str]]:
+    """The command of the group that `words` (after `chasqui`) call, and what is left of them."""
+    command: click.Command = main
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        assert words[0] in command.commands, f"chasqui has no command {words[0]}"
+        command, words = command.commands[words[0]], words[1:]
+    return command, words
+
+
+def commands_in(name: str) -> Iterator[list[str]]:
+    """The words after `chasqui` wherever a document shows it as a command."""
+    for line in code_lines(name):
+        if found := COMMAND.match(line.partition("    #")[0]):
+            yield shlex.split(found[1])
+
+
+def test_commands_are_found() -> None:
+    """The test below looks at something."""
+    assert ["db", "upgrade"] in list(commands_in("README.md"))
+    assert ["up", "--concurrency", "2"] in list(commands_in("docs/operations.md"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_commands_and_their_options_exist(name: str) -> None:
+    """Every `chasqui ...` in a document can be typed."""
+    for words in commands_in(name):
+        command, rest = spoken_command(words)
+        known = {option for parameter in command.params for option in parameter.opts} | {"--help", "-h", "--version"}
+        assert {word.partition("=")[0] for word in rest if word.startswith("--")} <= known, words
+
+
+def test_the_processes_are_started_as_up_starts_them() -> None:
+    """The command lines in the table of processes are those of the supervisor."""
+    shown = {cells[0]: shlex.split(cells[1].strip("`")) for cells in table("docs/operations.md", "process")}
+    for program in service_programs(Path("/var/lib/chasqui"), 2):
+        own = list(program.argv)
+        assert own.pop(0) == sys.executable
+        assert own.pop(0) == "-m"
+        assert shown[program.name] == ["chasqui" if own[0] == "worker" else own[0], *own[1:]]
+
+
+def test_log_events_exist() -> None:
+    """Every event in the table of events is one that the code logs."""
+    source = "".join(path.read_text("utf-8") for path in (REPOSITORY / "worker").rglob("*.py"))
+    events = [event for cells in table("docs/operations.md", "event") for event in re.findall(r"`(\w+)`", cells[0])]
+    assert events
+    assert [event for event in events if f'"{event}"' not in source] == []

@@ -1,0 +1,183 @@
+"""Who may import whom (design, section 4), read from the source; a rule that only stands on paper is soon broken."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import pytest
+from support import REPOSITORY
+
+PACKAGES = ("worker", "db")
+CELERY = frozenset({"celery", "kombu", "billiard", "flower"})
+OUTSIDE_WORLD = CELERY | {"redis", "sqlalchemy", "psycopg2", "alembic", "requests", "urllib3", "socket", "http"}
+#: Rooms of pure thought; a package stands for all of its modules.
+PURE = (
+    "worker.messages",
+    "worker.session",
+    "worker.ai.complexity",
+    "worker.ai.language",
+    "worker.ai.decision",
+    "worker.ai.prompt",
+    "worker.ai.routing",
+    "worker.ai.pricing",
+    "worker.ai.fallback",
+    "worker.ai.types",
+    "worker.ai.usage",
+    "worker.errors",
+)
+#: The modules that may know that the chain is made of Celery.
+SEE_CELERY = frozenset(
+    {"worker.tasks", "worker.app", "worker.masking", "worker.local.ready", "worker.local.supervisor"}
+)
+READ_THE_ENVIRONMENT = frozenset({"worker.settings", "worker.local.surroundings"})
+
+
+@cache
+def sources() -> Mapping[str, ast.Module]:
+    """The syntax tree of every module of the project, by dotted name."""
+    files = [file for package in PACKAGES for file in (REPOSITORY / package).rglob("*.py")]
+    return {_name(file): ast.parse(file.read_text(encoding="utf-8"), str(file)) for file in files}
+
+
+def _name(file: Path) -> str:
+    parts = file.relative_to(REPOSITORY).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Dotted names of all that a module imports, in functions too; of `from a import b` both `a` and `a.b`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield str(node.module)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@cache
+def direct(module: str) -> frozenset[str]:
+    """What a module imports itself: modules of ours by their whole name, others by their first part."""
+    found = frozenset(imports(sources()[module]))
+    ours = frozenset(name for name in found if name in sources())
+    return ours | {name.split(".")[0] for name in found if name.split(".")[0] not in PACKAGES}
+
+
+def reached(module: str) -> Mapping[str, tuple[str, ...]]:
+    """All that loading a module brings in, with the way there."""
+    ways: dict[str, tuple[str, ...]] = {module: (module,)}
+    waiting = [module]
+    while waiting:
+        here = waiting.pop()
+        for name in direct(here) | _packages_of(here) if here in sources() else ():
+            if name not in ways:
+                ways[name] = (*ways[here], name)
+                waiting.append(name)
+    return ways
+
+
+def _packages_of(module: str) -> frozenset[str]:
+    """The packages a module stands in, whose `__init__` is loaded before it."""
+    parts = module.split(".")
+    return frozenset(".".join(parts[:length]) for length in range(1, len(parts)))
+
+
+def modules_of(rooms: Iterable[str]) -> list[str]:
+    """The modules in these rooms."""
+    wanted = tuple(rooms)
+    return sorted(name for name in sources() if any(name == room or name.startswith(f"{room}.") for room in wanted))
+
+
+def test_the_rules_speak_of_modules_that_exist() -> None:
+    """A renamed module must not slip out of its rule."""
+    for name in (*PURE, *SEE_CELERY, *READ_THE_ENVIRONMENT, "worker.flow", "worker.intake", "db.queries"):
+        assert name in sources(), name
+
+
+def test_imports_are_read_wherever_they_stand() -> None:
+    """At the top, in a function, of a module and of a name in it."""
+    tree = ast.parse("import os.path\nfrom db import retry\ndef f():\n    from celery.app import Celery\n")
+    assert {"os.path", "db", "db.retry", "celery.app", "celery.app.Celery"} == set(imports(tree))
+    assert {"worker.flow", "sqlalchemy"} <= direct("worker.intake")
+    assert reached("worker.tasks")["requests"][-2:] == ("worker.ai.transport", "requests")
+
+
+def claims_to_be_pure() -> list[str]:
+    """Modules that call themselves pure thought, whether or not they stand in the list."""
+    return [name for name, tree in sources().items() if "Pure thought" in (ast.get_docstring(tree) or "")]
+
+
+@pytest.mark.parametrize("module", sorted({*modules_of(PURE), *claims_to_be_pure()}))
+def test_pure_thought_reaches_nothing_outside(module: str) -> None:
+    """Neither itself nor by what it imports."""
+    ways = reached(module)
+    assert {name: ways[name] for name in OUTSIDE_WORLD & ways.keys()} == {}
+
+
+@pytest.mark.parametrize("module", ["worker.flow", "worker.intake", "worker.sweep", "worker.services"])
+def test_the_steps_see_no_celery(module: str) -> None:
+    """Nor does anything they are made of: they can be run and tested without a broker."""
+    ways = reached(module)
+    assert {name: ways[name] for name in CELERY & ways.keys()} == {}
+
+
+@pytest.mark.parametrize("module", sorted(sources()))
+def test_celery_is_known_to_few(module: str) -> None:
+    """The tasks, the app, what operators see of tasks, and those who look whether workers answer."""
+    assert module in SEE_CELERY or not CELERY & direct(module)
+
+
+@pytest.mark.parametrize("module", modules_of(["db"]))
+def test_the_database_does_not_know_the_worker(module: str) -> None:
+    """Neither directly nor by what it imports."""
+    assert [name for name in reached(module) if name.split(".")[0] == "worker"] == []
+
+
+@pytest.mark.parametrize("module", sorted(sources()))
+def test_the_environment_is_read_in_one_place(module: str) -> None:
+    """And set in one other, which starts servers for what it leaves unset."""
+    assert module in READ_THE_ENVIRONMENT or reads_of_the_environment(sources()[module]) == []
+
+
+def reads_of_the_environment(tree: ast.AST) -> list[int]:
+    """Lines that name the process's environment."""
+    names = {"environ", "environb", "getenv", "getenvb", "putenv"}
+    attributes = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr in names
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "os"
+    ]
+    imported = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "os" and names & {alias.name for alias in node.names}
+    ]
+    return attributes + imported
+
+
+@pytest.mark.parametrize(
+    "source", ["import os\nx = os.environ['A']", "import os\nos.getenv('A')", "from os import environ"]
+)
+def test_a_read_of_the_environment_is_found(source: str) -> None:
+    """Whichever way it is written."""
+    assert reads_of_the_environment(ast.parse(source))
+
+
+def test_nothing_connects_at_import() -> None:
+    """No module of ours calls a constructor of a client at its top level."""
+    clients = {"connect_redis", "make_engine", "create_engine", "Redis", "services", "connect", "build"}
+    calls = [
+        (module, call.lineno)
+        for module, tree in sources().items()
+        for statement in tree.body
+        if not isinstance(statement, ast.FunctionDef | ast.ClassDef)
+        for call in ast.walk(statement)
+        if isinstance(call, ast.Call) and getattr(call.func, "attr", getattr(call.func, "id", None)) in clients
+    ]
+    assert calls == []

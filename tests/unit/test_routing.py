@@ -1,0 +1,82 @@
+"""Who is asked, in which order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from itertools import permutations
+
+import pytest
+from pydantic import SecretStr
+
+from worker.ai.providers import Prices, Provider, load_providers
+from worker.ai.routing import candidates
+from worker.settings import read_settings
+
+
+def provider(name: str, output_usd: str, *complexities: str, input_usd: str = "0.1", key: str | None = "k") -> Provider:
+    """A provider with a key, as far as routing looks at it."""
+    return Provider(
+        name=name,
+        model="m",
+        wire="openai",
+        base_url="http://127.0.0.1:9",
+        api_key=SecretStr(key) if key else None,
+        prices=Prices(Decimal(input_usd), Decimal(input_usd), Decimal(output_usd)),
+        complexities=complexities,
+        connect_timeout_s=1.0,
+        timeout_s=1.0,
+    )
+
+
+CHEAP, MIDDLE, DEAR = (
+    provider("cheap", "0.4", "simple"),
+    provider("middle", "0.5", "medium"),
+    provider("dear", "1.5", "complex"),
+)
+
+
+def names(providers: list[Provider]) -> list[str]:
+    """Their names in order."""
+    return [each.name for each in providers]
+
+
+@pytest.mark.parametrize(
+    ("complexity", "order"),
+    [
+        ("simple", ["cheap", "middle", "dear"]),
+        ("medium", ["middle", "cheap", "dear"]),
+        ("complex", ["dear", "cheap", "middle"]),
+        ("unheard of", ["cheap", "middle", "dear"]),
+    ],
+)
+def test_those_made_for_it_first_then_the_cheaper(complexity: str, order: list[str]) -> None:
+    """Whatever order they are configured in."""
+    for given in permutations((CHEAP, MIDDLE, DEAR)):
+        assert names(candidates(given, complexity)) == order
+
+
+def test_a_provider_without_a_key_is_not_asked() -> None:
+    """Even where it is the only one made for the message; without any key there is nobody."""
+    keyless = replace(DEAR, api_key=None)
+    assert names(candidates([keyless, MIDDLE, CHEAP], "complex")) == ["cheap", "middle"]
+    assert candidates([keyless], "complex") == []
+    assert candidates([], "simple") == []
+
+
+def test_the_price_of_the_answer_counts_before_that_of_the_question() -> None:
+    """Among equals in output the cheaper input goes first."""
+    one, other = provider("one", "1.0", input_usd="0.3"), provider("other", "1.0", input_usd="0.2")
+    dearer = provider("dearer", "1.1", input_usd="0.0")
+    assert names(candidates([one, dearer, other], "simple")) == ["other", "one", "dearer"]
+
+
+@pytest.mark.parametrize(
+    ("complexity", "first"), [("simple", "gemini-flash"), ("medium", "deepseek"), ("complex", "gpt-3.5")]
+)
+def test_the_packaged_providers(complexity: str, first: str) -> None:
+    """With all keys set, each complexity has its own first choice, and the others stand behind it."""
+    keys = dict.fromkeys(("OPENAI_API_KEY", "GEMINI_API_KEY", "DEEPSEEK_API_KEY"), "k")
+    order = names(candidates(load_providers(read_settings(keys)), complexity))
+    assert order[0] == first
+    assert len(order) == 3

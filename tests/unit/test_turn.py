@@ -1,0 +1,115 @@
+"""A turn as it travels between tasks: as JSON, between versions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from turns import MILK, MILK_ITEM, RICE, decided, message, planned, session_of, turn_of
+
+from worker.session.session import session_row
+from worker.session.turn import Outcome, Turn, TurnMessage, turn_from_dict, turn_to_dict
+
+COMPLETE = replace(
+    planned(turn_of("tenes leche?", session=session_of(cart=(MILK_ITEM,), context={"terms": ["leche"]})), MILK, RICE),
+    outcome=replace(decided(entities={"a": 1}), calls=2, cost_microusd=77, provider_latency_ms=120),
+    committed=True,
+)
+CLAIMED: dict[str, Any] = {
+    "token": "t",
+    "customer_phone": "5491100000001",
+    "customer_name": None,
+    "swept": True,
+    "session_version": None,
+    "catalog_version": 5,
+    "messages": [
+        {
+            "id": 1,
+            "message_id": "wamid.1",
+            "sent_at_s": 1,
+            "attempts": 2,
+            "type": "audio",
+            "text": None,
+            "selection_id": None,
+        }
+    ],
+}
+
+
+def travelled(turn: Turn) -> Turn:
+    """The turn after a journey through JSON."""
+    return turn_from_dict(orjson.loads(orjson.dumps(turn_to_dict(turn))))
+
+
+@pytest.mark.parametrize("turn", [turn_of(session=None, session_cache=None), turn_of(), COMPLETE], ids=lambda _: "")
+def test_a_journey_changes_nothing(turn: Turn) -> None:
+    """As claimed, with a session, and with everything."""
+    assert travelled(turn) == turn
+
+
+def test_a_turn_as_the_database_claims_it() -> None:
+    """Has no session, plan or outcome yet."""
+    turn = turn_from_dict(CLAIMED)
+    assert turn.messages == (TurnMessage(1, "wamid.1", 1, 2, "audio", None, None),)
+    assert (turn.session, turn.plan, turn.outcome, turn.session_cache, turn.committed) == (
+        None,
+        None,
+        None,
+        None,
+        False,
+    )
+    assert (turn.swept, turn.session_version) == (True, None)
+
+
+def test_names_of_a_newer_version_are_ignored() -> None:
+    """At every level, so that two versions can work side by side while one replaces the other."""
+    data = turn_to_dict(COMPLETE)
+    for part in (data, data["messages"][0], data["session"], data["plan"], data["outcome"]):
+        part["of_tomorrow"] = 1
+    assert turn_from_dict(data) == COMPLETE
+
+
+def test_names_an_older_version_did_not_have_get_their_defaults() -> None:
+    """An outcome of before costs were counted."""
+    data = turn_to_dict(COMPLETE) | {"outcome": {"source": "ai", "decision": {}}}
+    assert turn_from_dict(data).decided() == Outcome("ai", {})
+
+
+def test_the_travelling_form_of_a_session_is_the_cached_one() -> None:
+    """One form of a session everywhere."""
+    assert turn_to_dict(COMPLETE)["session"] == session_row(COMPLETE.fetched())
+
+
+def test_what_can_be_read() -> None:
+    """A line per readable message; a mark stands for the others in the transcript."""
+    turn = turn_of(messages=(message("hola", 1), message(None, 2, type="audio"), message("tenes leche?", 3)))
+    assert turn.text == "hola\ntenes leche?"
+    assert turn.transcript == "hola\n[audio]\ntenes leche?"
+    assert not turn.readable
+    assert turn_of("hola").readable
+    assert turn_of(None).text == ""
+
+
+def test_the_holder_is_who_proves_the_claim() -> None:
+    """Customer and token."""
+    assert COMPLETE.holder == ("5491100000001", "token-1")
+
+
+@pytest.mark.parametrize(("look", "missing"), [("fetched", "session"), ("planned", "plan"), ("decided", "outcome")])
+def test_a_step_taken_too_early_is_a_defect(look: str, missing: str) -> None:
+    """Each look demands that its step has been done."""
+    assert getattr(COMPLETE, look)() == getattr(COMPLETE, missing)
+    with pytest.raises(AssertionError, match="comes first"):
+        getattr(turn_from_dict(turn_to_dict(COMPLETE) | {missing: None}), look)()
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.text(), st.none() | st.text(), st.dictionaries(st.text(), st.text() | st.integers(-9, 9), max_size=3))
+def test_any_text_travels(text: str, name: str | None, context: dict[str, Any]) -> None:
+    """Whatever a customer is called and writes."""
+    turn = turn_of(text, customer_name=name, session=session_of(context=context, customer_name=name))
+    assert travelled(turn) == turn
