@@ -184,7 +184,7 @@ def send(sender: str, name: str | None, timeout: float, as_json: bool, text: str
         outcome = gateway.outcome_of(message_id, timeout)
     if outcome is None:
         raise CommandError(
-            f"no reply within {timeout:.0f} s. Either the service is not running (chasqui up; the message stays queued) "
+            f"no reply within {timeout:.0f} s. Either the service is not running (chasqui up; the message waits) "
             "or none is due, because the customer waits for a person."
         )
     if "reason" in outcome:
