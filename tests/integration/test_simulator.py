@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import requests
 
+from worker.local.ask import marked
 from worker.local.behaviour import Behaviour
 from worker.local.endpoint import BASE_PATHS
 from worker.local.shopkeeper import answer
@@ -75,10 +76,10 @@ def wait_until(condition: Any) -> None:
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_answers_as_the_shopkeeper_would(sim: Simulator, provider: str) -> None:
-    """The text is the brain's JSON for the request's own context, byte for byte the same each time."""
+    """The text is the brain's JSON for the request's own context, marked; byte for byte the same each time."""
     first, second = call(sim, provider), call(sim, provider)
     text, finish = said(first)
-    assert json.loads(text) == answer(CONTEXT)
+    assert json.loads(text) == marked(answer(CONTEXT), CONTEXT)
     assert finish in ("stop", "STOP")
     assert first.content == second.content
     assert sim.calls(provider) == 2

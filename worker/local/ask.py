@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,6 +95,17 @@ def say(
         "next_state": state,
         "cart_operations": list(operations),
     }
+
+
+def marked(said: Said, context: dict[str, Any]) -> Said:
+    """The reply with a mark of what it was made from among its entities: `facts`, a hash of the whole request context,
+    and `session`, the id of the session in it, if any. Customers do not see it; who replays traffic can tell by it
+    whom an answer was meant for.
+    """
+    facts = hashlib.sha256(json.dumps(context, sort_keys=True).encode()).hexdigest()[:16]
+    session = context.get("session")
+    told = {"session": str(session.get("id"))} if isinstance(session, dict) else {}
+    return {**said, "entities": {**said["entities"], "facts": facts, **told}}
 
 
 def price(item: Item) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from worker.local import wire
+from worker.local.ask import marked
 from worker.local.behaviour import Mode, Plan, SimulatedProvider
 from worker.local.shopkeeper import answer
 
@@ -184,7 +185,8 @@ def _encoded(body: wire.Json) -> bytes:
 
 def _spoken(prompt: wire.Prompt, mode: Mode) -> wire.Json:
     """The completion for a prompt, spoiled as the mode asks."""
-    text = json.dumps(answer(_context(prompt.user)), ensure_ascii=False)
+    context = _context(prompt.user)
+    text = json.dumps(marked(answer(context), context), ensure_ascii=False)
     spoiled: dict[Mode, tuple[str, wire.Finish]] = {
         "garbage": ("Claro, acá va: {intent: saludo", "stop"),
         "empty": ("", "stop"),
