@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any, TypeGuard
 
 from worker.ai.answer import Answerer
-from worker.ai.complexity import complexity, means_the_same_everywhere
+from worker.ai.complexity import complexity
 from worker.ai.fallback import handover_decision, unreadable_decision
-from worker.ai.language import normalised
 from worker.ai.prompt import cache_key, render
+from worker.ai.sharing import common_form
 from worker.ai.usage import Usage
 from worker.cache import AI_RESPONSE, Cache
 from worker.catalog.search import Catalog, distinct, search_terms
@@ -39,15 +39,17 @@ def without_model(turn: Turn, now: datetime) -> Turn:
 
 def terms_of(turn: Turn) -> tuple[str, ...]:
     """What to search for: what the message names, or else what was last searched for ("the second one")."""
-    named = search_terms(turn.text)
-    if named or is_shared(turn):
-        return named
-    return tuple(turn.fetched().context.get("terms", ()))
+    common = shared_form(turn)
+    if common is not None:
+        return search_terms(common)
+    return search_terms(turn.text) or tuple(turn.fetched().context.get("terms", ()))
 
 
-def is_shared(turn: Turn) -> bool:
-    """Whether the request may go without session data. A message that could not be read is part of a conversation."""
-    return turn.readable and means_the_same_everywhere(turn.text)
+def shared_form(turn: Turn) -> str | None:
+    """The words for which the request may go without session data, the same for all who mean the same; None where the
+    message needs its session. One that could not be read is part of a conversation.
+    """
+    return common_form(turn.text) if turn.readable else None
 
 
 def search_all(catalog: Catalog, turns: Iterable[Turn]) -> dict[str, list[dict[str, Any]]]:
@@ -61,14 +63,14 @@ def search_all(catalog: Catalog, turns: Iterable[Turn]) -> dict[str, list[dict[s
 
 def with_plan(turn: Turn, shop: str, categories: Sequence[str], found: dict[str, list[dict[str, Any]]]) -> Turn:
     """The turn with its rendered request and cache key."""
-    shared = is_shared(turn)
-    session: Session | None = None if shared else turn.fetched()
+    common = shared_form(turn)
+    session: Session | None = turn.fetched() if common is None else None
     terms = terms_of(turn)
     products = distinct(product for term in terms for product in found[term])
-    request = render(shop, normalised(turn.text) if shared else turn.transcript, categories, products, session)
+    request = render(shop, turn.transcript if common is None else common, categories, products, session)
     plan = Plan(
         complexity=complexity(turn.text),
-        shared=shared,
+        shared=common is not None,
         terms=terms,
         products=products,
         key=cache_key(request),

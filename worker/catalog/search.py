@@ -27,7 +27,8 @@ SMALL_WORDS = frozenset(
     valen vende venden xfa y ya
     """.split()  # noqa: SIM905  a list of words reads best as words
 )
-SEPARATORS = re.compile(r"\n|,|;| y | o | con | entre ")
+#: A comma between digits belongs to a number ("1,5 l").
+SEPARATORS = re.compile(r"\n|(?<!\d),|,(?!\d)|;| y | o | con | entre ")
 
 
 def search_terms(text: str) -> tuple[str, ...]:

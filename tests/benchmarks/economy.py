@@ -1,0 +1,118 @@
+"""`make economy`: replays the standard workload through the real road and checks what was claimed for it.
+
+Exits 0 if every claim holds, 1 with a line for each that does not. Writes build/economy.json.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import orjson
+from benchmarks.figures import as_tables, fates, measure, missed, recorded
+from benchmarks.replay import NotAnswered, Replay
+from benchmarks.shop import open_shop
+from benchmarks.verdict import price_list
+from benchmarks.workload import Message, make_workload
+from redis.exceptions import RedisError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+from sqlalchemy.exc import SQLAlchemyError
+
+from db.engine import connect
+from worker.catalog.products import read_products
+from worker.cli import interrupting
+from worker.errors import ChasquiError, CommandError
+from worker.local.demo import CATALOG
+from worker.local.gateway import Gateway
+from worker.local.processes import wait_until
+from worker.local.supervisor import Supervisor
+from worker.services import DURABLE_TIMEOUT_S, connect_redis
+
+#: A real supermarket's product list lies beside the checkout where the project is developed; it is not ours to ship.
+REAL_CATALOG: Final = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "catalog" / "supermarket_es.csv"
+RESULT: Final = Path("build") / "economy.json"
+#: Of the messages without a reply so many are shown with what became of them.
+SHOWN: Final = 5
+RECORDED_WITHIN_S: Final = 30.0
+console = Console()
+
+
+@click.command()
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed is another day of the shop.")
+@click.option("--messages", type=click.IntRange(1, 1_000_000), default=20_000, show_default=True)
+@click.option("--catalog", type=click.Path(path_type=Path), help="CSV as `chasqui catalog import` takes it.")
+def main(seed: int, messages: int, catalog: Path | None) -> None:
+    """Replay the standard workload and compare what it cost with what was claimed."""
+    try:
+        with interrupting():
+            failures = economy(seed, messages, catalog or default_catalog())
+    except ChasquiError as exc:
+        raise click.ClickException(str(exc)) from exc
+    except (RedisError, SQLAlchemyError, OSError) as exc:
+        raise click.ClickException(f"a server of the replay does not answer: {type(exc).__name__}") from exc
+    for failure in failures:
+        click.echo(f"missed: {failure}", err=True)
+    sys.exit(1 if failures else 0)
+
+
+def default_catalog() -> Path:
+    """The real product list, or the shipped small one where it is absent."""
+    return REAL_CATALOG if REAL_CATALOG.exists() else CATALOG
+
+
+def economy(seed: int, count: int, catalog: Path) -> list[str]:
+    """Generates, replays, prints, writes; the claims that were missed."""
+    products = read_products(catalog)
+    messages = make_workload(products, count, seed)
+    customers = len({message.customer for message in messages})
+    console.print(f"{count:,} messages of {customers:,} customers, {len(products):,} products of {catalog.name}.")
+    figures = {
+        "seed": seed,
+        "messages": count,
+        "customers": customers,
+        "catalog": catalog.name,
+        **replayed(products, messages, seed),
+    }
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_bytes(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
+    console.print(as_tables(figures))
+    console.print(f"Written to {RESULT}.")
+    return missed(figures)
+
+
+def replayed(products: list[dict[str, Any]], messages: tuple[Message, ...], seed: int) -> dict[str, Any]:
+    """The figures of one replay on a service of its own."""
+    console.print("Starting the service ...")
+    with open_shop(products, seed) as shop:
+        url = shop.configured.required("database_url")
+        with connect_redis(shop.configured.required("redis_url"), DURABLE_TIMEOUT_S) as client:
+            replay = Replay(Gateway(client), messages)
+            try:
+                play(replay, shop.supervisor, len(messages))
+            except NotAnswered as exc:
+                with connect(url) as connection:
+                    known = fates(connection, exc.message_ids[:SHOWN])
+                raise CommandError(f"{exc}: {known}") from exc
+        with connect(url) as connection:
+            wait_until(lambda: recorded(connection) >= len(replay.replies), RECORDED_WITHIN_S)
+            return measure(connection, messages, replay, price_list(products))
+
+
+def play(replay: Replay, supervisor: Supervisor, count: int) -> None:
+    """Plays with a progress bar where there is a terminal, and looks after the processes meanwhile."""
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("replay", total=count)
+
+        def look(replies: int) -> None:
+            supervisor.look()
+            progress.update(task, completed=replies)
+
+        replay.play(look)
+
+
+if __name__ == "__main__":
+    main()
