@@ -21,6 +21,7 @@ HOST = "127.0.0.1"
 # Below the range from which Linux takes the local ports of outgoing connections (32768 up): a client that knocks at
 # a port of that range while the server is down can be given this very port, and then holds it.
 PORTS = range(20_000, 30_000)
+PORT_WAIT_S = 2.0
 START_TIMEOUT_S = 60.0  # after a crash PostgreSQL replays up to 1 GB of its log, Redis reads all of its own
 
 
@@ -124,7 +125,8 @@ class Service(ABC):
 
     def _access_at_a_free_port(self) -> Access:
         known = self._access()
-        if known and _is_free(known.port):
+        # The threads of a killed server may hold its port a moment longer than its process is seen.
+        if known and wait_until(lambda: _is_free(known.port), PORT_WAIT_S):
             return known
         password = known.password if known else secrets.token_urlsafe(24)
         access = Access(port=free_port(), password=password)
