@@ -3,11 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test check lint types bench lock clean
+.PHONY: help demo test check lint types economy bench lock clean
 help:
 	@echo "make demo    install what is needed and play a conversation through the whole service"
 	@echo "make test    install what is needed and run the tests"
 	@echo "make check   lint + types + test"
+	@echo "make economy replay the standard workload: cache hits, cost, wrong answers (SEED=, MESSAGES=, CATALOG=)"
 	@echo "make bench   benchmark (not yet)"
 	@echo "make lock    renew the lock files (needs uv)"
 	@echo "make clean   remove .venv, .chasqui and build"
@@ -33,6 +34,10 @@ types: $(READY)
 	$(BIN)/mypy
 
 check: lint types test
+
+economy: $(READY)
+	@PYTHONPATH=tests exec $(BIN)/python -m benchmarks.economy --seed $(or $(SEED),1) --messages $(or $(MESSAGES),20000) \
+		$(if $(CATALOG),--catalog $(CATALOG))
 
 bench:
 	@echo "not yet"

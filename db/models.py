@@ -25,7 +25,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeEngine
 
@@ -75,6 +75,9 @@ class Category(Base):
     id: Mapped[int] = mapped_column(Identity(always=False), primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     position: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    search: Mapped[str | None] = mapped_column(
+        TSVECTOR, Computed("product_vector(name, ''::text, ''::text)", persisted=True)
+    )
 
 
 class Product(Base):
@@ -84,7 +87,8 @@ class Product(Base):
     __table_args__ = (
         CheckConstraint("price >= 0", name="products_price_check"),
         CheckConstraint("stock >= 0", name="products_stock_check"),
-        Index("products_search_idx", "search", postgresql_using="gin"),
+        # Without a list of pending entries, which every search after an import would have to read.
+        Index("products_search_idx", "search", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
         Index("products_category_idx", "category_id"),
     )
     id: Mapped[int] = mapped_column(Identity(always=False), primary_key=True)
@@ -99,13 +103,19 @@ class Product(Base):
     active: Mapped[bool] = mapped_column(server_default=text("true"))
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
     search: Mapped[str | None] = mapped_column(
-        TSVECTOR,
-        Computed(
-            "setweight(to_tsvector('spanish'::regconfig, fold_text(name)), 'A')"
-            " || setweight(to_tsvector('spanish'::regconfig, fold_text(brand || ' ' || format)), 'B')",
-            persisted=True,
-        ),
+        TSVECTOR, Computed("product_vector(name, brand, format)", persisted=True)
     )
+
+
+class SearchWord(Base):
+    """A word of the catalogue, and the keys under which a misspelt one finds it; filled by triggers."""
+
+    __tablename__ = "search_words"
+    __table_args__ = (
+        Index("search_words_keys_idx", "keys", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
+    )
+    word: Mapped[str] = mapped_column(primary_key=True)
+    keys: Mapped[list[str] | None] = mapped_column(ARRAY(Text), Computed("word_keys(word)", persisted=True))
 
 
 class CatalogVersion(Base):

@@ -26,7 +26,23 @@ FUNCTIONS = (
     "record_metrics_v1",
     "cleanup_expired_sessions_v1",
     "resume_customer_v1",
+    "add_search_words_v1",
+    "similar_words_v1",
+    "joined_words_v1",
+    "term_words_v1",
+    "word_meanings_v1",
+    "has_products_v1",
+    "all_of_v1",
+    "any_of_v1",
     "search_products_v1",
+)
+#: What generated columns are computed with, and so exists before the tables.
+COLUMN_FUNCTIONS = (
+    "catalog_words_v1",
+    "word_stem_v1",
+    "word_sound_v1",
+    "word_keys_v1",
+    "product_vector_v1",
 )
 
 TABLES = (
@@ -34,6 +50,7 @@ TABLES = (
     "orders",
     "products",
     "categories",
+    "search_words",
     "catalog_version",
     "customer_sessions",
     "customers",
@@ -46,7 +63,8 @@ TABLES = (
 
 def upgrade() -> None:
     op.execute(sa.schema.CreateSequence(sa.Sequence("session_version")))
-    run(function_sql("fold_text_v1"))
+    for name in COLUMN_FUNCTIONS:
+        run(function_sql(name))
     create_tables()
     for name in FUNCTIONS:
         run(function_sql(name))
@@ -65,6 +83,11 @@ def create_triggers() -> None:
             f"create trigger {table}_bump_catalog_version after insert or update or delete or truncate on {table}"
             " for each statement execute function bump_catalog_version()"
         )
+        for change in ("insert", "update"):
+            op.execute(
+                f"create trigger {table}_search_words_{change} after {change} on {table} referencing new table as come"
+                " for each statement execute function add_search_words()"
+            )
 
 
 def create_tables() -> None:
@@ -106,6 +129,12 @@ def create_tables() -> None:
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("position", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column(
+            "search",
+            postgresql.TSVECTOR(),
+            sa.Computed("product_vector(name, ''::text, ''::text)", persisted=True),
+            nullable=True,
+        ),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("name"),
     )
@@ -253,11 +282,7 @@ def create_tables() -> None:
         sa.Column(
             "search",
             postgresql.TSVECTOR(),
-            sa.Computed(
-                "setweight(to_tsvector('spanish'::regconfig, fold_text(name)), 'A')"
-                " || setweight(to_tsvector('spanish'::regconfig, fold_text(brand || ' ' || format)), 'B')",
-                persisted=True,
-            ),
+            sa.Computed("product_vector(name, brand, format)", persisted=True),
             nullable=True,
         ),
         sa.CheckConstraint("price >= 0", name="products_price_check"),
@@ -270,7 +295,28 @@ def create_tables() -> None:
         sa.UniqueConstraint("sku"),
     )
     op.create_index("products_category_idx", "products", ["category_id"], unique=False)
-    op.create_index("products_search_idx", "products", ["search"], unique=False, postgresql_using="gin")
+    op.create_index(
+        "products_search_idx",
+        "products",
+        ["search"],
+        unique=False,
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": "off"},
+    )
+    op.create_table(
+        "search_words",
+        sa.Column("word", sa.Text(), nullable=False),
+        sa.Column("keys", postgresql.ARRAY(sa.Text()), sa.Computed("word_keys(word)", persisted=True), nullable=True),
+        sa.PrimaryKeyConstraint("word"),
+    )
+    op.create_index(
+        "search_words_keys_idx",
+        "search_words",
+        ["keys"],
+        unique=False,
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": "off"},
+    )
     op.create_table(
         "order_items",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -290,7 +336,6 @@ def create_tables() -> None:
 def downgrade() -> None:
     for table in TABLES:
         op.drop_table(table)
-    for name in reversed(FUNCTIONS):
-        op.execute(f"drop function {name.rsplit('_v', 1)[0]}")
-    op.execute("drop function fold_text")
+    for name in reversed(COLUMN_FUNCTIONS + FUNCTIONS):
+        op.execute(f"drop routine {name.rsplit('_v', 1)[0]}")
     op.execute("drop sequence session_version")

@@ -1,18 +1,54 @@
--- Active products that match a search term: those whose name has all of its words first, then any of them, then those
--- of a category of that name; products in stock before others.
+-- Active products that a customer may mean by a search term, best first: those of a category of that name; those with
+-- the most and weightiest of its words (see term_words), in the name rather than in brand and format, at its beginning
+-- rather than later; those in stock; those with the shortest names. Only where nothing has all words as they are
+-- written, it counts what else may be meant by them (see word_meanings): 0.85 and 0.7 of the weight.
 create or replace function search_products(term text, max_results integer)
-returns table (id bigint, name text, brand text, category text, format text, price numeric, currency text, stock integer)
-language sql stable as $$
-    with query as (
-        select plainto_tsquery('spanish', fold_text(term)) as every_word,
-               nullif(replace(plainto_tsquery('spanish', fold_text(term))::text, '&', '|'), '')::tsquery as any_word
-    )
-    select p.id, p.name, p.brand, c.name, p.format, p.price, p.currency, p.stock
-    from query
-    join products p on p.active and (p.search @@ query.any_word or p.category_id = any (array(
-        select id from categories where to_tsvector('spanish', fold_text(categories.name)) @@ query.every_word)))
-    join categories c on c.id = p.category_id
-    order by p.search @@ query.every_word desc, ts_rank(p.search, query.any_word) desc, p.stock > 0 desc,
-             length(p.name), p.id
-    limit max_results
+returns table (
+    id bigint, name text, brand text, category text, format text, price numeric, currency text, stock integer
+)
+language plpgsql stable strict set plan_cache_mode = force_generic_plan as $$
+#variable_conflict use_column
+declare
+    typos boolean;
+    q record;
+    in_categories bigint[];
+    wanted tsquery;
+begin
+    foreach typos in array array[false, true] loop
+        select array_agg(t.weight) as weights, array_agg((t.word || ':D')::tsquery) as written,
+               array_agg(m.said) as said, array_agg(m.likely) as likely, array_agg(m.possible) as possible,
+               all_of(m.likely) filter (where t.weight > 0) as all_words,
+               all_of(m.likely) filter (where t.needed and known) as needed_words,
+               all_of(m.possible) filter (where t.needed and known) as guessed_words,
+               array_agg(m.possible) filter (where t.needed and known) as any_word
+        into q
+        from term_words(term) t
+        cross join lateral word_meanings(t.word, t.before, t.after, typos) m
+        cross join lateral (
+            select not typos or has_products(m.possible, 1)
+                   or exists (select from categories c where c.search @@ m.likely)) k (known);
+        in_categories := array(select c.id from categories c where c.search @@ q.needed_words);
+        exit when in_categories <> '{}' or has_products(q.needed_words, 1);
+    end loop;
+    wanted := case when q.needed_words is null then null
+                   when has_products(q.all_words, max_results) then q.all_words
+                   when has_products(q.needed_words, max_results) then q.needed_words
+                   when has_products(q.guessed_words, max_results) then q.guessed_words
+                   -- Words of very many products are left out: to rank them all would be slow, and they tell little.
+                   else coalesce((select any_of(one) from unnest(q.any_word) as one where not has_products(one, 500)),
+                                 (select any_of(one) from unnest(q.any_word) as one)) end;
+    return query
+        select p.id, p.name, p.brand, c.name, p.format, p.price, p.currency, p.stock
+        from products p join categories c on c.id = p.category_id
+        where p.active and (p.search @@ wanted or p.category_id = any (in_categories))
+        order by p.category_id = any (in_categories) desc,
+                 (select sum(w.weight * (case when p.search @@ w.said then 1 when p.search @@ w.likely then 0.85
+                                              when p.search @@ w.possible then 0.7 else 0 end
+                                         + 0.01 * (p.search @@ w.written)::integer))
+                  from unnest(q.weights, q.written, q.said, q.likely, q.possible)
+                      as w (weight, written, said, likely, possible)) desc,
+                 ts_rank('{0,0.5,0.9,1}', p.search, (select any_of(one) from unnest(q.likely) as one)) desc,
+                 p.stock > 0 desc, length(p.name), p.id
+        limit max_results;
+end
 $$;

@@ -113,10 +113,11 @@ def price_list(products: Iterable[Mapping[str, Any]]) -> dict[str, set[str]]:
 
 def wrong_answers(replies: Sequence[Replied], prices: Mapping[str, Collection[str]]) -> list[tuple[Replied, str]]:
     """The wrong answers with what is wrong. An answer was made for the message that a model was asked for: of those
-    that bear its mark, the one that did not come from the cache.
+    that bear its mark, the one that did not come from the cache. Where there is none any of them will do: they must
+    all be one question.
     """
-    made_for = {reply.answer.facts: reply.message for reply in reversed(replies)}
-    made_for |= {reply.answer.facts: reply.message for reply in reversed(replies) if reply.answer.source == "ai"}
+    made_for = {reply.answer.facts: reply.message for reply in replies}
+    made_for |= {reply.answer.facts: reply.message for reply in replies if reply.answer.source == "ai"}
     judged = []
     for reply in replies:
         origin = reply.message if reply.answer.source == "ai" else made_for[reply.answer.facts]

@@ -90,7 +90,7 @@ def test_up_and_down_and_up_again(empty_url: str) -> None:
     for message_id in ("m1", "m2"):
         migrations.upgrade(empty_url)
         made = objects(empty_url)
-        assert {"messages", "session_version", "fold_text", "accept_messages"} <= set(made)
+        assert {"messages", "session_version", "catalog_words", "accept_messages"} <= set(made)
         with connect(empty_url) as connection, connection.begin():
             accept_one(connection, message_id)
             queries.put_products(connection, [product("1", "Leche")])

@@ -103,10 +103,10 @@ def test_inactive_products_are_left_out(shop: Connection) -> None:
 
 
 def test_a_category_is_found_by_its_name(shop: Connection) -> None:
-    """After products that have the word themselves."""
+    """Before products of other categories that have the word themselves."""
     assert set(names(shop, "lácteos")) == {"Leche entera", "Leche descremada", "Dulce de leche"}
     queries.put_products(shop, [product("9", "Crema para pastas", stock=0)])
-    assert names(shop, "pastas") == ["Crema para pastas", "Ñoquis de papa"]
+    assert names(shop, "pastas") == ["Ñoquis de papa", "Crema para pastas"]
 
 
 def test_no_more_than_asked_for(shop: Connection) -> None:

@@ -54,6 +54,7 @@ def stateless(message: str, *products: dict[str, Any]) -> dict[str, Any]:
         ("mil gracias, chau", "greeting"),
         ("tenés leche?", "search_product"),
         ("cuál es la más barata?", "search_product"),
+        ("cuánto vale la leche?", "search_product"),
         ("qué tienen de limpieza", "browse_category"),
         ("frutas y verduras", "browse_category"),
         ("menú", "browse_category"),

@@ -20,6 +20,7 @@ from benchmarks.verdict import (
     price_list,
     same_question,
     seed_key,
+    untrue,
     wrong,
     wrong_answers,
 )
@@ -105,6 +106,13 @@ def test_stories_are_never_repeated(workload: tuple[Message, ...]) -> None:
     """Not even but for case and accents."""
     stories = [as_read(message.text) for message in workload if message.kind == "story"]
     assert len(set(stories)) == len(stories) == COUNT * 0.05
+
+
+def test_a_story_that_was_told_is_written_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where there are few to draw from: 319 here, of which 100 are told."""
+    monkeypatch.setattr(phrases, "STORIES", ("somos {few} y vienen {some}",))
+    told = [message.topics for message in make_workload(PRODUCTS, COUNT, seed=1) if message.kind == "story"]
+    assert len(set(told)) == len(told)
 
 
 def test_the_first_rank_is_asked_for_most(workload: tuple[Message, ...]) -> None:
@@ -243,12 +251,20 @@ def test_an_answer_is_traced_to_the_message_a_model_was_asked_for() -> None:
     """By its mark, wherever that message stands in the order."""
     fair = [answered(PRECIO, source="cache"), answered(TENES), answered(YES, facts="g", session=SESSION)]
     assert wrong_answers(fair, PRICES) == []
-    swapped = [*fair, answered(BREAD, "No tenemos.", source="cache", facts="f")]
-    assert wrong_answers(swapped, PRICES) == [(swapped[-1], "made for another question")]
+    strange = answered(BREAD, "No tenemos.", source="cache")
+    for replies in ([strange, *fair], [*fair, strange]):
+        assert wrong_answers(replies, PRICES) == [(strange, "made for another question")]
+
+
+def test_one_product_asked_for_is_enough() -> None:
+    """A search may bring more than was asked for."""
+    more = LISTED.replace("¿", "2. Leche descremada Nubelinda 1 L: $ 1.890,00\n¿")
+    assert untrue(asks(9, "hay entera?", "entera"), more, PRICES) is None
 
 
 def test_the_seeds_own_key_gives_wrong_answers(workload: tuple[Message, ...]) -> None:
     """MD5 of the lower-cased text: it hits on "si" and "2" of other customers, and every such hit is found wrong."""
+    assert seed_key(HELLO) == seed_key(replace(HELLO, text="HOLA")) != seed_key(replace(HELLO, text="hola!"))
     hits = hits_offline(workload, seed_key)
     mistaken = [(asked, made_for) for asked, made_for in hits if not same_question(asked, made_for)]
     assert len(mistaken) > COUNT * 0.05

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from worker.ai.shapes import BYE, HELLO, THANKS, either
+from worker.ai.shapes import BYE, GREETING, HELLO, HOW_ARE_YOU, THANKS, either
 
 #: An answer is made of these words and nothing else; what they answer, only the session knows.
 ANSWER_WORDS = frozenset(
@@ -35,7 +35,7 @@ _AGREED = r"(?:ah|ok|listo|perfecto|genial|dale|bueno|joya|buenisimo|excelente|v
 _INTRODUCTION = r"(?:de nuevo|otra vez|(?:soy|me llamo|te habla|habla) \w+(?: \w+)?)"
 #: Thanks that may also confirm something, and a greeting with a name.
 CHAT = re.compile(
-    rf"(?:{_AGREED} )*(?:{THANKS}|{BYE})(?: (?:(?:y )?(?:{THANKS}|{BYE}|{HELLO})|igual(?:mente)?))*"
+    rf"(?:{_AGREED} )*(?:{THANKS}|{BYE})(?: (?:(?:y )?(?:{THANKS}|{BYE}|{GREETING}|{HOW_ARE_YOU})|igual(?:mente)?))*"
     rf"|{HELLO}(?: {_INTRODUCTION})?"
 )
 #: Small talk need not be known word by word if it begins like this and is short.

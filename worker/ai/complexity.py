@@ -22,12 +22,14 @@ def complexity(text: str) -> str:
     recipes, complaints, long stories, several requests in one. `medium`: products, cart and order, and all else.
     """
     plain = normalised(text)
+    if len(plain) > LONG_TEXT_CHARS:
+        return COMPLEX
     if not plain or CHAT.fullmatch(plain) or is_answer(plain) or is_fact(plain):
         return SIMPLE
     requests = set(topics(plain))
     if not requests and is_chat(plain):
         return SIMPLE
-    if requests & HARD_TOPICS or len(requests) > 1 or len(plain) > LONG_TEXT_CHARS:
+    if requests & HARD_TOPICS or len(requests) > 1:
         return COMPLEX
     return SIMPLE if requests and requests <= SHOP_TOPICS else MEDIUM
 

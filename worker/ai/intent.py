@@ -37,6 +37,8 @@ BROWSE = re.compile(
     rf"(?:^|\b(?:que|de|en|las|los|ver|tenes|tienes|tienen|hay|venden|para) )(?<!precio de )(?:{_SECTION})"
     r"(?: (?:tenes|tienes|tienen|hay|venden))?$"
 )
+#: The beginning of a long story says what it is about.
+MAX_CHARS = 300
 #: Whatever else stands in the message, these want a person's attention first.
 URGENT = ("complaint", "person", "advice")
 
@@ -45,7 +47,7 @@ def guess_intent(text: str) -> str:
     """One of the intents of a decision (`worker.ai.decision.Intent`); of several the first; "unknown" where only the
     session could tell, as for "2" or "ese".
     """
-    plain = normalised(text)
+    plain = normalised(text)[:MAX_CHARS]
     if CHAT.fullmatch(plain):
         return "greeting"
     question = asked(plain)

@@ -62,7 +62,7 @@ LETTERS = {"k": "que", "d": "de", "x": "por"}
 #: What can be read in one way only beside certain words: "vitamina k", "2 k" and "talle d" stay.
 SINGLE_LETTERS = re.compile(
     r"(?<!vitamina )(?<!talle )(?<!tipo )(?<!\d )\b([kd])\b(?= \w)"
-    r"|\b(x)\b(?= (?:kilo|kg|unidad|docena|mayor|menor|que|litro|persona|casualidad|la|tu|su|todo|aca)\b)"
+    r"|\b(x)\b(?= (?:kilo|kg|unidad|docena|mayor|menor|que|k|litro|persona|casualidad|la|tu|su|todo|aca)\b)"
 )
 SILENT_H = re.compile(r"^(?:(ola)\b|ay\b(?= \w))|(?<=\bsi )ay\b")
 LITRE = "lt lts litro litros"
@@ -117,7 +117,7 @@ def _spelled_out(text: str) -> str:
     plain = EMOTICONS.sub(" ", without_accents(_apart(text)).replace("\u2044", "/"))
     plain = SPOKEN_SIGNS.sub(lambda found: SPOKEN[found[1] or found[2]], plain)
     plain = STANDING_APART.sub(r" \g<0> ", NOISE.sub(" ", plain))
-    return PERCENT.sub("", " ".join(plain.split()))
+    return " ".join(plain.split())
 
 
 def _apart(text: str) -> str:
@@ -130,6 +130,7 @@ def _apart(text: str) -> str:
 
 def _read(plain: str) -> str:
     """The words in their usual spelling."""
+    plain = PERCENT.sub("", plain)
     plain = STRETCHED.sub(lambda found: found[2] or found[3] or found[0], MAYBE_DOUBLE.sub(r"\1\1", plain))
     plain = " ".join([SPELLINGS.get(word, word) for word in plain.split()])
     plain = SILENT_H.sub(lambda found: "hola" if found[1] else "hay", PLEASE.sub("por favor", plain))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -19,6 +20,8 @@ from worker.session.session import Session
 from worker.session.takeover import waits_for_person, wants_person, was_told
 from worker.session.turn import SILENT, Outcome, Plan, Turn
 
+#: Whether there is a product and what it costs are one question: the answer to either gives both.
+ABOUT_A_PRODUCT = re.compile(r"^(?:tenes|precio) (.+)$")
 ENTRY_FIELDS = frozenset({"decision", "provider", "model", "prompt_tokens", "completion_tokens"})
 DECISION_FIELDS = frozenset({"reply", "intent", "confidence", "cart_operations"})
 
@@ -49,7 +52,8 @@ def shared_form(turn: Turn) -> str | None:
     """The words for which the request may go without session data, the same for all who mean the same; None where the
     message needs its session. One that could not be read is part of a conversation.
     """
-    return common_form(turn.text) if turn.readable else None
+    common = common_form(turn.text) if turn.readable else None
+    return ABOUT_A_PRODUCT.sub(r"tenes \1 y a que precio", common) if common else None
 
 
 def search_all(catalog: Catalog, turns: Iterable[Turn]) -> dict[str, list[dict[str, Any]]]:

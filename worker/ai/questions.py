@@ -67,7 +67,6 @@ _MEAL = r"(?: (?:de|para) (?:cenar|comer|almorzar|la cena|el almuerzo))"
 _AVAILABILITY = (
     (rf"{TO_HAVE} (?P<product>.+?) (?:y )?{_ONLY_PRICE}", "tenes {product} y precio"),
     (rf"{TO_HAVE} (?P<product>.+)", "tenes {product}"),
-    (r"no tendr(?:as|an|ias?|ian) (?P<product>.+)", "{0}"),
     (rf"{TO_HAVE} (?:productos|articulos|alimentos|algo) {_DIET}", "{0}"),
     (r"(?P<grocery>.+?) (?:tenes|tienes|tienen|hay|venden)", "tenes {grocery}"),
 )

@@ -148,7 +148,7 @@ _METHODS = rf"{METHOD}(?:(?: y| o| e| u)? {METHOD})*"
 _PAYMENT = either(
     rf"""
     (?:(?:que|cuales son (?:los|las)|con que) )?(?:medios|formas|metodos) de pago(?: (?:{HAVE}|aceptan|reciben|toman))?
-    (?:aceptan|reciben|toman|trabajan con|tienen|cobran con|manejan|hay) (?:pagos? (?:con|por|en) )?{_METHODS}
+    (?:aceptan|reciben|toman|trabajan con|tienen|cobran con|manejan) (?:pagos? (?:con|por|en) )?{_METHODS}
     (?:con )?que tarjetas (?:aceptan|reciben|toman|trabajan)|como se paga
     (?:se puede|se podria|es posible) (?:pagar|abonar) (?:(?:con|en|por|mediante) )?{_METHODS}
     (?:tienen|hay|hacen|aceptan) cuotas(?: sin interes)?|(?:hacen|emiten|dan) factura(?: [abc])?

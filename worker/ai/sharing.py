@@ -11,6 +11,8 @@ from worker.ai.language import normalised
 from worker.ai.questions import OPEN_QUESTIONS
 from worker.ai.shapes import FORMAL, NOW, SMALL_TALK, asked, is_fact
 
+#: Whoever writes more tells of himself.
+MAX_CHARS = 160
 #: What may stand in an open place, by the name of its group.
 CHECKS = {
     "product": naming.names_product,
@@ -30,7 +32,7 @@ def common_form(text: str) -> str | None:
     tienen leche" are both "tenes leche".
     """
     stripped = text.strip()
-    if "\n" in stripped:
+    if "\n" in stripped or len(stripped) > MAX_CHARS:
         return None
     plain = normalised(stripped)
     if SMALL_TALK.fullmatch(plain):

@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Engine
 
 from db import queries, retry
-from worker.ai.language import normalised
 from worker.cache import CATEGORIES, PRODUCT_SEARCH, Cache
+from worker.catalog.terms import search_terms
+
+__all__ = ["Catalog", "distinct", "search_terms"]
 
 MAX_RESULTS = 5
-MAX_TERMS = 5
-MAX_WORDS = 8
-#: What people say around the name of a product.
-SMALL_WORDS = frozenset(
-    """
-    a agrega agregame agregar al algo algun alguna ando buen buena buenas buenos buscando busco cambia carrito
-    cinco como compara comparar con conviene cual cuales cuanto cuantos cuatro cuesta cuestan dame de del dia
-    dias diez diferencia dos el ella en entre es esa ese eso esta estan este favor gracias hay hola la las le
-    les lo los mandame me mejor mi mis necesito no noches nueve o ocho para pedido pero pesos poneme por porfa
-    precio precios q que queria quiero quita quitame recomendas recomienda saca sacame sale salen se sea seis si
-    siete sin son su sumame tardes te tendran tendras tenes tengo tiene tienen tres un una unas uno unos vale
-    valen vende venden xfa y ya
-    """.split()  # noqa: SIM905  a list of words reads best as words
-)
-#: A comma between digits belongs to a number ("1,5 l").
-SEPARATORS = re.compile(r"\n|(?<!\d),|,(?!\d)|;| y | o | con | entre ")
-
-
-def search_terms(text: str) -> tuple[str, ...]:
-    """What a message seems to ask for: at most 5 normalised terms, in order; nothing for small talk."""
-    terms = (_term(part) for part in SEPARATORS.split(text.lower()))
-    return tuple(dict.fromkeys(term for term in terms if term))[:MAX_TERMS]
-
-
-def _term(part: str) -> str:
-    words = [word for word in normalised(part).split() if word not in SMALL_WORDS]
-    return " ".join(words[:MAX_WORDS]) if any(len(word) > 2 and not word[0].isdigit() for word in words) else ""
 
 
 class Catalog:

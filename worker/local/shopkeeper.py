@@ -228,7 +228,10 @@ _NUMBER = rf"(\d{{1,2}}|{'|'.join(PLACES)}|{COUNT_WORDS})"
 _TABLE: tuple[tuple[str, Callable[[Ask], Said | None]], ...] = (
     (r"\b(persona|humano|asesor\w*|operador\w*|representante|encargad[oa]|alguien|reclamo|queja)\b", _person),
     (r"\b(vaci\w+ .*carrito|borra\w* todo|cancel\w+|empezar de nuevo)\b", _clear),
-    (r"\b(ver|mostra\w*|tengo|hay|como va)\b.*\bcarrito\b|^(mi |el )?carrito$|\bcuanto (llevo|va|es el total)", _view),
+    (
+        r"\b(ver|mostra\w*|tengo|hay|como va)\b.*\bcarrito\b|^(mi |el )?carrito$|\bcuanto (llevo|va|es el total)\b",
+        _view,
+    ),
     (r"^(si+|sip|dale|ok|okey|bueno|claro|de una|perfecto)( (si|dale|confirm\w+|por favor|gracias))*$", _yes),
     (r"^(no|nop|nono)( (gracias|por ahora|nada|mas|todavia|quiero|necesito))*$", _no),
     (r"\b(pagar|finaliz\w+|termin\w+|(hacer|cerrar|confirm\w+) .*pedido|eso es todo)\b|^(confirm\w+|listo)", _checkout),
