@@ -116,9 +116,7 @@ COURTESIES = [
     "ay",
     "si",
 ]
-typed_text = st.lists(st.sampled_from([*WORDS, *COURTESIES, "+", "n°", "½", "AAA", "siii", "🚫", ":)"])).map(
-    " ".join
-)
+typed_text = st.lists(st.sampled_from([*WORDS, *COURTESIES, "+", "n°", "½", "AAA", "siii", "🚫", ":)"])).map(" ".join)
 
 NUMBERS = st.one_of(
     st.integers(0, 3000).map(str),
