@@ -81,7 +81,7 @@ class Category(Base):
 
 
 class Product(Base):
-    """Something the shop sells; `search` is what full-text search looks at (accents folded, Spanish stems)."""
+    """Something the shop sells; `search` is what full-text search looks at (`product_vector_v1.sql`)."""
 
     __tablename__ = "products"
     __table_args__ = (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import quantiles
 from typing import Any, Final
 
 from benchmarks.replay import MESSAGE_ID, Replay
 from benchmarks.verdict import (
     Answer,
+    PriceList,
     Replied,
     hits_offline,
     meaning_key,
@@ -60,9 +61,7 @@ def fates(connection: Connection, message_ids: Sequence[str]) -> list[Json]:
     return [dict(row) for row in connection.execute(FATES, {"ids": list(message_ids)}).mappings()]
 
 
-def measure(
-    connection: Connection, messages: Sequence[Message], replay: Replay, prices: Mapping[str, Collection[str]]
-) -> Json:
+def measure(connection: Connection, messages: Sequence[Message], replay: Replay, sold: PriceList) -> Json:
     """All figures as they stand in economy.json: rates in percent, times in milliseconds, money in US dollars."""
     replies = _replied(connection, messages, replay)
     sources = Counter(reply.answer.source for reply in replies)
@@ -73,7 +72,7 @@ def measure(
         "cost_share_of_baseline": percent(costs["total_usd"], costs["baseline_usd"]),
         "fallback_rate": percent(sources["fallback"], len(messages)),
         "left_to_a_person": len(messages) - len(replies),
-        **_wrong(replies, prices),
+        **_wrong(replies, sold),
         "seed_method": _offline(messages),
         "meaning_known_hit_rate": percent(len(hits_offline(messages, meaning_key)), len(messages)),
         "by_kind": _by_kind(messages, replies),
@@ -97,8 +96,8 @@ def _replied(connection: Connection, messages: Sequence[Message], replay: Replay
     return found
 
 
-def _wrong(replies: Sequence[Replied], prices: Mapping[str, Collection[str]]) -> Json:
-    found = wrong_answers(replies, prices)
+def _wrong(replies: Sequence[Replied], sold: PriceList) -> Json:
+    found = wrong_answers(replies, sold)
     examples = [{"asked": r.message.text, "told": r.answer.text, "wrong": reason} for r, reason in found[:EXAMPLES]]
     return {
         "wrong_answers": len(found),

@@ -38,6 +38,16 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceList:
+    """What the shop sells, by name as replies name it: prices as replies write them (products of one name may have
+    several), and sections, in words.
+    """
+
+    prices: Mapping[str, Collection[str]]
+    sections: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Replied:
     """A message, its answer, and the id of the session of who wrote it."""
 
@@ -59,11 +69,8 @@ def same_question(asked: Message, made_for: Message) -> bool:
     return same_things and asked.about == made_for.about
 
 
-def wrong(replied: Replied, made_for: Message, prices: Mapping[str, Collection[str]]) -> str | None:
-    """What is wrong with an answer, None where nothing is. made_for: the message that a model was asked for it.
-    prices: the shop's products by name, as replies name them, each with its price as replies write it (products of
-    one name may have several).
-    """
+def wrong(replied: Replied, made_for: Message, sold: PriceList) -> str | None:
+    """What is wrong with an answer, None where nothing is. made_for: the message that a model was asked for it."""
     message, answer = replied.message, replied.answer
     if answer.to != message.customer:
         return "sent to another customer"
@@ -77,23 +84,23 @@ def wrong(replied: Replied, made_for: Message, prices: Mapping[str, Collection[s
         return "made without the session it depends on"
     if not same_question(message, made_for):
         return "made for another question"
-    return untrue(message, answer.text, prices)
+    return untrue(message, answer.text, sold)
 
 
-def untrue(message: Message, text: str, prices: Mapping[str, Collection[str]]) -> str | None:
+def untrue(message: Message, text: str, sold: PriceList) -> str | None:
     """Whether a reply's list of products is false, or has nothing to do with a question that was typed without slip."""
     listed: list[tuple[str, str]] = LISTED.findall(text)
-    if any(price not in prices.get(name, ()) for name, price in listed):
+    if any(price not in sold.prices.get(name, ()) for name, price in listed):
         return "names a product or a price the shop does not have"
     clear = message.kind == "product" and message.typed == message.topics
-    if clear and listed and not any(about(message, name) for name, _ in listed):
+    if clear and listed and not any(about(message, f"{name} {sold.sections[name]}") for name, _ in listed):
         return "names products nobody asked for"
     return None
 
 
-def about(message: Message, name: str) -> bool:
-    """Whether a product's name shares a word with what the message asks about."""
-    words = {stem(word) for word in as_read(name).split()}
+def about(message: Message, words_of_product: str) -> bool:
+    """Whether a product's name or section shares a word with what the message asks about."""
+    words = {stem(word) for word in as_read(words_of_product).split()}
     wanted = [word for topic in message.topics for word in topic.split()]
     return any(word in words or _begins_alike(word, words) for word in wanted)
 
@@ -102,16 +109,18 @@ def _begins_alike(word: str, words: Iterable[str]) -> bool:
     return len(word) >= SAME_BEGINNING and any(other[:SAME_BEGINNING] == word[:SAME_BEGINNING] for other in words)
 
 
-def price_list(products: Iterable[Mapping[str, Any]]) -> dict[str, set[str]]:
-    """Prices by name for `wrong`, from rows with name, brand, format, price and currency."""
+def price_list(products: Iterable[Mapping[str, Any]]) -> PriceList:
+    """From rows with name, brand, format, category, price and currency."""
     prices: dict[str, set[str]] = {}
+    sections: dict[str, str] = {}
     for product in products:
         name = " ".join(filter(None, (product["name"], product["brand"], product["format"])))
         prices.setdefault(name, set()).add(money(Decimal(product["price"]), product["currency"]))
-    return prices
+        sections[name] = f"{sections.get(name, '')} {product['category']}"
+    return PriceList(prices, sections)
 
 
-def wrong_answers(replies: Sequence[Replied], prices: Mapping[str, Collection[str]]) -> list[tuple[Replied, str]]:
+def wrong_answers(replies: Sequence[Replied], sold: PriceList) -> list[tuple[Replied, str]]:
     """The wrong answers with what is wrong. An answer was made for the message that a model was asked for: of those
     that bear its mark, the one that did not come from the cache. Where there is none any of them will do: they must
     all be one question.
@@ -121,7 +130,7 @@ def wrong_answers(replies: Sequence[Replied], prices: Mapping[str, Collection[st
     judged = []
     for reply in replies:
         origin = reply.message if reply.answer.source == "ai" else made_for[reply.answer.facts]
-        judged.append((reply, wrong(reply, origin, prices)))
+        judged.append((reply, wrong(reply, origin, sold)))
     return [(reply, reason) for reply, reason in judged if reason is not None]
 
 

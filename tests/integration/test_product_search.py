@@ -136,6 +136,26 @@ def test_a_category_is_searched_by_its_name(demo: list[Json], engine: Engine, me
     assert [row["category"] for row in search(engine, [term])[term]] == ["Limpieza"] * 5
 
 
+@pytest.mark.parametrize(
+    "alike",
+    ["luz luces", "dulce dulces", "pan panes", "jabon jabones", "rallado rallada ralladas", "kiwi kiwis", "uva uvas"],
+)
+def test_number_and_gender_make_no_difference(connection: Connection, alike: str) -> None:
+    """Whatever the plural ends in."""
+    assert len({stem(connection, word) for word in alike.split()}) == 1
+
+
+@pytest.mark.parametrize("different", ["bebe bebida", "coca cocido", "higo higado", "sal sala", "gas gasa", "pan pana"])
+def test_words_that_only_begin_alike_are_different(connection: Connection, different: str) -> None:
+    """Or else who wants milk for a baby gets drinks."""
+    assert len({stem(connection, word) for word in different.split()}) == 2
+
+
+def stem(connection: Connection, word: str) -> str:
+    """What a product is indexed under for the word."""
+    return str(connection.execute(text("select word_stem(:word)"), {"word": word}).scalar_one())
+
+
 def test_without_is_not_with(connection: Connection) -> None:
     """Who wants it without something does not get it with it first, and the other way round."""
     queries.put_products(

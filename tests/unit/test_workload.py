@@ -35,10 +35,11 @@ MILK: dict[str, Any] = {
     "name": "Leche entera",
     "brand": "Nubelinda",
     "format": "1 L",
+    "category": "Lácteos",
     "price": "1850.00",
     "currency": "ARS",
 }
-PRICES = price_list([MILK, MILK | {"name": "Leche descremada", "price": "1890.00"}])
+SOLD = price_list([MILK, MILK | {"name": "Leche descremada", "price": "1890.00"}])
 LISTED = "Esto tenemos:\n1. Leche entera Nubelinda 1 L: $ 1.850,00 (quedan pocas)\n¿Cuántas querés?"
 SESSION = "session-of-ana"
 
@@ -219,8 +220,8 @@ def test_nothing_is_wrong_with_a_right_answer() -> None:
     """From a model, from the cache, with the own session or none; a fallback is none at all."""
     for right in (answered(TENES), answered(PRECIO, source="cache"), answered(YES, session=SESSION)):
         origin = TENES if right.message.kind == "product" else right.message
-        assert wrong(right, origin, PRICES) is None
-    assert wrong(answered(TENES, "Perdón ...", "fallback", facts=None), TENES, PRICES) is None
+        assert wrong(right, origin, SOLD) is None
+    assert wrong(answered(TENES, "Perdón ...", "fallback", facts=None), TENES, SOLD) is None
 
 
 @pytest.mark.parametrize(
@@ -238,28 +239,30 @@ def test_nothing_is_wrong_with_a_right_answer() -> None:
 )
 def test_a_wrong_answer_is_found(given: Replied, made_for: Message, reason: str) -> None:
     """Each way in which an answer can be wrong has its name."""
-    assert wrong(given, made_for, PRICES) == reason
+    assert wrong(given, made_for, SOLD) == reason
 
 
 def test_a_reply_to_somebody_else_is_wrong() -> None:
     """Whatever stands in it."""
     strayed = replace(answered(TENES), answer=replace(answered(TENES).answer, to="bruno"))
-    assert wrong(strayed, TENES, PRICES) == "sent to another customer"
+    assert wrong(strayed, TENES, SOLD) == "sent to another customer"
 
 
 def test_an_answer_is_traced_to_the_message_a_model_was_asked_for() -> None:
     """By its mark, wherever that message stands in the order."""
     fair = [answered(PRECIO, source="cache"), answered(TENES), answered(YES, facts="g", session=SESSION)]
-    assert wrong_answers(fair, PRICES) == []
+    assert wrong_answers(fair, SOLD) == []
     strange = answered(BREAD, "No tenemos.", source="cache")
     for replies in ([strange, *fair], [*fair, strange]):
-        assert wrong_answers(replies, PRICES) == [(strange, "made for another question")]
+        assert wrong_answers(replies, SOLD) == [(strange, "made for another question")]
 
 
 def test_one_product_asked_for_is_enough() -> None:
-    """A search may bring more than was asked for."""
+    """A search may bring more than was asked for, and a section is asked for like a product."""
     more = LISTED.replace("¿", "2. Leche descremada Nubelinda 1 L: $ 1.890,00\n¿")
-    assert untrue(asks(9, "hay entera?", "entera"), more, PRICES) is None
+    assert untrue(asks(9, "hay entera?", "entera"), more, SOLD) is None
+    assert untrue(asks(9, "tienen lácteos?", "lacteo"), more, SOLD) is None
+    assert untrue(asks(9, "tienen yerba?", "yerba"), more, SOLD) == "names products nobody asked for"
 
 
 def test_the_seeds_own_key_gives_wrong_answers(workload: tuple[Message, ...]) -> None:
