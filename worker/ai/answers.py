@@ -26,16 +26,16 @@ FIGURE = re.compile(r"\d+(?:[.,/]\d+)?(?:[a-z]{2})?")
 REACTION = re.compile(
     either(
         """
-        (?:si|no) quiero|(?:y )?(?:como|cual|cuales|que|cuando|donde|quien|por que)|(?:a?(?:ja|je|ji|ha){2,}[jh]? ?)+
+        (?:si|no) quiero|(?:y )?(?:como|cual|cuales|que|cuando|donde|quien|por que)|(?:a?(?:ja|je|ji|ha){2,}+[jh]? ?)++
         que (?:bueno|bien|lindo|rico|pena|lastima|genio|grande|capo)|me (?:da igual|da lo mismo|parece(?: bien)?)
         """
     )
 )
 _AGREED = r"(?:ah|ok|listo|perfecto|genial|dale|bueno|joya|buenisimo|excelente|vale|ya|super|barbaro)"
 _INTRODUCTION = r"(?:de nuevo|otra vez|(?:soy|me llamo|te habla|habla) \w+(?: \w+)?)"
-#: Thanks that may also confirm something, and a greeting with a name.
+#: Thanks that may also confirm something, and a greeting with a name. Atomic: one word may be both hello and goodbye.
 CHAT = re.compile(
-    rf"(?:{_AGREED} )*(?:{THANKS}|{BYE})(?: (?:(?:y )?(?:{THANKS}|{BYE}|{GREETING}|{HOW_ARE_YOU})|igual(?:mente)?))*"
+    rf"(?:{_AGREED} )*(?:{THANKS}|{BYE})(?> (?:(?:y )?(?:{THANKS}|{BYE}|{GREETING}|{HOW_ARE_YOU})|igual(?:mente)?)\b)*"
     rf"|{HELLO}(?: {_INTRODUCTION})?"
 )
 #: Small talk need not be known word by word if it begins like this and is short.

@@ -83,8 +83,8 @@ _QUESTION = (
 #: Courtesies and laughter change nothing; an apology or "una consulta" does not where a question follows.
 COURTESY = re.compile(r"\b(?:por favor|che|(?:por|de) casualidad|a?(?:ja|je|ji|ha){2,}[jh]?|x+d+)\b")
 OPENING = re.compile(
-    rf"^({_GREETING})(?:disculp(?:a|e|en|ame|eme)|perdon(?:a|e|en|ame)?"
-    rf"|(?:[tl]es? hago )?una (?:consult|pregunt)(?:a|ita)) (?={_QUESTION}\b|una (?:consult|pregunt))"
+    rf"^({_GREETING})(?:(?:disculp(?:a|e|en|ame|eme)|perdon(?:a|e|en|ame)?"
+    rf"|(?:[tl]es? hago )?una (?:consult|pregunt)(?:a|ita)) )+(?={_QUESTION}\b)"
 )
 
 

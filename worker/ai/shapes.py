@@ -24,7 +24,8 @@ DAYS = either(
     """
 )
 
-# Small talk that confirms nothing: "dale", "ok" and "listo" may confirm an order.
+# Small talk that confirms nothing: "dale", "ok" and "listo" may confirm an order. What repeats is atomic, for a word
+# that can be read in two ways must not be tried in both each time.
 GREETING = either(
     """
     hola|(?:muy )?buenas(?: tardes| noches| dias)?|muy buen dia|buenos dias|buen dia|buena tarde|buena noche
@@ -33,7 +34,7 @@ GREETING = either(
 )
 HOW_ARE_YOU = r"(?:que (?:tal|onda)(?: todo)?|(?:como|que tal) (?:estas?|estan|andas?|andan|te va|les va)(?: hoy)?)"
 _TO_ALL = r"(?:todo bien|espero que (?:estes|esten) bien|como va(?: todo)?|que hay|que se cuenta|a todos|gente|chicos)"
-HELLO = rf"(?:{GREETING}|{HOW_ARE_YOU})(?: (?:{GREETING}|{HOW_ARE_YOU}|{_TO_ALL}))*"
+HELLO = rf"(?:{GREETING}|{HOW_ARE_YOU})(?> (?:{GREETING}|{HOW_ARE_YOU}|{_TO_ALL})\b)*"
 _FOR = r"(?:por (?:todo|la \w+|(?:su|tu) (?:ayuda|atencion|tiempo)|responder|contestar|atenderme))"
 THANKS = either(
     rf"""
@@ -51,7 +52,7 @@ BYE = either(
     buen (?:finde|fin de semana)|buena jornada|buenas noches
     """
 )
-SMALL_TALK = re.compile(rf"{HELLO}|(?:{THANKS}|{BYE})(?: (?:y )?(?:{THANKS}|{BYE}))*")
+SMALL_TALK = re.compile(rf"{HELLO}|(?:{THANKS}|{BYE})(?> (?:y )?(?:{THANKS}|{BYE})\b)*")
 
 # What is said around a question and changes nothing in it.
 VOCATIVE = either(
@@ -79,10 +80,10 @@ COURTESY = either(
     (?:vos|ustedes|uds|usted|aca|aqui|ahi|en el super|en la tienda)(?= (?:ten|tien|hay|vend|manej|hac|acept))
     """
 )
-LEAD_IN = re.compile(rf"^(?:(?:{GREETING}|{HOW_ARE_YOU}|{VOCATIVE}|{COURTESY}|todo bien) )+")
+LEAD_IN = re.compile(rf"^(?>(?:{GREETING}|{HOW_ARE_YOU}|{VOCATIVE}|{COURTESY}|todo bien) )+")
 TAIL = re.compile(
-    rf"(?: (?:{THANKS}|desde ya|de antemano|saludos|aca|aqui|(?:por )?ahi|en (?:el|la|su) {SHOP}"
-    r"|amig[oa]|bro|jefe|caser[oa]))+$"
+    rf"(?> (?:{THANKS}|desde ya|de antemano|saludos|aca|aqui|(?:por )?ahi|en (?:el|la|su) {SHOP}"
+    r"|amig[oa]|bro|jefe|caser[oa])\b)+$"
 )
 #: To one person, "tiene" asks a shopkeeper; without an address it may ask what a product contains.
 FORMAL = re.compile(
