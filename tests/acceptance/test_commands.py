@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from worker.local.demo import ISOLATED, KEYS
+from worker.local.servers import embedded_servers
 from worker.local.simulator import Simulator
 
 CHASQUI = (sys.executable, "-m", "worker")
@@ -71,13 +72,18 @@ def up(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
             text=True,
         )
         assert process.stdout is not None
-        with process, process.stdout:
-            for line in process.stdout:
-                if "is ready" in line:
-                    break
-            yield process
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
+        try:
+            with process, process.stdout:
+                for line in process.stdout:
+                    if "is ready" in line:
+                        break
+                yield process
+                if process.poll() is None:
+                    process.send_signal(signal.SIGINT)
+        finally:
+            # A killed `up` leaves its servers to the next user, and an interrupted test has none.
+            with embedded_servers(tmp_path / ".chasqui"):
+                pass
 
 
 def test_up_send_enqueue_report_and_an_end_without_traces(up: subprocess.Popen[str], tmp_path: Path) -> None:
