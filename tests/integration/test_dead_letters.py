@@ -1,0 +1,37 @@
+"""A message that was started five times and never ended: a dead letter, one apology, and the next one goes on."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import redis
+from factories import ANA, accept, expire_leases, inbound, rows
+from sqlalchemy import Connection
+
+from worker.services import build
+from worker.settings import Settings
+from worker.sweep import MAX_ATTEMPTS, Sweep
+
+
+def test_the_fifth_attempt_was_the_last(
+    connection: Connection, redis_client: redis.Redis, settings_here: Settings
+) -> None:
+    """Four attempts bring a fifth; five bring the dead letter, whose apology answers no message."""
+    services = build(settings_here)
+    started: list[dict[str, Any]] = []
+    sweep = Sweep(services, started.extend)
+    accept(connection, inbound("m1"), inbound("m2"))
+    for attempts in (MAX_ATTEMPTS - 1, MAX_ATTEMPTS):
+        connection.exec_driver_sql("update messages set attempts = %s where message_id = 'm1'", (attempts,))
+        expire_leases(connection, ANA)
+        sweep.once(connection)
+        sweep.once(connection)
+    assert [[m["message_id"] for m in turn["messages"]] for turn in started] == [["m1"], ["m2"]]
+    assert [turn["swept"] for turn in started] == [True, False]
+    states = {row["message_id"]: row["state"] for row in rows(connection, "select message_id, state from messages")}
+    assert states == {"m1": "dead", "m2": "accepted"}
+    replies = [json.loads(fields[b"payload"]) for _, fields in redis_client.xrange("whatsapp:outbound")]
+    assert [(reply["source"], reply["in_reply_to"], reply["to"]) for reply in replies] == [("canned", [], ANA)]
+    services.engine.dispose()
+    services.redis.close()
