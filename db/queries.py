@@ -47,6 +47,7 @@ SEARCH_PRODUCTS = text(
     "select term, p.* from unnest(cast(:terms as text[])) term cross join lateral search_products(term, :max_results) p"
 )
 CATEGORIES = text("select name from categories order by position, name")
+PRODUCT_NAMES = text("select distinct name from products where active")
 PUT_CATEGORIES = text(
     "insert into categories (name) select distinct unnest(cast(:names as text[])) order by 1 on conflict do nothing"
 )
@@ -151,6 +152,11 @@ def search_products(connection: Connection, terms: Iterable[str], max_results: i
 def categories(connection: Connection) -> list[str]:
     """Names of the categories in the shop's order."""
     return list(connection.execute(CATEGORIES).scalars())
+
+
+def product_names(connection: Connection) -> list[str]:
+    """Names of all active products."""
+    return list(connection.execute(PRODUCT_NAMES).scalars())
 
 
 def put_products(connection: Connection, rows: list[Json]) -> None:

@@ -80,12 +80,19 @@ class Cache:
         self._counts: Counter[str] = Counter()
         self._lock = Lock()
 
-    def get_many(self, layer: Key, names: Sequence[str]) -> dict[str, Any]:
+    def get_many(self, layer: Key, names: Sequence[str], *, keep: bool = False) -> dict[str, Any]:
         """The values found, by name, in one round trip; a value that is not a JSON object, or an empty one, counts as
-        absent."""
+        absent. keep: what is found lives on for the layer's whole time to live, so that what is in use stays.
+        """
         if not names:
             return {}
-        answers = self._execute(lambda pipeline: pipeline.mget([layer.key(name) for name in names]), layer)
+
+        def load(pipeline: Any) -> None:
+            pipeline.mget([layer.key(name) for name in names])
+            for name in names if keep else ():
+                pipeline.expire(layer.key(name), layer.ttl_s)
+
+        answers = self._execute(load, layer)
         decoded = {name: _decoded(raw) for name, raw in zip(names, answers or (), strict=False)}
         found = {name: value for name, value in decoded.items() if value}
         with self._lock:

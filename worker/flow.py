@@ -137,9 +137,10 @@ def plan(services: Services, turns: Batch) -> list[Turn]:
     if not turns:
         return []
     categories = services.catalog.categories(max(turn.catalog_version for turn in turns))
-    found = planning.search_all(services.catalog, turns)
+    goods = services.catalog.goods()
+    found = planning.search_all(services.catalog, turns, goods)
     shop = services.settings.shop_name
-    return each(services, turns, lambda turn: planning.with_plan(turn, shop, categories, found))
+    return each(services, turns, lambda turn: planning.with_plan(turn, shop, categories, found, goods))
 
 
 def hand_over(services: Services, missed: Batch) -> list[Turn]:

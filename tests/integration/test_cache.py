@@ -84,6 +84,19 @@ def test_many_names_are_one_round_trip(cache: Cache, redis_client: redis.Redis) 
     assert counts(redis_client) == {"session:hits": 50, "session:misses": 1}
 
 
+def test_what_is_in_use_is_kept(cache: Cache, redis_client: redis.Redis) -> None:
+    """A look that keeps gives what it finds the whole time to live again, in the same round trip; another does not."""
+    cache.set_many(AI_RESPONSE, {"a": VALUE, "b": VALUE})
+    for name in "ab":
+        redis_client.expire(AI_RESPONSE.key(name), 60)
+    assert round_trips(redis_client, lambda: cache.get_many(AI_RESPONSE, ["a", "gone"], keep=True)) == 1
+    cache.get_many(AI_RESPONSE, ["b"])
+    left_s = [redis_client.ttl(AI_RESPONSE.key(name)) for name in ("a", "b", "gone")]
+    assert AI_RESPONSE.ttl_s and AI_RESPONSE.ttl_s - 60 < left_s[0] <= AI_RESPONSE.ttl_s
+    assert left_s[1] <= 60
+    assert left_s[2] == -2
+
+
 def test_nothing_asked_is_no_round_trip(cache: Cache, redis_client: redis.Redis) -> None:
     """An empty batch costs nothing."""
     assert round_trips(redis_client, lambda: cache.get_many(SESSION, [])) == 0

@@ -206,6 +206,25 @@ def counted_statements(engine: Engine) -> Iterator[list[str]]:
     event.remove(engine, "before_cursor_execute", note)
 
 
+def test_what_is_sold_is_learnt_anew_every_five_minutes(
+    servers: Servers, engine: Engine, redis_client: redis.Redis
+) -> None:
+    """From active products and sections; in between without a statement."""
+    now = [0.0]
+    catalog = Catalog(engine, Cache(redis_client), lambda: now[0])
+    row = {**read_products(CATALOG)[0], "sku": "z-1", "category": "Cosas raras"}
+    imported(servers, [row | {"name": "Zarajo manchego"}])
+    assert {"zarajo"} <= catalog.goods().names
+    assert "cosas raras" in catalog.goods().sections
+    imported(servers, [row | {"name": "Humusito de garbanzo"}])
+    now[0] += 299
+    with counted_statements(engine) as statements:
+        assert "humusito" not in catalog.goods().names
+        assert statements == []
+        now[0] += 1
+        assert "humusito" in catalog.goods().names
+
+
 def test_a_batch_of_searches_is_one_round_trip(servers: Servers, engine: Engine, redis_client: redis.Redis) -> None:
     """32 searches over 5,000 products take one statement, misspelt ones included; none while the cache holds them; one
     again for those whose entry is of an older catalogue.

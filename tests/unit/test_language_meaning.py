@@ -72,16 +72,30 @@ DIFFERENT = [
 
 #: Many ways to ask one thing have one form for all customers.
 COMMON = [
-    ("tenes leche", ["Hola! hay leche?", "me decís si tienen leche", "leche tenes?", "Buenas, venden leche? gracias"]),
     (
-        "precio leche entera",
+        "tenes leche y a que precio",
+        ["Hola! hay leche?", "me decís si tienen leche", "leche tenes?", "Buenas, venden leche? gracias"],
+    ),
+    (
+        "tenes leche entera y a que precio",
         ["cuanto sale la leche entera", "precio de la leche entera", "a cuanto está la leche entera?"],
     ),
     (
-        "precio pan",
+        "tenes pan y a que precio",
         ["me pasás el precio del pan?", "pan precio", "q precio tiene el pan", "hola cuánto cuesta el pan??"],
     ),
-    ("tenes vino tinto y precio", ["tenés vino tinto? cuánto sale?", "hay vino tinto y a cuanto"]),
+    (
+        "compara leche con queso",
+        ["qué conviene más, queso o leche?", "comparame la leche con el queso", "que sale menos leche o queso"],
+    ),
+    (
+        "que arroz me recomendas",
+        ["cuál es el mejor arroz?", "me recomendás arroz", "qué arroz es mejor?", "que arroz me conviene"],
+    ),
+    ("que arroz es mas barato", ["qué arroz me conviene por precio?", "que arroz es el mas economico"]),
+    ("receta con arroz", ["qué puedo cocinar con arroz?", "me pasás una receta con arroz?"]),
+    ("tenes algo para desayuno", ["tenés algo para el desayuno?", "me recomendás algo para el desayuno"]),
+    ("tenes vino tinto y a que precio", ["tenés vino tinto? cuánto sale?", "hay vino tinto y a cuanto"]),
 ]
 WORDS = [
     "leche",
@@ -232,10 +246,18 @@ def test_a_common_form_can_be_asked_itself(form: str) -> None:
 
 def test_questions_of_different_products_have_different_common_forms() -> None:
     """Size, quality, "con", "sin" and what is asked of it all count."""
-    asked = [f"{question} {product}" for question in ("tenes", "precio") for product in PRODUCTS]
+    asked = [
+        form.format(product) for form in ("tenes {}", "que {} me recomendas", "receta con {}") for product in PRODUCTS
+    ]
     forms = Counter(common_form(text) for text in asked)
     assert None not in forms
     assert max(forms.values()) == 1
+
+
+def test_a_comparison_is_the_same_in_either_order_only_of_whole_names() -> None:
+    """ "Descremada" behind "leche entera" leans on it, and could not stand before it."""
+    assert common_form("que es mejor, leche o queso") == common_form("que es mejor, queso o leche")
+    assert common_form("que es mejor, leche entera o descremada") == "compara leche entera con descremada"
 
 
 PRODUCTS = [

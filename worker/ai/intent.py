@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from worker.ai.answers import CHAT, is_answer, is_chat
+from worker.ai.groceries import GROCERIES
 from worker.ai.language import normalised
 from worker.ai.naming import is_on_sale
 from worker.ai.shapes import MENU, NOW, asked, is_fact
@@ -73,7 +74,7 @@ def _of_topics(plain: str, question: str) -> str:
         return INTENTS[found[0]]
     if BROWSE.search(NOW.sub("", question)):
         return "browse_category"
-    if found or is_on_sale(question) or plain.startswith("y "):
+    if found or is_on_sale(question, GROCERIES) or plain.startswith("y "):
         return "search_product"
     return "greeting" if is_chat(plain) else "unknown"
 

@@ -41,7 +41,9 @@ _SPELLINGS = """
     tambien tmb tmbn tbn tb
     bueno bno
     bien bn
-    hola hla holis holi holaa
+    hola hla holis holi holaa hoa hloa hoal hoola holla hhola
+    menu meu mnu mneu meun mennu
+    chau chua cahu chhau chaau
     buenas wenas bnas bns buenass
     dias diass
     tardes tardess

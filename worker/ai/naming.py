@@ -1,11 +1,13 @@
-"""Whether a few words name a product (or a place) without leaning on anything said before. Pure thought."""
+"""Whether a few words name a product (or a place) without leaning on anything said before. Pure thought.
+
+`sold` are the words that are trusted to begin the name of something sold here (`worker.ai.goods.Goods.names`).
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-from worker.ai.groceries import GROCERIES
 from worker.ai.vocabulary import (
     FLAVOURS,
     FORMLESS,
@@ -18,6 +20,8 @@ from worker.ai.vocabulary import (
     QUALITIES,
     SECTIONS,
 )
+
+Words = frozenset[str]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -47,54 +51,57 @@ def without_article(what: str) -> str:
     return rest if first in ARTICLES else what
 
 
-def names_product(what: str) -> bool:
+def names_product(what: str, sold: Words) -> bool:
     """Whether the words name one product, or two with "o" between them; normalised text in."""
     first, *others = what.split(" o ")
-    return _names(first.split()) and all(_names(other.split()) or _qualifies(other.split()) for other in others)
+    return _names(first.split(), sold) and all(
+        _names(other.split(), sold) or _qualifies(other.split()) for other in others
+    )
 
 
-def names_products(what: str) -> bool:
+def names_products(what: str, sold: Words) -> bool:
     """The same, and "y" may stand between them: for a list that is complete in itself."""
-    return all(names_product(part) for part in what.split(" y "))
+    return all(names_product(part, sold) for part in what.split(" y "))
 
 
-def completes(what: str) -> bool:
+def completes(what: str, sold: Words) -> bool:
     """Whether the words can be the second half of a comparison whose first half named a product."""
     words = what.split()
     elliptic = len(words) > 2 and words[0] in DEFINITE and words[1] in {"de", "en", "con", "sin"}
     named = words[2:] if elliptic else words
-    return _names(named) or _qualifies(named) or (elliptic and _stands_alone(named))
+    return _names(named, sold) or _qualifies(named) or (elliptic and _stands_alone(named, sold))
 
 
-def is_grocery(what: str) -> bool:
+def is_grocery(what: str, sold: Words) -> bool:
     """Whether the words name a product that begins with a word known to be sold here."""
     words = _without_count(what.split())
-    return bool(words) and _is_any(words[0], GROCERIES) and names_product(what)
+    return bool(words) and _is_any(words[0], sold) and names_product(what, sold)
 
 
-def is_on_sale(what: str) -> bool:
+def is_on_sale(what: str, sold: Words) -> bool:
     """Whether the words name a known product or a part of the shop."""
     words = _without_count(what.split())
-    return bool(words) and (_is_any(words[0], GROCERIES) or words[0] in SECTIONS) and _stands_alone(words)
+    return bool(words) and (_is_any(words[0], sold) or words[0] in SECTIONS) and _stands_alone(words, sold)
 
 
-def names_place(what: str) -> bool:
+def names_place(what: str, sold: Words) -> bool:
     """Whether the words can be the name of a quarter or a town."""
     words = [word for word in what.split() if word not in CONNECTIVES]
     spelled = bool(words) and all(word.isalpha() for word in words)
-    return spelled and _stands_alone(words) and NOT_A_PLACE.isdisjoint(words)
+    return spelled and _stands_alone(words, sold) and NOT_A_PLACE.isdisjoint(words)
 
 
-def names_use(what: str) -> bool:
+def names_use(what: str, sold: Words) -> bool:
     """Whether the words say what something is for ("la cena", "limpiar vidrios"), and not for whom or when."""
     words = [word for word in what.split() if word not in CONNECTIVES]
     spelled = any(len(word) > 2 and word.isalpha() for word in words)
-    return spelled and _stands_alone(words) and NOT_A_USE.isdisjoint(words)
+    return spelled and _stands_alone(words, sold) and NOT_A_USE.isdisjoint(words)
 
 
-def _names(words: Sequence[str]) -> bool:
+def _names(words: Sequence[str], sold: Words) -> bool:
     named = _without_count(words)
-    return bool(named) and _is_name(words, len(words) - len(named)) and _stands_alone(words) and not _is_cut_off(words)
+    known = bool(named) and _is_name(words, len(words) - len(named), sold)
+    return known and _stands_alone(words, sold) and not _is_cut_off(words)
 
 
 def _qualifies(words: Sequence[str]) -> bool:
@@ -119,7 +126,7 @@ def _without_count(words: Sequence[str]) -> Sequence[str]:
     return words
 
 
-def _is_name(words: Sequence[str], head: int) -> bool:
+def _is_name(words: Sequence[str], head: int, sold: Words) -> bool:
     """Whether the word at this place can name a product. Alone, and behind "la" or "el", which often mean one that was
     shown before, only a word known to be sold here counts.
     """
@@ -128,20 +135,20 @@ def _is_name(words: Sequence[str], head: int) -> bool:
         return behind == ["de"]
     if word in FLAVOURS:
         return bool(behind) or before == ["de"]
-    if _is_any(word, GROCERIES) or _is_any(word, FLAVOURS) or word in SECTIONS or word in NAMES_ALL_THE_SAME:
+    if _is_any(word, sold) or _is_any(word, FLAVOURS) or word in SECTIONS or word in NAMES_ALL_THE_SAME:
         return True
     nameless = any(_is_any(word, kind) for kind in (NAMELESS, QUALITIES, MEASURES)) or FORMLESS.fullmatch(word)
     return len(word) > 2 and bool(behind) and not nameless and DEFINITE.isdisjoint(before)
 
 
-def _stands_alone(words: Sequence[str]) -> bool:
+def _stands_alone(words: Sequence[str], sold: Words) -> bool:
     return (
         len(words) <= MAX_WORDS
         and POINTING.isdisjoint(words)
         and all(WORD.fullmatch(word) for word in words)
-        and not any(LEANING.fullmatch(word) and word not in NOT_LEANING and word not in GROCERIES for word in words)
+        and not any(LEANING.fullmatch(word) and word not in NOT_LEANING and word not in sold for word in words)
     )
 
 
-def _is_any(word: str, words: frozenset[str]) -> bool:
+def _is_any(word: str, words: Words) -> bool:
     return word in words or word.removesuffix("s") in words or word.removesuffix("es") in words

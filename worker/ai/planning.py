@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeGuard
@@ -11,6 +10,7 @@ from typing import Any, TypeGuard
 from worker.ai.answer import Answerer
 from worker.ai.complexity import complexity
 from worker.ai.fallback import handover_decision, unreadable_decision
+from worker.ai.goods import USUAL_GOODS, Goods
 from worker.ai.prompt import cache_key, render
 from worker.ai.sharing import common_form
 from worker.ai.usage import Usage
@@ -20,8 +20,6 @@ from worker.session.session import Session
 from worker.session.takeover import waits_for_person, wants_person, was_told
 from worker.session.turn import SILENT, Outcome, Plan, Turn
 
-#: Whether there is a product and what it costs are one question: the answer to either gives both.
-ABOUT_A_PRODUCT = re.compile(r"^(?:tenes|precio) (.+)$")
 ENTRY_FIELDS = frozenset({"decision", "provider", "model", "prompt_tokens", "completion_tokens"})
 DECISION_FIELDS = frozenset({"reply", "intent", "confidence", "cart_operations"})
 
@@ -40,36 +38,41 @@ def without_model(turn: Turn, now: datetime) -> Turn:
     return turn
 
 
-def terms_of(turn: Turn) -> tuple[str, ...]:
+def terms_of(turn: Turn, goods: Goods) -> tuple[str, ...]:
     """What to search for: what the message names, or else what was last searched for ("the second one")."""
-    common = shared_form(turn)
+    common = shared_form(turn, goods)
     if common is not None:
         return search_terms(common)
     return search_terms(turn.text) or tuple(turn.fetched().context.get("terms", ()))
 
 
-def shared_form(turn: Turn) -> str | None:
+def shared_form(turn: Turn, goods: Goods) -> str | None:
     """The words for which the request may go without session data, the same for all who mean the same; None where the
     message needs its session. One that could not be read is part of a conversation.
     """
-    common = common_form(turn.text) if turn.readable else None
-    return ABOUT_A_PRODUCT.sub(r"tenes \1 y a que precio", common) if common else None
+    return common_form(turn.text, goods) if turn.readable else None
 
 
-def search_all(catalog: Catalog, turns: Iterable[Turn]) -> dict[str, list[dict[str, Any]]]:
+def search_all(catalog: Catalog, turns: Iterable[Turn], goods: Goods) -> dict[str, list[dict[str, Any]]]:
     """The products of all terms of a batch, each searched once, at the newest catalogue version any turn has seen."""
     wanted: dict[str, int] = {}
     for turn in turns:
-        for term in terms_of(turn):
+        for term in terms_of(turn, goods):
             wanted[term] = max(wanted.get(term, 0), turn.catalog_version)
     return catalog.search(wanted)
 
 
-def with_plan(turn: Turn, shop: str, categories: Sequence[str], found: dict[str, list[dict[str, Any]]]) -> Turn:
-    """The turn with its rendered request and cache key."""
-    common = shared_form(turn)
+def with_plan(
+    turn: Turn,
+    shop: str,
+    categories: Sequence[str],
+    found: Mapping[str, list[dict[str, Any]]],
+    goods: Goods = USUAL_GOODS,
+) -> Turn:
+    """The turn with its rendered request and cache key. goods: what is sold here."""
+    common = shared_form(turn, goods)
     session: Session | None = turn.fetched() if common is None else None
-    terms = terms_of(turn)
+    terms = terms_of(turn, goods)
     products = distinct(product for term in terms for product in found[term])
     request = render(shop, turn.transcript if common is None else common, categories, products, session)
     plan = Plan(
@@ -85,8 +88,10 @@ def with_plan(turn: Turn, shop: str, categories: Sequence[str], found: dict[str,
 
 
 def from_cache(turns: Sequence[Turn], cache: Cache, answerer: Answerer) -> list[Turn]:
-    """The turns, with their outcome where the reply cache holds one."""
-    found = cache.get_many(AI_RESPONSE, list(dict.fromkeys(turn.planned().key for turn in turns)))
+    """The turns, with their outcome where the reply cache holds one. What is asked at least once a day stays in it: its
+    key names every fact it was made from, so it is as true as on its first day.
+    """
+    found = cache.get_many(AI_RESPONSE, list(dict.fromkeys(turn.planned().key for turn in turns)), keep=True)
     usable = {key: entry for key, entry in found.items() if is_entry(entry)}
     return [
         replace(turn, outcome=cached_outcome(usable[turn.planned().key], answerer))

@@ -43,6 +43,7 @@ _ONLY_PRICE = either(
     (?:a )?que precio(?: {_COST})?|precio|que (?:salen?|cuestan?|valen?)
     """
 )
+_LESS = r"(?:barat|economic)\w+"
 _CHEAP = r"(?:barat|economic|rendidor|san|saludabl|ric|fresc|livian|suav|fuert|dulc)\w+"
 _ADVISE = r"(?:(?:me |nos )?(?:recomend|recomiend|aconsej|suger|sugier)\w+)"
 _DIET = either(
@@ -64,15 +65,17 @@ _DINERS = r"(?:(?:para|por|x) \w+ (?:personas?|invitados|comensales|adultos|chic
 _NEED = r"(?:calculo|calculan|necesito|compro|hago|llevo|se calcula|hace falta|hay que (?:calcular|comprar))"
 _MEAL = r"(?: (?:de|para) (?:cenar|comer|almorzar|la cena|el almuerzo))"
 
+#: Whether there is a product and what it costs are one question: an answer to either gives both.
+_OFFER = "tenes {product} y a que precio"
 _AVAILABILITY = (
-    (rf"{TO_HAVE} (?P<product>.+?) (?:y )?{_ONLY_PRICE}", "tenes {product} y precio"),
-    (rf"{TO_HAVE} (?P<product>.+)", "tenes {product}"),
+    (rf"{TO_HAVE} (?P<product>.+?) (?:y )?{_ONLY_PRICE}", _OFFER),
+    (rf"{TO_HAVE} (?P<product>.+)", _OFFER),
     (rf"{TO_HAVE} (?:productos|articulos|alimentos|algo) {_DIET}", "{0}"),
-    (r"(?P<grocery>.+?) (?:tenes|tienes|tienen|hay|venden)", "tenes {grocery}"),
+    (r"(?P<grocery>.+?) (?:tenes|tienes|tienen|hay|venden)", "tenes {grocery} y a que precio"),
 )
 _PRICES = (
-    (rf"{_PRICE}(?P<product>.+)", "precio {product}"),
-    (rf"(?P<grocery>.+?) {_ONLY_PRICE}", "precio {grocery}"),
+    (rf"{_PRICE}(?P<product>.+)", _OFFER),
+    (rf"(?P<grocery>.+?) {_ONLY_PRICE}", "tenes {grocery} y a que precio"),
 )
 _RANGE = (
     (rf"(?:que|cuales) productos (?:de|para|sin|con) (?P<product>.+?) {SELL}", "que productos {product}"),
@@ -86,13 +89,12 @@ _PLACES = (
 )
 _ADVICE = (
     rf"{_WEIGH}(?: comprar)?(?: entre)? (?P<product>.+?) (?:o|y) (?P<other>.+)",
-    r"(?:(?:que|cual es la|hay) )?diferencias? (?:(?:hay|tienen?) )?entre (?P<product>.+?) y (?P<other>.+)",
     rf"cual(?:es)? (?:es|son) (?P<product>{_THE} .+?) (?:mas|menos) {_CHEAP}(?: que {SELL})?",
     rf"cual(?:es)? (?:es|son) (?P<product>{_THE} .+?) que (?:mas|menos|mejor) (?:rinde|dura|limpia|se vende|venden)n?",
-    rf"cual(?:es)? (?:es|son) (?:{_THE} )?mejor(?:es)? (?P<product>.+?)(?: que {SELL})?(?: para (?P<use>.+))?",
-    rf"que (?P<product>.+?) (?:es|son) (?:el |la )?(?:mejor(?:es)?|mas {_CHEAP})(?: para (?P<use>.+))?",
-    rf"que (?P<product>.+?) {_ADVISE}(?: para (?P<use>.+))?",
-    rf"{_ADVISE} (?P<product>{_A} .+?)(?: para (?P<use>.+))?",
+    rf"cual(?:es)? (?:es|son) (?:{_THE} )?mejor(?:es)? (?P<product>.+?) para (?P<use>.+)",
+    rf"que (?P<product>.+?) (?:es|son) (?:(?:el |la )?mejor(?:es)? para (?P<use>.+)|(?:el |la )?mas {_CHEAP})",
+    rf"que (?P<product>.+?) {_ADVISE} para (?P<use>.+)",
+    rf"{_ADVISE} (?P<product>{_A} .+?) para (?P<use>.+)",
     rf"(?:{HAVE}|busco|{_ADVISE}) algo (?:ric[oa] |dulce |salad[oa] )?para (?P<use>.+)",
     r"que (?P<product>.+?) (?:va|queda|combina|pega|acompaña)n?(?: bien| mejor)? (?:con|para|a) (?P<use>.+)",
 )
@@ -101,10 +103,38 @@ _RECIPES = (
     r"(?:los )?ingredientes (?:de|para) (?P<products>.+)",
     rf"como (?:se |puedo |podria )?{_COOK} (?P<products>.+)",
     rf"que (?:ingredientes )?(?:necesito|llevan?|hace falta|se necesita)(?: para(?: {_TO_COOK})?)? (?P<products>.+)",
-    rf"que (?:puedo|se puede|podria) {_TO_COOK}{_MEAL}? con (?P<products>.+)",
+    rf"que (?:puedo|se puede|podria) {_TO_COOK}{_MEAL} con (?P<products>.+)",
     rf"cuant[oa]s? (?P<product>.+?) {_NEED} {_DINERS}",
+)
+#: Which of two is better, which is cheaper and how they differ are one question: to weigh them is to say all of it.
+_COMPARISON = "compara {product} con {other}"
+_TWO = r"(?P<product>.+?) (?:o|y|con|vs|versus|contra) (?P<other>.+)"
+_COMPARISONS = (
+    rf"(?:que|cual) (?:me |nos )?(?:conviene(?: mas)?|(?:es|seria|sale|resulta) (?:mejor|menos|mas {_LESS}))"
+    rf"(?: comprar)?(?: entre)? {_TWO}",
+    rf"(?:(?:que|cual es la|hay) )?diferencias? (?:(?:hay|tienen?) )?entre {_TWO}",
+    rf"compar(?:a|ame|ar|acion)(?: de| entre)? {_TWO}",
+)
+_RECOMMENDATION = "que {product} me recomendas"
+_RECOMMENDATIONS = (
+    rf"cual(?:es)? (?:es|son) (?:{_THE} )?mejor(?:es)? (?P<product>.+?)(?: que {SELL})?",
+    r"que (?P<product>.+?) (?:(?:es|son) (?:el |la )?mejor(?:es)?|me conviene(?:n)?)",
+    rf"que (?P<product>.+?) {_ADVISE}",
+    rf"{_ADVISE} (?P<product>.+)",
+)
+_MERGED = (
+    *((shape, _COMPARISON) for shape in _COMPARISONS),
+    (
+        rf"que (?P<product>.+?) (?:(?:es|son) (?:el |la )?mas {_LESS}|me conviene por precio)",
+        "que {product} es mas barato",
+    ),
+    *((shape, _RECOMMENDATION) for shape in _RECOMMENDATIONS),
+    (rf"(?:{HAVE}|busco|{_ADVISE}) algo para (?P<use>.+)", "tenes algo para {use}"),
+    (rf"que (?:cosas )?{_ADVISE} (?:del?|en) (?P<section>.+)", "que me recomendas de {section}"),
+    (rf"que (?:puedo|se puede|podria) {_TO_COOK} con (?P<products>.+)", "receta con {products}"),
+    (rf"{_A_RECIPE} con (?P<products>.+)", "receta con {products}"),
 )
 _OTHERS = tuple((shape, "{0}") for shape in (*_ADVICE, *_RECIPES))
 OPEN_QUESTIONS = tuple(
-    (re.compile(shape), form) for shape, form in (*_AVAILABILITY, *_PRICES, *_RANGE, *_PLACES, *_OTHERS)
+    (re.compile(shape), form) for shape, form in (*_AVAILABILITY, *_PRICES, *_RANGE, *_PLACES, *_MERGED, *_OTHERS)
 )

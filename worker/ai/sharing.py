@@ -6,13 +6,18 @@ A message is shared only if it has, from its first word to its last, one of the 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from worker.ai import naming
+from worker.ai.goods import USUAL_GOODS, Goods
 from worker.ai.language import normalised
 from worker.ai.questions import OPEN_QUESTIONS
 from worker.ai.shapes import FORMAL, NOW, SMALL_TALK, asked, is_fact
 
 #: Whoever writes more tells of himself.
 MAX_CHARS = 160
+#: Forms kept in memory: what is asked often is read once.
+REMEMBERED = 4096
 #: What may stand in an open place, by the name of its group.
 CHECKS = {
     "product": naming.names_product,
@@ -23,28 +28,55 @@ CHECKS = {
     "place": naming.names_place,
     "use": naming.names_use,
 }
+PRODUCTS = frozenset(("product", "products", "other", "grocery"))
 
 
-def common_form(text: str) -> str | None:
-    """The message as every customer could have meant it; None if it leans on its conversation, and in doubt.
+@lru_cache(maxsize=REMEMBERED)
+def common_form(text: str, goods: Goods = USUAL_GOODS) -> str | None:
+    """The message as every customer could have meant it; None if it leans on its conversation, and in doubt. goods:
+    what is sold here.
 
     Questions that differ only in greeting, courtesy and the verb have one form: "Hola! hay leche?" and "me decís si
-    tienen leche" are both "tenes leche".
+    tienen leche" are both "tenes leche y a que precio".
     """
     stripped = text.strip()
     if "\n" in stripped or len(stripped) > MAX_CHARS:
         return None
-    plain = normalised(stripped)
+    plain = goods.mended(normalised(stripped))
     if SMALL_TALK.fullmatch(plain):
         return plain
     question = asked(FORMAL.sub(r"\1 tienen", plain))
-    return question if is_fact(plain) else _open_question(NOW.sub("", question))
+    return question if is_fact(plain) else _open_question(NOW.sub("", question), goods)
 
 
-def _open_question(question: str) -> str | None:
+def _open_question(question: str, goods: Goods) -> str | None:
     for shape, form in OPEN_QUESTIONS:
         found = shape.fullmatch(question)
-        if found and all(what is None or CHECKS[place](what) for place, what in found.groupdict().items()):
-            named = {place: naming.without_article(what) for place, what in found.groupdict().items() if what}
-            return form.format(question, **named)
+        places = {place: what for place, what in found.groupdict().items() if what} if found else {}
+        if found and all(_fits(place, what, goods) for place, what in places.items()):
+            return form.format(
+                question, **_in_order({place: _named(place, places[place], goods) for place in places}, goods)
+            )
     return None
+
+
+def _fits(place: str, what: str, goods: Goods) -> bool:
+    if place == "section":
+        return what in goods.sections or naming.is_on_sale(what, goods.names)
+    if place in PRODUCTS and naming.without_article(what) in goods.beginnings:
+        return True
+    return CHECKS[place](what, goods.names)
+
+
+def _named(place: str, what: str, goods: Goods) -> str:
+    plain = naming.without_article(what)
+    return goods.singular(plain) if place in PRODUCTS else plain
+
+
+def _in_order(named: dict[str, str], goods: Goods) -> dict[str, str]:
+    """With two whole names in one order, for "leche o queso" is "queso o leche"; "leche entera o descremada" stays."""
+    other = named.get("other")
+    if other is None or not naming.names_product(other, goods.names):
+        return named
+    first, second = sorted((named["product"], other))
+    return named | {"product": first, "other": second}

@@ -111,6 +111,16 @@ NAMELESS = _words(
     tarifa comision seña adicional bien mal
     """
 )
+#: Products begin with them, but alone they may as well be a part, a form or a use of one that was named before.
+NAMES_WITH_MORE = _words(
+    """
+    recambio tratamiento solucion arreglo lote trozo secreto alimento mantenimiento reduccion placa cono base cubo
+    gota tubito tubo boca impulsor activador difusor contorno banda perla concha lecho capsula bloc bol aro arco
+    accesorio colgador soporte cable bolso estuche esencia carga dosis racion porcion racimo manojo atado ramo
+    tronco rama hoja pie presa pierna oreja cuello rabo cabeza sangre tinta clara huevas mezcla surtido variedad
+    seleccion especialidad menu fuente cesta estrella regalo fiesta sobre taza barquilla
+    """
+)
 #: Nor do participles ("rallado"), infinitives ("retirar") and what else is built like an adjective, but for these and
 #: the words known to be sold here.
 FORMLESS = re.compile(

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Engine
 
 from db import queries, retry
+from worker.ai.goods import Goods, goods_of
 from worker.cache import CATEGORIES, PRODUCT_SEARCH, Cache
 from worker.catalog.terms import search_terms
 
 __all__ = ["Catalog", "distinct", "search_terms"]
 
 MAX_RESULTS = 5
+GOODS_TTL_S = 300.0
 
 
 class Catalog:
     """What the shop sells, as of a catalogue version."""
 
-    def __init__(self, engine: Engine, cache: Cache) -> None:
+    def __init__(self, engine: Engine, cache: Cache, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine = engine
         self._cache = cache
+        self._clock = clock
+        self._goods: Goods | None = None
+        self._goods_until = 0.0
 
     def categories(self, version: int) -> list[str]:
         """Category names; cached for 30 minutes as long as the version stands."""
@@ -31,6 +37,16 @@ class Catalog:
         names = retry.run(self._engine, queries.categories)
         self._cache.set_many(CATEGORIES, {"all": {"version": version, "names": names}})
         return names
+
+    def goods(self) -> Goods:
+        """What the things sold here are called, at most 5 minutes old: a word more or less only decides whether a
+        question may be shared, never what is answered.
+        """
+        now = self._clock()
+        if self._goods is None or now >= self._goods_until:
+            names, sections = (retry.run(self._engine, read) for read in (queries.product_names, queries.categories))
+            self._goods, self._goods_until = goods_of(names, sections), now + GOODS_TTL_S
+        return self._goods
 
     def search(self, wanted: Mapping[str, int]) -> dict[str, list[dict[str, Any]]]:
         """Products by term, for terms with the catalogue version they are wanted at: one MGET, and for all misses

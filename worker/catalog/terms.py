@@ -34,7 +34,7 @@ SMALL_WORDS = frozenset(
     promos puede pueden puedes puedo pues q que queda quedan queja queres queria queriamos quien quiere quieren
     quieres quiero quisiera quisieramos quita quitame quitar reclamo recomendarias recomendas recomienda
     recomiendas retirar rica rico ricos s saber sabes saca sacame sacar sale salen se sea segunda segundo ser
-    seria señor señora si sii sino solo somos son soy su sucursal suelen suma sumale sumame sumar sus tal
+    seria señor señora si sii sino solo somos son soy stock su sucursal suelen suma sumale sumame sumar sus tal
     tampoco tan tanto tarde tardes tarjeta tendran tendras tendria tendrian tendrias tenes tenga tengan tengo
     tenia tenian ti ticket tiene tienen tienes tipo tipos toda todas todavia todo todos total traeme traer
     transferencia tu tus ubicacion uds ultima ultimo unas unos usted ustedes va vale valen vamos van variedad

@@ -1,0 +1,96 @@
+"""What a shop's own product names teach: what things are called, and which words are slips of others."""
+
+from __future__ import annotations
+
+import pytest
+
+from worker.ai.goods import USUAL_GOODS, Goods, goods_of
+from worker.ai.sharing import common_form
+
+NAMES = (
+    "Zarajos de cordero",
+    "Zarajos envasados",
+    "Mini kibbeh",
+    "Kibbeh mini de espinaca",
+    "Pack mini zarajos",
+    "Recambio para mopa",
+    "Recambio mopa doble",
+    "Humus de garbanzo",
+    "Tofu ahumado",
+    "Lácteo fermentado de kumis",
+)
+
+
+@pytest.fixture(scope="module")
+def goods() -> Goods:
+    """The names of a shop that sells what no list knows."""
+    return goods_of(NAMES, ("Platos del mundo", "Limpieza"))
+
+
+@pytest.mark.parametrize(
+    ("word", "named"),
+    [("zarajos", True), ("humus", True), ("mini", False), ("pack", False), ("recambio", False), ("kumis", False)],
+)
+def test_names_are_what_the_shops_own_names_begin_with(goods: Goods, word: str, named: bool) -> None:
+    """A word that mostly stands later, a packing or a part is no name by itself."""
+    assert (word in goods.names) is named
+    assert (common_form(f"tenes {word}?", goods) is not None) is named
+
+
+def test_a_word_no_list_knows_is_shared_only_where_the_shop_sells_it(goods: Goods) -> None:
+    """In another shop "zarajos" may be anything."""
+    assert common_form("hola, cuánto salen los zarajos?", goods) == "tenes zarajos y a que precio"
+    assert common_form("hola, cuánto salen los zarajos?", USUAL_GOODS) is None
+
+
+def test_the_beginning_of_a_name_is_a_name_whatever_its_words(goods: Goods) -> None:
+    """ "Recambio" may be anything's, "recambio para mopa" is on the shelf; "recambio para eso" is not."""
+    assert common_form("tenes recambio para mopa", goods) == "tenes recambio para mopa y a que precio"
+    assert common_form("tenes recambio para eso", goods) is None
+    assert common_form("tenes recambio", goods) is None
+
+
+def test_a_section_is_named_whole(goods: Goods) -> None:
+    """As the shop calls it."""
+    assert common_form("qué me recomendás de platos del mundo?", goods) == "que me recomendas de platos del mundo"
+    assert common_form("qué me recomendás de cosas del mundo?", goods) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("tenes zaarjos", "tenes zarajos"),
+        ("tenes zarjos", "tenes zarajos"),
+        ("tenes zaraajos", "tenes zarajos"),
+        ("cuatno sale la lcehe", "cuanto sale la leche"),
+        ("preico de gabranzo", "precio de garbanzo"),
+    ],
+)
+def test_a_slip_is_put_right(goods: Goods, typed: str, meant: str) -> None:
+    """A letter left out, swapped or typed twice, in a word of the shop or of the question."""
+    assert goods.mended(typed) == meant
+
+
+@pytest.mark.parametrize("text", ["perra", "polos", "sn sal", "1,5 l", "leche", "xyzxyz", "sin", "copa", "gato"])
+def test_what_may_be_another_word_stays(goods: Goods, text: str) -> None:
+    """Short words, figures, words of other sounds ("perra" is not "pera") and words that nothing resembles."""
+    assert goods.mended(text) == text
+
+
+def test_a_slip_that_could_be_two_words_stays() -> None:
+    """Whoever types "tomte" may mean either."""
+    goods = goods_of(("Tomate perita", "Tomote azul"))
+    assert goods.mended("tomte") == "tomte"
+
+
+def test_plurals_are_one_where_the_shop_has_the_singular() -> None:
+    """ "Leches" is "leche"; "gafas" has no singular here."""
+    goods = goods_of(("Leche entera", "Gafas de sol"))
+    assert common_form("tenes leches?", goods) == common_form("tenes leche?", goods)
+    assert common_form("tenes gafas de sol?", goods) == "tenes gafas de sol y a que precio"
+
+
+def test_no_names_at_all() -> None:
+    """An empty catalogue still knows what any shop sells."""
+    assert goods_of(()).names == USUAL_GOODS.names
+    assert goods_of(("", "7 8")).names == USUAL_GOODS.names
