@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 import orjson
@@ -33,21 +33,23 @@ class NotAnswered(CommandError):
 
 class Replay:
     """One run of a workload. replies: outbound payloads by the number of the message; took_s: seconds from sending a
-    message to its reply, likewise; duration_s: of the whole run. A customer whom a reply hands over to a person of the
-    shop writes no more: the AI keeps silent from then on.
+    message to its reply, likewise; duration_s: of the whole run; count: messages of it. A customer whom a reply hands
+    over to a person of the shop writes no more, on no later day either: the AI keeps silent from then on. with_person:
+    those of earlier days.
     """
 
-    def __init__(self, gateway: Gateway, messages: Sequence[Message]) -> None:
+    def __init__(self, gateway: Gateway, messages: Sequence[Message], with_person: Collection[str] = ()) -> None:
         self.replies: dict[int, dict[str, Any]] = {}
         self.took_s: dict[int, float] = {}
         self.duration_s = 0.0
         self._gateway = gateway
-        self._messages = messages
+        self.count = len(messages)
         self._waiting = deque(messages)
         #: Customers who wait for a reply, with what they will write next.
         self._busy: dict[str, deque[Message]] = {}
         self._sent_at: dict[int, float] = {}
-        self._with_person: set[str] = set()
+        self.with_person = set(with_person)
+        self._by_number = {message.number: message for message in messages}
 
     def play(self, look: Callable[[int], None]) -> None:
         """Sends everything and collects the replies. look: called about every second with the number of replies so far.
@@ -71,13 +73,13 @@ class Replay:
         if ids and now - heard > SILENCE_S:
             raise NotAnswered(f"no reply for {SILENCE_S:.0f} s, {len(ids)} messages wait for theirs", ids)
         if ids and now - began > LIMIT_S:
-            missing = len(self._messages) - len(self.replies)
+            missing = self.count - len(self.replies)
             raise NotAnswered(f"given up after {LIMIT_S / 60:.0f} minutes, {missing} messages have no reply", ids)
 
     def _send_more(self) -> None:
         while self._waiting and len(self._sent_at) < IN_FLIGHT:
             message = self._waiting.popleft()
-            if message.customer in self._with_person:
+            if message.customer in self.with_person:
                 continue
             if message.customer in self._busy:
                 self._busy[message.customer].append(message)
@@ -98,11 +100,11 @@ class Replay:
             if number in self._sent_at:  # the outbound stream is at-least-once
                 self.replies[number] = reply
                 self.took_s[number] = time.monotonic() - self._sent_at.pop(number)
-                self._go_on(self._messages[number].customer, with_person=reply["requires_human"])
+                self._go_on(self._by_number[number].customer, with_person=reply["requires_human"])
 
     def _go_on(self, customer: str, *, with_person: bool) -> None:
         if with_person:
-            self._with_person.add(customer)
+            self.with_person.add(customer)
         elif self._busy[customer]:
             self._send(self._busy[customer].popleft())
             return

@@ -26,13 +26,14 @@ SAME_BEGINNING: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A reply as it came back. facts: the mark of the request it was made from, None where it has none; session: id of
-    the session that stood in that request, None where none did.
+    """A reply as it came back. provider: who made it, None where nobody did. facts: the mark of the request it was made
+    from, None where it has none; session: id of the session that stood in that request, None where none did.
     """
 
     to: str
     text: str
     source: str
+    provider: str | None
     facts: str | None
     session: str | None
 

@@ -7,6 +7,7 @@ what was assumed; none was fitted to what comes out of a replay.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, dropwhile
@@ -80,14 +81,24 @@ class Zipf(Generic[Thing]):
         return rng.choices(self._things, cum_weights=self._cumulative)[0]
 
 
-def make_workload(products: Sequence[Product], messages: int, seed: int) -> tuple[Message, ...]:
-    """`messages` messages in the order in which they are written. products: rows with `name` and `category`.
+def make_days(products: Sequence[Product], messages: int, seed: int, days: int) -> tuple[tuple[Message, ...], ...]:
+    """Days of one shop, each of `messages` messages in the order in which they are written: what is wanted much one day
+    is wanted much the next, and nothing else connects them. products: rows with `name` and `category`.
 
     Customers write nearly equally often and in conversations: who greets does it first, who thanks does it last, and
     nobody begins with an answer.
     """
     rng = Random(seed)
     writer = Writer(rng, products)
+    return tuple(_day(rng, writer, messages, day * messages) for day in range(days))
+
+
+def make_workload(products: Sequence[Product], messages: int, seed: int) -> tuple[Message, ...]:
+    """The first of those days."""
+    return make_days(products, messages, seed, 1)[0]
+
+
+def _day(rng: Random, writer: Writer, messages: int, first: int) -> tuple[Message, ...]:
     kinds = [kind for kind, share in SHARES.items() for _ in range(round(share * messages))]
     kinds = (kinds + ["product"] * messages)[:messages]
     rng.shuffle(kinds)
@@ -98,7 +109,7 @@ def make_workload(products: Sequence[Product], messages: int, seed: int) -> tupl
         for at, draft in _timed(rng, conversation([writer.draft(kind) for kind in kinds[customer::customers]]))
     ]
     written.sort(key=lambda entry: entry[:2])
-    return tuple(_message(rng, number, customer, draft) for number, (_, customer, draft) in enumerate(written))
+    return tuple(_message(rng, number, customer, draft) for number, (_, customer, draft) in enumerate(written, first))
 
 
 def conversation(drafts: list[Draft]) -> list[Draft]:
@@ -136,6 +147,7 @@ class Writer:
 
     def __init__(self, rng: Random, products: Sequence[Product]) -> None:
         self._rng = rng
+        self._nouns = nouns(products)
         ranked = list(products)
         rng.shuffle(ranked)
         self._products = Zipf(ranked, PRODUCT_EXPONENT)
@@ -149,6 +161,7 @@ class Writer:
         self._answers = Zipf(phrases.ANSWERS, PHRASE_EXPONENT)
         self._comparisons = Zipf(phrases.COMPARISONS, PHRASE_EXPONENT)
         self._advice = Zipf(phrases.ADVICE, PHRASE_EXPONENT)
+        self._occasions = Zipf(phrases.OCCASIONS, PHRASE_EXPONENT)
         self._told: set[str] = set()
 
     def draft(self, kind: Kind) -> Draft:
@@ -167,7 +180,7 @@ class Writer:
         return Draft("talk", text, about, frozenset())
 
     def _product_draft(self) -> Draft:
-        product = said(self._rng, self._products.draw(self._rng))
+        product = self._said(self._products.draw(self._rng))
         text = self._questions.draw(self._rng).format(product=product)
         return Draft("product", text, "product", frozenset({topic(product)}))
 
@@ -176,19 +189,21 @@ class Writer:
         return Draft("answer", text, "answer", frozenset({topic(text)}))
 
     def _advice_draft(self) -> Draft:
-        """A comparison of two things of one section, or advice about one thing or one section."""
+        """A comparison of two things of one section, or advice about one thing, one section or one occasion."""
         product = self._products.draw(self._rng)
         section = self._sections.draw(self._rng).lower()
+        occasion = self._occasions.draw(self._rng)
         if self._rng.random() < COMPARISONS:
             about, form = self._comparisons.draw(self._rng)
-            things = told_apart(product, self._rival(product))
+            things = told_apart(product, self._rival(product), self._nouns)
             return Draft(
                 "advice", form.format(product=things[0], other=things[1]), about, frozenset(map(topic, things))
             )
         about, form = self._advice.draw(self._rng)
-        thing = said(self._rng, product)
-        named = section if "{section}" in form else thing
-        return Draft("advice", form.format(product=thing, section=section), about, frozenset({topic(named)}))
+        thing = self._said(product)
+        named = section if about == "section" else occasion if about == "occasion" else thing
+        text = form.format(product=thing, section=section, occasion=occasion)
+        return Draft("advice", text, about, frozenset({topic(named)}))
 
     def _rival(self, product: Product) -> Product:
         """Another thing of the same section; of the whole shop where the section has no other."""
@@ -197,6 +212,11 @@ class Writer:
             if named(other, MOST_WORDS) != named(product, MOST_WORDS):
                 return other
         return product
+
+    def _said(self, product: Product) -> str:
+        """The words by which somebody asks for a product."""
+        count = self._rng.choices(range(1, MOST_WORDS + 1), weights=WORDS_SAID)[0]
+        return called(product, count, self._nouns)
 
     def _story_draft(self) -> Draft:
         """A text nobody has written before."""
@@ -217,20 +237,31 @@ class Writer:
             "amount": rng.randint(1_000, 99_999),
             "few": rng.randint(2, 12),
             "some": rng.randint(2, 30),
-            "product": said(rng, self._products.draw(rng)),
-            "other": said(rng, self._products.draw(rng)),
+            "product": self._said(self._products.draw(rng)),
+            "other": self._said(self._products.draw(rng)),
         }
 
 
-def said(rng: Random, product: Product) -> str:
-    """The words by which somebody asks for a product."""
-    return named(product, rng.choices(range(1, MOST_WORDS + 1), weights=WORDS_SAID)[0])
+def nouns(products: Sequence[Product]) -> frozenset[str]:
+    """The first words of names that stand there at least as often as elsewhere: "leche" is what a thing is called,
+    "mini" says how it is, and nobody asks for it alone.
+    """
+    split = [words for product in products if (words := as_read(product["name"]).split())]
+    first = Counter(words[0] for words in split)
+    later = Counter(word for words in split for word in set(words[1:]))
+    return frozenset(word for word, count in first.items() if count >= later[word])
 
 
-def told_apart(product: Product, other: Product) -> tuple[str, str]:
+def told_apart(product: Product, other: Product, known: frozenset[str]) -> tuple[str, str]:
     """Both by the fewest words that tell them apart: "leche" and "queso", but "queso fresco" and "queso rallado"."""
-    pairs = [(named(product, count), named(other, count)) for count in range(1, MOST_WORDS + 1)]
+    pairs = [(called(product, count, known), called(other, count, known)) for count in range(1, MOST_WORDS + 1)]
     return next((pair for pair in pairs if topic(pair[0]) != topic(pair[1])), pairs[-1])
+
+
+def called(product: Product, count: int, known: frozenset[str]) -> str:
+    """The first `count` words of a product's name, or one more where that one says only how it is. known: the nouns."""
+    name = named(product, count)
+    return name if count > 1 or as_read(name) in known else named(product, count + 1)
 
 
 def named(product: Product, count: int) -> str:

@@ -24,7 +24,7 @@ from benchmarks.verdict import (
     wrong,
     wrong_answers,
 )
-from benchmarks.workload import SHARES, Message, as_typed, make_workload, named, told_apart
+from benchmarks.workload import SHARES, Message, as_typed, called, make_days, make_workload, named, nouns, told_apart
 
 from worker.catalog.products import read_products
 from worker.local.demo import CATALOG
@@ -68,7 +68,7 @@ def answered(
     message: Message, text: str = LISTED, source: str = "ai", facts: str | None = "f", session: str | None = None
 ) -> Replied:
     """A message with an answer to its customer, whose session is SESSION."""
-    return Replied(message, Answer(message.customer, text, source, facts, session), SESSION)
+    return Replied(message, Answer(message.customer, text, source, "deepseek", facts, session), SESSION)
 
 
 def test_the_same_seed_writes_the_same_day(workload: tuple[Message, ...]) -> None:
@@ -149,8 +149,28 @@ def test_a_product_is_asked_for_by_its_first_words(name: str, count: int, words:
 def test_two_things_are_told_apart_by_the_fewest_words() -> None:
     """One each where that is enough."""
     milk, skimmed, bread = {"name": "Leche entera"}, {"name": "Leches descremadas"}, {"name": "Pan lactal"}
-    assert told_apart(milk, bread) == ("leche", "pan")
-    assert told_apart(milk, skimmed) == ("leche entera", "leches descremadas")
+    known = nouns([milk, skimmed, bread])
+    assert told_apart(milk, bread, known) == ("leche", "pan")
+    assert told_apart(milk, skimmed, known) == ("leche entera", "leches descremadas")
+
+
+def test_nobody_asks_for_a_thing_by_how_it_is() -> None:
+    """ "Mini" mostly says how a thing is, so that one more word is said; "pan" is what things are called."""
+    names = ("Mini salchichón", "Pan mini", "Pizza mini", "Pan lactal", "Migas de pan")
+    known = nouns([{"name": name} for name in names])
+    assert [called({"name": name}, 1, known) for name in names] == ["mini salchichón", "pan", "pizza", "pan", "migas"]
+
+
+def test_days_of_one_shop_have_one_demand_and_no_message_in_common() -> None:
+    """What is wanted most is the same every day; numbers go on; stories are never repeated."""
+    days = make_days(PRODUCTS, COUNT, seed=7, days=2)
+    assert days[0] == make_workload(PRODUCTS, COUNT, seed=7)
+    assert [m.number for day in days for m in day] == list(range(2 * COUNT))
+    wanted = [Counter(m.topics for m in day if m.kind == "product").most_common(1)[0][0] for day in days]
+    assert wanted[0] == wanted[1]
+    stories = [[m.text for m in day if m.kind == "story"] for day in days]
+    assert not {*stories[0]} & {*stories[1]}
+    assert [m.text for m in days[0]] != [m.text for m in days[1]]
 
 
 def test_noise_never_changes_the_words_but_by_one_slip() -> None:
