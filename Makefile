@@ -44,7 +44,7 @@ bench:
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
-		--no-header --upgrade --quiet pyproject.toml --extra dashboard -o requirements.lock
+		--no-header --upgrade --quiet pyproject.toml --extra dashboard --extra tracing -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
 		--no-header --upgrade --quiet pyproject.toml --all-extras -o requirements-dev.lock
 
