@@ -9,6 +9,7 @@ import redis
 from circuit import Circuit
 
 from worker.ai.answer import Answerer
+from worker.ai.breaker import Breaker
 from worker.ai.client import AiClient
 from worker.ai.providers import Provider, load_providers
 from worker.local.simulator import Simulator
@@ -25,10 +26,12 @@ def providers_of(simulator: Simulator, **keys: str) -> tuple[Provider, ...]:
 
 
 @contextmanager
-def answerer_on(client: redis.Redis, providers: Sequence[Provider]) -> Iterator[Answerer]:
-    """An answerer that does not pause between attempts."""
+def answerer_on(
+    client: redis.Redis, providers: Sequence[Provider], breaker: Breaker | None = None
+) -> Iterator[Answerer]:
+    """An answerer that does not pause between attempts; its breaker is one without jitter unless another is given."""
     ai = AiClient(providers, sleep=lambda _seconds: None)
-    yield Answerer(providers, ai, Circuit(client).breaker)
+    yield Answerer(providers, ai, breaker or Circuit(client).breaker)
     ai.close()
 
 

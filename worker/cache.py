@@ -55,6 +55,10 @@ FLIGHT = Key("flight", "flight:{}", "string", None)
 PARKED = Key("parked", "parked:{}", "list", None)
 PUBLISHED = Key("published", "published:{}", "string", 7 * DAY_S)
 REPLY_COUNTS = Key("reply_counts", "metrics:replies:{}", "hash", 8 * DAY_S)
+#: Calls of providers by UTC day: outcomes, and how long answers took (`worker.metrics.record`).
+CALL_COUNTS = Key("call_counts", "metrics:calls:{}", "hash", 8 * DAY_S)
+#: When a periodic task last did its work, in seconds since 1970.
+LAST_RUN = Key("last_run", "metrics:last_run:{}", "string", 30 * DAY_S)
 #: Which run of Redis was last looked after by the sweep; another one has restarted and may have lost its last second.
 RUN_ID = Key("run_id", "metrics:redis_run_id", "string", 30 * DAY_S)
 INBOUND = Key("inbound", "whatsapp:inbound", "stream", None)

@@ -11,7 +11,8 @@ ChasquiError
     ├── ProviderUnavailable   connection refused, cut, or an answer 5xx
     ├── ProviderRateLimited   429; `retry_after_s` where the provider named a wait
     ├── ProviderDenied        401, 402, 403: the key or the balance
-    ├── RequestRefused        400, 404, 413, 422 or a content filter: about this request, not about the provider
+    ├── RequestRefused        400, 404, 413, 422, a content filter, or only cart operations that nobody asked for:
+    │                         about this request, not about the provider
     └── UnreadableAnswer      not what the wire format promises: garbage, empty, truncated, or not the reply schema
 """
 

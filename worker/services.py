@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
 from threading import Lock
+from uuid import uuid4
 
 import redis
 from redis.backoff import NoBackoff
@@ -18,17 +19,20 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
 from db.engine import make_engine
-from worker.ai.answer import Answerer
+from worker.ai.answer import Answerer, late_outcome
 from worker.ai.breaker import Breaker
 from worker.ai.budget import Budget, Limits
 from worker.ai.calling import Caller
 from worker.ai.client import AiClient
 from worker.ai.flight import Flights
+from worker.ai.hedging import Hedge
 from worker.ai.providers import load_providers
 from worker.cache import Cache
 from worker.catalog.search import Catalog
 from worker.errors import ConfigurationError
 from worker.log import logger
+from worker.metrics.record import count_call, count_replies, metrics_row
+from worker.session.turn import Outcome
 from worker.settings import Settings, settings
 from worker.streams import Streams
 
@@ -84,6 +88,18 @@ def budget_limits(configuration: Settings) -> Limits:
     )
 
 
+def record_late(engine: Engine, client: redis.Redis, outcome: Outcome) -> None:
+    """Records what a call has cost whose turn another had answered, as is done for a turn that was lost."""
+    row = metrics_row(str(uuid4()), asdict(outcome), messages=0, committed=False)
+    try:
+        retry.run(engine, lambda connection: queries.record_metrics(connection, [row]))
+    except SQLAlchemyError as exc:
+        log.warning("late_cost_lost", cost_microusd=outcome.cost_microusd, error=type(exc).__name__)
+        return
+    # Not one more reply of a model.
+    count_replies(client, [row | {"source": "late"}])
+
+
 def build(configuration: Settings) -> Services:
     """Connects nothing yet; raises ConfigurationError where a setting is missing or does not fit."""
     engine = make_engine(configuration.required("database_url"), pool_size=8)
@@ -100,9 +116,10 @@ def build(configuration: Settings) -> Services:
             log.warning("circuit_not_noted", provider=provider, error=type(exc).__name__)
 
     flights = Flights(durable, configuration.ai_deadline_s + FLIGHT_MARGIN_S)
-    breaker = Breaker(durable, note_circuit)
+    breaker = Breaker(durable, note_circuit, on_call=partial(count_call, durable))
     budget = Budget(durable, budget_limits(configuration), lambda: retry.run(engine, queries.spent_microusd))
-    answerer = Answerer(providers, AiClient(providers), breaker, budget)
+    hedge = Hedge(lambda made: record_late(engine, durable, late_outcome(made))) if configuration.ai_hedge else None
+    answerer = Answerer(providers, AiClient(providers), breaker, budget, hedge=hedge)
     pool = ThreadPoolExecutor(PARALLEL_CALLS, thread_name_prefix="provider")
     return Services(
         settings=configuration,

@@ -34,15 +34,29 @@ class Settings(BaseModel):
     ai_monthly_budget_usd: Decimal | None = Field(None, ge=0)
     ai_daily_budget_usd: Decimal | None = Field(None, ge=0)
     ai_calls_per_customer_hour: int = Field(60, ge=1)
+    ai_hedge: bool = False
 
     flow_lease_s: float = Field(15.0, gt=0)
     ai_deadline_s: float = Field(30.0, gt=0)
     sweep_every_s: float = Field(2.0, gt=0)
     batch_max: int = Field(32, ge=1, le=1000)
 
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(9464, ge=0, le=65535)
+
     shop_name: str = Field("el supermercado", max_length=80)
+    dashboard_host: str = "127.0.0.1"
+    dashboard_port: int = Field(8090, ge=1, le=65_535)
+    dashboard_password: SecretStr | None = None
+    dashboard_admin_password: SecretStr | None = None
+
     log_format: str = Field("auto", pattern="^(auto|json|console)$")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    flower_basic_auth: SecretStr | None = None
+    otel_exporter_otlp_endpoint: str | None = Field(None, pattern="^https?://")
+    otel_exporter_otlp_headers: SecretStr | None = None
+    otel_traces_sampler_arg: float = Field(1.0, ge=0, le=1)
 
     @property
     def cache_url(self) -> SecretStr | None:
@@ -64,17 +78,49 @@ class Settings(BaseModel):
         return value.get_secret_value()
 
 
+#: Settings that hold a password, a key or a URL with one: each may also be given as the name of a file that holds it.
+SECRETS = frozenset(name for name, field in Settings.model_fields.items() if field.annotation == SecretStr | None)
+#: Names a file that holds the value.
+FILE = "_FILE"
+
+
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Settings from a mapping of environment variables; an empty value counts as unset.
+    """Settings from a mapping of environment variables; an empty value counts as unset. A secret may stand in a file
+    that its variable with `_FILE` names, as Docker's and Kubernetes' secrets do.
 
     Raises ConfigurationError naming each variable that does not fit and why, never its value.
     """
     given = {name: environ[name.upper()] for name in Settings.model_fields if environ.get(name.upper())}
+    in_files, problems = _secrets_in_files(environ)
+    problems += [f"{name.upper()}: set it or {name.upper()}{FILE}, not both" for name in sorted(in_files & given.keys())]
     try:
-        return Settings.model_validate(given)
+        found = Settings.model_validate(in_files | given)
+        if not problems:
+            return found
     except ValidationError as exc:
-        reasons = "; ".join(f"{str(error['loc'][0]).upper()}: {error['msg']}" for error in exc.errors())
-        raise ConfigurationError(f"environment: {reasons}") from None
+        problems += [f"{str(error['loc'][0]).upper()}: {error['msg']}" for error in exc.errors()]
+    raise ConfigurationError(f"environment: {'; '.join(problems)}") from None
+
+
+def _secrets_in_files(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """The secrets that stand in files, and what is wrong with the others. No path is told: it may be a key that was
+    put into the wrong variable.
+    """
+    found: dict[str, str] = {}
+    problems: list[str] = []
+    for name in sorted(SECRETS):
+        variable = f"{name.upper()}{FILE}"
+        if not environ.get(variable):
+            continue
+        try:
+            found[name] = Path(environ[variable]).read_text("utf-8").strip()
+        except (OSError, ValueError) as exc:
+            reason = exc.strerror if isinstance(exc, OSError) else "not a text"
+            problems.append(f"{variable}: the file cannot be read ({reason})")
+            continue
+        if not found[name]:
+            problems.append(f"{variable}: the file is empty")
+    return found, problems
 
 
 @lru_cache(maxsize=1)

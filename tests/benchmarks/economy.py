@@ -94,6 +94,7 @@ def replayed(products: list[dict[str, Any]], days: Sequence[Sequence[Message]], 
     console.print("Starting the service ...")
     with open_shop(products, seed) as shop:
         played: list[Day] = []
+        expected = 0
         with (
             connect_redis(shop.configured.required("redis_url"), DURABLE_TIMEOUT_S) as client,
             connect(shop.configured.required("database_url")) as connection,
@@ -101,12 +102,16 @@ def replayed(products: list[dict[str, Any]], days: Sequence[Sequence[Message]], 
             for messages in days:
                 silent = played[-1].replay.with_person if played else ()
                 replay = Replay(Gateway(client), messages, silent)
-                before, expected = costs(connection), recorded(connection)
+                before = costs(connection)
                 play_day(replay, shop.supervisor, connection, f"day {len(played) + 1}")
                 expected += len(replay.replies)
-                wait_until(lambda: recorded(connection) >= expected, RECORDED_WITHIN_S)
+                _wait_for_records(connection, expected)
                 played.append(Day(messages, replay, costs(connection).since(before)))
             return measure(connection, played, price_list(products))
+
+
+def _wait_for_records(connection: Connection, expected: int) -> None:
+    wait_until(lambda: recorded(connection) >= expected, RECORDED_WITHIN_S)
 
 
 def play_day(replay: Replay, supervisor: Supervisor, connection: Connection, name: str) -> None:

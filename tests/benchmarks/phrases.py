@@ -32,7 +32,7 @@ GREETINGS: Final[tuple[Said, ...]] = (
     ("thanks", "mil gracias"),
     ("farewell", "hasta luego"),
     ("menu", "qué productos tienen?"),
-    ("menu", "opciones"),
+    ("menu", "ver menú"),
     ("thanks", "genial, gracias!"),
     ("menu", "catálogo"),
     ("farewell", "nos vemos"),

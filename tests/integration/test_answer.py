@@ -12,9 +12,13 @@ from typing import Any, Protocol
 import pytest
 import redis
 from answering import answerer_on, calls, providers_of, well_behaved
-from turns import MILK, plan_of, session_of
+from circuit import Circuit
+from turns import MILK, MILK_ITEM, plan_of, session_of
 
-from worker.ai.answer import LEAST_TIME_S, Answerer, Ask
+from worker.ai.answer import LEAST_TIME_S, Answerer
+from worker.ai.attempt import Ask
+from worker.ai.budget import Budget, Limits
+from worker.ai.client import AiClient
 from worker.ai.consent import CartRules, rules_for
 from worker.ai.fallback import fallback_decision
 from worker.ai.pricing import cost_microusd
@@ -111,15 +115,24 @@ def test_when_all_fail_there_is_a_fallback(ready: Ready, simulator: Simulator, t
     simulator.set("all", **trouble)
     outcome = ready().answer(ask(HELLO))
     assert (outcome.source, outcome.provider, outcome.model) == ("fallback", None, None)
-    assert outcome.decision == fallback_decision() | {"requires_human": False}
+    assert outcome.decision == fallback_decision("")
     assert set(calls(simulator)) == {"gemini", "deepseek", "openai"}
     assert outcome.baseline_microusd > 0
 
 
 def test_a_hard_question_without_an_answer_asks_for_a_person(ready: Ready, simulator: Simulator) -> None:
-    """Nobody else could help."""
+    """Nobody else could help; an easy one may be tried again."""
     simulator.set("all", status=500)
-    assert ready().answer(ask(ADVICE)).decision["requires_human"] is True
+    answerer = ready()
+    assert answerer.answer(ask(ADVICE)).decision == fallback_decision("", requires_human=True)
+    assert answerer.answer(ask(HELLO)).decision["requires_human"] is False
+
+
+def test_the_fallback_fits_what_was_said(ready: Ready, simulator: Simulator) -> None:
+    """By the patterns, and with the cart where one is given."""
+    simulator.set("all", status=500)
+    asked = replace(ask(ADD), said="ver carrito", cart=(MILK_ITEM,))
+    assert ready().answer(asked).decision == fallback_decision("ver carrito", (MILK_ITEM,))
 
 
 def test_without_any_key_there_is_a_fallback(simulator: Simulator, redis_client: redis.Redis) -> None:
@@ -135,6 +148,25 @@ def test_only_providers_with_a_key_are_asked(ready: Ready, simulator: Simulator)
     """An unfit model is better than no answer."""
     outcome = ready(openai="sk-test").answer(ask(HELLO))
     assert (outcome.provider, calls(simulator)) == ("gpt-3.5", {"openai": 1})
+
+
+def test_only_the_last_candidate_is_tried_twice(ready: Ready, simulator: Simulator) -> None:
+    """For the others the next one is the better second try; and who failed the last time is not tried twice."""
+    simulator.set("all", status=500)
+    answerer = ready(gemini="sk-test", deepseek="sk-test")
+    for expected in ({"gemini": 1, "deepseek": 2}, {"gemini": 2, "deepseek": 3}):
+        assert answerer.answer(ask(HELLO)).source == "fallback"
+        assert calls(simulator) == expected
+
+
+def test_without_money_nobody_else_is_asked(simulator: Simulator, redis_client: redis.Redis) -> None:
+    """It would not be paid for either; the circuits hear nothing of it."""
+    budget = Budget(redis_client, Limits(None, None, 0), lambda: (0, 0))
+    providers = providers_of(simulator)
+    outcome = Answerer(providers, AiClient(providers), Circuit(redis_client).breaker, budget).answer(ask(HELLO))
+    assert (outcome.source, outcome.calls, calls(simulator)) == ("fallback", 0, {})
+    assert redis_client.get("limit:5491100000001") == b"1"
+    assert failures(redis_client, "gemini-flash") == 0
 
 
 def test_a_wrong_key_opens_its_circuit_at_once(ready: Ready, simulator: Simulator) -> None:
@@ -187,12 +219,12 @@ def test_the_baseline_has_no_discount(simulator: Simulator, redis_client: redis.
 
 
 def test_cart_operations_reach_only_their_own_customer(ready: Ready, simulator: Simulator) -> None:
-    """An answer for everybody may not touch anybody's cart."""
+    """An answer for everybody may not touch anybody's cart, nor say that it did."""
     own = ready().answer(ask(ADD))
     everybodys = ready().answer(ask(replace(ADD, shared=True)))
     assert own.decision["cart_operations"] == [{"op": "add", "product_id": 7, "quantity": 2}]
-    assert everybodys.decision["cart_operations"] == []
-    assert everybodys.decision["reply"] == own.decision["reply"]
+    assert own.decision["reply"].startswith("Agregué")
+    assert everybodys.decision == fallback_decision("", refused=True)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ import redis
 from answering import answerer_on
 from turns import ANA, MILK, MILK_ITEM, RICE, message, planned, session_of, turn_of
 
-from worker.ai.answer import Answerer, Ask
+from worker.ai.answer import Answerer
+from worker.ai.attempt import Ask
 from worker.ai.consent import rules_for
 from worker.ai.providers import load_providers
 from worker.session.closing import closing_row
@@ -142,13 +143,15 @@ def answered(answerer: Answerer, turn: Turn, operations: list[dict[str, Any]]) -
 def test_an_obedient_model_changes_nothing(
     answerer: Answerer, where: str, said: str, instruction: str, operations: list[dict[str, Any]]
 ) -> None:
-    """The cart stays as it was, no order is placed, and the reply goes to who asked."""
+    """The cart stays as it was, no order is placed, the reply goes to who asked and does not say "done"."""
     row = answered(answerer, attacked(where, said, instruction), operations)
     assert row["session"]["cart_data"] == [
         {"id": 7, "name": MILK_ITEM.name, "price": MILK_ITEM.price, "quantity": MILK_ITEM.quantity}
     ]
     assert row["order"] is None
     assert row["reply"]["to"] == ANA
+    assert row["reply"]["text"] != "Hecho."
+    assert row["reply"]["requires_human"] is False
 
 
 @pytest.mark.parametrize(

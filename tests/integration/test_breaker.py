@@ -8,7 +8,7 @@ import pytest
 import redis
 from circuit import DOWN, LIMITS, NAME, SAMPLES, SLOW_MS, Circuit
 
-from worker.ai.breaker import DENIED_MS, RATE_LIMITED_MS
+from worker.ai.breaker import ASKED_MAX_MS, DENIED_MS, RATE_LIMITED_MS
 from worker.errors import (
     ProviderDenied,
     ProviderError,
@@ -105,9 +105,10 @@ def test_providers_have_circuits_of_their_own(circuit: Circuit) -> None:
         (ProviderRateLimited(NAME, "HTTP 429", retry_after_s=0.5), 5_000),
         (ProviderRateLimited(NAME, "HTTP 429"), RATE_LIMITED_MS),
         (ProviderRateLimited(NAME, "HTTP 429", retry_after_s=900), 900_000),
+        (ProviderRateLimited(NAME, "HTTP 429", retry_after_s=86_400), ASKED_MAX_MS),
         (ProviderDenied(NAME, "HTTP 401"), DENIED_MS),
     ],
-    ids=["named wait", "shorter than ours", "no wait", "longer than our longest", "denied"],
+    ids=["named wait", "shorter than ours", "no wait", "longer than our longest", "a day", "denied"],
 )
 def test_a_limit_or_a_refused_key_opens_at_once(circuit: Circuit, error: ProviderError, wait_ms: int) -> None:
     """For as long as the provider asks, or as a key needs to be mended."""

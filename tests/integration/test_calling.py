@@ -14,11 +14,14 @@ import redis
 from answering import answerer_on, calls, providers_of, well_behaved
 from away import absent_redis
 from circuit import Circuit
-from turns import MILK, planned, session_of, turn_of
+from turns import MILK, MILK_ITEM, RICE_ITEM, planned, session_of, turn_of
 
-from worker.ai.answer import Answerer, Ask
+from worker.ai.answer import Answerer
+from worker.ai.attempt import Ask
+from worker.ai.budget import Budget, Limits
 from worker.ai.calling import Caller, Landed
 from worker.ai.client import AiClient
+from worker.ai.fallback import fallback_decision
 from worker.ai.flight import Flights, Joining
 from worker.cache import AI_RESPONSE, FLIGHT, PARKED, Cache
 from worker.local.simulator import Simulator
@@ -186,6 +189,45 @@ def test_a_fallback_goes_to_the_parked_and_leaves_no_result(
     assert Cache(redis_client).get_many(AI_RESPONSE, [key]) == {}
     well_behaved(simulator)
     assert sources(landed(caller, customers(1)).answered) == {"ai": 1}
+
+
+def test_a_fallback_fits_the_words_and_the_cart_of_its_customer(caller: Caller, simulator: Simulator) -> None:
+    """Each turn of a batch by its own; who waits for the same answer gets the same."""
+    simulator.set("all", **TROUBLE)
+    carts = (MILK_ITEM,), (RICE_ITEM,)
+    viewing = [
+        planned(turn_of("ver carrito", phone, phone, session=session_of(phone, cart=cart)), MILK)
+        for phone, cart in zip(("5491100000001", "5491100000002"), carts, strict=True)
+    ]
+    searching = customers(3, "tenes leche?", first=10)
+    done = {turn.token: turn.decided().decision for turn in landed(caller, [*viewing, *searching]).answered}
+    assert [done[turn.token] for turn in viewing] == [fallback_decision("ver carrito", cart) for cart in carts]
+    assert [done[turn.token] for turn in searching] == [fallback_decision("tenes leche?")] * 3
+
+
+def test_a_cart_is_kept_from_a_reply_that_others_get(caller: Caller, simulator: Simulator) -> None:
+    """Should a message for everybody ever be taken for a look into the cart."""
+    simulator.set("all", **TROUBLE)
+    turn = planned(turn_of("ver carrito", session=session_of(cart=(MILK_ITEM,))), MILK)
+    (done,) = landed(caller, [replace(turn, plan=replace(turn.planned(), shared=True))]).answered
+    assert done.decided().decision == fallback_decision("ver carrito", None)
+
+
+def test_over_the_limit_there_is_a_fallback_that_fits(
+    simulator: Simulator, redis_client: redis.Redis, pool: Executor
+) -> None:
+    """Without a call, and the others of the batch are asked for."""
+    limited, free = customers(1, "agregame 2 leches"), customers(1, "hola", first=1)
+    redis_client.set(f"limit:{limited[0].customer_phone}", 60)
+    providers = providers_of(simulator)
+    budget = Budget(redis_client, Limits(None, None, 60), lambda: (0, 0))
+    ai = AiClient(providers)
+    answerer = Answerer(providers, ai, Circuit(redis_client).breaker, budget)
+    done = landed(Caller(answerer, Flights(redis_client, KEEP_S), Cache(redis_client), pool), [*limited, *free])
+    ai.close()
+    outcomes = {turn.token: turn.decided() for turn in done.answered}
+    assert outcomes[limited[0].token].decision == fallback_decision("agregame 2 leches")
+    assert (outcomes[free[0].token].source, sum(calls(simulator).values())) == ("ai", 1)
 
 
 def test_a_defect_fails_the_turn_and_all_who_wait_for_it(redis_client: redis.Redis, pool: Executor) -> None:

@@ -8,16 +8,17 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from http_provider import Answer, Handler, Server, chunked, drip, raw, say, serving
 from pydantic import SecretStr
+from support import SHARED_DATA
 
 from worker import errors
 from worker.ai.client import AiClient
@@ -26,93 +27,10 @@ from worker.ai.types import AiRequest
 from worker.ai.usage import Usage
 from worker.errors import ProviderError, ProviderTimeout, ProviderUnavailable, UnreadableAnswer
 
-RECORDED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "llm_wire"
+RECORDED = SHARED_DATA / "llm_wire"
 KEY = "sk-Secret0123"
 REQUEST = AiRequest(system="Answer in JSON.", user='{"message":"quiero dos leches"}')
 ANSWER = {"choices": [{"message": {"content": "{}"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 9}}
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Takes down each request and plays the next of the server's answers; the last one stays."""
-
-    protocol_version = "HTTP/1.1"
-    server: Server
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.seen.append(Seen(self.path, dict(self.headers), json.loads(body), self.client_address[1]))
-        answers = self.server.answers
-        answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        try:
-            answer(self)
-        except OSError:  # the client has hung up: what most of these tests are about
-            self.close_connection = True
-
-    def log_message(self, *args: Any) -> None:
-        """Keeps the test's output clean."""
-
-
-@dataclass
-class Seen:
-    """One request as it arrived, and the client's port, which tells connections apart."""
-
-    path: str
-    headers: dict[str, str]
-    body: dict[str, Any]
-    port: int
-
-
-class Server(ThreadingHTTPServer):
-    """A provider on 127.0.0.1. `stopping` ends every answer that drips."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answers: list[Answer] = [say(200, ANSWER)]
-        self.seen: list[Seen] = []
-        self.stopping = threading.Event()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-Answer = Callable[[Handler], None]
-
-
-def say(status: int, body: object, **headers: str) -> Answer:
-    """A whole answer with its length."""
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-
-    def play(handler: Handler) -> None:
-        handler.send_response(status)
-        for name, value in {"Content-Length": str(len(content)), **headers}.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.end_headers()
-        handler.wfile.write(content)
-
-    return play
-
-
-def raw(content: bytes) -> Answer:
-    """Exactly these bytes, then the end of the connection."""
-
-    def play(handler: Handler) -> None:
-        handler.wfile.write(content)
-        handler.close_connection = True
-
-    return play
-
-
-def drip(first: bytes, drop: bytes) -> Answer:
-    """`first` at once, then a drop every 20 ms until the client has had enough."""
-
-    def play(handler: Handler) -> None:
-        handler.close_connection = True
-        handler.wfile.write(first)
-        while not handler.server.stopping.wait(0.02):
-            handler.wfile.write(drop)
-
-    return play
 
 
 @dataclass
@@ -135,13 +53,8 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serving(say(200, ANSWER)) as server:
         yield server
-        server.stopping.set()
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -243,10 +156,6 @@ def test_gemini_key_is_not_in_the_url(server: Server, client: AiClient) -> None:
     assert seen.path == "/v1/models/model-1:generateContent"
     assert seen.headers["x-goog-api-key"] == KEY
     assert "Authorization" not in seen.headers
-
-
-def chunked(content: bytes) -> bytes:
-    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + content
 
 
 @pytest.mark.parametrize("form", ["plain", "gzip", "chunked"])

@@ -17,7 +17,7 @@ from worker.ai import wire_gemini, wire_openai
 from worker.ai.providers import Prices, Provider
 from worker.ai.types import AiRequest
 from worker.ai.usage import Usage
-from worker.ai.wire import error_for
+from worker.ai.wire import MAX_TOKENS, error_for
 from worker.errors import ProviderError, RequestRefused, UnreadableAnswer
 
 RECORDED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "llm_wire"
@@ -226,6 +226,8 @@ def test_thoughts_are_not_the_answer() -> None:
     [
         (None, Usage(12, 0, 2)),
         ({"prompt_tokens": "many", "completion_tokens": True}, Usage(12, 0, 2)),
+        ({"prompt_tokens": 2**63, "completion_tokens": MAX_TOKENS + 1}, Usage(12, 0, 2)),
+        ({"prompt_tokens": MAX_TOKENS, "completion_tokens": 9}, Usage(MAX_TOKENS, 0, 9)),
         ({"prompt_tokens": 50, "completion_tokens": 9, "prompt_cache_hit_tokens": 20}, Usage(50, 20, 9)),
         (
             {"prompt_tokens": 50, "completion_tokens": -9, "prompt_tokens_details": {"cached_tokens": 80}},

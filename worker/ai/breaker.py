@@ -23,6 +23,8 @@ PROBE_MS = 45_000
 DENIED_MS = 300_000
 #: A rate limit that names no wait.
 RATE_LIMITED_MS = 20_000
+#: The longest wait that is granted; a date in a header, read by a wrong clock, must not shut a provider out for days.
+ASKED_MAX_MS = 3_600_000
 LOCAL_GENERATION = -1
 log = logger(__name__)
 
@@ -73,10 +75,14 @@ class Breaker:
         limits: Limits | None = None,
         random: Callable[[], float] = _random.random,
         clock: Callable[[], float] = time.monotonic,
+        on_call: Callable[[str, str, float], None] | None = None,
     ) -> None:
-        """on_change: called with provider and new state by whoever's result changed a circuit."""
+        """on_change: called with provider and new state by whoever's result changed a circuit. on_call: called with
+        provider, outcome (`ok` or the kind of error) and milliseconds after every call, while Redis answers.
+        """
         self._script = client.register_script(SCRIPT)
         self._on_change = on_change
+        self._on_call = on_call
         self._limits = limits or Limits()
         self._random = random
         self._local = LocalBreaker(self._limits.failures_in_a_row, self._limits.open_ms / 1000, clock)
@@ -91,7 +97,7 @@ class Breaker:
     def succeeded(self, permit: Permit, latency_ms: float) -> None:
         """The call brought an answer; a slow one counts as slow."""
         self._local.record(permit.provider, failed=False)
-        self._record(permit, "success", slow=latency_ms >= self._limits.slow_ms)
+        self._record(permit, "success", latency_ms)
 
     def failed(self, permit: Permit, error: ProviderError, latency_ms: float) -> None:
         """The call failed, after its retries. What counts against the message only frees the probe."""
@@ -102,7 +108,7 @@ class Breaker:
         self._record(
             permit,
             "ignore" if ignored else "failure",
-            slow=latency_ms >= self._limits.slow_ms,
+            latency_ms,
             asked_ms=asked_wait_ms(error),
             reason=error.kind,
             at_once=isinstance(error, ProviderDenied | ProviderRateLimited),
@@ -110,7 +116,7 @@ class Breaker:
 
     def released(self, permit: Permit) -> None:
         """The permit was not used after all; a probe is free for the next."""
-        self._record(permit, "ignore", slow=False)
+        self._record(permit, "ignore", None)
 
     def force(self, provider: str, action: str) -> str:
         """An operator opens or closes a circuit by hand (`open`, `close`); the new state."""
@@ -124,16 +130,21 @@ class Breaker:
         self,
         permit: Permit,
         outcome: str,
+        latency_ms: float | None,
         *,
-        slow: bool,
         asked_ms: int = 0,
         reason: str = "",
         at_once: bool = False,
     ) -> None:
-        call: list[str | int | float] = ["record", permit.caller, permit.generation, outcome, int(slow)]
+        slow = int(latency_ms is not None and latency_ms >= self._limits.slow_ms)
+        call: list[str | int | float] = ["record", permit.caller, permit.generation, outcome, slow]
         call += [asked_ms, self._random(), reason, *self._limits.arguments(), int(at_once)]
         answer = self._run(permit.provider, call)
-        if answer is not None and answer[0]:
+        if answer is None:
+            return
+        if self._on_call is not None and latency_ms is not None:
+            self._on_call(permit.provider, reason or "ok", latency_ms)
+        if answer[0]:
             log.warning("circuit_changed", provider=permit.provider, state=_state(answer), reason=reason)
             self._on_change(permit.provider, _state(answer))
 
@@ -152,11 +163,9 @@ def _state(answer: list[int | bytes]) -> str:
 
 
 def asked_wait_ms(error: ProviderError) -> int:
-    """How long the circuit stays open at least, once it opens; 0 where the error names no wait."""
+    """How long the circuit stays open at least, once it opens: at most an hour, 0 where the error names no wait."""
     if isinstance(error, ProviderDenied):
         return DENIED_MS
-    if isinstance(error, ProviderRateLimited):
-        return int(error.retry_after_s * 1000) if error.retry_after_s else RATE_LIMITED_MS
     if isinstance(error, ProviderUnavailable) and error.retry_after_s:
-        return int(error.retry_after_s * 1000)
-    return 0
+        return min(int(error.retry_after_s * 1000), ASKED_MAX_MS)
+    return RATE_LIMITED_MS if isinstance(error, ProviderRateLimited) else 0

@@ -10,12 +10,14 @@ from typing import Any
 
 import orjson
 
-from worker.ai.answer import Answerer, Ask, Spent
+from worker.ai.answer import Answerer
+from worker.ai.attempt import Ask
 from worker.ai.consent import rules_for
 from worker.ai.flight import Flights, Joining
 from worker.ai.planning import cacheable, cached_outcome, is_entry
 from worker.cache import AI_RESPONSE, Cache
 from worker.log import logger
+from worker.session.session import CartItem
 from worker.session.turn import Outcome, Turn, turn_from_dict, turn_to_dict
 
 #: Answers that come within this time of each other go on as one batch.
@@ -58,7 +60,7 @@ class Caller:
         limited = [turn for turn in turns if turn.customer_phone in over_limit]
         asking = [turn for turn in turns if turn.customer_phone not in over_limit]
         boardings = self._flights.join([self._joining(turn, left_s[turn.token]) for turn in asking])
-        served = [replace(turn, outcome=self._answerer.fallback(turn.planned(), Spent())) for turn in limited]
+        served = [replace(turn, outcome=self._limited(turn)) for turn in limited]
         leads = []
         for turn, boarding in zip(asking, boardings, strict=True):
             entry = orjson.loads(boarding.result) if boarding.result is not None else None
@@ -73,13 +75,16 @@ class Caller:
     def _joining(self, turn: Turn, left_s: float) -> Joining:
         return Joining(turn.planned().key, turn.token, orjson.dumps(turn_to_dict(turn)), left_s)
 
+    def _limited(self, turn: Turn) -> Outcome:
+        return self._answerer.fallback(turn.planned(), turn.text, cart_of(turn))
+
     def _lead(self, turn: Turn, deadline: float) -> Landed:
         """One provider call, and what it means for everyone who waits for it."""
         plan = turn.planned()
         try:
             rules = rules_for(turn.text, turn.fetched(), plan.products)
-            outcome = self._answerer.answer(Ask(plan, rules, turn.token, turn.customer_phone, deadline))
-            return self._land(turn, outcome)
+            ask = Ask(plan, rules, turn.token, turn.customer_phone, deadline, turn.text, cart_of(turn))
+            return self._land(turn, self._answerer.answer(ask))
         except Exception as exc:
             # A defect of ours: nobody may be left waiting for it.
             log.exception("call_failed", token=turn.token, error=type(exc).__name__)
@@ -97,6 +102,11 @@ class Caller:
             free = cached_outcome(entry, self._answerer)
         others = (replace(other, outcome=free) for other in _decoded(parked))
         return Landed((replace(turn, outcome=outcome), *others))
+
+
+def cart_of(turn: Turn) -> tuple[CartItem, ...] | None:
+    """The cart that a reply may show; none where others may get the same reply."""
+    return None if turn.planned().shared else turn.fetched().cart
 
 
 def _decoded(parked: Iterable[bytes]) -> tuple[Turn, ...]:

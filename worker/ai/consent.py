@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from worker.ai.decision import CartChange, Decision, InvalidDecision
+from worker.ai.decision import CartChange, Decision, RefusedChange, refuse
 from worker.ai.language import without_accents
 from worker.session.session import Session
 
@@ -53,6 +53,13 @@ INJECTION = re.compile(
     r"|\b(sos|eres|actua como|you are|act as) .{0,30}\b(admin\w*|root|desarrollador|developer|dan|sin restricciones)\b"
     r"|modo (desarrollador|admin\w*|debug)|<\/?\w+>|```|\{\s*[\"']"
 )
+#: What a shop says when it has changed a cart. Accents tell: "agregué" is done, "agregue" is only spoken of.
+_CHANGED = r"(?:agreg|sum|añad|anot|carg|inclu|met|sac|quit|elimin|borr|retir|vaci|cambi|modific|actuali[cz]|dej)"
+CLAIMING = re.compile(
+    rf"\b{_CHANGED}(?:u?é|í|amos|imos|i?ó|aron|ieron|ad[oa]s?|id[oa]s?)\b"
+    r"|\b(?:saqué|modifiqué|puse|pusimos|puest[oa]s?|ya están?)\b|(?:^|[.!¡:,\n])\s*(?:listo|hecho)\b"
+)
+DENYING = re.compile(r"\b(?:no|ni|sin)(?: (?:te|me|se|l[aoe]s?|he|hemos|ha|han|fue|fueron|qued\w+|está|están))* \w+")
 #: "2" alone answers "which?" or "how many?"; a shopping list is products with numbers before them.
 BARE_NUMBER = re.compile(r"^\W*(el |la )?(\d+|primer\w*|segund\w*|tercer\w*|cuart\w*|quint\w*|ultim\w*)\b")
 
@@ -104,16 +111,25 @@ def numbers_in(text: str) -> frozenset[int]:
 
 
 def check_cart(decision: Decision, rules: CartRules) -> None:
-    """Raises InvalidDecision for the first cart operation that the customer did not ask for."""
-    for change in decision.cart_operations:
-        _check(change, rules)
+    """Raises RefusedChange for the cart operations that the customer did not ask for."""
+    refuse((change, _against(change, rules)) for change in decision.cart_operations)
 
 
-def _check(change: CartChange, rules: CartRules) -> None:
+def _against(change: CartChange, rules: CartRules) -> str | None:
     if change.op not in rules.kinds:
-        raise InvalidDecision(f"cart_operations: the customer did not ask for {change.op}")
+        return f"the customer did not ask for {change.op}"
     if change.op in ("add", "set"):
         if change.product_id not in rules.in_stock:
-            raise InvalidDecision("cart_operations: product is not in stock")
+            return "product is not in stock"
         if change.quantity not in rules.quantities:
-            raise InvalidDecision("cart_operations: quantity was not asked for")
+            return "quantity was not asked for"
+    return None
+
+
+def check_claim(decision: Decision) -> None:
+    """Raises RefusedChange where the reply tells the customer of a change to the cart. For decisions that change none,
+    although their model wanted to: it may have kept its words.
+    """
+    if CLAIMING.search(DENYING.sub("", decision.reply.lower())):
+        problem = "reply: says that the cart has changed"
+        raise RefusedChange(problem, problem)

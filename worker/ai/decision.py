@@ -6,7 +6,7 @@ usual name, a missing confidence, a fourth button); a cart operation that does n
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Annotated, Literal, get_args
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -120,9 +120,20 @@ class InvalidDecision(ValueError):
     """The text is not a decision; the message names the first field that does not fit, never its value."""
 
 
+class RefusedChange(InvalidDecision):
+    """A decision that would change the cart, or says that it did, in a way the customer did not ask for.
+
+    told: what is refused and why, for the model alone: it may hold numbers that the model was talked into.
+    """
+
+    def __init__(self, problem: str, told: str) -> None:
+        super().__init__(problem)
+        self.told = told
+
+
 def parse_decision(text: str, offered: Collection[int]) -> Decision:
     """A decision from a model's text, which may stand in a code fence. `offered`: ids of products that stood in the
-    request, the only ones a cart operation may name. Raises InvalidDecision.
+    request, the only ones a cart operation may name. Raises InvalidDecision, for an operation RefusedChange.
     """
     try:
         # PostgreSQL's jsonb refuses NUL, wherever it stands.
@@ -130,16 +141,24 @@ def parse_decision(text: str, offered: Collection[int]) -> Decision:
     except ValidationError as exc:
         place = ".".join(str(part) for part in exc.errors()[0]["loc"])
         raise InvalidDecision(f"{place or 'answer'}: {exc.errors()[0]['type']}") from None
-    for change in decision.cart_operations:
-        _check(change, offered)
+    refuse((change, _unfit(change, offered)) for change in decision.cart_operations)
     return decision
 
 
-def _check(change: CartChange, offered: Collection[int]) -> None:
+def refuse(judged: Iterable[tuple[CartChange, str | None]]) -> None:
+    """Raises RefusedChange for cart operations that come with a reason against them."""
+    refused = [(change, reason) for change, reason in judged if reason]
+    if refused:
+        told = "; ".join(f"{change.model_dump_json(exclude_none=True)}: {reason}" for change, reason in refused)
+        raise RefusedChange(f"cart_operations: {refused[0][1]}", told)
+
+
+def _unfit(change: CartChange, offered: Collection[int]) -> str | None:
     if change.op != "clear" and change.product_id not in offered:
-        raise InvalidDecision("cart_operations: product was not offered")
+        return "product was not offered"
     if change.op in ("add", "set") and change.quantity is None:
-        raise InvalidDecision("cart_operations: quantity is missing")
+        return "quantity is missing"
+    return None
 
 
 def _without_fence(text: str) -> str:

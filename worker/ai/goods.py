@@ -9,7 +9,7 @@ from itertools import chain
 
 from worker.ai.groceries import GROCERIES
 from worker.ai.language import normalised
-from worker.ai.slips import meant_by
+from worker.ai.slips import meant_by, sound_alike
 from worker.ai.vocabulary import (
     FLAVOURS,
     FORMLESS,
@@ -31,8 +31,9 @@ NO_NAMES = (NAMELESS, NAMES_WITH_MORE, QUALITIES, MEASURES, FLAVOURS, POINTING)
 ASKING = frozenset(
     """
     dices dirias decis decirme pasas mandas muestras saben sabras sabrias confirmas averiguas cocinar preparar
-    recomiendan recomendarme aconsejas sugieres sugeris cuestan costaria valdria saldria quedan consiguen compara comparame comparar
-    chico chica chicos muchas muchos gustaria alguien buenas buenos tardes noches gracias hasta luego mañana pronto
+    recomiendan recomendarme aconsejas sugieres sugeris cuestan costaria valdria saldria quedan consiguen
+    compara comparame comparar chico chica chicos muchas muchos gustaria alguien buenas buenos tardes noches
+    gracias hasta luego mañana pronto
     """.split()  # noqa: SIM905  a list of words reads best as words
 )
 #: Words that are no slip of another word, whatever the shop sells.
@@ -64,10 +65,12 @@ class Goods:
     def _mended(self, word: str) -> str:
         if len(word) < SHORTEST_SLIP or not word.isalpha() or _is_any(word, self.words) or _is_any(word, USUAL):
             return word
-        return meant_by(word, lambda meant: len(meant) > SHORTEST_SLIP and self._is_meant(meant, len(word)))
+        return meant_by(word, lambda meant: self._can_mean(word, meant))
 
-    def _is_meant(self, meant: str, typed: int) -> bool:
-        return meant in ASKING or meant in SMALL_WORDS or (typed > SHORTEST_SLIP and meant in self.words)
+    def _can_mean(self, typed: str, meant: str) -> bool:
+        if meant in ASKING or meant in SMALL_WORDS:
+            return len(meant) > SHORTEST_SLIP or len(typed) > SHORTEST_SLIP
+        return min(len(typed), len(meant)) > SHORTEST_SLIP and meant in self.words and not sound_alike(typed, meant)
 
     def _singular(self, word: str) -> str:
         forms = (word.removesuffix(ending) for ending in ("s", "es"))

@@ -33,7 +33,7 @@ _SPELLINGS = """
     que q ke qe
     quiero kiero qiero
     quisiera kisiera
-    cuanto cto cnto kuanto quanto qanto
+    cuanto cto cnto kuanto quanto qanto cuano cuato
     cuesta kuesta
     como komo kmo
     cual kual
@@ -52,8 +52,10 @@ _SPELLINGS = """
     ok oki okis okey okay okas oka okei
     venden benden vnden
     precio presio
-    tenes tnes tns
-    tienen tnen
+    tenes tnes tns tens tees teens
+    tienen tnen tienne
+    sale sle slae sael
+    esta esat etsa
     aqui aki
     para xa
     porque xq pq porq

@@ -43,7 +43,7 @@ def terms_of(turn: Turn, goods: Goods) -> tuple[str, ...]:
     common = shared_form(turn, goods)
     if common is not None:
         return search_terms(common)
-    return search_terms(turn.text) or tuple(turn.fetched().context.get("terms", ()))
+    return search_terms(turn.text, goods.mended) or tuple(turn.fetched().context.get("terms", ()))
 
 
 def shared_form(turn: Turn, goods: Goods) -> str | None:

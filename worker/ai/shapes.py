@@ -83,7 +83,7 @@ COURTESY = either(
 LEAD_IN = re.compile(rf"^(?>(?:{GREETING}|{HOW_ARE_YOU}|{VOCATIVE}|{COURTESY}|todo bien) )+")
 TAIL = re.compile(
     rf"(?> (?:{THANKS}|desde ya|de antemano|saludos|aca|aqui|(?:por )?ahi|en (?:el|la|su) {SHOP}"
-    r"|amig[oa]|bro|jefe|caser[oa])\b)+$"
+    r"|amig[oa]|bro|jefe)\b)+$"
 )
 #: To one person, "tiene" asks a shopkeeper; without an address it may ask what a product contains.
 FORMAL = re.compile(

@@ -50,7 +50,7 @@ NOT_LEANING = _words(
     """
     alpiste macaron camaron paste salame edamame creme pagel comprimido comprimidos sacarina sacacorchos sacapuntas
     borrador decaf pedigree pedialyte cobre mandarina mandarinas mandioca quitamanchas quitaesmalte reserva perla
-    perlas
+    perlas caramelo caramelos
     """
 )
 #: A count, a measure or a packing. Before "de" it says how much of what follows.
@@ -114,11 +114,10 @@ NAMELESS = _words(
 #: Products begin with them, but alone they may as well be a part, a form or a use of one that was named before.
 NAMES_WITH_MORE = _words(
     """
-    recambio tratamiento solucion arreglo lote trozo secreto alimento mantenimiento reduccion placa cono base cubo
-    gota tubito tubo boca impulsor activador difusor contorno banda perla concha lecho capsula bloc bol aro arco
-    accesorio colgador soporte cable bolso estuche esencia carga dosis racion porcion racimo manojo atado ramo
-    tronco rama hoja pie presa pierna oreja cuello rabo cabeza sangre tinta clara huevas mezcla surtido variedad
-    seleccion especialidad menu fuente cesta estrella regalo fiesta sobre taza barquilla
+    recambio tratamiento solucion arreglo lote trozo alimento mantenimiento reduccion placa base cubo gota
+    tubito tubo boca capsula accesorio soporte cable bolso estuche esencia carga dosis racion porcion racimo
+    manojo atado ramo tronco rama hoja pie huevas mezcla surtido variedad seleccion especialidad menu fuente cesta
+    estrella regalo fiesta sobre taza barquilla
     """
 )
 #: Nor do participles ("rallado"), infinitives ("retirar") and what else is built like an adjective, but for these and

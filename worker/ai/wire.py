@@ -24,6 +24,8 @@ from worker.errors import (
 Call = tuple[str, dict[str, str], dict[str, object]]
 """URL, headers (with the key in them) and JSON body of one POST."""
 
+#: More tokens than any model takes or gives; PostgreSQL and Redis can still add up what they would cost.
+MAX_TOKENS = 100_000_000
 TEMPERATURE = 0.2  # answers are cached and must keep to a schema: little variety is wanted
 
 # Letters and underscores in one case: an error code looks so, a key or a customer's sentence does not.
@@ -44,8 +46,8 @@ def at(value: object, *path: str | int) -> object:
 
 
 def count(value: object) -> int | None:
-    """A number of tokens, or None where the value is not one."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    """A number of tokens, or None where the value is not one, or none that can be true."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS else None
 
 
 def code(value: object) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from worker.ai.language import normalised
@@ -59,14 +59,15 @@ NEXT_COUNT = re.compile(r" (?=(?:\d+(?:[.,]\d+)?|medi[oa]|cuarto) )")
 SIZE = re.compile(rf"[\d.,%]+(?:{UNIT})?")
 
 
-def search_terms(text: str) -> tuple[str, ...]:
+def search_terms(text: str, mend: Callable[[str], str] = str) -> tuple[str, ...]:
     """What a message seems to ask for: at most 5 normalised terms, in order; nothing for small talk. How many of
-    something is left out, how big it is stays: "2 leches de 1 l" asks for "leches 1 l".
+    something is left out, how big it is stays: "2 leches de 1 l" asks for "leches 1 l". mend: puts slips in normalised
+    words right.
     """
     for sign, words in FRACTIONS.items():
         text = text.replace(sign, words)
     text = AND_A_HALF.sub(r"1.5 \1", text.lower())
-    terms = (term for part in SEPARATORS.split(text) for term in _terms(normalised(part)))
+    terms = (term for part in SEPARATORS.split(text) for term in _terms(mend(normalised(part))))
     return tuple(dict.fromkeys(terms))[:MAX_TERMS]
 
 

@@ -10,11 +10,16 @@ from typing import Any
 import redis
 from redis.exceptions import RedisError
 
-from worker.cache import REPLY_COUNTS
+from worker.cache import CALL_COUNTS, LAST_RUN, REPLY_COUNTS, Key
 from worker.log import logger
 from worker.session.turn import Turn
 
 log = logger(__name__)
+#: The outcome of a call that brought an answer; the others are the kinds of `ProviderError`.
+ANSWERED = "ok"
+#: Upper bounds of the buckets in which answers are counted by how long they took.
+CALL_BUCKETS_MS = (100, 250, 500, 1_000, 1_500, 2_500, 5_000, 10_000, 15_000, 30_000)
+CLEANUP = "cleanup_expired_sessions"
 #: What is kept with a reply in PostgreSQL, so that its metrics can be recorded by whoever finds it unrecorded.
 RECORDED = (
     "source",
@@ -63,12 +68,35 @@ def count_replies(client: redis.Redis, rows: Sequence[Mapping[str, Any]]) -> Non
         counts[f"source:{row['source']}"] += 1
         counts["cost_microusd"] += row["cost_microusd"]
         counts["baseline_microusd"] += row["baseline_microusd"]
-    key = REPLY_COUNTS.key(time.strftime("%Y-%m-%d", time.gmtime()))
+    _add(client, REPLY_COUNTS, counts)
+
+
+def count_call(client: redis.Redis, provider: str, outcome: str, latency_ms: float) -> None:
+    """Adds one call of a provider to today's counters, and how long it took if it was answered; without Redis it is
+    not counted. outcome: `ANSWERED` or the kind of error.
+    """
+    counts = {f"{provider}:{outcome}": 1}
+    if outcome == ANSWERED:
+        bucket = next((bound for bound in CALL_BUCKETS_MS if latency_ms <= bound), "inf")
+        counts |= {f"{provider}:le:{bucket}": 1, f"{provider}:ms": round(latency_ms)}
+    _add(client, CALL_COUNTS, counts)
+
+
+def _add(client: redis.Redis, family: Key, counts: Mapping[str, int]) -> None:
+    key = family.key(time.strftime("%Y-%m-%d", time.gmtime()))
     pipeline = client.pipeline(transaction=False)
     for name, number in counts.items():
         pipeline.hincrby(key, name, number)
-    pipeline.expire(key, REPLY_COUNTS.ttl_s or 0)
+    pipeline.expire(key, family.ttl_s or 0)
     try:
         pipeline.execute()
     except RedisError as exc:
         log.warning("counters_unavailable", error=type(exc).__name__)
+
+
+def note_run(client: redis.Redis, task: str) -> None:
+    """Notes that a periodic task has done its work now."""
+    try:
+        client.set(LAST_RUN.key(task), int(time.time()), ex=LAST_RUN.ttl_s)
+    except RedisError as exc:
+        log.warning("run_not_noted", task=task, error=type(exc).__name__)

@@ -1,0 +1,114 @@
+"""What a model may do to a cart, and what it may say it did."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from turns import MILK, RICE, decision_of, session_of
+
+from worker.ai.consent import check_cart, check_claim, rules_for
+from worker.ai.decision import Decision, InvalidDecision, RefusedChange, parse_decision
+
+PHONE = 5491122334455
+RULES = rules_for("agregame 2 leches", session_of(), [MILK, RICE])
+
+
+def decision(**changes: Any) -> Decision:
+    """A decision with these changes."""
+    return Decision.model_validate(decision_of(**changes))
+
+
+def test_all_that_is_refused_is_told_to_the_model_and_nothing_else() -> None:
+    """Each operation with its reason; the one that was asked for is not among them."""
+    operations = [
+        {"op": "add", "product_id": 7, "quantity": 2},
+        {"op": "add", "product_id": 8, "quantity": 99},
+        {"op": "clear"},
+    ]
+    with pytest.raises(RefusedChange) as caught:
+        check_cart(decision(cart_operations=operations), RULES)
+    assert caught.value.told.split("; ") == [
+        '{"op":"add","product_id":8,"quantity":99}: quantity was not asked for',
+        '{"op":"clear"}: the customer did not ask for clear',
+    ]
+
+
+def test_what_is_allowed_is_not_refused() -> None:
+    """Neither operations that were asked for nor none at all."""
+    check_cart(decision(cart_operations=[{"op": "add", "product_id": 7, "quantity": 2}]), RULES)
+    check_cart(decision(), RULES)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "add", "product_id": PHONE, "quantity": 1},
+        {"op": "remove", "product_id": PHONE},
+        {"op": "add", "product_id": 7, "quantity": 77},
+    ],
+)
+def test_the_error_shows_no_number_that_a_model_was_talked_into(operation: dict[str, Any]) -> None:
+    """The message of the error goes to the log; only the model is told the rest."""
+    with pytest.raises(RefusedChange) as caught:
+        check_cart(parse_decision(json.dumps(decision_of(cart_operations=[operation])), {7, 8}), RULES)
+    assert not any(character.isdigit() for character in str(caught.value))
+    assert str(operation["product_id"]) in caught.value.told
+
+
+def test_an_operation_that_is_none_is_no_refusal() -> None:
+    """A model that does not keep to the schema has not understood it."""
+    with pytest.raises(InvalidDecision) as caught:
+        parse_decision(json.dumps(decision_of(cart_operations=[{"op": "steal"}])), {7})
+    assert not isinstance(caught.value, RefusedChange)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Agregué 50 leches.",
+        "¡Listo! 50 leches en tu carrito.",
+        "Hecho.",
+        "Dale, listo. ¿Algo más?",
+        "Te sumé la leche y el arroz.",
+        "Ya saqué todo lo demás.",
+        "Vacié tu carrito.",
+        "Tu carrito fue vaciado.",
+        "Quedaron agregadas 2 leches.",
+        "Se eliminaron los productos.",
+        "Actualicé tu pedido: 5 leches.",
+        "Modifiqué la cantidad.",
+        "Puse 3 en tu carrito.",
+        "Te agregamos una.",
+        "Añadí 2 unidades. No saqué nada.",
+        "Se añadió al carrito.",
+        "Las leches ya están en tu carrito.",
+        "No pude sacar el arroz, pero agregué la leche.",
+    ],
+)
+def test_a_claim_is_seen(reply: str) -> None:
+    """The ways to say that a cart has changed."""
+    with pytest.raises(RefusedChange, match="reply"):
+        check_claim(decision(reply=reply))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "La leche sale $ 1.850. ¿Querés que agregue una?",
+        "No agregué nada: ¿cuántas leches querés?",
+        "No te agregué ni saqué nada.",
+        "Todavía no se agregó ningún producto.",
+        "Tu carrito no fue vaciado.",
+        "Tu carrito quedó como estaba.",
+        "No hice cambios en tu carrito. ¿Qué producto querés agregar y cuántas unidades?",
+        "¿Cuántas te agrego?",
+        "Puedo agregarla a tu carrito si me decís cuántas.",
+        "Tenés 2 leches en tu carrito.",
+        "Decime cuando quieras sacar algo.",
+    ],
+)
+def test_an_offer_or_a_denial_is_no_claim(reply: str) -> None:
+    """What a good repair says is taken."""
+    check_claim(decision(reply=reply))
