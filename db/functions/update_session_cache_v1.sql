@@ -14,25 +14,28 @@ declare
     phones text[] := array(select distinct t ->> 'customer_phone' from jsonb_array_elements(batch) t order by 1);
     fenced jsonb;
     fenced_phones text[];
+    fenced_tokens uuid[];
     committed jsonb;
     next_turns jsonb;
     replies jsonb;
 begin
     perform from turns where customer_phone = any (phones) order by customer_phone for update;
 
-    select coalesce(jsonb_agg(t), '[]'), array_agg(t ->> 'customer_phone') into fenced, fenced_phones
-    from jsonb_array_elements(batch) t
-    join turns held on held.customer_phone = t ->> 'customer_phone' and held.token = (t ->> 'token')::uuid
-    where jsonb_array_length(t -> 'message_ids') > 0
+    with input as materialized (
+        select t, t ->> 'customer_phone' as phone, (t ->> 'token')::uuid as token,
+               array(select i::bigint from jsonb_array_elements_text(t -> 'message_ids') i) as ids
+        from jsonb_array_elements(batch) t
+    )
+    select coalesce(jsonb_agg(t), '[]'), array_agg(phone), array_agg(input.token)
+    into fenced, fenced_phones, fenced_tokens
+    from input join turns held on held.customer_phone = phone and held.token = input.token
+    where ids <> '{}'
       and not exists (
         select from messages m
-        where m.customer_phone = held.customer_phone and m.state = 'accepted'
-          and m.id < (select max(i::bigint) from jsonb_array_elements_text(t -> 'message_ids') i)
-          and not t -> 'message_ids' @> to_jsonb(m.id))
-      and jsonb_array_length(t -> 'message_ids') = (
-        select count(*) from messages m
-        where m.id in (select i::bigint from jsonb_array_elements_text(t -> 'message_ids') i)
-          and m.customer_phone = held.customer_phone and m.state = 'accepted');
+        where m.customer_phone = phone and m.state = 'accepted' and m.id < (select max(i) from unnest(ids) i)
+          and m.id <> all (ids))
+      and cardinality(ids) = (
+        select count(*) from messages m where m.id = any (ids) and m.customer_phone = phone and m.state = 'accepted');
 
     insert into events (kind, data)
     select 'session_end', jsonb_build_object(
@@ -66,11 +69,11 @@ begin
     update messages m
     set state = t ->> 'state', reply_id = (t ->> 'token')::uuid, answered_at = clock_timestamp(),
         last_error = coalesce(t ->> 'error', m.last_error),
-        reply = case when m.id = last.id then nullif(t -> 'reply', 'null') end,
-        outcome = case when m.id = last.id then nullif(t -> 'outcome', 'null') end
-    from jsonb_array_elements(fenced) t
-    cross join lateral (select max(i::bigint) as id from jsonb_array_elements_text(t -> 'message_ids') i) last
-    where m.id in (select i::bigint from jsonb_array_elements_text(t -> 'message_ids') i);
+        reply = case when m.id = last_id then nullif(t -> 'reply', 'null') end,
+        outcome = case when m.id = last_id then nullif(t -> 'outcome', 'null') end
+    from (select t, i::bigint as id, max(i::bigint) over (partition by t ->> 'token') as last_id
+          from jsonb_array_elements(fenced) t cross join lateral jsonb_array_elements_text(t -> 'message_ids') i) answer
+    where m.id = answer.id;
 
     with placed as (
         insert into orders (customer_phone, reply_id, address, total, currency)
@@ -96,7 +99,7 @@ begin
     select committed || coalesce(jsonb_agg(jsonb_build_object('token', t ->> 'token', 'session_version', null)), '[]')
     into committed
     from jsonb_array_elements(batch) t
-    where not exists (select from jsonb_array_elements(fenced) f where f ->> 'token' = t ->> 'token')
+    where (t ->> 'token')::uuid <> all (coalesce(fenced_tokens, '{}'))
       and exists (select from messages m where m.reply_id = (t ->> 'token')::uuid);
 
     select coalesce(jsonb_agg(jsonb_build_object(
