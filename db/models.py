@@ -240,7 +240,10 @@ class Turn(Base):
 
 
 class AiMetric(Base):
-    """What one turn cost and how long it took; `committed` is false for a call whose turn was lost."""
+    """What one turn cost and how long it took; `committed` is false for a call whose turn was lost.
+
+    cost_by_provider: where others than `provider` were paid too (they had failed), the micro-dollars of each.
+    """
 
     __tablename__ = "ai_metrics"
     __table_args__ = (Index("ai_metrics_at_idx", "at"),)
@@ -263,6 +266,44 @@ class AiMetric(Base):
     provider_latency_ms: Mapped[int | None] = mapped_column(Integer)
     reply_latency_ms: Mapped[int | None] = mapped_column(BigInteger)
     session_cache: Mapped[str | None]
+    cost_by_provider: Mapped[dict[str, Any] | None]
+
+
+class MetricHour(Base):
+    """A whole hour of `ai_metrics` summed up by source and provider, kept by triggers; columns as in
+    `metric_sums_v1.sql`.
+    """
+
+    __tablename__ = "metric_hours"
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    provider: Mapped[str] = mapped_column(primary_key=True)
+    replies: Mapped[int]
+    messages: Mapped[int]
+    sessions_wanted: Mapped[int]
+    sessions_cached: Mapped[int]
+    answers: Mapped[int]
+    answer_ms: Mapped[int]
+    cost_microusd: Mapped[int]
+    baseline_microusd: Mapped[int]
+
+
+class LatencyHour(Base):
+    """How many replies of a whole hour took how long, from acceptance to publication; kept by the same triggers."""
+
+    __tablename__ = "latency_hours"
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    latency_ms: Mapped[int] = mapped_column(primary_key=True)
+    replies: Mapped[int]
+
+
+class MetricTotal(Base):
+    """What Prometheus counts, summed up since ever by a trigger of `ai_metrics` (`count_metrics_v1.sql`)."""
+
+    __tablename__ = "metric_totals"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    labels: Mapped[dict[str, Any]] = mapped_column(primary_key=True)
+    value: Mapped[int]
 
 
 class Event(Base):

@@ -1,63 +1,131 @@
-"""The figures of the report, one statement per section, over a window of time."""
+"""The figures of the report, one statement per section, over a window of time.
+
+Whole hours come from `metric_hours` and `latency_hours`, what is left of the window at both ends from `ai_metrics`; the
+two together are exact, and quick however many turns there were.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 Json = dict[str, Any]
+HOUR = timedelta(hours=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 WINDOW = "at > now() - make_interval(secs => :window_s)"
-TOTALS = text(f"""
-    select count(*) filter (where committed and source <> 'closed') as replies,
-           coalesce(sum(messages) filter (where committed and source <> 'closed'), 0) as messages,
-           count(*) filter (where committed and source in ('ai', 'cache', 'fallback')) as routed,
-           count(*) filter (where committed and source = 'cache') as cached,
-           count(*) filter (where committed and source = 'fallback') as fallbacks,
-           count(*) filter (where session_cache in ('hit', 'miss')) as sessions_wanted,
-           count(*) filter (where session_cache = 'hit') as sessions_cached,
-           coalesce(sum(cost_microusd), 0) as cost_microusd,
-           coalesce(sum(baseline_microusd) filter (where committed), 0) as baseline_microusd,
-           coalesce(sum(baseline_microusd) filter (where committed and source = 'cache'), 0) as saved_microusd,
-           coalesce(percentile_cont(array[0.5, 0.95, 0.99]) within group (order by reply_latency_ms)
-               filter (where committed), array[0, 0, 0]::double precision[]) as latency_ms
-    from ai_metrics where {WINDOW}
-""")  # noqa: S608  constants only
-PROVIDERS = text(f"""
-    select provider, count(*) filter (where committed) as replies, avg(provider_latency_ms)::integer as latency_ms,
-           sum(cost_microusd) as cost_microusd
-    from ai_metrics where {WINDOW} and source = 'ai' and provider is not null
-    group by provider order by provider
-""")  # noqa: S608  constants only
-EVENTS = text(f"""
+BOUNDS = text("select now() as now, (select max(hour) from metric_hours) as newest_hour")
+SUMS = text("""
+    select source, provider, sum(replies)::bigint as replies, sum(messages)::bigint as messages,
+           sum(sessions_wanted)::bigint as sessions_wanted, sum(sessions_cached)::bigint as sessions_cached,
+           sum(answers)::bigint as answers, sum(answer_ms)::bigint as answer_ms,
+           sum(cost_microusd)::bigint as cost_microusd, sum(baseline_microusd)::bigint as baseline_microusd
+    from (
+        select * from metric_hours where hour >= :hours_since and hour < :hours_until
+        union all select * from metric_sums(:since, :hours_since)
+        union all select * from metric_sums(:hours_until, :until)
+    ) parts
+    group by 1, 2 order by 2, 1
+""")
+# percentile_cont over rows that carry how often they count: between the two values beside the exact place.
+LATENCIES = text("""
+    with spread as (
+        select latency_ms, sum(replies) as replies
+        from (
+            select latency_ms, replies from latency_hours where hour >= :hours_since and hour < :hours_until
+            union all
+            select reply_latency_ms, 1 from ai_metrics where committed and at >= :since and at < :hours_since
+            union all
+            select reply_latency_ms, 1 from ai_metrics where committed and at >= :hours_until and at < :until
+        ) parts
+        where latency_ms is not null group by 1
+    ), placed as (
+        select latency_ms, sum(replies) over (order by latency_ms) as upto, sum(replies) over () as total from spread
+    )
+    select coalesce(low + (high - low) * (place - floor(place)), 0)::double precision
+    from unnest(array[0.5, 0.95, 0.99]) share cross join lateral (
+        select share * (max(total) - 1) as place,
+               min(latency_ms) filter (where upto > floor(share * (total - 1))) as low,
+               min(latency_ms) filter (where upto > ceil(share * (total - 1))) as high
+        from placed
+    ) beside
+    order by share
+""")
+EVENTS = text("""
     select count(*) filter (where kind = 'circuit' and data ->> 'state' = 'open') as trips,
            coalesce(sum((data ->> 'deleted')::integer) filter (where kind = 'cleanup'), 0) as cleaned,
-           avg((data ->> 'duration_s')::double precision) filter (where kind = 'session_end') as ended_duration_s,
-           count(*) filter (where kind = 'session_end') as ended
-    from events where kind in ('circuit', 'cleanup', 'session_end') and {WINDOW}
-""")  # noqa: S608  constants only
+           coalesce(sum((data ->> 'duration_s')::double precision) filter (where kind = 'session_end'), 0)
+               as duration_s,
+           count(*) filter (where kind = 'session_end') as sessions
+    from events where kind in ('circuit', 'cleanup', 'session_end') and at >= :since and at < :until
+""")
+# Of the sessions that were alive at a moment in the past, those that have ended since are known from their end: it is
+# noted when the time to live is over after the last turn.
 SESSIONS = text("""
-    select count(*) as active, avg(extract(epoch from updated_at - created_at))::double precision as duration_s
-    from customer_sessions where expires_at > now()
+    select count(*) as active, coalesce(sum(duration_s), 0)::double precision as duration_s
+    from (
+        select extract(epoch from least(updated_at, :moment) - created_at) as duration_s
+        from customer_sessions where expires_at > :moment and created_at <= :moment
+        union all
+        select least(lasted_s, extract(epoch from :moment - (at - make_interval(secs => :ttl_s + lasted_s))))
+        from (select at, (data ->> 'duration_s')::double precision as lasted_s
+              from events where kind = 'session_end' and at > :moment) ended
+        where at - make_interval(secs => :ttl_s + lasted_s) <= :moment
+    ) alive
 """)
 
 
-def totals(connection: Connection, window_s: int) -> Json:
-    """Replies, cache hits, costs and latencies."""
-    return dict(connection.execute(TOTALS, {"window_s": window_s}).mappings().one())
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From `since` up to, not including, `until`; None for all there is after `since`. The hours from `hours_since` to
+    `hours_until` are summed up already. moment: the end of the window, be it the time of the transaction.
+    """
+
+    since: datetime
+    until: datetime | None
+    hours_since: datetime
+    hours_until: datetime
+    moment: datetime
+
+    @property
+    def values(self) -> Json:
+        """The window as the statements take it."""
+        ends = {"since": self.since, "until": self.until or "infinity"}
+        return ends | {"hours_since": self.hours_since, "hours_until": self.hours_until}
 
 
-def providers(connection: Connection, window_s: int) -> list[Json]:
-    """Replies, mean latency and cost by provider that made them."""
-    return [dict(row) for row in connection.execute(PROVIDERS, {"window_s": window_s}).mappings()]
+def window(connection: Connection, window_s: float, until: datetime | None = None) -> Window:
+    """The window of `window_s` seconds that ends at `until`, or now."""
+    now, newest_hour = connection.execute(BOUNDS).one()
+    moment = until or now
+    since = moment - timedelta(seconds=window_s)
+    summed_up_to = newest_hour + HOUR if newest_hour else since
+    hours_since = EPOCH - (EPOCH - since) // HOUR * HOUR
+    hours_until = min(summed_up_to, EPOCH + (until - EPOCH) // HOUR * HOUR) if until else summed_up_to
+    if hours_until <= hours_since:
+        hours_since = hours_until = since
+    return Window(since, until, hours_since, hours_until, moment)
 
 
-def events(connection: Connection, window_s: int) -> Json:
-    """Circuit trips, sessions cleaned, and how long ended sessions had lasted."""
-    return dict(connection.execute(EVENTS, {"window_s": window_s}).mappings().one())
+def sums(connection: Connection, window: Window) -> list[Json]:
+    """Replies, messages, cache hits of sessions, provider latencies and costs by source and provider ('': none)."""
+    return [dict(row) for row in connection.execute(SUMS, window.values).mappings()]
 
 
-def sessions(connection: Connection) -> Json:
-    """Live sessions and how long they have lasted so far."""
-    return dict(connection.execute(SESSIONS).mappings().one())
+def latencies_ms(connection: Connection, window: Window) -> tuple[float, float, float]:
+    """p50, p95 and p99 of the time from acceptance to publication; zeros where there were no replies."""
+    p50, p95, p99 = connection.execute(LATENCIES, window.values).scalars()
+    return p50, p95, p99
+
+
+def events(connection: Connection, window: Window) -> Json:
+    """Circuit trips, sessions cleaned, and how many sessions ended that had lasted how long in all."""
+    return dict(connection.execute(EVENTS, window.values).mappings().one())
+
+
+def sessions(connection: Connection, window: Window, ttl_s: float) -> Json:
+    """Sessions alive at the end of the window and how long they had lasted in all. ttl_s: their time to live."""
+    return dict(connection.execute(SESSIONS, {"moment": window.moment, "ttl_s": ttl_s}).mappings().one())

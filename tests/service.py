@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -12,19 +13,62 @@ from typing import Any
 import orjson
 import redis
 from sqlalchemy import Engine, text
+from support import EMPTY, Servers
 
+from db import retry
 from worker.cache import OUTBOUND, REJECTED
+from worker.catalog.products import import_products, read_products
+from worker.local.demo import CATALOG, KEYS
 from worker.local.gateway import Gateway
+from worker.local.ready import is_ready
 from worker.local.simulator import Simulator
-from worker.local.supervisor import Supervisor
+from worker.local.supervisor import Supervisor, running, service_programs
+from worker.local.surroundings import environment
+from worker.settings import settings
+
+#: Short times, so that what is lost comes back within a test.
+TIMES = {"FLOW_LEASE_S": "3", "AI_DEADLINE_S": "5", "SWEEP_EVERY_S": "0.5"}
+
+
+@contextmanager
+def service_processes(
+    servers: Servers, directory: Path, given: Mapping[str, str | None]
+) -> Iterator[tuple[Supervisor, Path]]:
+    """The processes of the service, ready to work, and their log. given: where its providers are, at least."""
+    log = directory / "service.log"
+    unset = dict.fromkeys(("CACHE_REDIS_URL", "BROKER_URL", "PROVIDERS_FILE"))
+    urls = {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url, "LOG_FORMAT": "json"}
+    keys = dict.fromkeys(KEYS, "sk-test-0123456789abcdef")
+    with (
+        environment(unset | urls | keys | TIMES | dict(given)),
+        log.open("wb") as output,
+        running(service_programs(directory, flow_processes=2), output) as supervisor,
+    ):
+        deadline = time.monotonic() + 30
+        while not is_ready(settings()):
+            assert time.monotonic() < deadline, log.read_text()[-3000:]
+        yield supervisor, log
+
+
+def begin_anew(servers: Servers, engine: Engine, client: redis.Redis) -> None:
+    """An empty database with a fresh catalogue, empty caches and closed circuits, under the feet of the service."""
+    # The service goes on working, so emptying may cross one of its transactions.
+    retry.run(engine, lambda connection: connection.execute(EMPTY))
+    import_products(servers.database_url, read_products(CATALOG), lambda _rows: None)
+    forget(client, "ai_response:*", "ai_circuit:*", "flight:*", "session:*", "product_search:*", "categories:*")
+
+
+def forget(client: redis.Redis, *patterns: str) -> None:
+    """Deletes all keys of these patterns."""
+    for pattern in patterns:
+        for key in client.scan_iter(pattern):
+            client.delete(key)
 
 
 @dataclass(slots=True)
-class Service:
-    """The running service as its gateway and its operator see it."""
+class Conversation:
+    """What a gateway, and whoever may look into the servers, sees of the running service."""
 
-    supervisor: Supervisor
-    simulator: Simulator
     engine: Engine
     redis: redis.Redis
     log: Path
@@ -37,7 +81,7 @@ class Service:
         deadline = time.monotonic() + timeout_s
         while not condition():
             assert time.monotonic() < deadline, f"{len(self.replies)} replies; log:\n{self.log.read_text()[-3000:]}"
-            self.collect(0.2)
+            self.collect(0.05)
 
     def collect(self, seconds: float) -> None:
         """Takes in what appears within this time."""
@@ -55,6 +99,14 @@ class Service:
         """Rows of a query."""
         with self.engine.connect() as connection:
             return list(connection.execute(text(statement), values))
+
+
+@dataclass(slots=True, kw_only=True)
+class Service(Conversation):
+    """The same with a hand on its processes and on its simulated providers."""
+
+    supervisor: Supervisor
+    simulator: Simulator
 
     def look_after_children(self, stop: Event) -> None:
         """What the supervisor does while `chasqui up` runs."""

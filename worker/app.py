@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from celery import Celery, Task
@@ -28,6 +29,20 @@ class MaskedTask(Task):  # type: ignore[misc]  # celery ships no types
     Request = "worker.masking:MaskedRequest"
 
 
+class Application(Celery):  # type: ignore[misc]  # celery ships no types
+    """Celery whose worker and beat write nothing but their log."""
+
+    @cached_property
+    def Worker(self) -> Any:  # noqa: N802  celery's name
+        """The worker's class."""
+        return self.subclass_with_self("worker.quiet:QuietWorker", name="Worker")
+
+    @cached_property
+    def Beat(self) -> Any:  # noqa: N802  celery's name
+        """Beat's class."""
+        return self.subclass_with_self("worker.quiet:QuietBeat", name="Beat")
+
+
 def broker_options() -> dict[str, Any]:
     """Transport options for Redis; time limits on every socket, and a prompt return of unacknowledged messages."""
     return {
@@ -51,7 +66,7 @@ def make_app() -> Celery:
     """The application. It reads the settings but connects to nothing."""
     broker = settings().celery_broker_url
     url = broker.get_secret_value() if broker else "redis://127.0.0.1:6379/0"
-    application = Celery("chasqui", broker=url, task_cls=MaskedTask, include=["worker.tasks"])
+    application = Application("chasqui", broker=url, task_cls=MaskedTask, include=["worker.tasks"])
     application.conf.update(
         accept_content=["json"],
         task_serializer="json",
@@ -92,3 +107,11 @@ def configure_logging(**_: object) -> None:
 
 
 app = make_app()
+
+
+def queue_lengths(application: Celery = app) -> dict[str, int]:
+    """Batches that wait on each queue, on whatever broker. Raises what its client raises where it does not answer."""
+    with application.connection_for_read() as connection:
+        connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
+        queues = {name: Queue(name)(connection.default_channel) for name in (FLOW, AI, INBOUND, PERIODIC)}  # type: ignore[no-untyped-call]  # kombu's
+        return {name: int(queue.queue_declare().message_count) for name, queue in queues.items()}  # type: ignore[no-untyped-call]  # kombu's

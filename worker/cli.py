@@ -21,6 +21,7 @@ from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from db import migrations
 from worker import __version__, log
+from worker.commands.metrics import metrics
 from worker.errors import ChasquiError, CommandError
 from worker.settings import settings
 
@@ -121,14 +122,14 @@ def demo() -> None:
     "--concurrency", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes for the chain."
 )
 def up(concurrency: int) -> None:
-    """Run the service until Ctrl-C: intake, workers and beat.
+    """Run the service until Ctrl-C: intake, workers, beat and the exporter for Prometheus.
 
     Servers whose URL is not set are started under ./.chasqui and stopped at the end; `. .chasqui/env` gives psql and
     redis-cli their URLs. Migrations are run first. A process that dies is started again within 2 s.
     """
     from worker.ai.providers import load_providers
     from worker.local.ready import is_ready
-    from worker.local.supervisor import running, service_programs
+    from worker.local.supervisor import metrics_program, running, service_programs
     from worker.local.surroundings import HOME, server_keeper, surroundings
 
     keep_servers = server_keeper()
@@ -139,7 +140,8 @@ def up(concurrency: int) -> None:
             )
         migrations.upgrade(configured.required("database_url"))
         HOME.mkdir(mode=0o700, exist_ok=True)
-        with running(service_programs(HOME, concurrency)) as supervisor:
+        exporter = [metrics_program()] if configured.metrics_port else []
+        with running([*service_programs(HOME, concurrency), *exporter]) as supervisor:
             supervisor.watch(
                 stop,
                 keep_servers,
@@ -308,3 +310,6 @@ def import_catalog(file: Path) -> None:
         task = progress.add_task("Importing", total=len(rows))
         import_products(configured.required("database_url"), rows, lambda count: progress.advance(task, count))
     out.print(f"{len(rows):,} products imported.")
+
+
+main.add_command(metrics)

@@ -14,10 +14,12 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
+from worker import tracing
 from worker.ai import planning
 from worker.cache import SESSION
 from worker.log import logger
-from worker.metrics.record import count_replies, metrics_row, stored_outcome
+from worker.metrics.ended import turn_ended
+from worker.metrics.record import count_replies, metrics_row, stored_outcome, without_figures
 from worker.services import Services
 from worker.session.closing import closing_row
 from worker.session.session import SESSION_TTL_S, new_session, session_from_row, session_row
@@ -158,11 +160,12 @@ def call_provider(services: Services, batch: Batch) -> Iterator[list[Turn]]:
     holders = [turn.holder for turn in batch]
     left_s = retry.run(services.engine, lambda connection: queries.lease_left(connection, holders))
     held = [turn for turn in batch if turn.token in left_s]
-    for landed in services.caller.call(held, left_s, AI_LEASE_MARGIN_S):
-        if landed.failed:
-            release(services, [failure(turn, "CallFailed") for turn in landed.failed])
-        if landed.answered:
-            yield list(landed.answered)
+    with tracing.asking(held):
+        for landed in services.caller.call(held, left_s, AI_LEASE_MARGIN_S):
+            if landed.failed:
+                release(services, [failure(turn, "CallFailed") for turn in landed.failed])
+            if landed.answered:
+                yield list(landed.answered)
 
 
 def update_session(services: Services, batch: Batch) -> Closed:
@@ -218,10 +221,29 @@ def cache_sessions(
     services.cache.set_many(SESSION, fresh)
 
 
+def store_metrics(services: Services, rows: list[dict[str, Any]]) -> dict[str, int | None]:
+    """One commit for the batch; milliseconds from acceptance to now by reply id. Where PostgreSQL refuses it for a
+    value, one by one, and the culprit without its figures: a reply that stays unrecorded would come back for ever.
+    """
+    try:
+        return retry.run(services.engine, lambda connection: queries.record_metrics(connection, rows))
+    except SQLAlchemyError as exc:
+        if retry.may_pass(exc) or (len(rows) == 1 and rows[0] == without_figures(rows[0])):
+            raise
+        if len(rows) == 1:
+            log.exception("figures_refused", reply_id=rows[0]["reply_id"], error=type(exc).__name__)
+            return store_metrics(services, [without_figures(rows[0])])
+    return {reply_id: took_ms for row in rows for reply_id, took_ms in store_metrics(services, [row]).items()}
+
+
 def record_metrics(services: Services, batch: Batch) -> None:
-    """Costs and publication times in one commit, then the live counters."""
+    """Costs and publication times in one commit, then the live counters and a line of log for each turn."""
     rows = [
         metrics_row(turn.token, stored_outcome(turn), len(turn.messages), committed=turn.committed) for turn in batch
     ]
-    retry.run(services.engine, lambda connection: queries.record_metrics(connection, rows))
+    total_ms = store_metrics(services, rows)
     count_replies(services.redis, rows)
+    for turn, row in zip(batch, rows, strict=True):
+        # Recorded before: the task was repeated.
+        if turn.token in total_ms:
+            turn_ended(row, total_ms[turn.token], turn)

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
+from worker import tracing
 from worker.errors import ChasquiError
 from worker.flow import claim_limits
 from worker.log import logger
@@ -71,6 +72,13 @@ def parse(entries: Sequence[Entry], now_s: float) -> Read:
         messages.extend(parsed.messages)
         rejections.extend((entry, reason) for reason in bounded(parsed.rejections))
     return Read(tuple(entries), tuple(messages), tuple(rejections))
+
+
+def accepted(turns: Sequence[dict[str, Any]], began_at_s: float) -> list[dict[str, Any]]:
+    """The turns with how long their acceptance took: from when their batch had been read until it was committed."""
+    took_ms = round((time.time() - began_at_s) * 1000, 1)
+    tracing.steps(tracing.ACCEPT, {turn["token"]: began_at_s for turn in turns})
+    return [turn | {"accepted_at_s": began_at_s, "steps_ms": {tracing.ACCEPT: took_ms}} for turn in turns]
 
 
 def bounded(reasons: Sequence[str]) -> list[str]:
@@ -146,11 +154,13 @@ class Intake:
 
     def _take(self, connection: Connection, entries: Sequence[Entry]) -> None:
         """Commit, start the chain, acknowledge: in this order, so that a crash in between only repeats."""
-        read = parse(entries, time.time())
+        began_at_s = time.time()
+        read = parse(entries, began_at_s)
         turns, refused = self._accept(connection, read)
-        self._chain.start(turns)
+        self._chain.start(accepted(turns, began_at_s))
         self._services.streams.finish(read.entries, [*read.rejections, *refused])
-        log.info("batch_accepted", entries=len(entries), messages=len(read.messages), turns=len(turns))
+        tokens = [turn["token"] for turn in turns]
+        log.info("batch_accepted", entries=len(entries), messages=len(read.messages), turns=len(turns), tokens=tokens)
         if read.rejections or refused:
             log.warning("payloads_rejected", rejections=len(read.rejections) + len(refused))
 

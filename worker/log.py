@@ -9,6 +9,7 @@ import re
 import sys
 import traceback
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -82,8 +83,13 @@ class WithoutMessageBody(logging.Filter):
         return True
 
 
+def log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """For `sys.excepthook`: the error that ends the process is one line too, and without its text."""
+    logger(__name__).critical("uncaught", exc_info=(kind, error, trace))
+
+
 def configure(log_format: str = "auto", level: str = "INFO") -> None:
-    """Sets up structlog and the standard library's root logger to one handler on stderr.
+    """Sets up structlog and the standard library's root logger to one handler on stderr; Python's warnings go there.
 
     log_format: json, console, or auto (console on a terminal). level: DEBUG, INFO, WARNING or ERROR.
     """
@@ -106,6 +112,9 @@ def configure(log_format: str = "auto", level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    logging.captureWarnings(True)
+    if as_json:
+        sys.excepthook = log_uncaught
     for name in CHATTY_LOGGERS:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     logging.getLogger(CONSUMER_LOGGER).addFilter(WithoutMessageBody())

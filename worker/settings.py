@@ -92,7 +92,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     """
     given = {name: environ[name.upper()] for name in Settings.model_fields if environ.get(name.upper())}
     in_files, problems = _secrets_in_files(environ)
-    problems += [f"{name.upper()}: set it or {name.upper()}{FILE}, not both" for name in sorted(in_files & given.keys())]
+    problems += [
+        f"{name.upper()}: it is set and so is {name.upper()}{FILE}" for name in sorted(in_files & given.keys())
+    ]
     try:
         found = Settings.model_validate(in_files | given)
         if not problems:

@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 from db import queries, retry
 from worker.ai.fallback import apology_decision
 from worker.cache import RUN_ID
-from worker.flow import commit_turns
+from worker.flow import commit_turns, store_metrics
 from worker.log import logger
+from worker.metrics.ended import turn_ended
 from worker.metrics.record import metrics_row, stored_outcome
 from worker.services import Services
 from worker.session.closing import burial_row
@@ -79,7 +80,10 @@ class Sweep:
         if rows:
             new = self._services.streams.publish([row["reply"] for row in rows])
             metrics = [metrics_row(r["reply_id"], r["outcome"], r["message_count"], committed=True) for r in rows]
-            retry.again_on_conflict(lambda: queries.record_metrics(connection, metrics))
+            total_ms = store_metrics(self._services, metrics)
+            for row in metrics:
+                if row["reply_id"] in total_ms:
+                    turn_ended(row, total_ms[row["reply_id"]])
             log.warning("replies_republished", replies=len(rows), new=new)
         if restarted:
             self._services.redis.set(RUN_ID.pattern, restarted[0], ex=RUN_ID.ttl_s)

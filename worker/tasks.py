@@ -14,17 +14,19 @@ from typing import Any
 
 import orjson
 from celery.exceptions import Reject
+from celery.signals import worker_process_shutdown
 from kombu.entity import Queue
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from db import queries, retry
-from worker import flow
+from worker import flow, tracing
 from worker.app import BROKER_TIMEOUT_S, FLOW, app
 from worker.errors import BrokerUnavailable, StepFailed
 from worker.log import logger
 from worker.masking import summary
 from worker.messages.inbound import MAX_PAYLOAD_BYTES
+from worker.metrics.record import CLEANUP, note_run
 from worker.services import Services, services
 from worker.session.turn import Turn, turn_from_dict, turn_to_dict
 
@@ -42,10 +44,15 @@ def step(name: str) -> Callable[[Callable[[Services, list[Turn]], None]], Any]:
         @app.task(name=name)  # type: ignore[untyped-decorator]  # celery ships no types
         @wraps(body)
         def run(batch: Rows) -> str:
+            turns: list[Turn] = []
+            began_at_s = time.time()
             try:
-                body(services(), [turn_from_dict(row) for row in batch])
+                turns += (turn_from_dict(row).begun(began_at_s) for row in batch)
+                body(services(), turns)
             except Exception as exc:
-                log.exception("step_failed", task=name, error=type(exc).__name__)
+                tokens = [turn.token for turn in turns]
+                log.exception("step_failed", task=name, error=type(exc).__name__, tokens=tokens)
+                tracing.steps(body.__name__, dict.fromkeys(tokens, began_at_s), type(exc).__name__)
                 raise StepFailed(name, type(exc).__name__) from None
             return summary([batch])
 
@@ -60,30 +67,33 @@ def hand_on(task: Any, rows: Rows) -> None:
         task.apply_async((rows,), argsrepr=summary([rows]))
 
 
-def encoded(turns: Iterable[Turn]) -> Rows:
-    """Turns as they travel."""
-    return [turn_to_dict(turn) for turn in turns]
+def done(step: str, turns: Iterable[Turn]) -> Rows:
+    """Turns as they travel on from a step, with how long it took them."""
+    now_s = time.time()
+    ended = [turn.ended(step, now_s) for turn in turns]
+    tracing.steps(step, {turn.token: turn.begun_at_s for turn in ended})
+    return [turn_to_dict(turn) for turn in ended]
 
 
 @step("worker.fetch_session")
 def fetch_session(services: Services, batch: list[Turn]) -> None:
     """Session of each turn: cache, PostgreSQL, or new."""
-    hand_on(route_ai, encoded(flow.fetch_session(services, batch)))
+    hand_on(route_ai, done("fetch_session", flow.fetch_session(services, batch)))
 
 
 @step("worker.route_ai")
 def route_ai(services: Services, batch: list[Turn]) -> None:
     """Answered from the cache, or on to a provider."""
     answered, missed = flow.route_ai(services, batch)
-    hand_on(update_session, encoded(answered))
-    hand_on(call_provider, encoded(missed))
+    hand_on(update_session, done("route_ai", answered))
+    hand_on(call_provider, done("route_ai", missed))
 
 
 @step("worker.call_provider")
 def call_provider(services: Services, batch: list[Turn]) -> None:
     """Asks the models side by side; what is ready goes on at once."""
     for ready in flow.call_provider(services, batch):
-        hand_on(update_session, encoded(ready))
+        hand_on(update_session, done("call_provider", ready))
 
 
 @step("worker.update_session")
@@ -91,7 +101,7 @@ def update_session(services: Services, batch: list[Turn]) -> None:
     """Commit, publish, and on with what the same customers wrote meanwhile."""
     closed = flow.update_session(services, batch)
     hand_on(fetch_session, list(closed.next_turns))
-    hand_on(record_metrics, encoded(closed.turns))
+    hand_on(record_metrics, done("update_session", closed.turns))
 
 
 @step("worker.record_metrics")
@@ -126,6 +136,7 @@ def cleanup_expired_sessions() -> int:
     deleted = 0
     while count := retry.run(services().engine, queries.cleanup_expired_sessions):
         deleted += count
+    note_run(services().redis, CLEANUP)
     log.info("sessions_cleaned", deleted=deleted)
     return deleted
 
@@ -140,6 +151,12 @@ def reconcile_budget() -> None:
 def trim_streams() -> int:
     """Drops outbound and rejected entries that are past their time; how many went."""
     return services().streams.trim()
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]  # celery ships no types
+def send_traces(**_: object) -> None:
+    """A process of the pool ends without running exit handlers."""
+    tracing.flush()
 
 
 class CeleryChain:

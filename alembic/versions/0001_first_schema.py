@@ -24,6 +24,9 @@ FUNCTIONS = (
     "release_turns_v1",
     "unpublished_replies_v1",
     "record_metrics_v1",
+    "count_metrics_v1",
+    "metric_sums_v1",
+    "roll_up_hours_v1",
     "cleanup_expired_sessions_v1",
     "resume_customer_v1",
     "add_search_words_v1",
@@ -57,6 +60,9 @@ TABLES = (
     "messages",
     "turns",
     "ai_metrics",
+    "metric_totals",
+    "metric_hours",
+    "latency_hours",
     "events",
 )
 
@@ -78,6 +84,19 @@ def run(sql: str) -> None:
 
 
 def create_triggers() -> None:
+    op.execute(
+        "create trigger ai_metrics_count_metrics after insert on ai_metrics referencing new table as fresh"
+        " for each statement execute function count_metrics()"
+    )
+    for event, side in (("insert", "new"), ("update", "old"), ("update", "new"), ("delete", "old")):
+        op.execute(
+            f"create trigger ai_metrics_roll_up_hours_{event}_{side} after {event} on ai_metrics"
+            f" referencing {side} table as changed for each statement execute function roll_up_hours()"
+        )
+    op.execute(
+        "create trigger ai_metrics_roll_up_hours_truncate after truncate on ai_metrics"
+        " for each statement execute function roll_up_hours()"
+    )
     for table in ("categories", "products"):
         op.execute(
             f"create trigger {table}_bump_catalog_version after insert or update or delete or truncate on {table}"
@@ -112,6 +131,7 @@ def create_tables() -> None:
         sa.Column("provider_latency_ms", sa.Integer(), nullable=True),
         sa.Column("reply_latency_ms", sa.BigInteger(), nullable=True),
         sa.Column("session_cache", sa.Text(), nullable=True),
+        sa.Column("cost_by_provider", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("reply_id"),
     )
@@ -240,6 +260,35 @@ def create_tables() -> None:
         ["customer_phone", "id"],
         unique=False,
         postgresql_where=sa.text("state = 'accepted'"),
+    )
+    op.create_table(
+        "metric_hours",
+        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("replies", sa.BigInteger(), nullable=False),
+        sa.Column("messages", sa.BigInteger(), nullable=False),
+        sa.Column("sessions_wanted", sa.BigInteger(), nullable=False),
+        sa.Column("sessions_cached", sa.BigInteger(), nullable=False),
+        sa.Column("answers", sa.BigInteger(), nullable=False),
+        sa.Column("answer_ms", sa.BigInteger(), nullable=False),
+        sa.Column("cost_microusd", sa.BigInteger(), nullable=False),
+        sa.Column("baseline_microusd", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("hour", "source", "provider"),
+    )
+    op.create_table(
+        "latency_hours",
+        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("latency_ms", sa.BigInteger(), nullable=False),
+        sa.Column("replies", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("hour", "latency_ms"),
+    )
+    op.create_table(
+        "metric_totals",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("labels", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("value", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "labels"),
     )
     op.create_table(
         "orders",

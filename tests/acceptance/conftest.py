@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import time
+import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from service import Service
+from http_provider import serving
+from provider_case import Shop
+from recorded import PROVIDERS_TOML
+from service import Conversation, Service, begin_anew, service_processes
 from sqlalchemy import Engine
-from support import EMPTY, Servers
+from support import Servers
 
-from db import retry
-from worker.catalog.products import import_products, read_products
-from worker.local.demo import CATALOG, KEYS
 from worker.local.gateway import Gateway
-from worker.local.ready import is_ready
 from worker.local.simulator import Simulator
-from worker.local.supervisor import Supervisor, running, service_programs
-from worker.local.surroundings import environment
+from worker.local.supervisor import Supervisor
 from worker.services import connect_redis
-from worker.settings import settings
-
-#: Short times, so that what is lost comes back within a test.
-TIMES = {"FLOW_LEASE_S": "3", "AI_DEADLINE_S": "5", "SWEEP_EVERY_S": "0.5"}
 
 
 @pytest.fixture(scope="module")
@@ -32,20 +27,8 @@ def processes(
 ) -> Iterator[tuple[Supervisor, Simulator, Path]]:
     """The processes of the service, ready to work."""
     directory = tmp_path_factory.mktemp("service")
-    log = directory / "service.log"
-    with Simulator() as simulator:
-        unset = dict.fromkeys(("CACHE_REDIS_URL", "BROKER_URL", "PROVIDERS_FILE"))
-        urls = {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url, "LOG_FORMAT": "json"}
-        keys = dict.fromkeys(KEYS, "sk-test-0123456789abcdef")
-        with (
-            environment(unset | urls | keys | simulator.base_urls | TIMES),
-            log.open("wb") as output,
-            running(service_programs(directory, flow_processes=2), output) as supervisor,
-        ):
-            deadline = time.monotonic() + 30
-            while not is_ready(settings()):
-                assert time.monotonic() < deadline, log.read_text()[-3000:]
-            yield supervisor, simulator, log
+    with Simulator() as simulator, service_processes(servers, directory, simulator.base_urls) as (supervisor, log):
+        yield supervisor, simulator, log
 
 
 @pytest.fixture
@@ -54,13 +37,41 @@ def service(
 ) -> Iterator[Service]:
     """The service with an empty database, a fresh catalogue, and well-behaved providers."""
     supervisor, simulator, log = processes
-    # The service goes on working, so emptying may cross one of its transactions.
-    retry.run(shared_engine, lambda connection: connection.execute(EMPTY))
-    import_products(servers.database_url, read_products(CATALOG), lambda _rows: None)
-    simulator.set("all", mode="ok", status=None, error_rate=None, latency_ms=(5, 20))
     client = connect_redis(servers.redis_url, timeout_s=5.0)
-    for pattern in ("ai_response:*", "ai_circuit:*", "flight:*", "session:*", "product_search:*", "categories:*"):
-        for key in client.scan_iter(pattern):
-            client.delete(key)
-    yield Service(supervisor, simulator, shared_engine, client, log, Gateway(client))
+    begin_anew(servers, shared_engine, client)
+    simulator.set("all", mode="ok", status=None, error_rate=None, latency_ms=(5, 20))
+    yield Service(shared_engine, client, log, Gateway(client), supervisor=supervisor, simulator=simulator)
     client.close()
+
+
+#: A provider may take this long here, so that one that drips does not hold up the tests.
+PROVIDER_TIMEOUT_S = 2.0
+
+
+@pytest.fixture(scope="module")
+def open_shop(servers: Servers, shared_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """The service with an empty database and, in the place of the simulator, three servers that know nothing of it."""
+    directory = tmp_path_factory.mktemp("service")
+    file = directory / "providers.toml"
+    file.write_text(re.sub(r"(?m)^timeout_s = .*$", f"timeout_s = {PROVIDER_TIMEOUT_S}", PROVIDERS_TOML))
+    with ExitStack() as stack:
+        providers = {name: stack.enter_context(serving()) for name in ("openai", "deepseek", "gemini")}
+        urls = {
+            "OPENAI_BASE_URL": f"{providers['openai'].url}/v1",
+            "DEEPSEEK_BASE_URL": providers["deepseek"].url,
+            "GEMINI_BASE_URL": f"{providers['gemini'].url}/v1beta",
+        }
+        given = urls | {"PROVIDERS_FILE": str(file)}
+        _, log = stack.enter_context(service_processes(servers, directory, given))
+        client = stack.enter_context(connect_redis(servers.redis_url, timeout_s=5.0))
+        begin_anew(servers, shared_engine, client)
+        shop = Shop(Conversation(shared_engine, client, log, Gateway(client)), providers)
+        yield shop
+        shop.check_end()
+
+
+@pytest.fixture
+def shop(open_shop: Shop) -> Shop:
+    """The same at the beginning of a case: providers are well, circuits closed, nothing cached."""
+    open_shop.begin_case()
+    return open_shop

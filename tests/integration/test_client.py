@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from http_provider import Answer, Handler, Server, chunked, drip, raw, say, serving
 from pydantic import SecretStr
-from support import SHARED_DATA
+from recorded import RECORDED, recorded
 
 from worker import errors
 from worker.ai.client import AiClient
@@ -27,7 +27,6 @@ from worker.ai.types import AiRequest
 from worker.ai.usage import Usage
 from worker.errors import ProviderError, ProviderTimeout, ProviderUnavailable, UnreadableAnswer
 
-RECORDED = SHARED_DATA / "llm_wire"
 KEY = "sk-Secret0123"
 REQUEST = AiRequest(system="Answer in JSON.", user='{"message":"quiero dos leches"}')
 ANSWER = {"choices": [{"message": {"content": "{}"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 9}}
@@ -115,8 +114,7 @@ class TestRecorded:
     @pytest.mark.parametrize(("name", "outcome", "facts"), OUTCOMES)
     def test_outcome(self, server: Server, client: AiClient, name: str, outcome: Any, facts: Any) -> None:
         """Text and usage, or the right error with its usage or wait, come through the whole client."""
-        response = json.loads((RECORDED / f"{name}.json").read_text(encoding="utf-8"))["response"]
-        server.answers = [say(response["status"], response["body"])]
+        server.answers = [recorded(name).answer]
         asked = provider(server, "gemini" if name.startswith("gemini") else "openai")
         if isinstance(outcome, str):
             completion = client.call(asked, REQUEST, time.monotonic() + 5)

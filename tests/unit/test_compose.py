@@ -15,18 +15,19 @@ import yaml
 from packaging.requirements import Requirement
 from support import REPOSITORY
 
-from worker.local.supervisor import service_programs
+from worker.local.supervisor import metrics_program, service_programs
 from worker.settings import Settings
 
 TEXT = (REPOSITORY / "docker-compose.yml").read_text(encoding="utf-8")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
-OURS = ("migrate", "intake", "worker", "worker-ai", "beat", "flower")
+OURS = ("migrate", "intake", "worker", "worker-ai", "beat", "metrics", "flower")
 SERVERS = ("postgres", "redis", "redis-cache")
 #: Nobody watches beat from outside: it either runs or is started again.
-WATCHED = (*SERVERS, "intake", "worker", "worker-ai", "flower")
-#: Another broker, or a file of one's own, needs a Compose file of one's own.
-NOT_IN_COMPOSE = {"BROKER_URL", "PROVIDERS_FILE"}
+WATCHED = (*SERVERS, "intake", "worker", "worker-ai", "metrics", "flower")
+#: Another broker, or a file of one's own, needs a Compose file of one's own. The address of the exporter is its
+#: container's.
+NOT_IN_COMPOSE = {"BROKER_URL", "PROVIDERS_FILE", "METRICS_HOST", "METRICS_PORT"}
 VARIABLE = re.compile(r"\$\{(\w+)(:[?-])([^}]*)\}")
 
 
@@ -115,7 +116,7 @@ def test_nothing_starts_before_the_database_is_migrated(service: str) -> None:
 
 def test_the_processes_are_those_of_the_supervisor() -> None:
     """Same programs, same arguments; only the executable is found by its name."""
-    for program in service_programs(Path("/tmp"), 2):
+    for program in [*service_programs(Path("/tmp"), 2), metrics_program()]:
         python, flag, module, *arguments = program.argv
         assert (python, flag) == (sys.executable, "-m")
         name = "chasqui" if module == "worker" else module

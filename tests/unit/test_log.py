@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.log import configure, logger, redacted
+from worker.metrics.ended import turn_ended
 
 PHONE = "5491122334455"
 UUID_TEXT = "0190a1b2-1234-4567-8901-123456789012"
@@ -42,12 +44,15 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
     """Logging as in production, into a string; everything as before afterwards."""
     root = logging.getLogger()
     before = root.handlers, root.level
+    hook, show_warning = sys.excepthook, warnings.showwarning
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     configure("json", "INFO")
     yield Lines(stream)
     root.handlers, _ = before
     root.setLevel(before[1])
+    logging.captureWarnings(False)
+    sys.excepthook, warnings.showwarning = hook, show_warning
     structlog.reset_defaults()
 
 
@@ -186,3 +191,54 @@ def test_chatty_loggers_speak_only_of_trouble(lines: Lines) -> None:
     assert lines.text() == ""
     logging.getLogger("celery.app.trace").warning("Task failed")
     assert lines.last()["event"] == "Task failed"
+
+
+def test_warnings_of_python_are_lines(lines: Lines) -> None:
+    """What a library warns of does not stand between the lines as plain text, nor with what it may quote."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn(f"deprecated for {PHONE}", DeprecationWarning, stacklevel=1)
+    shown = lines.last()
+    assert (shown["logger"], shown["level"]) == ("py.warnings", "warning")
+    assert "deprecated for [number]" in shown["event"]
+
+
+def test_the_error_that_ends_a_process_is_a_line(lines: Lines) -> None:
+    """Its kind and its place, without its text."""
+    try:
+        raise RuntimeError("quiero leche")
+    except RuntimeError as exc:
+        sys.excepthook(type(exc), exc, exc.__traceback__)
+    shown = lines.last()
+    assert (shown["event"], shown["level"], shown["error"]) == ("uncaught", "critical", "RuntimeError")
+    assert shown["at"][-1].startswith("test_log.py:")
+    assert "leche" not in lines.text()
+
+
+def test_a_turns_line_says_what_is_known(lines: Lines) -> None:
+    """Of one that the sweep found, the row alone; one that was lost has no time."""
+    row = {"reply_id": UUID_TEXT, "cost_microusd": 1_500_000, "committed": False, "messages": 2, "calls": 1}
+    names = ("source", "provider", "model", "intent", "complexity", "session_cache")
+    turn_ended(row | dict.fromkeys(names), None)
+    shown = lines.last()
+    assert (shown["event"], shown["token"], shown["cost_usd"], shown["total_ms"]) == (
+        "turn_ended",
+        UUID_TEXT,
+        1.5,
+        None,
+    )
+    assert "steps_ms" not in shown
+
+
+@pytest.mark.parametrize(("given", "terminal", "is_json"), [("auto", False, True), ("auto", True, False)])
+def test_the_format_follows_the_terminal(
+    given: str, terminal: bool, is_json: bool, monkeypatch: pytest.MonkeyPatch, lines: Lines
+) -> None:
+    """People read a terminal, programs read the rest; `json` and `console` decide it."""
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stderr", stream)
+    for log_format, expected in ((given, is_json), ("json", True), ("console", False)):
+        configure(log_format, "INFO")
+        logger("test").warning("seen")
+        assert stream.getvalue().splitlines()[-1].startswith("{") == expected

@@ -12,13 +12,21 @@ from types import ModuleType
 import orjson
 from tenacity import RetryCallState, Retrying, retry_if_exception
 
+from worker import tracing
 from worker.ai import wire_gemini, wire_openai
 from worker.ai.providers import Provider
 from worker.ai.transport import Answer, Transport
 from worker.ai.types import AiRequest, Completion
 from worker.ai.usage import Usage
 from worker.ai.wire import error_for
-from worker.errors import ProviderDenied, ProviderRateLimited, ProviderTimeout, ProviderUnavailable, UnreadableAnswer
+from worker.errors import (
+    ProviderDenied,
+    ProviderError,
+    ProviderRateLimited,
+    ProviderTimeout,
+    ProviderUnavailable,
+    UnreadableAnswer,
+)
 
 _DELAY_S = 1.0  # on average; the jitter keeps callers who failed together from coming back together
 _JITTER = 0.5
@@ -73,9 +81,15 @@ class AiClient:
         started = self._clock()
         if started >= deadline:
             raise ProviderTimeout(provider.name, "the deadline had passed before the call")
-        call = _WIRES[provider.wire].build(provider, request)
-        answer = self._transport.post(provider, call, deadline - started)
-        text, usage = _read(provider, request, answer)
+        traced = tracing.Call(provider, request)
+        try:
+            call = _WIRES[provider.wire].build(provider, request)
+            answer = self._transport.post(provider, call, deadline - started)
+            text, usage = _read(provider, request, answer)
+        except ProviderError as error:
+            traced.ended(error.usage, error.kind)
+            raise
+        traced.ended(usage)
         return Completion(provider.name, provider.model, text, usage, (self._clock() - started) * 1000)
 
     def _wait_s(self, state: RetryCallState) -> float:

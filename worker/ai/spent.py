@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from worker.ai.pricing import cost_microusd
@@ -11,11 +12,12 @@ from worker.ai.usage import Usage
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """How many calls, their tokens, and their price in micro-dollars. Two of them add up."""
+    """How many calls, their tokens, and their price in micro-dollars, in all and by provider. Two of them add up."""
 
     calls: int = 0
     usage: Usage = field(default_factory=Usage)
     cost_microusd: int = 0
+    by_provider: Mapping[str, int] = field(default_factory=dict)
 
     def __add__(self, other: Spent) -> Spent:
         total = Usage(
@@ -23,7 +25,14 @@ class Spent:
             self.usage.cached_tokens + other.usage.cached_tokens,
             self.usage.completion_tokens + other.usage.completion_tokens,
         )
-        return Spent(self.calls + other.calls, total, self.cost_microusd + other.cost_microusd)
+        shares = dict(self.by_provider)
+        for name, microusd in other.by_provider.items():
+            shares[name] = shares.get(name, 0) + microusd
+        return Spent(self.calls + other.calls, total, self.cost_microusd + other.cost_microusd, shares)
+
+    def shares(self, provider: str | None) -> dict[str, int] | None:
+        """What each provider was paid, in micro-dollars; None where nobody but `provider` was."""
+        return dict(self.by_provider) if self.by_provider.keys() - {provider} else None
 
 
 NOTHING = Spent()
@@ -32,4 +41,5 @@ NOTHING = Spent()
 def spent_on(provider: Provider, usage: Usage | None) -> Spent:
     """One call; an answer that could not be used is paid for too. usage: None where none came with figures."""
     used = usage or Usage()
-    return Spent(1, used, cost_microusd(provider.prices, used))
+    cost = cost_microusd(provider.prices, used)
+    return Spent(1, used, cost, {provider.name: cost} if cost else {})

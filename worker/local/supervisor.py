@@ -65,6 +65,16 @@ def service_programs(directory: Path, flow_processes: int, ai_threads: int = 16)
     ]
 
 
+def metrics_program() -> Program:
+    """The exporter for Prometheus."""
+    return Program("metrics", (sys.executable, "-m", "worker", "metrics"))
+
+
+def flower_program() -> Program:
+    """Flower, reachable from this machine alone."""
+    return Program("flower", (sys.executable, "-m", "worker.flower", "--address=127.0.0.1"))
+
+
 class Supervisor:
     """Children of one service. Each leads a process group of its own, so that Ctrl-C reaches the supervisor alone and
     a child is ended with everything it forked.

@@ -10,7 +10,7 @@ from pathlib import Path
 from worker.local.processes import RunningServer
 from worker.local.servers import embedded_servers, start_postgres, start_redis
 from worker.log import logger
-from worker.settings import Settings, settings
+from worker.settings import FILE, SECRETS, Settings, settings
 
 log = logger(__name__)
 
@@ -51,8 +51,11 @@ def server_keeper(directory: Path = HOME) -> Callable[[], None]:
 
 
 @contextmanager
-def environment(values: Mapping[str, str | None]) -> Iterator[None]:
-    """These environment variables (None: unset) for the length of the block, with settings to match."""
+def environment(given: Mapping[str, str | None]) -> Iterator[None]:
+    """These environment variables (None: unset) for the length of the block, with settings to match. One that is set
+    here does not also come from a file.
+    """
+    values = {**given, **{f"{name}{FILE}": None for name in given if name.lower() in SECRETS}}
     before = {name: os.environ.get(name) for name in values}
     _set(values)
     try:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from collections.abc import Callable
+from concurrent.futures import Future, wait
 from threading import Lock, Thread
 from typing import Any, Generic, TypeVar
 
@@ -17,8 +16,8 @@ log = logger(__name__)
 
 
 class Lookout(Generic[Seen]):
-    """Looks at one server. A look that hangs is waited for no longer than the patience, and no second one is begun
-    beside it. Its thread does not keep the process alive. Thread safe.
+    """Looks at one server, at most once at a time: beside a look that hangs no second one is begun. Its thread does
+    not keep the process alive. Thread safe.
     """
 
     def __init__(self, what: str, look: Callable[[], Seen]) -> None:
@@ -43,14 +42,20 @@ class Lookout(Generic[Seen]):
             future.set_exception(exc)
 
 
-def problems(lookouts: Iterable[Lookout[Any]], patience_s: float = PATIENCE_S) -> dict[str, Exception]:
-    """Looks with all at once; why not, by server, for those that did not answer within `patience_s` together."""
-    deadline = time.monotonic() + patience_s
-    found: dict[str, Exception] = {}
-    for what, future in [(lookout.what, lookout.begin()) for lookout in lookouts]:
-        try:
-            future.result(max(deadline - time.monotonic(), 0.0))
-        except Exception as exc:
-            log.warning("server_not_seen", server=what, error=type(exc).__name__)
-            found[what] = exc
-    return found
+def settle(*looks: Future[Any]) -> None:
+    """Returns when all looks have ended, at the latest after `PATIENCE_S`."""
+    wait(looks, PATIENCE_S)
+
+
+def value_of(what: str, future: Future[Seen]) -> Seen | None:
+    """What was seen; None, and a line in the log, where the server did not answer (in time)."""
+    error = error_of(future)
+    if error is not None:
+        log.warning("server_not_seen", server=what, error=type(error).__name__)
+        return None
+    return future.result()
+
+
+def error_of(future: Future[Any]) -> BaseException | None:
+    """Why nothing was seen; None where something was."""
+    return future.exception() if future.done() else TimeoutError()

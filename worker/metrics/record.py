@@ -32,7 +32,10 @@ RECORDED = (
     "cost_microusd",
     "baseline_microusd",
     "provider_latency_ms",
+    "cost_by_provider",
 )
+#: Of these, what is counted; no reply is without them.
+FIGURES = ("calls", "prompt_tokens", "cached_tokens", "completion_tokens", "cost_microusd", "baseline_microusd")
 
 
 def stored_outcome(turn: Turn) -> dict[str, Any]:
@@ -59,6 +62,11 @@ def metrics_row(reply_id: str, outcome: Mapping[str, Any], messages: int, *, com
         "session_cache": outcome.get("session_cache"),
         "messages": messages,
     }
+
+
+def without_figures(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of a reply whose figures PostgreSQL refuses: that it was made is known, what it cost is not."""
+    return {**row, **dict.fromkeys(FIGURES, 0), "provider_latency_ms": None, "cost_by_provider": None}
 
 
 def count_replies(client: redis.Redis, rows: Sequence[Mapping[str, Any]]) -> None:

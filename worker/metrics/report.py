@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from rich.console import Group
@@ -10,9 +11,14 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from db import report as figures
+from worker.session.session import SESSION_TTL_S
+from worker.session.turn import SILENT
 
 DEFAULT_WINDOW_S = 86_400
 MICRO = 1_000_000
+#: Sources of the replies that a model was or could have been asked for.
+ROUTED = frozenset({"ai", "cache", "fallback"})
+Json = dict[str, Any]
 
 
 def percent(part: float, whole: float) -> float:
@@ -20,59 +26,83 @@ def percent(part: float, whole: float) -> float:
     return round(100.0 * part / whole, 1) if whole else 0.0
 
 
-def make_report(connection: Connection, window_s: int = DEFAULT_WINDOW_S) -> dict[str, Any]:
-    """The report over the last `window_s` seconds, as `chasqui report --json` prints it."""
-    totals = figures.totals(connection, window_s)
-    providers = figures.providers(connection, window_s)
-    events = figures.events(connection, window_s)
-    p50, p95, p99 = (round(value) for value in totals["latency_ms"])
+def make_report(
+    connection: Connection, window_s: float = DEFAULT_WINDOW_S, until: datetime | None = None
+) -> dict[str, Any]:
+    """The report over the `window_s` seconds that end at `until` (None: now), as `chasqui report --json` prints it."""
+    window = figures.window(connection, window_s, until)
+    sums = figures.sums(connection, window)
+    events = figures.events(connection, window)
+    p50, p95, p99 = (round(value) for value in figures.latencies_ms(connection, window))
     return {
-        "window_s": window_s,
-        "messages": int(totals["messages"]),
-        "ai": _ai(totals, providers, events),
-        "sessions": _sessions(totals, events, figures.sessions(connection)),
-        "costs": _costs(totals, providers),
+        "window_s": round(window_s),
+        "messages": _messages(sums),
+        "ai": _ai(sums, events),
+        "sessions": _sessions(sums, events, figures.sessions(connection, window, SESSION_TTL_S)),
+        "costs": _costs(sums),
         "latency_ms": {"p50": p50, "p95": p95, "p99": p99},
     }
 
 
-def _ai(totals: dict[str, Any], providers: Sequence[dict[str, Any]], events: dict[str, Any]) -> dict[str, Any]:
-    made = sum(row["replies"] for row in providers)
+def _sum(sums: Iterable[Json], name: str, *sources: str) -> int:
+    """One figure of all rows, or of those of some sources."""
+    return sum(row[name] for row in sums if not sources or row["source"] in sources)
+
+
+def _messages(sums: Sequence[Json]) -> int:
+    return _sum(sums, "messages") - _sum(sums, "messages", SILENT)
+
+
+def _by_provider(sums: Sequence[Json]) -> dict[str, list[Json]]:
+    """The rows of each provider that has been asked; those of the reply cache name the one that once was."""
+    asked = {row["provider"] for row in sums if row["source"] == "ai" or row["cost_microusd"]}
+    return {name: [row for row in sums if row["provider"] == name] for name in sorted(asked - {""})}
+
+
+def _ai(sums: Sequence[Json], events: Json) -> Json:
+    routed = _sum(sums, "replies", *ROUTED)
+    providers = _by_provider(sums)
+    made = sum(_sum(rows, "replies", "ai") for rows in providers.values())
     return {
-        "ai_cache_hit_rate": percent(totals["cached"], totals["routed"]),
-        "ai_provider_distribution": {row["provider"]: percent(row["replies"], made) for row in providers},
-        "average_response_time_ms": {row["provider"]: row["latency_ms"] or 0 for row in providers},
+        "ai_cache_hit_rate": percent(_sum(sums, "replies", "cache"), routed),
+        "ai_provider_distribution": {
+            name: percent(_sum(rows, "replies", "ai"), made) for name, rows in providers.items()
+        },
+        "average_response_time_ms": {
+            name: round(_sum(rows, "answer_ms", "ai") / max(_sum(rows, "answers", "ai"), 1))
+            for name, rows in providers.items()
+        },
         "circuit_breaker_trips": events["trips"],
-        "fallback_usage": percent(totals["fallbacks"], totals["routed"]),
+        "fallback_usage": percent(_sum(sums, "replies", "fallback"), routed),
     }
 
 
-def _sessions(totals: dict[str, Any], events: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
-    lasted_s = (events["ended_duration_s"] or 0) * events["ended"] + (live["duration_s"] or 0) * live["active"]
+def _sessions(sums: Sequence[Json], ended: Json, alive: Json) -> Json:
+    lasted_s = ended["duration_s"] + alive["duration_s"]
     return {
-        "session_cache_hit_rate": percent(totals["sessions_cached"], totals["sessions_wanted"]),
-        "average_session_duration_s": round(lasted_s / max(events["ended"] + live["active"], 1)),
-        "active_sessions": live["active"],
-        "expired_sessions_cleaned": int(events["cleaned"]),
+        "session_cache_hit_rate": percent(_sum(sums, "sessions_cached"), _sum(sums, "sessions_wanted")),
+        "average_session_duration_s": round(lasted_s / max(ended["sessions"] + alive["active"], 1)),
+        "active_sessions": alive["active"],
+        "expired_sessions_cleaned": int(ended["cleaned"]),
     }
 
 
-def _costs(totals: dict[str, Any], providers: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    cost, baseline = int(totals["cost_microusd"]), int(totals["baseline_microusd"])
+def _costs(sums: Sequence[Json]) -> Json:
+    cost, baseline = _sum(sums, "cost_microusd"), _sum(sums, "baseline_microusd")
     return {
         "total_usd": cost / MICRO,
-        "by_provider_usd": {row["provider"]: int(row["cost_microusd"]) / MICRO for row in providers},
-        "cost_per_request_usd": round(cost / MICRO / max(int(totals["messages"]), 1), 6),
-        "cache_savings": percent(int(totals["saved_microusd"]), baseline),
+        "by_provider_usd": {name: _sum(rows, "cost_microusd") / MICRO for name, rows in _by_provider(sums).items()},
+        "cost_per_request_usd": round(cost / MICRO / max(_messages(sums), 1), 6),
+        "cache_savings": percent(_sum(sums, "baseline_microusd", "cache"), baseline),
         "baseline_usd": baseline / MICRO,
         "reduction": percent(baseline - cost, baseline),
     }
 
 
-def as_tables(report: dict[str, Any]) -> Group:
-    """The report for a terminal."""
+def as_tables(report: dict[str, Any], title: str | None = None) -> Group:
+    """The report for a terminal. title: what its window is called, where it does not end now."""
     ai, sessions, costs, latency = (report[name] for name in ("ai", "sessions", "costs", "latency_ms"))
-    overview = _table(f"Last {_span(report['window_s'])}", "figure", "value")
+    overview = _table(title or f"Last {_span(report['window_s'])}", "figure", "value")
     for name, value in (
         ("messages answered", f"{report['messages']:,}"),
         ("AI cache hit rate", f"{ai['ai_cache_hit_rate']:.1f} %"),
@@ -83,15 +113,17 @@ def as_tables(report: dict[str, Any]) -> Group:
         ("average session", _span(sessions["average_session_duration_s"])),
         ("expired sessions cleaned", f"{sessions['expired_sessions_cleaned']:,}"),
         ("cost", f"$ {costs['total_usd']:.6f}"),
+        ("cost per message", f"$ {costs['cost_per_request_usd']:.6f}"),
         ("all gpt-3.5, uncached", f"$ {costs['baseline_usd']:.6f}"),
-        ("saved", f"{costs['reduction']:.1f} %"),
+        ("saved by the cache", f"{costs['cache_savings']:.1f} %"),
+        ("saved in all", f"{costs['reduction']:.1f} %"),
         ("reply time p50 / p95 / p99", f"{latency['p50']:,} / {latency['p95']:,} / {latency['p99']:,} ms"),
     ):
         overview.add_row(name, value)
     return Group(overview, _provider_table(ai, costs))
 
 
-def _provider_table(ai: dict[str, Any], costs: dict[str, Any]) -> Table:
+def _provider_table(ai: Json, costs: Json) -> Table:
     table = _table("Providers", "provider", "share", "mean time", "cost")
     for name, share in ai["ai_provider_distribution"].items():
         cost = costs["by_provider_usd"][name]

@@ -6,7 +6,7 @@ A batch is a list of turns; between tasks each travels as a JSON object with the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from worker.session.session import Session, session_from_row, session_row
@@ -49,6 +49,7 @@ class Outcome:
     """What the customer is told and what it cost. Money in micro-dollars, times in milliseconds.
 
     source: ai, cache, fallback, canned, or closed (no reply). decision: a validated decision (`worker.ai.decision`).
+    cost_by_provider: what each provider was paid, None where nobody but `provider` was.
     """
 
     source: str
@@ -62,12 +63,14 @@ class Outcome:
     cost_microusd: int = 0
     baseline_microusd: int = 0
     provider_latency_ms: int | None = None
+    cost_by_provider: dict[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     """token: proves that the turn is still ours. session_version: of the session when claimed, None where there was
-    none. session_cache: hit, miss or new, once fetched..
+    none. session_cache: hit, miss or new, once fetched. accepted_at_s: when intake began to accept it, since 1970; None
+    where it was claimed later. begun_at_s: when its present step began. steps_ms: how long each step took it.
     """
 
     token: str
@@ -82,6 +85,9 @@ class Turn:
     plan: Plan | None = None
     outcome: Outcome | None = None
     committed: bool = False
+    accepted_at_s: float | None = None
+    begun_at_s: float = 0.0
+    steps_ms: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -118,6 +124,15 @@ class Turn:
         assert self.outcome is not None, "an outcome comes first"  # noqa: S101  an invariant of the chain
         return self.outcome
 
+    def begun(self, now_s: float) -> Turn:
+        """The turn at the beginning of a step."""
+        return replace(self, begun_at_s=now_s)
+
+    def ended(self, step: str, now_s: float) -> Turn:
+        """The turn at the end of the step that was begun."""
+        took_ms = round(max(now_s - self.begun_at_s, 0.0) * 1000, 1)
+        return replace(self, steps_ms={**self.steps_ms, step: took_ms})
+
 
 def turn_from_dict(data: Mapping[str, Any]) -> Turn:
     """A turn from its JSON form; names it does not know are ignored, so that a newer version may add some."""
@@ -135,6 +150,9 @@ def turn_from_dict(data: Mapping[str, Any]) -> Turn:
         plan=plan_from_dict(plan) if plan else None,
         outcome=Outcome(**known(Outcome, outcome)) if outcome else None,
         committed=data.get("committed", False),
+        accepted_at_s=data.get("accepted_at_s"),
+        begun_at_s=data.get("begun_at_s", 0.0),
+        steps_ms=data.get("steps_ms", {}),
     )
 
 
@@ -164,4 +182,7 @@ def turn_to_dict(turn: Turn) -> dict[str, Any]:
         "plan": asdict(turn.plan) if turn.plan else None,
         "outcome": asdict(turn.outcome) if turn.outcome else None,
         "committed": turn.committed,
+        "accepted_at_s": turn.accepted_at_s,
+        "begun_at_s": turn.begun_at_s,
+        "steps_ms": dict(turn.steps_ms),
     }

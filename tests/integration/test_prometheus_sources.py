@@ -1,0 +1,249 @@
+"""What the servers tell the exporter: sums that never fall, and a look that stays short however much there is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import redis
+from factories import (
+    ANA,
+    BRUNO,
+    CARLA,
+    accept,
+    accept_one,
+    answer,
+    commit,
+    commit_row,
+    expire_leases,
+    expire_sessions,
+    inbound,
+    metrics_row,
+    rows,
+)
+from sqlalchemy import Connection, Engine, text
+
+from db import monitoring, queries
+from db.monitoring import REPLY_BUCKETS_MS, UNFINISHED
+from worker.ai.breaker import Breaker
+from worker.errors import ProviderDenied, ProviderTimeout, RequestRefused
+from worker.intake import INTAKE_LOCK
+from worker.metrics.prometheus_sources import Circuit, read_cache_counts, read_durable
+from worker.metrics.record import CALL_BUCKETS_MS, CLEANUP, count_call, note_run
+from worker.streams import Streams
+
+Sums = dict[tuple[Any, ...], int]
+
+
+@pytest.fixture
+def uncounted(connection: Connection) -> Connection:
+    """A connection to an empty database whose sums begin anew."""
+    connection.execute(text("truncate metric_totals"))
+    return connection
+
+
+def sums(connection: Connection, name: str) -> Sums:
+    """Values of one name by the values of its labels, in the labels' alphabetical order."""
+    totals = [total for total in monitoring.totals(connection) if total.name == name]
+    return {tuple(total.labels[label] for label in sorted(total.labels)): total.value for total in totals}
+
+
+def record(connection: Connection, *rows_given: dict[str, Any]) -> None:
+    """Records metrics as the chain does."""
+    queries.record_metrics(connection, list(rows_given))
+
+
+def test_endings_and_money_are_summed_up(uncounted: Connection) -> None:
+    """By state, source and provider; messages, not turns; a cost without a provider is not lost."""
+    token = str(answer(uncounted, "m1")["token"])
+    record(uncounted, metrics_row(token, source="ai", provider="deepseek", messages=3, cost_microusd=40))
+    record(
+        uncounted,
+        metrics_row(str(uuid4()), source="ai", provider="deepseek", messages=1, cost_microusd=2),
+        metrics_row(str(uuid4()), source="cache", messages=2, cost_microusd=0),
+        metrics_row(str(uuid4()), source="fallback", messages=1, cost_microusd=7),
+        metrics_row(str(uuid4()), source="closed", messages=5, cost_microusd=0, baseline_microusd=0),
+    )
+    assert sums(uncounted, "messages_ended") == {
+        ("ai", "answered"): 4,
+        ("cache", "answered"): 2,
+        ("fallback", "answered"): 1,
+        ("closed", "closed"): 5,
+    }
+    assert sums(uncounted, "cost_microusd") == {("deepseek",): 42, ("none",): 7}
+    assert sums(uncounted, "baseline_microusd") == {(): 40}
+    assert sum(sums(uncounted, "reply_latency").values()) == 1
+
+
+def test_a_dead_letter_is_told_from_other_canned_replies(uncounted: Connection) -> None:
+    """Both have a reply of ours."""
+    dead, canned = answer(uncounted, "m1", state="dead"), answer(uncounted, "m2", BRUNO)
+    record(uncounted, *(metrics_row(str(each["token"]), source="canned") for each in (dead, canned)))
+    assert sums(uncounted, "messages_ended") == {("canned", "dead"): 1, ("canned", "answered"): 1}
+
+
+def test_a_lost_turn_costs_and_ends_nothing(uncounted: Connection) -> None:
+    """Its messages are counted when somebody else has ended them."""
+    record(uncounted, metrics_row(str(uuid4()), committed=False, provider="deepseek", cost_microusd=9))
+    assert sums(uncounted, "cost_microusd") == {("deepseek",): 9}
+    assert {total.name for total in monitoring.totals(uncounted)} == {"cost_microusd"}
+
+
+def test_what_is_recorded_twice_is_counted_once(uncounted: Connection) -> None:
+    """A step is repeated after a crash; its sums are not."""
+    row = metrics_row(str(uuid4()), provider="deepseek", cost_microusd=9)
+    for _ in range(2):
+        record(uncounted, row)
+    assert sums(uncounted, "cost_microusd") == {("deepseek",): 9}
+    assert sums(uncounted, "messages_ended") == {("ai", "answered"): 1}
+
+
+def test_a_total_outlives_what_it_was_summed_from(uncounted: Connection) -> None:
+    """Deleting old rows lowers no counter, which Prometheus would take for a restart and count all of it again."""
+    record(uncounted, metrics_row(str(uuid4())))
+    before = monitoring.totals(uncounted)
+    uncounted.execute(text("delete from ai_metrics"))
+    assert monitoring.totals(uncounted) == before != ()
+
+
+@pytest.mark.parametrize("over_ms", [0, 1])
+def test_bounds_of_latency_are_those_of_the_exporter(uncounted: Connection, over_ms: int) -> None:
+    """A reply that takes just as long as a bound lies below it, one of a millisecond more beyond it."""
+    add = """
+        insert into ai_metrics (reply_id, source, reply_latency_ms)
+        select gen_random_uuid(), 'ai', bound + :over_ms from unnest(cast(:bounds as bigint[])) bound
+    """
+    uncounted.execute(text(add), {"bounds": list(REPLY_BUCKETS_MS), "over_ms": over_ms})
+    expected: Sequence[int | None] = (*REPLY_BUCKETS_MS[1:], None) if over_ms else REPLY_BUCKETS_MS
+    assert sums(uncounted, "reply_latency") == {(bound, "ai"): 1 for bound in expected}
+    assert sums(uncounted, "reply_latency_ms") == {("ai",): sum(REPLY_BUCKETS_MS) + over_ms * len(REPLY_BUCKETS_MS)}
+
+
+def test_several_workers_count_at_once(engine: Engine, uncounted: Connection) -> None:
+    """Batches with the same sources in opposite orders: nothing is lost, nobody waits for ever."""
+    orders = [("ai", "cache", "fallback"), ("fallback", "cache", "ai")] * 2
+
+    def work(sources: Sequence[str]) -> None:
+        with engine.connect() as connection:
+            for _ in range(25):
+                record(connection, *(metrics_row(str(uuid4()), source=source) for source in sources))
+
+    with ThreadPoolExecutor(len(orders)) as workers:
+        for done in [workers.submit(work, order) for order in orders]:
+            done.result(60)
+    assert sums(uncounted, "messages_ended") == {(source, "answered"): 100 for source in orders[0]}
+
+
+def test_what_is_unfinished_is_seen(connection: Connection, engine: Engine) -> None:
+    """Waiting, under way, overdue, unpublished, dead; and whether an intake is active."""
+    accept(connection, inbound("m1"), inbound("m2", BRUNO), inbound("m3", CARLA))
+    connection.execute(text("update messages set accepted_at = now() - interval '90 s' where message_id = 'm2'"))
+    expire_leases(connection, BRUNO)
+    seen = monitoring.unfinished(connection, INTAKE_LOCK)
+    assert (seen.waiting, seen.turns_under_way, seen.turns_overdue) == (3, 2, 1)
+    assert 90 <= seen.oldest_waiting_s < 100
+    assert (seen.unpublished, seen.oldest_unpublished_s, seen.dead, seen.active_sessions) == (0, 0.0, 0, 0)
+    assert not seen.intake_active
+    for number, (message_id, state) in enumerate((("m4", "answered"), ("m5", "dead")), 1):
+        turn = accept_one(connection, message_id, f"549110000009{number}")
+        commit(connection, commit_row(turn, state=state))
+    connection.execute(text("update messages set answered_at = now() - interval '40 s' where message_id = 'm4'"))
+    with engine.connect() as intake:
+        assert queries.try_lock(intake, INTAKE_LOCK)
+        later = monitoring.unfinished(connection, INTAKE_LOCK)
+        intake.invalidate()
+    assert (later.waiting, later.unpublished, later.dead, later.active_sessions) == (3, 2, 1, 2)
+    assert 40 <= later.oldest_unpublished_s < 50
+    assert later.intake_active
+    expire_sessions(connection, "5491100000091")
+    assert monitoring.unfinished(connection, INTAKE_LOCK).active_sessions == 1
+
+
+def test_a_look_reads_no_finished_message(connection: Connection) -> None:
+    """With many answered messages, only the small indexes of what is unfinished are read."""
+    connection.execute(
+        text("""
+            insert into messages (message_id, customer_phone, content, state, reply, answered_at, published_at)
+            select 'm' || n, 'p' || n % 1000, '{}', 'answered', '{}', now(), now() from generate_series(1, 20000) n
+        """)
+    )
+    accept(connection, inbound("waits", ANA))
+    connection.execute(text("analyze messages, turns"))
+    plan = rows(connection, f"explain (analyze, costs off, timing off) {UNFINISHED.text}", intake_lock=INTAKE_LOCK)
+    scans = [line["QUERY PLAN"].strip() for line in plan if " on messages" in line["QUERY PLAN"]]
+    assert len(scans) == 3
+    assert all(
+        "messages_waiting_idx" in s or "messages_unpublished_idx" in s or "messages_dead_idx" in s for s in scans
+    )
+    assert all("rows=0 " in scan or "rows=1 " in scan for scan in scans)
+
+
+def test_calls_are_counted_by_the_breaker(redis_client: redis.Redis) -> None:
+    """Each call once with its outcome; a permit that was not used is none; how long only where it was answered."""
+    breaker = Breaker(redis_client, lambda *_: None, on_call=lambda *call: count_call(redis_client, *call))
+    for end in ("answer", "slow answer", "timeout", "refused", "unused", "denied"):
+        permit = breaker.permit("deepseek", end)
+        assert permit is not None
+        match end:
+            case "answer":
+                breaker.succeeded(permit, 250.0)
+            case "slow answer":
+                breaker.succeeded(permit, 31_000.0)
+            case "timeout":
+                breaker.failed(permit, ProviderTimeout("deepseek", "x"), 15_000.0)
+            case "refused":
+                breaker.failed(permit, RequestRefused("deepseek", "x"), 10.0)
+            case "denied":
+                breaker.failed(permit, ProviderDenied("deepseek", "x"), 10.0)
+            case "unused":
+                breaker.released(permit)
+    seen = read_durable(redis_client, ["deepseek", "gpt-3.5"], time.time())
+    assert seen.calls == {
+        "deepseek:ok": 2,
+        "deepseek:le:250": 1,
+        "deepseek:le:inf": 1,
+        "deepseek:ms": 31_250,
+        "deepseek:timeout": 1,
+        "deepseek:refused": 1,
+        "deepseek:denied": 1,
+    }
+    assert seen.circuits == (Circuit("deepseek", "open", 1),)
+
+
+@pytest.mark.parametrize("bound", CALL_BUCKETS_MS)
+def test_a_call_as_long_as_a_bound_lies_below_it(redis_client: redis.Redis, bound: int) -> None:
+    """As `le` says."""
+    count_call(redis_client, "a", "ok", float(bound))
+    assert f"a:le:{bound}" in read_durable(redis_client, [], time.time()).calls
+
+
+def test_streams_books_and_runs_are_read(redis_client: redis.Redis) -> None:
+    """From the keys under which the others write."""
+    now_s = time.time()
+    streams = Streams(redis_client)
+    redis_client.xadd("whatsapp:inbound", {"payload": "{}"}, id=f"{int((now_s - 20) * 1000)}-0")
+    streams.send("{}")
+    streams.reject("{", "broken")
+    redis_client.hset(time.strftime("budget:%Y-%m", time.gmtime(now_s)), "spent", 70)
+    redis_client.hset(time.strftime("budget:%Y-%m-%d", time.gmtime(now_s)), "spent", 30)
+    note_run(redis_client, CLEANUP)
+    seen = read_durable(redis_client, ["deepseek"], now_s)
+    assert seen.stream_entries == {"inbound": 2, "outbound": 0, "rejected": 1}
+    assert seen.oldest_inbound_s == pytest.approx(20, abs=0.01)
+    assert seen.spent_microusd == {"month": 70, "day": 30}
+    assert abs(seen.last_cleanup_at_s - now_s) < 5
+    assert (seen.circuits, seen.calls) == ((), {})
+
+
+def test_counters_of_another_day_are_not_today_s(redis_client: redis.Redis) -> None:
+    """Day by day they begin at nothing, and never lose some of what they had."""
+    yesterday = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86_400))
+    redis_client.hset(f"metrics:cache:{yesterday}", "session:hits", 5)
+    redis_client.hset(f"metrics:calls:{yesterday}", "deepseek:ok", 5)
+    assert read_cache_counts(redis_client, time.time()) == {}
+    assert read_durable(redis_client, [], time.time()).calls == {}
+    assert read_cache_counts(redis_client, time.time() - 86_400) == {"session:hits": 5}

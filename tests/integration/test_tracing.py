@@ -1,0 +1,129 @@
+"""Tracing: off it costs nothing, on it never stands in the way, and a share of turns can be traced."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from otlp import Collected, collecting
+from support import REPOSITORY
+from turns import decided, planned, turn_of
+
+from worker import tracing
+from worker.local.surroundings import environment
+from worker.spans import is_wanted
+
+ONE_TURN = """
+import sys
+from worker import flow, intake, tasks, tracing
+from worker.ai.types import AiRequest
+from worker.ai.providers import load_providers
+from worker.settings import settings
+tracing.steps("fetch_session", {"3f2b": 0.0})
+tracing.turn("3f2b", {}, 0.0)
+with tracing.asking([]):
+    tracing.Call(load_providers(settings())[0], AiRequest("s", "u")).ended(None)
+tracing.flush()
+costly = ("opentelemetry.exporter", "opentelemetry.sdk.trace", "worker.spans")
+sys.exit(any(name.startswith(costly) for name in sys.modules))
+"""
+
+
+@pytest.fixture
+def collected() -> Iterator[Collected]:
+    """What a collector got, with an environment that names it."""
+    with collecting() as (endpoint, collected), environment({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}):
+        yield collected
+
+
+def test_off_nothing_is_imported() -> None:
+    """Without an endpoint a process never loads what makes and sends spans, whatever it goes through. (redis-py loads
+    OpenTelemetry's metrics by itself where they are installed.)
+    """
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    done = subprocess.run([sys.executable, "-c", ONE_TURN], cwd=REPOSITORY, env=ours, check=False, timeout=60)
+    assert done.returncode == 0
+    probe = ONE_TURN.replace("tracing.flush()", "import worker.spans")
+    assert subprocess.run([sys.executable, "-c", probe], cwd=REPOSITORY, env=ours, check=False).returncode == 1
+
+
+def test_a_step_that_fails_says_so(collected: Collected) -> None:
+    """With the kind of error, for each of its turns."""
+    tokens = [str(uuid4()), str(uuid4())]
+    tracing.steps("update_session", dict.fromkeys(tokens, time.time() - 0.5), "OperationalError")
+    tracing.flush()
+    spans = [span for token in tokens for span in collected.trace(token)["update_session"]]
+    assert [(span.failed, span.attributes["error.type"]) for span in spans] == [(True, "OperationalError")] * 2
+    assert all(0.5 <= (span.ended_ns - span.began_ns) / 1e9 < 2 for span in spans)
+
+
+def test_the_first_of_those_with_one_request_asks(collected: Collected) -> None:
+    """Its trace gets the call, also while another batch waits for the same answer; afterwards nobody's does."""
+    from worker.ai.providers import load_providers
+    from worker.ai.types import AiRequest
+    from worker.settings import settings
+
+    first, second, third = (planned(turn_of("hola", token=str(uuid4()))) for _ in range(3))
+    provider = load_providers(settings())[1]
+    request = AiRequest("instructions", first.planned().user)
+    with tracing.asking([first, second]):
+        with tracing.asking([third]):
+            tracing.Call(provider, request).ended(None, "timeout")
+        late = tracing.Call(provider, request)
+    late.ended(None)
+    tracing.Call(provider, request).ended(None)
+    tracing.flush()
+    assert [span.name for span in collected.spans] == ["chat deepseek-chat"] * 2
+    assert {span.trace_id for span in collected.spans} == {first.token.replace("-", "")}
+    assert [span.attributes.get("error.type") for span in collected.spans] == ["timeout", None]
+    assert collected.spans[0].attributes["gen_ai.provider.name"] == "deepseek"
+    assert collected.spans[0].span_id != collected.spans[1].span_id
+
+
+def test_a_turn_without_a_price_has_a_span(collected: Collected) -> None:
+    """What is unknown of it is left out."""
+    token = str(uuid4())
+    tracing.turn(token, {"source": decided().source, "provider": None, "cost_usd": 0.0}, time.time() - 2)
+    tracing.flush()
+    (span,) = collected.trace(token)["turn"]
+    assert span.attributes == {"chasqui.source": "ai", "chasqui.cost_usd": 0.0}
+    assert 2 <= (span.ended_ns - span.began_ns) / 1e9 < 4
+
+
+def test_a_share_of_the_turns_is_traced() -> None:
+    """The same ones in every process, about as many as were wanted; none or all at the ends."""
+    tokens = [str(uuid4()) for _ in range(2_000)]
+    wanted = [token for token in tokens if is_wanted(token, 0.25)]
+    assert 350 < len(wanted) < 650
+    assert wanted == [token for token in wanted if is_wanted(token, 0.5)]
+    assert not any(is_wanted(token, 0.0) for token in tokens)
+    assert all(is_wanted(token, 1.0) for token in (*tokens, "ffffffff-ffff-4fff-bfff-ffffffffffff"))
+
+
+def test_the_share_holds_for_all_spans() -> None:
+    """Nothing leaves the process for a turn that is not wanted."""
+    with collecting() as (endpoint, collected):
+        share = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_TRACES_SAMPLER_ARG": "0"}
+        with environment(share):
+            tracing.steps("accept", {str(uuid4()): time.time()})
+            tracing.turn(str(uuid4()), {}, time.time())
+            tracing.flush()
+    assert collected.spans == []
+
+
+def test_a_collector_that_is_away_costs_no_time() -> None:
+    """Spans are taken at once; whether they can be sent is found out in the background."""
+    with collecting() as (endpoint, _):
+        pass
+    with environment({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}):
+        tracing.steps("warm_up", {str(uuid4()): time.time()})
+        began = time.monotonic()
+        for _ in range(100):
+            tracing.steps("route_ai", {str(uuid4()): time.time()})
+        assert time.monotonic() - began < 0.5
+        tracing.flush()

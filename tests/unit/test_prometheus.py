@@ -1,0 +1,275 @@
+"""What is told to Prometheus of a look at the servers, and how a server that hangs is left alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from threading import Event
+from typing import Any
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.registry import Collector
+from scraped import Scraped
+
+from db.monitoring import REPLY_BUCKETS_MS, Total, Unfinished
+from worker import __version__
+from worker.errors import ProviderError
+from worker.metrics import prometheus_lookout
+from worker.metrics.prometheus import CIRCUIT_STATES, OUTCOMES, Known, families
+from worker.metrics.prometheus_lookout import Lookout, settle, value_of
+from worker.metrics.prometheus_server import application
+from worker.metrics.prometheus_sources import Circuit, Database, Durable, View, circuit, entry_time_s
+
+KNOWN = Known(("deepseek", "gpt-3.5"), {"month": Decimal(100), "day": Decimal("0.5")})
+NOW = Unfinished(
+    waiting=3,
+    oldest_waiting_s=12.5,
+    unpublished=2,
+    oldest_unpublished_s=7.25,
+    dead=1,
+    turns_under_way=4,
+    turns_overdue=5,
+    active_sessions=6,
+    intake_active=True,
+)
+TOTALS = (
+    Total("messages_ended", {"state": "answered", "source": "ai"}, 10),
+    Total("messages_ended", {"state": "dead", "source": "canned"}, 1),
+    Total("reply_latency", {"source": "ai", "le_ms": 25}, 1),
+    Total("reply_latency", {"source": "ai", "le_ms": 500}, 2),
+    Total("reply_latency", {"source": "ai", "le_ms": None}, 4),
+    Total("reply_latency_ms", {"source": "ai"}, 7_300_123),
+    Total("cost_microusd", {"provider": "deepseek"}, 1_234_567),
+    Total("cost_microusd", {"provider": "none"}, 5),
+    Total("baseline_microusd", {}, 2_000_000),
+)
+DURABLE = Durable(
+    circuits=(Circuit("deepseek", "open", 3),),
+    calls={"deepseek:ok": 3, "deepseek:denied": 2, "deepseek:le:250": 2, "deepseek:le:inf": 1, "deepseek:ms": 40_400},
+    spent_microusd={"month": 75_000_000, "day": 600_000},
+    stream_entries={"inbound": 1, "outbound": 2, "rejected": 3},
+    oldest_inbound_s=30.0,
+    last_cleanup_at_s=1_763_800_000.0,
+)
+VIEW = View(Database(NOW, TOTALS), DURABLE, {"session:hits": 8, "ai_response:misses": 9}, {"flow": 7, "ai": 0})
+
+
+def told(view: View, known: Known = KNOWN) -> Scraped:
+    """The samples of a view."""
+    return Scraped.of(families(view, known))
+
+
+def test_what_is_unfinished() -> None:
+    """Every figure of PostgreSQL under its own name."""
+    seen = told(VIEW)
+    assert {name: seen.value(name) for name in ("messages_waiting", "unpublished_replies", "dead_letters")} == {
+        "messages_waiting": 3,
+        "unpublished_replies": 2,
+        "dead_letters": 1,
+    }
+    assert seen.all("turns") == {("under_way",): 4, ("overdue",): 5}
+    assert seen.all("oldest_waiting_seconds") == {("stream",): 30.0, ("database",): 12.5}
+    assert seen.value("oldest_unpublished_seconds") == 7.25
+    assert (seen.value("active_sessions"), seen.value("intake_active")) == (6, 1)
+
+
+def test_totals_begin_at_zero() -> None:
+    """What has not happened yet is there as 0, so that Prometheus sees its first increase."""
+    seen = told(VIEW)
+    assert seen.all("messages_ended_total") == {
+        ("ai", "answered"): 10,
+        ("cache", "answered"): 0,
+        ("fallback", "answered"): 0,
+        ("canned", "answered"): 0,
+        ("closed", "closed"): 0,
+        ("canned", "dead"): 1,
+    }
+    assert seen.all("cost_dollars_total") == {("deepseek",): 1.234567, ("gpt-3.5",): 0, ("none",): 0.000005}
+    assert seen.value("baseline_cost_dollars_total") == 2.0
+    empty = told(View(Database(NOW, ())))
+    assert empty.value("baseline_cost_dollars_total") == 0
+    assert empty.value("reply_latency_seconds_count", source="fallback") == 0
+
+
+def test_reply_latency_is_a_histogram() -> None:
+    """Buckets hold all that lies below; the last one is the count; milliseconds have become seconds."""
+    seen = told(VIEW)
+    buckets = {labels[0]: value for labels, value in seen.all("reply_latency_seconds_bucket").items() if "ai" in labels}
+    assert list(buckets) == [*(str(bound / 1000) for bound in REPLY_BUCKETS_MS), "+Inf"]
+    assert (buckets["0.025"], buckets["0.25"], buckets["0.5"], buckets["1800.0"], buckets["+Inf"]) == (1, 1, 3, 3, 7)
+    assert seen.value("reply_latency_seconds_count", source="ai") == 7
+    assert seen.value("reply_latency_seconds_sum", source="ai") == 7_300.123
+
+
+def test_calls_of_providers() -> None:
+    """Every outcome of every known provider, and how long answers took."""
+    seen = told(VIEW)
+    calls = seen.all("provider_calls_total")
+    assert set(calls) == {(outcome, name) for outcome in OUTCOMES for name in KNOWN.providers}
+    assert {labels: value for labels, value in calls.items() if value} == {
+        ("ok", "deepseek"): 3,
+        ("denied", "deepseek"): 2,
+    }
+    assert seen.value("provider_latency_seconds_bucket", provider="deepseek", le="0.1") == 0
+    assert seen.value("provider_latency_seconds_bucket", provider="deepseek", le="0.25") == 2
+    assert seen.value("provider_latency_seconds_bucket", provider="deepseek", le="+Inf") == 3
+    assert seen.value("provider_latency_seconds_sum", provider="deepseek") == 40.4
+
+
+def test_outcomes_are_the_kinds_of_errors() -> None:
+    """A new kind of ProviderError must not go uncounted."""
+    kinds, waiting = set[str](), list(ProviderError.__subclasses__())
+    while waiting:
+        kind = waiting.pop()
+        kinds.add(kind.kind)
+        waiting += kind.__subclasses__()
+    assert set(OUTCOMES) == {"ok"} | kinds
+
+
+def test_circuits_and_money() -> None:
+    """One state of four is 1; what is left of a budget may be less than nothing; no budget is no sample."""
+    seen = told(VIEW)
+    states = seen.all("circuit_state")
+    assert states == {("deepseek", state): float(state == "open") for state in CIRCUIT_STATES}
+    assert seen.all("circuit_trips_total") == {("deepseek",): 3}
+    assert seen.all("budget_spent_dollars") == {("month",): 75.0, ("day",): 0.6}
+    assert seen.all("budget_limit_dollars") == {("month",): 100.0, ("day",): 0.5}
+    assert seen.all("budget_left_dollars") == {("month",): 25.0, ("day",): pytest.approx(-0.1)}
+    unlimited = told(VIEW, Known(KNOWN.providers, {}))
+    assert unlimited.all("budget_left_dollars") == unlimited.all("budget_limit_dollars") == {}
+    assert unlimited.all("budget_spent_dollars")
+
+
+def test_streams_caches_and_queues() -> None:
+    """The rest of what Redis and the broker tell."""
+    seen = told(VIEW)
+    assert seen.all("stream_entries") == {("inbound",): 1, ("outbound",): 2, ("rejected",): 3}
+    assert seen.value("last_cleanup_timestamp_seconds") == 1_763_800_000
+    assert seen.value("cache_requests_total", layer="session", result="hit") == 8
+    assert seen.value("cache_requests_total", layer="ai_response", result="miss") == 9
+    assert len(seen.all("cache_requests_total")) == 8
+    assert seen.all("queue_tasks") == {("flow",): 7, ("ai",): 0}
+    assert seen.value("build_info", version=__version__) == 1
+
+
+@pytest.mark.parametrize(
+    ("away", "gone"),
+    [
+        ("postgresql", {"dead_letters", "messages_ended_total", "reply_latency_seconds_count", "turns"}),
+        ("redis", {"circuit_state", "provider_calls_total", "budget_left_dollars", "stream_entries"}),
+        ("cache", {"cache_requests_total"}),
+        ("broker", {"queue_tasks"}),
+    ],
+)
+def test_a_server_that_is_away_takes_its_metrics_with_it(away: str, gone: set[str]) -> None:
+    """It is said to be away, nothing is said to be 0, and the others are told as ever."""
+    given = {name: getattr(VIEW, name) for name in ("postgresql", "redis", "cache", "broker")}
+    seen, all_of_it = told(View(**given | {away: None})), told(VIEW)
+    assert seen.all("up") == {(name,): float(name != away) for name in given}
+    assert gone <= all_of_it.names()
+    assert not gone & seen.names()
+    different = seen.values.items() - all_of_it.values.items()
+    assert different == {(("chasqui_up", frozenset({("what", away)})), 0.0)}
+
+
+class Told(Collector):
+    """The view as a registry wants it."""
+
+    def collect(self) -> Iterator[Metric]:
+        """All families."""
+        return families(VIEW, KNOWN)
+
+
+def test_labels_name_no_person() -> None:
+    """Only these labels, and no value that could be a phone number."""
+    labels = {label for _, found in told(VIEW).values for label in found}
+    known = {"what", "version", "place", "lease", "source", "state", "le", "provider", "outcome", "period"}
+    assert {name for name, _ in labels} == known | {"stream", "layer", "result", "queue"}
+    assert not [value for _, value in labels if re.search(r"\d{7,}", value)]
+
+
+def test_an_open_circuit_whose_time_is_over_lets_the_next_call_through() -> None:
+    """It is told as half open; one without a state has only ever been closed."""
+    fields = {b"state": b"open", b"until_ms": b"5000", b"trips": b"2"}
+    assert circuit("a", fields, 4.9) == Circuit("a", "open", 2)
+    assert circuit("a", fields, 5.0) == Circuit("a", "half_open", 2)
+    assert circuit("a", fields | {b"state": b"forced_open"}, 9.0) == Circuit("a", "forced_open", 2)
+    assert circuit("a", {b"failures": b"1"}, 9.0) == Circuit("a", "closed", 0)
+    assert entry_time_s(b"1763800000123-4") == 1_763_800_000.123
+
+
+def test_a_look_that_hangs_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits longer than the patience, no second look is begun beside it, and its end is the next answer."""
+    monkeypatch.setattr(prometheus_lookout, "PATIENCE_S", 0.05)
+    answers, looks = Event(), list[int]()
+
+    def look() -> int:
+        looks.append(1)
+        answers.wait(10)
+        return len(looks)
+
+    lookout = Lookout("server", look)
+    for _ in range(2):
+        latest = lookout.begin()
+        settle(latest)
+        assert value_of("server", latest) is None
+    assert looks == [1]
+    answers.set()
+    assert latest.result(10) == 1
+    later = lookout.begin()
+    assert later.result(10) == 2
+
+
+def test_a_look_that_fails_is_no_answer_and_the_next_may_be(caplog: pytest.LogCaptureFixture) -> None:
+    """The error does not reach the scrape, nor its words the log."""
+    errors = [ValueError("redis://:hunter2@host")]
+
+    def look() -> str:
+        if errors:
+            raise errors.pop()
+        return "seen"
+
+    lookout = Lookout("server", look)
+    failed = lookout.begin()
+    settle(failed)
+    assert value_of("server", failed) is None
+    again = lookout.begin()
+    settle(again)
+    assert value_of("server", again) == "seen"
+    assert "hunter2" not in caplog.text
+
+
+class NoServer:
+    """A readiness that may not be asked."""
+
+    def reasons(self) -> list[str]:
+        """Never."""
+        raise AssertionError
+
+
+def page(path: str, method: str = "GET") -> tuple[str, bytes]:
+    """Status and text of a page that asks no server."""
+    statuses: list[str] = []
+
+    def start(status: str, _headers: list[tuple[str, str]]) -> None:
+        statuses.append(status)
+
+    def metrics(_environ: Any, _start: Any) -> list[bytes]:
+        raise AssertionError
+
+    pages = application(metrics, NoServer())  # type: ignore[arg-type]  # not asked
+    text = b"".join(pages({"PATH_INFO": path, "REQUEST_METHOD": method}, start))
+    return statuses[0], text
+
+
+def test_healthz_asks_nobody() -> None:
+    """It tells whether this process lives, and nothing else."""
+    assert page("/healthz") == ("200 OK", b'{"alive":true}')
+
+
+@pytest.mark.parametrize(("path", "method", "status"), [("/", "GET", "404"), ("/metrics", "POST", "405")])
+def test_other_pages_are_refused(path: str, method: str, status: str) -> None:
+    """With the status that says why."""
+    assert page(path, method)[0].startswith(status)

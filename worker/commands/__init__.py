@@ -1,0 +1,1 @@
+"""The commands of `chasqui`, each in a module of its own."""

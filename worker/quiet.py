@@ -1,0 +1,31 @@
+"""Celery's worker and beat without what they print past the log: a banner, a goodbye, warnings of Python."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from celery.apps.beat import Beat
+from celery.apps.worker import Worker
+
+from worker import log
+from worker.settings import settings
+
+
+class QuietWorker(Worker):  # type: ignore[misc]  # celery ships no types
+    """Says what it has to say in the log."""
+
+    def on_before_init(self, **given: Any) -> None:
+        """Called before anything is printed."""
+        log.configure(settings().log_format, settings().log_level)
+        # Where it says that it shuts down, which the log says too.
+        sys.__stdout__ = None  # type: ignore[misc]  # Python lets it be None; Celery then skips it
+        super().on_before_init(**given | {"quiet": True})
+
+
+class QuietBeat(Beat):  # type: ignore[misc]  # celery ships no types
+    """Says what it has to say in the log."""
+
+    def __init__(self, **given: Any) -> None:
+        log.configure(settings().log_format, settings().log_level)
+        super().__init__(**given | {"quiet": True})
