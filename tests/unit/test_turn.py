@@ -19,6 +19,8 @@ COMPLETE = replace(
     outcome=replace(decided(entities={"a": 1}), calls=2, cost_microusd=77, provider_latency_ms=120),
     committed=True,
 )
+#: The same as it travels.
+LIGHT = replace(COMPLETE, plan=COMPLETE.planned().answered())
 CLAIMED: dict[str, Any] = {
     "token": "t",
     "customer_phone": "5491100000001",
@@ -45,7 +47,7 @@ def travelled(turn: Turn) -> Turn:
     return turn_from_dict(orjson.loads(orjson.dumps(turn_to_dict(turn))))
 
 
-@pytest.mark.parametrize("turn", [turn_of(session=None, session_cache=None), turn_of(), COMPLETE], ids=lambda _: "")
+@pytest.mark.parametrize("turn", [turn_of(session=None, session_cache=None), turn_of(), LIGHT], ids=lambda _: "")
 def test_a_journey_changes_nothing(turn: Turn) -> None:
     """As claimed, with a session, and with everything."""
     assert travelled(turn) == turn
@@ -70,7 +72,16 @@ def test_names_of_a_newer_version_are_ignored() -> None:
     data = turn_to_dict(COMPLETE)
     for part in (data, data["messages"][0], data["session"], data["plan"], data["outcome"]):
         part["of_tomorrow"] = 1
-    assert turn_from_dict(data) == COMPLETE
+    assert turn_from_dict(data) == LIGHT
+
+
+def test_an_answered_turn_leaves_its_request_behind() -> None:
+    """Thousands of characters that no later step looks at; all else goes on."""
+    asked = replace(COMPLETE, outcome=None)
+    assert travelled(asked).planned().user == COMPLETE.planned().user != ""
+    assert (LIGHT.planned().system, LIGHT.planned().user) == ("", "")
+    assert travelled(COMPLETE) == LIGHT
+    assert LIGHT.planned().key == COMPLETE.planned().key
 
 
 def test_names_an_older_version_did_not_have_get_their_defaults() -> None:

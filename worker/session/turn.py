@@ -6,7 +6,7 @@ A batch is a list of turns; between tasks each travels as a JSON object with the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from worker.session.session import Session, session_from_row, session_row
@@ -42,6 +42,10 @@ class Plan:
     key: str
     system: str
     user: str
+
+    def answered(self) -> Plan:
+        """Without the request, which nobody needs any more."""
+        return replace(self, system="", user="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +165,11 @@ def known(kind: type, data: Mapping[str, Any]) -> dict[str, Any]:
     return {name: data[name] for name in kind.__dataclass_fields__ if name in data}  # type: ignore[attr-defined]  # every kind here is a dataclass
 
 
+def shallow(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass as they are; `asdict` copies everything below them too."""
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
 def plan_from_dict(data: Mapping[str, Any]) -> Plan:
     """A plan from its JSON form."""
     lists = {"terms": tuple(data["terms"]), "products": tuple(data["products"])}
@@ -168,7 +177,8 @@ def plan_from_dict(data: Mapping[str, Any]) -> Plan:
 
 
 def turn_to_dict(turn: Turn) -> dict[str, Any]:
-    """The JSON form that travels between tasks."""
+    """The JSON form that travels between tasks. What is answered leaves its request behind."""
+    plan = turn.plan.answered() if turn.plan and turn.outcome else turn.plan
     return {
         "token": turn.token,
         "customer_phone": turn.customer_phone,
@@ -176,11 +186,11 @@ def turn_to_dict(turn: Turn) -> dict[str, Any]:
         "swept": turn.swept,
         "session_version": turn.session_version,
         "catalog_version": turn.catalog_version,
-        "messages": [asdict(message) for message in turn.messages],
+        "messages": [shallow(message) for message in turn.messages],
         "session": session_row(turn.session) if turn.session else None,
         "session_cache": turn.session_cache,
-        "plan": asdict(turn.plan) if turn.plan else None,
-        "outcome": asdict(turn.outcome) if turn.outcome else None,
+        "plan": shallow(plan) if plan else None,
+        "outcome": shallow(turn.outcome) if turn.outcome else None,
         "committed": turn.committed,
         "accepted_at_s": turn.accepted_at_s,
         "begun_at_s": turn.begun_at_s,
