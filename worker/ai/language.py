@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 #: Marks that telephones put between letters and nobody sees.
 INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufe0e\ufe0f\ufeff"))
@@ -101,6 +102,8 @@ def without_accents(text: str) -> str:
     return "".join(sign for sign in plain if not unicodedata.combining(sign))
 
 
+#: One reading of a text serves all who look at it: complexity, sharing, product terms.
+@lru_cache(maxsize=4096)
 def normalised(text: str) -> str:
     """One form for texts that differ only in case, accents, space, punctuation, emoji, stretched letters, usual
     abbreviations, spellings of one unit, and courtesies that change nothing.

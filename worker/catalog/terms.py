@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import pairwise
 
 from worker.ai.language import normalised
@@ -59,6 +60,7 @@ NEXT_COUNT = re.compile(r" (?=(?:\d+(?:[.,]\d+)?|medi[oa]|cuarto) )")
 SIZE = re.compile(rf"[\d.,%]+(?:{UNIT})?")
 
 
+@lru_cache(maxsize=4096)
 def search_terms(text: str, mend: Callable[[str], str] = str) -> tuple[str, ...]:
     """What a message seems to ask for: at most 5 normalised terms, in order; nothing for small talk. How many of
     something is left out, how big it is stays: "2 leches de 1 l" asks for "leches 1 l". mend: puts slips in normalised
