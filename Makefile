@@ -3,13 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test check lint types economy bench lock clean
+.PHONY: help demo test check lint types economy bench bench-short growth lock clean
 help:
 	@echo "make demo    install what is needed and play a conversation through the whole service"
 	@echo "make test    install what is needed and run the tests"
 	@echo "make check   lint + types + test"
 	@echo "make economy replay the standard workload: cache hits, cost, wrong answers (SEED=, MESSAGES=, CATALOG=)"
-	@echo "make bench   benchmark (not yet)"
+	@echo "make bench   throughput, latency and cost beside an empty Celery chain, 10 minutes (SEED=); bench-short: 2"
+	@echo "make growth  the same service on a growing database, over 100,000 messages, with 1 to 4 processes (SEED=)"
 	@echo "make lock    renew the lock files (needs uv)"
 	@echo "make clean   remove .venv, .chasqui and build"
 
@@ -39,8 +40,14 @@ economy: $(READY)
 	@PYTHONPATH=tests exec $(BIN)/python -m benchmarks.economy --seed $(or $(SEED),1) --messages $(or $(MESSAGES),20000) \
 		$(if $(CATALOG),--catalog $(CATALOG))
 
-bench:
-	@echo "not yet"
+bench: $(READY)
+	@PYTHONPATH=tests exec $(BIN)/python -m benchmarks.bench --seed $(or $(SEED),1)
+
+bench-short: $(READY)
+	@PYTHONPATH=tests exec $(BIN)/python -m benchmarks.bench --short --seed $(or $(SEED),1)
+
+growth: $(READY)
+	@PYTHONPATH=tests exec $(BIN)/python -m benchmarks.growth --seed $(or $(SEED),1)
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \

@@ -193,7 +193,9 @@ class Message(Base):
     """Inbox and outbox in one row: what a customer wrote, and on the last message of a turn the reply to it.
 
     content: type, text, selection_id. reply: the outbound entry (contract 3.2). outcome: the decision and its cost,
-    kept so that a session can be replayed. reply_id stands on every message that the reply answers.
+    kept so that a session can be replayed. reply_id stands on every message that the reply answers. last_error: the
+    kind of the last error while it was being answered; reason: why it is dead, or was closed by hand. Of an erased
+    message, whose customer_phone is `erased`, only times, state and reply_id are left.
     """
 
     __tablename__ = "messages"
@@ -209,7 +211,7 @@ class Message(Base):
             postgresql_where=text("reply is not null and published_at is null"),
         ),
         Index("messages_published_at_idx", "published_at", postgresql_where=text("reply is not null")),
-        Index("messages_accepted_at_idx", "accepted_at"),
+        Index("messages_accepted_at_idx", "accepted_at", postgresql_where=text("customer_phone <> 'erased'")),
         Index("messages_dead_idx", "id", postgresql_where=text("state = 'dead'")),
     )
     id: Mapped[int] = mapped_column(Identity(always=False), primary_key=True)
@@ -221,6 +223,7 @@ class Message(Base):
     state: Mapped[str] = mapped_column(server_default=text("'accepted'"))
     attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     last_error: Mapped[str | None]
+    reason: Mapped[str | None]
     reply_id: Mapped[UUID | None]
     reply: Mapped[dict[str, Any] | None]
     outcome: Mapped[dict[str, Any] | None]
@@ -298,7 +301,7 @@ class LatencyHour(Base):
 
 
 class MetricTotal(Base):
-    """What Prometheus counts, summed up since ever by a trigger of `ai_metrics` (`count_metrics_v1.sql`)."""
+    """What Prometheus counts, summed up since ever by triggers (`count_metrics_v1.sql`, `count_closed_v1.sql`)."""
 
     __tablename__ = "metric_totals"
     name: Mapped[str] = mapped_column(primary_key=True)

@@ -11,6 +11,8 @@ from sqlalchemy import Connection, TextClause, text
 Json = dict[str, Any]
 #: A customer and the token of a turn of theirs.
 Holder = tuple[str, str]
+#: Rows of one call of the retention: while they are erased, new messages of their customers wait.
+RETENTION_ROWS = 500
 
 
 def _json(value: object) -> str:
@@ -69,6 +71,23 @@ SPENT = text("""
     select coalesce(sum(cost_microusd), 0)::bigint, coalesce(sum(cost_microusd) filter (where at >= day), 0)::bigint
     from bounds left join ai_metrics on at >= month
 """)
+APPLY_RETENTION = text("select apply_retention(:keep_days, :max_rows)")
+DEAD_LETTERS = text("""
+    select id, message_id, customer_phone, sent_at, answered_at as died_at, attempts, reason, last_error
+    from messages where state = 'dead' order by id
+""")
+FIND_MESSAGE = text("""
+    select m.id, m.state, m.message_id, m.customer_phone, c.name, m.sent_at, m.accepted_at, m.answered_at as died_at,
+           m.attempts, m.reason, m.last_error, m.content
+    from messages m left join customers c using (customer_phone)
+    where m.message_id = :message_id or m.id = :id order by m.message_id = :message_id desc limit 1
+""")
+REPLAY_DEAD_LETTERS = text("select replay_dead_letters(cast(:letters as bigint[]))")
+DISCARD_DEAD_LETTER = text("""
+    update messages set state = 'closed', reason = concat_ws('; ', reason, 'discarded')
+    where id = :id and state = 'dead'
+""")
+ERASE_CUSTOMER = text("select erase_customer(:phone)::text")
 RESUME_CUSTOMER = text("select resume_customer(:phone)")
 ADD_EVENT = text("insert into events (kind, data) values (:kind, cast(:data as jsonb))")
 TRY_LOCK = text("select pg_try_advisory_lock(:key)")
@@ -141,6 +160,38 @@ def record_metrics(connection: Connection, metrics: list[Json]) -> dict[str, int
 def cleanup_expired_sessions(connection: Connection) -> int:
     """Deletes at most 10,000 expired sessions; how many."""
     return int(connection.execute(CLEANUP_EXPIRED_SESSIONS).scalar_one())
+
+
+def apply_retention(connection: Connection, keep_days: int, max_rows: int = RETENTION_ROWS) -> int:
+    """Erases at most `max_rows` rows that are older than `keep_days`; how many."""
+    return int(connection.execute(APPLY_RETENTION, {"keep_days": keep_days, "max_rows": max_rows}).scalar_one())
+
+
+def dead_letters(connection: Connection) -> list[Json]:
+    """All dead letters in the order of acceptance, without what was written."""
+    return [dict(row) for row in connection.execute(DEAD_LETTERS).mappings()]
+
+
+def find_message(connection: Connection, reference: str) -> Json | None:
+    """The message with this id of WhatsApp's or, where there is none, this number; with its content."""
+    number = int(reference) if reference.isascii() and reference.isdigit() and len(reference) < 19 else None
+    found = connection.execute(FIND_MESSAGE, {"message_id": reference, "id": number}).mappings().one_or_none()
+    return dict(found) if found else None
+
+
+def replay_dead_letters(connection: Connection, letters: Sequence[int]) -> int:
+    """Makes these messages unanswered again, those of them that are dead letters; how many that were."""
+    return int(connection.execute(REPLAY_DEAD_LETTERS, {"letters": list(letters)}).scalar_one())
+
+
+def discard_dead_letter(connection: Connection, letter: int) -> bool:
+    """Closes a dead letter for good; whether it was one."""
+    return connection.execute(DISCARD_DEAD_LETTER, {"id": letter}).rowcount == 1
+
+
+def erase_customer(connection: Connection, phone: str) -> Json:
+    """Removes a customer's personal data from every table; out as `erase_customer_v1.sql` says."""
+    return dict(orjson.loads(connection.execute(ERASE_CUSTOMER, {"phone": phone}).scalar_one()))
 
 
 def search_products(connection: Connection, terms: Iterable[str], max_results: int) -> list[Json]:

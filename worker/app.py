@@ -6,21 +6,20 @@ from functools import cached_property
 from typing import Any
 
 from celery import Celery, Task
+from celery.schedules import crontab
 from celery.signals import setup_logging
 from kombu.entity import Exchange, Queue
 
 from worker import log
+from worker.broker import BROKER_TIMEOUT_S, broker_of
 from worker.settings import settings
 
 FLOW, AI, INBOUND, PERIODIC = "flow", "ai", "inbound", "periodic"
 CLEANUP_EVERY_S = 300.0
 RECONCILE_EVERY_S = 300.0
 TRIM_EVERY_S = 3_600.0
-#: Longer than a Redis failover needs to show, shorter than a lease on `ai`.
-BROKER_TIMEOUT_S = 10.0
-#: Only `worker.receive` acknowledges late, and it takes milliseconds; what a killed worker had reserved comes back
-#: after this time. Turns do not wait for it: the sweep takes them when their lease ends.
-VISIBILITY_TIMEOUT_S = 20
+#: Once a day, at 4 in the morning in Buenos Aires. By the clock, so that a beat that is restarted often does it too.
+RETENTION_AT_UTC_H = 7
 
 
 class MaskedTask(Task):  # type: ignore[misc]  # celery ships no types
@@ -43,37 +42,23 @@ class Application(Celery):  # type: ignore[misc]  # celery ships no types
         return self.subclass_with_self("worker.quiet:QuietBeat", name="Beat")
 
 
-def broker_options() -> dict[str, Any]:
-    """Transport options for Redis; time limits on every socket, and a prompt return of unacknowledged messages."""
-    return {
-        "visibility_timeout": VISIBILITY_TIMEOUT_S,
-        "unacked_restore_interval": 1,
-        "unacked_restore_throttle": 1,
-        "socket_timeout": BROKER_TIMEOUT_S,
-        "socket_connect_timeout": BROKER_TIMEOUT_S,
-        "socket_keepalive": True,
-        "health_check_interval": 30,
-        "retry_on_timeout": True,
-    }
-
-
-def _queue(name: str) -> Queue:
+def _queue(name: str, arguments: dict[str, Any] | None) -> Queue:
     """A queue with an exchange of its own; without one all of them would share the default one and its key."""
-    return Queue(name, Exchange(name, type="direct"), routing_key=name)  # type: ignore[no-untyped-call]  # kombu's
+    exchange = Exchange(name, type="direct")  # type: ignore[no-untyped-call]  # kombu's
+    return Queue(name, exchange, routing_key=name, queue_arguments=arguments)  # type: ignore[no-untyped-call]  # kombu's
 
 
 def make_app() -> Celery:
     """The application. It reads the settings but connects to nothing."""
-    broker = settings().celery_broker_url
-    url = broker.get_secret_value() if broker else "redis://127.0.0.1:6379/0"
-    application = Application("chasqui", broker=url, task_cls=MaskedTask, include=["worker.tasks"])
+    broker = broker_of(settings())
+    application = Application("chasqui", broker=broker.url, task_cls=MaskedTask, include=["worker.tasks"])
     application.conf.update(
         accept_content=["json"],
         task_serializer="json",
         result_serializer="json",
         task_ignore_result=True,
         result_backend=None,
-        task_queues=[_queue(name) for name in (FLOW, AI, INBOUND, PERIODIC)],
+        task_queues=[_queue(name, broker.queue_arguments) for name in (FLOW, AI, INBOUND, PERIODIC)],
         task_default_queue=PERIODIC,
         task_create_missing_queues=False,
         task_routes={
@@ -81,7 +66,8 @@ def make_app() -> Celery:
             "worker.call_provider": AI,
             **{f"worker.{step}": FLOW for step in ("fetch_session", "route_ai", "update_session", "record_metrics")},
         },
-        broker_transport_options=broker_options() if url.startswith(("redis", "sentinel")) else {},
+        broker_transport_options=broker.options,
+        broker_use_ssl=broker.tls,
         broker_connection_retry_on_startup=True,
         broker_connection_timeout=BROKER_TIMEOUT_S,
         worker_prefetch_multiplier=1,
@@ -95,6 +81,10 @@ def make_app() -> Celery:
             "cleanup-expired-sessions": {"task": "worker.cleanup_expired_sessions", "schedule": CLEANUP_EVERY_S},
             "reconcile-budget": {"task": "worker.reconcile_budget", "schedule": RECONCILE_EVERY_S},
             "trim-streams": {"task": "worker.trim_streams", "schedule": TRIM_EVERY_S},
+            "apply-retention": {
+                "task": "worker.apply_retention",
+                "schedule": crontab(hour=RETENTION_AT_UTC_H, minute=0),
+            },
         },
     )
     return application
@@ -113,5 +103,5 @@ def queue_lengths(application: Celery = app) -> dict[str, int]:
     """Batches that wait on each queue, on whatever broker. Raises what its client raises where it does not answer."""
     with application.connection_for_read() as connection:
         connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
-        queues = {name: Queue(name)(connection.default_channel) for name in (FLOW, AI, INBOUND, PERIODIC)}  # type: ignore[no-untyped-call]  # kombu's
-        return {name: int(queue.queue_declare().message_count) for name, queue in queues.items()}  # type: ignore[no-untyped-call]  # kombu's
+        queues = [application.amqp.queues[name](connection.default_channel) for name in (FLOW, AI, INBOUND, PERIODIC)]
+        return {queue.name: int(queue.queue_declare().message_count) for queue in queues}

@@ -22,6 +22,7 @@ class Settings(BaseModel):
     redis_url: SecretStr | None = None
     cache_redis_url: SecretStr | None = None
     broker_url: SecretStr | None = None
+    broker_master_name: str | None = None
 
     openai_api_key: SecretStr | None = None
     gemini_api_key: SecretStr | None = None
@@ -40,6 +41,7 @@ class Settings(BaseModel):
     ai_deadline_s: float = Field(30.0, gt=0)
     sweep_every_s: float = Field(2.0, gt=0)
     batch_max: int = Field(32, ge=1, le=1000)
+    retention_days: int = Field(90, ge=1, le=36_500)
 
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(9464, ge=0, le=65535)
@@ -53,6 +55,7 @@ class Settings(BaseModel):
     log_format: str = Field("auto", pattern="^(auto|json|console)$")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
+    flower_port: int = Field(5555, ge=1, le=65_535)
     flower_basic_auth: SecretStr | None = None
     otel_exporter_otlp_endpoint: str | None = Field(None, pattern="^https?://")
     otel_exporter_otlp_headers: SecretStr | None = None

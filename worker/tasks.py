@@ -15,13 +15,13 @@ from typing import Any
 import orjson
 from celery.exceptions import Reject
 from celery.signals import worker_process_shutdown
-from kombu.entity import Queue
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from db import queries, retry
 from worker import flow, tracing
-from worker.app import BROKER_TIMEOUT_S, FLOW, app
+from worker.app import FLOW, app
+from worker.broker import BROKER_TIMEOUT_S
 from worker.errors import BrokerUnavailable, StepFailed
 from worker.log import logger
 from worker.masking import summary
@@ -141,6 +141,17 @@ def cleanup_expired_sessions() -> int:
     return deleted
 
 
+@app.task(name="worker.apply_retention")  # type: ignore[untyped-decorator]  # celery ships no types
+def apply_retention() -> int:
+    """Erases what is older than RETENTION_DAYS in bounded batches until nothing is left; how many rows there were."""
+    days = services().settings.retention_days
+    erased = 0
+    while count := retry.run(services().engine, lambda connection: queries.apply_retention(connection, days)):
+        erased += count
+    log.info("retention_applied", rows=erased)
+    return erased
+
+
 @app.task(name="worker.reconcile_budget")  # type: ignore[untyped-decorator]  # celery ships no types
 def reconcile_budget() -> None:
     """Raises the books in Redis to what PostgreSQL has recorded, should they have fallen behind."""
@@ -184,8 +195,8 @@ class CeleryChain:
             if self._connection is None:
                 self._connection = app.connection_for_read()
             self._connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
-            queue = Queue(FLOW)(self._connection.default_channel)  # type: ignore[no-untyped-call]  # kombu's
-            return int(queue.queue_declare().message_count)  # type: ignore[no-untyped-call]  # kombu's
+            queue = app.amqp.queues[FLOW](self._connection.default_channel)
+            return int(queue.queue_declare().message_count)
         except Exception as exc:
             connection, self._connection = self._connection, None
             if connection is not None:

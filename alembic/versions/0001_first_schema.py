@@ -14,6 +14,7 @@ depends_on = None
 FUNCTIONS = (
     "bump_catalog_version_v1",
     "claim_turns_v1",
+    "erased_id_v1",
     "accept_messages_v1",
     "get_session_optimized_v1",
     "update_session_cache_v1",
@@ -25,10 +26,16 @@ FUNCTIONS = (
     "unpublished_replies_v1",
     "record_metrics_v1",
     "count_metrics_v1",
+    "count_closed_v1",
     "metric_sums_v1",
     "roll_up_hours_v1",
     "cleanup_expired_sessions_v1",
     "resume_customer_v1",
+    "replay_dead_letters_v1",
+    "erase_messages_v1",
+    "erase_customer_v1",
+    "idle_customers_v1",
+    "apply_retention_v1",
     "add_search_words_v1",
     "similar_words_v1",
     "joined_words_v1",
@@ -84,10 +91,11 @@ def run(sql: str) -> None:
 
 
 def create_triggers() -> None:
-    op.execute(
-        "create trigger ai_metrics_count_metrics after insert on ai_metrics referencing new table as fresh"
-        " for each statement execute function count_metrics()"
-    )
+    for table, count in (("ai_metrics", "count_metrics"), ("messages", "count_closed")):
+        op.execute(
+            f"create trigger {table}_{count} after insert on {table} referencing new table as fresh"
+            f" for each statement execute function {count}()"
+        )
     for event, side in (("insert", "new"), ("update", "old"), ("update", "new"), ("delete", "old")):
         op.execute(
             f"create trigger ai_metrics_roll_up_hours_{event}_{side} after {event} on ai_metrics"
@@ -221,6 +229,7 @@ def create_tables() -> None:
         sa.Column("state", sa.Text(), server_default=sa.text("'accepted'"), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("reply_id", sa.UUID(), nullable=True),
         sa.Column("reply", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("outcome", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
@@ -230,7 +239,13 @@ def create_tables() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("message_id"),
     )
-    op.create_index("messages_accepted_at_idx", "messages", ["accepted_at"], unique=False)
+    op.create_index(
+        "messages_accepted_at_idx",
+        "messages",
+        ["accepted_at"],
+        unique=False,
+        postgresql_where=sa.text("customer_phone <> 'erased'"),
+    )
     op.create_index("messages_customer_phone_idx", "messages", ["customer_phone", "id"], unique=False)
     op.create_index("messages_dead_idx", "messages", ["id"], unique=False, postgresql_where=sa.text("state = 'dead'"))
     op.create_index(

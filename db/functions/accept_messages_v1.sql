@@ -1,16 +1,26 @@
 -- The one commit of intake. batch: {"lease_s", "max_messages", "max_chars", "messages": [{"message_id",
 -- "customer_phone", "name", "sent_at_s", "type", "text", "selection_id", "reply_due"}, ...]} in acceptance order.
--- A message id that is already known changes nothing. Returns {"accepted": how many are new, "turns": [those claimed]}.
+-- A message id that is already known changes nothing, even where that message has been erased since.
+-- Returns {"accepted": how many are new, "turns": [those claimed]}.
 create or replace function accept_messages(batch jsonb) returns jsonb
 language plpgsql as $$
 declare
-    incoming jsonb := coalesce(batch -> 'messages', '[]');
+    incoming jsonb := (
+        select coalesce(jsonb_agg(m order by place), '[]')
+        from jsonb_array_elements(coalesce(batch -> 'messages', '[]')) with ordinality as input (m, place)
+        where not exists (select from messages e where e.message_id = erased_id(m ->> 'message_id')));
     phones text[] := array(select distinct value ->> 'customer_phone' from jsonb_array_elements(incoming) order by 1);
     accepted integer;
     claimed jsonb;
+    locked integer;
 begin
-    insert into turns (customer_phone) select unnest(phones) on conflict do nothing;
-    perform from turns where customer_phone = any (phones) order by customer_phone for update;
+    loop
+        insert into turns (customer_phone) select unnest(phones) on conflict do nothing;
+        perform from turns where customer_phone = any (phones) order by customer_phone for update;
+        get diagnostics locked = row_count;
+        -- A row may have been erased between the two.
+        exit when locked = cardinality(phones);
+    end loop;
 
     insert into messages (message_id, customer_phone, content, sent_at, state)
     select m ->> 'message_id', m ->> 'customer_phone',

@@ -1,7 +1,7 @@
 -- Trigger of ai_metrics, once per statement: adds the new rows to metric_totals in the same commit, so that Prometheus
 -- reads a few hundred rows however many turns there have been, and no total falls when old rows are deleted.
 -- name                labels          value
--- messages_ended      state, source   messages of committed turns
+-- messages_ended      state, source   messages of committed turns (count_closed_v1.sql adds those that need no turn)
 -- reply_latency       source, le_ms   replies that took at most le_ms (null: longer than the last bucket), in one bucket
 -- reply_latency_ms    source          milliseconds of all of them
 -- cost_microusd       provider        what calls cost, those of lost turns too ('none': no provider is known)
@@ -20,7 +20,7 @@ begin
                        (select m.state from messages m where m.reply_id = f.reply_id limit 1), 'answered')
                    else 'answered'
                end as state,
-               case when f.source <> 'closed' then f.reply_latency_ms end as latency_ms,
+               case when f.committed and f.source <> 'closed' then f.reply_latency_ms end as latency_ms,
                coalesce(f.provider, 'none') as paid
         from fresh f
     ), sums as (
@@ -34,8 +34,8 @@ begin
     select v.name, v.labels, sum(v.value)
     from sums s cross join lateral (values
         ('messages_ended', jsonb_build_object('state', state, 'source', source), messages * committed::integer),
-        ('reply_latency', jsonb_build_object('source', source, 'le_ms', le_ms), replies * committed::integer),
-        ('reply_latency_ms', jsonb_build_object('source', source), s.latency_ms * committed::integer),
+        ('reply_latency', jsonb_build_object('source', source, 'le_ms', le_ms), replies),
+        ('reply_latency_ms', jsonb_build_object('source', source), s.latency_ms),
         ('cost_microusd', jsonb_build_object('provider', paid), cost_microusd),
         ('baseline_microusd', '{}', baseline_microusd * committed::integer)
     ) v (name, labels, value)

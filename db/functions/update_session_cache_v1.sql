@@ -1,7 +1,7 @@
 -- The one commit that ends turns: session, reply, order and message state together, for a whole batch.
 -- session_data: {"lease_s", "max_messages", "max_chars", "session_ttl_s", "turns": [{"token", "customer_phone",
 -- "message_ids": [..], "state": "answered" | "closed" | "dead", "reply": {..} | null, "outcome": {..} | null,
--- "error": text | null, "order": {"total", "currency", "address", "items": [{"id", "name", "price", "quantity"}]} | null,
+-- "error": text | null (why it ended so), "order": {"total", "currency", "address", "items": [{"id", "name", "price", "quantity"}]} | null,
 -- "session": {"id", "session_state", "cart_data", "context_data"} | null}]}
 -- A turn commits only if its token is still the customer's, all its messages are unanswered, and no older one is.
 -- Returns {"committed": [{"token", "session_version"}], "next": [turns claimed in the same commit],
@@ -68,7 +68,7 @@ begin
 
     update messages m
     set state = t ->> 'state', reply_id = (t ->> 'token')::uuid, answered_at = clock_timestamp(),
-        last_error = coalesce(t ->> 'error', m.last_error),
+        reason = t ->> 'error',
         reply = case when m.id = last_id then nullif(t -> 'reply', 'null') end,
         outcome = case when m.id = last_id then nullif(t -> 'outcome', 'null') end
     from (select t, i::bigint as id, max(i::bigint) over (partition by t ->> 'token') as last_id

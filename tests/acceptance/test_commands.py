@@ -24,7 +24,8 @@ CHASQUI = (sys.executable, "-m", "worker")
 def clean_environment(**more: str) -> dict[str, str]:
     """The environment without anything that names a server, a provider or a key."""
     ours = {*ISOLATED, *KEYS, "OPENAI_BASE_URL", "GEMINI_BASE_URL", "DEEPSEEK_BASE_URL"}
-    return {name: value for name, value in os.environ.items() if name not in ours} | more
+    # The port of the exporter is the same for everybody on this machine.
+    return {name: value for name, value in os.environ.items() if name not in ours} | {"METRICS_PORT": "0"} | more
 
 
 def run(directory: Path, *arguments: str, stdin: str = "", timeout_s: float = 90.0) -> subprocess.CompletedProcess[str]:

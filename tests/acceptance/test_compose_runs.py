@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
-import signal
 import subprocess
-import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
-import redis
 import requests
-import yaml
-from composed import FILE, Composed, composed
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from composed import REQUIRED, Shop, composed, opened
 
 from worker.local.postgres import Postgres
 from worker.local.processes import launch, own_directory, wait_until
@@ -32,100 +21,39 @@ from worker.local.redis import Redis
 from worker.local.servers import embedded_servers
 from worker.local.service import Access, free_port
 from worker.local.simulator import Simulator
-from worker.settings import Settings
 
 LOGIN = ("ana", "a-long-password")
-BIN = Path(sys.executable).parent
+#: What every variable that must be set is set to, where nothing better is known.
+PASSWORD = "anotherlongpassword"
 READY_S = 90.0
-#: Ports that the services listen on, in their own containers.
-PORTS = {"5555": "", "9464": "METRICS_PORT", "8090": "DASHBOARD_PORT"}
-
-
-@dataclass
-class Shop:
-    """The services as they would run, their processes, and what they printed."""
-
-    services: dict[str, Composed]
-    processes: dict[str, subprocess.Popen[bytes]]
-    directory: Path
-    ports: Mapping[str, str]
-
-    def environment(self, name: str) -> dict[str, str]:
-        """What the image and the file set, and where the commands are."""
-        own = {PORTS[port]: mine for port, mine in self.ports.items() if PORTS[port]}
-        path = {"PATH": f"{BIN}:{os.defpath}", "PYTHONUNBUFFERED": "1", "HOME": str(self.directory)}
-        return {**path, **own, **self.services[name].environment}
-
-    def run(self, name: str, command: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-        """A command in the place of the service's own, as `docker compose run` does."""
-        return subprocess.run(
-            command,
-            cwd=self.directory,
-            env=self.environment(name),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    def start(self, name: str) -> None:
-        """The service's own command."""
-        with self.log(name).open("wb") as output:
-            self.processes[name] = subprocess.Popen(
-                self.services[name].command,
-                cwd=self.directory,
-                env=self.environment(name),
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def log(self, name: str) -> Path:
-        """What the service printed."""
-        return self.directory / f"{name}.log"
-
-    def is_healthy(self, name: str) -> bool:
-        """What Docker would say."""
-        return self.run(name, self.services[name].health).returncode == 0
+#: Ports of containers, which have each their own network, and the settings that move them.
+FLOWER, PORTS = "5555", {"9464": "METRICS_PORT", "8090": "DASHBOARD_PORT"}
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """All services of ours, on a PostgreSQL and a Redis of their own that hold nothing yet."""
+    """All services of ours, not started, on a PostgreSQL and a Redis of their own that hold nothing yet."""
     directory = tmp_path_factory.mktemp("compose")
-    ports = {port: str(free_port()) for port in PORTS}
+    moved = {port: str(free_port()) for port in (FLOWER, *PORTS)}
     with Simulator() as simulator, embedded_servers(directory / "servers") as servers:
-        postgres, memory = urlsplit(servers.database_url), urlsplit(servers.redis_url)
+        postgres, memory = urlsplit(servers.database_url or ""), urlsplit(servers.redis_url or "")
         instead = {
             "@postgres:5432/": f"@127.0.0.1:{postgres.port}/",
             "@redis:6379/": f"@127.0.0.1:{memory.port}/",
             "@redis-cache:6379/": f"@127.0.0.1:{memory.port}/",
             "0.0.0.0": "127.0.0.1",
             "/tmp/": f"{directory}/",
-            **ports,
+            **moved,
         }
-        passwords = {"POSTGRES_PASSWORD": postgres.password, "REDIS_PASSWORD": memory.password}
-        passwords |= dict.fromkeys(required() - passwords.keys(), "another-long-password")
         keys = dict.fromkeys(("OPENAI_API_KEY", "GEMINI_API_KEY", "DEEPSEEK_API_KEY"), "sk-test")
-        variables = {**passwords, **keys, **simulator.base_urls, "FLOWER_BASIC_AUTH": ":".join(LOGIN)}
-        services = {service.name: service for service in composed(variables, instead) if service.is_ours}
-        shop = Shop(services, {}, directory, ports)
-        with ExitStack() as stack:
-            stack.callback(kill, shop)
+        variables = dict.fromkeys(REQUIRED, PASSWORD) | keys | simulator.base_urls
+        variables |= {"POSTGRES_PASSWORD": postgres.password or "", "REDIS_PASSWORD": memory.password or ""}
+        services = composed(variables | {"FLOWER_BASIC_AUTH": ":".join(LOGIN)}, instead)
+        ours = {name: service for name, service in services.items() if service.is_ours}
+        workplace = directory / "workplace"
+        workplace.mkdir()
+        with opened(Shop(ours, directory, {PORTS[port]: moved[port] for port in PORTS}, workplace)) as shop:
             yield shop
-
-
-def required() -> set[str]:
-    """Variables that have no default."""
-    return set(re.findall(r"\$\{(\w+):\?", FILE.read_text("utf-8")))
-
-
-def kill(shop: Shop) -> None:
-    """Leaves nothing behind, whatever happened."""
-    for process in shop.processes.values():
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def test_the_services_work_as_written(shop: Shop) -> None:
@@ -134,16 +62,17 @@ def test_the_services_work_as_written(shop: Shop) -> None:
     assert migrated.returncode == 0, migrated.stderr
     for name in shop.services.keys() - {"migrate"}:
         shop.start(name)
-    watched = [name for name in shop.processes if shop.services[name].health]
-    for name in watched:
-        assert wait_until(lambda name=name: shop.is_healthy(name), READY_S), f"{name}: {shop.log(name).read_text()[-3000:]}"
+    for name in shop.processes:
+        healthy = not shop.services[name].health or wait_until(lambda name=name: shop.is_healthy(name), READY_S)
+        assert healthy, f"{name}: {shop.log(name).read_text()[-3000:]}"
     sent = shop.run("migrate", ("chasqui", "send", "--from", "5491122334455", "--json", "hola"))
     assert json.loads(sent.stdout)["source"] == "ai", sent.stderr
-    address = f"http://127.0.0.1:{shop.ports['5555']}/api/workers"
+    port = next(word for word in shop.services["flower"].command if "--port=" in word).partition("=")[2]
+    address = f"http://127.0.0.1:{port}/api/workers"
     assert requests.get(address, timeout=10).status_code == 401
     assert requests.get(address, auth=LOGIN, timeout=10).status_code == 200
     assert [name for name, process in shop.processes.items() if process.poll() is not None] == []
-    for name, process in shop.processes.items():
+    for process in shop.processes.values():
         process.terminate()
     for name, process in shop.processes.items():
         assert process.wait(shop.services[name].grace_s) == 0, f"{name}: {shop.log(name).read_text()[-3000:]}"
@@ -151,39 +80,45 @@ def test_the_services_work_as_written(shop: Shop) -> None:
 
 def test_a_service_that_does_not_work_is_not_healthy(shop: Shop) -> None:
     """The checks say no once the processes are gone, so that what they said before means something."""
+    assert shop.processes
     assert all(process.poll() is not None for process in shop.processes.values())
     assert [name for name in shop.processes if shop.services[name].health and shop.is_healthy(name)] == []
 
 
+def test_they_write_nothing_where_they_work(shop: Shop) -> None:
+    """Their containers' file systems are read-only, but for /tmp."""
+    assert list(shop.workplace.iterdir()) == []
+
+
 def test_their_logs_are_json(shop: Shop) -> None:
-    """From the first line to the last, of every process of ours."""
-    for name in shop.processes:
+    """From the first line to the last, of every process of ours but the dashboard, which tells people its address."""
+    for name in shop.processes.keys() - {"dashboard"}:
         lines = shop.log(name).read_text().splitlines()
         assert lines, name
         assert all(json.loads(line)["event"] for line in lines), name
 
 
 def test_postgres_starts_as_written(tmp_path: Path) -> None:
-    """Its command is accepted, and what customers wrote stays out of its log."""
-    (service,) = (one for one in composed(dict.fromkeys(required(), "x"), {}) if one.name == "postgres")
-    postgres, access = Postgres(tmp_path), Access(port=free_port(), password="x")
+    """Its command is accepted, its check too, and what customers wrote stays out of its log."""
+    service = composed(dict.fromkeys(REQUIRED, PASSWORD), {})["postgres"]
+    postgres, access = Postgres(tmp_path), Access(port=free_port(), password=PASSWORD)
     own_directory(postgres.directory)
     postgres.prepare(access)
     program, *options = postgres.command(access)
-    kept = options[: options.index("timezone=UTC") - 1]
-    launch([program, *kept, *service.command[1:]], directory=postgres.directory, log=postgres.log)
+    # Without our own settings of its log, which would hide what the file says.
+    own = options[: options.index("log_min_messages=log") - 1]
+    launch([program, *own, *service.command[1:]], directory=postgres.directory, log=postgres.log)
     try:
         assert wait_until(lambda: postgres.answers(postgres.url(access)), 30), postgres.log.read_text()
-        url = postgres.url(access).replace("+psycopg2", "")
-        connection = psycopg2.connect(url)
+        connection = psycopg2.connect(postgres.url(access).replace("+psycopg2", ""))
         with connection.cursor() as cursor:
             cursor.execute("select name, setting from pg_settings where name like 'log_%'")
             settings = dict(cursor.fetchall())
         connection.close()
         assert settings["log_min_messages"] == "log"
         assert (settings["log_min_error_statement"], settings["log_error_verbosity"]) == ("panic", "terse")
-        if isready := shutil.which("pg_isready"):
-            health = [isready, *service.health[1:], "-p", str(access.port)]
+        if is_ready := shutil.which("pg_isready"):
+            health = [is_ready, *service.health[1:], "-p", str(access.port)]
             assert subprocess.run(health, capture_output=True, check=False).returncode == 0
     finally:
         server = postgres.running()
@@ -194,13 +129,23 @@ def test_postgres_starts_as_written(tmp_path: Path) -> None:
 @pytest.mark.skipif(not shutil.which("redis-cli"), reason="needs redis-cli, which comes with Redis")
 @pytest.mark.parametrize("name", ["redis", "redis-cache"])
 def test_redis_is_healthy_as_written(tmp_path: Path, name: str) -> None:
-    """The check needs the password, which it takes from the environment, and says no when the server is gone."""
+    """The check takes the password from the environment; it says no without it, and when the server is gone."""
     port = free_port()
-    program = Redis(tmp_path).command(Access(port=port, password="x"))[0]
-    instead = {"redis-server -": f"{program} -", "dir /data": f"dir {tmp_path}", "maxmemory 1gb": f"port {port}\nmaxmemory 1gb"}
-    instead["redis-cli ping"] = f"redis-cli -p {port} ping"
-    (service,) = (one for one in composed(dict.fromkeys(required(), "x y#"), instead) if one.name == name)
-    environment = {"PATH": os.environ["PATH"], **service.environment}
+    program = Redis(tmp_path).command(Access(port=port, password=PASSWORD))[0]
+    instead = {"redis-server -": f"{program} -", "maxmemory 1gb": f"port {port}", "dir /data": f"dir {tmp_path}"}
+    service = composed(dict.fromkeys(REQUIRED, PASSWORD), {**instead, "redis-cli ping": f"redis-cli -p {port} ping"})[
+        name
+    ]
+    given = {"PATH": os.environ["PATH"], **service.environment}
 
-    def check(**changes: str) -> bool:
-        return subprocess.run(service.health, env=environment | changes, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    def is_healthy(**changes: str) -> bool:
+        done = subprocess.run(service.health, env=given | changes, stderr=subprocess.DEVNULL, check=False)
+        return done.returncode == 0
+
+    with subprocess.Popen(service.command, env=given, cwd=tmp_path, stdout=subprocess.DEVNULL) as server:
+        try:
+            assert wait_until(is_healthy, 10)
+            assert not is_healthy(REDISCLI_AUTH="wrong")
+        finally:
+            server.terminate()
+    assert not is_healthy()

@@ -63,7 +63,7 @@ def test_the_reply_stands_on_the_last_message_and_its_id_on_all(connection: Conn
     given = commit_row(turn, error="late")
     commit(connection, given)
     first, last = rows(connection, "select *, answered_at is not null as done from messages order by id")
-    both = {"state": "answered", "reply_id": UUID(turn["token"]), "done": True, "last_error": "late"}
+    both = {"state": "answered", "reply_id": UUID(turn["token"]), "done": True, "reason": "late"}
     assert {name: first[name] for name in both} == {name: last[name] for name in both} == both
     assert (first["reply"], first["outcome"]) == (None, None)
     assert (last["reply"], last["outcome"]) == (given["reply"], given["outcome"])
@@ -189,8 +189,8 @@ def test_a_dead_letter_keeps_the_session(connection: Connection) -> None:
     assert dead["token"] in [entry["reply_id"] for entry in result["replies"]]
     assert [(wamids(turn), turn["session_version"]) for turn in result["next"]] == [(["m3"], before["version"])]
     assert row(connection, SESSION) == before
-    found = row(connection, "select state, last_error from messages where message_id = 'm2'")
-    assert found == {"state": "dead", "last_error": "given up"}
+    found = row(connection, "select state, reason, last_error from messages where message_id = 'm2'")
+    assert found == {"state": "dead", "reason": "given up", "last_error": None}
 
 
 def test_a_turn_may_end_without_a_reply(connection: Connection) -> None:

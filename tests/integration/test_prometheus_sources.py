@@ -30,9 +30,10 @@ from sqlalchemy import Connection, Engine, text
 from db import monitoring, queries
 from db.monitoring import REPLY_BUCKETS_MS, UNFINISHED
 from worker.ai.breaker import Breaker
+from worker.cache import CALL_COUNTS
 from worker.errors import ProviderDenied, ProviderTimeout, RequestRefused
 from worker.intake import INTAKE_LOCK
-from worker.metrics.prometheus_sources import Circuit, read_cache_counts, read_durable
+from worker.metrics.prometheus_sources import read_cache_counts, read_durable
 from worker.metrics.record import CALL_BUCKETS_MS, CLEANUP, count_call, note_run
 from worker.streams import Streams
 
@@ -63,19 +64,20 @@ def test_endings_and_money_are_summed_up(uncounted: Connection) -> None:
     record(uncounted, metrics_row(token, source="ai", provider="deepseek", messages=3, cost_microusd=40))
     record(
         uncounted,
-        metrics_row(str(uuid4()), source="ai", provider="deepseek", messages=1, cost_microusd=2),
+        metrics_row(str(uuid4()), source="ai", provider="deepseek", messages=1, cost_microusd=1),
+        metrics_row(str(uuid4()), source="ai", provider="deepseek", messages=1, cost_microusd=1),
         metrics_row(str(uuid4()), source="cache", messages=2, cost_microusd=0),
         metrics_row(str(uuid4()), source="fallback", messages=1, cost_microusd=7),
         metrics_row(str(uuid4()), source="closed", messages=5, cost_microusd=0, baseline_microusd=0),
     )
     assert sums(uncounted, "messages_ended") == {
-        ("ai", "answered"): 4,
+        ("ai", "answered"): 5,
         ("cache", "answered"): 2,
         ("fallback", "answered"): 1,
         ("closed", "closed"): 5,
     }
     assert sums(uncounted, "cost_microusd") == {("deepseek",): 42, ("none",): 7}
-    assert sums(uncounted, "baseline_microusd") == {(): 40}
+    assert sums(uncounted, "baseline_microusd") == {(): 50}
     assert sum(sums(uncounted, "reply_latency").values()) == 1
 
 
@@ -84,6 +86,26 @@ def test_a_dead_letter_is_told_from_other_canned_replies(uncounted: Connection) 
     dead, canned = answer(uncounted, "m1", state="dead"), answer(uncounted, "m2", BRUNO)
     record(uncounted, *(metrics_row(str(each["token"]), source="canned") for each in (dead, canned)))
     assert sums(uncounted, "messages_ended") == {("canned", "dead"): 1, ("canned", "answered"): 1}
+
+
+def test_messages_that_need_no_reply_are_counted_as_they_come(uncounted: Connection) -> None:
+    """They have no turn; a repeated delivery is no second one, and a message that waits has not ended."""
+    for _ in range(2):
+        accept(uncounted, inbound("m1", reply_due=False), inbound("m2", BRUNO, reply_due=False), inbound("m3", CARLA))
+    assert sums(uncounted, "messages_ended") == {("closed", "closed"): 2}
+    record(uncounted, metrics_row(str(uuid4()), source="closed", messages=3))
+    assert sums(uncounted, "messages_ended") == {("closed", "closed"): 5}
+
+
+def test_only_a_reply_took_time(uncounted: Connection) -> None:
+    """Neither a turn that was closed without one nor a lost one; an apology for a dead letter did."""
+    closed, apology = answer(uncounted, "m1", state="closed"), answer(uncounted, "m2", BRUNO, state="dead")
+    lost = answer(uncounted, "m3", CARLA)
+    record(uncounted, metrics_row(str(closed["token"]), source="closed"))
+    record(uncounted, metrics_row(str(lost["token"]), committed=False))
+    assert sums(uncounted, "reply_latency") == sums(uncounted, "reply_latency_ms") == {}
+    record(uncounted, metrics_row(str(apology["token"]), source="canned"))
+    assert list(sums(uncounted, "reply_latency").values()) == [1]
 
 
 def test_a_lost_turn_costs_and_ends_nothing(uncounted: Connection) -> None:
@@ -176,9 +198,7 @@ def test_a_look_reads_no_finished_message(connection: Connection) -> None:
     plan = rows(connection, f"explain (analyze, costs off, timing off) {UNFINISHED.text}", intake_lock=INTAKE_LOCK)
     scans = [line["QUERY PLAN"].strip() for line in plan if " on messages" in line["QUERY PLAN"]]
     assert len(scans) == 3
-    assert all(
-        "messages_waiting_idx" in s or "messages_unpublished_idx" in s or "messages_dead_idx" in s for s in scans
-    )
+    assert all(" using " in scan or "Bitmap" in scan for scan in scans)
     assert all("rows=0 " in scan or "rows=1 " in scan for scan in scans)
 
 
@@ -211,7 +231,9 @@ def test_calls_are_counted_by_the_breaker(redis_client: redis.Redis) -> None:
         "deepseek:refused": 1,
         "deepseek:denied": 1,
     }
-    assert seen.circuits == (Circuit("deepseek", "open", 1),)
+    assert [(circuit.provider, circuit.state, circuit.trips) for circuit in seen.circuits] == [("deepseek", "open", 1)]
+    (key,) = redis_client.keys("metrics:calls:*")
+    assert 0 < redis_client.ttl(key) <= CALL_COUNTS.ttl_s
 
 
 @pytest.mark.parametrize("bound", CALL_BUCKETS_MS)

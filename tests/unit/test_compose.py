@@ -21,13 +21,18 @@ from worker.settings import Settings
 TEXT = (REPOSITORY / "docker-compose.yml").read_text(encoding="utf-8")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
-OURS = ("migrate", "intake", "worker", "worker-ai", "beat", "metrics", "flower")
+OURS = ("migrate", "intake", "worker", "worker-ai", "beat", "metrics", "dashboard", "flower")
 SERVERS = ("postgres", "redis", "redis-cache")
 #: Nobody watches beat from outside: it either runs or is started again.
-WATCHED = (*SERVERS, "intake", "worker", "worker-ai", "metrics", "flower")
-#: Another broker, or a file of one's own, needs a Compose file of one's own. The address of the exporter is its
-#: container's.
-NOT_IN_COMPOSE = {"BROKER_URL", "PROVIDERS_FILE", "METRICS_HOST", "METRICS_PORT"}
+WATCHED = (*SERVERS, "intake", "worker", "worker-ai", "metrics", "dashboard", "flower")
+#: Another broker, or a file of one's own, needs a Compose file of one's own. Where to listen is the containers' matter.
+NOT_IN_COMPOSE = {"BROKER_URL", "BROKER_MASTER_NAME", "PROVIDERS_FILE"}
+NOT_IN_COMPOSE |= {"METRICS_HOST", "METRICS_PORT", "DASHBOARD_HOST", "DASHBOARD_PORT", "FLOWER_PORT"}
+#: Secrets that one process alone has.
+OF_ONE = {
+    "flower": {"FLOWER_BASIC_AUTH"},
+    "dashboard": {"DASHBOARD_PASSWORD", "DASHBOARD_ADMIN_PASSWORD"},
+}
 VARIABLE = re.compile(r"\$\{(\w+)(:[?-])([^}]*)\}")
 
 
@@ -51,12 +56,12 @@ def test_no_variable_has_a_value_of_its_own() -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_no_secret_is_literal(service: str) -> None:
-    """A password, a login or a key is one variable; passwords must be given, keys may be missing."""
+    """A password, a login or a key is one variable. Passwords must be given; keys and an administrator may be missing."""
     for name, value in SERVICES[service].get("environment", {}).items():
         if re.search("PASSWORD|AUTH|KEY", name):
             found = VARIABLE.fullmatch(value)
             assert found, name
-            assert (found[2] == ":?") == ("KEY" not in name), name
+            assert (found[2] == ":?") == (not re.search("KEY|ADMIN", name)), name
         if "://" in value:
             assert re.fullmatch(r"[\w+]+://\w*:\$\{\w+:\?[^}]+\}@[\w-]+:\d+/\w+", value), name
 
@@ -68,11 +73,12 @@ def test_no_password_stands_in_a_command(service: str) -> None:
     assert not any(VARIABLE.search(word) for word in command)
 
 
-def test_only_flower_is_published_and_only_here() -> None:
-    """One port, on the loopback address, behind a login that must be set."""
+def test_only_pages_with_a_login_are_published_and_only_here() -> None:
+    """Two ports, on the loopback address, each behind a login that must be set."""
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert published == {"flower": ["127.0.0.1:5555:5555"]}
+    assert published == {"flower": ["127.0.0.1:5555:5555"], "dashboard": ["127.0.0.1:8090:8090"]}
     assert environment("flower")["FLOWER_BASIC_AUTH"].startswith("${FLOWER_BASIC_AUTH:?")
+    assert environment("dashboard")["DASHBOARD_PASSWORD"].startswith("${DASHBOARD_PASSWORD:?")
     assert not any("network_mode" in service for service in SERVICES.values())
 
 
@@ -135,7 +141,8 @@ def test_all_processes_have_the_same_settings(service: str) -> None:
 def test_every_setting_can_be_set() -> None:
     """What the environment can say is passed on, under its own name; nothing else is."""
     known = {name.upper() for name in Settings.model_fields}
-    assert set(environment("worker-ai")) == known - NOT_IN_COMPOSE
+    assert set(environment("worker-ai")) == known - NOT_IN_COMPOSE - set.union(*OF_ONE.values())
+    assert all(own <= environment(service).keys() for service, own in OF_ONE.items())
 
 
 def test_the_example_names_every_variable_and_no_value() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -117,7 +119,9 @@ def test_pure_thought_reaches_nothing_outside(module: str) -> None:
     assert {name: ways[name] for name in OUTSIDE_WORLD & ways.keys()} == {}
 
 
-@pytest.mark.parametrize("module", ["worker.flow", "worker.intake", "worker.sweep", "worker.services"])
+@pytest.mark.parametrize(
+    "module", ["worker.flow", "worker.intake", "worker.sweep", "worker.services", "worker.erasure"]
+)
 def test_the_steps_see_no_celery(module: str) -> None:
     """Nor does anything they are made of: they can be run and tested without a broker."""
     ways = reached(module)
@@ -167,6 +171,14 @@ def reads_of_the_environment(tree: ast.AST) -> list[int]:
 def test_a_read_of_the_environment_is_found(source: str) -> None:
     """Whichever way it is written."""
     assert reads_of_the_environment(ast.parse(source))
+
+
+def test_the_command_line_begins_light() -> None:
+    """Loading it loads neither Celery nor the providers: a command fetches what it needs when it is called."""
+    heavy = {*CELERY, "requests", "worker.services", "worker.flow"}
+    code = f"import sys, worker.cli; print(*sorted({heavy} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_nothing_connects_at_import() -> None:

@@ -42,7 +42,12 @@ end
 
 if ARGV[1] == 'permit' then
     if state == 'closed' then return {1, generation, failures == 0 and 1 or 0} end
-    if state == 'forced_open' or now < until_ms or now < probe_until then return {0, generation, 0} end
+    if state == 'forced_open' then
+        -- Not even time closes it, as long as somebody asks for it now and then.
+        redis.call('PEXPIRE', circuit, TTL_MS)
+        return {0, generation, 0}
+    end
+    if now < until_ms or now < probe_until then return {0, generation, 0} end
     keep('state', 'half_open', 'probe', ARGV[2], 'probe_until_ms', now + tonumber(ARGV[3]))
     return {1, generation, 0}
 elseif ARGV[1] == 'force' then

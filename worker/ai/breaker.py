@@ -119,7 +119,9 @@ class Breaker:
         self._record(permit, "ignore", None)
 
     def force(self, provider: str, action: str) -> str:
-        """An operator opens or closes a circuit by hand (`open`, `close`); the new state."""
+        """An operator's hand: `open` (the provider is not called until somebody closes the circuit) or `close` (back to
+        normal with all counters reset, whoever had opened it). The new state. Raises RedisError.
+        """
         answer = self._run(provider, ["force", action])
         if answer is None:
             raise RedisError("circuits cannot be changed while Redis is away")

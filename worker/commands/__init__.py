@@ -1,1 +1,1 @@
-"""The commands of `chasqui`, each in a module of its own."""
+"""The commands of `chasqui`: one file per noun, put together in `worker.cli`."""

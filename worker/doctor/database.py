@@ -1,4 +1,4 @@
-"""What PostgreSQL tells of itself and of the work: version, migrations, clock, intake, what waits and what was given up."""
+"""What PostgreSQL tells of itself and the work: version, migrations, clock, intake, what waits, what was given up."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from db.engine import connect
 from db.monitoring import Unfinished
 from worker.doctor.clock import judge_skew, skew_s
 from worker.doctor.finding import Finding, failed, guarded, ok, warning
-from worker.doctor.wording import ages, count
 from worker.intake import INTAKE_LOCK
 from worker.settings import Settings
+from worker.wording import count, oldest
 
 CHECK = "postgresql"
 #: The version that Chasqui is tested with.
@@ -104,7 +104,7 @@ def judge_intake(work: Unfinished) -> Finding:
 
 def judge_waiting(work: Unfinished, usual_s: float) -> Finding:
     """Messages without an answer. usual_s: how long the oldest may wait in a healthy service."""
-    found = ages(count(work.waiting, "message") + " unanswered", work.waiting, work.oldest_waiting_s)
+    found = oldest(count(work.waiting, "message") + " unanswered", work.waiting, work.oldest_waiting_s)
     mend = "are intake and the workers running, and the queues short? See docs/operations.md, 'the backlog grows'"
     if not work.waiting or work.oldest_waiting_s <= usual_s:
         return ok("messages", found)
@@ -114,7 +114,7 @@ def judge_waiting(work: Unfinished, usual_s: float) -> Finding:
 
 def judge_unpublished(work: Unfinished) -> Finding:
     """Replies that were committed and not marked as published."""
-    found = ages(count(work.unpublished, "answer") + " unpublished", work.unpublished, work.oldest_unpublished_s)
+    found = oldest(count(work.unpublished, "answer") + " unpublished", work.unpublished, work.oldest_unpublished_s)
     if not work.unpublished or work.oldest_unpublished_s <= UNPUBLISHED_S:
         return ok("answers", found)
     severity = failed if work.oldest_unpublished_s > FAR_TOO_LONG * UNPUBLISHED_S else warning

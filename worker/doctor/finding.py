@@ -9,7 +9,9 @@ from typing import Any
 
 from redis.exceptions import AuthenticationError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
-from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, DBAPIError, ProgrammingError
+
+from worker.errors import ConfigurationError
 
 
 class State(StrEnum):
@@ -51,12 +53,14 @@ def failed(check: str, found: str, mend: str) -> Finding:
     return Finding(check, State.FAILED, found, mend)
 
 
-def guarded(check: str, examine: Callable[[], Finding | Iterable[Finding]], mend: str) -> list[Finding]:
+def guarded(
+    check: str, examine: Callable[[], Finding | Iterable[Finding]], mend: str, state: State = State.FAILED
+) -> list[Finding]:
     """What a check finds; where it fails itself, the kind of its error. mend: what most likely helps then."""
     try:
         found = examine()
     except Exception as exc:  # noqa: BLE001  whatever a check raises, the others are made all the same
-        return [failed(check, reason_of(exc), mend)]
+        return [Finding(check, state, reason_of(exc), mend)]
     return [found] if isinstance(found, Finding) else list(found)
 
 
@@ -75,6 +79,8 @@ _CONNECTION_PROBLEMS = {
 
 def reason_of(error: Exception) -> str:
     """An error in words; its own text may hold a URL with a password, or what a customer wrote."""
+    if isinstance(error, ConfigurationError | ArgumentError):
+        return "its URL cannot be read"
     if isinstance(error, ProgrammingError):
         return "the schema is not what this version expects"
     if isinstance(error, DBAPIError):
@@ -87,4 +93,7 @@ def reason_of(error: Exception) -> str:
         return "no answer in time"
     if isinstance(error, RedisError | ConnectionError):
         return f"no connection: {'nobody listens there' if 'refused' in str(error) else type(error).__name__}"
+    # Celery's client hides who was to blame behind an error of its own.
+    if isinstance(error.__cause__, Exception):
+        return reason_of(error.__cause__)
     return f"the check failed: {type(error).__name__}"

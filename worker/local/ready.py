@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries
 from db.engine import connect
+from worker.broker import broker_of
 from worker.intake import INTAKE_LOCK
 from worker.settings import Settings
 
@@ -16,8 +17,9 @@ PING_TIMEOUT_S = 0.5
 
 def is_ready(configured: Settings) -> bool:
     """One look, at most about a second. False as well while a server does not answer."""
-    broker = configured.celery_broker_url
-    with Celery(broker=broker.get_secret_value() if broker else None, set_as_current=False) as operator:
+    broker = broker_of(configured)
+    with Celery(broker=broker.url, set_as_current=False) as operator:
+        operator.conf.update(broker_transport_options=broker.options, broker_use_ssl=broker.tls)
         try:
             with connect(configured.required("database_url")) as connection:
                 active = queries.is_locked(connection, INTAKE_LOCK)

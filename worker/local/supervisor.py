@@ -70,9 +70,14 @@ def metrics_program() -> Program:
     return Program("metrics", (sys.executable, "-m", "worker", "metrics"))
 
 
-def flower_program() -> Program:
+def dashboard_program() -> Program:
+    """The operators' page."""
+    return Program("dashboard", (sys.executable, "-m", "worker", "dashboard"))
+
+
+def flower_program(port: int) -> Program:
     """Flower, reachable from this machine alone."""
-    return Program("flower", (sys.executable, "-m", "worker.flower", "--address=127.0.0.1"))
+    return Program("flower", (sys.executable, "-m", "worker.flower", "--address=127.0.0.1", f"--port={port}"))
 
 
 class Supervisor:

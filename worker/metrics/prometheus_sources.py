@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import redis
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from db import monitoring, retry
 from db.monitoring import Total, Unfinished
+from worker.ai.circuits import Circuit, read_circuits
 from worker.cache import BUDGET, CACHE_COUNTS, CALL_COUNTS, CIRCUIT, INBOUND, LAST_RUN, OUTBOUND, REJECTED
 from worker.metrics.prometheus_lookout import Lookout, settle, value_of
 from worker.metrics.record import CLEANUP
@@ -31,17 +33,10 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True)
-class Circuit:
-    """A provider's circuit. `half_open` also where the open time is over: the next call is let through."""
-
-    provider: str
-    state: str
-    trips: int
-
-
-@dataclass(frozen=True, slots=True)
 class Durable:
-    """What the durable Redis told. calls: today's counters of `count_call`. Money in micro-dollars by period."""
+    """What the durable Redis told. circuits: of providers that were called within 7 days. calls: today's counters of
+    `count_call`. Money in micro-dollars by period.
+    """
 
     circuits: tuple[Circuit, ...]
     calls: Mapping[str, int]
@@ -95,7 +90,7 @@ class Sources:
 
 
 def read_durable(client: redis.Redis, providers: Sequence[str], now_s: float) -> Durable:
-    """All of it in one round trip. now_s: seconds since 1970."""
+    """All of it in two round trips. now_s: seconds since 1970. Raises RedisError."""
     month, day = (time.strftime(form, time.gmtime(now_s)) for form in ("%Y-%m", "%Y-%m-%d"))
     with client.pipeline(transaction=False) as pipeline:
         for book in (month, day):
@@ -106,12 +101,10 @@ def read_durable(client: redis.Redis, providers: Sequence[str], now_s: float) ->
         pipeline.get(LAST_RUN.key(CLEANUP))
         pipeline.hgetall(CALL_COUNTS.key(day))
         for provider in providers:
-            pipeline.hgetall(CIRCUIT.key(provider))
-        spent_month, spent_day, inbound, outbound, rejected, oldest, cleanup, calls, *circuits = pipeline.execute()
+            pipeline.exists(CIRCUIT.key(provider))
+        spent_month, spent_day, inbound, outbound, rejected, oldest, cleanup, calls, *called = pipeline.execute()
     return Durable(
-        circuits=tuple(
-            circuit(name, fields, now_s) for name, fields in zip(providers, circuits, strict=True) if fields
-        ),
+        circuits=tuple(read_circuits(client, list(compress(providers, called)))),
         calls=counters(calls),
         spent_microusd={"month": int(spent_month or 0), "day": int(spent_day or 0)},
         stream_entries={"inbound": inbound, "outbound": outbound, "rejected": rejected},
@@ -124,14 +117,6 @@ def read_cache_counts(client: redis.Redis, now_s: float) -> Mapping[str, int]:
     """Today's hits and misses by layer."""
     found: Any = client.hgetall(CACHE_COUNTS.key(time.strftime("%Y-%m-%d", time.gmtime(now_s))))
     return counters(found)
-
-
-def circuit(provider: str, fields: Mapping[bytes, bytes], now_s: float) -> Circuit:
-    """A circuit from its hash, as `breaker.lua` keeps it."""
-    state = fields.get(b"state", b"closed").decode()
-    if state == "open" and float(fields.get(b"until_ms", 0)) <= now_s * 1000:
-        state = "half_open"
-    return Circuit(provider, state, int(fields.get(b"trips", 0)))
 
 
 def counters(fields: Mapping[bytes, bytes]) -> Mapping[str, int]:

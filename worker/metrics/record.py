@@ -39,15 +39,19 @@ FIGURES = ("calls", "prompt_tokens", "cached_tokens", "completion_tokens", "cost
 
 
 def stored_outcome(turn: Turn) -> dict[str, Any]:
-    """The outcome as `messages.outcome` keeps it: the decision, its costs, and how the turn got there."""
+    """The outcome as `messages.outcome` keeps it: the decision, its costs, and how the turn got there. reply_key: where
+    the reply cache has it, if no other customer can have that key; so that it can be erased.
+    """
     outcome = turn.decided()
     costs = {name: getattr(outcome, name) for name in RECORDED}
     complexity = turn.plan.complexity if turn.plan else None
     terms = list(turn.plan.terms) if turn.plan else []
+    reply_key = turn.plan.key if turn.plan and not turn.plan.shared else None
     return costs | {
         "decision": outcome.decision,
         "complexity": complexity,
         "terms": terms,
+        "reply_key": reply_key,
         "session_cache": turn.session_cache,
     }
 

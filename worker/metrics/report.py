@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from db import report as figures
 from worker.session.session import SESSION_TTL_S
 from worker.session.turn import SILENT
+from worker.wording import duration
 
 DEFAULT_WINDOW_S = 86_400
 MICRO = 1_000_000
@@ -99,10 +100,11 @@ def _costs(sums: Sequence[Json]) -> Json:
     }
 
 
-def as_tables(report: dict[str, Any], title: str | None = None) -> Group:
-    """The report for a terminal. title: what its window is called, where it does not end now."""
+def as_tables(report: dict[str, Any], until: datetime | None = None) -> Group:
+    """The report for a terminal. until: where its window ends, None for now."""
     ai, sessions, costs, latency = (report[name] for name in ("ai", "sessions", "costs", "latency_ms"))
-    overview = _table(title or f"Last {_span(report['window_s'])}", "figure", "value")
+    length = duration(report["window_s"])
+    overview = _table(f"{length} up to {until:%Y-%m-%d %H:%M %Z}" if until else f"Last {length}", "figure", "value")
     for name, value in (
         ("messages answered", f"{report['messages']:,}"),
         ("AI cache hit rate", f"{ai['ai_cache_hit_rate']:.1f} %"),
@@ -110,7 +112,7 @@ def as_tables(report: dict[str, Any], title: str | None = None) -> Group:
         ("circuit breaker trips", f"{ai['circuit_breaker_trips']:,}"),
         ("session cache hit rate", f"{sessions['session_cache_hit_rate']:.1f} %"),
         ("active sessions", f"{sessions['active_sessions']:,}"),
-        ("average session", _span(sessions["average_session_duration_s"])),
+        ("average session", duration(sessions["average_session_duration_s"])),
         ("expired sessions cleaned", f"{sessions['expired_sessions_cleaned']:,}"),
         ("cost", f"$ {costs['total_usd']:.6f}"),
         ("cost per message", f"$ {costs['cost_per_request_usd']:.6f}"),
@@ -120,7 +122,7 @@ def as_tables(report: dict[str, Any], title: str | None = None) -> Group:
         ("reply time p50 / p95 / p99", f"{latency['p50']:,} / {latency['p95']:,} / {latency['p99']:,} ms"),
     ):
         overview.add_row(name, value)
-    return Group(overview, _provider_table(ai, costs))
+    return Group(overview, *([_provider_table(ai, costs)] if ai["ai_provider_distribution"] else []))
 
 
 def _provider_table(ai: Json, costs: Json) -> Table:
@@ -137,10 +139,3 @@ def _table(title: str, first: str, *others: str) -> Table:
     for name in others:
         table.add_column(name, justify="right")
     return table
-
-
-def _span(seconds: float) -> str:
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.0f} s"

@@ -1,0 +1,300 @@
+"""The doctor's checks against real servers and a real HTTP server in the place of each provider."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import redis
+from command_line import run, urls_of
+from factories import accept_one, answer
+from http_provider import Answer, drip, say, serving
+from sqlalchemy import Connection, Engine, text
+from support import Servers
+
+from db import queries
+from db.engine import make_engine, normalised
+from worker.ai.providers import load_providers
+from worker.doctor import database, providers, redis_servers
+from worker.doctor.finding import Finding, State
+from worker.intake import INTAKE_LOCK
+from worker.local.servers import embedded_servers
+from worker.settings import Settings, read_settings
+
+OK, WARNING, FAILED = State.OK, State.WARNING, State.FAILED
+KEYS = {"GEMINI_API_KEY": "AIza-geheim-0123456789", "DEEPSEEK_API_KEY": "sk-geheim-0123456789"}
+#: Answers of the two wire formats to a call of one token: cut short, but billed.
+GEMINI: Answer = say(
+    200,
+    {
+        "candidates": [{"content": {"parts": [{"text": "{"}]}, "finishReason": "MAX_TOKENS"}],
+        "usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 1},
+    },
+)
+OPENAI: Answer = say(
+    200,
+    {
+        "choices": [{"message": {"content": "{"}, "finish_reason": "length"}],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 1},
+    },
+)
+
+
+def by_check(findings: list[Finding]) -> dict[str, Finding]:
+    """Findings by the name of their check; none may come twice."""
+    named = {finding.check: finding for finding in findings}
+    assert len(named) == len(findings)
+    return named
+
+
+def settings_of(servers: Servers, **environ: str) -> Settings:
+    """Settings that name the servers of this test run."""
+    return read_settings(urls_of(servers) | environ)
+
+
+def states(findings: dict[str, Finding]) -> dict[str, State]:
+    """The marks."""
+    return {check: finding.state for check, finding in findings.items()}
+
+
+@contextmanager
+def intake_lock(engine: Engine) -> Iterator[None]:
+    """Somebody is the active intake."""
+    with engine.connect() as holder:
+        assert queries.try_lock(holder, INTAKE_LOCK)
+        yield
+        holder.invalidate()
+
+
+def test_a_database_in_use(engine: Engine, connection: Connection, servers: Servers) -> None:
+    """Fresh work is no trouble; the intake is seen by its lock."""
+    accept_one(connection)
+    configured = settings_of(servers)
+    with intake_lock(engine):
+        found = by_check(database.examine(configured))
+    checks = ("postgresql", "postgresql clock", "migrations", "intake", "messages", "answers", "dead letters")
+    assert states(found) == dict.fromkeys(checks, OK)
+    assert found["messages"].found.startswith("1 message unanswered, the oldest for")
+    assert by_check(database.examine(configured))["intake"].state is FAILED
+
+
+def test_work_that_lies_there(connection: Connection, servers: Servers) -> None:
+    """Old unanswered messages, answers that were not published, and dead letters."""
+    accept_one(connection, "m1", "1")
+    answer(connection, "m2", "2")
+    answer(connection, "m3", "3", state="dead")
+    connection.execute(text("update messages set accepted_at = now() - interval '2 minutes' where message_id = 'm1'"))
+    connection.execute(text("update messages set answered_at = now() - interval '1 hour' where message_id <> 'm1'"))
+    found = by_check(database.examine(settings_of(servers)))
+    assert (found["messages"].state, found["answers"].state, found["dead letters"].state) == (WARNING, FAILED, WARNING)
+    assert found["messages"].found == "1 message unanswered, the oldest for 2 min"
+    assert found["answers"].found == "2 answers unpublished, the oldest for 1 h"
+    assert found["dead letters"].found == "1 dead letter"
+
+
+def test_a_database_without_a_schema(servers: Servers) -> None:
+    """One line says so; what needs the schema does not hide it."""
+    name = f"test_{uuid4().hex}"
+    engine = make_engine(servers.database_url)
+    with engine.connect() as creator:
+        creator.execute(text(f"create database {name}"))
+        url = normalised(servers.database_url).set(database=name).render_as_string(hide_password=False)
+        found = by_check(database.examine(settings_of(servers, DATABASE_URL=url)))
+        creator.execute(text(f"drop database {name} with (force)"))
+    engine.dispose()
+    assert states(found) == {"postgresql": OK, "postgresql clock": OK, "migrations": FAILED, "messages": FAILED}
+    assert found["migrations"].mend == "run chasqui db upgrade"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"port": 1}, "nobody listens there"),
+        ({"password": "wrong"}, "it refuses the user or the password"),
+        ({"database": "nothing"}, "there is no such database or user"),
+        ({"host": "no.such.host.invalid"}, "no machine has that name"),
+    ],
+)
+def test_a_database_that_cannot_be_used(servers: Servers, changes: dict[str, Any], words: str) -> None:
+    """One line with the reason, and no password."""
+    url = normalised(servers.database_url).set(**changes)
+    (finding,) = database.examine(settings_of(servers, DATABASE_URL=url.render_as_string(hide_password=False)))
+    assert (finding.check, finding.state) == ("postgresql", FAILED)
+    assert words in finding.found
+    assert url.password is not None
+    assert url.password not in str(finding)
+
+
+def test_a_redis_in_use(redis_client: redis.Redis, servers: Servers) -> None:
+    """A fresh payload, a cleanup that has just run, a circuit that nobody knows, no cache of its own."""
+    redis_client.xadd("whatsapp:inbound", {"payload": "{}"})
+    redis_client.set("metrics:last_run:cleanup_expired_sessions", int(time.time()) - 60)
+    found = by_check(redis_servers.examine(settings_of(servers), ["deepseek"]))
+    checks = ("redis", "redis persistence", "redis memory", "redis clock", "inbound stream", "beat", "circuit deepseek")
+    assert states(found) == dict.fromkeys((*checks, "cache"), OK)
+    assert found["inbound stream"].found.startswith("1 payload waiting, the oldest for")
+    assert found["beat"].found == "last run 1 min ago"
+    assert found["cache"].found == "in the durable Redis"
+
+
+def test_what_is_wrong_with_a_redis(redis_client: redis.Redis, servers: Servers) -> None:
+    """Settings that lose messages, an old payload, no beat, a circuit that only a hand can mend."""
+    redis_client.config_set("appendonly", "no")
+    redis_client.config_set("maxmemory-policy", "allkeys-lru")
+    redis_client.xadd("whatsapp:inbound", {"payload": "{}"}, id=f"{int(time.time() - 3_600) * 1000}-0")
+    denied: dict[Any, Any] = {"state": "open", "reason": "denied", "until_ms": int(time.time() * 1000) + 90_000}
+    redis_client.hset("ai_circuit:deepseek", mapping=denied)
+    try:
+        found = by_check(redis_servers.examine(settings_of(servers), ["deepseek"]))
+    finally:
+        redis_client.config_set("appendonly", "yes")
+        redis_client.config_set("maxmemory-policy", "noeviction")
+    bad = ("redis persistence", "redis memory", "inbound stream", "circuit deepseek")
+    assert {check for check, state in states(found).items() if state is FAILED} == set(bad)
+    assert found["beat"].state is WARNING
+    assert found["inbound stream"].found == "1 payload waiting, the oldest for 1 h"
+
+
+def test_a_redis_that_cannot_be_used(servers: Servers) -> None:
+    """The durable one is a failure, the cache is not; neither shows its password."""
+    away = {"REDIS_URL": "redis://:geheim@127.0.0.1:1/0", "CACHE_REDIS_URL": "redis://:geheim@127.0.0.1:2/0"}
+    found = by_check(redis_servers.examine(settings_of(servers, **away), []))
+    assert states(found) == {"redis": FAILED, "cache": WARNING}
+    assert "nobody listens there" in found["redis"].found
+    wrong = servers.redis_url.replace(normalised(servers.redis_url).password or "?", "geheim")
+    found |= by_check(redis_servers.examine(settings_of(servers, REDIS_URL=wrong), []))
+    assert found["redis"].found == "it refuses the password"
+    assert "geheim" not in str(found)
+
+
+def test_a_cache_of_its_own(redis_client: redis.Redis, servers: Servers) -> None:
+    """Judged by what a cache should be, which a durable Redis is not."""
+    with_cache = settings_of(servers, CACHE_REDIS_URL=f"{servers.redis_url.removesuffix('/0')}/1")
+    redis_client.config_set("maxmemory", "1gb")
+    try:
+        found = by_check(redis_servers.examine(with_cache, []))
+    finally:
+        redis_client.config_set("maxmemory", "0")
+    assert (found["cache"].state, found["cache"].mend) == (WARNING, "set maxmemory-policy allkeys-lfu")
+
+
+def probe(gemini: Answer, deepseek: Answer) -> dict[str, Finding]:
+    """What a probe of two providers finds that answer so; the third has no key."""
+    with serving(gemini) as first, serving(deepseek) as second:
+        urls = {"GEMINI_BASE_URL": f"{first.url}/v1beta", "DEEPSEEK_BASE_URL": second.url}
+        found = by_check(providers.examine(load_providers(read_settings(KEYS | urls)), probe=True))
+        assert [len(first.seen), len(second.seen)] == [1, 1]
+        assert second.seen[0].body["max_tokens"] == 1
+    assert found["provider gpt-3.5"].state is WARNING
+    assert not any(key in str(found) for key in KEYS.values())
+    return found
+
+
+def test_providers_that_answer() -> None:
+    """One call of one token each; a cut answer is an answer. A provider without a key is left out."""
+    found = probe(GEMINI, OPENAI)
+    assert (found["provider gemini-flash"].state, found["provider deepseek"].state) == (OK, OK)
+    assert found["provider deepseek"].found.startswith("deepseek-chat answers in ")
+    assert "providers" not in found
+
+
+@pytest.mark.parametrize(
+    ("deepseek", "state", "words"),
+    [
+        (say(401, {"error": {"message": "Bad key sk-geheim-0123456789"}}), FAILED, "denied: HTTP 401"),
+        (say(402, {"error": {"message": "?"}}), FAILED, "balance"),
+        (say(404, {"error": {"code": "model_not_found"}}), FAILED, "HTTP 404 model_not_found"),
+        (say(503, b"busy"), WARNING, "unavailable: HTTP 503"),
+        (say(429, b"", Retry_After="60"), WARNING, "rate_limited"),
+        (say(200, b"<html>Welcome to the hotel</html>"), WARNING, "base_url"),
+    ],
+)
+def test_a_provider_that_does_not(deepseek: Answer, state: State, words: str) -> None:
+    """What waits for somebody's hand is a failure, what passes by itself is none; the others are not touched."""
+    found = probe(GEMINI, deepseek)
+    assert found["provider gemini-flash"].state is OK
+    assert found["provider deepseek"].state is state
+    assert words in f"{found['provider deepseek'].found} {found['provider deepseek'].mend}"
+
+
+def test_no_provider_at_all() -> None:
+    """Two that are down and one without a key leave only the fallback."""
+    found = probe(say(500, b""), say(500, b""))
+    assert found["providers"].state is FAILED
+
+
+def test_a_provider_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that drips is not waited for."""
+    monkeypatch.setattr(providers, "PROBE_S", 0.3)
+    found = probe(GEMINI, drip(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n", b" "))
+    assert (found["provider deepseek"].state, found["provider deepseek"].found[:7]) == (WARNING, "timeout")
+
+
+def test_nobody_is_asked_without_a_probe() -> None:
+    """Only the keys are looked for."""
+    with serving(GEMINI) as server:
+        given = {"GEMINI_API_KEY": "AIza-geheim", "GEMINI_BASE_URL": server.url}
+        found = by_check(providers.examine(load_providers(read_settings(given)), probe=False))
+        assert server.seen == []
+    assert found["provider gemini-flash"].state is OK
+
+
+def doctor(directory: Path, *options: str, **environ: str) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Exit code and checks of `chasqui doctor --json`."""
+    done = run(directory, "doctor", "--json", *options, **environ)
+    report = json.loads(done.stdout)
+    assert report["fit"] == (done.returncode == 0)
+    assert "geheim" not in done.stdout + done.stderr
+    return done.returncode, {check["check"]: check for check in report["checks"]}
+
+
+def test_an_empty_directory(tmp_path: Path) -> None:
+    """Nothing runs and nothing is set: said so, with the way out, and nothing is started or written."""
+    code, checks = doctor(tmp_path)
+    assert code == 1
+    assert {"postgresql", "redis", "providers"} <= checks.keys()
+    for check in ("postgresql", "redis"):
+        assert "no embedded server is running" in checks[check]["found"]
+        assert "chasqui up" in checks[check]["mend"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_embedded_servers_that_run(tmp_path: Path) -> None:
+    """They are found where they are, and their disk is looked at; of the service nothing runs."""
+    with embedded_servers(tmp_path / ".chasqui"):
+        code, checks = doctor(tmp_path, "--no-probe")
+    assert code == 1
+    assert {name: checks[name]["state"] for name in ("postgresql", "redis", "disk")} == dict.fromkeys(
+        ("postgresql", "redis", "disk"), "ok"
+    )
+    assert (checks["migrations"]["state"], checks["workers"]["state"]) == ("failed", "failed")
+
+
+def test_servers_without_a_service(tmp_path: Path, engine: Engine, redis_client: redis.Redis, servers: Servers) -> None:
+    """What is up is told from what is not, on a terminal as well: a line each, with the way out."""
+    key = {"DEEPSEEK_API_KEY": "sk-geheim-0123456789"}
+    code, checks = doctor(tmp_path, "--no-probe", **urls_of(servers), **key)
+    assert code == 1
+    assert {name for name, check in checks.items() if check["state"] == "failed"} == {"intake", "workers"}
+    assert "nobody takes from flow, ai, inbound, periodic" in checks["workers"]["found"]
+    plain = run(tmp_path, "doctor", "--no-probe", **urls_of(servers), **key)
+    lines = plain.stdout.splitlines()
+    assert (plain.returncode, len(lines)) == (1, len(checks))
+    assert [line[0] for line in lines].count("✗") == 2
+    assert any(line.startswith("✗ intake ") and line.endswith("chasqui intake") for line in lines)
+
+
+def test_a_file_of_providers_that_cannot_be_read(tmp_path: Path, servers: Servers) -> None:
+    """The servers are looked at all the same."""
+    file = tmp_path / "providers.toml"
+    file.write_text("[[provider]]\nname = 1\n")
+    code, checks = doctor(tmp_path, PROVIDERS_FILE=str(file), **urls_of(servers))
+    assert code == 1
+    assert (checks["postgresql"]["state"], checks["providers"]["state"]) == ("ok", "failed")
+    assert "providers.toml" in checks["providers"]["found"]

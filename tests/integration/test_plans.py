@@ -1,0 +1,142 @@
+"""No statement on a message's road reads a whole table that grows: counted by PostgreSQL itself while they run on a
+filled database, inside the functions too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from benchmarks.filling import fill
+from factories import batch_of, commit_row, inbound, metrics_row, product
+from sqlalchemy import Connection, Engine, text
+from support import EMPTY, Servers
+
+from db import queries
+from db.engine import connect
+
+#: Enough that reading the whole of a table would be seen, and that PostgreSQL would not prefer to.
+CUSTOMERS = 20_000
+BATCH = 32
+#: Rows that one message may cause to be looked at through an index, in any one table.
+ROWS_EACH = 20
+GROWING = ("customers", "customer_sessions", "messages", "turns", "orders", "ai_metrics", "events")
+#: From the sixth run on PostgreSQL may use a plan that does not know the arguments.
+RUNS = 8
+READ = text("""
+    select relname, seq_tup_read, coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables where relname = any (:tables)
+""")
+Act = Callable[[Connection, int], object]
+
+
+@pytest.fixture(scope="module")
+def filled(servers: Servers, shared_engine: Engine) -> Iterator[Connection]:
+    """A connection, with transactions, to a database in which many customers have written before."""
+    with connect(servers.database_url) as connection:
+        with connection.begin():
+            connection.execute(EMPTY)
+            queries.put_products(connection, [product(str(n), f"Leche {n}") for n in range(200)])
+        fill(connection, 0, CUSTOMERS, lambda _count: None)
+        yield connection
+    with shared_engine.connect() as connection:
+        connection.execute(EMPTY)
+
+
+def phones(run: int) -> list[str]:
+    """Customers of one batch who have written before; others for every run."""
+    return [f"9{run * BATCH + n + 1:013d}" for n in range(BATCH)]
+
+
+def accept(connection: Connection, run: int) -> list[dict[str, Any]]:
+    """A batch of messages, accepted; their turns."""
+    messages = [inbound(f"wamid.{run}.{n}", phone) for n, phone in enumerate(phones(run))]
+    return list(queries.accept_messages(connection, batch_of(*messages))["turns"])
+
+
+def update_session(connection: Connection, run: int) -> list[dict[str, Any]]:
+    """The same, and answered; what was committed."""
+    rows = [commit_row(turn) for turn in accept(connection, run)]
+    limits = {"lease_s": 15.0, "max_messages": 10, "max_chars": 4_096, "session_ttl_s": 7_200}
+    return list(queries.update_session_cache(connection, limits | {"turns": rows})["committed"])
+
+
+def record_metrics(connection: Connection, run: int) -> object:
+    """The same, and recorded."""
+    return queries.record_metrics(connection, [metrics_row(row["token"]) for row in update_session(connection, run)])
+
+
+def holders(connection: Connection, run: int) -> list[tuple[str, str]]:
+    """Those who hold turns."""
+    return [(turn["customer_phone"], turn["token"]) for turn in accept(connection, run)]
+
+
+def begin_attempts(connection: Connection, run: int) -> object:
+    """Swept turns begin."""
+    turns = [
+        {"customer_phone": turn["customer_phone"], "token": turn["token"], "message_id": turn["messages"][0]["id"]}
+        for turn in accept(connection, run)
+    ]
+    return queries.begin_attempts(connection, {"lease_s": 15.0, "turns": turns})
+
+
+def release_turns(connection: Connection, run: int) -> object:
+    """Turns that failed."""
+    failures = [
+        {"customer_phone": turn["customer_phone"], "token": turn["token"], "message_ids": [1], "error": "Error"}
+        for turn in accept(connection, run)
+    ]
+    return queries.release_turns(connection, failures)
+
+
+def rows_read(connection: Connection, act: Callable[[], object]) -> tuple[Counter[str], Counter[str]]:
+    """Rows that an act reads by going through a whole table, and those it finds by an index, by table. What PostgreSQL
+    has not yet passed on to its statistics from before is not counted.
+    """
+    before = [Counter[str](), Counter[str]()]
+    after = [Counter[str](), Counter[str]()]
+    for counts in (before, after):
+        for table, whole, found in connection.execute(READ, {"tables": list(GROWING)}):
+            counts[0][table], counts[1][table] = whole, found
+        if counts is before:
+            act()
+    return after[0] - before[0], after[1] - before[1]
+
+
+#: Every statement of the road, each with what must come before it, by name.
+STATEMENTS: dict[str, Act] = {
+    "accept_messages": accept,
+    "load_sessions": lambda connection, run: queries.load_sessions(connection, phones(run)),
+    "extend_leases": lambda connection, run: queries.extend_leases(connection, holders(connection, run), 45.0),
+    "lease_left": lambda connection, run: queries.lease_left(connection, holders(connection, run)),
+    "update_session_cache": update_session,
+    "record_metrics": record_metrics,
+    "sweep_turns": lambda connection, run: queries.sweep_turns(connection, lease_s=15.0, limit=100),
+    "begin_attempts": begin_attempts,
+    "release_turns": release_turns,
+    "unpublished_replies": lambda connection, run: queries.unpublished_replies(
+        connection, older_than_s=15.0, recent_s=10.0, max_rows=500
+    ),
+    "search_products": lambda connection, run: queries.search_products(connection, ["leche", "lehce"], 5),
+    "cleanup_expired_sessions": lambda connection, run: queries.cleanup_expired_sessions(connection),
+}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_no_statement_of_the_road_reads_a_whole_table(filled: Connection, name: str) -> None:
+    """Neither with a plan made for its arguments nor with a general one; and what an index finds is little."""
+    for run in range(RUNS):
+        with filled.begin() as transaction:
+            whole, found = rows_read(filled, lambda run=run: STATEMENTS[name](filled, run))
+            transaction.rollback()
+        assert whole == {}, f"run {run}"
+        assert {table: rows for table, rows in found.items() if rows > ROWS_EACH * BATCH} == {}, f"run {run}"
+
+
+def test_reading_a_whole_table_is_seen(filled: Connection) -> None:
+    """What the other tests look at does show it."""
+    statement = text("select count(*) from messages where content ->> 'text' = :text")
+    with filled.begin():
+        whole, found = rows_read(filled, lambda: filled.execute(statement, {"text": "hola"}))
+    assert (whole, found) == ({"messages": CUSTOMERS}, {})

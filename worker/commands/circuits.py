@@ -1,0 +1,99 @@
+"""`chasqui circuits`: which providers are asked, and an operator's hand on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+import redis
+from rich import box
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy.exc import SQLAlchemyError
+
+from db import queries
+from db.engine import connect
+from worker.ai.breaker import Breaker
+from worker.ai.circuits import Circuit, read_circuits
+from worker.ai.providers import load_providers
+from worker.commands.terminal import out, print_json, redis_errors
+from worker.errors import CommandError
+from worker.log import logger
+from worker.settings import Settings
+
+log = logger(__name__)
+COLOURS = {"closed": "green", "half_open": "yellow"}
+
+
+@click.command()
+@click.argument("action", type=click.Choice(["list", "open", "close"]), default="list")
+@click.argument("provider", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def circuits(action: str, provider: str | None, as_json: bool) -> None:
+    """Show circuit breakers, or open or close one by hand.
+
+    \b
+    list              state, failures and calls of the last 30 s, how long it stays open, how often it has opened
+    open PROVIDER     the provider is not asked any more, until its circuit is closed by hand
+    close PROVIDER    back to normal, whoever opened it: it is asked again, and nothing is held against it
+    """
+    from worker.local.surroundings import surroundings
+    from worker.services import DURABLE_TIMEOUT_S, connect_redis
+
+    if action != "list" and provider is None:
+        raise click.UsageError(f"{action} needs the name of a PROVIDER")
+    with (
+        surroundings(postgres=action != "list") as configured,
+        redis_errors(),
+        connect_redis(configured.required("redis_url"), DURABLE_TIMEOUT_S) as client,
+    ):
+        names = chosen([known.name for known in load_providers(configured)], provider)
+        if action != "list":
+            breaker(client, configured).force(names[0], action)
+        found = read_circuits(client, names)
+    if as_json:
+        print_json([circuit.to_dict() for circuit in found])
+    else:
+        out.print(as_table(found))
+
+
+def chosen(names: Sequence[str], provider: str | None) -> list[str]:
+    """The provider that was named, or all."""
+    if provider is not None and provider not in names:
+        raise CommandError(f"there is no provider {provider}; known are {', '.join(names)}")
+    return [provider] if provider else list(names)
+
+
+def breaker(client: redis.Redis, configured: Settings) -> Breaker:
+    """The breaker of the fleet, which notes what an operator does to it for the report and the dashboard."""
+
+    def note(provider: str, state: str) -> None:
+        try:
+            with connect(configured.required("database_url")) as connection, connection.begin():
+                queries.add_event(connection, "circuit", {"provider": provider, "state": state})
+        except SQLAlchemyError as exc:
+            # What counts is done; PostgreSQL may be the very thing that is being mended.
+            log.warning("circuit_not_noted", provider=provider, error=type(exc).__name__)
+
+    return Breaker(client, note)
+
+
+def as_table(found: Sequence[Circuit]) -> Table:
+    """A row for each circuit."""
+    table = Table(box=box.SIMPLE)
+    for name in ("provider", "state", "why"):
+        table.add_column(name, no_wrap=True)
+    for name in ("failed", "calls", "shut until", "trips"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for circuit in found:
+        until = f"{circuit.opens_until:%H:%M:%S}Z" if circuit.opens_until else ""
+        table.add_row(
+            circuit.provider,
+            Text(circuit.state, COLOURS.get(circuit.state, "red")),
+            circuit.reason,
+            f"{circuit.failures:,}",
+            f"{circuit.calls:,}",
+            "by hand" if circuit.state == "forced_open" else until,
+            f"{circuit.trips:,}",
+        )
+    return table

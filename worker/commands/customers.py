@@ -1,0 +1,85 @@
+"""One customer: back from a person to the AI, or forgotten."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+from db import queries
+from worker.commands.terminal import commit, database, database_errors, masked, out, print_json, redis_errors
+from worker.errors import BadPayload, CommandError
+from worker.messages.fields import customer_id
+
+#: A turn that is under way ends within seconds.
+RESUME_TRIES, RESUME_PAUSE_S = 20, 0.5
+
+
+@click.command()
+@click.argument("phone")
+def resume(phone: str) -> None:
+    """Give a customer who was waiting for a person back to the AI. PHONE is WhatsApp's id of the customer."""
+    with database() as connection:
+        for _ in range(RESUME_TRIES):
+            answer = commit(connection, queries.resume_customer, phone)
+            if answer != "busy":
+                break
+            time.sleep(RESUME_PAUSE_S)
+    if answer == "resumed":
+        return out.print("The AI answers this customer again.")
+    if answer == "busy":
+        raise CommandError("a message of this customer is being answered right now, try again")
+    raise CommandError("this customer does not wait for a person")
+
+
+def known_form(_context: click.Context, _parameter: click.Parameter, phone: str) -> str:
+    """WhatsApp's id of a customer in the form in which it is stored; wrong usage for anything else."""
+    try:
+        return customer_id(phone)
+    except BadPayload:
+        raise click.BadParameter("neither 5 to 20 digits nor a business-scoped user id (such as US.1A2B3C)") from None
+
+
+@click.command()
+@click.argument("phone", callback=known_form)
+@click.option("--yes", is_flag=True, help="Do not ask, not even on a terminal.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def erase(phone: str, yes: bool, as_json: bool) -> None:
+    """Remove a customer's personal data from PostgreSQL and Redis. PHONE is WhatsApp's id of the customer.
+
+    Names, numbers, texts, replies, addresses and the conversation go, also what has not been answered yet. Figures
+    stay. It may run while the service does, and again at any time. What it cannot reach, backups for one, stands in
+    docs/operations.md.
+    """
+    if not yes and sys.stdin.isatty():
+        click.confirm(f"Erase the customer {masked(phone)} for good?", abort=True)
+    removed = erase_everywhere(phone)
+    if as_json:
+        print_json(removed)
+    elif any(removed.values()):
+        for name, number in removed.items():
+            click.echo(f"{name.replace('_', ' '):<14} {number:>7,}")
+    else:
+        click.echo("Nothing is known of this customer.")
+
+
+def erase_everywhere(phone: str) -> dict[str, int]:
+    """Erases on the servers of the surroundings; how much of each kind. A progress sign on a terminal."""
+    from db.engine import connect
+    from worker.erasure import STATEMENT_TIMEOUT_MS, Erasure
+    from worker.flow import AI_LEASE_MARGIN_S
+    from worker.local.surroundings import surroundings
+    from worker.services import DURABLE_TIMEOUT_S, connect_redis
+
+    with (
+        surroundings() as configured,
+        redis_errors(),
+        database_errors(),
+        connect(configured.required("database_url"), statement_timeout_ms=STATEMENT_TIMEOUT_MS) as connection,
+        connect_redis(configured.required("redis_url"), DURABLE_TIMEOUT_S) as durable,
+        connect_redis(configured.required("cache_url"), DURABLE_TIMEOUT_S) as cache,
+        out.status("Erasing"),
+    ):
+        erasure = Erasure(connection, durable, cache, phone)
+        return erasure.run(configured.ai_deadline_s + AI_LEASE_MARGIN_S)

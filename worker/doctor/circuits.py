@@ -1,0 +1,27 @@
+"""A circuit breaker in a word, and what an operator can do about it."""
+
+from __future__ import annotations
+
+from worker.ai.circuits import Circuit
+from worker.doctor.finding import Finding, failed, ok, warning
+from worker.wording import duration
+
+#: The reason of a circuit that a wrong key or an empty balance has opened (`ProviderDenied.kind`).
+DENIED = "denied"
+
+
+def judge_circuit(circuit: Circuit) -> Finding:
+    """A closed circuit is well; one that opened mends itself, unless the key or the balance is the reason."""
+    check = f"circuit {circuit.provider}"
+    close = f"chasqui circuits close {circuit.provider}"
+    if circuit.state == "closed":
+        calls = f", {circuit.failures} of {circuit.calls} calls failed" if circuit.failures else ""
+        return ok(check, f"closed{calls}")
+    if circuit.state == "forced_open":
+        return warning(check, "opened by hand", f"when the provider may be asked again: {close}")
+    if circuit.reason == DENIED:
+        mend = f"check the key and the balance, restart worker-ai, then: {close}"
+        return failed(check, f"{circuit.state}: the provider refuses the key, or the balance is empty", mend)
+    wait = f", for {duration(circuit.open_s)} more" if circuit.open_s is not None else ": the next call tries it"
+    reason = f" ({circuit.reason})" if circuit.reason else ""
+    return warning(check, f"{circuit.state}{reason}{wait}", f"nothing; it tries again by itself, or now: {close}")
