@@ -15,6 +15,9 @@ declare
     fenced jsonb;
     fenced_phones text[];
     fenced_tokens uuid[];
+    answered bigint[];
+    places integer[];
+    lasts boolean[];
     committed jsonb;
     next_turns jsonb;
     replies jsonb;
@@ -30,12 +33,11 @@ begin
     into fenced, fenced_phones, fenced_tokens
     from input join turns held on held.customer_phone = phone and held.token = input.token
     where ids <> '{}'
-      and not exists (
-        select from messages m
-        where m.customer_phone = phone and m.state = 'accepted' and m.id < (select max(i) from unnest(ids) i)
-          and m.id <> all (ids))
-      and cardinality(ids) = (
-        select count(*) from messages m where m.id = any (ids) and m.customer_phone = phone and m.state = 'accepted');
+      -- What the customer waits for up to the last of them is these and nothing else. A count, since the planner would
+      -- make a join of "not exists" and read everybody's waiting messages for each turn.
+      and (select count(*) = cardinality(ids) and count(*) filter (where m.id = any (ids)) = cardinality(ids)
+           from messages m
+           where m.customer_phone = phone and m.state = 'accepted' and m.id <= (select max(i) from unnest(ids) i));
 
     insert into events (kind, data)
     select 'session_end', jsonb_build_object(
@@ -66,13 +68,18 @@ begin
     into committed
     from jsonb_array_elements(fenced) t left join saved on saved.customer_phone = t ->> 'customer_phone';
 
+    -- Arrays, because of the JSON the planner expects ten thousand messages, and reads the whole table for them.
+    select array_agg(id), array_agg(place), array_agg(is_last) into answered, places, lasts
+    from (select i::bigint as id, place::integer - 1 as place,
+                 i::bigint = max(i::bigint) over (partition by place) as is_last
+          from jsonb_array_elements(fenced) with ordinality as input (t, place),
+               jsonb_array_elements_text(t -> 'message_ids') i) one;
     update messages m
-    set state = t ->> 'state', reply_id = (t ->> 'token')::uuid, answered_at = clock_timestamp(),
-        reason = t ->> 'error',
-        reply = case when m.id = last_id then nullif(t -> 'reply', 'null') end,
-        outcome = case when m.id = last_id then nullif(t -> 'outcome', 'null') end
-    from (select t, i::bigint as id, max(i::bigint) over (partition by t ->> 'token') as last_id
-          from jsonb_array_elements(fenced) t cross join lateral jsonb_array_elements_text(t -> 'message_ids') i) answer
+    set state = fenced -> place ->> 'state', reply_id = (fenced -> place ->> 'token')::uuid,
+        answered_at = clock_timestamp(), reason = fenced -> place ->> 'error',
+        reply = case when is_last then nullif(fenced -> place -> 'reply', 'null') end,
+        outcome = case when is_last then nullif(fenced -> place -> 'outcome', 'null') end
+    from unnest(answered, places, lasts) as answer (id, place, is_last)
     where m.id = answer.id;
 
     with placed as (

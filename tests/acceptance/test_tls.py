@@ -22,11 +22,13 @@ from support import Servers
 from tls import Certificate, certificate, tls_front
 
 from db.engine import connect
+from worker.app import make_app
 from worker.local.gateway import Gateway
 from worker.local.processes import find_process, launch, own_directory, wait_until
 from worker.local.processes import run as run_as_owner
 from worker.local.service import free_port
 from worker.local.simulator import Simulator
+from worker.local.surroundings import environment
 from worker.services import connect_redis
 
 #: PostgreSQL as Debian packages it knows TLS; the embedded one does not.
@@ -104,6 +106,16 @@ def test_the_broker_must_prove_who_it_is(secured: Secured) -> None:
         pytest.raises(OperationalError, match="certificate verify failed"),
     ):
         connection.ensure_connection(max_retries=1, timeout=5)
+
+
+def test_the_broker_must_prove_it_also_where_nothing_is_said(secured: Secured) -> None:
+    """A URL without options means the certificates of the system, which do not know this one; kombu would not look."""
+    with environment({"BROKER_URL": secured.redis_url.partition("?")[0]}), make_app() as application:
+        with application.connection() as connection, pytest.raises(OperationalError, match="certificate verify failed"):
+            connection.ensure_connection(max_retries=1, timeout=5)
+        application.conf.broker_use_ssl = None
+        with application.connection() as connection:
+            connection.ensure_connection(max_retries=1, timeout=5)
 
 
 def test_postgresql_must_prove_who_it_is(secured: Secured) -> None:

@@ -13,6 +13,12 @@ from typing import Any
 import pytest
 import yaml
 from composed import REQUIRED, TEXT, seconds
+from support import REPOSITORY
+
+from db.engine import normalised
+from worker.broker import broker_of
+from worker.services import connect_redis
+from worker.settings import SECRETS, read_settings
 
 CONTENT: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = CONTENT["services"]
@@ -104,17 +110,20 @@ def docker_compose() -> tuple[list[str], str] | None:
 FOUND = docker_compose()
 
 
-def config(directory: Path, given: Iterable[str], changes: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def config(
+    directory: Path, given: Iterable[str], changes: Mapping[str, str], *overrides: Path
+) -> subprocess.CompletedProcess[str]:
     """What Docker Compose says of the changed file, in a directory without `.env`, with these variables set."""
     assert FOUND
     program, text = FOUND
     for old, new in changes.items():
         text = text.replace(old, new)
     environment = {"PATH": os.environ["PATH"], "HOME": str(directory), **dict.fromkeys(given, "x")}
-    command = [*program, "-f", "-", "config", "-q"]
-    return subprocess.run(
-        command, input=text, cwd=directory, env=environment, text=True, capture_output=True, check=False
-    )
+    file = directory / "docker-compose.yml"
+    file.write_text(text)
+    files = [word for path in (file, *overrides) for word in ("-f", str(path))]
+    command = [*program, *files, "config", "-q"]
+    return subprocess.run(command, cwd=directory, env=environment, text=True, capture_output=True, check=False)
 
 
 @pytest.mark.skipif(FOUND is None, reason="Docker Compose is not installed")
@@ -131,3 +140,55 @@ def test_docker_compose_asks_for_what_must_be_set(tmp_path: Path, missing: str) 
     done = config(tmp_path, REQUIRED - {missing}, {})
     assert done.returncode != 0
     assert missing in done.stderr
+
+
+DOCUMENT = (REPOSITORY / "docs" / "deploy.md").read_text("utf-8")
+OVERRIDES = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)]
+EXPORTS = re.findall(r"^\s*export (\w+)=(.+)$", DOCUMENT, re.MULTILINE)
+
+
+def merged(base: Any, over: Any) -> Any:
+    """What Docker Compose makes of a file and its override, as far as our examples go."""
+    if isinstance(base, dict) and isinstance(over, dict):
+        return base | {key: merged(base[key], value) if key in base else value for key, value in over.items()}
+    return over
+
+
+@pytest.mark.parametrize("override", OVERRIDES, ids=lambda override: ",".join(override["services"]))
+def test_the_overrides_in_the_document_fit(override: dict[str, Any], tmp_path: Path) -> None:
+    """They change services that exist, by the specification; Docker Compose, where installed, reads both files."""
+    assert override["services"].keys() <= SERVICES.keys()
+    assert list(mistakes(merged(CONTENT, override))) == []
+    if FOUND:
+        file = tmp_path / "docker-compose.override.yml"
+        file.write_text(yaml.safe_dump(override))
+        assert config(tmp_path, REQUIRED, {}, file).returncode == 0
+
+
+def test_the_secret_in_the_document_reaches_the_settings(tmp_path: Path) -> None:
+    """With the variable left empty, as the document says."""
+    (override,) = (one for one in OVERRIDES if "secrets" in one)
+    environment = merged(CONTENT, override)["services"]["worker-ai"]["environment"]
+    file = tmp_path / "key"
+    file.write_text("AIza-test\n")
+    given = {name: str(file) for name, value in environment.items() if value.startswith("/run/secrets/")}
+    key = read_settings({"GEMINI_API_KEY": "", **given}).gemini_api_key
+    assert key is not None
+    assert key.get_secret_value() == "AIza-test"
+
+
+def test_the_urls_in_the_document_are_understood() -> None:
+    """Each by itself, and the Sentinels with the name that stands beside them."""
+    assert len(EXPORTS) >= 5
+    given = {name: value.strip("'") for name, value in EXPORTS}
+    settings = read_settings(given)
+    assert broker_of(settings).options["master_name"] == "chasqui"
+    assert normalised(settings.required("database_url")).query["sslmode"] == "verify-full"
+    with connect_redis(settings.required("redis_url"), 1.0) as client:
+        assert client.connection_pool.connection_kwargs["ssl_ca_certs"] == "/etc/chasqui/ca.pem"
+
+
+def test_the_secrets_in_the_document_are_all_there() -> None:
+    """Every setting that may stand in a file is named with its twin."""
+    named = set(re.findall(r"`(\w+)_FILE`", DOCUMENT))
+    assert named == {name.upper() for name in SECRETS}

@@ -139,4 +139,5 @@ def with_costs(outcome: Outcome, spent: Spent) -> Outcome:
         cached_tokens=spent.usage.cached_tokens,
         completion_tokens=spent.usage.completion_tokens,
         cost_microusd=spent.cost_microusd,
+        cost_by_provider=spent.shares(outcome.provider),
     )

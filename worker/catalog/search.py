@@ -26,11 +26,17 @@ class Catalog:
         self._engine = engine
         self._cache = cache
         self._clock = clock
+        self._categories: tuple[int, list[str]] | None = None
         self._goods: Goods | None = None
         self._goods_until = 0.0
 
     def categories(self, version: int) -> list[str]:
-        """Category names; cached for 30 minutes as long as the version stands."""
+        """Category names; cached for 30 minutes as long as the version stands, and by this process for as long."""
+        if self._categories is None or self._categories[0] != version:
+            self._categories = version, self._read_categories(version)
+        return self._categories[1]
+
+    def _read_categories(self, version: int) -> list[str]:
         found = self._cache.get_many(CATEGORIES, ["all"]).get("all")
         if found and found["version"] == version:
             return list(found["names"])

@@ -32,8 +32,8 @@ HOPELESS_S = 10.0
 NOW_S = 4.0
 SPENT_S = 20.0
 POSTGRES, REDIS, CACHE_REDIS = "PostgreSQL", "Redis (REDIS_URL)", "The cache Redis (CACHE_REDIS_URL)"
-#: PostgreSQL's code for a statement that ran into its time limit.
-TOO_SLOW = "57014"
+#: PostgreSQL's codes: a statement that ran into its time limit, a right that the role lacks.
+TOO_SLOW, FORBIDDEN = "57014", "42501"
 CONSEQUENCES = {
     POSTGRES: "Figures are from before. What customers write waits in the inbound stream; nothing is lost.",
     REDIS: "Circuits and the inbound stream cannot be seen, and no message can come in or go out.",
@@ -153,9 +153,12 @@ def explanation(error: Exception, server: str) -> str:
     """For the person at the page: what is wrong and what helps."""
     if not isinstance(error, SQLAlchemyError | RedisError):
         return f"The dashboard cannot read {server}: {type(error).__name__}. Its log says where."
+    code = getattr(error.orig, "pgcode", None) if isinstance(error, DBAPIError) else None
+    if code == FORBIDDEN:
+        return "PostgreSQL does not let the role in DATABASE_URL read this. Give it the rights of chasqui_worker."
     if isinstance(error, ProgrammingError):
         return "The database does not have the tables of this version. Run: chasqui db upgrade"
-    if isinstance(error, DBAPIError) and getattr(error.orig, "pgcode", None) == TOO_SLOW:
+    if code == TOO_SLOW:
         return "PostgreSQL took too long to answer. Choose a shorter time, or see what keeps it busy."
     return no_answer(server)
 
