@@ -47,7 +47,7 @@ def application() -> Iterator[Celery]:
 def received(application: Celery, *args: Any, **sent: Any) -> MaskedRequest:
     """The request that a worker makes of a task another producer has sent."""
 
-    @application.task(name="worker.fetch_session")  # type: ignore[untyped-decorator]  # celery ships no types
+    @application.task(name="worker.fetch_session", shared=False)  # type: ignore[untyped-decorator]  # celery ships no types
     def fetch_session(*_args: object, **_kwargs: object) -> None:
         """Never run."""
 
