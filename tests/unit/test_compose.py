@@ -56,7 +56,7 @@ def test_no_variable_has_a_value_of_its_own() -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_no_secret_is_literal(service: str) -> None:
-    """A password, a login or a key is one variable. Passwords must be given; keys and an administrator may be missing."""
+    """A password, a login or a key is one variable; passwords must be given, keys and an administrator need not."""
     for name, value in SERVICES[service].get("environment", {}).items():
         if re.search("PASSWORD|AUTH|KEY", name):
             found = VARIABLE.fullmatch(value)

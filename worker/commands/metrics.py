@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
+from worker.commands.terminal import stop_signals
 from worker.errors import CommandError
 from worker.log import logger
+from worker.settings import settings
 
 log = logger(__name__)
 
@@ -16,15 +18,14 @@ def metrics() -> None:
 
     One process for the whole service; chasqui up starts it too, unless METRICS_PORT is 0.
     """
-    from worker.cli import stop_signals
     from worker.local.surroundings import surroundings
 
+    if settings().metrics_port == 0:
+        raise CommandError("METRICS_PORT is 0: name the port to serve metrics on")
     with stop_signals() as stop, surroundings() as configured:
         from worker.app import queue_lengths
         from worker.metrics.prometheus_server import exporter, serving
 
-        if configured.metrics_port == 0:
-            raise CommandError("METRICS_PORT is 0: name the port to serve metrics on")
         host, port = configured.metrics_host, configured.metrics_port
         with exporter(configured, queue_lengths) as pages, serving(pages, host, port):
             log.info("metrics_served", host=host, port=port)
