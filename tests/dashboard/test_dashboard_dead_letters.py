@@ -1,0 +1,132 @@
+"""Dead letters on the page: an administrator replays and discards them, everybody else only sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+from browser import ACT, LOOK, Visit, wait_for
+from factories import BRUNO, CARLA, accept_one, commit, commit_row, rows
+from selenium.webdriver.common.by import By
+from sqlalchemy import Connection
+
+from db import queries
+from worker.dashboard import desk
+
+WORDS = "mi tarjeta es 4509 9535 6623 3704"
+
+
+def die(connection: Connection, message_id: str, phone: str) -> int:
+    """A message given up after five attempts; its id."""
+    turn = accept_one(connection, message_id, phone)
+    row = commit_row(turn, state="dead", error="given up after 5 attempts", session=None)
+    assert len(commit(connection, row)["committed"]) == 1
+    queries.record_metrics(connection, [])
+    return int(turn["messages"][0]["id"])
+
+
+@pytest.fixture
+def letters(connection: Connection, redis_client: redis.Redis) -> list[int]:
+    """Two dead letters of two customers."""
+    return [die(connection, "wamid.one", BRUNO), die(connection, "wamid.two", CARLA)]
+
+
+def state(connection: Connection, message_id: str) -> dict[str, object]:
+    """State and attempts of a message."""
+    (found,) = rows(connection, "select state, attempts from messages where message_id = :m", m=message_id)
+    return found
+
+
+def enter(visit: Visit, password: str) -> None:
+    """Logs in and waits for the table."""
+    visit.open()
+    visit.log_in(password)
+    visit.wait_for_card("Dead letters", f"…{BRUNO[-4:]}", f"…{CARLA[-4:]}")
+
+
+def press(visit: Visit, label: str, letter: int) -> None:
+    """A button of a dead letter."""
+    visit.press(label, f".letter-{letter}")
+
+
+@pytest.fixture
+def admin(locked: Visit, letters: list[int]) -> Iterator[Visit]:
+    """The page of an administrator, with two dead letters on it."""
+    enter(locked, ACT)
+    return locked
+
+
+def test_who_may_look_is_offered_nothing_to_do(locked: Visit, letters: list[int]) -> None:
+    """The letters are there, masked; no button is."""
+    enter(locked, LOOK)
+    table = locked.card("Dead letters")
+    assert f"…{BRUNO[-4:]}" in table.text
+    assert table.find_elements(By.TAG_NAME, "button") == []
+    assert "Replay" not in locked.source()
+    assert BRUNO not in locked.source()
+
+
+def test_without_a_password_nobody_may_act(visit: Visit, letters: list[int]) -> None:
+    """The open page on this machine is read only."""
+    visit.open()
+    visit.wait_for_text("given up after 5 attempts")
+    assert "Replay" not in visit.source()
+
+
+def test_an_administrator_replays(admin: Visit, connection: Connection, letters: list[int]) -> None:
+    """The message waits for its answer again, with no attempt counted, and leaves the table; the other stays."""
+    admin.screenshot("administrator")
+    press(admin, "Replay", letters[0])
+    admin.wait_for_text("is answered again.")
+    assert state(connection, "wamid.one") == {"state": "accepted", "attempts": 0}
+    assert state(connection, "wamid.two")["state"] == "dead"
+    wait_for(lambda: f"…{BRUNO[-4:]}" not in admin.card("Dead letters").text)
+    assert f"…{CARLA[-4:]}" in admin.card("Dead letters").text
+    admin.wait_for_text("1 dead letter waits for a decision.")
+
+
+def test_an_administrator_discards_after_a_second_thought(
+    admin: Visit, connection: Connection, letters: list[int]
+) -> None:
+    """Asked back first; "Keep it" changes nothing."""
+    press(admin, "Discard", letters[1])
+    admin.wait_for_text("Discard dead letter")
+    admin.press("Keep it", ".dialog")
+    wait_for(lambda: not admin.all(".dialog"))
+    assert state(connection, "wamid.two")["state"] == "dead"
+    press(admin, "Discard", letters[1])
+    admin.press("Discard", ".dialog")
+    admin.wait_for_text("is discarded.")
+    assert state(connection, "wamid.two")["state"] == "closed"
+    wait_for(lambda: f"…{CARLA[-4:]}" not in admin.card("Dead letters").text)
+
+
+def test_two_administrators_do_not_undo_each_other(admin: Visit, connection: Connection, letters: list[int]) -> None:
+    """Whoever comes second is told that it is done."""
+    queries.discard_dead_letter(connection, letters[0])
+    press(admin, "Replay", letters[0])
+    admin.wait_for_text("is no longer a dead letter.")
+    assert state(connection, "wamid.one")["state"] == "closed"
+
+
+def test_a_page_that_has_outlived_its_login_cannot_act(admin: Visit, connection: Connection) -> None:
+    """Logged out elsewhere, the button of a page that is still open does nothing."""
+    press_after_logout = """
+        const done = arguments[0], button = document.querySelector('.replay');
+        fetch('/logout', {method: 'POST'}).then(() => { button.click(); done(); });
+    """
+    admin.driver.execute_async_script(press_after_logout)
+    wait_for(lambda: "no longer logged in" in admin.text() or admin.driver.current_url.endswith("/login"))
+    wait_for(lambda: admin.driver.current_url.endswith("/login"))
+    assert {state(connection, name)["state"] for name in ("wamid.one", "wamid.two")} == {"dead"}
+
+
+def test_the_desk_says_whether_it_was_done(letters: list[int], connection: Connection) -> None:
+    """Once, and not of a message that is no dead letter."""
+    engine = connection.engine
+    assert desk.replay(engine, letters[0])
+    assert not desk.replay(engine, letters[0])
+    assert desk.discard(engine, letters[1])
+    assert not desk.discard(engine, letters[1])
+    assert not desk.discard(engine, 999_999)
