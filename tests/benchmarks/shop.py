@@ -56,10 +56,10 @@ def open_shop(products: Sequence[dict[str, Any]], seed: int) -> Iterator[Shop]:
     directory = Path(tempfile.mkdtemp(prefix="economy-", dir=HOME))
     port = free_port()
     try:
-        with environment(_environment(port)), surroundings(directory) as configured:
+        with environment(shop_environment(port)), surroundings(directory) as configured:
             migrations.upgrade(configured.required("database_url"))
             import_products(configured.required("database_url"), products, lambda _rows: None)
-            programs = [_simulator(port, seed), *service_programs(directory, FLOW_PROCESSES)]
+            programs = [simulator_program(port, seed), *service_programs(directory, FLOW_PROCESSES)]
             log = directory / "service.log"
             with log.open("wb") as output, running(programs, output) as supervisor:
                 shop = Shop(configured, supervisor, log)
@@ -69,29 +69,32 @@ def open_shop(products: Sequence[dict[str, Any]], seed: int) -> Iterator[Shop]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _environment(port: int) -> dict[str, str | None]:
+def shop_environment(port: int) -> dict[str, str | None]:
+    """The environment in which all providers are the simulator on this port, and no server is named."""
     unset: dict[str, str | None] = dict.fromkeys(name.upper() for name in Settings.model_fields)
     addresses = {f"{name.upper()}_BASE_URL": f"http://{HOST}:{port}{path}" for name, path in BASE_PATHS.items()}
     return unset | dict.fromkeys(KEYS, "economy") | addresses | {"LOG_FORMAT": "json"}
 
 
-def _simulator(port: int, seed: int) -> Program:
+def simulator_program(port: int, seed: int) -> Program:
+    """The provider simulator, in a process of its own."""
     command = ("-m", "worker.local.simulator", "--port", str(port), "--seed", str(seed))
     return Program("simulator", (sys.executable, *command))
 
 
 def _wait_until_ready(shop: Shop, port: int) -> None:
     began = time.monotonic()
-    ready = wait_until(lambda: _simulator_obeys(port), START_TIMEOUT_S) and wait_until(
+    ready = wait_until(lambda: simulator_obeys(port, latency_ms=LATENCY_MS), START_TIMEOUT_S) and wait_until(
         lambda: is_ready(shop.configured), START_TIMEOUT_S - (time.monotonic() - began)
     )
     if not ready:
         raise CommandError(f"the service is not ready after {START_TIMEOUT_S:.0f} s: {shop.end_of_log()}")
 
 
-def _simulator_obeys(port: int) -> bool:
+def simulator_obeys(port: int, **behaviour: Any) -> bool:
+    """Orders the simulator to behave so (fields of `Behaviour`); False while it does not listen yet."""
     try:
-        answer = requests.post(f"http://{HOST}:{port}/control", json={"latency_ms": LATENCY_MS}, timeout=CALL_TIMEOUT_S)
+        answer = requests.post(f"http://{HOST}:{port}/control", json=behaviour, timeout=CALL_TIMEOUT_S)
     except requests.ConnectionError:
         return False
     answer.raise_for_status()

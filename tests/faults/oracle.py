@@ -1,0 +1,165 @@
+"""The oracle: replays the recorded turns one after the other, with their recorded answers, as if nothing had failed.
+
+It uses the service's own functions for what a turn does to a session, but no queue, no cache, no concurrency and no
+database function that changes anything. What comes out is what the service must have left behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import uuid4
+
+from faults.records import Ended, Records
+from worker import flow
+from worker.cache import Cache, Key
+from worker.catalog.search import Catalog
+from worker.services import Services
+from worker.session.closing import closing_row
+from worker.session.session import CartItem, Session
+from worker.session.takeover import UNTIL
+from worker.session.turn import Outcome, Turn, TurnMessage, known
+
+Plan = Callable[[Turn], Turn]
+
+
+class Memory(Cache):
+    """A cache that nobody shares and nothing fails in."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Any] = {}
+
+    def get_many(self, layer: Key, names: Sequence[str], *, keep: bool = False) -> dict[str, Any]:
+        """See Cache.get_many."""
+        return {name: self._kept[layer.key(name)] for name in names if layer.key(name) in self._kept}
+
+    def set_many(self, layer: Key, values: Mapping[str, Any]) -> None:
+        """See Cache.set_many."""
+        self._kept.update({layer.key(name): value for name, value in values.items()})
+
+
+def planner(services: Services) -> Plan:
+    """`route_ai`'s plan of one turn, from PostgreSQL alone."""
+    memory = Memory()
+    own = replace(services, cache=memory, catalog=Catalog(services.engine, memory))
+    return lambda turn: flow.plan(own, [turn])[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What the service left is not what a serial run leaves."""
+
+    customer: str
+    what: str
+
+
+class Oracle:
+    """Sessions and orders of a serial run, advanced with every call of `follow`."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._sessions: dict[str, Session] = {}
+        self._counts: Counter[str] = Counter()
+        self._orders: dict[str, Mapping[str, Any]] = {}
+        self._done: set[str] = set()
+
+    def follow(self, records: Records) -> Iterator[Difference]:
+        """Replays the turns that are new in the records, then compares. Nothing may be under way."""
+        for turn in records.turns:
+            if turn.reply_id not in self._done:
+                self._done.add(turn.reply_id)
+                yield from self._replay(turn, records)
+        yield from self._compare_sessions(records)
+        yield from self._compare_orders(records)
+
+    def _replay(self, ended: Ended, records: Records) -> Iterator[Difference]:
+        if ended.last.state == "dead":
+            return
+        phone, stored = ended.last.customer_phone, ended.last.outcome
+        assert stored is not None, "a turn that ended has an outcome"
+        turn = replace(self._turn(ended, records), outcome=Outcome(**known(Outcome, stored)))
+        if stored["complexity"] is not None:
+            turn = self._plan(turn)
+            yield from _misled(turn, stored)
+        row = closing_row(turn, stored, ended.last.answered_at)  # type: ignore[arg-type]  # set with the outcome
+        after = row["session"]
+        self._counts[phone] += len(ended.messages)
+        self._sessions[phone] = replace(
+            turn.fetched(),
+            state=after["session_state"],
+            cart=tuple(CartItem(**item) for item in after["cart_data"]),
+            context=after["context_data"],
+        )
+        if row["order"] is not None:
+            self._orders[ended.reply_id] = row["order"]
+
+    def _turn(self, ended: Ended, records: Records) -> Turn:
+        phone = ended.last.customer_phone
+        # Its id is drawn by lot when a session begins, so it is the one thing the oracle has to be told.
+        session_id = records.sessions[phone]["id"] if phone in records.sessions else str(uuid4())
+        return Turn(
+            token=ended.reply_id,
+            customer_phone=phone,
+            customer_name=None,
+            swept=False,
+            session_version=None,
+            catalog_version=0,
+            messages=tuple(TurnMessage(m.id, m.message_id, m.sent_at_s, 0, **m.content) for m in ended.messages),
+            session=self._sessions.get(phone, Session(id=session_id, customer_phone=phone)),
+        )
+
+    def _compare_sessions(self, records: Records) -> Iterator[Difference]:
+        for phone in self._sessions.keys() | records.sessions.keys():
+            expected, found = self._expected(phone), _found(records.sessions.get(phone))
+            for name in expected.keys() | found.keys():
+                if expected.get(name) != found.get(name):
+                    yield Difference(phone, f"session: {name} is not what a serial run leaves")
+
+    def _expected(self, phone: str) -> dict[str, Any]:
+        session = self._sessions.get(phone)
+        if session is None:
+            return {}
+        cart = [{"id": i.id, "name": i.name, "price": i.price, "quantity": i.quantity} for i in session.cart]
+        return _comparable(session.state, cart, session.context, self._counts[phone])
+
+    def _compare_orders(self, records: Records) -> Iterator[Difference]:
+        for reply_id in self._orders.keys() | records.orders.keys():
+            expected, found = self._orders.get(reply_id), records.orders.get(reply_id)
+            if expected is None or found is None:
+                yield Difference("", f"order of turn {reply_id}: {'one too many' if found else 'missing'}")
+            elif (str(found["total"]), found["address"], found["items"]) != _order(expected):
+                yield Difference(found["customer_phone"], f"order of turn {reply_id}: another one than a serial run's")
+
+
+def _misled(turn: Turn, stored: Mapping[str, Any]) -> Iterator[Difference]:
+    """Whether the answer was made for another request than the serial run makes: a session that was not current, or
+    somebody else's. The simulator marks each answer with a hash of the request's facts.
+    """
+    if list(turn.planned().terms) != stored["terms"]:
+        yield Difference(turn.customer_phone, f"turn {turn.token}: searched for something else")
+    facts = json.dumps(json.loads(turn.planned().user), sort_keys=True)
+    mark = stored["decision"].get("entities", {}).get("facts")
+    if stored["source"] in ("ai", "cache") and mark != hashlib.sha256(facts.encode()).hexdigest()[:16]:
+        yield Difference(turn.customer_phone, f"turn {turn.token}: answered from another session or catalogue")
+
+
+def _found(row: Mapping[str, Any] | None) -> dict[str, Any]:
+    if row is None:
+        return {}
+    return _comparable(row["session_state"], row["cart_data"], row["context_data"], row["messages"])
+
+
+def _comparable(state: str, cart: Any, context: Mapping[str, Any], messages: int) -> dict[str, Any]:
+    """As JSON has it; until when a customer waits for a person depends on the clock, that he waits does not."""
+    untimed = {name: bool(value) if name == UNTIL else value for name, value in context.items()}
+    told = {"state": state, "cart": cart, "messages": messages, **{f"context.{k}": v for k, v in untimed.items()}}
+    return dict(json.loads(json.dumps(told)))
+
+
+def _order(expected: Mapping[str, Any]) -> tuple[str, Any, list[list[Any]]]:
+    items = sorted([item["name"], item["quantity"]] for item in expected["items"])
+    return f"{float(expected['total']):.2f}", expected["address"], items

@@ -1,0 +1,156 @@
+"""Playing rounds in a town: customers write, something breaks in the middle, and everything must end as promised."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from faults import records
+from faults.checker import Finding, Picture, findings
+from faults.gateway import Observer, Sender
+from faults.oracle import Oracle, planner
+from faults.town import Town, open_town
+from faults.workload import Delivery, Workload
+from worker.cache import INBOUND
+from worker.local.processes import wait_until
+from worker.services import build
+
+ROUND_MESSAGES: Final = 32
+#: Between two messages of a round: all at once, or over about the time in which they can be answered.
+PACES_S: Final = (0.0, 0.02)
+#: The fault comes within this time of the first message, while some are under way and others still to come.
+LEAD_S: Final = 0.4
+ROUND_TIMEOUT_S: Final = 60.0
+#: A message that kills its worker has six runs of a lease each before it is given up.
+SETTLE_TIMEOUT_S: Final = 90.0
+LOOK_EVERY_S: Final = 0.2
+#: What takes long by its own nature: not what a fault did. Whoever sent it waits with all he writes next.
+SLOW: Final = frozenset({"killer", "hang"})
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round brought. recovery_s: from the fault to the end of the last message of the round, which was sent
+    before the fault or while it lasted; a fault that lasts counts with its own length.
+    """
+
+    messages: int
+    recovery_s: float
+    late: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Play:
+    """A town with its customers, its gateway and the oracle."""
+
+    town: Town
+    workload: Workload
+    sender: Sender
+    observer: Observer
+    oracle: Oracle
+    rng: Random
+    messages: int = ROUND_MESSAGES
+    poisoned: bool = True
+    _found: set[Finding] = field(default_factory=set)
+    _silent: dict[str, float] = field(default_factory=dict)
+    _slow: dict[str, str] = field(default_factory=dict)
+
+    def round(self, inject: Callable[[], float], poison: str | None = None, lasts_s: float = 0.0) -> Round:
+        """One round. inject: called while the messages are under way, breaks something and returns when (seconds since
+        1970); poison: what the last of them is to be; lasts_s: how long the fault lasts, over which the messages are
+        spread. Messages that have not ended after 60 s are late.
+        """
+        taken = self._take(self.messages, poison)
+        ids = [message_id for delivery in taken for message_id in delivery.message_ids]
+        self.sender.send(taken, (LEAD_S + lasts_s) / self.messages if lasts_s else self.rng.choice(PACES_S))
+        time.sleep(self.rng.uniform(0, LEAD_S))
+        at = inject()
+        wait_until(lambda: not self.waiting(ids), ROUND_TIMEOUT_S)
+        held = self._kept_waiting(ids)
+        ended = [self._ended_at(message_id) for message_id in ids if message_id not in held]
+        messages = len({*ids}) + sum(delivery.bad for delivery in taken)
+        return Round(messages, max([0.0, *(end - at for end in ended if end)]), tuple(self.waiting(ids)))
+
+    def waiting(self, message_ids: Sequence[str]) -> list[str]:
+        """Those that have not ended, but for whoever waits for something slow."""
+        open_ids = [each for each in message_ids if not self._ended_at(each)]
+        if open_ids:
+            time.sleep(LOOK_EVERY_S)
+            self._look_for_silent([*open_ids, *self._slow])
+        held = self._kept_waiting(message_ids)
+        return [each for each in open_ids if not self._ended_at(each) and each not in held]
+
+    def settle(self, timeout_s: float = SETTLE_TIMEOUT_S) -> bool:
+        """Sends the last duplicates and waits until nothing is under way; False where that takes longer."""
+        self.sender.send(self.workload.leftovers())
+        return wait_until(self._is_at_rest, timeout_s)
+
+    def check(self) -> list[Finding]:
+        """What is wrong and was not at the last check. Nothing may be under way."""
+        records_now = records.read(self.town.engine)
+        picture = Picture(
+            sent=self.sender.sent,
+            records=records_now,
+            seen=tuple(self.observer.replies),
+            kept=tuple(self.observer.kept()),
+            rejected=dict(self.observer.rejected),
+            calls=self.town.calls(),
+        )
+        found = [*findings(picture)]
+        found += [Finding("wrong", difference.what) for difference in self.oracle.follow(records_now)]
+        new = [finding for finding in found if finding not in self._found]
+        self._found.update(new)
+        return new
+
+    def _take(self, messages: int, poison: str | None) -> list[Delivery]:
+        now_s = int(time.time())
+        taken = self.workload.take(messages - bool(poison), now_s, harmless=not self.poisoned)
+        taken += self.workload.poisoned(poison, now_s) if poison else ()
+        for delivery in taken:
+            if delivery.poison in SLOW:
+                self._slow[delivery.message_ids[0]] = delivery.customer
+        return taken
+
+    def _kept_waiting(self, message_ids: Sequence[str]) -> set[str]:
+        """Messages of customers who have sent something slow that has not ended, and what ended behind it."""
+        customers = set(self._slow.values())
+        sent = self.sender.sent.deliveries
+        ids = {each for d in sent if d.customer in customers for each in d.message_ids}
+        return ids.intersection(message_ids)
+
+    def _look_for_silent(self, message_ids: Sequence[str]) -> None:
+        try:
+            self._silent |= records.silent(self.town.engine, message_ids)
+        except records.SQLAlchemyError:
+            return
+        self._slow = {each: customer for each, customer in self._slow.items() if not self._ended_at(each)}
+
+    def _ended_at(self, message_id: str) -> float | None:
+        return self.observer.answered_at.get(message_id) or self._silent.get(message_id)
+
+    def _is_at_rest(self) -> bool:
+        time.sleep(LOOK_EVERY_S)
+        try:
+            rests = records.at_rest(self.town.engine, len(self.sender.sent.message_ids))
+        except records.SQLAlchemyError:
+            return False
+        return rests and self.sender.is_idle and not self.town.redis.xlen(INBOUND.pattern)
+
+
+@contextmanager
+def open_play(directory: Path, seed: int, messages: int = ROUND_MESSAGES, customers: int = 500) -> Iterator[Play]:
+    """A town with its customers, ready for the first round."""
+    with ExitStack() as stack:
+        town = stack.enter_context(open_town(directory, seed))
+        services = build(town.direct)
+        stack.callback(services.engine.dispose)
+        url = town.direct.required("redis_url")
+        sender = stack.enter_context(Sender(url))
+        observer = stack.enter_context(Observer(url))
+        workload = Workload(seed, f"wamid.faults{seed}", customers)
+        yield Play(town, workload, sender, observer, Oracle(planner(services)), Random(f"faults:{seed}"), messages)
