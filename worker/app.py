@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+import orjson
 from celery import Celery, Task
 from celery.schedules import crontab
 from celery.signals import setup_logging
 from kombu.entity import Exchange, Queue
+from kombu.serialization import register
 
 from worker import log
 from worker.broker import BROKER_TIMEOUT_S, broker_of
@@ -48,9 +50,17 @@ def _queue(name: str, arguments: dict[str, Any] | None) -> Queue:
     return Queue(name, exchange, routing_key=name, queue_arguments=arguments)  # type: ignore[no-untyped-call]  # kombu's
 
 
+def use_orjson() -> None:
+    """Task bodies are read and written by orjson: the same JSON for a fifth of the time, and no class is ever made of
+    what a foreign producer has sent, as kombu's own reader does for `__type__`.
+    """
+    register("json", orjson.dumps, orjson.loads, content_type="application/json", content_encoding="utf-8")  # type: ignore[no-untyped-call]  # kombu's
+
+
 def make_app() -> Celery:
     """The application. It reads the settings but connects to nothing."""
     broker = broker_of(settings())
+    use_orjson()
     application = Application("chasqui", broker=broker.url, task_cls=MaskedTask, include=["worker.tasks"])
     application.conf.update(
         accept_content=["json"],

@@ -20,8 +20,8 @@ from worker.log import logger
 from worker.session.session import CartItem
 from worker.session.turn import Outcome, Turn, turn_from_dict, turn_to_dict
 
-#: Answers that come within this time of each other go on as one batch.
-TOGETHER_S = 0.02
+#: Answers that come within this time of each other go on as one batch. Little beside what a model takes.
+TOGETHER_S = 0.05
 log = logger(__name__)
 
 
