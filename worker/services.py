@@ -63,8 +63,8 @@ class Services:
     caller: Caller
 
 
-def connect_redis(url: str, timeout_s: float) -> redis.Redis:
-    """A client with time limits on everything; a dropped connection is tried once more at once."""
+def connect_redis(url: str, timeout_s: float, *, repeats: int = 1) -> redis.Redis:
+    """A client with time limits on everything; on a dropped connection a command is repeated at once, so often."""
     try:
         return redis.Redis.from_url(
             url,
@@ -72,7 +72,7 @@ def connect_redis(url: str, timeout_s: float) -> redis.Redis:
             socket_connect_timeout=timeout_s,
             socket_keepalive=True,
             health_check_interval=30,
-            retry=Retry(NoBackoff(), 1),
+            retry=Retry(NoBackoff(), repeats),
         )
     except ValueError as exc:
         raise ConfigurationError(f"REDIS_URL or CACHE_REDIS_URL: {exc}") from None
@@ -125,7 +125,7 @@ def build(configuration: Settings) -> Services:
         settings=configuration,
         engine=engine,
         redis=durable,
-        streams=Streams(durable),
+        streams=Streams(durable, connect_redis(configuration.required("redis_url"), DURABLE_TIMEOUT_S, repeats=0)),
         cache=cache,
         catalog=Catalog(engine, cache),
         budget=budget,

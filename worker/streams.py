@@ -41,8 +41,12 @@ class Entry:
 class Streams:
     """Reads, answers and refuses. Nothing here hides that Redis is away: the callers wait or leave it to the sweep."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, once: redis.Redis | None = None) -> None:
+        """once: a client that repeats nothing by itself. Entries whose answer was lost are pending, and a second read
+        would pass them over until the next start; a second `finish` would refuse a payload twice.
+        """
         self._client = client
+        self._once = once or client
         self._publish = client.register_script(PUBLISH)
 
     def send(self, payload: str | bytes) -> None:
@@ -62,7 +66,7 @@ class Streams:
         up to `block_ms`.
         """
         start = "0" if pending else ">"
-        found: Any = self._client.xreadgroup(GROUP, CONSUMER, {INBOUND.pattern: start}, count=count, block=block_ms)
+        found: Any = self._once.xreadgroup(GROUP, CONSUMER, {INBOUND.pattern: start}, count=count, block=block_ms)
         entries = _entries(found)
         return [Entry(entry_id, fields.get(PAYLOAD.encode()), fields) for entry_id, fields in entries]
 
@@ -72,7 +76,7 @@ class Streams:
         """
         if not entries:
             return
-        with self._client.pipeline(transaction=True) as pipeline:
+        with self._once.pipeline(transaction=True) as pipeline:
             for entry, reason in rejections:
                 _reject(pipeline, _original(entry), reason)
             ids = [entry.id for entry in entries]
