@@ -31,8 +31,8 @@ CLAIM = "claim_turns(text[], double precision, integer, integer, boolean)"
 ACCEPT = "accept_messages(jsonb)"
 #: What makes the fence of the commit: the token, the messages' state, and no older message that waits.
 HOLDS_TOKEN = " and held.token = input.token"
-ARE_UNANSWERED = "m.id = any (ids) and m.customer_phone = phone and m.state = 'accepted'"
-IS_OLDEST = "and m.id <> all (ids))"
+IS_OLDEST = "count(*) = cardinality(ids) and "
+ARE_UNANSWERED = "count(*) filter (where m.id = any (ids)) = cardinality(ids)"
 UNPUBLISHED = "m.customer_phone = any (phones) and m.reply is not null and m.published_at is null"
 NUMBERS = iter(range(10_000))
 
@@ -136,10 +136,12 @@ def go_on(stopped: Crash) -> None:
 
 
 def test_without_the_commit_fence_an_answer_is_doubled(play: Play) -> None:
-    """A worker that slept past its lease commits its turn, which another has answered, a second time. Token and state
-    of the messages both stand in its way, so both are taken out.
+    """A worker that slept past its lease commits its turn, which another has answered, a second time. Token, state of
+    the messages, and that they are published all stand in its way, so all are taken out.
     """
-    with changed(play, COMMIT, (HOLDS_TOKEN, ""), (ARE_UNANSWERED, "m.id = any (ids)")):
+    fence = ((HOLDS_TOKEN, ""), (IS_OLDEST, ""), (ARE_UNANSWERED, "true or count(*) = 0"))
+    published = (UNPUBLISHED, "m.customer_phone = any (phones) and m.reply is not null")
+    with changed(play, COMMIT, *fence, published):
         before = len(play.observer.replies)
         go_on(stop_before_commit(play, "5491100070003"))
         wait(lambda: len(play.observer.replies) >= before + 2)
@@ -178,7 +180,7 @@ def test_without_oldest_first_publication_replies_change_places(play: Play) -> N
 def test_without_oldest_first_turns_replies_change_places(play: Play) -> None:
     """The sweep starts the newest message of a burst, and the commit does not mind the older ones."""
     newest = ("order by m.id limit max_messages", "order by m.id desc limit max_messages")
-    with changed(play, CLAIM, newest), changed(play, COMMIT, (IS_OLDEST, "and false)")):
+    with changed(play, CLAIM, newest), changed(play, COMMIT, (IS_OLDEST, "")):
         burst = says("5491100070007", "agregame 2 leches descremadas", "sacame la leche", "ver carrito")
         crash_at(play, "update_session_cache.before", burst)
         wait(answered(play, burst))
