@@ -9,7 +9,7 @@ from worker.doctor.finding import Finding, failed, guarded, ok, warning
 from worker.wording import count
 
 INSPECT_TIMEOUT_S = 1.0
-#: Beyond this many batches a queue is not only busy. Intake itself reads no more from 4 on `flow`.
+#: Beyond this many batches a queue is not only busy. Intake itself stops at 20 on `flow`.
 LONG = {"flow": 20, "ai": 20, "inbound": 100, "periodic": 20}
 UNREACHABLE = "is BROKER_URL (or REDIS_URL) right, and the server up?"
 
