@@ -108,20 +108,20 @@ def _every_answer_once(picture: Picture) -> Iterator[Finding]:
         for message_id in entry.reply["in_reply_to"]:
             replies[message_id].add(entry.reply["reply_id"])
     for message in picture.records.messages:
-        count = len(replies.pop(message.message_id, ()))
+        count = len(replies[message.message_id])
         if count > 1:
             yield Finding("doubled", f"{message.message_id} is answered by {count} replies")
         if message.state == "answered" and count == 0:
             yield Finding("lost", f"{message.message_id} is answered, but no reply names it")
         if message.state != "answered" and count:
             yield Finding("wrong", f"{message.message_id} is {message.state} and has a reply")
-    for message_id in replies:
+    for message_id in replies.keys() - {message.message_id for message in picture.records.messages}:
         yield Finding("wrong", f"{message_id} has a reply and was never accepted")
 
 
 def _accepted_in_order(picture: Picture) -> Iterator[Finding]:
     """Per customer the order of the stream is the order of acceptance. What came through Celery has none."""
-    places = {message.message_id: message.id for message in picture.records.messages}
+    places = {message.message_id: message.id for message in reversed(picture.records.messages)}
     newest: dict[str, int] = {}
     for message_id, customer in _first_deliveries(picture.sent):
         place = places.get(message_id, 0)

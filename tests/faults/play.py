@@ -29,7 +29,7 @@ ROUND_TIMEOUT_S: Final = 60.0
 #: A message that kills its worker has six runs of a lease each before it is given up.
 SETTLE_TIMEOUT_S: Final = 90.0
 LOOK_EVERY_S: Final = 0.2
-#: What takes long by its own nature: not what a fault did. Whoever sent it waits with all he writes next.
+#: What takes long by its own nature, whatever a fault does: no round waits for the customers who sent it.
 SLOW: Final = frozenset({"killer", "hang"})
 
 
@@ -66,24 +66,22 @@ class Play:
         spread. Messages that have not ended after 60 s are late.
         """
         taken = self._take(self.messages, poison)
-        ids = [message_id for delivery in taken for message_id in delivery.message_ids]
+        slow = set(self._slow.values())
+        ids = [each for delivery in taken if delivery.customer not in slow for each in delivery.message_ids]
         self.sender.send(taken, (LEAD_S + lasts_s) / self.messages if lasts_s else self.rng.choice(PACES_S))
         time.sleep(self.rng.uniform(0, LEAD_S))
         at = inject()
         wait_until(lambda: not self.waiting(ids), ROUND_TIMEOUT_S)
-        held = self._kept_waiting(ids)
-        ended = [self._ended_at(message_id) for message_id in ids if message_id not in held]
-        messages = len({*ids}) + sum(delivery.bad for delivery in taken)
-        return Round(messages, max([0.0, *(end - at for end in ended if end)]), tuple(self.waiting(ids)))
+        ended = [self._ended_at(message_id) for message_id in ids]
+        return Round(count(taken), max([0.0, *(end - at for end in ended if end)]), tuple(self.waiting(ids)))
 
     def waiting(self, message_ids: Sequence[str]) -> list[str]:
-        """Those that have not ended, but for whoever waits for something slow."""
-        open_ids = [each for each in message_ids if not self._ended_at(each)]
-        if open_ids:
-            time.sleep(LOOK_EVERY_S)
-            self._look_for_silent([*open_ids, *self._slow])
-        held = self._kept_waiting(message_ids)
-        return [each for each in open_ids if not self._ended_at(each) and each not in held]
+        """Those that have not ended."""
+        if all(self._ended_at(each) for each in message_ids):
+            return []
+        time.sleep(LOOK_EVERY_S)
+        self._look_for_silent([*message_ids, *self._slow])
+        return [each for each in message_ids if not self._ended_at(each)]
 
     def settle(self, timeout_s: float = SETTLE_TIMEOUT_S) -> bool:
         """Sends the last duplicates and waits until nothing is under way; False where that takes longer."""
@@ -116,13 +114,6 @@ class Play:
                 self._slow[delivery.message_ids[0]] = delivery.customer
         return taken
 
-    def _kept_waiting(self, message_ids: Sequence[str]) -> set[str]:
-        """Messages of customers who have sent something slow that has not ended, and what ended behind it."""
-        customers = set(self._slow.values())
-        sent = self.sender.sent.deliveries
-        ids = {each for d in sent if d.customer in customers for each in d.message_ids}
-        return ids.intersection(message_ids)
-
     def _look_for_silent(self, message_ids: Sequence[str]) -> None:
         try:
             self._silent |= records.silent(self.town.engine, message_ids)
@@ -140,6 +131,12 @@ class Play:
         except records.SQLAlchemyError:
             return False
         return rests and self.sender.is_idle and not self.town.redis.xlen(INBOUND.pattern)
+
+
+def count(deliveries: Sequence[Delivery]) -> int:
+    """How many messages, good and bad, each once."""
+    good = {message_id for delivery in deliveries for message_id in delivery.message_ids}
+    return len(good) + sum(delivery.bad for delivery in deliveries)
 
 
 @contextmanager
