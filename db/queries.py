@@ -37,6 +37,7 @@ LEASE_LEFT = text(
     "select cast(token as text), left_s from lease_left(cast(:phones as text[]), cast(:tokens as uuid[]))"
 )
 SWEEP_TURNS = text("select coalesce(jsonb_agg(t), '[]')::text from sweep_turns(cast(:value as jsonb)) t")
+SUSPEND_ATTEMPTS = text("select suspend_attempts(cast(:value as jsonb))")
 BEGIN_ATTEMPTS = text("select cast(token as text), attempts from begin_attempts(cast(:value as jsonb))")
 RELEASE_TURNS = text("select release_turns(cast(:value as jsonb))")
 UNPUBLISHED_REPLIES = text(
@@ -135,6 +136,11 @@ def sweep_turns(connection: Connection, *, lease_s: float, limit: int) -> list[J
 def begin_attempts(connection: Connection, runs: Json) -> dict[str, int]:
     """Counts an attempt of each swept turn; attempts so far by token that is still held."""
     return {row[0]: row[1] for row in connection.execute(BEGIN_ATTEMPTS, {"value": _json(runs)})}
+
+
+def suspend_attempts(connection: Connection, runs: Json) -> None:
+    """Takes back the attempt of each swept turn that goes on to wait in a queue."""
+    connection.execute(SUSPEND_ATTEMPTS, {"value": _json(runs)})
 
 
 def release_turns(connection: Connection, failures: list[Json]) -> None:

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 import redis
+from factories import product
 from sqlalchemy import Connection, Engine
 from support import EMPTY, Servers
 
-from db import migrations
+from db import migrations, queries
 from db.engine import make_engine
 from worker.local.servers import embedded_servers
 from worker.local.surroundings import environment
-from worker.services import connect_redis
+from worker.services import Services, build, connect_redis
 from worker.settings import Settings
 
 
@@ -69,3 +70,14 @@ def settings_here(servers: Servers) -> Iterator[Settings]:
         from worker.settings import settings
 
         yield settings()
+
+
+@pytest.fixture
+def shop_services(settings_here: Settings, redis_client: redis.Redis, engine: Engine) -> Iterator[Services]:
+    """Services of a shop with two products, on empty servers."""
+    with engine.begin() as connection:
+        queries.put_products(connection, [product("1", "Leche entera"), product("2", "Arroz largo")])
+    made = build(settings_here)
+    yield made
+    made.engine.dispose()
+    made.redis.close()

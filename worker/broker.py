@@ -14,7 +14,9 @@ BROKER_TIMEOUT_S = 10.0
 #: Only `worker.receive` acknowledges late, and it takes milliseconds; what a killed worker had reserved comes back
 #: after this time. Turns do not wait for it: the sweep takes them when their lease ends.
 VISIBILITY_TIMEOUT_S = 20
-#: Time limits on every socket, and a prompt return of unacknowledged messages.
+#: Time limits on every socket, and a prompt return of unacknowledged messages. Never `retry_on_timeout`: with it a
+#: reset connection is repaired inside redis-py's pub/sub reader, which then waits for a remote command without any time
+#: limit, and the worker takes no task until one comes. Without it kombu hears of the loss and connects anew.
 REDIS_OPTIONS = {
     "visibility_timeout": VISIBILITY_TIMEOUT_S,
     "unacked_restore_interval": 1,
@@ -23,7 +25,6 @@ REDIS_OPTIONS = {
     "socket_connect_timeout": BROKER_TIMEOUT_S,
     "socket_keepalive": True,
     "health_check_interval": 30,
-    "retry_on_timeout": True,
 }
 
 

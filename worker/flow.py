@@ -74,7 +74,7 @@ def fetch_session(services: Services, batch: Batch) -> list[Turn]:
     """Turns with their sessions: from the cache where it holds the very version that was claimed, else from
     PostgreSQL in one query, else new. A swept turn first counts its attempt, and never trusts the cache.
     """
-    held = begin_attempts(services, batch)
+    held = begin_attempts(services, batch, services.settings.flow_lease_s)
     cacheable = [turn.customer_phone for turn in held if turn.session_version is not None and not turn.swept]
     cached = services.cache.get_many(SESSION, cacheable)
     stale = [turn for turn in held if turn.session_version is not None and not _is_current(turn, cached)]
@@ -97,20 +97,26 @@ def _is_current(turn: Turn, cached: dict[str, Any]) -> bool:
     return entry is not None and not turn.swept and entry.get("version") == turn.session_version
 
 
-def begin_attempts(services: Services, batch: Batch) -> list[Turn]:
-    """The batch without swept turns that are no longer ours; the attempts of the others are counted and committed."""
+def begin_attempts(services: Services, batch: Batch, lease_s: float) -> list[Turn]:
+    """The batch without swept turns that are no longer ours; the attempts of the others are counted and committed, and
+    their leases last `lease_s` from now.
+    """
     swept = [turn for turn in batch if turn.swept]
     if not swept:
         return list(batch)
-    runs = {
-        "lease_s": services.settings.flow_lease_s,
+    runs = swept_runs(swept) | {"lease_s": lease_s}
+    attempts = retry.run(services.engine, lambda connection: queries.begin_attempts(connection, runs))
+    return [turn for turn in batch if not turn.swept or turn.token in attempts]
+
+
+def swept_runs(swept: Batch) -> dict[str, Any]:
+    """Swept turns as the functions that count their attempts take them."""
+    return {
         "turns": [
             {"customer_phone": turn.customer_phone, "token": turn.token, "message_id": turn.messages[0].id}
             for turn in swept
-        ],
+        ]
     }
-    attempts = retry.run(services.engine, lambda connection: queries.begin_attempts(connection, runs))
-    return [turn for turn in batch if not turn.swept or turn.token in attempts]
 
 
 def load_sessions(services: Services, phones: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -121,9 +127,10 @@ def load_sessions(services: Services, phones: Sequence[str]) -> dict[str, dict[s
     return {row["customer_phone"]: row for row in rows}
 
 
-def route_ai(services: Services, batch: Batch) -> tuple[list[Turn], list[Turn]]:
+def route_ai(services: Services, batch: Batch, has_room: Callable[[], bool]) -> tuple[list[Turn], list[Turn]]:
     """Turns that have their outcome (from the reply cache, or needing no model), and turns that must ask a provider.
-    The leases of the latter are lengthened to the deadline and a margin.
+    The leases of the latter are lengthened to the deadline and a margin. has_room: whether more turns may wait for a
+    provider; where not, those that would stay with their leases, and the sweep brings them again.
     """
     now = datetime.now(UTC)
     checked = each(services, batch, lambda turn: planning.without_model(turn, now))
@@ -131,7 +138,7 @@ def route_ai(services: Services, batch: Batch) -> tuple[list[Turn], list[Turn]]:
     planned = plan(services, [turn for turn in checked if turn.outcome is None])
     routed = planning.from_cache(planned, services.cache, services.answerer)
     answered = [turn for turn in routed if turn.outcome is not None]
-    return canned + answered, hand_over(services, [turn for turn in routed if turn.outcome is None])
+    return canned + answered, hand_over(services, [turn for turn in routed if turn.outcome is None], has_room)
 
 
 def plan(services: Services, turns: Batch) -> list[Turn]:
@@ -145,21 +152,37 @@ def plan(services: Services, turns: Batch) -> list[Turn]:
     return each(services, turns, lambda turn: planning.with_plan(turn, shop, categories, found, goods))
 
 
-def hand_over(services: Services, missed: Batch) -> list[Turn]:
-    """The turns that are still ours, with leases that last as long as a provider may take."""
+def hand_over(services: Services, missed: Batch, has_room: Callable[[], bool]) -> list[Turn]:
+    """The turns that are still ours, with leases that last as long as a provider may take. A swept one is no attempt
+    while it waits: were nobody there to call providers, it would be given up for no fault of its own.
+    """
     if not missed:
         return []
-    lease_s = services.settings.ai_deadline_s + AI_LEASE_MARGIN_S
+    swept = [turn for turn in missed if turn.swept]
+    if swept:
+        runs = swept_runs(swept)
+        retry.run(services.engine, lambda connection: queries.suspend_attempts(connection, runs))
+    if not has_room():
+        log.warning("calls_postponed", turns=len(missed))
+        return []
+    lease_s = _ai_lease_s(services)
     holders = [turn.holder for turn in missed]
     held = retry.run(services.engine, lambda connection: queries.extend_leases(connection, holders, lease_s))
     return [turn for turn in missed if turn.token in held]
 
 
+def _ai_lease_s(services: Services) -> float:
+    return services.settings.ai_deadline_s + AI_LEASE_MARGIN_S
+
+
 def call_provider(services: Services, batch: Batch) -> Iterator[list[Turn]]:
-    """Answered turns, as they become ready. A turn whose lease has passed to another is not asked for."""
-    holders = [turn.holder for turn in batch]
+    """Answered turns, as they become ready. A turn whose lease has passed to another is not asked for; of a swept one
+    the attempt is counted first.
+    """
+    begun = begin_attempts(services, batch, _ai_lease_s(services))
+    holders = [turn.holder for turn in begun]
     left_s = retry.run(services.engine, lambda connection: queries.lease_left(connection, holders))
-    held = [turn for turn in batch if turn.token in left_s]
+    held = [turn for turn in begun if turn.token in left_s]
     with tracing.asking(held):
         for landed in services.caller.call(held, left_s, AI_LEASE_MARGIN_S):
             if landed.failed:

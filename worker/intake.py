@@ -31,8 +31,8 @@ from worker.sweep import Sweep
 INTAKE_LOCK = 7_243_002
 STANDBY_S = 0.5
 BLOCK_MS = 500
-#: Batches on queue `flow` beyond which the backlog stays in the stream, where it is cheap.
-MAX_QUEUED_BATCHES = 20
+#: Batches on queue `flow` beyond which the backlog stays in the stream, where it is cheap and holds no lease.
+MAX_QUEUED_BATCHES = 4
 #: Entries read at a time, in batches of the chain: the price of one commit is shared.
 READ_BATCHES = 4
 MAX_REJECTIONS = 100

@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from db import queries, retry
 from worker import flow, tracing
-from worker.app import FLOW, app
+from worker.app import AI, FLOW, app
 from worker.broker import BROKER_TIMEOUT_S
 from worker.errors import BrokerUnavailable, StepFailed
 from worker.log import logger
@@ -32,6 +32,9 @@ from worker.session.turn import Turn, turn_from_dict, turn_to_dict
 
 Rows = list[dict[str, Any]]
 RECEIVE_PAUSE_S = 1.0
+#: Batches on queue `ai` beyond which turns stay in PostgreSQL: as many as `worker-ai` has in work (`-c 16`), so that
+#: who waits there is asked for before his lease ends, and Redis does not fill while nobody asks.
+MAX_QUEUED_CALLS = 16
 log = logger(__name__)
 
 
@@ -67,6 +70,20 @@ def hand_on(task: Any, rows: Rows) -> None:
         task.apply_async((rows,), argsrepr=summary([rows]))
 
 
+def queued(queue: str, connection: Any) -> int:
+    """Batches that wait on a queue and that nobody has taken yet."""
+    return int(app.amqp.queues[queue](connection.default_channel).queue_declare().message_count)
+
+
+def calls_have_room() -> bool:
+    """Whether queue `ai` takes another batch. Yes where the broker does not say: sending has its own attempts."""
+    with app.connection_or_acquire() as connection:
+        try:
+            return queued(AI, connection) < MAX_QUEUED_CALLS
+        except connection.recoverable_connection_errors:
+            return True
+
+
 def done(step: str, turns: Iterable[Turn]) -> Rows:
     """Turns as they travel on from a step, with how long it took them."""
     now_s = time.time()
@@ -84,7 +101,7 @@ def fetch_session(services: Services, batch: list[Turn]) -> None:
 @step("worker.route_ai")
 def route_ai(services: Services, batch: list[Turn]) -> None:
     """Answered from the cache, or on to a provider."""
-    answered, missed = flow.route_ai(services, batch)
+    answered, missed = flow.route_ai(services, batch, calls_have_room)
     hand_on(update_session, done("route_ai", answered))
     hand_on(call_provider, done("route_ai", missed))
 
@@ -195,8 +212,7 @@ class CeleryChain:
             if self._connection is None:
                 self._connection = app.connection_for_read()
             self._connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
-            queue = app.amqp.queues[FLOW](self._connection.default_channel)
-            return int(queue.queue_declare().message_count)
+            return queued(FLOW, self._connection)
         except Exception as exc:
             connection, self._connection = self._connection, None
             if connection is not None:

@@ -22,6 +22,7 @@ FUNCTIONS = (
     "lease_left_v1",
     "sweep_turns_v1",
     "begin_attempts_v1",
+    "suspend_attempts_v1",
     "release_turns_v1",
     "unpublished_replies_v1",
     "record_metrics_v1",

@@ -20,6 +20,7 @@ COMMITS: Final = (
     "accept_messages",
     "sweep_turns",
     "begin_attempts",
+    "suspend_attempts",
     "extend_leases",
     "release_turns",
     "update_session_cache",

@@ -20,6 +20,7 @@ from faults.town import Town
 #: What has to be sent so that a place that is seldom passed is passed.
 PROVOCATIONS: Final = {
     "begin_attempts": "stumble",
+    "suspend_attempts": "stumble",
     "release_turns": "stumble",
     "sweep_turns": "stumble",
     "flight.give_up": "garbage",
@@ -36,7 +37,7 @@ SHORT: Final = {
     "cache flushed": 1,
     "PostgreSQL restarted": 1,
     "PostgreSQL restarted before its answer": 1,
-    "every link reset": 1,
+    "every link reset": 4,
     "link swallowed": 1,
     "answer lost": 3,
     "clock ahead": 1,

@@ -74,11 +74,20 @@ def holders(connection: Connection, run: int) -> list[tuple[str, str]]:
 
 def begin_attempts(connection: Connection, run: int) -> object:
     """Swept turns begin."""
-    turns = [
+    return queries.begin_attempts(connection, {"lease_s": 15.0, "turns": runs(connection, run)})
+
+
+def suspend_attempts(connection: Connection, run: int) -> object:
+    """Swept turns go on to wait."""
+    return queries.suspend_attempts(connection, {"turns": runs(connection, run)})
+
+
+def runs(connection: Connection, run: int) -> list[dict[str, object]]:
+    """Accepted turns as those take them who count attempts."""
+    return [
         {"customer_phone": turn["customer_phone"], "token": turn["token"], "message_id": turn["messages"][0]["id"]}
         for turn in accept(connection, run)
     ]
-    return queries.begin_attempts(connection, {"lease_s": 15.0, "turns": turns})
 
 
 def release_turns(connection: Connection, run: int) -> object:
@@ -114,6 +123,7 @@ STATEMENTS: dict[str, Act] = {
     "record_metrics": record_metrics,
     "sweep_turns": lambda connection, run: queries.sweep_turns(connection, lease_s=15.0, limit=100),
     "begin_attempts": begin_attempts,
+    "suspend_attempts": suspend_attempts,
     "release_turns": release_turns,
     "unpublished_replies": lambda connection, run: queries.unpublished_replies(
         connection, older_than_s=15.0, recent_s=10.0, max_rows=500

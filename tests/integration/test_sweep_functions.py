@@ -24,6 +24,7 @@ from factories import (
 from sqlalchemy import Connection, Engine, text
 
 from db import queries
+from worker.sweep import MAX_ATTEMPTS
 
 Json = dict[str, Any]
 
@@ -140,6 +141,31 @@ def test_an_attempt_is_counted_and_restarts_the_lease(connection: Connection) ->
     assert queries.begin_attempts(connection, run_of(turn)) == {turn["token"]: 2}
     expire_leases(connection, ANA)
     assert [turn["messages"][0]["attempts"] for turn in swept(connection)] == [2]
+
+
+def test_what_waits_in_a_queue_is_no_attempt(connection: Connection) -> None:
+    """However often a turn is swept while nobody takes it from the queue. The lease stays as it is."""
+    accept_one(connection)
+    for _ in range(MAX_ATTEMPTS + 1):
+        expire_leases(connection, ANA)
+        (turn,) = swept(connection)
+        assert turn["messages"][0]["attempts"] == 0
+        assert queries.begin_attempts(connection, run_of(turn, lease_s=60)) == {turn["token"]: 1}
+        queries.suspend_attempts(connection, run_of(turn))
+    left_s = lease_left_s(connection, turn)
+    assert left_s is not None
+    assert left_s > 50
+
+
+def test_an_attempt_of_another_is_not_taken_back(connection: Connection) -> None:
+    """By who has lost the turn meanwhile; and never is one taken back that was not counted."""
+    turn = accept_one(connection)
+    queries.suspend_attempts(connection, run_of(turn))
+    expire_leases(connection, ANA)
+    (again,) = swept(connection)
+    assert queries.begin_attempts(connection, run_of(again)) == {again["token"]: 1}
+    queries.suspend_attempts(connection, run_of(turn))
+    assert queries.begin_attempts(connection, run_of(again)) == {again["token"]: 2}
 
 
 def test_a_lost_turn_counts_no_attempt(connection: Connection) -> None:

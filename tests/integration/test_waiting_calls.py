@@ -1,0 +1,82 @@
+"""Turns that need a model while queue `ai` is full, or while nobody takes anything from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import redis
+from factories import expire_leases
+from one_batch import TEXTS, accept
+from sqlalchemy import Connection, text
+from turns import decided
+
+from db import queries
+from worker import flow
+from worker.ai.planning import cacheable
+from worker.cache import AI_RESPONSE
+from worker.services import Services
+from worker.session.turn import Turn, turn_from_dict
+from worker.sweep import MAX_ATTEMPTS
+
+LEASE_S = 15.0
+KNOWN = TEXTS[:2]
+
+
+def route(services: Services, turns: list[Turn], *, room: bool) -> tuple[list[Turn], list[Turn]]:
+    """The first two steps of the chain."""
+    return flow.route_ai(services, flow.fetch_session(services, turns), lambda: room)
+
+
+def swept(connection: Connection, turn: Turn) -> Turn:
+    """The turn as the sweep brings it again, when its lease has ended."""
+    expire_leases(connection, turn.customer_phone)
+    (row,) = queries.sweep_turns(connection, lease_s=LEASE_S, limit=10)
+    connection.commit()
+    return turn_from_dict(row)
+
+
+def attempts(connection: Connection) -> int:
+    """Counted so far."""
+    return int(connection.execute(text("select attempts from messages")).scalar_one())
+
+
+def answer_once(services: Services, client: redis.Redis) -> None:
+    """Lets half of the texts have replies in the cache."""
+    missed = route(services, accept(services, client, len(TEXTS)), room=True)[1]
+    entry = cacheable(decided())
+    services.cache.set_many(AI_RESPONSE, {turn.planned().key: entry for turn in missed if turn.text in KNOWN})
+    flow.update_session(services, [replace(turn, outcome=decided()) for turn in missed])
+
+
+def test_without_room_what_needs_no_model_goes_on(
+    shop_services: Services, redis_client: redis.Redis, connection: Connection
+) -> None:
+    """The others stay with their leases as they are, and come by the sweep when there is room again."""
+    answer_once(shop_services, redis_client)
+    turns = accept(shop_services, redis_client, len(TEXTS))
+    answered, missed = route(shop_services, turns, room=False)
+    assert ({turn.text for turn in answered}, missed) == (set(KNOWN), [])
+    waiting = [turn for turn in turns if turn.text not in KNOWN]
+    left_s = queries.lease_left(connection, [turn.holder for turn in waiting]).values()
+    assert len(left_s) == len(TEXTS) - len(KNOWN)
+    assert max(left_s) <= LEASE_S
+    (again,) = route(shop_services, [swept(connection, waiting[0])], room=True)[1]
+    assert again.text == waiting[0].text
+    assert queries.lease_left(connection, [again.holder])[again.token] > LEASE_S
+
+
+def test_waiting_for_a_provider_is_no_attempt(
+    shop_services: Services, redis_client: redis.Redis, connection: Connection
+) -> None:
+    """However often it is swept meanwhile, with room or without. Asking is one."""
+    (turn,) = accept(shop_services, redis_client, 1)
+    for run in range(2 * MAX_ATTEMPTS):
+        again = swept(connection, turn)
+        assert again.messages[0].attempts == 0
+        missed = route(shop_services, [again], room=bool(run % 2))[1]
+    assert attempts(connection) == 0
+    shop_services.caller.call = lambda turns, *_: iter(())  # type: ignore[method-assign]  # a provider that kills
+    assert list(flow.call_provider(shop_services, missed)) == []
+    assert attempts(connection) == 1
+    closed = flow.update_session(shop_services, [replace(turn, outcome=decided()) for turn in missed])
+    assert len(closed.turns) == 1
