@@ -3,13 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test check lint types economy faults bench bench-short growth lock clean
+.PHONY: help demo test check lint types economy faults overload bench bench-short growth lock clean
 help:
 	@echo "make demo    install what is needed and play a conversation through the whole service"
 	@echo "make test    install what is needed and run the tests"
 	@echo "make check   lint + types + test"
 	@echo "make economy replay the standard workload: cache hits, cost, wrong answers (SEED=, MESSAGES=, CATALOG=)"
 	@echo "make faults  break the service in every way and check that nothing is lost (SEED=, ONLY=, SHORT=1)"
+	@echo "make overload 100,000 messages within 10 s: all are answered, memory and queues stay bounded (MESSAGES=, SEED=)"
 	@echo "make bench   throughput, latency and cost beside an empty Celery chain, 10 minutes (SEED=); bench-short: 2"
 	@echo "make growth  the same service on a growing database, over 100,000 messages, with 1 to 4 processes (SEED=)"
 	@echo "make lock    renew the lock files (needs uv)"
@@ -43,6 +44,9 @@ economy: $(READY)
 
 faults: $(READY)
 	@PYTHONPATH=tests exec $(BIN)/python -m faults --seed $(or $(SEED),1) $(if $(ONLY),--only "$(ONLY)") $(if $(SHORT),--short)
+
+overload: $(READY)
+	@PYTHONPATH=tests exec $(BIN)/python -m benchmarks.overload --seed $(or $(SEED),1) $(if $(MESSAGES),--messages $(MESSAGES))
 
 bench: $(READY)
 	@PYTHONPATH=tests exec $(BIN)/python -m benchmarks.bench --seed $(or $(SEED),1)

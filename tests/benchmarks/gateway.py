@@ -119,7 +119,7 @@ class BenchGateway:
         """Sends everything that may be sent at once, waits for all replies. look: called between looks at the stream
         with the number of replies. Raises CommandError where replies are missing and none has come for 60 s.
         """
-        played, conversations, position = Played(), Conversations(messages), self._end()
+        played, conversations, position = Played(), Conversations(messages), self.position()
         began = time.monotonic()
         self._collect(played, conversations, position, look)
         played.took_s = time.monotonic() - began
@@ -137,7 +137,7 @@ class BenchGateway:
         """Sends `rate` messages per second on average, at random times as unrelated customers do, and does not wait
         for replies meanwhile; then collects them.
         """
-        played, conversations, position = Played(), Conversations(messages), self._end()
+        played, conversations, position = Played(), Conversations(messages), self.position()
         due = time.monotonic()
         for place, message in enumerate(conversations.ready()):
             due += rng.expovariate(rate)
@@ -149,11 +149,11 @@ class BenchGateway:
 
     def _once(self, message: Written, rng: Random) -> float:
         time.sleep(rng.uniform(*PAUSE_S))
-        position, body = self._end(), message.body(int(time.time()))
+        position, body = self.position(), message.body(int(time.time()))
         began = time.perf_counter()
         self._client.xadd(INBOUND.pattern, {"payload": body})
         while time.perf_counter() - began < SILENCE_S:
-            for entry_id, reply in self._read(position, block_ms=1_000):
+            for entry_id, reply in self.read(position, block_ms=1_000):
                 position = entry_id
                 if message.id in reply["in_reply_to"]:
                     return (time.perf_counter() - began) * 1_000
@@ -164,7 +164,7 @@ class BenchGateway:
         while conversations.left:
             self._send_on(played, conversations.ready())
             time.sleep(LOOK_EVERY_S)
-            for entry_id, reply in self._read(position):
+            for entry_id, reply in self.read(position):
                 position, heard = entry_id, time.monotonic()
                 played.take(reply, _ms(entry_id))
                 conversations.take(reply)
@@ -184,11 +184,13 @@ class BenchGateway:
             pipeline.xadd(INBOUND.pattern, {"payload": message.body(now_s)})
         return [_ms(entry_id) for entry_id in pipeline.execute()]
 
-    def _end(self) -> bytes:
+    def position(self) -> bytes:
+        """The newest entry of the outbound stream, as `read` takes it."""
         last: Any = self._client.xrevrange(OUTBOUND.pattern, count=1)
         return bytes(last[0][0]) if last else b"0"
 
-    def _read(self, position: bytes, block_ms: int | None = None) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    def read(self, position: bytes, block_ms: int | None = None) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """Entry ids and replies that came after the position; waits for one up to `block_ms` where that is given."""
         found: Any = self._client.xread({OUTBOUND.pattern: position}, count=10 * CHUNK, block=block_ms)
         streams = found.values() if isinstance(found, dict) else (entries for _, entries in found or ())
         for entries in streams:
