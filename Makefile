@@ -3,11 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test check lint types economy faults overload bench bench-short growth lock clean
+.PHONY: help demo test check lint types audit economy faults overload bench bench-short growth lock clean
 help:
 	@echo "make demo    install what is needed and play a conversation through the whole service"
 	@echo "make test    install what is needed and run the tests"
-	@echo "make check   lint + types + test"
+	@echo "make check   lint + types + audit + test"
+	@echo "make audit   look for known vulnerabilities of what is locked (where they can be asked for) and for secrets"
 	@echo "make economy replay the standard workload: cache hits, cost, wrong answers (SEED=, MESSAGES=, CATALOG=)"
 	@echo "make faults  break the service in every way and check that nothing is lost (SEED=, ONLY=, SHORT=1)"
 	@echo "make overload 100,000 messages within 10 s: all are answered, memory and queues stay bounded (MESSAGES=, SEED=)"
@@ -26,8 +27,9 @@ $(READY): pyproject.toml requirements-dev.lock
 demo: $(READY)
 	@exec $(BIN)/chasqui demo
 
+# Two processes, as most tests wait more than they compute; a file stays in one of them, and the long ones come first.
 test: $(READY)
-	@exec $(BIN)/pytest
+	@exec $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -36,7 +38,10 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-check: lint types test
+audit: $(READY)
+	@PYTHONPATH=tests exec $(BIN)/python -m audit
+
+check: lint types audit test
 
 economy: $(READY)
 	@PYTHONPATH=tests exec $(BIN)/python -m benchmarks.economy --seed $(or $(SEED),1) --messages $(or $(MESSAGES),20000) \

@@ -13,25 +13,46 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_afte
 Result = TypeVar("Result")
 #: PostgreSQL's codes for "run it again": deadlock detected, serialisation failure.
 CONFLICTS = frozenset({"40P01", "40001"})
+#: A standby, or a server that was set to read-only; psycopg2 does not count it among operational errors.
+READ_ONLY = "25006"
+#: Beyond what the server can hold (class 54), among operational errors too: the same value will never fit.
+TOO_LARGE = "54"
+#: How the server was set up (a missing function or right) and damaged files: no value brings these about.
+SET_UP = ("42", "3F", "XX001", "XX002")
 #: Stays below the lease of a turn (15 s): what cannot be done by then belongs to the sweep.
 GIVE_UP_AFTER_S = 8.0
 
 
+def code_of(error: BaseException) -> str:
+    """PostgreSQL's five characters for an error; none where it did not come to that."""
+    return getattr(error.orig, "pgcode", None) or "" if isinstance(error, DBAPIError) else ""
+
+
 def is_conflict(error: BaseException) -> bool:
     """Whether two transactions only stood in each other's way."""
-    return isinstance(error, DBAPIError) and getattr(error.orig, "pgcode", None) in CONFLICTS
+    return code_of(error) in CONFLICTS
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether the server could not be reached, is restarting, is out of room, or dropped the connection."""
+    """Whether the server could not be reached, is restarting, is out of room, takes no writes, took too long, or
+    dropped the connection.
+    """
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    return isinstance(error, OperationalError | InterfaceError | PoolTimeout)
+    code = code_of(error)
+    if code.startswith(TOO_LARGE):
+        return False
+    return code == READ_ONLY or isinstance(error, OperationalError | InterfaceError | PoolTimeout)
 
 
 def may_pass(error: BaseException) -> bool:
     """Whether running the same call again may succeed."""
     return is_conflict(error) or is_away(error)
+
+
+def blames_a_value(error: BaseException) -> bool:
+    """Whether a value of the call is at fault, so that the others can do without it."""
+    return not may_pass(error) and not code_of(error).startswith(SET_UP)
 
 
 def again_on_conflict(call: Callable[[], Result]) -> Result:

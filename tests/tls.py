@@ -91,6 +91,9 @@ class _Front:
                 await self._serve(reader, writer)
         finally:
             self._connections.discard(task)
+            if self._stopping.is_set():
+                # asyncio would wait half a minute for the goodbye of a client that was killed.
+                writer.transport.abort()
             await _close(writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

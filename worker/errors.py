@@ -41,6 +41,10 @@ class BadPayload(ChasquiError):
         self.reason = reason
 
 
+class RedisNotSwept(ChasquiError):
+    """The durable Redis has restarted and what it may have forgotten is not yet put back: nothing may be published."""
+
+
 class BrokerUnavailable(ChasquiError):
     """Celery's broker does not answer. `kind`: the name of the foreign error, whose text may hold a URL."""
 

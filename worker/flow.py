@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
-from worker import tracing
 from worker.ai import planning
+from worker.attempts import begin, suspend
 from worker.cache import SESSION
 from worker.log import logger
 from worker.metrics.ended import turn_ended
@@ -74,7 +74,7 @@ def fetch_session(services: Services, batch: Batch) -> list[Turn]:
     """Turns with their sessions: from the cache where it holds the very version that was claimed, else from
     PostgreSQL in one query, else new. A swept turn first counts its attempt, and never trusts the cache.
     """
-    held = begin_attempts(services, batch, services.settings.flow_lease_s)
+    held = begin(services, batch, services.settings.flow_lease_s)
     cacheable = [turn.customer_phone for turn in held if turn.session_version is not None and not turn.swept]
     cached = services.cache.get_many(SESSION, cacheable)
     stale = [turn for turn in held if turn.session_version is not None and not _is_current(turn, cached)]
@@ -95,28 +95,6 @@ def fetch_session(services: Services, batch: Batch) -> list[Turn]:
 def _is_current(turn: Turn, cached: dict[str, Any]) -> bool:
     entry = cached.get(turn.customer_phone)
     return entry is not None and not turn.swept and entry.get("version") == turn.session_version
-
-
-def begin_attempts(services: Services, batch: Batch, lease_s: float) -> list[Turn]:
-    """The batch without swept turns that are no longer ours; the attempts of the others are counted and committed, and
-    their leases last `lease_s` from now.
-    """
-    swept = [turn for turn in batch if turn.swept]
-    if not swept:
-        return list(batch)
-    runs = swept_runs(swept) | {"lease_s": lease_s}
-    attempts = retry.run(services.engine, lambda connection: queries.begin_attempts(connection, runs))
-    return [turn for turn in batch if not turn.swept or turn.token in attempts]
-
-
-def swept_runs(swept: Batch) -> dict[str, Any]:
-    """Swept turns as the functions that count their attempts take them."""
-    return {
-        "turns": [
-            {"customer_phone": turn.customer_phone, "token": turn.token, "message_id": turn.messages[0].id}
-            for turn in swept
-        ]
-    }
 
 
 def load_sessions(services: Services, phones: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -153,15 +131,10 @@ def plan(services: Services, turns: Batch) -> list[Turn]:
 
 
 def hand_over(services: Services, missed: Batch, has_room: Callable[[], bool]) -> list[Turn]:
-    """The turns that are still ours, with leases that last as long as a provider may take. A swept one is no attempt
-    while it waits: were nobody there to call providers, it would be given up for no fault of its own.
-    """
+    """The turns that are still ours, with leases that last as long as a provider may take. Waiting is no attempt."""
     if not missed:
         return []
-    swept = [turn for turn in missed if turn.swept]
-    if swept:
-        runs = swept_runs(swept)
-        retry.run(services.engine, lambda connection: queries.suspend_attempts(connection, runs))
+    suspend(services, missed)
     if not has_room():
         log.warning("calls_postponed", turns=len(missed))
         return []
@@ -179,16 +152,15 @@ def call_provider(services: Services, batch: Batch) -> Iterator[list[Turn]]:
     """Answered turns, as they become ready. A turn whose lease has passed to another is not asked for; of a swept one
     the attempt is counted first.
     """
-    begun = begin_attempts(services, batch, _ai_lease_s(services))
+    begun = begin(services, batch, _ai_lease_s(services))
     holders = [turn.holder for turn in begun]
     left_s = retry.run(services.engine, lambda connection: queries.lease_left(connection, holders))
     held = [turn for turn in begun if turn.token in left_s]
-    with tracing.asking(held):
-        for landed in services.caller.call(held, left_s, AI_LEASE_MARGIN_S):
-            if landed.failed:
-                release(services, [failure(turn, "CallFailed") for turn in landed.failed])
-            if landed.answered:
-                yield list(landed.answered)
+    for landed in services.caller.call(held, left_s, AI_LEASE_MARGIN_S):
+        if landed.failed:
+            release(services, [failure(turn, "CallFailed") for turn in landed.failed])
+        if landed.answered:
+            yield list(landed.answered)
 
 
 def update_session(services: Services, batch: Batch) -> Closed:
@@ -215,7 +187,7 @@ def commit_turns(services: Services, rows: list[dict[str, Any]]) -> dict[str, An
     try:
         return retry.run(services.engine, lambda connection: queries.update_session_cache(connection, data))
     except SQLAlchemyError as exc:
-        if retry.may_pass(exc):
+        if not retry.blames_a_value(exc):
             raise
         if len(rows) == 1:
             log.exception("turn_refused", token=rows[0]["token"], error=type(exc).__name__)
@@ -251,7 +223,7 @@ def store_metrics(services: Services, rows: list[dict[str, Any]]) -> dict[str, i
     try:
         return retry.run(services.engine, lambda connection: queries.record_metrics(connection, rows))
     except SQLAlchemyError as exc:
-        if retry.may_pass(exc) or (len(rows) == 1 and rows[0] == without_figures(rows[0])):
+        if not retry.blames_a_value(exc) or (len(rows) == 1 and rows[0] == without_figures(rows[0])):
             raise
         if len(rows) == 1:
             log.exception("figures_refused", reply_id=rows[0]["reply_id"], error=type(exc).__name__)

@@ -136,6 +136,8 @@ class Intake:
             if self._clock() >= next_sweep:
                 self._sweep.once(connection)
                 next_sweep = self._clock() + self._services.settings.sweep_every_s
+                # A read of the intake before this one may have been answered after our first look at what is pending.
+                pending = True
             entries = self._entries(pending)
             pending = pending and bool(entries)
             if entries:
@@ -171,7 +173,7 @@ class Intake:
         try:
             return self._commit(connection, read.messages), []
         except SQLAlchemyError as exc:
-            if retry.may_pass(exc):
+            if not retry.blames_a_value(exc):
                 raise
             if len(read.entries) == 1:
                 log.exception("payload_refused_by_database", error=type(exc).__name__)

@@ -23,8 +23,9 @@ NUMBERS = re.compile(
 )
 #: user:password@ of a URL, keys of the providers, WhatsApp's message ids (they contain the phone number).
 SECRETS = re.compile(r"(?<=://)[^/\s]*@|\b(?:sk|AIza)[-\w]{8,}|\bBearer \S+|\bwamid\.\S+")
-#: What these say of every task and every migration at INFO costs more than it tells.
-CHATTY_LOGGERS = ("alembic", "celery.app.trace", "celery.worker.strategy")
+#: What these say of every task and every migration at INFO costs more than it tells; at DEBUG the pool also prints what
+#: a foreign producer shows of its arguments.
+CHATTY_LOGGERS = ("alembic", "celery.app.trace", "celery.pool", "celery.worker.strategy")
 #: How much of a traceback is worth a line.
 FRAMES = 6
 #: The logger that prints bodies, and how those records begin.

@@ -20,13 +20,17 @@ from worker.cache import (
     REJECTED,
     REJECTED_KEEP_ENTRIES,
     REJECTED_KEEP_S,
+    RUN_ID,
 )
+from worker.errors import RedisNotSwept
 
 PUBLISH = Path(__file__).with_name("publish.lua").read_text(encoding="utf-8")
 GROUP = "chasqui"
 #: One name for every intake: only the one that holds the lock reads, so what is pending is always its own to finish.
 CONSUMER = "intake"
 PAYLOAD = "payload"
+SWEEP_PATIENCE_S = 5.0
+SWEEP_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +92,25 @@ class Streams:
         """Keeps a payload that was refused before it reached the inbound stream."""
         _reject(self._client, payload, reason)
 
-    def publish(self, replies: Sequence[dict[str, Any]]) -> int:
+    def publish(self, replies: Sequence[dict[str, Any]], *, by_sweep: bool = False) -> int:
         """Puts replies (contract 3.2) into the outbound stream in their order, each reply id once; how many were new.
 
         The text of an entry depends on the reply's values alone, so a reply published again is the same to the byte.
+        A Redis that has restarted may have forgotten its last second: until the sweep has put that back, only the sweep
+        publishes, or a customer's next reply would stand before the forgotten one. Raises RedisNotSwept where that
+        takes longer than 5 s.
         """
         if not replies:
             return 0
-        keys = [OUTBOUND.pattern, *(PUBLISHED.key(reply["reply_id"]) for reply in replies)]
+        keys = [OUTBOUND.pattern, RUN_ID.pattern, *(PUBLISHED.key(reply["reply_id"]) for reply in replies)]
         payloads = [orjson.dumps(reply, option=orjson.OPT_SORT_KEYS) for reply in replies]
-        return int(self._publish(keys=keys, args=[PUBLISHED.ttl_s or 0, *payloads]))
+        args = [PUBLISHED.ttl_s or 0, "sweep" if by_sweep else "", *payloads]
+        until = time.monotonic() + SWEEP_PATIENCE_S
+        while (new := int(self._publish(keys=keys, args=args))) < 0:
+            if time.monotonic() > until:
+                raise RedisNotSwept("Redis has restarted, and no sweep has run since")
+            time.sleep(SWEEP_PAUSE_S)
+        return new
 
     def trim(self) -> int:
         """Drops replies of more than 7 days and refusals of more than 30; how many entries went."""

@@ -38,9 +38,9 @@ class Sweep:
         self._start = start
 
     def once(self, connection: Connection) -> None:
-        """Overdue turns, then unpublished replies."""
-        self._restart_turns(connection)
+        """Unpublished replies, then overdue turns, some of which end here with a reply of their own."""
         self._republish(connection)
+        self._restart_turns(connection)
 
     def _restart_turns(self, connection: Connection) -> None:
         lease_s = self._services.settings.flow_lease_s
@@ -65,7 +65,7 @@ class Sweep:
             rows.append(burial_row(decided, stored_outcome(decided), state, error, now))
         result = commit_turns(self._services, rows)
         self._start(result["next"])
-        self._services.streams.publish([entry["reply"] for entry in result["replies"]])
+        self._services.streams.publish([entry["reply"] for entry in result["replies"]], by_sweep=True)
 
     def _republish(self, connection: Connection) -> None:
         """Replies that nobody marked published, and, when Redis has restarted, those it may have forgotten."""
@@ -73,12 +73,13 @@ class Sweep:
         recent_s = restarted[1] + REDIS_LOSS_S if restarted else 0.0
         rows = queries.unpublished_replies(
             connection,
-            older_than_s=self._services.settings.flow_lease_s,
+            # A worker may just be about to note as published what the restart has undone.
+            older_than_s=0.0 if restarted else self._services.settings.flow_lease_s,
             recent_s=recent_s,
             max_rows=MAX_REPUBLISHED,
         )
         if rows:
-            new = self._services.streams.publish([row["reply"] for row in rows])
+            new = self._services.streams.publish([row["reply"] for row in rows], by_sweep=True)
             metrics = [metrics_row(r["reply_id"], r["outcome"], r["message_count"], committed=True) for r in rows]
             total_ms = store_metrics(self._services, metrics)
             for row in metrics:

@@ -17,9 +17,10 @@ from celery.exceptions import Reject
 from celery.signals import worker_process_shutdown
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
-from worker import flow, tracing
+from worker import attempts, flow, tracing
 from worker.app import AI, FLOW, app
 from worker.broker import BROKER_TIMEOUT_S
 from worker.errors import BrokerUnavailable, StepFailed
@@ -55,6 +56,8 @@ def step(name: str) -> Callable[[Callable[[Services, list[Turn]], None]], Any]:
             except Exception as exc:
                 tokens = [turn.token for turn in turns]
                 log.exception("step_failed", task=name, error=type(exc).__name__, tokens=tokens)
+                if isinstance(exc, SQLAlchemyError):
+                    attempts.forgive(services(), turns, exc)
                 tracing.steps(body.__name__, dict.fromkeys(tokens, began_at_s), type(exc).__name__)
                 raise StepFailed(name, type(exc).__name__) from None
             return summary([batch])

@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from threading import Lock
@@ -27,7 +26,6 @@ from worker.ai.providers import Provider
 from worker.ai.types import AiRequest
 from worker.ai.usage import Usage
 from worker.log import logger
-from worker.session.turn import Turn
 from worker.settings import Settings, settings
 
 if TYPE_CHECKING:
@@ -68,28 +66,11 @@ def turn(token: str, facts: Mapping[str, Value | None], began_at_s: float) -> No
         exporter.add([Span(token, TURN, None, began_at_s, time.time(), attributes)])
 
 
-@contextmanager
-def asking(turns: Iterable[Turn]) -> Iterator[None]:
-    """For the length of the block, a call for one of these turns' requests is part of that turn's trace. Of turns with
-    the same request the first is the one that asks.
-    """
-    if _exporter() is None:
-        yield
-        return
-    added = {turn.planned().user: turn.token for turn in reversed([*turns])}
-    added = {user: token for user, token in added.items() if _asking.setdefault(user, token) == token}
-    try:
-        yield
-    finally:
-        for user in added:
-            _asking.pop(user, None)
-
-
 class Call:
-    """One HTTP call to a model, from when this is made."""
+    """One HTTP call to a model, from when this is made; part of the trace of the turn that asks."""
 
     def __init__(self, provider: Provider, request: AiRequest) -> None:
-        self._token = _asking.get(request.user)
+        self._token = request.caller
         self._provider = provider
         self._max_tokens = request.max_output_tokens
         self._began_at_s = time.time()
@@ -109,9 +90,6 @@ def flush() -> None:
         exporter.flush()
 
 
-#: Whose trace a call belongs to, by the text of its request: the client knows nothing of turns, and a call may be made
-#: in any thread.
-_asking: dict[str, str] = {}
 _making = Lock()
 
 

@@ -176,7 +176,7 @@ class Visit:
 
     def wait_for_figures(self) -> None:
         """Until the figures are there."""
-        self.wait_for_text("Figures of")
+        self.wait_for_text("; all times are UTC")
 
     def drawn(self, chart: str) -> list[str]:
         """The colours (CSS variables) in which a chart draws something besides its grid."""

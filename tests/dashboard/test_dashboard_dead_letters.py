@@ -62,6 +62,7 @@ def test_who_may_look_is_offered_nothing_to_do(locked: Visit, letters: list[int]
     enter(locked, LOOK)
     table = locked.card("Dead letters")
     assert f"…{BRUNO[-4:]}" in table.text
+    assert "Given up (UTC)" in table.text
     assert table.find_elements(By.TAG_NAME, "button") == []
     assert "Replay" not in locked.source()
     assert BRUNO not in locked.source()

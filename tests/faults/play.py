@@ -29,6 +29,8 @@ ROUND_TIMEOUT_S: Final = 60.0
 #: A message that kills its worker has six runs of a lease each before it is given up.
 SETTLE_TIMEOUT_S: Final = 90.0
 LOOK_EVERY_S: Final = 0.2
+#: After so long a gateway that speaks Celery sends again what has no reply; the broker may have lost it.
+AGAIN_S: Final = 15.0
 #: What takes long by its own nature, whatever a fault does: no round waits for the customers who sent it.
 SLOW: Final = frozenset({"killer", "hang"})
 
@@ -71,7 +73,9 @@ class Play:
         self.sender.send(taken, (LEAD_S + lasts_s) / self.messages if lasts_s else self.rng.choice(PACES_S))
         time.sleep(self.rng.uniform(0, LEAD_S))
         at = inject()
-        wait_until(lambda: not self.waiting(ids), ROUND_TIMEOUT_S)
+        if not wait_until(lambda: not self.waiting(ids), AGAIN_S):
+            self._send_again(taken)
+            wait_until(lambda: not self.waiting(ids), ROUND_TIMEOUT_S - AGAIN_S)
         ended = [self._ended_at(message_id) for message_id in ids]
         return Round(count(taken), max([0.0, *(end - at for end in ended if end)]), tuple(self.waiting(ids)))
 
@@ -86,6 +90,9 @@ class Play:
     def settle(self, timeout_s: float = SETTLE_TIMEOUT_S) -> bool:
         """Sends the last duplicates and waits until nothing is under way; False where that takes longer."""
         self.sender.send(self.workload.leftovers())
+        if wait_until(self._is_at_rest, AGAIN_S):
+            return True
+        self._send_again(self.sender.sent.deliveries)
         return wait_until(self._is_at_rest, timeout_s)
 
     def check(self) -> list[Finding]:
@@ -104,6 +111,11 @@ class Play:
         new = [finding for finding in found if finding not in self._found]
         self._found.update(new)
         return new
+
+    def _send_again(self, deliveries: Sequence[Delivery]) -> None:
+        by_celery = [delivery for delivery in deliveries if delivery.door == "celery"]
+        silent = set(self.waiting([each for delivery in by_celery for each in delivery.message_ids]))
+        self.sender.send([delivery for delivery in by_celery if silent.intersection(delivery.message_ids)])
 
     def _take(self, messages: int, poison: str | None) -> list[Delivery]:
         now_s = int(time.time())

@@ -7,15 +7,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
+import redis
+from answering import answerer_on, providers_of
 from otlp import Collected, collecting
 from support import REPOSITORY
-from turns import decided, planned, turn_of
+from turns import decided, plan_of, session_of
 
 from worker import tracing
+from worker.ai.attempt import Ask
+from worker.ai.consent import rules_for
+from worker.ai.providers import load_providers
+from worker.ai.types import AiRequest
+from worker.local.simulator import Simulator
 from worker.local.surroundings import environment
+from worker.settings import settings
 from worker.spans import is_wanted
 
 ONE_TURN = """
@@ -26,8 +35,7 @@ from worker.ai.providers import load_providers
 from worker.settings import settings
 tracing.steps("fetch_session", {"3f2b": 0.0})
 tracing.turn("3f2b", {}, 0.0)
-with tracing.asking([]):
-    tracing.Call(load_providers(settings())[0], AiRequest("s", "u")).ended(None)
+tracing.Call(load_providers(settings())[0], AiRequest("s", "u", caller="3f2b")).ended(None)
 tracing.flush()
 costly = ("opentelemetry.exporter", "opentelemetry.sdk.trace", "worker.spans")
 sys.exit(any(name.startswith(costly) for name in sys.modules))
@@ -62,27 +70,37 @@ def test_a_step_that_fails_says_so(collected: Collected) -> None:
     assert all(0.5 <= (span.ended_ns - span.began_ns) / 1e9 < 2 for span in spans)
 
 
-def test_the_first_of_those_with_one_request_asks(collected: Collected) -> None:
-    """Its trace gets the call, also while another batch waits for the same answer; afterwards nobody's does."""
-    from worker.ai.providers import load_providers
-    from worker.ai.types import AiRequest
-    from worker.settings import settings
-
-    first, second, third = (planned(turn_of("hola", token=str(uuid4()))) for _ in range(3))
-    provider = load_providers(settings())[1]
-    request = AiRequest("instructions", first.planned().user)
-    with tracing.asking([first, second]):
-        with tracing.asking([third]):
-            tracing.Call(provider, request).ended(None, "timeout")
-        late = tracing.Call(provider, request)
-    late.ended(None)
-    tracing.Call(provider, request).ended(None)
+def test_a_call_is_in_the_trace_of_the_turn_that_asks(
+    collected: Collected, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where another turn asks for the very same at the same time; repeated and failed calls too."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    tokens = [str(uuid4()), str(uuid4())]
+    plan, rules = plan_of("hola"), rules_for("hola", session_of(), ())
+    with Simulator() as simulator, answerer_on(redis_client, providers_of(simulator)) as answerer:
+        simulator.set("gemini", mode="garbage", latency_ms=(100, 100))
+        asks = [Ask(plan, rules, token, "5491100000001", time.monotonic() + 20) for token in tokens]
+        with ThreadPoolExecutor(len(asks)) as pool:
+            assert [outcome.calls for outcome in pool.map(answerer.answer, asks)] == [3, 3]
     tracing.flush()
-    assert [span.name for span in collected.spans] == ["chat deepseek-chat"] * 2
-    assert {span.trace_id for span in collected.spans} == {first.token.replace("-", "")}
-    assert [span.attributes.get("error.type") for span in collected.spans] == ["timeout", None]
-    assert collected.spans[0].attributes["gen_ai.provider.name"] == "deepseek"
-    assert collected.spans[0].span_id != collected.spans[1].span_id
+    for token in tokens:
+        trace = collected.trace(token)
+        assert {name: len(calls) for name, calls in trace.items()} == {
+            "chat gemini-2.5-flash-lite": 2,
+            "chat deepseek-chat": 1,
+        }
+        assert len({call.span_id for calls in trace.values() for call in calls}) == 3
+
+
+def test_a_call_that_no_turn_makes_is_in_no_trace(collected: Collected) -> None:
+    """As the doctor's."""
+    provider = load_providers(settings())[1]
+    tracing.Call(provider, AiRequest("instructions", "{}")).ended(None)
+    tracing.Call(provider, AiRequest("instructions", "{}", caller=str(uuid4()))).ended(None, "timeout")
+    tracing.flush()
+    (span,) = collected.spans
+    assert (span.name, span.attributes["error.type"]) == ("chat deepseek-chat", "timeout")
+    assert span.attributes["gen_ai.provider.name"] == "deepseek"
 
 
 def test_a_turn_without_a_price_has_a_span(collected: Collected) -> None:

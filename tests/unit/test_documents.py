@@ -9,22 +9,30 @@ import shlex
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 import pytest
+from celery.bin.celery import celery
 from support import REPOSITORY
 
+from worker.app import app
 from worker.cli import main
 from worker.local.supervisor import service_programs
 from worker.messages.inbound import parse_payload
 from worker.messages.reply import Reply
-from worker.settings import Settings
+from worker.settings import FILE, SECRETS, Settings
 
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")])
 NAMES = [str(path.relative_to(REPOSITORY)) for path in DOCUMENTS]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"(?:ExecStart=|docker compose run .* migrate )?(?:\S*/)?chasqui ([a-z-].*)")
+OTHER_COMMAND = re.compile(r"(?:^|[ /])(?:celery -A|python -m|make) ")
+VARIABLE = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b")
+#: What looks like a setting and is psql's, or a constant of the example for gateways.
+OF_OTHERS = frozenset({"ON_ERROR_STOP", "REMEMBER_S"})
+LEVELS = frozenset({"debug", "info", "warning", "error", "exception", "critical"})
 NOW_S = 1_800_000_000
 
 
@@ -162,7 +170,7 @@ def commands_in(name: str) -> Iterator[list[str]]:
 def test_commands_are_found() -> None:
     """The test below looks at something."""
     assert ["db", "upgrade"] in list(commands_in("README.md"))
-    assert ["up", "--concurrency", "2"] in list(commands_in("docs/operations.md"))
+    assert ["up", "--concurrency", "2"] in list(commands_in("docs/deploy.md"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -176,7 +184,7 @@ def test_commands_and_their_options_exist(name: str) -> None:
 
 def test_the_processes_are_started_as_up_starts_them() -> None:
     """The command lines in the table of processes are those of the supervisor."""
-    shown = {cells[0]: shlex.split(cells[1].strip("`")) for cells in table("docs/operations.md", "process")}
+    shown = {cells[0]: shlex.split(cells[1].strip("`")) for cells in table("docs/deploy.md", "process")}
     for program in service_programs(Path("/var/lib/chasqui"), 2):
         own = list(program.argv)
         assert own.pop(0) == sys.executable
@@ -184,9 +192,68 @@ def test_the_processes_are_started_as_up_starts_them() -> None:
         assert shown[program.name] == ["chasqui" if own[0] == "worker" else own[0], *own[1:]]
 
 
-def test_log_events_exist() -> None:
-    """Every event in the table of events is one that the code logs."""
-    source = "".join(path.read_text("utf-8") for path in (REPOSITORY / "worker").rglob("*.py"))
-    events = [event for cells in table("docs/operations.md", "event") for event in re.findall(r"`(\w+)`", cells[0])]
-    assert events
-    assert [event for event in events if f'"{event}"' not in source] == []
+def other_commands_in(name: str) -> Iterator[list[str]]:
+    """The words of every `celery -A ...`, `python -m ...` and `make ...` that a document shows."""
+    for line in code_lines(name):
+        words = shlex.split(line, comments=True) if OTHER_COMMAND.search(line) else []
+        yield from (words[at:] for at, word in enumerate(words) if Path(word).name in ("celery", "python", "make"))
+
+
+def test_other_commands_are_found() -> None:
+    """The test below looks at something."""
+    assert ["celery", "-A", "worker.app", "inspect", "active"] in list(other_commands_in("docs/operations.md"))
+    assert ["python", "-m", "worker.flower", "--address=127.0.0.1"] in list(other_commands_in("docs/operations.md"))
+    assert ["make", "demo"] in list(other_commands_in("README.md"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_other_commands_exist(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Celery has the command, and the task it names; Python has the module, and make the target."""
+    monkeypatch.syspath_prepend(REPOSITORY / "tests")
+    app.loader.import_default_modules()
+    targets = re.findall(r"^([\w-]+):", read("Makefile"), re.MULTILINE)
+    for program, *words in other_commands_in(name):
+        if program == "celery":
+            assert words[:2] == ["-A", "worker.app"]
+            assert words[2] in {*celery.commands, "worker", "beat"}, words
+            assert words[2] != "call" or words[3] in app.tasks, words
+        elif program == "make":
+            assert words[0] in targets, words
+        else:
+            assert words[0] == "-m"
+            assert find_spec(words[1]), words
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_variable_named_is_a_setting(name: str) -> None:
+    """Whatever looks like a setting of ours is one, or it is told of somebody else's program."""
+    known = {field.upper() for field in Settings.model_fields} | {f"{field.upper()}{FILE}" for field in SECRETS}
+    assert set(VARIABLE.findall(read(name))) - known <= OF_OTHERS
+
+
+def logged(path: Path) -> Iterator[str]:
+    """The events that a module of ours logs, at any level; each must be given as it is, for people search for it."""
+    for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+            continue
+        by = call.func.value
+        if call.func.attr in LEVELS and ast.unparse(by) in ("log", "logger(__name__)"):
+            assert isinstance(call.args[0], ast.Constant), f"{path.name}:{call.lineno}"
+            yield str(call.args[0].value)
+
+
+def test_the_table_of_log_events_is_complete() -> None:
+    """Every event that the code logs stands in it, and nothing else does."""
+    sources = [path for package in ("worker", "db") for path in (REPOSITORY / package).rglob("*.py")]
+    events = {event for path in sources for event in logged(path)}
+    told = [event for cells in table("docs/operations.md", "event") for event in re.findall(r"`(\w+)`", cells[0])]
+    assert {"turn_ended", "calls_postponed", "uncaught"} <= events
+    assert sorted(told) == sorted(events)
+
+
+@pytest.mark.parametrize("source", ["log.warning(f'{kind}_failed')", "log.info(event)"])
+def test_an_event_must_be_a_plain_word(source: str, tmp_path: Path) -> None:
+    """One that is put together when it is logged could not be compared with the table."""
+    (tmp_path / "module.py").write_text(source)
+    with pytest.raises(AssertionError):
+        list(logged(tmp_path / "module.py"))

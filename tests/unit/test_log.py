@@ -242,3 +242,12 @@ def test_the_format_follows_the_terminal(
         configure(log_format, "INFO")
         logger("test").warning("seen")
         assert stream.getvalue().splitlines()[-1].startswith("{") == expected
+
+
+def test_the_pool_does_not_print_what_a_foreign_producer_shows(lines: Lines) -> None:
+    """Not even at DEBUG, where it prints the properties of every message; what goes wrong in it is still told."""
+    logging.getLogger().setLevel(logging.DEBUG)
+    pool = logging.getLogger("celery.pool")
+    pool.debug("TaskPool: Apply %s (args:%s)", "task", {"properties": {"argsrepr": "quiero leche"}})
+    pool.warning("the pool is broken")
+    assert [json.loads(line)["event"] for line in lines.text().splitlines()] == ["the pool is broken"]

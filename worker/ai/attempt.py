@@ -117,7 +117,7 @@ class Attempts:
         problem: InvalidDecision | None = None
         for _ in range(2):
             try:
-                completion = self._paid_call(candidate, request_of(ask.plan, problem), ask)
+                completion = self._paid_call(candidate, request_of(ask, problem), ask)
             except NotPaidFor:
                 return Made(provider, spent, out_of_money=True)
             except ProviderError as error:
@@ -166,10 +166,10 @@ def decide(text: str, ask: Ask, problem: InvalidDecision | None = None) -> Decis
     return decision
 
 
-def request_of(plan: Plan, problem: InvalidDecision | None) -> AiRequest:
+def request_of(ask: Ask, problem: InvalidDecision | None) -> AiRequest:
     """The planned request, with what was wrong with the last answer, if there was one."""
     if problem is None:
-        return AiRequest(plan.system, plan.user)
+        return AiRequest(ask.plan.system, ask.plan.user, caller=ask.caller)
     told = problem.told if isinstance(problem, RefusedChange) else None
     advice = REFUSED.format(told=told) if told else REPAIR.format(problem=problem)
-    return AiRequest(f"{plan.system}\n{advice}", plan.user)
+    return AiRequest(f"{ask.plan.system}\n{advice}", ask.plan.user, caller=ask.caller)

@@ -12,12 +12,13 @@ class AiRequest:
     """A complete rendered request. Both texts together are what a reply may depend on, and so its cache key.
 
     system: instructions and reply schema. user: one JSON text with catalogue context, session (only where the message
-    needs it) and the customer's message.
+    needs it) and the customer's message. caller: token of the turn whose trace the call belongs to, if any.
     """
 
     system: str
     user: str
     max_output_tokens: int = 700
+    caller: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

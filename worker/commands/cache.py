@@ -58,7 +58,7 @@ def show(stats: Sequence[LayerStats], *, as_json: bool) -> None:
         return print_json([layer.to_dict() for layer in stats])
     table = Table(box=box.SIMPLE)
     table.add_column("layer")
-    for name in ("hit rate today", "hits", "misses", "keys", "about"):
+    for name in ("hit rate today (UTC)", "hits", "misses", "keys", "about"):
         table.add_column(name, justify="right")
     for layer in stats:
         rate = "" if layer.hit_rate is None else f"{layer.hit_rate:.1f} %"

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import click
 import redis
-from rich import box
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
@@ -80,7 +79,7 @@ def breaker(client: redis.Redis, configured: Settings) -> Breaker:
 
 def as_table(found: Sequence[Circuit]) -> Table:
     """A row for each circuit."""
-    table = Table(box=box.SIMPLE)
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("provider", "state", "why"):
         table.add_column(name, no_wrap=True)
     for name in ("failed", "calls", "shut until", "trips"):

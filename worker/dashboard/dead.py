@@ -55,7 +55,7 @@ class DeadLetters:
             return
         may_act = self._visitor.role is Role.ADMIN
         with box("letter letter-head"):
-            for name in ("Id", "Given up", "Customer", "Type", "Attempts", "Reason", "Last error"):
+            for name in ("Id", "Given up (UTC)", "Customer", "Type", "Attempts", "Reason", "Last error"):
                 ui.label(name)
             if may_act:
                 ui.label("")

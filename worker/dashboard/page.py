@@ -152,7 +152,7 @@ class _Status:
         mood = found[0].mood if found else "good" if known else ""
         self._badge.set_text({"good": "All is well", "": "Looking …"}.get(mood, "Needs a look"))
         tone(self._badge, mood)
-        self._updated.set_text(f"Figures of {snapshot.read_at:%H:%M:%S} UTC" if snapshot.read_at else "")
+        self._updated.set_text(f"Figures of {snapshot.read_at:%H:%M:%S}; all times are UTC" if snapshot.read_at else "")
         quiet = snapshot.figures is not None and not snapshot.figures.report["messages"]
         self._hint.set_visibility(quiet)
         self._hint.set_text(

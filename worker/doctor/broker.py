@@ -45,7 +45,7 @@ def judge_workers(queues_by_worker: Mapping[str, set[str]]) -> Finding:
     found = f"{count(len(queues_by_worker), 'worker')} answer{'s' if len(queues_by_worker) == 1 else ''}"
     if not missing:
         return ok("workers", found)
-    mend = "start chasqui up, or the missing worker of docs/operations.md, 'One by one'"
+    mend = "start chasqui up, or the missing worker of docs/deploy.md, 'One by one'"
     return failed("workers", f"{found}; nobody takes from {', '.join(missing)}", mend)
 
 
