@@ -24,6 +24,8 @@ STEPS = ("accept", "fetch_session", "route_ai", "update_session")
 NEVER_MS = "600000"
 #: Two machines may not agree on the time, but these processes run on one; milliseconds of rounding remain.
 ROUNDING_NS = 5_000_000
+#: What customers write in the story; each message has its turn in the end, the one that nobody answers too.
+MESSAGES = 9
 
 
 @dataclass
@@ -102,8 +104,9 @@ def converse(conversation: Conversation, simulator: Simulator) -> None:
     conversation.gateway.send("{")
     conversation.wait_until(lambda: len(conversation.rejections) == 1)
     count = "select count(*) from ai_metrics"
-    turns = "select count(distinct reply_id) from messages"
-    conversation.wait_until(lambda: conversation.sql(count)[0][0] >= conversation.sql(turns)[0][0] >= 7)
+    ended = "select count(reply_id), count(distinct reply_id) from messages"
+    conversation.wait_until(lambda: conversation.sql(ended)[0][0] == MESSAGES)
+    conversation.wait_until(lambda: conversation.sql(count)[0][0] >= conversation.sql(ended)[0][1])
 
 
 def remember(told: Story, conversation: Conversation) -> None:

@@ -109,11 +109,11 @@ def _weaken(switches: Any) -> None:
         if not switches.is_off(SWEEP):
             sweep(self, connection)
 
-    def publish_or_repeat(self: Any, replies: Any) -> int:
+    def publish_or_repeat(self: Any, replies: Any, **given: Any) -> int:
         if switches.is_off(PUBLISH_ONCE):
             self = copy.copy(self)
             self._publish = self._client.register_script(careless)
-        return publish(self, replies)
+        return publish(self, replies, **given)
 
     Sweep.once = once_or_not  # type: ignore[method-assign]  # that is the point
     Streams.publish = publish_or_repeat  # type: ignore[method-assign]  # that is the point
