@@ -28,6 +28,7 @@ from worker.settings import settings
 
 #: Short times, so that what is lost comes back within a test.
 TIMES = {"FLOW_LEASE_S": "3", "AI_DEADLINE_S": "5", "SWEEP_EVERY_S": "0.5"}
+FLOW_PROCESSES = 2
 
 
 @contextmanager
@@ -42,7 +43,7 @@ def service_processes(
     with (
         environment(unset | urls | keys | TIMES | dict(given)),
         log.open("wb") as output,
-        running(service_programs(directory, flow_processes=2), output) as supervisor,
+        running(service_programs(directory, FLOW_PROCESSES), output) as supervisor,
     ):
         deadline = time.monotonic() + 30
         while not is_ready(settings()):

@@ -8,11 +8,11 @@ from typing import Any
 import orjson
 from celery import Celery, Task
 from celery.schedules import crontab
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_process_init, worker_ready
 from kombu.entity import Exchange, Queue
 from kombu.serialization import register
 
-from worker import log
+from worker import garbage, log
 from worker.broker import BROKER_TIMEOUT_S, broker_of
 from worker.settings import settings
 
@@ -98,6 +98,13 @@ def make_app() -> Celery:
         },
     )
     return application
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]  # celery ships no types
+@worker_ready.connect  # type: ignore[untyped-decorator]  # celery ships no types
+def settle(**_: object) -> None:
+    """Each process of a pool, and the one that takes the tasks."""
+    garbage.settle()
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]  # celery ships no types

@@ -4,14 +4,17 @@ carry kinds and counts, and whatever a library logs passes the same redaction.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
 import traceback
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import orjson
 import structlog
 from structlog.typing import EventDict, Processor
 
@@ -38,6 +41,7 @@ def logger(name: str) -> Any:
     return structlog.get_logger(name)
 
 
+@lru_cache(maxsize=1_000)
 def redacted(text: str) -> str:
     """The text with numbers that may be phones, and everything that may be a secret, masked."""
     return NUMBERS.sub(lambda found: found["kept"] or "[number]", SECRETS.sub("[secret]", text))
@@ -56,6 +60,14 @@ def _redact_value(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_redact_value(inner) for inner in value]
     return value if isinstance(value, int | float | bool | None) else redacted(str(value))
+
+
+def as_json_text(event: EventDict, **_: object) -> str:
+    """The line of an event. What orjson refuses (an integer of more than 64 bits) costs more, and is never an error."""
+    try:
+        return orjson.dumps(event).decode()
+    except orjson.JSONEncodeError:
+        return json.dumps(event, default=str)
 
 
 def traceback_without_values(_logger: object, _method: str, event: EventDict) -> EventDict:
@@ -102,7 +114,9 @@ def configure(log_format: str = "auto", level: str = "INFO") -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         traceback_without_values,
     ]
-    renderer: Processor = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    renderer: Processor = (
+        structlog.processors.JSONRenderer(as_json_text) if as_json else structlog.dev.ConsoleRenderer()
+    )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

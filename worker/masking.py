@@ -12,11 +12,15 @@ from celery.worker.request import Request
 
 
 def summary(arguments: object) -> str:
-    """`8 turns`, `1 turn`, or `masked` where the arguments are not a batch."""
-    if isinstance(arguments, list | tuple) and len(arguments) == 1 and isinstance(arguments[0], list):
-        turns = len(arguments[0])
-        return f"{turns} turn{'' if turns == 1 else 's'}"
-    return "masked" if arguments else "()"
+    """`8 turns`, `1 turn`, or `masked` where the arguments are neither a batch nor a batch as text and its size."""
+    match arguments:
+        case [list(batch)] | (list(batch),):
+            turns = len(batch)
+        case [str(), int(size)] | (str(), int(size)):
+            turns = size
+        case _:
+            return "masked" if arguments else "()"
+    return f"{turns} turn{'' if turns == 1 else 's'}"
 
 
 class MaskedRequest(Request):  # type: ignore[misc]  # celery ships no types

@@ -40,7 +40,7 @@ class Settings(BaseModel):
     flow_lease_s: float = Field(15.0, gt=0)
     ai_deadline_s: float = Field(30.0, gt=0)
     sweep_every_s: float = Field(2.0, gt=0)
-    batch_max: int = Field(32, ge=1, le=1000)
+    batch_max: int = Field(100, ge=1, le=1000)
     retention_days: int = Field(90, ge=1, le=36_500)
 
     metrics_host: str = "127.0.0.1"

@@ -22,7 +22,7 @@ import pytest
 import yaml
 from celery import Celery
 from scraped import Scraped, get, needs_prometheus
-from service import Service, begin_anew, forget, says, service_processes, webhook
+from service import FLOW_PROCESSES, Service, begin_anew, forget, says, service_processes, webhook
 from sqlalchemy import Engine, text
 from support import REPOSITORY, Servers
 
@@ -231,7 +231,8 @@ def test_figures_agree_with_the_gateway_and_with_postgresql(watched: Watched) ->
     answer_cache = {
         labels[1]: value for labels, value in seen.all("cache_requests_total").items() if "ai_response" in labels
     }
-    assert answer_cache["hit"] == replies["cache"]
+    # A process sends what it has counted with its next look at the cache; one that rests keeps its last.
+    assert replies["cache"] - FLOW_PROCESSES <= answer_cache["hit"] <= replies["cache"]
 
 
 @needs_prometheus

@@ -139,6 +139,13 @@ def test_every_value_of_an_event_is_redacted(lines: Lines) -> None:
     assert shown["by"] == {"[number]": 1}
 
 
+def test_whatever_is_logged_is_a_line(lines: Lines) -> None:
+    """An integer of more than 64 bits, keys that are no text, things without any JSON form."""
+    logger("test").info("odd", large=1 << 80, keys={1: "a"}, thing=object())
+    line = lines.last()
+    assert (line["event"], line["large"], line["keys"]) == ("odd", 1 << 80, {"1": "a"})
+
+
 def test_an_exceptions_text_is_never_printed(lines: Lines) -> None:
     """It may quote what a customer wrote; its kind and place are enough. Its cause neither."""
     try:

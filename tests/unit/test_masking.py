@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import pytest
 from celery import Celery
 from turns import turn_of
@@ -13,6 +14,7 @@ from worker.masking import MaskedRequest, summary
 from worker.session.turn import turn_to_dict
 
 TURN = turn_to_dict(turn_of("quiero leche", phone="5491122334455"))
+BATCH = orjson.dumps([TURN, TURN]).decode()
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,10 @@ TURN = turn_to_dict(turn_of("quiero leche", phone="5491122334455"))
         (([TURN],), "1 turn"),
         ([[TURN, TURN]], "2 turns"),
         (([],), "0 turns"),
+        ((BATCH, 2), "2 turns"),
+        ([BATCH, 1], "1 turn"),
+        ((BATCH, "quiero leche"), "masked"),
+        ((BATCH, 2, "quiero leche"), "masked"),
         ((), "()"),
         ([], "()"),
         (None, "()"),
@@ -60,12 +66,12 @@ def received(application: Celery, *args: Any, **sent: Any) -> MaskedRequest:
 
 def test_operators_see_a_summary_of_the_arguments(application: Celery) -> None:
     """In a repr, in `inspect`, and in the events; the task itself gets what was sent."""
-    request = received(application, [TURN, TURN])
+    request = received(application, BATCH, 2)
     shown = [repr(request), str(request.info()), str(request.info(safe=False)), str(request.humaninfo())]
     shown += [str(request.argsrepr), str(request.request_dict.get("argsrepr"))]
     assert not any(text in each for each in shown for text in ("leche", "549112"))
     assert request.info()["args"] == "2 turns"
-    assert request.args == [[TURN, TURN]]
+    assert request.args == [BATCH, 2]
 
 
 def test_a_foreign_producers_own_summary_is_replaced(application: Celery) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from turns import MILK, MILK_ITEM, RICE, decided, message, planned, session_of, turn_of
 
+from worker.metrics.record import metrics_row, stored_outcome
 from worker.session.session import session_row
 from worker.session.turn import Outcome, Turn, TurnMessage, turn_from_dict, turn_to_dict
 
@@ -103,6 +104,25 @@ def test_what_can_be_read() -> None:
     assert not turn.readable
     assert turn_of("hola").readable
     assert turn_of(None).text == ""
+
+
+def test_what_is_recorded_holds_nothing_that_was_said() -> None:
+    """And the same figures, ids and times as before."""
+    recorded = COMPLETE.recorded()
+    said = {message.text for message in COMPLETE.messages} | {COMPLETE.decided().decision["reply"]}
+    travelling = str(turn_to_dict(recorded))
+    assert [text for text in said if text and text in travelling] == []
+    for made in (recorded, travelled(recorded)):
+        rows = [metrics_row(turn.token, stored_outcome(turn), 1, committed=True) for turn in (COMPLETE, made)]
+        assert rows[0] == rows[1]
+        assert (made.fetched().id, made.steps_ms) == (COMPLETE.fetched().id, COMPLETE.steps_ms)
+        assert [message.id for message in made.messages] == [message.id for message in COMPLETE.messages]
+
+
+def test_a_step_that_has_ended_travels_with_the_others() -> None:
+    """And the next begins when it is read."""
+    read = turn_from_dict(turn_to_dict(COMPLETE, update_session=12.5), begun_at_s=77.0)
+    assert read == replace(LIGHT, steps_ms={**COMPLETE.steps_ms, "update_session": 12.5}, begun_at_s=77.0)
 
 
 def test_the_holder_is_who_proves_the_claim() -> None:

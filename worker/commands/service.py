@@ -7,6 +7,7 @@ import sys
 import click
 
 from db import migrations
+from worker import garbage
 from worker.commands.dashboard import dashboard_programs
 from worker.commands.terminal import database_errors, interrupting, out, stop_signals
 from worker.settings import settings
@@ -76,4 +77,5 @@ def intake() -> None:
         from worker.services import services
         from worker.tasks import CeleryChain
 
+        garbage.settle()
         Intake(services(), CeleryChain(settings().batch_max), stop).run()

@@ -128,18 +128,23 @@ class Turn:
         assert self.outcome is not None, "an outcome comes first"  # noqa: S101  an invariant of the chain
         return self.outcome
 
-    def begun(self, now_s: float) -> Turn:
-        """The turn at the beginning of a step."""
-        return replace(self, begun_at_s=now_s)
+    def recorded(self) -> Turn:
+        """The turn as `record_metrics` needs it: nothing of what was said, which would make most of its message."""
+        session, decision = self.fetched(), self.decided().decision
+        return replace(
+            self,
+            customer_name=None,
+            messages=tuple(replace(message, text=None) for message in self.messages),
+            session=Session(id=session.id, customer_phone=session.customer_phone),
+            plan=self.plan and replace(self.plan, terms=(), products=(), system="", user=""),
+            outcome=replace(self.decided(), decision={"intent": decision.get("intent")}),
+        )
 
-    def ended(self, step: str, now_s: float) -> Turn:
-        """The turn at the end of the step that was begun."""
-        took_ms = round(max(now_s - self.begun_at_s, 0.0) * 1000, 1)
-        return replace(self, steps_ms={**self.steps_ms, step: took_ms})
 
-
-def turn_from_dict(data: Mapping[str, Any]) -> Turn:
-    """A turn from its JSON form; names it does not know are ignored, so that a newer version may add some."""
+def turn_from_dict(data: Mapping[str, Any], begun_at_s: float | None = None) -> Turn:
+    """A turn from its JSON form; names it does not know are ignored, so that a newer version may add some. begun_at_s:
+    when the step begins for which it is read.
+    """
     plan, outcome, session = data.get("plan"), data.get("outcome"), data.get("session")
     return Turn(
         token=data["token"],
@@ -155,7 +160,7 @@ def turn_from_dict(data: Mapping[str, Any]) -> Turn:
         outcome=Outcome(**known(Outcome, outcome)) if outcome else None,
         committed=data.get("committed", False),
         accepted_at_s=data.get("accepted_at_s"),
-        begun_at_s=data.get("begun_at_s", 0.0),
+        begun_at_s=data.get("begun_at_s", 0.0) if begun_at_s is None else begun_at_s,
         steps_ms=data.get("steps_ms", {}),
     )
 
@@ -176,8 +181,10 @@ def plan_from_dict(data: Mapping[str, Any]) -> Plan:
     return Plan(**known(Plan, data) | lists)
 
 
-def turn_to_dict(turn: Turn) -> dict[str, Any]:
-    """The JSON form that travels between tasks. What is answered leaves its request behind."""
+def turn_to_dict(turn: Turn, **steps_ms: float) -> dict[str, Any]:
+    """The JSON form that travels between tasks. What is answered leaves its request behind. steps_ms: steps that have
+    ended since it was read.
+    """
     plan = turn.plan.answered() if turn.plan and turn.outcome else turn.plan
     return {
         "token": turn.token,
@@ -194,5 +201,5 @@ def turn_to_dict(turn: Turn) -> dict[str, Any]:
         "committed": turn.committed,
         "accepted_at_s": turn.accepted_at_s,
         "begun_at_s": turn.begun_at_s,
-        "steps_ms": dict(turn.steps_ms),
+        "steps_ms": {**turn.steps_ms, **steps_ms},
     }
