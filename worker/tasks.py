@@ -24,18 +24,22 @@ from worker import attempts, flow, tracing
 from worker.app import AI, FLOW, app
 from worker.broker import BROKER_TIMEOUT_S
 from worker.errors import BrokerUnavailable, StepFailed
+from worker.gathering import Gathering
 from worker.log import logger
 from worker.masking import summary
 from worker.messages.inbound import MAX_PAYLOAD_BYTES
 from worker.metrics.record import CLEANUP, note_run
 from worker.services import Services, services
 from worker.session.turn import Turn, turn_from_dict, turn_to_dict
+from worker.settings import settings
 
 Rows = list[dict[str, Any]]
 RECEIVE_PAUSE_S = 1.0
 #: Batches on queue `ai` beyond which turns stay in PostgreSQL: as many as `worker-ai` has in work (`-c 16`), so that
 #: who waits there is asked for before his lease ends, and Redis does not fill while nobody asks.
 MAX_QUEUED_CALLS = 16
+#: Answers that come within this time of each other go on as one batch. Little beside what a model takes.
+TOGETHER_S = 0.05
 log = logger(__name__)
 
 
@@ -115,9 +119,10 @@ def route_ai(services: Services, batch: list[Turn]) -> None:
 
 @step("worker.call_provider")
 def call_provider(services: Services, batch: list[Turn]) -> None:
-    """Asks the models side by side; what is ready goes on at once."""
-    for ready in flow.call_provider(services, batch):
-        hand_on(update_session, done("call_provider", ready))
+    """Asks the models side by side; what is ready goes on, with what other batches have ready at that time."""
+    with answered.working(len(batch)):
+        for ready in flow.call_provider(services, batch):
+            answered.add(done("call_provider", ready))
 
 
 @step("worker.update_session")
@@ -126,6 +131,9 @@ def update_session(services: Services, batch: list[Turn]) -> None:
     closed = flow.update_session(services, batch)
     hand_on(fetch_session, list(closed.next_turns))
     hand_on(record_metrics, done("update_session", closed.turns))
+
+
+answered = Gathering(lambda rows: hand_on(update_session, rows), TOGETHER_S, settings().batch_max)
 
 
 @step("worker.record_metrics")

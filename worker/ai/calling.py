@@ -20,8 +20,6 @@ from worker.log import logger
 from worker.session.session import CartItem
 from worker.session.turn import Outcome, Turn, turn_from_dict, turn_to_dict
 
-#: Answers that come within this time of each other go on as one batch. Little beside what a model takes.
-TOGETHER_S = 0.05
 log = logger(__name__)
 
 
@@ -117,9 +115,6 @@ def _as_ready(leads: Iterable[Future[Landed]]) -> Iterator[Landed]:
     pending: set[Future[Any]] = set(leads)
     while pending:
         done, pending = wait(pending, return_when=FIRST_COMPLETED)
-        if pending:
-            more, pending = wait(pending, timeout=TOGETHER_S)
-            done |= more
         landed = [future.result() for future in done]
         yield Landed(
             tuple(turn for one in landed for turn in one.answered), tuple(turn for one in landed for turn in one.failed)
