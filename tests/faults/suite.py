@@ -103,7 +103,7 @@ def process_faults() -> list[Fault]:
         Fault("beat killed", 10, injections.end(("beat",))),
         Fault("process told to end", 5, injections.end(PROCESSES, SIGTERM)),
         Fault("process stopped past its lease", 20, injections.stop_and_go_on, lasts_s=injections.STOP_S),
-        Fault("providers' worker away", 1, injections.stop_providers_worker),
+        Fault("providers' worker away", 1, injections.stop_providers_worker, lasts_s=ARMED_S),
         Fault("clock ahead", 6, injections.shift_clock(HOUR_S), mend=injections.right_clocks),
         Fault("clock behind", 6, injections.shift_clock(-HOUR_S), mend=injections.right_clocks),
     ]
