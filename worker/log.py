@@ -4,7 +4,6 @@ carry kinds and counts, and whatever a library logs passes the same redaction.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import sys
@@ -14,7 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import orjson
 import structlog
 from structlog.typing import EventDict, Processor
 
@@ -62,14 +60,6 @@ def _redact_value(value: object) -> object:
     return value if isinstance(value, int | float | bool | None) else redacted(str(value))
 
 
-def as_json_text(event: EventDict, **_: object) -> str:
-    """The line of an event. What orjson refuses (an integer of more than 64 bits) costs more, and is never an error."""
-    try:
-        return orjson.dumps(event).decode()
-    except orjson.JSONEncodeError:
-        return json.dumps(event, default=str)
-
-
 def traceback_without_values(_logger: object, _method: str, event: EventDict) -> EventDict:
     """structlog processor: an exception becomes its kind and where it was raised. Its text stays out, since it may
     quote what a customer wrote.
@@ -114,9 +104,7 @@ def configure(log_format: str = "auto", level: str = "INFO") -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         traceback_without_values,
     ]
-    renderer: Processor = (
-        structlog.processors.JSONRenderer(as_json_text) if as_json else structlog.dev.ConsoleRenderer()
-    )
+    renderer: Processor = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -74,7 +74,7 @@ def ask(conversation: Conversation, message_id: str, phone: str, words: str) -> 
     """Says something and waits for the reply; its text."""
     conversation.gateway.send(webhook(says(message_id, phone, words)))
     conversation.wait_until(lambda: message_id in conversation.answered())
-    return str(conversation.replies[-1]["text"])
+    return next(str(reply["text"]) for reply in conversation.replies if message_id in reply["in_reply_to"])
 
 
 def counts(database_url: str) -> dict[str, int]:

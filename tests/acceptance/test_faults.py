@@ -15,11 +15,16 @@ MESSAGES = 120
 CUSTOMERS = 12
 
 
-def children(service: Service, name: str) -> list[psutil.Process]:
-    """The process of that name under the supervisor, then what it forked."""
+def victims(service: Service, name: str, *, child: bool) -> list[int]:
+    """The process of that name under the supervisor, or what it forked; none while it is being started again."""
     pid = next(child.process.pid for child in service.supervisor.children if child.program.name == name)
-    process = psutil.Process(pid)
-    return [process, *process.children(recursive=True)]
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return []
+        return [forked.pid for forked in process.children(recursive=True)] if child else [process.pid]
+    except psutil.NoSuchProcess:
+        return []
 
 
 @pytest.mark.parametrize("victim", ["intake", "worker", "worker child"])
@@ -38,8 +43,9 @@ def test_a_killed_process_loses_nothing(service: Service, victim: str) -> None:
             service.gateway.send(webhook(says(message_id, phone, f"agregame {number % 7 + 1} leches")))
             if number % 40 == 20:
                 service.wait_until(lambda done=number: len(service.answered()) >= done // 3)
-                processes = children(service, victim.split()[0])
-                os.kill(processes[-1 if victim.endswith("child") else 0].pid, signal.SIGKILL)
+                name, child = victim.split()[0], victim.endswith("child")
+                service.wait_until(lambda name=name, child=child: bool(victims(service, name, child=child)))
+                os.kill(victims(service, name, child=child)[-1], signal.SIGKILL)
         service.wait_until(lambda: len(set(service.answered())) >= MESSAGES, timeout_s=60)
         service.collect(1.0)
     finally:
