@@ -92,6 +92,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
         import_products(servers.database_url, read_products(CATALOG), lambda _rows: None)
         with conversing(servers) as conversation:
             assert "Leche" in ask(conversation, "wamid.1", ANA, "agregame 2 leches descremadas")
+            conversation.wait_until(lambda: conversation.sql("select count(*) from ai_metrics")[0][0] == 1)
             done = run(documented("pg_dump"), directory, servers.database_url)
             assert (done.returncode, done.stderr) == (0, "")
             ask(conversation, "wamid.2", BRUNO, "hola")
