@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections import Counter
+from functools import partial
 from threading import Event, Thread
 
 import psutil
@@ -15,16 +14,20 @@ MESSAGES = 120
 CUSTOMERS = 12
 
 
-def victims(service: Service, name: str, *, child: bool) -> list[int]:
-    """The process of that name under the supervisor, or what it forked; none while it is being started again."""
+def kill(service: Service, name: str, *, child: bool) -> bool:
+    """Kills the process of that name under the supervisor, or one that it has forked. False while there is none, since
+    it is being started again.
+    """
     pid = next(child.process.pid for child in service.supervisor.children if child.program.name == name)
     try:
         process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return []
-        return [forked.pid for forked in process.children(recursive=True)] if child else [process.pid]
+        found = process.children(recursive=True) if child else [process]
+        running = [each for each in found if each.status() != psutil.STATUS_ZOMBIE]
+        if running:
+            running[-1].kill()
     except psutil.NoSuchProcess:
-        return []
+        return False
+    return bool(running)
 
 
 @pytest.mark.parametrize("victim", ["intake", "worker", "worker child"])
@@ -44,8 +47,7 @@ def test_a_killed_process_loses_nothing(service: Service, victim: str) -> None:
             if number % 40 == 20:
                 service.wait_until(lambda done=number: len(service.answered()) >= done // 3)
                 name, child = victim.split()[0], victim.endswith("child")
-                service.wait_until(lambda name=name, child=child: bool(victims(service, name, child=child)))
-                os.kill(victims(service, name, child=child)[-1], signal.SIGKILL)
+                service.wait_until(partial(kill, service, name, child=child))
         service.wait_until(lambda: len(set(service.answered())) >= MESSAGES, timeout_s=60)
         service.collect(1.0)
     finally:

@@ -18,7 +18,7 @@ from factories import ANA, BRUNO, accept, accept_one, answer, commit, commit_row
 from sqlalchemy import Connection, text
 
 from worker.cli import main
-from worker.commands.terminal import harmless, masked
+from worker.commands.terminal import harmless, masked, out
 from worker.settings import Settings
 from worker.streams import Streams
 
@@ -37,13 +37,16 @@ def _logging_as_before() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _servers_here(settings_here: Settings, connection: Connection, redis_client: redis.Redis) -> None:
-    """Empty servers, which the commands find in the environment."""
+def _servers_here(
+    settings_here: Settings, connection: Connection, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Empty servers, which the commands find in the environment, and a terminal that is wide enough."""
+    monkeypatch.setattr(out, "width", 160)
 
 
 def chasqui(*words: str, stdin: str = "") -> Result:
     """The outcome of a command."""
-    return CliRunner().invoke(main, words, input=stdin, catch_exceptions=False, env={"COLUMNS": "160"})
+    return CliRunner().invoke(main, words, input=stdin, catch_exceptions=False)
 
 
 def bury(connection: Connection, message_id: str, phone: str = ANA, body: str = "hola") -> int:

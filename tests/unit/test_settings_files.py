@@ -45,7 +45,7 @@ def test_other_settings_stand_in_no_file(tmp_path: Path) -> None:
     """PROVIDERS_FILE is a setting of its own."""
     given = {"BATCH_MAX_FILE": written(tmp_path, "7"), "PROVIDERS_FILE": "/x.toml", "DATABASE_URL_FILE": ""}
     found = read_settings(given)
-    assert (found.batch_max, found.providers_file, found.database_url) == (32, Path("/x.toml"), None)
+    assert (found.batch_max, found.providers_file, found.database_url) == (100, Path("/x.toml"), None)
 
 
 @pytest.mark.parametrize(
