@@ -120,9 +120,9 @@ def route_ai(services: Services, batch: list[Turn]) -> None:
 @step("worker.call_provider")
 def call_provider(services: Services, batch: list[Turn]) -> None:
     """Asks the models side by side; what is ready goes on, with what other batches have ready at that time."""
-    with answered.working(len(batch)):
+    with finished.working(len(batch)):
         for ready in flow.call_provider(services, batch):
-            answered.add(done("call_provider", ready))
+            finished.add(done("call_provider", ready))
 
 
 @step("worker.update_session")
@@ -133,7 +133,7 @@ def update_session(services: Services, batch: list[Turn]) -> None:
     hand_on(record_metrics, done("update_session", closed.turns))
 
 
-answered = Gathering(lambda rows: hand_on(update_session, rows), TOGETHER_S, settings().batch_max)
+finished = Gathering(lambda rows: hand_on(update_session, rows), TOGETHER_S, settings().batch_max)
 
 
 @step("worker.record_metrics")
