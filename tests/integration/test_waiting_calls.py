@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
+import pytest
 import redis
 from factories import expire_leases
 from one_batch import TEXTS, accept
 from sqlalchemy import Connection, text
+from support import Servers
 from turns import decided
 
 from db import queries
@@ -17,8 +22,10 @@ from worker.cache import AI_RESPONSE
 from worker.services import Services
 from worker.session.turn import Turn, turn_from_dict
 from worker.sweep import MAX_ATTEMPTS
+from worker.tasks import MAX_QUEUED_CALLS
 
 LEASE_S = 15.0
+LOOK = "from worker.tasks import CeleryChain, calls_have_room; print(calls_have_room(), CeleryChain(1).waiting())"
 KNOWN = TEXTS[:2]
 
 
@@ -80,3 +87,15 @@ def test_waiting_for_a_provider_is_no_attempt(
     assert attempts(connection) == 1
     closed = flow.update_session(shop_services, [replace(turn, outcome=decided()) for turn in missed])
     assert len(closed.turns) == 1
+
+
+@pytest.mark.parametrize(("calls", "room"), [(MAX_QUEUED_CALLS - 1, True), (MAX_QUEUED_CALLS, False)])
+def test_queues_are_as_long_as_the_broker_says(
+    servers: Servers, redis_client: redis.Redis, calls: int, room: bool
+) -> None:
+    """Queue `ai` has room until it holds its number of batches; `flow` is counted apart."""
+    redis_client.rpush("ai", *["{}"] * calls)
+    redis_client.rpush("flow", *["{}"] * 3)
+    given = os.environ | {"REDIS_URL": servers.redis_url, "DATABASE_URL": servers.database_url}
+    looked = subprocess.run((sys.executable, "-c", LOOK), env=given, capture_output=True, text=True, timeout=60)
+    assert looked.stdout.split() == [str(room), "3"], looked.stderr[-2000:]

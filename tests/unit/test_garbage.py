@@ -1,0 +1,21 @@
+"""The collector of a process that has started."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from worker.garbage import YOUNG
+
+LOOK = """
+import gc
+from worker.garbage import settle
+settle()
+print(gc.get_freeze_count() > 1_000, gc.get_threshold()[0])
+"""
+
+
+def test_what_was_loaded_is_left_alone_from_then_on() -> None:
+    """And the young are looked through seldom."""
+    looked = subprocess.run((sys.executable, "-c", LOOK), capture_output=True, text=True, timeout=60, check=True)
+    assert looked.stdout.split() == ["True", str(YOUNG)]
