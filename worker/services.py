@@ -43,8 +43,6 @@ FLIGHT_MARGIN_S = 60.0
 MICRO = 1_000_000
 #: How long a customer may wait for a note about a circuit to be written.
 NOTE_S = 1.0
-#: call_provider runs up to this many HTTP calls side by side in a process.
-PARALLEL_CALLS = 32
 log = logger(__name__)
 
 
@@ -120,7 +118,7 @@ def build(configuration: Settings) -> Services:
     budget = Budget(durable, budget_limits(configuration), lambda: retry.run(engine, queries.spent_microusd))
     hedge = Hedge(lambda made: record_late(engine, durable, late_outcome(made))) if configuration.ai_hedge else None
     answerer = Answerer(providers, AiClient(providers), breaker, budget, hedge=hedge)
-    pool = ThreadPoolExecutor(PARALLEL_CALLS, thread_name_prefix="provider")
+    pool = ThreadPoolExecutor(configuration.ai_parallel_calls, thread_name_prefix="provider")
     return Services(
         settings=configuration,
         engine=engine,

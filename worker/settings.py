@@ -39,6 +39,7 @@ class Settings(BaseModel):
 
     flow_lease_s: float = Field(15.0, gt=0)
     ai_deadline_s: float = Field(30.0, gt=0)
+    ai_parallel_calls: int = Field(128, ge=1, le=192)
     sweep_every_s: float = Field(2.0, gt=0)
     batch_max: int = Field(100, ge=1, le=1000)
     retention_days: int = Field(90, ge=1, le=36_500)

@@ -35,7 +35,7 @@ from worker.settings import settings
 
 Rows = list[dict[str, Any]]
 RECEIVE_PAUSE_S = 1.0
-#: Batches on queue `ai` beyond which turns stay in PostgreSQL: as many as `worker-ai` has in work (`-c 16`), so that
+#: Batches on queue `ai` beyond which turns stay in PostgreSQL: half of what `worker-ai` has in work (`-c 32`), so that
 #: who waits there is asked for before his lease ends, and Redis does not fill while nobody asks.
 MAX_QUEUED_CALLS = 16
 #: Answers that come within this time of each other go on as one batch. Little beside what a model takes.

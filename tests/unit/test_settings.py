@@ -15,6 +15,7 @@ def test_defaults_of_an_empty_environment() -> None:
     settings = read_settings({})
     assert (settings.database_url, settings.redis_url, settings.openai_api_key, settings.providers_file) == (None,) * 4
     assert (settings.flow_lease_s, settings.ai_deadline_s, settings.sweep_every_s) == (15.0, 30.0, 2.0)
+    assert settings.ai_parallel_calls == 128
     assert (settings.batch_max, settings.log_format, settings.log_level) == (100, "auto", "INFO")
 
 

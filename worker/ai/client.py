@@ -37,7 +37,7 @@ _WIRES: dict[str, ModuleType] = {"openai": wire_openai, "gemini": wire_gemini}
 
 
 class AiClient:
-    """Asks providers. Built once per process, after the fork; safe for 64 threads side by side.
+    """Asks providers. Built once per process, after the fork; safe for 256 threads side by side.
 
     providers: all that will be called. clock, sleep, random: seconds, and a number in [0, 1).
     """

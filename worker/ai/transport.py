@@ -19,7 +19,8 @@ from worker.ai.wire import Call
 from worker.errors import ProviderError, ProviderTimeout, ProviderUnavailable, UnreadableAnswer
 
 _MAX_BYTES = 1024 * 1024  # a reply is a few kilobytes
-_MAX_THREADS = 64  # side by side in one process; a connection for each of them is kept open
+#: Side by side in one process: the most that AI_PARALLEL_CALLS allows, and hedged calls. Each has a connection.
+_MAX_THREADS = 256
 
 
 @dataclass(frozen=True, slots=True)

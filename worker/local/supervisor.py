@@ -52,7 +52,7 @@ def celery_program(name: str, *arguments: str) -> Program:
     return Program(name, (sys.executable, "-m", "celery", "-A", "worker.app", *arguments))
 
 
-def service_programs(directory: Path, flow_processes: int, ai_threads: int = 16) -> list[Program]:
+def service_programs(directory: Path, flow_processes: int, ai_threads: int = 32) -> list[Program]:
     """Intake, the worker of the chain, the worker that waits for providers, and beat."""
     quiet = ("--without-gossip", "--without-mingle")
     flow = ("-Q", "flow,inbound,periodic", "-c", str(flow_processes), "-n", "flow@%h")

@@ -1,0 +1,73 @@
+"""How many providers' answers a process waits for at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import redis
+from answering import well_behaved
+from sqlalchemy import Engine
+from support import Servers
+from turns import MILK, planned, turn_of
+
+from worker.local.simulator import Simulator
+from worker.services import Services, build
+from worker.session.turn import Turn
+from worker.settings import read_settings
+
+WAIT_S = 10.0
+LEASE_S, MARGIN_S = 45.0, 15.0
+Make = Callable[..., Services]
+
+
+@pytest.fixture
+def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    """Providers that nobody has called, and that do not answer until they are told to."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    with Simulator() as simulator:
+        well_behaved(simulator).set("all", mode="hang")
+        yield simulator
+        well_behaved(simulator)
+
+
+@pytest.fixture
+def make(servers: Servers, engine: Engine, redis_client: redis.Redis, simulator: Simulator) -> Make:
+    """A maker of the services of a process on the servers of the test run."""
+
+    def made(**environ: str) -> Services:
+        urls = {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url}
+        keys = dict.fromkeys(("GEMINI_API_KEY",), "sk-test")
+        return build(read_settings(urls | keys | simulator.base_urls | environ))
+
+    return made
+
+
+def greetings(count: int) -> list[Turn]:
+    """Turns of as many customers, each with a request of its own."""
+    return [planned(turn_of(f"busco la leche {n}", f"54911{n:08d}", f"token-{n}"), MILK) for n in range(count)]
+
+
+@pytest.mark.parametrize(("environ", "at_once"), [({}, 128), ({"AI_PARALLEL_CALLS": "7"}, 7)])
+def test_so_many_are_asked_side_by_side(
+    make: Make, simulator: Simulator, environ: dict[str, str], at_once: int
+) -> None:
+    """No fewer, while as many more wait; and none of those is forgotten."""
+    services, turns = make(**environ), greetings(at_once + 5)
+    left_s = {turn.token: LEASE_S for turn in turns}
+
+    def ask() -> int:
+        return sum(len(landed.answered) for landed in services.caller.call(turns, left_s, MARGIN_S))
+
+    with ThreadPoolExecutor(1) as thread:
+        answered = thread.submit(ask)
+        deadline = time.monotonic() + WAIT_S
+        while simulator.counters("gemini").in_flight < at_once and time.monotonic() < deadline:
+            time.sleep(0.02)
+        under_way = simulator.counters("gemini").in_flight
+        simulator.set("all", mode="ok")
+        assert answered.result(WAIT_S) == len(turns)
+    assert under_way == at_once
+    assert simulator.counters("gemini").max_in_flight == at_once
