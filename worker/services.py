@@ -40,6 +40,8 @@ DURABLE_TIMEOUT_S = 5.0
 #: A cache that is slower than this is no cache.
 CACHE_TIMEOUT_S = 1.0
 FLIGHT_MARGIN_S = 60.0
+#: More than threads of one process: what AI_PARALLEL_CALLS allows, hedged calls, batches. redis-py stops at 100.
+REDIS_CONNECTIONS = 512
 MICRO = 1_000_000
 #: How long a customer may wait for a note about a circuit to be written.
 NOTE_S = 1.0
@@ -70,6 +72,7 @@ def connect_redis(url: str, timeout_s: float, *, repeats: int = 1) -> redis.Redi
             socket_connect_timeout=timeout_s,
             socket_keepalive=True,
             health_check_interval=30,
+            max_connections=REDIS_CONNECTIONS,
             retry=Retry(NoBackoff(), repeats),
         )
     except ValueError as exc:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 import redis
@@ -14,12 +15,14 @@ from support import Servers
 from turns import MILK, planned, turn_of
 
 from worker.local.simulator import Simulator
-from worker.services import Services, build
+from worker.services import Services, build, connect_redis
 from worker.session.turn import Turn
 from worker.settings import read_settings
 
 WAIT_S = 10.0
 LEASE_S, MARGIN_S = 45.0, 15.0
+#: Calls, hedged ones, batches.
+AT_MOST = 192 + 64 + 32
 Make = Callable[..., Services]
 
 
@@ -71,3 +74,15 @@ def test_so_many_are_asked_side_by_side(
         assert answered.result(WAIT_S) == len(turns)
     assert under_way == at_once
     assert simulator.counters("gemini").max_in_flight == at_once
+
+
+def test_each_of_them_has_a_connection_to_redis(servers: Servers) -> None:
+    """A thread that found none would take Redis for away: its circuit, budget and flight would count no more."""
+    together = Barrier(AT_MOST)
+    with connect_redis(servers.redis_url, WAIT_S) as client, ThreadPoolExecutor(AT_MOST) as threads:
+
+        def wait(number: int) -> object:
+            together.wait(WAIT_S)
+            return client.blpop([f"nobody:{number}"], timeout=1)
+
+        assert list(threads.map(wait, range(AT_MOST))) == [None] * AT_MOST
