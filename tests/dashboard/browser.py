@@ -25,6 +25,8 @@ from selenium.common.exceptions import (
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support import expected_conditions
+from selenium.webdriver.support.wait import WebDriverWait
 from support import REPOSITORY
 
 from worker.local.service import free_port
@@ -126,8 +128,10 @@ class Visit:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def log_in(self, password: str) -> None:
-        """Types a password into the form and sends it."""
-        self.find("#password").send_keys(password + "\n")
+        """Types a password into the form and sends it; the next page is there when it returns."""
+        form = self.find("#password")
+        form.send_keys(password + "\n")
+        WebDriverWait(self.driver, 20).until(expected_conditions.staleness_of(form))
 
     def find(self, selector: str) -> WebElement:
         """The first element, waited for."""
