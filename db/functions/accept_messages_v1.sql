@@ -3,7 +3,7 @@
 -- A message id that is already known changes nothing, even where that message has been erased since.
 -- Returns {"accepted": how many are new, "turns": [those claimed]}.
 create or replace function accept_messages(batch jsonb) returns jsonb
-language plpgsql as $$
+language plpgsql set enable_seqscan = off as $$
 declare
     incoming jsonb := (
         select coalesce(jsonb_agg(m order by place), '[]')

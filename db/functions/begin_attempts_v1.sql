@@ -2,7 +2,7 @@
 -- kill nor waiting in a queue miscounts. runs: {"lease_s", "turns": [{"customer_phone", "token", "message_id"}]}.
 -- Returns the tokens still held and how often their message has now been attempted.
 create or replace function begin_attempts(runs jsonb) returns table (token uuid, attempts integer)
-language plpgsql as $$
+language plpgsql set enable_seqscan = off as $$
 declare
     held text[];
 begin

@@ -1,7 +1,7 @@
 -- Gives turns that failed back to the sweep at once, with the kind of error. failures: [{"customer_phone", "token",
 -- "message_ids", "error"}].
 create or replace function release_turns(failures jsonb) returns void
-language plpgsql as $$
+language plpgsql set enable_seqscan = off as $$
 declare
     held text[];
 begin

@@ -2,7 +2,7 @@
 -- its fault, and `begin_attempts` counts again when somebody takes it. runs: {"turns": [{"customer_phone", "token",
 -- "message_id"}]}.
 create or replace function suspend_attempts(runs jsonb) returns void
-language plpgsql as $$
+language plpgsql set enable_seqscan = off as $$
 begin
     perform from turns t
     join jsonb_array_elements(runs -> 'turns') r

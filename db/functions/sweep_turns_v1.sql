@@ -1,7 +1,7 @@
 -- Claims again the turns whose lease has ended, one message each. options: {"lease_s", "limit"}.
 -- A turn that holds a token but has nothing to answer is set free. Returns one JSON object per turn claimed.
 create or replace function sweep_turns(options jsonb) returns setof jsonb
-language plpgsql as $$
+language plpgsql set enable_seqscan = off as $$
 declare
     overdue text[];
 begin

@@ -8,7 +8,7 @@
 --          "replies": [{"reply_id", "customer_phone", "reply"}] all not yet marked published of these customers, oldest first}.
 -- A token that committed before (the answer to the first call was lost) is reported again, with session_version null.
 create or replace function update_session_cache(session_data jsonb) returns jsonb
-language plpgsql as $$
+language plpgsql set enable_seqscan = off as $$
 declare
     batch jsonb := coalesce(session_data -> 'turns', '[]');
     phones text[] := array(select distinct t ->> 'customer_phone' from jsonb_array_elements(batch) t order by 1);

@@ -52,9 +52,14 @@ PAST = """
 
 
 def fill(connection: Connection, before: int, customers: int, look: Callable[[int], None]) -> None:
-    """Adds customers `before` + 1 to `customers`, and lets PostgreSQL gather its statistics. look: called with how many
-    there are.
-    """
+    """Adds customers as `add` does, and lets PostgreSQL gather its statistics."""
+    add(connection, before, customers, look)
+    with connection.begin():
+        connection.exec_driver_sql("analyze")
+
+
+def add(connection: Connection, before: int, customers: int, look: Callable[[int], None]) -> None:
+    """Adds customers `before` + 1 to `customers`. look: called with how many there are."""
     for first in range(before + 1, customers + 1, CHUNK):
         last = min(first + CHUNK - 1, customers)
         with connection.begin():
@@ -62,5 +67,3 @@ def fill(connection: Connection, before: int, customers: int, look: Callable[[in
             for statement in (PEOPLE, TURNS, SESSIONS, MESSAGES, METRICS, ORDERS):
                 connection.exec_driver_sql(statement.replace("%", "%%"))
         look(last)
-    with connection.begin():
-        connection.exec_driver_sql("analyze")

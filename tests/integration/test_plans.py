@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from benchmarks.filling import fill
+from benchmarks.filling import add, fill
 from factories import batch_of, commit_row, inbound, metrics_row, product
 from sqlalchemy import Connection, Engine, text
 from support import EMPTY, Servers
@@ -31,15 +31,42 @@ READ = text("""
 Act = Callable[[Connection, int], object]
 
 
+def open_shop(connection: Connection) -> None:
+    """Products, and nobody who has ever written."""
+    connection.execute(EMPTY)
+    queries.put_products(connection, [product(str(n), f"Leche {n}") for n in range(200)])
+
+
 @pytest.fixture(scope="module")
 def filled(servers: Servers, shared_engine: Engine) -> Iterator[Connection]:
     """A connection, with transactions, to a database in which many customers have written before."""
     with connect(servers.database_url) as connection:
         with connection.begin():
-            connection.execute(EMPTY)
-            queries.put_products(connection, [product(str(n), f"Leche {n}") for n in range(200)])
+            open_shop(connection)
         fill(connection, 0, CUSTOMERS, lambda _count: None)
         yield connection
+    with shared_engine.connect() as connection:
+        connection.execute(EMPTY)
+
+
+@pytest.fixture
+def grown(servers: Servers, shared_engine: Engine) -> Iterator[Callable[[Act], Connection]]:
+    """Makes a connection, with transactions, on which an act has run in an empty shop; many customers have come since,
+    and PostgreSQL has not looked at its tables again.
+    """
+    with connect(servers.database_url) as connection:
+
+        def grow(act: Act) -> Connection:
+            with connection.begin():
+                open_shop(connection)
+            for run in range(RUNS):
+                with connection.begin() as transaction:
+                    act(connection, run)
+                    transaction.rollback()
+            add(connection, 0, CUSTOMERS // 10, lambda _count: None)
+            return connection
+
+        yield grow
     with shared_engine.connect() as connection:
         connection.execute(EMPTY)
 
@@ -150,3 +177,14 @@ def test_reading_a_whole_table_is_seen(filled: Connection) -> None:
     with filled.begin():
         whole, found = rows_read(filled, lambda: filled.execute(statement, {"text": "hola"}))
     assert (whole, found) == ({"messages": CUSTOMERS}, {})
+
+
+#: load_sessions is no function that keeps plans: it is planned at every call, for the sizes of that moment.
+@pytest.mark.parametrize("name", sorted(STATEMENTS.keys() - {"load_sessions"}))
+def test_a_plan_made_for_an_empty_shop_serves_a_grown_one(grown: Callable[[Act], Connection], name: str) -> None:
+    """A process that has run since the shop was opened has plans from that time, when a whole table was a page."""
+    connection = grown(STATEMENTS[name])
+    with connection.begin() as transaction:
+        whole, _ = rows_read(connection, lambda: STATEMENTS[name](connection, RUNS))
+        transaction.rollback()
+    assert whole == {}
