@@ -210,7 +210,11 @@ class Message(Base):
             "id",
             postgresql_where=text("reply is not null and published_at is null"),
         ),
-        Index("messages_published_at_idx", "published_at", postgresql_where=text("reply is not null")),
+        Index(
+            "messages_published_at_idx",
+            "published_at",
+            postgresql_where=text("reply is not null and published_at is not null"),
+        ),
         Index("messages_accepted_at_idx", "accepted_at", postgresql_where=text("customer_phone <> 'erased'")),
         Index("messages_dead_idx", "id", postgresql_where=text("state = 'dead'")),
     )

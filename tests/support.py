@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from sqlalchemy import text
+
+from db.engine import make_engine, normalised
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
@@ -22,3 +27,17 @@ class Servers:
     database_url: str
     redis_url: str
     directory: Path
+
+
+@contextmanager
+def new_database(servers: Servers) -> Iterator[str]:
+    """The URL of a new, empty database, which is gone at the end."""
+    name = f"test_{uuid4().hex}"
+    engine = make_engine(servers.database_url)
+    try:
+        with engine.connect() as creator:
+            creator.execute(text(f"create database {name}"))
+            yield normalised(servers.database_url).set(database=name).render_as_string(hide_password=False)
+            creator.execute(text(f"drop database {name} with (force)"))
+    finally:
+        engine.dispose()

@@ -21,6 +21,7 @@ FUNCTIONS = (
     "extend_leases_v1",
     "lease_left_v1",
     "sweep_turns_v1",
+    "held_messages_v1",
     "begin_attempts_v1",
     "suspend_attempts_v1",
     "release_turns_v1",
@@ -254,7 +255,7 @@ def create_tables() -> None:
         "messages",
         ["published_at"],
         unique=False,
-        postgresql_where=sa.text("reply is not null"),
+        postgresql_where=sa.text("reply is not null and published_at is not null"),
     )
     op.create_index(
         "messages_reply_id_idx",

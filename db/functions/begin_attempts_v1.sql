@@ -2,22 +2,19 @@
 -- kill nor waiting in a queue miscounts. runs: {"lease_s", "turns": [{"customer_phone", "token", "message_id"}]}.
 -- Returns the tokens still held and how often their message has now been attempted.
 create or replace function begin_attempts(runs jsonb) returns table (token uuid, attempts integer)
-language plpgsql set enable_seqscan = off as $$
+language plpgsql set enable_seqscan = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
-    held text[];
+    waiting bigint[] := held_messages(runs);
 begin
-    held := array(
-        select t.customer_phone from turns t
-        join jsonb_array_elements(runs -> 'turns') r
-          on r ->> 'customer_phone' = t.customer_phone and (r ->> 'token')::uuid = t.token
-        order by t.customer_phone for update of t);
-    update turns t set lease_until = clock_timestamp() + make_interval(secs => (runs ->> 'lease_s')::double precision)
-    where t.customer_phone = any (held);
+    perform extend_leases(
+        array(select r ->> 'customer_phone' from jsonb_array_elements(runs -> 'turns') r),
+        array(select (r ->> 'token')::uuid from jsonb_array_elements(runs -> 'turns') r),
+        (runs ->> 'lease_s')::double precision);
     return query
         update messages m set attempts = m.attempts + 1
         from jsonb_array_elements(runs -> 'turns') r
-        join turns t on t.customer_phone = r ->> 'customer_phone' and t.token = (r ->> 'token')::uuid
-        where m.id = (r ->> 'message_id')::bigint and m.state = 'accepted' and m.customer_phone = t.customer_phone
-        returning t.token, m.attempts;
+        where m.id = any (waiting) and m.id = (r ->> 'message_id')::bigint
+          and (select t.token from turns t where t.customer_phone = r ->> 'customer_phone') = (r ->> 'token')::uuid
+        returning (r ->> 'token')::uuid, m.attempts;
 end
 $$;

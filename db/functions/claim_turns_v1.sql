@@ -4,12 +4,15 @@
 create or replace function claim_turns(
     phones text[], lease_s double precision, max_messages integer, max_chars integer, by_sweep boolean
 ) returns setof jsonb
-language sql as $$
+language plpgsql set enable_seqscan = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
+begin
+    return query
     with claimed as (
         update turns t
         set token = gen_random_uuid(), lease_until = clock_timestamp() + make_interval(secs => lease_s), swept = by_sweep
         where t.customer_phone = any (phones)
-          and exists (select from messages m where m.customer_phone = t.customer_phone and m.state = 'accepted')
+          and (select id from messages m where m.customer_phone = t.customer_phone and m.state = 'accepted' limit 1)
+              is not null
         returning t.customer_phone, t.token
     )
     select jsonb_build_object(
@@ -17,7 +20,7 @@ language sql as $$
         'customer_name', (select name from customers where customer_phone = c.customer_phone),
         'session_version', (select version from customer_sessions s
                             where s.customer_phone = c.customer_phone and s.expires_at > now()),
-        'catalog_version', (select version from catalog_version),
+        'catalog_version', (select version from catalog_version where one_row),
         'messages', w.messages)
     from claimed c
     cross join lateral (
@@ -32,5 +35,6 @@ language sql as $$
                     order by m.id limit max_messages) m
               window oldest as (order by m.id)) waiting
         where place = 1 or chars <= max_chars
-    ) w
+    ) w;
+end
 $$;

@@ -1,7 +1,7 @@
 -- Deletes up to 10,000 expired sessions, never of a customer with a turn or unanswered messages, records the end of
 -- each and how many there were. Returns that number; call again until it is 0.
 create or replace function cleanup_expired_sessions() returns integer
-language plpgsql set enable_seqscan = off as $$
+language plpgsql set enable_seqscan = off set enable_mergejoin = off as $$
 declare
     candidates text[];
     deleted integer;

@@ -1,7 +1,7 @@
 -- Locks those of the customers who have neither a turn nor unanswered messages, passing over those whom somebody is
 -- just working on, and returns them: until the transaction ends nothing of theirs can change.
 create or replace function idle_customers(candidates text[]) returns text[]
-language plpgsql set enable_seqscan = off as $$
+language plpgsql set enable_seqscan = off set enable_mergejoin = off as $$
 declare
     free text[];
 begin

@@ -4,7 +4,7 @@
 -- "cost_by_provider": null, or the micro-dollars of each provider where others than `provider` were paid too}.
 -- Returns for each row that is new its reply id and the milliseconds from acceptance of the oldest message to now.
 create or replace function record_metrics(metrics jsonb) returns table (reply_id uuid, reply_latency_ms bigint)
-language plpgsql set enable_seqscan = off as $$
+language plpgsql set enable_seqscan = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
     replied uuid[] := array(select (r ->> 'reply_id')::uuid from jsonb_array_elements(metrics) r);
     published uuid[] := array(select (r ->> 'reply_id')::uuid from jsonb_array_elements(metrics) r

@@ -2,15 +2,10 @@
 -- its fault, and `begin_attempts` counts again when somebody takes it. runs: {"turns": [{"customer_phone", "token",
 -- "message_id"}]}.
 create or replace function suspend_attempts(runs jsonb) returns void
-language plpgsql set enable_seqscan = off as $$
+language plpgsql set enable_seqscan = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
+declare
+    waiting bigint[] := held_messages(runs);
 begin
-    perform from turns t
-    join jsonb_array_elements(runs -> 'turns') r
-      on r ->> 'customer_phone' = t.customer_phone and (r ->> 'token')::uuid = t.token
-    order by t.customer_phone for update of t;
-    update messages m set attempts = greatest(m.attempts - 1, 0)
-    from jsonb_array_elements(runs -> 'turns') r
-    join turns t on t.customer_phone = r ->> 'customer_phone' and t.token = (r ->> 'token')::uuid
-    where m.id = (r ->> 'message_id')::bigint and m.state = 'accepted' and m.customer_phone = t.customer_phone;
+    update messages set attempts = greatest(attempts - 1, 0) where id = any (waiting);
 end
 $$;

@@ -8,11 +8,12 @@
 --          "replies": [{"reply_id", "customer_phone", "reply"}] all not yet marked published of these customers, oldest first}.
 -- A token that committed before (the answer to the first call was lost) is reported again, with session_version null.
 create or replace function update_session_cache(session_data jsonb) returns jsonb
-language plpgsql set enable_seqscan = off as $$
+language plpgsql set enable_seqscan = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
     batch jsonb := coalesce(session_data -> 'turns', '[]');
     phones text[] := array(select distinct t ->> 'customer_phone' from jsonb_array_elements(batch) t order by 1);
     fenced jsonb;
+    fenced_places bigint[];
     fenced_phones text[];
     fenced_tokens uuid[];
     answered bigint[];
@@ -24,20 +25,22 @@ declare
 begin
     perform from turns where customer_phone = any (phones) order by customer_phone for update;
 
+    -- One look into an index for each turn, whatever the planner believes about the number of rows.
     with input as materialized (
-        select t, t ->> 'customer_phone' as phone, (t ->> 'token')::uuid as token,
+        select place, t ->> 'customer_phone' as phone, (t ->> 'token')::uuid as token,
                array(select i::bigint from jsonb_array_elements_text(t -> 'message_ids') i) as ids
-        from jsonb_array_elements(batch) t
+        from jsonb_array_elements(batch) with ordinality as input (t, place)
     )
-    select coalesce(jsonb_agg(t), '[]'), array_agg(phone), array_agg(input.token)
-    into fenced, fenced_phones, fenced_tokens
-    from input join turns held on held.customer_phone = phone and held.token = input.token
-    where ids <> '{}'
+    select array_agg(place), array_agg(phone), array_agg(token) into fenced_places, fenced_phones, fenced_tokens
+    from input
+    where ids <> '{}' and (select held.token from turns held where held.customer_phone = phone) = token
       -- What the customer waits for up to the last of them is these and nothing else. A count, since the planner would
       -- make a join of "not exists" and read everybody's waiting messages for each turn.
       and (select count(*) = cardinality(ids) and count(*) filter (where m.id = any (ids)) = cardinality(ids)
            from messages m
            where m.customer_phone = phone and m.state = 'accepted' and m.id <= (select max(i) from unnest(ids) i));
+    fenced := case when cardinality(fenced_places) = jsonb_array_length(batch) then batch
+                   else (select coalesce(jsonb_agg(batch -> (place - 1)::integer), '[]') from unnest(fenced_places) place) end;
 
     insert into events (kind, data)
     select 'session_end', jsonb_build_object(
@@ -45,7 +48,8 @@ begin
         'duration_s', extract(epoch from s.updated_at - s.created_at)::bigint)
     from customer_sessions s
     join jsonb_array_elements(fenced) t
-      on t ->> 'customer_phone' = s.customer_phone and (t #>> '{session,id}')::uuid <> s.id;
+      on t ->> 'customer_phone' = s.customer_phone and (t #>> '{session,id}')::uuid <> s.id
+    where s.customer_phone = any (fenced_phones);
 
     with saved as (
         insert into customer_sessions as s
@@ -80,7 +84,7 @@ begin
         reply = case when is_last then nullif(fenced -> place -> 'reply', 'null') end,
         outcome = case when is_last then nullif(fenced -> place -> 'outcome', 'null') end
     from unnest(answered, places, lasts) as answer (id, place, is_last)
-    where m.id = answer.id;
+    where m.id = any (answered) and m.id = answer.id;
 
     with placed as (
         insert into orders (customer_phone, reply_id, address, total, currency)
@@ -107,13 +111,14 @@ begin
     into committed
     from jsonb_array_elements(batch) t
     where (t ->> 'token')::uuid <> all (coalesce(fenced_tokens, '{}'))
-      and exists (select from messages m where m.reply_id = (t ->> 'token')::uuid);
+      and (select id from messages where reply_id = (t ->> 'token')::uuid limit 1) is not null;
 
     select coalesce(jsonb_agg(jsonb_build_object(
                'reply_id', m.reply_id, 'customer_phone', m.customer_phone, 'reply', m.reply) order by m.id), '[]')
     into replies
-    from messages m
-    where m.customer_phone = any (phones) and m.reply is not null and m.published_at is null;
+    -- The offset keeps the planner from walking all messages in their order to find these.
+    from (select * from messages
+          where customer_phone = any (phones) and reply is not null and published_at is null offset 0) m;
 
     return jsonb_build_object('committed', committed, 'next', next_turns, 'replies', replies);
 end

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import redis
@@ -16,10 +15,10 @@ from command_line import run, urls_of
 from factories import accept_one, answer
 from http_provider import Answer, drip, say, serving
 from sqlalchemy import Connection, Engine, text
-from support import Servers
+from support import Servers, new_database
 
 from db import queries
-from db.engine import make_engine, normalised
+from db.engine import normalised
 from worker.ai.providers import load_providers
 from worker.doctor import database, providers, redis_servers
 from worker.doctor.finding import Finding, State
@@ -100,14 +99,8 @@ def test_work_that_lies_there(connection: Connection, servers: Servers) -> None:
 
 def test_a_database_without_a_schema(servers: Servers) -> None:
     """One line says so; what needs the schema does not hide it."""
-    name = f"test_{uuid4().hex}"
-    engine = make_engine(servers.database_url)
-    with engine.connect() as creator:
-        creator.execute(text(f"create database {name}"))
-        url = normalised(servers.database_url).set(database=name).render_as_string(hide_password=False)
+    with new_database(servers) as url:
         found = by_check(database.examine(settings_of(servers, DATABASE_URL=url)))
-        creator.execute(text(f"drop database {name} with (force)"))
-    engine.dispose()
     assert states(found) == {"postgresql": OK, "postgresql clock": OK, "migrations": FAILED, "messages": FAILED}
     assert found["migrations"].mend == "run chasqui db upgrade"
 

@@ -5,16 +5,16 @@ filled database, inside the functions too.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 from benchmarks.filling import add, fill
 from factories import batch_of, commit_row, inbound, metrics_row, product
 from sqlalchemy import Connection, Engine, text
-from support import EMPTY, Servers
+from support import EMPTY, Servers, new_database
 
-from db import queries
+from db import migrations, queries
 from db.engine import connect
 
 #: Enough that reading the whole of a table would be seen, and that PostgreSQL would not prefer to.
@@ -25,10 +25,13 @@ ROWS_EACH = 20
 GROWING = ("customers", "customer_sessions", "messages", "turns", "orders", "ai_metrics", "events")
 #: From the sixth run on PostgreSQL may use a plan that does not know the arguments.
 RUNS = 8
+#: While the tables of a new shop become a few pages.
+EARLY_RUNS = 60
 READ = text("""
     select relname, seq_tup_read, coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables where relname = any (:tables)
 """)
-Act = Callable[[Connection, int], object]
+#: Takes a connection and the customers of a batch.
+Act = Callable[[Connection, Sequence[str]], object]
 
 
 def open_shop(connection: Connection) -> None:
@@ -49,79 +52,72 @@ def filled(servers: Servers, shared_engine: Engine) -> Iterator[Connection]:
         connection.execute(EMPTY)
 
 
-@pytest.fixture
-def grown(servers: Servers, shared_engine: Engine) -> Iterator[Callable[[Act], Connection]]:
-    """Makes a connection, with transactions, on which an act has run in an empty shop; many customers have come since,
-    and PostgreSQL has not looked at its tables again.
-    """
-    with connect(servers.database_url) as connection:
-
-        def grow(act: Act) -> Connection:
-            with connection.begin():
-                open_shop(connection)
-            for run in range(RUNS):
-                with connection.begin() as transaction:
-                    act(connection, run)
-                    transaction.rollback()
-            add(connection, 0, CUSTOMERS // 10, lambda _count: None)
-            return connection
-
-        yield grow
-    with shared_engine.connect() as connection:
-        connection.execute(EMPTY)
+@pytest.fixture(scope="module")
+def new_shop(servers: Servers) -> Iterator[Connection]:
+    """A connection, with transactions, to a database of its own, whose tables PostgreSQL has never looked at."""
+    with new_database(servers) as url:
+        migrations.upgrade(url)
+        with connect(url) as connection:
+            yield connection
 
 
-def phones(run: int) -> list[str]:
+def tidy(connection: Connection) -> None:
+    """What PostgreSQL does by itself from time to time."""
+    with connection.engine.connect() as keeper:
+        keeper.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("vacuum analyze")
+
+
+def customers(run: int, size: int = BATCH) -> list[str]:
     """Customers of one batch who have written before; others for every run."""
-    return [f"9{run * BATCH + n + 1:013d}" for n in range(BATCH)]
+    return [f"9{run * size + n + 1:013d}" for n in range(size)]
 
 
-def accept(connection: Connection, run: int) -> list[dict[str, Any]]:
+def accept(connection: Connection, batch: Sequence[str]) -> list[dict[str, Any]]:
     """A batch of messages, accepted; their turns."""
-    messages = [inbound(f"wamid.{run}.{n}", phone) for n, phone in enumerate(phones(run))]
+    messages = [inbound(f"wamid.{phone}", phone) for phone in batch]
     return list(queries.accept_messages(connection, batch_of(*messages))["turns"])
 
 
-def update_session(connection: Connection, run: int) -> list[dict[str, Any]]:
+def update_session(connection: Connection, batch: Sequence[str]) -> list[dict[str, Any]]:
     """The same, and answered; what was committed."""
-    rows = [commit_row(turn) for turn in accept(connection, run)]
+    rows = [commit_row(turn) for turn in accept(connection, batch)]
     limits = {"lease_s": 15.0, "max_messages": 10, "max_chars": 4_096, "session_ttl_s": 7_200}
     return list(queries.update_session_cache(connection, limits | {"turns": rows})["committed"])
 
 
-def record_metrics(connection: Connection, run: int) -> object:
+def record_metrics(connection: Connection, batch: Sequence[str]) -> object:
     """The same, and recorded."""
-    return queries.record_metrics(connection, [metrics_row(row["token"]) for row in update_session(connection, run)])
+    return queries.record_metrics(connection, [metrics_row(row["token"]) for row in update_session(connection, batch)])
 
 
-def holders(connection: Connection, run: int) -> list[tuple[str, str]]:
+def holders(connection: Connection, batch: Sequence[str]) -> list[tuple[str, str]]:
     """Those who hold turns."""
-    return [(turn["customer_phone"], turn["token"]) for turn in accept(connection, run)]
+    return [(turn["customer_phone"], turn["token"]) for turn in accept(connection, batch)]
 
 
-def begin_attempts(connection: Connection, run: int) -> object:
+def begin_attempts(connection: Connection, batch: Sequence[str]) -> object:
     """Swept turns begin."""
-    return queries.begin_attempts(connection, {"lease_s": 15.0, "turns": runs(connection, run)})
+    return queries.begin_attempts(connection, {"lease_s": 15.0, "turns": runs(connection, batch)})
 
 
-def suspend_attempts(connection: Connection, run: int) -> object:
+def suspend_attempts(connection: Connection, batch: Sequence[str]) -> object:
     """Swept turns go on to wait."""
-    return queries.suspend_attempts(connection, {"turns": runs(connection, run)})
+    return queries.suspend_attempts(connection, {"turns": runs(connection, batch)})
 
 
-def runs(connection: Connection, run: int) -> list[dict[str, object]]:
+def runs(connection: Connection, batch: Sequence[str]) -> list[dict[str, object]]:
     """Accepted turns as those take them who count attempts."""
     return [
         {"customer_phone": turn["customer_phone"], "token": turn["token"], "message_id": turn["messages"][0]["id"]}
-        for turn in accept(connection, run)
+        for turn in accept(connection, batch)
     ]
 
 
-def release_turns(connection: Connection, run: int) -> object:
+def release_turns(connection: Connection, batch: Sequence[str]) -> object:
     """Turns that failed."""
     failures = [
         {"customer_phone": turn["customer_phone"], "token": turn["token"], "message_ids": [1], "error": "Error"}
-        for turn in accept(connection, run)
+        for turn in accept(connection, batch)
     ]
     return queries.release_turns(connection, failures)
 
@@ -140,23 +136,28 @@ def rows_read(connection: Connection, act: Callable[[], object]) -> tuple[Counte
     return after[0] - before[0], after[1] - before[1]
 
 
+def too_many(found: Counter[str]) -> dict[str, int]:
+    """Rows by table, where they are more than a batch may look at."""
+    return {table: rows for table, rows in found.items() if rows > ROWS_EACH * BATCH}
+
+
 #: Every statement of the road, each with what must come before it, by name.
 STATEMENTS: dict[str, Act] = {
     "accept_messages": accept,
-    "load_sessions": lambda connection, run: queries.load_sessions(connection, phones(run)),
-    "extend_leases": lambda connection, run: queries.extend_leases(connection, holders(connection, run), 45.0),
-    "lease_left": lambda connection, run: queries.lease_left(connection, holders(connection, run)),
+    "load_sessions": lambda connection, batch: queries.load_sessions(connection, batch),
+    "extend_leases": lambda connection, batch: queries.extend_leases(connection, holders(connection, batch), 45.0),
+    "lease_left": lambda connection, batch: queries.lease_left(connection, holders(connection, batch)),
     "update_session_cache": update_session,
     "record_metrics": record_metrics,
-    "sweep_turns": lambda connection, run: queries.sweep_turns(connection, lease_s=15.0, limit=100),
+    "sweep_turns": lambda connection, batch: queries.sweep_turns(connection, lease_s=15.0, limit=100),
     "begin_attempts": begin_attempts,
     "suspend_attempts": suspend_attempts,
     "release_turns": release_turns,
-    "unpublished_replies": lambda connection, run: queries.unpublished_replies(
+    "unpublished_replies": lambda connection, batch: queries.unpublished_replies(
         connection, older_than_s=15.0, recent_s=10.0, max_rows=500
     ),
-    "search_products": lambda connection, run: queries.search_products(connection, ["leche", "lehce"], 5),
-    "cleanup_expired_sessions": lambda connection, run: queries.cleanup_expired_sessions(connection),
+    "search_products": lambda connection, batch: queries.search_products(connection, ["leche", "lehce"], 5),
+    "cleanup_expired_sessions": lambda connection, batch: queries.cleanup_expired_sessions(connection),
 }
 
 
@@ -165,10 +166,10 @@ def test_no_statement_of_the_road_reads_a_whole_table(filled: Connection, name: 
     """Neither with a plan made for its arguments nor with a general one; and what an index finds is little."""
     for run in range(RUNS):
         with filled.begin() as transaction:
-            whole, found = rows_read(filled, lambda run=run: STATEMENTS[name](filled, run))
+            whole, found = rows_read(filled, lambda run=run: STATEMENTS[name](filled, customers(run)))
             transaction.rollback()
         assert whole == {}, f"run {run}"
-        assert {table: rows for table, rows in found.items() if rows > ROWS_EACH * BATCH} == {}, f"run {run}"
+        assert too_many(found) == {}, f"run {run}"
 
 
 def test_reading_a_whole_table_is_seen(filled: Connection) -> None:
@@ -180,11 +181,24 @@ def test_reading_a_whole_table_is_seen(filled: Connection) -> None:
 
 
 #: load_sessions is no function that keeps plans: it is planned at every call, for the sizes of that moment.
+@pytest.mark.parametrize("size", [1, BATCH])
 @pytest.mark.parametrize("name", sorted(STATEMENTS.keys() - {"load_sessions"}))
-def test_a_plan_made_for_an_empty_shop_serves_a_grown_one(grown: Callable[[Act], Connection], name: str) -> None:
-    """A process that has run since the shop was opened has plans from that time, when a whole table was a page."""
-    connection = grown(STATEMENTS[name])
-    with connection.begin() as transaction:
-        whole, _ = rows_read(connection, lambda: STATEMENTS[name](connection, RUNS))
-        transaction.rollback()
-    assert whole == {}
+@pytest.mark.parametrize("before", [None, 0, 300])
+def test_plans_of_a_small_shop_serve_a_grown_one(
+    new_shop: Connection, before: int | None, name: str, size: int
+) -> None:
+    """A process that has run since the shop was opened has plans from that time, when a whole table was a page; whether
+    PostgreSQL has looked at its tables by then (with so many customers `before`) or never (None).
+    """
+    with new_shop.begin():
+        open_shop(new_shop)
+    if before is not None:
+        add(new_shop, 0, before, lambda _count: None)
+        tidy(new_shop)
+    for run in range(EARLY_RUNS):
+        with new_shop.begin():
+            STATEMENTS[name](new_shop, customers(run, size))
+    add(new_shop, before or 0, CUSTOMERS // 4, lambda _count: None)
+    with new_shop.begin():
+        whole, found = rows_read(new_shop, lambda: STATEMENTS[name](new_shop, customers(EARLY_RUNS, size)))
+    assert (whole, too_many(found)) == ({}, {})

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, TextClause, text
-from support import Servers
+from support import Servers, new_database
 
 from db import migrations, report
-from db.engine import connect, make_engine, normalised
+from db.engine import connect
 from worker.session.session import SESSION_TTL_S
 
 DAY_S = 86_400.0
@@ -45,19 +44,13 @@ YEAR = (
 @pytest.fixture(scope="module")
 def year(servers: Servers) -> Iterator[Connection]:
     """A connection to a database of its own with a year of turns, ended by the one that sums up the last hour."""
-    name = f"test_{uuid4().hex}"
-    engine = make_engine(servers.database_url)
-    with engine.connect() as creator:
-        creator.execute(text(f"create database {name}"))
-        url = normalised(servers.database_url).set(database=name).render_as_string(hide_password=False)
+    with new_database(servers) as url:
         migrations.upgrade(url)
         with connect(url, statement_timeout_ms=60_000) as opened:
             connection = opened.execution_options(isolation_level="AUTOCOMMIT")
             for statement in YEAR:
                 connection.execute(text(statement), {"turns": TURNS} if ":turns" in statement else {})
             yield connection
-        creator.execute(text(f"drop database {name} with (force)"))
-    engine.dispose()
 
 
 def plan(connection: Connection, statement: TextClause, values: dict[str, object]) -> str:

@@ -7,17 +7,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from uuid import uuid4
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from factories import ANA, BRUNO, CARLA, accept_one, answer, expire_sessions, order_of, product, row, rows
 from sqlalchemy import Connection, Engine, text
-from support import REPOSITORY, Servers
+from support import REPOSITORY, Servers, new_database
 
 from db import migrations, queries
-from db.engine import connect, make_engine, normalised
+from db.engine import connect, make_engine
 from db.models import Base
 
 #: What alembic takes while it migrates (`alembic/env.py`).
@@ -51,13 +50,8 @@ SEQUENCES = "select sequencename, data_type, cycle from pg_sequences where schem
 @pytest.fixture
 def empty_url(servers: Servers) -> Iterator[str]:
     """The URL of a new, empty database, which is gone at the end."""
-    name = f"test_{uuid4().hex}"
-    engine = make_engine(servers.database_url)
-    with engine.connect() as connection:
-        connection.execute(text(f"create database {name}"))
-        yield normalised(servers.database_url).set(database=name).render_as_string(hide_password=False)
-        connection.execute(text(f"drop database {name} with (force)"))
-    engine.dispose()
+    with new_database(servers) as url:
+        yield url
 
 
 def objects(url: str) -> list[str]:
