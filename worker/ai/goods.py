@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 
 from worker.ai.groceries import GROCERIES
@@ -41,6 +42,8 @@ USUAL = frozenset(chain(GROCERIES, NAMES_ALL_THE_SAME, SECTIONS, SMALL_WORDS, AS
 SHORTEST_NAME = 3
 #: Among shorter words a slip makes another word too often; of this length only words of a question are put right.
 SHORTEST_SLIP = 4
+#: Words of which it is remembered what they mean, so that a message is not put right twice.
+REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,25 +59,28 @@ class Goods:
 
     def mended(self, plain: str) -> str:
         """A normalised text with its slips put right, where only one known word can be meant."""
-        return " ".join([self._mended(word) for word in plain.split()])
+        return " ".join([_mended(word, self) for word in plain.split()])
 
     def singular(self, what: str) -> str:
         """A name with each word in the singular, where the shop's own names have it so too."""
         return " ".join([self._singular(word) for word in what.split()])
 
-    def _mended(self, word: str) -> str:
-        if len(word) < SHORTEST_SLIP or not word.isalpha() or _is_any(word, self.words) or _is_any(word, USUAL):
-            return word
-        return meant_by(word, lambda meant: self._can_mean(word, meant))
-
-    def _can_mean(self, typed: str, meant: str) -> bool:
-        if meant in ASKING or meant in SMALL_WORDS:
-            return len(meant) > SHORTEST_SLIP or len(typed) > SHORTEST_SLIP
-        return min(len(typed), len(meant)) > SHORTEST_SLIP and meant in self.words and not sound_alike(typed, meant)
-
     def _singular(self, word: str) -> str:
         forms = (word.removesuffix(ending) for ending in ("s", "es"))
         return next((form for form in forms if len(form) >= SHORTEST_NAME and form in self.words), word)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _mended(word: str, goods: Goods) -> str:
+    if len(word) < SHORTEST_SLIP or not word.isalpha() or _is_any(word, goods.words) or _is_any(word, USUAL):
+        return word
+    return meant_by(word, (ASKING, SMALL_WORDS, goods.words), lambda meant: _can_mean(word, meant))
+
+
+def _can_mean(typed: str, meant: str) -> bool:
+    if meant in ASKING or meant in SMALL_WORDS:
+        return len(meant) > SHORTEST_SLIP or len(typed) > SHORTEST_SLIP
+    return min(len(typed), len(meant)) > SHORTEST_SLIP and not sound_alike(typed, meant)
 
 
 #: What any shop sells.
