@@ -13,7 +13,7 @@ from kombu.entity import Exchange, Queue
 from kombu.serialization import register
 
 from worker import garbage, log
-from worker.broker import BROKER_TIMEOUT_S, broker_of
+from worker.broker import BROKER_TIMEOUT_S, broker_of, keep_clients
 from worker.settings import settings
 
 FLOW, AI, INBOUND, PERIODIC = "flow", "ai", "inbound", "periodic"
@@ -61,6 +61,7 @@ def make_app() -> Celery:
     """The application. It reads the settings but connects to nothing."""
     broker = broker_of(settings())
     use_orjson()
+    keep_clients()
     application = Application("chasqui", broker=broker.url, task_cls=MaskedTask, include=["worker.tasks"])
     application.conf.update(
         accept_content=["json"],

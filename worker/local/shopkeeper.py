@@ -65,7 +65,8 @@ def _menu(ask: Ask) -> Said:
 
 
 def _category(ask: Ask) -> Said | None:
-    named = next((c for c in ask.categories if stems(term(plain(c))) == stems(term(ask.words))), None)
+    wanted = stems(term(ask.words))
+    named = next((c for c in ask.categories if stems(term(plain(c))) == wanted), None)
     if named is None:
         return None
     shown = f"En {named} tenemos:\n{listed(ask.products)}\n¿Cuál querés?"

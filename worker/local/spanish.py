@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 Item = dict[str, Any]
@@ -36,8 +37,11 @@ sale se seccion si sola solo son su tal tambien tardes te tenes tienen total tu 
 venden vendes ver vos y ya
 """
 _STOP = frozenset(_COURTESIES.split()) | COUNTS.keys()
+#: Names of categories and products come with every request.
+REMEMBERED = 4096
 
 
+@lru_cache(maxsize=REMEMBERED)
 def plain(text: str) -> str:
     """Lower case, without accents, punctuation and decimal figures ("1,5 L" is a size, not five of anything)."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
@@ -50,12 +54,14 @@ def count(words: str) -> int | None:
     return (COUNTS.get(found[0]) or int(found[0])) if found else None
 
 
+@lru_cache(maxsize=REMEMBERED)
 def term(words: str) -> str:
     """What plain words are about: without their count, verbs and courtesies; may be empty."""
     bare = re.sub(f"{ADD}|{REMOVE}|{CHANGE}", " ", re.sub(COUNT, " ", words, count=1))
     return " ".join(word for word in bare.split() if word not in _STOP)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def stems(words: str) -> frozenset[str]:
     """Plain words without their plural endings."""
     return frozenset(re.sub(r"(?<=\w\w)(es|s|e)$", "", word) for word in words.split())
