@@ -37,8 +37,11 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', reserved, '-inf', now)
 local held = tonumber(ARGV[3])
-for _, member in ipairs(redis.call('ZRANGE', reserved, 0, -1)) do
-    held = held + tonumber(string.match(member, ':(%d+)$'))
+-- Only a budget asks what all calls under way may cost.
+if tonumber(ARGV[5]) >= 0 or tonumber(ARGV[6]) >= 0 then
+    for _, member in ipairs(redis.call('ZRANGE', reserved, 0, -1)) do
+        held = held + tonumber(string.match(member, ':(%d+)$'))
+    end
 end
 local answer = 'ok'
 for i, name in ipairs({'month', 'day'}) do
