@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass, field
-from functools import wraps
 from typing import Any
 
 from worker.errors import ConfigurationError
@@ -27,27 +26,6 @@ REDIS_OPTIONS = {
     "socket_keepalive": True,
     "health_check_interval": 30,
 }
-
-
-def keep_clients() -> None:
-    """Lets kombu's Redis channels keep the client they send with. By itself kombu makes one for every message sent and
-    every acknowledgement, each with its table of some hundred answers to parse: a fifth of the time of the process
-    that takes tasks. What sockets there are is the pool's matter, before and after.
-    """
-    from kombu.transport.redis import Channel
-
-    made = Channel._create_client
-
-    @wraps(made)
-    def kept(channel: Any, asynchronous: bool = False) -> Any:
-        if asynchronous:
-            return made(channel, asynchronous=True)
-        client = vars(channel).get("kept_client")
-        if client is None or client.connection_pool is not channel.pool:
-            client = channel.kept_client = made(channel)
-        return client
-
-    Channel._create_client = kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from benchmarks.runs import Run
 from benchmarks.stage import Stage
 from benchmarks.workload import Message
 
-#: Processes of the pool, the same for everybody: one per core of the machine for which the goals are set.
+#: Processes that do the tasks, the same for everybody: one per core of the machine for which the goals are set.
 PROCESSES: Final = 2
 #: Messages per second expected before anything is known; a first round is a little longer or shorter for it.
 EXPECTED: Final[Mapping[tuple[Contender, Workload], float]] = {

@@ -32,8 +32,8 @@ Sample = tuple[str, int, int]
 
 
 def profile(catalog: Path, seed: int) -> Group:
-    """Tables of the functions that use most CPU over cached batches: of intake, and of a worker that runs its tasks in
-    the process that takes them from the queue. Time in C counts for the Python function that called it.
+    """Tables of the functions that use most CPU over cached batches: of intake, and of a worker. Time in C counts for
+    the Python function that called it.
     """
     products = read_products(catalog)
     with open_stage(products, seed) as stage:
@@ -50,12 +50,11 @@ def _looked_at(program: Program) -> bool:
 
 
 def _under_samples(program: Program, files: dict[str, Path]) -> Program:
-    """The same program under `benchmarks.sampled`; a worker without a pool."""
+    """The same program under `benchmarks.sampled`."""
     if program.name not in files:
         return program
     python, _, *arguments = program.argv
-    alone = () if program.name == INTAKE else ("-P", "solo")
-    return replace(program, argv=(python, "-m", "benchmarks.sampled", str(files[program.name]), *arguments, *alone))
+    return replace(program, argv=(python, "-m", "benchmarks.sampled", str(files[program.name]), *arguments))
 
 
 def _play(stage: Stage, crowd: Crowd, programs: Sequence[Program], files: dict[str, Path]) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from worker.local.supervisor import Supervisor
 
 DRIVER: Final = "driver"
 MIB: Final = 2**20
+#: Of a further worker of the same kind.
+NUMBER: Final = re.compile(r"-\d+$")
 #: One statement is one commit for all who are measured. Transactions that wrote something are counted apart, exactly.
 LOAD = text("""
     select xact_commit, pg_snapshot_xmax(pg_current_snapshot())::text::bigint, pg_current_wal_insert_lsn() - '0/0'
@@ -57,14 +60,15 @@ class Cast:
         self._servers = {name: psutil.Process(server.pid) for name, server in servers.items() if server}
 
     def parts(self, *supervisors: Supervisor) -> dict[str, list[psutil.Process]]:
-        """Processes by part. A program that forks a pool is two parts: itself, and its pool."""
+        """Processes by part. A program that forks a pool is two parts: itself, and its pool; several workers one."""
         parts: dict[str, list[psutil.Process]] = {}
         for child in (child for supervisor in supervisors for child in supervisor.children):
             with suppress(psutil.NoSuchProcess):
                 process = psutil.Process(child.process.pid)
-                parts.setdefault(child.program.name, []).append(process)
+                name = NUMBER.sub("", child.program.name)
+                parts.setdefault(name, []).append(process)
                 if pool := process.children(recursive=True):
-                    parts.setdefault(f"{child.program.name} pool", []).extend(pool)
+                    parts.setdefault(f"{name} pool", []).extend(pool)
         return parts | {name: [process, *process.children(recursive=True)] for name, process in self._servers.items()}
 
     def cpu_s(self, *supervisors: Supervisor) -> dict[str, float]:

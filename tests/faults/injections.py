@@ -14,7 +14,7 @@ import psutil
 
 from faults.play import Play
 from faults.points import Crash
-from faults.programs import AI_LEASE_MARGIN_S, INTAKES, PROCESSES, TIMES, WORKERS
+from faults.programs import AI_LEASE_MARGIN_S, INTAKES, PROCESSES, TIMES, WITH_POOL, WORKERS
 from faults.town import Town
 from worker.cache import RUN_ID
 from worker.local.processes import wait_until
@@ -53,10 +53,9 @@ def end(names: Sequence[str], number: signal.Signals = signal.SIGKILL) -> Inject
 
 def kill_child(play: Play) -> float:
     """SIGKILL of one process of a worker's pool."""
-    name = play.rng.choice(WORKERS[:2])
-    wait(lambda: bool(play.town.forked(name)), f"{name} has no children")
+    wait(lambda: bool(play.town.forked(WITH_POOL)), f"{WITH_POOL} has no children")
     at = time.time()
-    play.rng.choice(play.town.forked(name)).kill()
+    play.rng.choice(play.town.forked(WITH_POOL)).kill()
     return at
 
 

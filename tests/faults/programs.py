@@ -13,7 +13,7 @@ from typing import Final
 from worker.local.demo import KEYS
 from worker.local.endpoint import BASE_PATHS
 from worker.local.service import HOST
-from worker.local.supervisor import Program, service_programs
+from worker.local.supervisor import Program, celery_program, service_programs
 from worker.settings import Settings
 
 HERE: Final = Path(__file__).parent
@@ -22,10 +22,11 @@ TIMES: Final = {"FLOW_LEASE_S": "3", "AI_DEADLINE_S": "4", "SWEEP_EVERY_S": "0.5
 AI_LEASE_MARGIN_S: Final = 3.0
 #: Nobody in the suite writes so much that his calls of an hour are used up.
 LIMITS: Final = {"AI_CALLS_PER_CUSTOMER_HOUR": "1000000", "LOG_FORMAT": "json"}
-FLOW_PROCESSES: Final = 2
+POOL_PROCESSES: Final = 2
 SERVERS: Final = ("postgres", "redis", "cache")
 INTAKES: Final = ("intake", "intake-2")
-WORKERS: Final = ("worker", "worker-2", "worker-ai")
+WITH_POOL: Final = "worker-2"
+WORKERS: Final = ("worker", WITH_POOL, "worker-ai")
 PROCESSES: Final = (*INTAKES, *WORKERS, "beat")
 #: Who talks to whom.
 PAIRS: Final = (
@@ -36,12 +37,12 @@ PAIRS: Final = (
 
 
 def town_programs(directory: Path) -> list[Program]:
-    """What production runs, with a second intake that stands by and a second worker."""
-    programs = {program.name: program for program in service_programs(directory, FLOW_PROCESSES)}
-    intake, worker = programs["intake"], programs["worker"]
-    second = tuple("flow-2@%h" if argument == "flow@%h" else argument for argument in worker.argv)
-    all_programs = [*programs.values(), replace(intake, name="intake-2"), Program("worker-2", second)]
-    return [_breakable(directory, program) for program in all_programs if program.name in PROCESSES]
+    """What production runs, with a second intake that stands by and a second worker, which has a pool."""
+    programs = service_programs(directory, 1)
+    intake = next(program for program in programs if program.name == "intake")
+    pool = ("-Q", "flow,inbound", "-c", str(POOL_PROCESSES), "-n", "flow-2@%h", "--without-gossip", "--without-mingle")
+    programs += [replace(intake, name="intake-2"), celery_program(WITH_POOL, "worker", *pool)]
+    return [_breakable(directory, program) for program in programs if program.name in PROCESSES]
 
 
 def _breakable(directory: Path, program: Program) -> Program:

@@ -52,14 +52,19 @@ def celery_program(name: str, *arguments: str) -> Program:
     return Program(name, (sys.executable, "-m", "celery", "-A", "worker.app", *arguments))
 
 
-def service_programs(directory: Path, flow_processes: int, ai_threads: int = 32) -> list[Program]:
-    """Intake, the worker of the chain, the worker that waits for providers, and beat."""
+def service_programs(directory: Path, flow_workers: int, ai_threads: int = 32) -> list[Program]:
+    """Intake, the workers of the chain, the worker that waits for providers, and beat.
+
+    A worker of the chain is one process that does its tasks itself: to hand each to a process of a pool and to take its
+    result back would cost as much as a step. What takes long, periodic tasks too, is for the threads of worker-ai.
+    """
     quiet = ("--without-gossip", "--without-mingle")
-    flow = ("-Q", "flow,inbound,periodic", "-c", str(flow_processes), "-n", "flow@%h")
-    ai = ("-Q", "ai", "-P", "threads", "-c", str(ai_threads), "-n", "ai@%h")
+    ai = ("-Q", "ai,periodic", "-P", "threads", "-c", str(ai_threads), "-n", "ai@%h")
+    numbers = ("", *(f"-{number}" for number in range(2, flow_workers + 1)))
+    flow = [(f"worker{number}", ("-Q", "flow,inbound", "-P", "solo", "-n", f"flow{number}@%h")) for number in numbers]
     return [
         Program("intake", (sys.executable, "-m", "worker", "intake")),
-        celery_program("worker", "worker", *flow, *quiet),
+        *(celery_program(name, "worker", *arguments, *quiet) for name, arguments in flow),
         celery_program("worker-ai", "worker", *ai, *quiet),
         celery_program("beat", "beat", "-s", str(directory / "beat-schedule"), "--pidfile", ""),
     ]
