@@ -21,13 +21,13 @@ from benchmarks.workload import Message
 PROCESSES: Final = 2
 #: Messages per second expected before anything is known; a first round is a little longer or shorter for it.
 EXPECTED: Final[Mapping[tuple[Contender, Workload], float]] = {
-    ("empty_chain", "cached"): 70,
+    ("empty_chain", "cached"): 150,
     ("plain", "cached"): 60,
     ("plain", "standard"): 25,
     ("plain", "missed"): 7,
-    ("ours", "cached"): 900,
-    ("ours", "standard"): 400,
-    ("ours", "missed"): 100,
+    ("ours", "cached"): 1_500,
+    ("ours", "standard"): 600,
+    ("ours", "missed"): 200,
 }
 WARM_UP_S: Final = 1.0
 #: So few that no hanging call reaches its time limit meanwhile, which would open its circuit.
@@ -64,7 +64,7 @@ class Plan:
 
 
 LONG: Final = Plan(4, {"cached": 10, "standard": 12, "missed": 10}, 100, 8, 12_000, 400, others=True)
-SHORT: Final = Plan(2, {"cached": 4, "standard": 5, "missed": 3}, 50, 3, 3_000, 150)
+SHORT: Final = Plan(2, {"cached": 4, "standard": 8, "missed": 4}, 50, 3, 12_000, 150)
 #: Other ways to run the empty chain, listed for information: processes, options, whether results are kept.
 OTHERS: Final[Mapping[str, tuple[int, Sequence[str], bool]]] = {
     "1 process": (1, (), False),
