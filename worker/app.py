@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from functools import cached_property, wraps
+from functools import cached_property
 from typing import Any
 
 import orjson
 from celery import Celery, Task
+from celery.concurrency import solo
 from celery.schedules import crontab
-from celery.signals import setup_logging, worker_process_init, worker_ready
+from celery.signals import celeryd_after_setup, setup_logging, worker_process_init, worker_ready
 from kombu.entity import Exchange, Queue
 from kombu.serialization import register
 
 from worker import garbage, log
 from worker.broker import BROKER_TIMEOUT_S, broker_of
+from worker.channel import keep_clients, take_without_copy
 from worker.settings import settings
 
 FLOW, AI, INBOUND, PERIODIC = "flow", "ai", "inbound", "periodic"
@@ -55,30 +57,6 @@ def use_orjson() -> None:
     what a foreign producer has sent, as kombu's own reader does for `__type__`.
     """
     register("json", orjson.dumps, orjson.loads, content_type="application/json", content_encoding="utf-8")  # type: ignore[no-untyped-call]  # kombu's
-
-
-def keep_clients() -> None:
-    """Lets kombu's Redis channels keep the client they send with. By itself kombu makes one for every message sent and
-    every acknowledgement, each with its table of some hundred answers to parse: a fifth of the time of the process
-    that takes tasks. What sockets there are is the pool's matter, before and after.
-    """
-    from kombu.transport import redis as transport
-
-    channels: Any = transport.Channel
-    made = channels._create_client
-    if hasattr(made, "__wrapped__"):
-        return
-
-    @wraps(made)
-    def kept(channel: Any, asynchronous: bool = False) -> Any:
-        if asynchronous:
-            return made(channel, asynchronous=True)
-        client = vars(channel).get("kept_client")
-        if client is None or client.connection_pool is not channel.pool:
-            client = channel.kept_client = made(channel)
-        return client
-
-    channels._create_client = kept
 
 
 def make_app() -> Celery:
@@ -130,6 +108,13 @@ def make_app() -> Celery:
 def settle(**_: object) -> None:
     """Each process of a pool, and the one that takes the tasks."""
     garbage.settle()
+
+
+@celeryd_after_setup.connect  # type: ignore[untyped-decorator]  # celery ships no types
+def take_turns_without_copy(instance: Any, **_: object) -> None:
+    """A worker of one process has no turns in reserve, and what it loses with its death the sweep finds."""
+    if issubclass(instance.pool_cls, solo.TaskPool):
+        take_without_copy((FLOW,))
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]  # celery ships no types

@@ -32,7 +32,15 @@ PURE = (
 )
 #: The modules that may know that the chain is made of Celery.
 SEE_CELERY = frozenset(
-    {"worker.tasks", "worker.app", "worker.masking", "worker.quiet", "worker.local.ready", "worker.local.supervisor"}
+    {
+        "worker.tasks",
+        "worker.app",
+        "worker.channel",
+        "worker.masking",
+        "worker.quiet",
+        "worker.local.ready",
+        "worker.local.supervisor",
+    }
 )
 READ_THE_ENVIRONMENT = frozenset({"worker.settings", "worker.local.surroundings"})
 
