@@ -69,8 +69,10 @@ def story(servers: Servers, shared_engine: Engine, tmp_path_factory: pytest.Temp
             "OTEL_BSP_SCHEDULE_DELAY": NEVER_MS,
         }
         told = Story(collected=collected)
+        # Before it starts: what others have left would have lines and traces too.
+        client.flushall()
+        begin_anew(servers, shared_engine, client)
         with service_processes(servers, directory, {**simulator.base_urls, **tracing}) as (_, log):
-            begin_anew(servers, shared_engine, client)
             conversation = Conversation(shared_engine, client, log, Gateway(client))
             converse(conversation, simulator)
             remember(told, conversation)

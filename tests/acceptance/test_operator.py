@@ -52,7 +52,7 @@ def test_a_healthy_service(service: Service, tmp_path: Path) -> None:
     checks |= {"redis persistence", "inbound stream", "beat", "cache", "queues", "workers"}
     checks |= {f"{what} {name}" for what in ("provider", "circuit") for name in ("gemini-flash", "deepseek", "gpt-3.5")}
     assert checks <= found.keys()
-    assert found["workers"]["found"] == "2 workers answer"
+    assert found["workers"]["found"] == "3 workers answer"
     assert found["queues"]["found"] == "flow 0, ai 0, inbound 0, periodic 0"
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -21,12 +21,11 @@ from selenium.common.exceptions import (
     ElementNotInteractableException,
     NoSuchElementException,
     StaleElementReferenceException,
+    WebDriverException,
 )
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support import expected_conditions
-from selenium.webdriver.support.wait import WebDriverWait
 from support import REPOSITORY
 
 from worker.local.service import free_port
@@ -129,9 +128,16 @@ class Visit:
 
     def log_in(self, password: str) -> None:
         """Types a password into the form and sends it; the next page is there when it returns."""
-        form = self.find("#password")
-        form.send_keys(password + "\n")
-        WebDriverWait(self.driver, 20).until(expected_conditions.staleness_of(form))
+        self.driver.execute_script("document.body.dataset.left = 'yes'")
+        self.find("#password").send_keys(password + "\n")
+        wait_for(self._is_new, explain=self.text)
+
+    def _is_new(self) -> bool:
+        """Whether the page is another than that which was marked as left. The driver fails while pages change."""
+        script = "return document.readyState === 'complete' && !document.body.dataset.left"
+        with suppress(WebDriverException):
+            return bool(self.driver.execute_script(script))
+        return False
 
     def find(self, selector: str) -> WebElement:
         """The first element, waited for."""

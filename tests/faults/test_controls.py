@@ -30,10 +30,10 @@ COMMIT = "update_session_cache(jsonb)"
 CLAIM = "claim_turns(text[], double precision, integer, integer, boolean)"
 ACCEPT = "accept_messages(jsonb)"
 #: What makes the fence of the commit: the token, the messages' state, and no older message that waits.
-HOLDS_TOKEN = " and held.token = input.token"
+HOLDS_TOKEN = " and (select held.token from turns held where held.customer_phone = phone) = token"
 IS_OLDEST = "count(*) = cardinality(ids) and "
 ARE_UNANSWERED = "count(*) filter (where m.id = any (ids)) = cardinality(ids)"
-UNPUBLISHED = "m.customer_phone = any (phones) and m.reply is not null and m.published_at is null"
+UNPUBLISHED = "customer_phone = any (phones) and reply is not null and published_at is null"
 NUMBERS = iter(range(10_000))
 
 
@@ -140,7 +140,7 @@ def test_without_the_commit_fence_an_answer_is_doubled(play: Play) -> None:
     the messages, and that they are published all stand in its way, so all are taken out.
     """
     fence = ((HOLDS_TOKEN, ""), (IS_OLDEST, ""), (ARE_UNANSWERED, "true or count(*) = 0"))
-    published = (UNPUBLISHED, "m.customer_phone = any (phones) and m.reply is not null")
+    published = (UNPUBLISHED, "customer_phone = any (phones) and reply is not null")
     with changed(play, COMMIT, *fence, published):
         before = len(play.observer.replies)
         go_on(stop_before_commit(play, "5491100070003"))
@@ -167,7 +167,7 @@ def test_without_publish_once_a_reply_is_doubled(play: Play) -> None:
 
 def test_without_oldest_first_publication_replies_change_places(play: Play) -> None:
     """A worker dies before publishing; the customer's next reply does not bring the older one with it."""
-    own = "batch @> jsonb_build_array(jsonb_build_object('token', m.reply_id))"
+    own = "batch @> jsonb_build_array(jsonb_build_object('token', reply_id))"
     with changed(play, COMMIT, (UNPUBLISHED, f"{UNPUBLISHED} and {own}")):
         first, second = (says("5491100070006", said) for said in ("agregame 2 leches descremadas", "ver carrito"))
         crash_at(play, "publish.before", first)
