@@ -108,6 +108,26 @@ class Conversations:
         self._next.append(message)
 
 
+class Unanswered:
+    """Messages of people who write when they like, answered or not."""
+
+    def __init__(self, messages: Sequence[Written]) -> None:
+        self._ids = {message.id for message in messages}
+
+    @property
+    def left(self) -> int:
+        """How many have no reply."""
+        return len(self._ids)
+
+    def ready(self) -> list[Written]:
+        """Nothing: all are written in their own time."""
+        return []
+
+    def take(self, reply: dict[str, Any]) -> None:
+        """A reply."""
+        self._ids.difference_update(reply["in_reply_to"])
+
+
 class BenchGateway:
     """One connection to the two streams. send: another way in than the inbound stream."""
 
@@ -137,14 +157,14 @@ class BenchGateway:
         """Sends `rate` messages per second on average, at random times as unrelated customers do, and does not wait
         for replies meanwhile; then collects them.
         """
-        played, conversations, position = Played(), Conversations(messages), self.position()
+        played, unanswered, position = Played(), Unanswered(messages), self.position()
         due = time.monotonic()
-        for place, message in enumerate(conversations.ready()):
+        for place, message in enumerate(messages):
             due += rng.expovariate(rate)
             time.sleep(max(due - time.monotonic(), 0))
             played.sent_ms[message.id] = self._send([message])[0]
             look(place)
-        self._collect(played, conversations, position, unseen)
+        self._collect(played, unanswered, position, unseen)
         return played
 
     def _once(self, message: Written, rng: Random) -> float:
@@ -159,7 +179,7 @@ class BenchGateway:
                     return (time.perf_counter() - began) * 1_000
         raise CommandError(f"no reply within {SILENCE_S:.0f} s")
 
-    def _collect(self, played: Played, conversations: Conversations, position: bytes, look: Look) -> None:
+    def _collect(self, played: Played, conversations: Conversations | Unanswered, position: bytes, look: Look) -> None:
         heard = time.monotonic()
         while conversations.left:
             self._send_on(played, conversations.ready())
