@@ -68,6 +68,8 @@ def make_app() -> Celery:
     application.conf.update(
         accept_content=["json"],
         task_serializer="json",
+        # A batch of turns becomes a tenth, for less than to encode and to escape it whole.
+        task_compression="zstd",
         result_serializer="json",
         task_ignore_result=True,
         result_backend=None,

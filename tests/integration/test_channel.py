@@ -11,6 +11,7 @@ from celery import Celery
 from kombu import Consumer, Message, Queue
 from support import Servers
 
+from worker.app import app
 from worker.channel import CHANNELS, keep_clients, take_without_copy
 
 
@@ -18,7 +19,7 @@ from worker.channel import CHANNELS, keep_clients, take_without_copy
 def channel(servers: Servers) -> Iterator[Any]:
     """A channel to the Redis of this run, as an application of ours gets it."""
     keep_clients()
-    with Celery(broker=servers.redis_url, set_as_current=False) as app, app.connection() as connection:
+    with Celery(broker=servers.redis_url, set_as_current=False) as ours, ours.connection() as connection:
         yield connection.channel()
 
 
@@ -56,7 +57,7 @@ def test_turns_are_taken_without_copy(
     monkeypatch.setattr(CHANNELS, "QoS", CHANNELS.QoS)
     take_without_copy(["turns"])
     queue, taken = Queue(name, routing_key=name), list[Message]()
-    with Celery(broker=servers.redis_url, set_as_current=False) as app, app.connection() as connection:
+    with Celery(broker=servers.redis_url, set_as_current=False) as ours, ours.connection() as connection:
         for number in range(2):
             connection.Producer().publish({"number": number}, routing_key=name, declare=[queue])
         channel = connection.channel()
@@ -71,3 +72,17 @@ def test_turns_are_taken_without_copy(
             connection.drain_events(timeout=5)
             taken[1].ack()
     assert [message.payload["number"] for message in taken] == [0, 1]
+
+
+def test_a_batch_waits_small_and_is_read_whole(servers: Servers, redis_client: redis.Redis) -> None:
+    """A text of many turns takes a fraction of its length in the queue."""
+    turns = str([{"customer_phone": f"54911{number:06}", "text": "tenés leche?"} for number in range(100)])
+    with Celery(broker=servers.redis_url, set_as_current=False) as sender:
+        sender.conf.task_compression = app.conf.task_compression
+        sender.send_task("worker.fetch_session", [turns], queue="turns")
+        (waiting,) = redis_client.lrange("turns", 0, -1)
+        assert len(waiting) < len(turns) / 2
+        with sender.connection() as connection:
+            message = Queue("turns")(connection.default_channel).get(no_ack=True)
+            assert message is not None
+            assert message.payload[0] == [turns]
