@@ -225,6 +225,23 @@ def test_what_is_sold_is_learnt_anew_every_five_minutes(
         assert "humusito" in catalog.goods().names
 
 
+def test_what_is_sold_stays_one_object_while_nothing_has_another_name(
+    servers: Servers, engine: Engine, redis_client: redis.Redis
+) -> None:
+    """Texts are remembered together with it: a new one every five minutes would be kept for as long as they are."""
+    now = [0.0]
+    catalog = Catalog(engine, Cache(redis_client), lambda: now[0])
+    row = {**read_products(CATALOG)[0], "sku": "z-1"}
+    imported(servers, [row | {"name": "Zarajo manchego"}])
+    first = catalog.goods()
+    imported(servers, [row | {"name": "Zarajo manchego", "price": "1.00"}])
+    now[0] += 300
+    assert catalog.goods() is first
+    imported(servers, [row | {"name": "Humusito de garbanzo"}])
+    now[0] += 300
+    assert catalog.goods() is not first
+
+
 def test_a_batch_of_searches_is_one_round_trip(servers: Servers, engine: Engine, redis_client: redis.Redis) -> None:
     """32 searches over 5,000 products take one statement, misspelt ones included; none while the cache holds them; one
     again for those whose entry is of an older catalogue.

@@ -28,6 +28,7 @@ class Catalog:
         self._clock = clock
         self._categories: tuple[int, list[str]] | None = None
         self._goods: Goods | None = None
+        self._named: tuple[frozenset[str], ...] = ()
         self._goods_until = 0.0
 
     def categories(self, version: int) -> list[str]:
@@ -46,12 +47,17 @@ class Catalog:
 
     def goods(self) -> Goods:
         """What the things sold here are called, at most 5 minutes old: a word more or less only decides whether a
-        question may be shared, never what is answered.
+        question may be shared, never what is answered. The same object as long as nothing has another name, since
+        whatever remembers a text remembers with it what was sold.
         """
         now = self._clock()
         if self._goods is None or now >= self._goods_until:
-            names, sections = (retry.run(self._engine, read) for read in (queries.product_names, queries.categories))
-            self._goods, self._goods_until = goods_of(names, sections), now + GOODS_TTL_S
+            named = tuple(
+                frozenset(retry.run(self._engine, read)) for read in (queries.product_names, queries.categories)
+            )
+            if self._goods is None or named != self._named:
+                self._goods, self._named = goods_of(*named), named
+            self._goods_until = now + GOODS_TTL_S
         return self._goods
 
     def search(self, wanted: Mapping[str, int]) -> dict[str, list[dict[str, Any]]]:
