@@ -136,7 +136,7 @@ def find_process(programs: frozenset[str], marker: str) -> int | None:
 
 def titled_processes(title: str) -> list[int]:
     """Pids of the processes whose command line begins with `title`."""
-    return [pid for pid in _pids() if _arguments(pid)[:1] and _arguments(pid)[0].startswith(title)]
+    return [pid for pid in _pids() if any(first.startswith(title) for first in _arguments(pid)[:1])]
 
 
 def kill_all(pids: Sequence[int]) -> None:
