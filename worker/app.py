@@ -16,6 +16,7 @@ from kombu.serialization import register
 from worker import garbage, log
 from worker.broker import BROKER_TIMEOUT_S, broker_of
 from worker.channel import keep_clients, take_without_copy
+from worker.relay import relay
 from worker.settings import settings
 
 FLOW, AI, INBOUND, PERIODIC = "flow", "ai", "inbound", "periodic"
@@ -113,10 +114,13 @@ def settle(**_: object) -> None:
 
 
 @celeryd_after_setup.connect  # type: ignore[untyped-decorator]  # celery ships no types
-def take_turns_without_copy(instance: Any, **_: object) -> None:
-    """A worker of one process has no turns in reserve, and what it loses with its death the sweep finds."""
+def keep_turns(instance: Any, **_: object) -> None:
+    """A worker of one process has no turns in reserve, and goes on with those it has in hand; what it loses with its
+    death the sweep finds.
+    """
     if issubclass(instance.pool_cls, solo.TaskPool):
         take_without_copy((FLOW,))
+        relay.open()
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]  # celery ships no types

@@ -177,7 +177,7 @@ def update_session(services: Services, batch: Batch) -> Closed:
     services.streams.publish([entry["reply"] for entry in result["replies"]])
     if len(versions) < len(rows):
         log.warning("turns_lost", turns=len(rows) - len(versions))
-    turns = tuple(replace(t.recorded(), committed=t.token in versions) for t in batch if t.token in rows)
+    turns = tuple(replace(t, committed=t.token in versions) for t in batch if t.token in rows)
     return Closed(turns, tuple(result["next"]))
 
 

@@ -11,7 +11,7 @@ import traceback
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor
@@ -73,6 +73,14 @@ def traceback_without_values(_logger: object, _method: str, event: EventDict) ->
     return event
 
 
+class Lines(structlog.WriteLogger):
+    """Writes our own lines at once: on the way through the standard library's logging each took half as long again."""
+
+    def __init__(self, stream: TextIO, name: str = "") -> None:
+        super().__init__(stream)
+        self.name = name
+
+
 class WithoutMessageBody(logging.Filter):
     """Celery prints the whole body of a message it does not understand; what happened stays, the body goes."""
 
@@ -92,20 +100,22 @@ def log_uncaught(kind: type[BaseException], error: BaseException, trace: Traceba
 
 
 def configure(log_format: str = "auto", level: str = "INFO") -> None:
-    """Sets up structlog and the standard library's root logger to one handler on stderr; Python's warnings go there.
+    """Sets up structlog, and the standard library's root logger for what libraries log, to write to stderr; Python's
+    warnings go there too.
 
     log_format: json, console, or auto (console on a terminal). level: DEBUG, INFO, WARNING or ERROR.
     """
-    as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
+    stream = sys.stderr
+    as_json = log_format == "json" or (log_format == "auto" and not stream.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
-        structlog.stdlib.add_log_level,
+        structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         traceback_without_values,
     ]
     renderer: Processor = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -122,8 +132,8 @@ def configure(log_format: str = "auto", level: str = "INFO") -> None:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     logging.getLogger(CONSUMER_LOGGER).addFilter(WithoutMessageBody())
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*shared, redact, renderer],
+        logger_factory=lambda *names: Lines(stream, *names),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )

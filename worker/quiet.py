@@ -1,4 +1,6 @@
-"""Celery's worker and beat without what they print past the log: a banner, a goodbye, warnings of Python."""
+"""Celery's worker and beat without what they print past the log: a banner, a goodbye, warnings of Python. And a worker
+that goes on with what its task has handed to itself.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from celery.apps.beat import Beat
 from celery.apps.worker import Worker
 
 from worker import log
+from worker.relay import relay
 from worker.settings import settings
 
 
@@ -21,6 +24,11 @@ class QuietWorker(Worker):  # type: ignore[misc]  # celery ships no types
         # Where it says that it shuts down, which the log says too.
         sys.__stdout__ = None  # type: ignore[misc]  # Python lets it be None; Celery then skips it
         super().on_before_init(**given | {"quiet": True})
+
+    def _process_task(self, request: Any) -> None:
+        """Called for each task; where the process does it itself, it has ended when this returns."""
+        super()._process_task(request)
+        relay.run(self.consumer)
 
 
 class QuietBeat(Beat):  # type: ignore[misc]  # celery ships no types

@@ -29,6 +29,7 @@ from worker.log import logger
 from worker.masking import summary
 from worker.messages.inbound import MAX_PAYLOAD_BYTES
 from worker.metrics.record import CLEANUP, note_run
+from worker.relay import relay
 from worker.services import Services, services
 from worker.session.turn import Turn, turn_from_dict, turn_to_dict
 from worker.settings import settings
@@ -51,12 +52,11 @@ def step(name: str) -> Callable[[Callable[[Services, list[Turn]], None]], Any]:
     def decorate(body: Callable[[Services, list[Turn]], None]) -> Any:
         @app.task(name=name)  # type: ignore[untyped-decorator]  # celery ships no types
         @wraps(body)
-        def run(batch: str | Rows, size: int | None = None) -> str:
+        def run(batch: str | Rows | list[Turn], size: int | None = None) -> str:
             turns: list[Turn] = []
             began_at_s = time.time()
             try:
-                rows = orjson.loads(batch) if isinstance(batch, str) else batch
-                turns += (turn_from_dict(row, began_at_s) for row in rows)
+                turns += received(batch, began_at_s)
                 body(services(), turns)
             except Exception as exc:
                 tokens = [turn.token for turn in turns]
@@ -72,9 +72,23 @@ def step(name: str) -> Callable[[Callable[[Services, list[Turn]], None]], Any]:
     return decorate
 
 
-def hand_on(task: Any, rows: Rows) -> None:
-    """Sends a batch to the next task; nothing for an empty one. The batch travels as one text and its size: a list
-    would be decoded, pickled and unpickled on its way through the worker's own processes, object by object.
+def received(batch: str | Rows | list[Turn], now_s: float) -> Iterable[Turn]:
+    """The turns that a step was called with: as sent, as a list of rows, or as handed on within this process."""
+    rows = orjson.loads(batch) if isinstance(batch, str) else batch
+    return (row if isinstance(row, Turn) else turn_from_dict(row, now_s) for row in rows)
+
+
+def hand_on(task: Any, turns: list[Turn], packed: Callable[[Turn], dict[str, Any]] = turn_to_dict) -> None:
+    """On to the next step of queue `flow`: in this process where that can be, else by the broker. packed: what a turn
+    is where it has to travel.
+    """
+    if turns and not relay.take(task, turns, FLOW):
+        send(task, [packed(turn) for turn in turns])
+
+
+def send(task: Any, rows: Rows) -> None:
+    """Sends a batch to a task by the broker; nothing for an empty one. The batch travels as one text and its size: a
+    list would be decoded, pickled and unpickled on its way through the worker's own processes, object by object.
     """
     if rows:
         arguments = (orjson.dumps(rows).decode(), len(rows))
@@ -95,12 +109,11 @@ def calls_have_room() -> bool:
             return True
 
 
-def done(step: str, turns: Iterable[Turn]) -> Rows:
-    """Turns as they travel on from a step, with how long it took them."""
+def done(step: str, turns: Sequence[Turn]) -> list[Turn]:
+    """Turns as they go on from a step, with how long it took them."""
     now_s = time.time()
-    ended = list(turns)
-    tracing.steps(step, {turn.token: turn.begun_at_s for turn in ended})
-    return [turn_to_dict(turn, **{step: round(max(now_s - turn.begun_at_s, 0.0) * 1000, 1)}) for turn in ended]
+    tracing.steps(step, {turn.token: turn.begun_at_s for turn in turns})
+    return [turn.after(step, now_s) for turn in turns]
 
 
 @step("worker.fetch_session")
@@ -114,7 +127,7 @@ def route_ai(services: Services, batch: list[Turn]) -> None:
     """Answered from the cache, or on to a provider."""
     answered, missed = flow.route_ai(services, batch, calls_have_room)
     hand_on(update_session, done("route_ai", answered))
-    hand_on(call_provider, done("route_ai", missed))
+    send(call_provider, [turn_to_dict(turn) for turn in done("route_ai", missed)])
 
 
 @step("worker.call_provider")
@@ -122,18 +135,18 @@ def call_provider(services: Services, batch: list[Turn]) -> None:
     """Asks the models side by side; what is ready goes on, with what other batches have ready at that time."""
     with finished.working(len(batch)):
         for ready in flow.call_provider(services, batch):
-            finished.add(done("call_provider", ready))
+            finished.add([turn_to_dict(turn) for turn in done("call_provider", ready)])
 
 
 @step("worker.update_session")
 def update_session(services: Services, batch: list[Turn]) -> None:
     """Commit, publish, and on with what the same customers wrote meanwhile."""
     closed = flow.update_session(services, batch)
-    hand_on(fetch_session, list(closed.next_turns))
-    hand_on(record_metrics, done("update_session", closed.turns))
+    send(fetch_session, list(closed.next_turns))
+    hand_on(record_metrics, done("update_session", closed.turns), lambda turn: turn_to_dict(turn.recorded()))
 
 
-finished = Gathering(lambda rows: hand_on(update_session, rows), TOGETHER_S, settings().batch_max)
+finished = Gathering(lambda rows: send(update_session, rows), TOGETHER_S, settings().batch_max)
 
 
 @step("worker.record_metrics")
@@ -217,7 +230,7 @@ class CeleryChain:
         batches = [fresh[first : first + self._batch_max] for first in range(0, len(fresh), self._batch_max)]
         try:
             for batch in [*batches, *([turn] for turn in turns if turn["swept"])]:
-                hand_on(fetch_session, batch)
+                send(fetch_session, batch)
         except OperationalError as exc:
             raise BrokerUnavailable(type(exc).__name__) from exc
 

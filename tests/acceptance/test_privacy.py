@@ -44,6 +44,30 @@ def test_tasks_show_counts_in_place_of_arguments(service: Service) -> None:
         assert secret not in shown
 
 
+def test_each_step_is_a_task_whoever_does_it(service: Service) -> None:
+    """Received, started and succeeded, the child of the one before, with its own time; also those that begin in the
+    process that did the last one, and travel by no queue.
+    """
+    events: list[dict[str, Any]] = []
+    service.gateway.send(webhook(says("wamid.steps.1", PHONE, "hola")))
+    service.wait_until(lambda: "wamid.steps.1" in service.answered())
+    with Celery(broker=settings().required("redis_url"), set_as_current=False) as operator:
+        watcher = Thread(target=watch, args=(operator, events))
+        watcher.start()
+        service.wait_until(lambda: bool(events))
+        service.gateway.send(webhook(says("wamid.steps.2", PHONE, "hola")))
+        service.wait_until(lambda: "wamid.steps.2" in service.answered())
+        watcher.join()
+    received = [event for event in events if event["type"] == "task-received"]
+    family = {event["name"].removeprefix("worker."): event for event in received}
+    parents = [family[child]["parent_id"] for child in ("route_ai", "update_session", "record_metrics")]
+    assert parents == [family[parent]["uuid"] for parent in ("fetch_session", "route_ai", "update_session")]
+    assert {event["root_id"] for event in received} == {family["fetch_session"]["uuid"]}
+    for step in family.values():
+        seen = [event["type"] for event in events if event.get("uuid") == step["uuid"]]
+        assert seen == ["task-received", "task-started", "task-succeeded"], step["name"]
+
+
 def watch(operator: Celery, events: list[dict[str, Any]]) -> None:
     """Collects events for six seconds."""
     with operator.connection_for_read() as connection:

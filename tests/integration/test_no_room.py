@@ -205,7 +205,7 @@ def test_an_absent_broker_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> No
 def chain(shop_services: Services, monkeypatch: pytest.MonkeyPatch) -> Services:
     """The tasks of this process on the shop's services; they hand nothing on, and give PostgreSQL up at once."""
     monkeypatch.setattr(tasks, "services", lambda: shop_services)
-    monkeypatch.setattr(tasks, "hand_on", lambda task, rows: None)
+    monkeypatch.setattr(tasks, "hand_on", lambda *given: None)
     monkeypatch.setitem(retry.run.__kwdefaults__ or {}, "give_up_after_s", 0.05)
     return shop_services
 

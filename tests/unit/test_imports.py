@@ -38,6 +38,7 @@ SEE_CELERY = frozenset(
         "worker.channel",
         "worker.masking",
         "worker.quiet",
+        "worker.relay",
         "worker.local.ready",
         "worker.local.supervisor",
     }

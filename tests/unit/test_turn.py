@@ -120,9 +120,13 @@ def test_what_is_recorded_holds_nothing_that_was_said() -> None:
 
 
 def test_a_step_that_has_ended_travels_with_the_others() -> None:
-    """And the next begins when it is read."""
-    read = turn_from_dict(turn_to_dict(COMPLETE, update_session=12.5), begun_at_s=77.0)
-    assert read == replace(LIGHT, steps_ms={**COMPLETE.steps_ms, "update_session": 12.5}, begun_at_s=77.0)
+    """The next begins at once, or when the turn is read; a clock that was set back makes no time negative."""
+    ended = replace(COMPLETE, begun_at_s=50.0).after("update_session", now_s=50.0125)
+    steps_ms = {**COMPLETE.steps_ms, "update_session": 12.5}
+    assert ended == replace(COMPLETE, steps_ms=steps_ms, begun_at_s=50.0125)
+    read = turn_from_dict(turn_to_dict(ended), begun_at_s=77.0)
+    assert read == replace(LIGHT, steps_ms=steps_ms, begun_at_s=77.0)
+    assert ended.after("record_metrics", now_s=49.0).steps_ms["record_metrics"] == 0.0
 
 
 def test_the_holder_is_who_proves_the_claim() -> None:

@@ -128,6 +128,11 @@ class Turn:
         assert self.outcome is not None, "an outcome comes first"  # noqa: S101  an invariant of the chain
         return self.outcome
 
+    def after(self, step: str, now_s: float) -> Turn:
+        """The turn when a step has ended, which is when the next one begins. now_s: since 1970."""
+        took_ms = round(max(now_s - self.begun_at_s, 0.0) * 1000, 1)
+        return replace(self, begun_at_s=now_s, steps_ms={**self.steps_ms, step: took_ms})
+
     def recorded(self) -> Turn:
         """The turn as `record_metrics` needs it: nothing of what was said, which would make most of its message."""
         session, decision = self.fetched(), self.decided().decision
@@ -181,10 +186,8 @@ def plan_from_dict(data: Mapping[str, Any]) -> Plan:
     return Plan(**known(Plan, data) | lists)
 
 
-def turn_to_dict(turn: Turn, **steps_ms: float) -> dict[str, Any]:
-    """The JSON form that travels between tasks. What is answered leaves its request behind. steps_ms: steps that have
-    ended since it was read.
-    """
+def turn_to_dict(turn: Turn) -> dict[str, Any]:
+    """The JSON form that travels between processes. What is answered leaves its request behind."""
     plan = turn.plan.answered() if turn.plan and turn.outcome else turn.plan
     return {
         "token": turn.token,
@@ -201,5 +204,5 @@ def turn_to_dict(turn: Turn, **steps_ms: float) -> dict[str, Any]:
         "committed": turn.committed,
         "accepted_at_s": turn.accepted_at_s,
         "begun_at_s": turn.begun_at_s,
-        "steps_ms": {**turn.steps_ms, **steps_ms},
+        "steps_ms": dict(turn.steps_ms),
     }
