@@ -35,6 +35,7 @@ from worker.metrics.record import count_call, count_replies, metrics_row
 from worker.session.turn import Outcome
 from worker.settings import Settings, settings
 from worker.streams import Streams
+from worker.together import TogetherRedis
 
 DURABLE_TIMEOUT_S = 5.0
 #: A cache that is slower than this is no cache.
@@ -116,9 +117,12 @@ def build(configuration: Settings) -> Services:
             # The note is for the report; it is not worth the answer that a customer waits for.
             log.warning("circuit_not_noted", provider=provider, error=type(exc).__name__)
 
-    flights = Flights(durable, configuration.ai_deadline_s + FLIGHT_MARGIN_S)
-    breaker = Breaker(durable, note_circuit, on_call=partial(count_call, durable))
-    budget = Budget(durable, budget_limits(configuration), lambda: retry.run(engine, queries.spent_microusd))
+    shared = TogetherRedis(connection_pool=durable.connection_pool)
+    told = shared.telling()
+    flights = Flights(shared, configuration.ai_deadline_s + FLIGHT_MARGIN_S)
+    breaker = Breaker(shared, note_circuit, on_call=partial(count_call, told))
+    spent_so_far = partial(retry.run, engine, queries.spent_microusd)
+    budget = Budget(shared, budget_limits(configuration), spent_so_far, settling=told)
     hedge = Hedge(lambda made: record_late(engine, durable, late_outcome(made))) if configuration.ai_hedge else None
     answerer = Answerer(providers, AiClient(providers), breaker, budget, hedge=hedge)
     pool = ThreadPoolExecutor(configuration.ai_parallel_calls, thread_name_prefix="provider")

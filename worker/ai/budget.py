@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import redis
+from redis.commands.core import Script
 from redis.exceptions import RedisError
 
 from worker.ai.pricing import cost_microusd, estimate_tokens
@@ -54,10 +55,14 @@ class Budget:
         limits: Limits,
         spent_so_far: Callable[[], tuple[int, int]],
         wall_clock: Callable[[], float] = time.time,
+        settling: redis.Redis | None = None,
     ) -> None:
-        """spent_so_far: micro-dollars of this month and this day according to PostgreSQL."""
+        """spent_so_far: micro-dollars of this month and this day according to PostgreSQL. settling: a client that need
+        not answer, to settle with; None: the same.
+        """
         self._client = client
         self._script = client.register_script(SCRIPT)
+        self._settling = (settling or client).register_script(SCRIPT)
         self._limits = limits
         self._spent_so_far = spent_so_far
         self._wall_clock = wall_clock
@@ -90,7 +95,8 @@ class Budget:
 
     def settle(self, held: Reservation, spent_microusd: int) -> None:
         """Books what the call really cost, and frees the reservation."""
-        self._run(held.books, "", ["settle", held.id, held.amount_microusd, spent_microusd])
+        settled: list[str | int] = ["settle", held.id, held.amount_microusd, spent_microusd]
+        self._run(held.books, "", settled, self._settling)
 
     def seed(self) -> None:
         """Raises the books to what PostgreSQL knows: after Redis lost them, and now and then to be sure."""
@@ -109,11 +115,13 @@ class Budget:
         today = time.gmtime(self._wall_clock())
         return time.strftime("%Y-%m", today), time.strftime("%Y-%m-%d", today)
 
-    def _run(self, books: tuple[str, str], customer: str, arguments: list[str | int]) -> str:
+    def _run(
+        self, books: tuple[str, str], customer: str, arguments: list[str | int], script: Script | None = None
+    ) -> str:
         keys = [BUDGET.key(books[0]), BUDGET.key(books[1]), BUDGET_RESERVED.pattern, CALL_LIMIT.key(customer)]
         try:
-            answer: bytes = self._script(keys=keys, args=arguments)
+            answer: bytes | None = (script or self._script)(keys=keys, args=arguments)
         except RedisError as exc:
             log.warning("budget_unavailable", error=type(exc).__name__)
             return "ok"
-        return answer.decode()
+        return answer.decode() if answer is not None else "ok"

@@ -80,7 +80,12 @@ def count_replies(client: redis.Redis, rows: Sequence[Mapping[str, Any]]) -> Non
         counts[f"source:{row['source']}"] += 1
         counts["cost_microusd"] += row["cost_microusd"]
         counts["baseline_microusd"] += row["baseline_microusd"]
-    _add(client, REPLY_COUNTS, counts)
+    pipeline = client.pipeline(transaction=False)
+    _add(pipeline, REPLY_COUNTS, counts)
+    try:
+        pipeline.execute()
+    except RedisError as exc:
+        log.warning("counters_unavailable", error=type(exc).__name__)
 
 
 def count_call(client: redis.Redis, provider: str, outcome: str, latency_ms: float) -> None:
@@ -91,19 +96,17 @@ def count_call(client: redis.Redis, provider: str, outcome: str, latency_ms: flo
     if outcome == ANSWERED:
         bucket = next((bound for bound in CALL_BUCKETS_MS if latency_ms <= bound), "inf")
         counts |= {f"{provider}:le:{bucket}": 1, f"{provider}:ms": round(latency_ms)}
-    _add(client, CALL_COUNTS, counts)
+    try:
+        _add(client, CALL_COUNTS, counts)
+    except RedisError as exc:
+        log.warning("counters_unavailable", error=type(exc).__name__)
 
 
 def _add(client: redis.Redis, family: Key, counts: Mapping[str, int]) -> None:
     key = family.key(time.strftime("%Y-%m-%d", time.gmtime()))
-    pipeline = client.pipeline(transaction=False)
     for name, number in counts.items():
-        pipeline.hincrby(key, name, number)
-    pipeline.expire(key, family.ttl_s or 0)
-    try:
-        pipeline.execute()
-    except RedisError as exc:
-        log.warning("counters_unavailable", error=type(exc).__name__)
+        client.hincrby(key, name, number)
+    client.expire(key, family.ttl_s or 0)
 
 
 def note_run(client: redis.Redis, task: str) -> None:

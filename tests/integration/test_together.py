@@ -1,0 +1,153 @@
+"""What threads ask of Redis at the same time makes one round trip, and each gets its own answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import Any
+
+import pytest
+import redis
+from redis.exceptions import RedisError, ResponseError
+from structlog.testing import capture_logs
+
+from worker import together
+from worker.together import TogetherRedis
+
+THREADS = 16
+
+
+class Held(TogetherRedis):
+    """Counts round trips, and holds the first until it is told to go on."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.trips: list[int] = []
+        self.began, self.go_on = Event(), Event()
+
+    def _round_trip(self, together: list[Any]) -> list[Any]:
+        self.trips.append(len(together))
+        if len(self.trips) == 1:
+            self.began.set()
+            assert self.go_on.wait(10)
+        return super()._round_trip(together)
+
+
+@pytest.fixture
+def client(redis_client: redis.Redis) -> Held:
+    """On the connections of the test's own client."""
+    return Held(connection_pool=redis_client.connection_pool)
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    """As many as ask."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        yield pool
+
+
+def asked_meanwhile(client: Held, threads: ThreadPoolExecutor, asks: list[Callable[[], Any]]) -> list[Any]:
+    """What comes of these, an error included, when all are asked while the round trip of the first is under way."""
+
+    def outcome(ask: Callable[[], Any]) -> Any:
+        try:
+            return ask()
+        except RedisError as exc:
+            return exc
+
+    first = threads.submit(outcome, asks[0])
+    assert client.began.wait(10)
+    others = [threads.submit(outcome, ask) for ask in asks[1:]]
+    deadline = time.monotonic() + 10
+    while len(client._waiting) < len(others):
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    client.go_on.set()
+    return [future.result(10) for future in (first, *others)]
+
+
+def test_one_at_a_time_nothing_is_different(client: Held) -> None:
+    """Each command goes at once and alone."""
+    client.go_on.set()
+    assert client.set("a", 1)
+    assert client.get("a") == b"1"
+    assert client.mget(["a", "b"]) == [b"1", None]
+    assert client.trips == [1, 1, 1]
+
+
+def test_what_is_asked_meanwhile_goes_together(client: Held, threads: ThreadPoolExecutor) -> None:
+    """Two round trips for all, and everybody's own answer, read as its command is read."""
+    asks: list[Callable[[], Any]] = [lambda: client.set("first", 1)]
+    asks += [lambda name=f"n{n}", n=n: client.incrby(name, n) for n in range(1, THREADS)]
+    assert asked_meanwhile(client, threads, asks) == [True, *range(1, THREADS)]
+    assert client.trips == [1, THREADS - 1]
+    assert not client._is_led
+
+
+def test_an_error_is_his_who_asked(client: Held, threads: ThreadPoolExecutor) -> None:
+    """The others get their answers."""
+    client.go_on.set()
+    client.set("text", "a")
+    client.go_on.clear()
+    client.trips.clear()
+    one, wrong, other = asked_meanwhile(
+        client, threads, [lambda: client.get("text"), lambda: client.incr("text"), lambda: client.strlen("text")]
+    )
+    assert (one, other) == (b"a", 1)
+    assert isinstance(wrong, ResponseError)
+
+
+def test_a_script_that_redis_does_not_know_is_loaded(client: Held, threads: ThreadPoolExecutor) -> None:
+    """By each who asks for it, as with any client."""
+    script = client.register_script("return tonumber(ARGV[1]) + 1")
+    asks = [lambda n=n: script(args=[n]) for n in range(4)]
+    assert asked_meanwhile(client, threads, asks) == [1, 2, 3, 4]
+
+
+def test_without_redis_everybody_hears_of_it(redis_client: redis.Redis, threads: ThreadPoolExecutor) -> None:
+    """And the next who asks asks again."""
+    client = Held(host="127.0.0.1", port=1, socket_connect_timeout=1)
+    outcomes = asked_meanwhile(client, threads, [client.ping] * 4)
+    assert [type(outcome) for outcome in outcomes] == [redis.ConnectionError] * 4
+    assert not client._is_led
+    client.connection_pool = redis_client.connection_pool
+    assert client.ping()
+
+
+def test_under_load_nobody_is_forgotten(redis_client: redis.Redis, threads: ThreadPoolExecutor) -> None:
+    """Thousands of commands of many threads: every answer is the one asked for."""
+    client = TogetherRedis(connection_pool=redis_client.connection_pool)
+
+    def echoes(thread: int) -> bool:
+        texts = [f"{thread}.{n}".encode() for n in range(250)]
+        return [client.echo(text) for text in texts] == texts
+
+    assert all(threads.map(echoes, range(THREADS)))
+    assert not client._is_led
+    assert client._waiting == []
+
+
+def test_what_is_told_goes_with_the_next_that_is_asked(client: Held) -> None:
+    """In its order, before it, and without an answer."""
+    client.go_on.set()
+    told = client.telling()
+    assert told.rpush("list", "a") is None
+    assert told.rpush("list", "b") is None
+    assert client.trips == []
+    assert client.lrange("list", 0, -1) == [b"a", b"b"]
+    assert client.trips == [3]
+    assert client.llen("list") == 2
+
+
+def test_what_is_told_and_lost_is_in_the_log(client: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many, and the kind of error; who asked gets his answer all the same."""
+    client.go_on.set()
+    client.set("text", "a")
+    with capture_logs() as lines:
+        monkeypatch.setattr(together, "log", together.logger("test"))
+        client.telling().incr("text")
+        client.telling().rpush("text", "secret")
+        assert client.get("text") == b"a"
+    assert lines == [{"event": "commands_lost", "log_level": "warning", "commands": 2, "error": "ResponseError"}]
