@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
-from typing import Any
+from queue import SimpleQueue
 
 import orjson
 
@@ -111,11 +111,16 @@ def _decoded(parked: Iterable[bytes]) -> tuple[Turn, ...]:
     return tuple(turn_from_dict(orjson.loads(turn)) for turn in parked)
 
 
-def _as_ready(leads: Iterable[Future[Landed]]) -> Iterator[Landed]:
-    pending: set[Future[Any]] = set(leads)
-    while pending:
-        done, pending = wait(pending, return_when=FIRST_COMPLETED)
-        landed = [future.result() for future in done]
+def _as_ready(leads: Sequence[Future[Landed]]) -> Iterator[Landed]:
+    # `concurrent.futures.wait` would look at all that are left each time that one is done.
+    done: SimpleQueue[Future[Landed]] = SimpleQueue()
+    for lead in leads:
+        lead.add_done_callback(done.put)
+    left = len(leads)
+    while left:
+        landed = [done.get().result()]
+        landed += (done.get().result() for _ in range(done.qsize()))
+        left -= len(landed)
         yield Landed(
             tuple(turn for one in landed for turn in one.answered), tuple(turn for one in landed for turn in one.failed)
         )
