@@ -8,6 +8,9 @@ import logging
 import sys
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -144,6 +147,38 @@ def test_whatever_is_logged_is_a_line(lines: Lines) -> None:
     logger("test").info("odd", large=1 << 80, keys={1: "a"}, thing=object())
     line = lines.last()
     assert (line["event"], line["large"], line["keys"]) == ("odd", 1 << 80, {"1": "a"})
+
+
+def test_a_line_that_cannot_be_written_fails_nothing(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
+    """The disk of the log is full, or whoever read it is gone."""
+    with Path("/dev/full").open("w", buffering=1, encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        configure("json", "INFO")
+        logger("test").error("full")
+        logger("test").info("full")
+        with suppress(OSError):
+            full.close()
+        logger("test").warning("closed")
+    assert lines.text() == ""
+
+
+def test_lines_of_many_threads_stay_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
+    """As they go to a file, with what libraries log between them."""
+    path = tmp_path / "log"
+    with path.open("w", buffering=1, encoding="utf-8") as stream, ThreadPoolExecutor(8) as threads:
+        monkeypatch.setattr(sys, "stderr", stream)
+        configure("json", "INFO")
+
+        def write(thread: int) -> None:
+            for number in range(200):
+                logger("test").info("ours", thread=thread, number=number, filling="x" * 500)
+                logging.getLogger("theirs").warning("theirs %s", "y" * 500)
+
+        list(threads.map(write, range(8)))
+    written = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert len({(line["thread"], line["number"]) for line in written if line["event"] == "ours"}) == 8 * 200
+    assert len(written) == 2 * 8 * 200
+    assert lines.text() == ""
 
 
 def test_an_exceptions_text_is_never_printed(lines: Lines) -> None:
