@@ -63,6 +63,7 @@ def test_each_step_is_a_task_whoever_does_it(service: Service) -> None:
     parents = [family[child]["parent_id"] for child in ("route_ai", "update_session", "record_metrics")]
     assert parents == [family[parent]["uuid"] for parent in ("fetch_session", "route_ai", "update_session")]
     assert {event["root_id"] for event in received} == {family["fetch_session"]["uuid"]}
+    assert {event["args"] for event in received} == {"1 turn"}
     for step in family.values():
         seen = [event["type"] for event in events if event.get("uuid") == step["uuid"]]
         assert seen == ["task-received", "task-started", "task-succeeded"], step["name"]
