@@ -60,19 +60,25 @@ class TogetherRedis(redis.Redis):
             told, self._told = self._told, []
             waiting, self._waiting = self._waiting, []
         together = told + waiting
+        answers: list[Any] = [redis.ConnectionError("the round trip was broken off")] * len(together)
         try:
             answers = self._round_trip(together)
         except Exception as exc:  # noqa: BLE001  each thread raises it as its own
             answers = [exc] * len(together)
+        finally:
+            # Also where something else ends this thread: the others would wait for it for ever.
+            self._hand_over(together, answers)
+        if lost := [asked.answer for asked in told if isinstance(asked.answer, Exception)]:
+            log.warning("commands_lost", commands=len(lost), error=type(lost[0]).__name__)
+
+    def _hand_over(self, together: list[_Asked], answers: list[Any]) -> None:
         for asked, answer in zip(together, answers, strict=True):
             asked.answer, asked.is_answered = answer, True
         with self._asking:
             following = self._waiting[:1]
             self._is_led = bool(following)
-        for asked in (*waiting, *following):
+        for asked in (*together, *following):
             asked.turn.release()
-        if lost := [asked.answer for asked in told if isinstance(asked.answer, Exception)]:
-            log.warning("commands_lost", commands=len(lost), error=type(lost[0]).__name__)
 
     def _round_trip(self, together: list[_Asked]) -> list[Any]:
         if len(together) == 1:

@@ -55,9 +55,11 @@ def test_each_step_is_a_task_whoever_does_it(service: Service) -> None:
         watcher = Thread(target=watch, args=(operator, events))
         watcher.start()
         service.wait_until(lambda: bool(events))
+        before = sent_tasks(service)
         service.gateway.send(webhook(says("wamid.steps.2", PHONE, "hola")))
         service.wait_until(lambda: "wamid.steps.2" in service.answered())
         watcher.join()
+    assert sent_tasks(service) - before == 1
     received = [event for event in events if event["type"] == "task-received"]
     family = {event["name"].removeprefix("worker."): event for event in received}
     parents = [family[child]["parent_id"] for child in ("route_ai", "update_session", "record_metrics")]
@@ -67,6 +69,12 @@ def test_each_step_is_a_task_whoever_does_it(service: Service) -> None:
     for step in family.values():
         seen = [event["type"] for event in events if event.get("uuid") == step["uuid"]]
         assert seen == ["task-received", "task-started", "task-succeeded"], step["name"]
+
+
+def sent_tasks(service: Service) -> int:
+    """How many tasks Redis has been sent since it started."""
+    statistics: Any = service.redis.info("commandstats")
+    return int(statistics["cmdstat_lpush"]["calls"])
 
 
 def watch(operator: Celery, events: list[dict[str, Any]]) -> None:

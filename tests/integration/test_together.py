@@ -54,7 +54,7 @@ def asked_meanwhile(client: Held, threads: ThreadPoolExecutor, asks: list[Callab
     def outcome(ask: Callable[[], Any]) -> Any:
         try:
             return ask()
-        except RedisError as exc:
+        except (RedisError, KeyboardInterrupt) as exc:
             return exc
 
     first = threads.submit(outcome, asks[0])
@@ -113,6 +113,24 @@ def test_without_redis_everybody_hears_of_it(redis_client: redis.Redis, threads:
     assert [type(outcome) for outcome in outcomes] == [redis.ConnectionError] * 4
     assert not client._is_led
     client.connection_pool = redis_client.connection_pool
+    assert client.ping()
+
+
+def broken_off() -> None:
+    """In the place of a pipeline."""
+    raise KeyboardInterrupt
+
+
+def test_who_is_broken_off_leaves_nobody_waiting(
+    client: Held, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ends a thread is no error of Redis; who went with it hears of it, and who came later is served."""
+    monkeypatch.setattr(Held, "pipeline", lambda self, transaction: broken_off())
+    asks: list[Callable[[], Any]] = [client.ping] * 3
+    first, *others = asked_meanwhile(client, threads, asks)
+    assert first is True
+    assert sorted(type(outcome).__name__ for outcome in others) == ["ConnectionError", "KeyboardInterrupt"]
+    assert not client._is_led
     assert client.ping()
 
 
