@@ -61,7 +61,10 @@ CLAIMING = re.compile(
 )
 DENYING = re.compile(r"\b(?:no|ni|sin)(?: (?:te|me|se|l[aoe]s?|he|hemos|ha|han|fue|fueron|qued\w+|está|están))* \w+")
 #: "2" alone answers "which?" or "how many?"; a shopping list is products with numbers before them.
-BARE_NUMBER = re.compile(r"^\W*(el |la )?(\d+|primer\w*|segund\w*|tercer\w*|cuart\w*|quint\w*|ultim\w*)\b")
+_NUMBER = r"(?:\d+|primer\w*|segund\w*|tercer\w*|cuart\w*|quint\w*|ultim\w*)\b"
+BARE_NUMBER = re.compile(
+    rf"^\W*(?:(?:el|la) )?{_NUMBER}|^\W*(?:(?:quiero|quisiera|dame|deme|opcion|numero|nro|el|la) )+{_NUMBER}\W*$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +80,20 @@ class CartRules:
 
 
 def rules_for(message: str, session: Session, products: Iterable[Mapping[str, Any]]) -> CartRules:
-    """The rules for one message in its session. When the customer only agrees, what the shop said last counts too."""
+    """The rules for one message in its session. When the customer only agrees or chooses, what the shop said last
+    counts too, and the numbers of what it was an answer to: "3 leches", "which?", "the second" are three of the second.
+    """
     said = without_accents(message)
-    last_reply = without_accents(session.history[-1]["reply"]) if session.history else ""
-    meant = f"{said} {last_reply}" if AGREEING.match(said) or BARE_NUMBER.match(said) else said
+    last = session.history[-1] if session.history else {"customer": "", "reply": ""}
+    answers = AGREEING.match(said) or BARE_NUMBER.match(said)
+    asked_before = without_accents(last["customer"])
+    meant = f"{said} {without_accents(last['reply'])}" if answers else said
+    counted = f"{meant} {asked_before}" if answers and not INJECTION.search(asked_before) else meant
     known = {product["id"]: product["stock"] for product in products}
     in_cart = {item.id for item in session.cart}
     return CartRules(
         kinds=frozenset() if INJECTION.search(said) else _kinds(said, meant),
-        quantities=frozenset({1, *numbers_in(meant), *(item.quantity for item in session.cart)}),
+        quantities=frozenset({1, *numbers_in(counted), *(item.quantity for item in session.cart)}),
         offered=frozenset(known) | in_cart,
         in_stock=frozenset(i for i, stock in known.items() if stock > 0) | (in_cart - known.keys()),
     )

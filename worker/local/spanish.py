@@ -21,7 +21,7 @@ COUNTS: Final = {word: n for n, word in enumerate(_COUNTED.split()) if n} | {
     "docena": 12,
 }
 COUNT_WORDS: Final = "|".join(sorted(COUNTS, key=len, reverse=True))
-COUNT: Final = rf"\b(?:\d{{1,3}}|{COUNT_WORDS})\b(?! (?:l|lt|lts|litros?|ml|cc|g|gr|grs|gramos?)\b)"
+COUNT: Final = rf"\b(?:\d{{1,2}}|{COUNT_WORDS})\b(?! (?:l|lt|lts|litros?|ml|cc|g|gr|grs|gramos?)\b)"
 ADD: Final = (
     r"\b(?:quiero|queria|quisiera|necesito|agreg\w+|sum[ae]\w*|pon[eg]\w*|dame|manda\w*|llevo|anota\w*|compr\w+)\b"
 )
