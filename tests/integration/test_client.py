@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import json
 import socket
 import threading
@@ -19,6 +20,7 @@ import pytest
 from http_provider import Answer, Handler, Server, chunked, drip, raw, say, serving
 from pydantic import SecretStr
 from recorded import RECORDED, recorded
+from tls import certificate, tls_front
 
 from worker import errors
 from worker.ai.client import AiClient
@@ -192,6 +194,32 @@ def test_threads_side_by_side(server: Server, client: AiClient) -> None:
         assert list(pool.map(ask, texts)) == texts
 
 
+def test_a_request_is_one_packet(server: Server, client: AiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Head and body are sent together, also when the connection is used again; each call has a body of its own."""
+    sent: list[bytes] = []
+    send = http.client.HTTPConnection.send
+
+    def noting(connection: http.client.HTTPConnection, data: Any) -> None:
+        sent.append(data)
+        send(connection, data)
+
+    monkeypatch.setattr(http.client.HTTPConnection, "send", noting)
+    for user in ("uno", "otro ñ"):
+        client.call(provider(server), AiRequest("JSON", user), time.monotonic() + 5)
+    assert [json.loads(packet.partition(b"\r\n\r\n")[2])["messages"][1]["content"] for packet in sent] == [
+        "uno",
+        "otro ñ",
+    ]
+    assert [seen.body["messages"][1]["content"] for seen in server.seen] == ["uno", "otro ñ"]
+
+
+def test_a_key_that_changes_is_sent(server: Server, client: AiClient) -> None:
+    """What is kept of a request is kept for its own headers."""
+    for key in ("sk-one", "sk-two"):
+        client.call(replace(provider(server), api_key=SecretStr(key)), REQUEST, time.monotonic() + 5)
+    assert [seen.headers["Authorization"] for seen in server.seen] == ["Bearer sk-one", "Bearer sk-two"]
+
+
 def test_cookies_are_not_kept(server: Server, client: AiClient) -> None:
     """A cookie of one answer is not sent with the next request."""
     server.answers = [say(200, ANSWER, Set_Cookie="a=1")]
@@ -218,6 +246,23 @@ def test_proxy_of_the_environment(server: Server, client: AiClient, monkeypatch:
     assert server.seen[0].path == "http://provider.invalid/v1/chat/completions"
     server.answers = [drip(chunked(b""), b"1\r\n \r\n")]
     assert isinstance(fails(client, behind, within_s=0.3), ProviderTimeout)
+
+
+def test_over_tls(server: Server, client: AiClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way of every real provider: the certificate is checked, the connection kept, and a drip stopped."""
+    given = certificate(tmp_path)
+    with tls_front(server.server_address[1], given) as port:
+        secure = replace(provider(server), base_url=f"https://127.0.0.1:{port}/v1")
+        assert isinstance(fails(client, secure), ProviderUnavailable)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(given.file))
+        trusting = AiClient([secure])
+        for _ in range(2):
+            trusting.call(secure, REQUEST, time.monotonic() + 5)
+        assert [seen.body["messages"][1]["content"] for seen in server.seen] == [REQUEST.user] * 2
+        assert len({seen.port for seen in server.seen}) == 1
+        server.answers = [drip(chunked(b""), b"1\r\n \r\n")]
+        assert isinstance(fails(trusting, secure, within_s=0.5), ProviderTimeout)
+        trusting.close()
 
 
 # The deadline

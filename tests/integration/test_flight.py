@@ -10,7 +10,7 @@ import pytest
 import redis
 from away import absent_redis
 
-from worker.ai.flight import Boarding, Flights, Joining
+from worker.ai.flight import Boarding, Ending, Flights, Joining
 from worker.cache import FLIGHT, PARKED
 
 KEY = "ab" * 32
@@ -41,6 +41,16 @@ def payload(token: str) -> bytes:
     return joining(token).payload
 
 
+def land(flights: Flights, key: str, result: bytes) -> list[bytes]:
+    """Who was parked for a lead that brought this."""
+    return flights.end([Ending(key, "whoever", result)])[0]
+
+
+def give_up(flights: Flights, key: str, token: str) -> list[bytes]:
+    """Who was parked for a lead that brought nothing."""
+    return flights.end([Ending(key, token)])[0]
+
+
 def ttl_ms(client: redis.Redis, key: str) -> int:
     """Milliseconds a key has left."""
     left: Any = client.pttl(key)
@@ -56,7 +66,7 @@ def test_the_first_leads_and_the_others_are_parked(flights: Flights) -> None:
     """Within a batch, and from batch to batch."""
     assert flights.join([joining("a"), joining("b"), joining("c")]) == [LEAD, PARK, PARK]
     assert flights.join([joining("d")]) == [PARK]
-    assert flights.land(KEY, b"result") == [payload("b"), payload("c"), payload("d")]
+    assert land(flights, KEY, b"result") == [payload("b"), payload("c"), payload("d")]
 
 
 def test_each_key_has_its_own_leader(flights: Flights) -> None:
@@ -69,13 +79,13 @@ def test_each_key_has_its_own_leader(flights: Flights) -> None:
         PARK,
     ]
     assert flights.join([]) == []
-    assert flights.land(other, b"x") == [payload("d")]
+    assert land(flights, other, b"x") == [payload("d")]
 
 
 def test_a_result_is_there_for_all_who_come(flights: Flights, redis_client: redis.Redis) -> None:
     """For as long as it is kept; nobody is parked for it any more."""
     flights.join([joining("a")])
-    assert flights.land(KEY, b'{"text": "L\xc3\xb1R"}') == []
+    assert land(flights, KEY, b'{"text": "L\xc3\xb1R"}') == []
     assert flights.join([joining("b"), joining("a")]) == [Boarding("result", b'{"text": "L\xc3\xb1R"}')] * 2
     assert redis_client.exists(PARKED.key(KEY)) == 0
     assert KEEP_S * 1000 - 5_000 <= ttl_ms(redis_client, FLIGHT.key(KEY)) <= KEEP_S * 1000
@@ -84,7 +94,7 @@ def test_a_result_is_there_for_all_who_come(flights: Flights, redis_client: redi
 def test_an_empty_result_is_a_result(flights: Flights) -> None:
     """It is told apart from none."""
     flights.join([joining("a")])
-    flights.land(KEY, b"")
+    land(flights, KEY, b"")
     assert flights.join([joining("b")]) == [Boarding("result", b"")]
 
 
@@ -102,7 +112,7 @@ def test_a_lead_ends_with_the_lease(flights: Flights, redis_client: redis.Redis)
     assert ttl_ms(redis_client, PARKED.key(KEY)) > 80_000
     lease_ends(redis_client)
     assert flights.join([joining("heir"), joining("c")]) == [LEAD, PARK]
-    assert flights.land(KEY, b"x") == [payload("b"), payload("c")]
+    assert land(flights, KEY, b"x") == [payload("b"), payload("c")]
 
 
 @pytest.mark.parametrize("left_s", [0.0, -3.0, 0.0001])
@@ -117,9 +127,25 @@ def test_a_lease_that_is_over_leads_for_no_time(flights: Flights, redis_client: 
 def test_giving_up_frees_the_key(flights: Flights, redis_client: redis.Redis) -> None:
     """The parked go with the leader, nothing is left behind."""
     flights.join([joining("a"), joining("b"), joining("c")])
-    assert flights.give_up(KEY, "a") == [payload("b"), payload("c")]
+    assert give_up(flights, KEY, "a") == [payload("b"), payload("c")]
     assert redis_client.exists(FLIGHT.key(KEY), PARKED.key(KEY)) == 0
     assert flights.join([joining("d")]) == [LEAD]
+
+
+def test_leads_end_together_each_in_its_own_way(flights: Flights) -> None:
+    """One with a result, one with nothing, one that has long passed to another: each gets its own people back."""
+    landed, over, lost = KEY, "cd" * 32, "ef" * 32
+    flights.join([joining("a", landed), joining("b", landed), joining("c", over), joining("d", over)])
+    flights.join([joining("heir", lost), joining("e", lost)])
+    endings = [Ending(landed, "a", b"x"), Ending(lost, "slow"), Ending(over, "c")]
+    assert flights.end(endings) == [[payload("b")], [], [payload("d")]]
+    again = flights.join([joining("f", landed), joining("g", lost), joining("h", over)])
+    assert again == [Boarding("result", b"x"), PARK, LEAD]
+
+
+def test_no_leads_end_without_a_word(flights: Flights) -> None:
+    """An empty list is nothing to ask Redis for."""
+    assert flights.end([]) == []
 
 
 def test_only_the_leader_can_give_up(flights: Flights, redis_client: redis.Redis) -> None:
@@ -127,17 +153,17 @@ def test_only_the_leader_can_give_up(flights: Flights, redis_client: redis.Redis
     flights.join([joining("slow")])
     lease_ends(redis_client)
     flights.join([joining("heir"), joining("b")])
-    assert flights.give_up(KEY, "slow") == []
-    assert flights.give_up(KEY, "b") == []
+    assert give_up(flights, KEY, "slow") == []
+    assert give_up(flights, KEY, "b") == []
     assert flights.join([joining("c")]) == [PARK]
-    assert flights.give_up(KEY, "heir") == [payload("b"), payload("c")]
+    assert give_up(flights, KEY, "heir") == [payload("b"), payload("c")]
 
 
 def test_a_result_cannot_be_given_up(flights: Flights) -> None:
     """A good answer stays, even for a token that once led."""
     flights.join([joining("a")])
-    flights.land(KEY, b"x")
-    assert flights.give_up(KEY, "a") == []
+    land(flights, KEY, b"x")
+    assert give_up(flights, KEY, "a") == []
     assert flights.join([joining("b")]) == [Boarding("result", b"x")]
 
 
@@ -146,8 +172,8 @@ def test_a_good_answer_counts_whoever_brings_it(flights: Flights, redis_client: 
     flights.join([joining("slow")])
     lease_ends(redis_client)
     flights.join([joining("heir"), joining("b")])
-    assert flights.land(KEY, b"x") == [payload("b")]
-    assert flights.land(KEY, b"y") == []
+    assert land(flights, KEY, b"x") == [payload("b")]
+    assert land(flights, KEY, b"y") == []
 
 
 def test_one_leads_however_many_come_at_once(flights: Flights) -> None:
@@ -155,7 +181,7 @@ def test_one_leads_however_many_come_at_once(flights: Flights) -> None:
     with ThreadPoolExecutor(8) as pool:
         boardings = [each for (each,) in pool.map(flights.join, ([joining(str(n))] for n in range(40)))]
     assert (boardings.count(LEAD), boardings.count(PARK)) == (1, 39)
-    assert len(flights.land(KEY, b"x")) == 39
+    assert len(land(flights, KEY, b"x")) == 39
 
 
 def test_keys_are_those_of_the_contract(flights: Flights, redis_client: redis.Redis) -> None:
@@ -169,5 +195,5 @@ def test_keys_are_those_of_the_contract(flights: Flights, redis_client: redis.Re
 def test_without_redis_everybody_leads(grounded: Flights) -> None:
     """Dearer, never silent; there is nobody to go on with, and nothing to leave."""
     assert grounded.join([joining("a"), joining("b")]) == [LEAD, LEAD]
-    assert grounded.land(KEY, b"x") == []
-    assert grounded.give_up(KEY, "a") == []
+    assert land(grounded, KEY, b"x") == []
+    assert give_up(grounded, KEY, "a") == []

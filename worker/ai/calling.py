@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
+from typing import Any
 
 import orjson
 
 from worker.ai.answer import Answerer
 from worker.ai.attempt import Ask
 from worker.ai.consent import rules_for
-from worker.ai.flight import Flights, Joining
+from worker.ai.flight import Ending, Flights, Joining
 from worker.ai.planning import cacheable, cached_outcome, is_entry
 from worker.cache import AI_RESPONSE, Cache
 from worker.log import logger
@@ -25,10 +26,20 @@ log = logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """What one lead brought: turns with their outcome, and turns that must be started again."""
+    """What some leads brought: turns with their outcome, and turns that must be started again."""
 
     answered: tuple[Turn, ...] = ()
     failed: tuple[Turn, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """One lead. outcome: None where it failed. entry: for the reply cache, if it may stand there; result: its JSON."""
+
+    turn: Turn
+    outcome: Outcome | None = None
+    entry: dict[str, Any] | None = None
+    result: bytes | None = None
 
 
 class Caller:
@@ -68,7 +79,8 @@ class Caller:
                 leads.append(self._pool.submit(self._lead, turn, now + left_s[turn.token] - margin_s))
         if served:
             yield Landed(tuple(served))
-        yield from _as_ready(leads)
+        for ended in _as_ready(leads):
+            yield self._landed(ended)
 
     def _joining(self, turn: Turn, left_s: float) -> Joining:
         return Joining(turn.planned().key, turn.token, orjson.dumps(turn_to_dict(turn)), left_s)
@@ -76,30 +88,44 @@ class Caller:
     def _limited(self, turn: Turn) -> Outcome:
         return self._answerer.fallback(turn.planned(), turn.text, cart_of(turn))
 
-    def _lead(self, turn: Turn, deadline: float) -> Landed:
-        """One provider call, and what it means for everyone who waits for it."""
+    def _lead(self, turn: Turn, deadline: float) -> _Ended:
+        """One turn's calls of providers."""
         plan = turn.planned()
         try:
             rules = rules_for(turn.text, turn.fetched(), plan.products)
             ask = Ask(plan, rules, turn.token, turn.customer_phone, deadline, turn.text, cart_of(turn))
-            return self._land(turn, self._answerer.answer(ask))
+            outcome = self._answerer.answer(ask)
+            entry = cacheable(outcome) if outcome.source == "ai" else None
+            return _Ended(turn, outcome, entry, orjson.dumps(entry) if entry else None)
         except Exception as exc:
             # A defect of ours: nobody may be left waiting for it.
             log.exception("call_failed", token=turn.token, error=type(exc).__name__)
-            return Landed(failed=(turn, *_decoded(self._flights.give_up(plan.key, turn.token))))
+            return _Ended(turn)
 
-    def _land(self, turn: Turn, outcome: Outcome) -> Landed:
-        key = turn.planned().key
-        if outcome.source != "ai":
-            parked = self._flights.give_up(key, turn.token)
-            free = Outcome(outcome.source, outcome.decision, baseline_microusd=outcome.baseline_microusd)
-        else:
-            entry = cacheable(outcome)
-            self._cache.set_many(AI_RESPONSE, {key: entry})
-            parked = self._flights.land(key, orjson.dumps(entry))
-            free = cached_outcome(entry, self._answerer)
-        others = (replace(other, outcome=free) for other in _decoded(parked))
-        return Landed((replace(turn, outcome=outcome), *others))
+    def _landed(self, ended: Sequence[_Ended]) -> Landed:
+        """What it means for everyone who waits for one of these. The cache comes first: who finds no flight looks
+        there.
+        """
+        self._cache.set_many(AI_RESPONSE, {one.turn.planned().key: one.entry for one in ended if one.entry})
+        endings = [Ending(one.turn.planned().key, one.turn.token, one.result) for one in ended]
+        answered: list[Turn] = []
+        failed: list[Turn] = []
+        for one, parked in zip(ended, self._flights.end(endings), strict=True):
+            others = [turn_from_dict(orjson.loads(turn)) for turn in parked]
+            if one.outcome is None:
+                failed += [one.turn, *others]
+                continue
+            answered.append(replace(one.turn, outcome=one.outcome))
+            if others:
+                free = self._free(one, one.outcome)
+                answered += [replace(other, outcome=free) for other in others]
+        return Landed(tuple(answered), tuple(failed))
+
+    def _free(self, one: _Ended, paid: Outcome) -> Outcome:
+        """The outcome of those for whom somebody else has paid."""
+        if one.entry:
+            return cached_outcome(one.entry, self._answerer)
+        return Outcome(paid.source, paid.decision, baseline_microusd=paid.baseline_microusd)
 
 
 def cart_of(turn: Turn) -> tuple[CartItem, ...] | None:
@@ -107,20 +133,14 @@ def cart_of(turn: Turn) -> tuple[CartItem, ...] | None:
     return None if turn.planned().shared else turn.fetched().cart
 
 
-def _decoded(parked: Iterable[bytes]) -> tuple[Turn, ...]:
-    return tuple(turn_from_dict(orjson.loads(turn)) for turn in parked)
-
-
-def _as_ready(leads: Sequence[Future[Landed]]) -> Iterator[Landed]:
+def _as_ready(leads: Sequence[Future[_Ended]]) -> Iterator[list[_Ended]]:
     # `concurrent.futures.wait` would look at all that are left each time that one is done.
-    done: SimpleQueue[Future[Landed]] = SimpleQueue()
+    done: SimpleQueue[Future[_Ended]] = SimpleQueue()
     for lead in leads:
         lead.add_done_callback(done.put)
     left = len(leads)
     while left:
-        landed = [done.get().result()]
-        landed += (done.get().result() for _ in range(done.qsize()))
-        left -= len(landed)
-        yield Landed(
-            tuple(turn for one in landed for turn in one.answered), tuple(turn for one in landed for turn in one.failed)
-        )
+        ended = [done.get().result()]
+        ended += (done.get().result() for _ in range(done.qsize()))
+        left -= len(ended)
+        yield ended

@@ -51,8 +51,10 @@ class AiClient:
     ) -> None:
         self._transport = Transport(hosts=max(1, len(providers)))
         self._clock = clock
-        self._sleep = sleep
         self._random = random
+        self._retrying = Retrying(
+            retry=retry_if_exception(_may_pass), wait=self._wait_s, stop=self._is_over, sleep=sleep, reraise=True
+        )
 
     def call(self, provider: Provider, request: AiRequest, deadline: float, attempts: int = 2) -> Completion:
         """The provider's complete answer, at the latest at `deadline` (on this client's clock).
@@ -62,22 +64,13 @@ class AiClient:
         """
         if provider.api_key is None:
             raise ProviderDenied(provider.name, "no API key is set")
-        retrying = Retrying(
-            retry=retry_if_exception(_may_pass),
-            wait=self._wait_s,
-            stop=lambda state: (
-                state.attempt_number >= attempts or self._clock() + state.upcoming_sleep + _LEAST_TIME_S > deadline
-            ),
-            sleep=self._sleep,
-            reraise=True,
-        )
-        return retrying(self._attempt, provider, request, deadline)
+        return self._retrying(self._attempt, provider, request, deadline, attempts)
 
     def close(self) -> None:
         """Closes the connections."""
         self._transport.close()
 
-    def _attempt(self, provider: Provider, request: AiRequest, deadline: float) -> Completion:
+    def _attempt(self, provider: Provider, request: AiRequest, deadline: float, _attempts: int) -> Completion:
         started = self._clock()
         if started >= deadline:
             raise ProviderTimeout(provider.name, "the deadline had passed before the call")
@@ -91,6 +84,12 @@ class AiClient:
             raise
         traced.ended(usage)
         return Completion(provider.name, provider.model, text, usage, (self._clock() - started) * 1000)
+
+    def _is_over(self, state: RetryCallState) -> bool:
+        """Whether this was the last attempt, by what `_attempt` was called with."""
+        deadline: float = state.args[2]
+        attempts: int = state.args[3]
+        return state.attempt_number >= attempts or self._clock() + state.upcoming_sleep + _LEAST_TIME_S > deadline
 
     def _wait_s(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None

@@ -27,6 +27,15 @@ class Joining:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """The end of a lead for `key` by `token`. result: what it brought, as JSON; None: nothing to keep."""
+
+    key: str
+    token: str
+    result: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Boarding:
     """What joining brought: `lead` (ask the provider), `parked` (the leader will go on with it), or `result`."""
 
@@ -58,26 +67,29 @@ class Flights:
             log.warning("flight_unavailable", error=type(exc).__name__, turns=len(turns))
             return [Boarding("lead")] * len(turns)
 
-    def land(self, key: str, result: bytes) -> list[bytes]:
-        """Leaves a good result for all who come; the turns that were parked for it."""
-        return self._parked(key, ["land", result, self._keep_ms])
-
-    def give_up(self, key: str, token: str) -> list[bytes]:
-        """Ends a lead that brought nothing to keep; the turns that were parked, if this token still led."""
-        return self._parked(key, ["give_up", token])
-
-    def _parked(self, key: str, arguments: list[str | bytes | int]) -> list[bytes]:
+    def end(self, endings: Sequence[Ending]) -> list[list[bytes]]:
+        """Ends these leads in one round trip; the turns that were parked for each. A result stays for all who come,
+        whoever leads by now; who brought none ends the lead only if it is still his.
+        """
+        if not endings:
+            return []
+        keys = [name for ending in endings for name in _keys(ending.key)]
+        told = [part for ending in endings for part in (ending.token, _kept(ending.result))]
         try:
-            turns: list[bytes] = self._script(keys=_keys(key), args=arguments)
+            parked: list[list[bytes]] = self._script(keys=keys, args=["end", self._keep_ms, *told])
         except RedisError as exc:
             # Their leases end and the sweep starts them again.
-            log.warning("flight_unavailable", error=type(exc).__name__, turns=1)
-            return []
-        return turns
+            log.warning("flight_unavailable", error=type(exc).__name__, turns=len(endings))
+            return [[] for _ in endings]
+        return parked
 
 
 def _keys(key: str) -> list[str]:
     return [FLIGHT.key(key), PARKED.key(key)]
+
+
+def _kept(result: bytes | None) -> bytes:
+    return b"" if result is None else b"R" + result
 
 
 def _boarding(answer: list[bytes]) -> Boarding:

@@ -74,6 +74,7 @@ class SimulatorServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    wbufsize = 64 * 1024  # head and body in one packet, as servers send them
     server: SimulatorServer
 
     def do_GET(self) -> None:
@@ -157,6 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         if mode == "drip":
             for byte in body:
                 self.wfile.write(bytes((byte,)))
+                self.wfile.flush()
                 self._pause(DRIP_EVERY_S)
         elif mode == "cut":
             self.wfile.write(body[: len(body) // 2])
