@@ -40,7 +40,7 @@ RECEIVE_PAUSE_S = 1.0
 #: who waits there is asked for before his lease ends, and Redis does not fill while nobody asks.
 MAX_QUEUED_CALLS = 16
 #: Answers that come within this time of each other go on as one batch. Little beside what a model takes.
-TOGETHER_S = 0.05
+TOGETHER_S = 0.1
 log = logger(__name__)
 
 

@@ -83,7 +83,7 @@ class Shop:
 
     def logged(self, event: str) -> int:
         """How often an event stands in the log of the service."""
-        return self.service.log.read_text().count(f'"event": "{event}"')
+        return self.service.log.read_text().count(f'"event":"{event}"')
 
 
 @pytest.fixture(scope="module")

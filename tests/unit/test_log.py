@@ -149,6 +149,13 @@ def test_whatever_is_logged_is_a_line(lines: Lines) -> None:
     assert (line["event"], line["large"], line["keys"]) == ("odd", 1 << 80, {"1": "a"})
 
 
+@pytest.mark.parametrize("value", [2**80, "\ud83d", [2**80, "\udc00 ñ"], float("nan")])
+def test_what_is_no_plain_json_is_a_line_too(lines: Lines, value: Any) -> None:
+    """A number that is too large, half a character."""
+    logger("worker.test").info("seen", value=value, token=UUID_TEXT)
+    assert (lines.last()["event"], lines.last()["token"]) == ("seen", UUID_TEXT)
+
+
 def test_a_line_that_cannot_be_written_fails_nothing(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
     """The disk of the log is full, or whoever read it is gone."""
     with Path("/dev/full").open("w", buffering=1, encoding="utf-8") as full:

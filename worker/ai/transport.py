@@ -202,6 +202,17 @@ _POOLS = {"http": _HttpPool, "https": _HttpsPool}
 class _Adapter(HTTPAdapter):
     """Makes connections that keep one time limit for a whole answer, straight or through an HTTP proxy."""
 
+    def __init__(self, **given: Any) -> None:
+        self._pool_keys: dict[tuple[Any, ...], Any] = {}
+        super().__init__(**given)
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        # requests would parse the URL and look for the CA bundle on the disk for each call.
+        asked = (request.url, verify, cert)
+        if asked not in self._pool_keys:
+            self._pool_keys[asked] = super().build_connection_pool_key_attributes(request, verify, cert)
+        return self._pool_keys[asked]
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS

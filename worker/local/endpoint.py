@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -12,6 +11,8 @@ from socketserver import TCPServer
 from threading import Event, Thread
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+import orjson
 
 from worker.local import wire
 from worker.local.ask import marked
@@ -101,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _control(self, body: bytes) -> None:
         try:
-            order = json.loads(body)
+            order = orjson.loads(body)
             reset, provider = order.pop("reset", False), order.pop("provider", "all")
             self.server.change(provider, order)
         except (AttributeError, TypeError, ValueError) as exc:
@@ -182,13 +183,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _encoded(body: wire.Json) -> bytes:
-    return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    return orjson.dumps(body)
 
 
 def _spoken(prompt: wire.Prompt, mode: Mode) -> wire.Json:
     """The completion for a prompt, spoiled as the mode asks."""
     context = _context(prompt.user)
-    text = json.dumps(marked(answer(context), context), ensure_ascii=False)
+    text = orjson.dumps(marked(answer(context), context)).decode()
     spoiled: dict[Mode, tuple[str, wire.Finish]] = {
         "garbage": ("Claro, acá va: {intent: saludo", "stop"),
         "empty": ("", "stop"),
@@ -201,6 +202,6 @@ def _spoken(prompt: wire.Prompt, mode: Mode) -> wire.Json:
 def _context(user: str) -> dict[str, Any]:
     """The user text as context; any other text than a JSON object is a customer's bare message."""
     with suppress(ValueError):
-        if isinstance(context := json.loads(user), dict):
+        if isinstance(context := orjson.loads(user), dict):
             return context
     return {"message": user}

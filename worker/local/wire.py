@@ -7,12 +7,13 @@ arguments alone, ids and times included, so that the same request brings the sam
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
 from typing import Any, Final, Literal
+
+import orjson
 
 Json = dict[str, Any]
 Finish = Literal["stop", "length", "refused"]
@@ -61,7 +62,7 @@ class Prompt:
 def read_prompt(provider: str, path: str, body: bytes) -> Prompt:
     """The prompt in a request. Raises ValueError where the body is not what the wire format asks for."""
     try:
-        asked = json.loads(body)
+        asked = orjson.loads(body)
         if provider == "gemini":
             model = path.rpartition("/models/")[2].removesuffix(":generateContent")
             return Prompt(provider, model, _parts(asked.get("systemInstruction")), _parts(asked["contents"][-1]))
