@@ -44,6 +44,8 @@ FLIGHT_MARGIN_S = 60.0
 #: More than threads of one process: what AI_PARALLEL_CALLS allows, hedged calls, batches. redis-py stops at 100.
 REDIS_CONNECTIONS = 512
 MICRO = 1_000_000
+#: Another process's failures, or an operator's hand, are heeded that much later. Under load it saves most looks.
+REMEMBER_CIRCUIT_S = 0.05
 #: How long a customer may wait for a note about a circuit to be written.
 NOTE_S = 1.0
 log = logger(__name__)
@@ -120,7 +122,9 @@ def build(configuration: Settings) -> Services:
     shared = TogetherRedis(connection_pool=durable.connection_pool)
     told = shared.telling()
     flights = Flights(shared, configuration.ai_deadline_s + FLIGHT_MARGIN_S)
-    breaker = Breaker(shared, note_circuit, on_call=partial(count_call, told))
+    breaker = Breaker(
+        shared, note_circuit, on_call=partial(count_call, told), telling=shared.telling, remember_s=REMEMBER_CIRCUIT_S
+    )
     spent_so_far = partial(retry.run, engine, queries.spent_microusd)
     budget = Budget(shared, budget_limits(configuration), spent_so_far, settling=told)
     hedge = Hedge(lambda made: record_late(engine, durable, late_outcome(made))) if configuration.ai_hedge else None

@@ -7,6 +7,7 @@ goes next, all of it together. Nobody waits for others to come, and under load r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
@@ -27,16 +28,17 @@ class TogetherRedis(redis.Redis):
         self._told: list[_Asked] = []
         self._is_led = False
 
-    def telling(self) -> redis.Redis:
-        """A client for commands whose answers nobody needs: each is None at once, and they go, in their order, with the
-        next command that is asked of this client. That some were lost is in the log.
+    def telling(self, heard: Callable[[Any], None] | None = None) -> redis.Redis:
+        """A client for commands whose answers nobody waits for: each is None at once, and they go, in their order, with
+        the next command that is asked of this client. That some were lost is in the log. heard: called with each answer
+        by whichever thread got it; what it raises is in the log.
         """
-        return _Telling(self)
+        return _Telling(self, heard)
 
-    def tell(self, *args: Any, **options: Any) -> None:
+    def tell(self, args: tuple[Any, ...], options: dict[str, Any], heard: Callable[[Any], None] | None) -> None:
         """One such command."""
         with self._asking:
-            self._told.append(_Asked(args, options))
+            self._told.append(_Asked(args, options, heard))
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """The answer to one command. Raises RedisError, as every client does; where no answer comes, after at most
@@ -70,6 +72,9 @@ class TogetherRedis(redis.Redis):
             self._hand_over(together, answers)
         if lost := [asked.answer for asked in told if isinstance(asked.answer, Exception)]:
             log.warning("commands_lost", commands=len(lost), error=type(lost[0]).__name__)
+        for asked in told:
+            if asked.heard and not isinstance(asked.answer, Exception):
+                _hear(asked.heard, asked.answer)
 
     def _hand_over(self, together: list[_Asked], answers: list[Any]) -> None:
         for asked, answer in zip(together, answers, strict=True):
@@ -89,13 +94,23 @@ class TogetherRedis(redis.Redis):
             return pipeline.execute(raise_on_error=False)
 
 
+def _hear(heard: Callable[[Any], None], answer: Any) -> None:
+    try:
+        heard(answer)
+    except Exception as exc:
+        # It is not about the command of the thread that happens to be here.
+        log.exception("answer_not_heard", error=type(exc).__name__)
+
+
 class _Asked:
-    """A command of one thread. turn: held until it is answered or its thread is to lead."""
+    """A command of one thread. turn: held until it is answered or its thread is to lead. heard: see `telling`."""
 
-    __slots__ = ("answer", "args", "is_answered", "options", "turn")
+    __slots__ = ("answer", "args", "heard", "is_answered", "options", "turn")
 
-    def __init__(self, args: tuple[Any, ...], options: dict[str, Any]) -> None:
-        self.args, self.options = args, options
+    def __init__(
+        self, args: tuple[Any, ...], options: dict[str, Any], heard: Callable[[Any], None] | None = None
+    ) -> None:
+        self.args, self.options, self.heard = args, options, heard
         self.answer: Any = None
         self.is_answered = False
         self.turn = Lock()
@@ -105,9 +120,10 @@ class _Asked:
 class _Telling(redis.Redis):
     """See `TogetherRedis.telling`. Has no connections."""
 
-    def __init__(self, together: TogetherRedis) -> None:
+    def __init__(self, together: TogetherRedis, heard: Callable[[Any], None] | None) -> None:
         super().__init__(connection_pool=together.connection_pool)
         self._together = together
+        self._heard = heard
 
     def execute_command(self, *args: Any, **options: Any) -> None:
-        self._together.tell(*args, **options)
+        self._together.tell(args, options, self._heard)

@@ -169,3 +169,18 @@ def test_what_is_told_and_lost_is_in_the_log(client: Held, monkeypatch: pytest.M
         client.telling().rpush("text", "secret")
         assert client.get("text") == b"a"
     assert lines == [{"event": "commands_lost", "log_level": "warning", "commands": 2, "error": "ResponseError"}]
+
+
+def test_who_is_to_hear_an_answer_hears_it(client: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that of a command that failed; and what he makes of it is not the trouble of who asked."""
+    client.go_on.set()
+    heard: list[Any] = []
+    client.set("text", "a")
+    with capture_logs() as lines:
+        monkeypatch.setattr(together, "log", together.logger("test"))
+        client.telling(heard.append).rpush("list", "a")
+        client.telling(heard.append).incr("text")
+        client.telling(lambda length: heard.append(1 // (length - length))).rpush("list", "b")
+        assert client.get("text") == b"a"
+    assert heard == [1]
+    assert [line["event"] for line in lines] == ["commands_lost", "answer_not_heard"]

@@ -6,7 +6,9 @@ import random as _random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import redis
 from redis.exceptions import RedisError
@@ -76,23 +78,38 @@ class Breaker:
         random: Callable[[], float] = _random.random,
         clock: Callable[[], float] = time.monotonic,
         on_call: Callable[[str, str, float], None] | None = None,
+        telling: Callable[[Callable[[Any], None]], redis.Redis] | None = None,
+        remember_s: float = 0.0,
     ) -> None:
         """on_change: called with provider and new state by whoever's result changed a circuit. on_call: called with
-        provider, outcome (`ok` or the kind of error) and milliseconds after every call, while Redis answers.
+        provider, outcome (`ok` or the kind of error) and milliseconds after every call, while Redis answers. telling:
+        makes a client that need not answer at once, from what is to hear the answer; the successes of healthy circuits
+        go by it. remember_s: how long a healthy circuit is not looked at again; this process's own failures are known
+        at once.
         """
         self._script = client.register_script(SCRIPT)
         self._on_change = on_change
         self._on_call = on_call
         self._limits = limits or Limits()
         self._random = random
+        self._clock = clock
+        self._remember_s = remember_s
+        self._remembered: dict[str, tuple[int, float]] = {}
+        self._telling = cache(lambda provider: telling(partial(self._heard, provider, ""))) if telling else None
         self._local = LocalBreaker(self._limits.failures_in_a_row, self._limits.open_ms / 1000, clock)
 
     def permit(self, provider: str, caller: str) -> Permit | None:
         """A permit to call, None while the circuit is open or another caller probes it."""
+        generation, until = self._remembered.get(provider, (0, 0.0))
+        if self._clock() < until:
+            return Permit(provider, caller, generation, healthy=True)
         answer = self._run(provider, ["permit", caller, PROBE_MS])
         if answer is None:
             return Permit(provider, caller, LOCAL_GENERATION) if self._local.allows(provider) else None
-        return Permit(provider, caller, int(answer[1]), bool(answer[2])) if int(answer[0]) else None
+        permit = Permit(provider, caller, int(answer[1]), bool(answer[2])) if int(answer[0]) else None
+        if permit and permit.healthy and self._remember_s:
+            self._remembered[provider] = permit.generation, self._clock() + self._remember_s
+        return permit
 
     def succeeded(self, permit: Permit, latency_ms: float) -> None:
         """The call brought an answer; a slow one counts as slow."""
@@ -141,19 +158,30 @@ class Breaker:
         slow = int(latency_ms is not None and latency_ms >= self._limits.slow_ms)
         call: list[str | int | float] = ["record", permit.caller, permit.generation, outcome, slow]
         call += [asked_ms, self._random(), reason, *self._limits.arguments(), int(at_once)]
-        answer = self._run(permit.provider, call)
-        if answer is None:
-            return
+        if outcome == "success" and permit.healthy and self._telling:
+            self._run(permit.provider, call, self._telling(permit.provider))
+        else:
+            self._remembered.pop(permit.provider, None)
+            answer = self._run(permit.provider, call)
+            if answer is None:
+                return
+            self._heard(permit.provider, reason, answer)
         if self._on_call is not None and latency_ms is not None:
             self._on_call(permit.provider, reason or "ok", latency_ms)
-        if answer[0]:
-            log.warning("circuit_changed", provider=permit.provider, state=_state(answer), reason=reason)
-            self._on_change(permit.provider, _state(answer))
 
-    def _run(self, provider: str, arguments: list[str | int | float]) -> list[int | bytes] | None:
+    def _heard(self, provider: str, reason: str, answer: list[int | bytes]) -> None:
+        """What recording a result has done to the circuit."""
+        if answer[0]:
+            self._remembered.pop(provider, None)
+            log.warning("circuit_changed", provider=provider, state=_state(answer), reason=reason)
+            self._on_change(provider, _state(answer))
+
+    def _run(
+        self, provider: str, arguments: list[str | int | float], client: redis.Redis | None = None
+    ) -> list[int | bytes] | None:
         keys = [CIRCUIT.key(provider), CIRCUIT_SAMPLES.key(provider)]
         try:
-            answer: list[int | bytes] = self._script(keys=keys, args=arguments)
+            answer: list[int | bytes] = self._script(keys=keys, args=arguments, client=client)
         except RedisError as exc:
             log.warning("circuit_unavailable", provider=provider, error=type(exc).__name__)
             return None
