@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -75,15 +76,19 @@ def run(
     """The result of `call` on a pooled connection, run again with growing random pauses (0.05 to 1 s) until
     `give_up_after_s`; then the last error as it came. `call` must bear being run twice.
     """
-    retrying = Retrying(
-        retry=retry_if_exception(may_pass),
-        stop=stop_after_delay(give_up_after_s),
-        wait=wait_random_exponential(multiplier=0.05, max=1.0),
-        reraise=True,
-    )
 
     def attempt() -> Result:
         with engine.connect() as connection:
             return call(connection)
 
-    return retrying(attempt)
+    return _retrying(give_up_after_s)(attempt)
+
+
+@cache
+def _retrying(give_up_after_s: float) -> Retrying:
+    return Retrying(
+        retry=retry_if_exception(may_pass),
+        stop=stop_after_delay(give_up_after_s),
+        wait=wait_random_exponential(multiplier=0.05, max=1.0),
+        reraise=True,
+    )
