@@ -274,6 +274,11 @@ def test_an_answer_bears_the_mark_of_its_request() -> None:
     assert marked(said, context) | {"entities": {}} == said | {"entities": {}}
 
 
+def test_others_can_tell_the_mark() -> None:
+    """It is the hash that is documented: whoever checks answers against their requests computes it himself."""
+    assert marked({"entities": {}}, {"message": "ñ", "a": [1, None]})["entities"]["facts"] == "b2d99791ac0db55a"
+
+
 def test_money_is_written_the_spanish_way() -> None:
     """Thousands with points, decimals with a comma, the sign where the currency has it."""
     assert money(Decimal("1234567.5"), "ARS") == "$ 1.234.567,50"

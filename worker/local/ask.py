@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
-
-import orjson
 
 from worker.local.spanish import Item, money, plain, term
 
@@ -99,11 +98,12 @@ def say(
 
 
 def marked(said: Said, context: dict[str, Any]) -> Said:
-    """The reply with a mark of what it was made from among its entities: `facts`, a hash of the whole request context,
-    and `session`, the id of the session in it, if any. Customers do not see it; who replays traffic can tell by it
-    whom an answer was meant for.
+    """The reply with a mark of what it was made from among its entities: `facts`, a hash of the whole request context
+    (16 hexadecimal digits of the SHA-256 of what Python's `json.dumps` makes of it, keys sorted), and `session`, the id
+    of the session in it, if any. Customers do not see it; who replays traffic can tell by it whom an answer was meant
+    for.
     """
-    facts = hashlib.sha256(orjson.dumps(context, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+    facts = hashlib.sha256(json.dumps(context, sort_keys=True).encode()).hexdigest()[:16]
     session = context.get("session")
     told = {"session": str(session.get("id"))} if isinstance(session, dict) else {}
     return {**said, "entities": {**said["entities"], "facts": facts, **told}}
