@@ -268,6 +268,21 @@ def test_without_redis_every_turn_is_answered_by_a_call_of_its_own(
     assert (sources(done.answered), sum(calls(simulator).values())) == ({"ai": 3}, 3)
 
 
+def test_what_nobody_takes_is_kept(answerer: Answerer, simulator: Simulator, redis_client: redis.Redis) -> None:
+    """Who went on with the answers fails after the first: what was asked for besides is in the cache, nobody leads."""
+    turns = [*customers(1), *customers(1, "tienen arroz?", first=1), *customers(1, "y leche?", first=2)]
+    with ThreadPoolExecutor(1) as one_by_one:
+        caller = Caller(answerer, Flights(redis_client, KEEP_S), Cache(redis_client), one_by_one)
+        ready = caller.call(turns, {turn.token: LEASE_S for turn in turns}, MARGIN_S)
+        next(ready)
+        ready.close()
+    assert sum(calls(simulator).values()) == 3
+    assert len(Cache(redis_client).get_many(AI_RESPONSE, [turn.planned().key for turn in turns])) == 3
+    with ThreadPoolExecutor(1) as one_by_one:
+        caller = Caller(answerer, Flights(redis_client, KEEP_S), Cache(redis_client), one_by_one)
+        assert sources(landed(caller, turns).answered) == {"cache": 3}
+
+
 def test_no_turns_is_nothing(caller: Caller) -> None:
     """An empty batch."""
     assert landed(caller, []) == Landed()

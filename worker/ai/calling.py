@@ -79,8 +79,15 @@ class Caller:
                 leads.append(self._pool.submit(self._lead, turn, now + left_s[turn.token] - margin_s))
         if served:
             yield Landed(tuple(served))
-        for ended in _as_ready(leads):
-            yield self._landed(ended)
+        waiting = set(leads)
+        try:
+            for done in _as_ready(leads):
+                waiting.difference_update(done)
+                yield self._landed([lead.result() for lead in done])
+        finally:
+            # Where nobody takes the rest, it is paid for all the same: who asks it again finds it in the cache.
+            for lead in waiting:
+                lead.add_done_callback(lambda lead: self._landed([lead.result()]))
 
     def _joining(self, turn: Turn, left_s: float) -> Joining:
         return Joining(turn.planned().key, turn.token, orjson.dumps(turn_to_dict(turn)), left_s)
@@ -133,14 +140,13 @@ def cart_of(turn: Turn) -> tuple[CartItem, ...] | None:
     return None if turn.planned().shared else turn.fetched().cart
 
 
-def _as_ready(leads: Sequence[Future[_Ended]]) -> Iterator[list[_Ended]]:
+def _as_ready(leads: Sequence[Future[_Ended]]) -> Iterator[list[Future[_Ended]]]:
     # `concurrent.futures.wait` would look at all that are left each time that one is done.
-    done: SimpleQueue[Future[_Ended]] = SimpleQueue()
+    ready: SimpleQueue[Future[_Ended]] = SimpleQueue()
     for lead in leads:
-        lead.add_done_callback(done.put)
+        lead.add_done_callback(ready.put)
     left = len(leads)
     while left:
-        ended = [done.get().result()]
-        ended += (done.get().result() for _ in range(done.qsize()))
-        left -= len(ended)
-        yield ended
+        done = [ready.get(), *(ready.get() for _ in range(ready.qsize()))]
+        left -= len(done)
+        yield done
