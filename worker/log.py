@@ -85,12 +85,15 @@ def traceback_without_values(_logger: object, _method: str, event: EventDict) ->
 
 
 def json_line(_logger: object, _method: str, event: EventDict) -> str:
-    """structlog processor, the last one: the event as JSON, whatever is in it."""
+    """structlog processor, the last one: the event as JSON in ASCII, whatever is in it and wherever it goes."""
     try:
-        return orjson.dumps(event).decode()
+        line = orjson.dumps(event)
+        if line.isascii():
+            return line.decode()
     except TypeError:
-        # A number or a character that orjson does not take.
-        return json.dumps(event, default=str)
+        # A number that is too large for orjson, half a character.
+        pass
+    return json.dumps(event, default=str, separators=(",", ":"))
 
 
 class Lines:

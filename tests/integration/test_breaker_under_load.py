@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 import redis
@@ -103,6 +104,24 @@ def test_own_failures_count_at_once(busy: Busy) -> None:
     assert busy.permit() is None
 
 
+def test_what_was_seen_before_a_failure_is_not_remembered(busy: Busy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread asks for a permit, and before it has read the answer another's failure opens the circuit."""
+    permits = [busy.granted() for _ in range(LIMITS.failures_in_a_row)]
+    busy.time_passes()
+    ask = busy.breaker._run
+
+    def answered_late(*asked: Any) -> Any:
+        monkeypatch.setattr(busy.breaker, "_run", ask)
+        answer = ask(*asked)
+        for permit in permits:
+            busy.fail(permit)
+        return answer
+
+    monkeypatch.setattr(busy.breaker, "_run", answered_late)
+    assert busy.permit() is not None
+    assert busy.permit() is None
+
+
 def test_a_probe_waits_for_its_answer(busy: Busy, others: Circuit) -> None:
     """Success after success, the circuit closes when the second is there, and only then it is remembered."""
     others.open()
@@ -118,6 +137,7 @@ def test_without_redis_calls_are_allowed(busy: Busy) -> None:
     permit = busy.granted()
     busy.client.connection_pool = redis.ConnectionPool(host="127.0.0.1", port=1, socket_connect_timeout=1)
     busy.succeed(permit)
+    assert busy.permit() is not None
     busy.time_passes()
     for _ in range(LIMITS.failures_in_a_row):
         busy.fail(busy.granted())

@@ -268,19 +268,38 @@ def test_without_redis_every_turn_is_answered_by_a_call_of_its_own(
     assert (sources(done.answered), sum(calls(simulator).values())) == ({"ai": 3}, 3)
 
 
-def test_what_nobody_takes_is_kept(answerer: Answerer, simulator: Simulator, redis_client: redis.Redis) -> None:
+@pytest.mark.parametrize("with_served", [False, True])
+def test_what_nobody_takes_is_kept(
+    answerer: Answerer, simulator: Simulator, redis_client: redis.Redis, with_served: bool
+) -> None:
     """Who went on with the answers fails after the first: what was asked for besides is in the cache, nobody leads."""
     turns = [*customers(1), *customers(1, "tienen arroz?", first=1), *customers(1, "y leche?", first=2)]
+    served = customers(1, "tienen pan?", first=3)
     with ThreadPoolExecutor(1) as one_by_one:
         caller = Caller(answerer, Flights(redis_client, KEEP_S), Cache(redis_client), one_by_one)
-        ready = caller.call(turns, {turn.token: LEASE_S for turn in turns}, MARGIN_S)
+        if with_served:
+            landed(caller, served)
+        wanted = [*turns, *served] if with_served else turns
+        ready = caller.call(wanted, {turn.token: LEASE_S for turn in wanted}, MARGIN_S)
         next(ready)
         ready.close()
-    assert sum(calls(simulator).values()) == 3
+    assert sum(calls(simulator).values()) == 3 + with_served
     assert len(Cache(redis_client).get_many(AI_RESPONSE, [turn.planned().key for turn in turns])) == 3
     with ThreadPoolExecutor(1) as one_by_one:
         caller = Caller(answerer, Flights(redis_client, KEEP_S), Cache(redis_client), one_by_one)
         assert sources(landed(caller, turns).answered) == {"cache": 3}
+
+
+def test_a_parked_turn_that_cannot_be_read_is_his_trouble_alone(
+    caller: Caller, simulator: Simulator, redis_client: redis.Redis
+) -> None:
+    """Another release has parked it; the leader and the others are answered."""
+    turns = customers(3)
+    key = turns[0].planned().key
+    redis_client.rpush(PARKED.key(key), b'{"token": "of another release"}', b"garbage")
+    done = landed(caller, turns)
+    assert (tokens(done.answered), done.failed) == (tokens(turns), ())
+    assert left_behind(redis_client, key) == 1
 
 
 def test_no_turns_is_nothing(caller: Caller) -> None:

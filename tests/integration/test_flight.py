@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import redis
 from away import absent_redis
+from structlog.testing import capture_logs
 
 from worker.ai.flight import Boarding, Ending, Flights, Joining
 from worker.cache import FLIGHT, PARKED
@@ -143,9 +144,11 @@ def test_leads_end_together_each_in_its_own_way(flights: Flights) -> None:
     assert again == [Boarding("result", b"x"), PARK, LEAD]
 
 
-def test_no_leads_end_without_a_word(flights: Flights) -> None:
-    """An empty list is nothing to ask Redis for."""
-    assert flights.end([]) == []
+def test_where_no_leads_end_redis_is_not_asked(grounded: Flights) -> None:
+    """It is away, and nobody notices."""
+    with capture_logs() as lines:
+        assert grounded.end([]) == []
+    assert lines == []
 
 
 def test_only_the_leader_can_give_up(flights: Flights, redis_client: redis.Redis) -> None:

@@ -156,6 +156,13 @@ def test_what_is_no_plain_json_is_a_line_too(lines: Lines, value: Any) -> None:
     assert (lines.last()["event"], lines.last()["token"]) == ("seen", UUID_TEXT)
 
 
+def test_lines_are_ascii(lines: Lines) -> None:
+    """Whatever the encoding of the stream, and whoever takes U+2028 for the end of a line."""
+    logger("worker.test").info("seen", value="ñ \u2028 😀")
+    assert lines.text().isascii()
+    assert lines.last()["value"] == "ñ \u2028 😀"
+
+
 def test_a_line_that_cannot_be_written_fails_nothing(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
     """The disk of the log is full, or whoever read it is gone."""
     with Path("/dev/full").open("w", buffering=1, encoding="utf-8") as full:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,8 @@ class Breaker:
         self._clock = clock
         self._remember_s = remember_s
         self._remembered: dict[str, tuple[int, float]] = {}
+        self._forgotten: dict[str, int] = {}
+        self._times_forgotten = count()
         self._telling = cache(lambda provider: telling(partial(self._heard, provider, ""))) if telling else None
         self._local = LocalBreaker(self._limits.failures_in_a_row, self._limits.open_ms / 1000, clock)
 
@@ -103,11 +106,13 @@ class Breaker:
         generation, until = self._remembered.get(provider, (0, 0.0))
         if self._clock() < until:
             return Permit(provider, caller, generation, healthy=True)
+        forgotten = self._forgotten.get(provider)
         answer = self._run(provider, ["permit", caller, PROBE_MS])
         if answer is None:
             return Permit(provider, caller, LOCAL_GENERATION) if self._local.allows(provider) else None
         permit = Permit(provider, caller, int(answer[1]), bool(answer[2])) if int(answer[0]) else None
-        if permit and permit.healthy and self._remember_s:
+        # What another thread has heard meanwhile is newer.
+        if permit and permit.healthy and self._remember_s and self._forgotten.get(provider) == forgotten:
             self._remembered[provider] = permit.generation, self._clock() + self._remember_s
         return permit
 
@@ -161,10 +166,11 @@ class Breaker:
         if outcome == "success" and permit.healthy and self._telling:
             self._run(permit.provider, call, self._telling(permit.provider))
         else:
-            self._remembered.pop(permit.provider, None)
+            self._forget(permit.provider)
             answer = self._run(permit.provider, call)
             if answer is None:
                 return
+            self._forget(permit.provider)
             self._heard(permit.provider, reason, answer)
         if self._on_call is not None and latency_ms is not None:
             self._on_call(permit.provider, reason or "ok", latency_ms)
@@ -172,9 +178,13 @@ class Breaker:
     def _heard(self, provider: str, reason: str, answer: list[int | bytes]) -> None:
         """What recording a result has done to the circuit."""
         if answer[0]:
-            self._remembered.pop(provider, None)
+            self._forget(provider)
             log.warning("circuit_changed", provider=provider, state=_state(answer), reason=reason)
             self._on_change(provider, _state(answer))
+
+    def _forget(self, provider: str) -> None:
+        self._forgotten[provider] = next(self._times_forgotten)
+        self._remembered.pop(provider, None)
 
     def _run(
         self, provider: str, arguments: list[str | int | float], client: redis.Redis | None = None

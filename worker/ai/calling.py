@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
@@ -70,17 +70,18 @@ class Caller:
         asking = [turn for turn in turns if turn.customer_phone not in over_limit]
         boardings = self._flights.join([self._joining(turn, left_s[turn.token]) for turn in asking])
         served = [replace(turn, outcome=self._limited(turn)) for turn in limited]
-        leads = []
-        for turn, boarding in zip(asking, boardings, strict=True):
-            entry = orjson.loads(boarding.result) if boarding.result is not None else None
-            if is_entry(entry):
-                served.append(replace(turn, outcome=cached_outcome(entry, self._answerer)))
-            elif boarding.role != "parked":
-                leads.append(self._pool.submit(self._lead, turn, now + left_s[turn.token] - margin_s))
-        if served:
-            yield Landed(tuple(served))
-        waiting = set(leads)
+        leads: list[Future[_Ended]] = []
+        waiting: set[Future[_Ended]] = set()
         try:
+            for turn, boarding in zip(asking, boardings, strict=True):
+                entry = orjson.loads(boarding.result) if boarding.result is not None else None
+                if is_entry(entry):
+                    served.append(replace(turn, outcome=cached_outcome(entry, self._answerer)))
+                elif boarding.role != "parked":
+                    leads.append(self._pool.submit(self._lead, turn, now + left_s[turn.token] - margin_s))
+                    waiting.add(leads[-1])
+            if served:
+                yield Landed(tuple(served))
             for done in _as_ready(leads):
                 waiting.difference_update(done)
                 yield self._landed([lead.result() for lead in done])
@@ -118,7 +119,7 @@ class Caller:
         answered: list[Turn] = []
         failed: list[Turn] = []
         for one, parked in zip(ended, self._flights.end(endings), strict=True):
-            others = [turn_from_dict(orjson.loads(turn)) for turn in parked]
+            others = list(_decoded(parked))
             if one.outcome is None:
                 failed += [one.turn, *others]
                 continue
@@ -138,6 +139,15 @@ class Caller:
 def cart_of(turn: Turn) -> tuple[CartItem, ...] | None:
     """The cart that a reply may show; none where others may get the same reply."""
     return None if turn.planned().shared else turn.fetched().cart
+
+
+def _decoded(parked: Iterable[bytes]) -> Iterator[Turn]:
+    for turn in parked:
+        try:
+            yield turn_from_dict(orjson.loads(turn))
+        except Exception as exc:
+            # Left there by another release, say. Its lease ends, and the sweep starts it again.
+            log.exception("parked_turn_unreadable", error=type(exc).__name__)
 
 
 def _as_ready(leads: Sequence[Future[_Ended]]) -> Iterator[list[Future[_Ended]]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from worker.ai.decision import CartChange, Decision, RefusedChange, refuse
 from worker.ai.language import without_accents
-from worker.session.session import Session
+from worker.session.session import HISTORY_CHARS, Session
 
 _UP_TO_TEN = ("un", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez")
 NUMBER_WORDS = {word: number for number, word in enumerate(_UP_TO_TEN, 1)} | {
@@ -62,8 +62,10 @@ CLAIMING = re.compile(
 DENYING = re.compile(r"\b(?:no|ni|sin)(?: (?:te|me|se|l[aoe]s?|he|hemos|ha|han|fue|fueron|qued\w+|está|están))* \w+")
 #: "2" alone answers "which?" or "how many?"; a shopping list is products with numbers before them.
 _NUMBER = r"(?:\d+|primer\w*|segund\w*|tercer\w*|cuart\w*|quint\w*|ultim\w*)\b"
-BARE_NUMBER = re.compile(
-    rf"^\W*(?:(?:el|la) )?{_NUMBER}|^\W*(?:(?:quiero|quisiera|dame|deme|opcion|numero|nro|el|la) )+{_NUMBER}\W*$"
+BARE_NUMBER = re.compile(rf"^\W*(?:el |la )?{_NUMBER}")
+#: A choice and nothing else. How many of it may have been said in the message before.
+CHOOSING = re.compile(
+    rf"\W*(?:(?:quiero|quisiera|dame|deme|opcion|numero|nro|el|la|si|dale|ok|mejor)\W+)*{_NUMBER}\W*(?:por favor\W*)?"
 )
 
 
@@ -80,15 +82,18 @@ class CartRules:
 
 
 def rules_for(message: str, session: Session, products: Iterable[Mapping[str, Any]]) -> CartRules:
-    """The rules for one message in its session. When the customer only agrees or chooses, what the shop said last
-    counts too, and the numbers of what it was an answer to: "3 leches", "which?", "the second" are three of the second.
+    """The rules for one message in its session. When the customer only agrees or names a number, what the shop said
+    last counts too. When he does nothing but choose, as he was asked to, so do the numbers of what he had written
+    before: "3 leches", "which?", "the second" are three of the second.
     """
     said = without_accents(message)
     last = session.history[-1] if session.history else {"customer": "", "reply": ""}
-    answers = AGREEING.match(said) or BARE_NUMBER.match(said)
-    asked_before = without_accents(last["customer"])
-    meant = f"{said} {without_accents(last['reply'])}" if answers else said
-    counted = f"{meant} {asked_before}" if answers and not INJECTION.search(asked_before) else meant
+    asked_for = without_accents(last["customer"])
+    meant = f"{said} {without_accents(last['reply'])}" if AGREEING.match(said) or BARE_NUMBER.match(said) else said
+    # A long list is clipped, and its question with it.
+    asked = "?" in last["reply"] or len(last["reply"]) >= HISTORY_CHARS
+    chooses = asked and CHOOSING.fullmatch(said) and not INJECTION.search(asked_for)
+    counted = f"{meant} {asked_for}" if chooses else meant
     known = {product["id"]: product["stock"] for product in products}
     in_cart = {item.id for item in session.cart}
     return CartRules(
