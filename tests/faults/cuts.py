@@ -30,7 +30,7 @@ ANSWERS: Final = (
     "record_metrics",
     "sweep_turns",
     "flight.join",
-    "flight.land",
+    "flight.end",
     "budget.reserve",
     "budget.settle",
 )

@@ -29,8 +29,7 @@ COMMITS: Final = (
 #: Calls that are one Lua script each; `publish` is one more, below.
 SCRIPTS: Final = (
     "flight.join",
-    "flight.land",
-    "flight.give_up",
+    "flight.end",
     "breaker.permit",
     "breaker.record",
     "budget.reserve",

@@ -23,7 +23,8 @@ PROVOCATIONS: Final = {
     "suspend_attempts": "stumble",
     "release_turns": "stumble",
     "sweep_turns": "stumble",
-    "flight.give_up": "garbage",
+    "flight.end": "garbage",
+    "breaker.record": "garbage",
 }
 #: Messages come over this time, so that somebody passes a point after it was armed.
 ARMED_S: Final = 1.0
