@@ -294,6 +294,7 @@ def test_money_is_written_the_spanish_way() -> None:
         ("Quiero 2 leches de 1,5 L", 2, "leches l"),
         ("agregame tres yogures, porfa", 3, "yogures"),
         ("leche 500 ml", None, "leche 500 ml"),
+        ("chocolate 60%", None, "chocolate"),
         ("tinte 425 rubio", None, "tinte 425 rubio"),
         ("hola, tenés algo?", None, ""),
     ],

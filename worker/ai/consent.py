@@ -28,7 +28,8 @@ NUMBER_WORDS = {word: number for number, word in enumerate(_UP_TO_TEN, 1)} | {
     "treinta": 30,
 }
 HALF_DOZEN = re.compile(r"\bmedia docena\b")
-NUMBERS = re.compile(r"\d+")
+#: A share is no quantity: "60% cacao".
+NUMBERS = re.compile(r"\d++(?! ?%)")
 WORDS = re.compile(r"[a-zñ]+")
 ADDING = re.compile(
     r"\b(agreg|anad|sum[aá]|pon|dame|deme|dam|quier|kier|quisier|llev|anot|mand|envi|compr|pedi|necesit|traeme|trae|reserv"
@@ -86,10 +87,10 @@ def rules_for(message: str, session: Session, products: Iterable[Mapping[str, An
     last counts too. When he does nothing but choose, as he was asked to, so do the numbers of what he had written
     before: "3 leches", "which?", "the second" are three of the second.
     """
-    said = without_accents(message)
+    said = _folded(message)
     last = session.history[-1] if session.history else {"customer": "", "reply": ""}
-    asked_for = without_accents(last["customer"])
-    meant = f"{said} {without_accents(last['reply'])}" if AGREEING.match(said) or BARE_NUMBER.match(said) else said
+    asked_for = _folded(last["customer"])
+    meant = f"{said} {_folded(last['reply'])}" if AGREEING.match(said) or BARE_NUMBER.match(said) else said
     # A long list is clipped, and its question with it.
     asked = "?" in last["reply"] or len(last["reply"]) >= HISTORY_CHARS
     chooses = asked and CHOOSING.fullmatch(said) and not INJECTION.search(asked_for)
@@ -102,6 +103,11 @@ def rules_for(message: str, session: Session, products: Iterable[Mapping[str, An
         offered=frozenset(known) | in_cart,
         in_stock=frozenset(i for i, stock in known.items() if stock > 0) | (in_cart - known.keys()),
     )
+
+
+def _folded(text: str) -> str:
+    """The text without accents, and with one space wherever there are more: "el  segundo"."""
+    return " ".join(without_accents(text).split())
 
 
 def _kinds(said: str, meant: str) -> frozenset[str]:

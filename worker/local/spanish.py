@@ -43,9 +43,9 @@ REMEMBERED = 4096
 
 @lru_cache(maxsize=REMEMBERED)
 def plain(text: str) -> str:
-    """Lower case, without accents, punctuation and decimal figures ("1,5 L" is a size, not five of anything)."""
+    """Lower case, without accents, punctuation, decimal figures and percentages: "1,5 L" is not five of anything."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
-    return " ".join(re.findall(r"\d+|[^\W\d_]+", re.sub(r"\d+[.,]\d+", " ", bare)))
+    return " ".join(re.findall(r"\d+|[^\W\d_]+", re.sub(r"\d+[.,]\d+|\d+ ?%", " ", bare)))
 
 
 def count(words: str) -> int | None:
