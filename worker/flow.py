@@ -7,10 +7,11 @@ back to the sweep, which starts it again alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry

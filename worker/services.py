@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from threading import Lock
 from uuid import uuid4
 
 import redis
+from msgspec.structs import asdict
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Engine

@@ -15,19 +15,19 @@ from benchmarks.progress import Course
 from benchmarks.rounds import Contender, Round, Workload, percentile
 from benchmarks.runs import Run
 from benchmarks.stage import Stage
-from benchmarks.workload import Message
+from benchmarks.workload import DAY_MESSAGES, Message
 
 #: Processes that do the tasks, the same for everybody: one per core of the machine for which the goals are set.
 PROCESSES: Final = 2
 #: Messages per second expected before anything is known; a first round is a little longer or shorter for it.
 EXPECTED: Final[Mapping[tuple[Contender, Workload], float]] = {
-    ("empty_chain", "cached"): 150,
+    ("empty_chain", "cached"): 250,
     ("plain", "cached"): 60,
     ("plain", "standard"): 25,
     ("plain", "missed"): 7,
-    ("ours", "cached"): 1_500,
-    ("ours", "standard"): 600,
-    ("ours", "missed"): 200,
+    ("ours", "cached"): 3_000,
+    ("ours", "standard"): 1_200,
+    ("ours", "missed"): 400,
 }
 WARM_UP_S: Final = 1.0
 #: So few that no hanging call reaches its time limit meanwhile, which would open its circuit.
@@ -63,8 +63,8 @@ class Plan:
         return replace(self, seconds=each, rounds=rounds or self.rounds, half_load_s=half_load_s)
 
 
-LONG: Final = Plan(4, {"cached": 10, "standard": 12, "missed": 10}, 100, 8, 12_000, 400, others=True)
-SHORT: Final = Plan(2, {"cached": 4, "standard": 8, "missed": 4}, 50, 3, 12_000, 150)
+LONG: Final = Plan(4, {"cached": 10, "standard": 16, "missed": 10}, 100, 8, DAY_MESSAGES, 400, others=True)
+SHORT: Final = Plan(2, {"cached": 4, "standard": 8, "missed": 4}, 50, 3, DAY_MESSAGES, 150)
 #: Other ways to run the empty chain, listed for information: processes, options, whether results are kept.
 OTHERS: Final[Mapping[str, tuple[int, Sequence[str], bool]]] = {
     "1 process": (1, (), False),

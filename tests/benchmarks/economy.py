@@ -16,7 +16,7 @@ from benchmarks.figures import Day, as_tables, costs, fates, measure, missed, re
 from benchmarks.replay import NotAnswered, Replay
 from benchmarks.shop import open_shop
 from benchmarks.verdict import price_list
-from benchmarks.workload import Message, make_days
+from benchmarks.workload import DAY_MESSAGES, Message, make_days
 from redis.exceptions import RedisError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -46,7 +46,7 @@ console = Console()
 
 @click.command()
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed is another shop.")
-@click.option("--messages", type=click.IntRange(1, 1_000_000), default=20_000, show_default=True, help="A day.")
+@click.option("--messages", type=click.IntRange(1, 1_000_000), default=DAY_MESSAGES, show_default=True, help="A day.")
 @click.option("--catalog", type=click.Path(path_type=Path), help="CSV as `chasqui catalog import` takes it.")
 def main(seed: int, messages: int, catalog: Path | None) -> None:
     """Replay two days of the standard workload and compare what the second cost with what was claimed."""

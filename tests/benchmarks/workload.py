@@ -23,7 +23,9 @@ Product = Mapping[str, Any]
 Thing = TypeVar("Thing")
 #: Greetings, thanks and menu; product questions; yes, no and numbers; comparisons and advice; never-repeated text.
 SHARES: Final[Mapping[Kind, float]] = {"talk": 0.30, "product": 0.45, "answer": 0.10, "advice": 0.10, "story": 0.05}
-MESSAGES_PER_CUSTOMER: Final = 20_000 / 3_000
+#: A day of the workload, and how many write in it.
+DAY_MESSAGES: Final = 20_000
+MESSAGES_PER_CUSTOMER: Final = DAY_MESSAGES / 3_000
 #: How much rarer the next rank is: the n-th is asked for n**-exponent as often as the first. Zipf's law for words is
 #: an exponent of 1. For goods 1.2, the upper end of the 1.0 to 1.2 within which demand over a long list is usually put,
 #: since a chat is for the things everybody needs. At 1.1 the replay's hit rate is lower by one percentage point.

@@ -13,6 +13,7 @@ import pytest
 import redis
 from answering import answerer_on, calls, providers_of, well_behaved
 from circuit import Circuit
+from msgspec import structs
 from turns import MILK, MILK_ITEM, plan_of, session_of
 
 from worker.ai.answer import LEAST_TIME_S, Answerer
@@ -221,7 +222,7 @@ def test_the_baseline_has_no_discount(simulator: Simulator, redis_client: redis.
 def test_cart_operations_reach_only_their_own_customer(ready: Ready, simulator: Simulator) -> None:
     """An answer for everybody may not touch anybody's cart, nor say that it did."""
     own = ready().answer(ask(ADD))
-    everybodys = ready().answer(ask(replace(ADD, shared=True)))
+    everybodys = ready().answer(ask(structs.replace(ADD, shared=True)))
     assert own.decision["cart_operations"] == [{"op": "add", "product_id": 7, "quantity": 2}]
     assert own.decision["reply"].startswith("Agregué")
     assert everybodys.decision == fallback_decision("", refused=True)

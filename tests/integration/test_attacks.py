@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 import redis
 from answering import answerer_on
+from msgspec.structs import replace
 from turns import ANA, MILK, MILK_ITEM, RICE, message, planned, session_of, turn_of
 
 from worker.ai.answer import Answerer

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import replace
 
 import orjson
 import pytest
@@ -14,6 +13,7 @@ import redis
 from answering import answerer_on, calls, providers_of, well_behaved
 from away import absent_redis
 from circuit import Circuit
+from msgspec.structs import replace
 from turns import MILK, MILK_ITEM, RICE_ITEM, planned, session_of, turn_of
 
 from worker.ai.answer import Answerer

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
 import redis
 from answering import calls, well_behaved
 from factories import rows
 from hedged import SLOW_MS, WAIT_S, ask_for
+from msgspec.structs import replace
 from sqlalchemy import Connection, Engine
 from support import Servers
 from turns import MILK, planned, turn_of

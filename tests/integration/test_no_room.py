@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import redis
 from factories import expire_leases
 from kombu import Connection as Broker
+from msgspec.structs import replace
 from one_batch import TEXTS, OneBatch, accept
 from service import says, webhook
 from sqlalchemy import Connection, event, text

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import redis
+from msgspec.structs import replace
 from one_batch import accept
 from redis.connection import AbstractConnection
 from sqlalchemy import Engine, event

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import redis
 import structlog
 from factories import accept_one, commit, commit_row
+from msgspec.structs import replace
 from sqlalchemy import Connection, text
 from structlog.testing import capture_logs
 from turns import decided, session_of

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 import redis
 from factories import expire_leases
+from msgspec.structs import replace
 from one_batch import TEXTS, accept
 from sqlalchemy import Connection, text
 from support import Servers

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, get_args
 
 import pytest
+from msgspec.structs import replace
 from turns import MILK, MILK_ITEM, RICE_ITEM, message, plan_of, session_of, turn_of
 
 from worker.ai.consent import CLAIMING, DENYING

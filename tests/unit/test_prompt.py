@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from turns import ANA, BRUNO, CATEGORIES, MILK, MILK_ITEM, RICE, SHOP, message, planned, session_of, turn_of
 
 from worker.ai import prompt

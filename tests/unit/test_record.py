@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from turns import decided, plan_of, turn_of
 
 from worker.metrics.record import metrics_row, stored_outcome

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import fields, replace
 
 from worker.messages.reply import REPLY_WINDOW_S, QuickReply, Reply, expires_at, within_limits
 from worker.messages.text import clip, mend

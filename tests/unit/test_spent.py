@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from turns import MILK, planned, turn_of
 
 from worker.ai.providers import load_providers

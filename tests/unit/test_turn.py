@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from turns import MILK, MILK_ITEM, RICE, decided, message, planned, session_of, turn_of
 
 from worker.metrics.record import metrics_row, stored_outcome

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from worker.ai.attempt import Answer, Ask, Attempts, Candidate, Made
 from worker.ai.breaker import Breaker

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeGuard
+
+from msgspec.structs import replace
 
 from worker.ai.answer import Answerer
 from worker.ai.complexity import complexity

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """Billed tokens. `cached_tokens` is the part of `prompt_tokens` billed at the cached price."""
 
     prompt_tokens: int = 0

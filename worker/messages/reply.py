@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from worker.messages.text import MAX_BUTTON_ID_CHARS, MAX_TEXT_CHARS, clip, mend
 
@@ -18,16 +19,14 @@ MAX_QUICK_REPLIES = 3
 MAX_TITLE_CHARS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class QuickReply:
+class QuickReply(Struct, frozen=True):
     """A button under a reply. `id` comes back when the customer taps it, `title` is what stands on it."""
 
     id: str
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """One reply as the gateway gets it. `reply_id` stays the same however often it is published.
 
     to: the customer (`customer_phone`). in_reply_to: WhatsApp's ids of the messages it answers. confidence: 0 to 1.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from worker.ai.prompt import product_facts
 from worker.messages.reply import QuickReply, Reply, expires_at, within_limits

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 #: Two hours after the last turn a conversation ends (contract 3.4).
 SESSION_TTL_S = 7_200
@@ -18,8 +20,7 @@ MAX_QUANTITY = 99
 CHECKOUT_STATES = frozenset({"checkout", "waiting_address", "confirming_order"})
 
 
-@dataclass(frozen=True, slots=True)
-class CartItem:
+class CartItem(Struct, frozen=True):
     """A product in the cart, with name and unit price as they were when it was put in."""
 
     id: int
@@ -28,8 +29,7 @@ class CartItem:
     quantity: int
 
 
-@dataclass(frozen=True, slots=True)
-class CartOperation:
+class CartOperation(Struct, frozen=True):
     """A change to the cart: add (to what is there), set (the quantity), remove, clear."""
 
     op: str
@@ -37,15 +37,14 @@ class CartOperation:
     quantity: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """`version` is PostgreSQL's number of this state, 0 while it is not stored. `context` is `context_data`."""
 
     id: str
     customer_phone: str
     state: str = "browsing"
     cart: tuple[CartItem, ...] = ()
-    context: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = {}
     customer_name: str | None = None
     total_orders: int = 0
     version: int = 0

@@ -6,8 +6,10 @@ A batch is a list of turns; between tasks each travels as a JSON object with the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from worker.session.session import Session, session_from_row, session_row
 
@@ -15,8 +17,7 @@ from worker.session.session import Session, session_from_row, session_row
 SILENT = "closed"
 
 
-@dataclass(frozen=True, slots=True)
-class TurnMessage:
+class TurnMessage(Struct, frozen=True):
     """One message of a turn. `text` is what can be read as text, None where nothing can."""
 
     id: int
@@ -28,8 +29,7 @@ class TurnMessage:
     selection_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What routing found out: how hard the message is, the rendered request, its key, and the products it names.
 
     shared: the request holds no session data. terms: the product searches made. products: rows of the catalogue.
@@ -48,8 +48,7 @@ class Plan:
         return replace(self, system="", user="")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What the customer is told and what it cost. Money in micro-dollars, times in milliseconds.
 
     source: ai, cache, fallback, canned, or closed (no reply). decision: a validated decision (`worker.ai.decision`).
@@ -70,8 +69,7 @@ class Outcome:
     cost_by_provider: dict[str, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """token: proves that the turn is still ours. session_version: of the session when claimed, None where there was
     none. session_cache: hit, miss or new, once fetched. accepted_at_s: when intake began to accept it, since 1970; None
     where it was claimed later. begun_at_s: when its present step began. steps_ms: how long each step took it.
@@ -91,7 +89,7 @@ class Turn:
     committed: bool = False
     accepted_at_s: float | None = None
     begun_at_s: float = 0.0
-    steps_ms: Mapping[str, float] = field(default_factory=dict)
+    steps_ms: Mapping[str, float] = {}
 
     @property
     def text(self) -> str:
@@ -170,14 +168,9 @@ def turn_from_dict(data: Mapping[str, Any], begun_at_s: float | None = None) -> 
     )
 
 
-def known(kind: type, data: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries of `data` that are fields of the dataclass `kind`."""
-    return {name: data[name] for name in kind.__dataclass_fields__ if name in data}  # type: ignore[attr-defined]  # every kind here is a dataclass
-
-
-def shallow(value: Any) -> dict[str, Any]:
-    """The fields of a dataclass as they are; `asdict` copies everything below them too."""
-    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+def known(kind: type[Struct], data: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of `data` that are fields of `kind`."""
+    return {name: data[name] for name in kind.__struct_fields__ if name in data}
 
 
 def plan_from_dict(data: Mapping[str, Any]) -> Plan:
@@ -196,11 +189,11 @@ def turn_to_dict(turn: Turn) -> dict[str, Any]:
         "swept": turn.swept,
         "session_version": turn.session_version,
         "catalog_version": turn.catalog_version,
-        "messages": [shallow(message) for message in turn.messages],
+        "messages": [asdict(message) for message in turn.messages],
         "session": session_row(turn.session) if turn.session else None,
         "session_cache": turn.session_cache,
-        "plan": shallow(plan) if plan else None,
-        "outcome": shallow(turn.outcome) if turn.outcome else None,
+        "plan": asdict(plan) if plan else None,
+        "outcome": asdict(turn.outcome) if turn.outcome else None,
         "committed": turn.committed,
         "accepted_at_s": turn.accepted_at_s,
         "begun_at_s": turn.begun_at_s,
