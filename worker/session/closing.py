@@ -56,7 +56,10 @@ def _operations(turn: Turn) -> tuple[CartOperation, ...]:
 
 
 def _products(turn: Turn) -> dict[int, Mapping[str, Any]]:
-    return {product["id"]: product_facts(product) for product in (turn.plan.products if turn.plan else ())}
+    """What the operations of the turn may put into the cart; nobody looks at them where there are none."""
+    if turn.plan is None or not turn.decided().decision.get("cart_operations"):
+        return {}
+    return {product["id"]: product_facts(product) for product in turn.plan.products}
 
 
 def _order_facts(turn: Turn) -> dict[str, str]:
