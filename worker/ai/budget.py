@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -66,11 +67,13 @@ class Budget:
         self._limits = limits
         self._spent_so_far = spent_so_far
         self._wall_clock = wall_clock
+        # Ids of reservations: to ask the system for a random number for each would let another thread go on first.
+        self._process, self._numbers = uuid4().hex, count()
 
     def reserve(self, provider: Provider, request: AiRequest, customer: str) -> Reservation | None:
         """Money for one call at its highest likely price; None where a budget or the customer's limit is used up."""
         usage = Usage(estimate_tokens(request.system + request.user), 0, request.max_output_tokens)
-        held = Reservation(uuid4().hex, cost_microusd(provider.prices, usage), self._books())
+        held = Reservation(f"{self._process}-{next(self._numbers)}", cost_microusd(provider.prices, usage), self._books())
         answer = self._reserve(held, customer)
         if answer == "unknown":
             self.seed()
