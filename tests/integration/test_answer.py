@@ -132,7 +132,7 @@ def test_a_hard_question_without_an_answer_asks_for_a_person(ready: Ready, simul
 def test_the_fallback_fits_what_was_said(ready: Ready, simulator: Simulator) -> None:
     """By the patterns, and with the cart where one is given."""
     simulator.set("all", status=500)
-    asked = replace(ask(ADD), said="ver carrito", cart=(MILK_ITEM,))
+    asked = structs.replace(ask(ADD), said="ver carrito", cart=(MILK_ITEM,))
     assert ready().answer(asked).decision == fallback_decision("ver carrito", (MILK_ITEM,))
 
 

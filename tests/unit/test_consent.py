@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from turns import MILK, RICE, decision_of, session_of
 
 from worker.ai.consent import check_cart, check_claim, rules_for

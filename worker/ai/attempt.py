@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from worker.ai.breaker import Breaker, Permit
 from worker.ai.budget import Budget
@@ -32,8 +33,7 @@ REFUSED = (
 log = logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """What one turn asks for. rules: what a cart operation may do. caller: token of the turn.
     customer: whose hourly limit it counts against. deadline: on the monotonic clock.
     said: what the customer wrote. cart: as it stands, None for a request that is everybody's.
@@ -48,8 +48,7 @@ class Ask:
     cart: tuple[CartItem, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A provider that may be called now, up to `tries` times where it fails in passing."""
 
     provider: Provider
@@ -57,16 +56,14 @@ class Candidate:
     tries: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A completion and the valid decision in it."""
 
     completion: Completion
     decision: Decision
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """What came of one candidate: an answer or an error, or neither where there was no money for a call.
 
     refused: it had an answer, but one that would not leave the cart alone. out_of_money: nobody else need be asked.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from msgspec import Struct
 from redis.exceptions import RedisError
 
 from worker.ai.local_breaker import LocalBreaker
@@ -56,8 +57,7 @@ class Limits:
         return [*window, self.failure_rate, self.slow_rate, self.open_ms, self.open_max_ms]
 
 
-@dataclass(frozen=True, slots=True)
-class Permit:
+class Permit(Struct, frozen=True):
     """The right to call a provider once. `generation` ties the result to the circuit as it was; `healthy` says that its
     last call did not fail, so that a failure now may be a passing one.
     """

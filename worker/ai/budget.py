@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import redis
+from msgspec import Struct
 from redis.commands.core import Script
 from redis.exceptions import RedisError
 
@@ -36,8 +37,7 @@ class Limits:
     calls_per_customer_hour: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(Struct, frozen=True):
     """Money set aside for one call; `books` are the month and day it is booked on."""
 
     id: str
@@ -73,7 +73,8 @@ class Budget:
     def reserve(self, provider: Provider, request: AiRequest, customer: str) -> Reservation | None:
         """Money for one call at its highest likely price; None where a budget or the customer's limit is used up."""
         usage = Usage(estimate_tokens(request.system + request.user), 0, request.max_output_tokens)
-        held = Reservation(f"{self._process}-{next(self._numbers)}", cost_microusd(provider.prices, usage), self._books())
+        id_ = f"{self._process}-{next(self._numbers)}"
+        held = Reservation(id_, cost_microusd(provider.prices, usage), self._books())
         answer = self._reserve(held, customer)
         if answer == "unknown":
             self.seed()

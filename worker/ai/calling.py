@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
 import orjson
+from msgspec import Struct
 from msgspec.structs import replace
 
 from worker.ai.answer import Answerer
@@ -25,16 +25,14 @@ from worker.session.turn import Outcome, Turn, turn_from_dict, turn_to_dict
 log = logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Landed:
+class Landed(Struct, frozen=True):
     """What some leads brought: turns with their outcome, and turns that must be started again."""
 
     answered: tuple[Turn, ...] = ()
     failed: tuple[Turn, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Ended:
+class _Ended(Struct, frozen=True):
     """One lead. outcome: None where it failed. entry: for the reply cache, if it may stand there; result: its JSON."""
 
     turn: Turn

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from worker.ai.decision import CartChange, Decision, RefusedChange, refuse
 from worker.ai.language import without_accents
@@ -70,8 +71,7 @@ CHOOSING = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CartRules:
+class CartRules(Struct, frozen=True):
     """kinds: the operations that may be made. quantities: the numbers that stand in what was said. offered: products
     of the request and of the cart. in_stock: those of them that can be added.
     """

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import redis
+from msgspec import Struct
 from redis.exceptions import RedisError
 
 from worker.cache import FLIGHT, PARKED
@@ -16,8 +16,7 @@ SCRIPT = Path(__file__).with_name("flight.lua").read_text(encoding="utf-8")
 log = logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Joining:
+class Joining(Struct, frozen=True):
     """A turn that wants an answer for `key`; `payload` is its JSON form, `left_s` what is left of its lease."""
 
     key: str
@@ -26,8 +25,7 @@ class Joining:
     left_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Struct, frozen=True):
     """The end of a lead for `key` by `token`. result: what it brought, as JSON; None: nothing to keep."""
 
     key: str
@@ -35,8 +33,7 @@ class Ending:
     result: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Boarding:
+class Boarding(Struct, frozen=True):
     """What joining brought: `lead` (ask the provider), `parked` (the leader will go on with it), or `result`."""
 
     role: str

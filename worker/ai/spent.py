@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from worker.ai.pricing import cost_microusd
 from worker.ai.providers import Provider
 from worker.ai.usage import Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(Struct, frozen=True):
     """How many calls, their tokens, and their price in micro-dollars, in all and by provider. Two of them add up."""
 
     calls: int = 0
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = Usage()
     cost_microusd: int = 0
-    by_provider: Mapping[str, int] = field(default_factory=dict)
+    by_provider: Mapping[str, int] = {}
 
     def __add__(self, other: Spent) -> Spent:
         total = Usage(

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import requests
 import urllib3
+from msgspec import Struct
 from requests.adapters import HTTPAdapter
 
 from worker.ai.providers import Provider
@@ -24,8 +25,7 @@ _MAX_BYTES = 1024 * 1024  # a reply is a few kilobytes
 _MAX_THREADS = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What came back: HTTP status, the Retry-After header, and the body of at most 1 MiB."""
 
     status: int

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from worker.ai.usage import Usage
 
 
-@dataclass(frozen=True, slots=True)
-class AiRequest:
+class AiRequest(Struct, frozen=True):
     """A complete rendered request. Both texts together are what a reply may depend on, and so its cache key.
 
     system: instructions and reply schema. user: one JSON text with catalogue context, session (only where the message
@@ -21,8 +20,7 @@ class AiRequest:
     caller: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+class Completion(Struct, frozen=True):
     """One complete answer of a provider: its text, what it is billed for, and how long it took."""
 
     provider: str
