@@ -24,7 +24,7 @@ from worker.metrics.record import count_replies, metrics_row, stored_outcome, wi
 from worker.services import Services
 from worker.session.closing import closing_row
 from worker.session.session import SESSION_TTL_S, new_session, session_from_row, session_row
-from worker.session.turn import Turn
+from worker.session.turn import Plan, Turn
 from worker.settings import Settings
 
 #: A turn is at most this much of what a customer wrote (design section 1, step 3).
@@ -127,8 +127,8 @@ def plan(services: Services, turns: Batch) -> list[Turn]:
     categories = services.catalog.categories(max(turn.catalog_version for turn in turns))
     goods = services.catalog.goods()
     found = planning.search_all(services.catalog, turns, goods)
-    shop = services.settings.shop_name
-    return each(services, turns, lambda turn: planning.with_plan(turn, shop, categories, found, goods))
+    shop, made = services.settings.shop_name, dict[str, Plan]()
+    return each(services, turns, lambda turn: planning.with_plan(turn, shop, categories, found, goods, made))
 
 
 def hand_over(services: Services, missed: Batch, has_room: Callable[[], bool]) -> list[Turn]:

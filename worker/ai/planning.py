@@ -69,9 +69,14 @@ def with_plan(
     categories: Sequence[str],
     found: Mapping[str, list[dict[str, Any]]],
     goods: Goods = USUAL_GOODS,
+    made: dict[str, Plan] | None = None,
 ) -> Turn:
-    """The turn with its rendered request and cache key. goods: what is sold here."""
+    """The turn with its rendered request and cache key. goods: what is sold here. made: plans with the same arguments,
+    by what everybody may ask; this one is added.
+    """
     common = shared_form(turn, goods)
+    if common is not None and made and common in made:
+        return replace(turn, plan=replace(made[common], complexity=complexity(turn.text)))
     session: Session | None = turn.fetched() if common is None else None
     terms = terms_of(turn, goods)
     products = distinct(product for term in terms for product in found[term])
@@ -85,6 +90,8 @@ def with_plan(
         system=request.system,
         user=request.user,
     )
+    if common is not None and made is not None:
+        made[common] = plan
     return replace(turn, plan=plan)
 
 
