@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 import psutil
 from benchmarks.gateway import Played
@@ -40,6 +41,27 @@ class Run:
     def rate(self) -> float:
         """Messages per second."""
         return self.messages / self.took_s
+
+    def joined(self, other: Run) -> Run:
+        """Two runs of one contender as one."""
+        messages, took_s = self.messages + other.messages, self.took_s + other.took_s
+
+        def per_message(mine: float, others: float) -> float:
+            return (mine * self.messages + others * other.messages) / messages
+
+        def of_the_time(mine: float, others: float) -> float:
+            return (mine * self.took_s + others * other.took_s) / took_s
+
+        parts = self.cpu_ms.keys() | other.cpu_ms.keys()
+        return Run(
+            messages,
+            took_s,
+            {part: per_message(self.cpu_ms.get(part, 0), other.cpu_ms.get(part, 0)) for part in parts},
+            Load(*map(per_message, astuple(self.load), astuple(other.load))),
+            Counter(self.sources) + Counter(other.sources),
+            of_the_time(self.idle, other.idle),
+            of_the_time(self.others, other.others),
+        )
 
 
 def measured(stage: Stage, supervisor: Supervisor, play: Callable[[], Played]) -> Run:
