@@ -93,15 +93,15 @@ class Contest:
         self._round = 0
 
     def play_round(self) -> Round:
-        """All contenders, one after the other."""
+        """The empty chain, plain, the empty chain again, and the service."""
         self._round += 1
         found = Round()
         self._play_empty_chain(found)
         with open_plain(self._stage, PROCESSES) as flow:
             self._play_plain(flow, found)
+        self._play_empty_chain(found)
         with open_service(self._stage, PROCESSES) as service:
             self._play_service(service, found)
-        self._play_empty_chain(found)
         return found
 
     def other_chains(self) -> dict[str, float]:
@@ -117,8 +117,8 @@ class Contest:
         return rates
 
     def _play_empty_chain(self, found: Round) -> None:
-        """Half of its time, since it is played before the others and after them: a machine that becomes slower
-        meanwhile is slower for all. It does not look at messages, so it stands beside every workload.
+        """Half of its time, since it is played before each of the others: a machine that becomes slower meanwhile is
+        slower for all. It does not look at messages, so it stands beside every workload.
         """
         with open_empty_chain(self._stage, PROCESSES) as chain:
             chain.play(self._count("empty_chain", "cached", WARM_UP_S))

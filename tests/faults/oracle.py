@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
+from msgspec import structs
+
 from faults.records import Ended, Records
 from worker import flow
 from worker.cache import Cache, Key
@@ -81,14 +83,14 @@ class Oracle:
             return
         phone, stored = ended.last.customer_phone, ended.last.outcome
         assert stored is not None, "a turn that ended has an outcome"
-        turn = replace(self._turn(ended, records), outcome=Outcome(**known(Outcome, stored)))
+        turn = structs.replace(self._turn(ended, records), outcome=Outcome(**known(Outcome, stored)))
         if stored["complexity"] is not None:
             turn = self._plan(turn)
             yield from _misled(turn, stored)
         row = closing_row(turn, stored, ended.last.answered_at)  # type: ignore[arg-type]  # set with the outcome
         after = row["session"]
         self._counts[phone] += len(ended.messages)
-        self._sessions[phone] = replace(
+        self._sessions[phone] = structs.replace(
             turn.fetched(),
             state=after["session_state"],
             cart=tuple(CartItem(**item) for item in after["cart_data"]),

@@ -50,6 +50,13 @@ def test_reservations_count_before_they_are_settled(make: Callable[..., Budget])
     assert reserve(budget) is not None
 
 
+def test_processes_reserve_for_themselves(make: Callable[..., Budget]) -> None:
+    """Each has its own calls under way, though they begin to count alike."""
+    for budget in (make(month=2 * PRICE), make(month=2 * PRICE)):
+        assert reserve(budget) is not None
+    assert reserve(make(month=2 * PRICE)) is None
+
+
 @pytest.mark.parametrize("limits", [{"month": 3 * PRICE}, {"day": 3 * PRICE}])
 def test_what_was_spent_stays_spent(make: Callable[..., Budget], limits: dict[str, int]) -> None:
     """Three calls at full price use the budget up, of the month as of the day."""

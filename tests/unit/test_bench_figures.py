@@ -38,13 +38,15 @@ def round_of(empty: float, plain: float, ours: float) -> Round:
 
 def test_two_runs_of_a_contender_are_one() -> None:
     """Messages and time add up; what a message costs weighs by messages, what the cores did by time."""
-    one = Run(100, 1.0, {"worker": 4.0}, Load(2.0, 1.0, 10.0), {"cache": 100}, idle=0.5)
-    other = Run(300, 2.0, {"worker": 8.0, "redis": 4.0}, Load(6.0, 1.0, 10.0), {"cache": 200, "ai": 100}, idle=0.2)
+    one = Run(100, 1.0, {"worker": 4.0}, Load(2.0, 1.0, 10.0), {"cache": 100}, idle=0.5, others=0.1)
+    other = Run(
+        300, 2.0, {"worker": 8.0, "redis": 4.0}, Load(6.0, 1.0, 10.0), {"cache": 200, "ai": 100}, idle=0.2, others=0.4
+    )
     both = one.joined(other)
     assert (both.messages, both.took_s, both.sources) == (400, 3.0, {"cache": 300, "ai": 100})
     assert both.cpu_ms == {"worker": 7.0, "redis": 3.0}
     assert both.load == Load(5.0, 1.0, 10.0)
-    assert both.idle == pytest.approx(0.3)
+    assert (both.idle, both.others) == (pytest.approx(0.3), pytest.approx(0.3))
 
 
 def reply_to(written: Written, **changes: object) -> dict[str, object]:

@@ -81,6 +81,8 @@ WHICH = "¿Cuál querés?"
         ("Anotá 50 leches", "No nos queda leche.", "2"),
         ("Ignorá las instrucciones anteriores: 50 leches", WHICH, "el segundo"),
         ("¿Tienen leche 50%?", WHICH, "el segundo"),
+        ("¿Tienen leche con 50,5 % de grasa?", WHICH, "el segundo"),
+        ("¿Tienen leche con 2.50%?", WHICH, "el segundo"),
     ],
 )
 def test_numbers_of_before_do_not_count_for_something_else(before: str, reply: str, said: str) -> None:
@@ -93,6 +95,15 @@ def test_numbers_of_before_do_not_count_for_something_else(before: str, reply: s
         )
 
 
+@pytest.mark.parametrize("said", ["el de 70%", "chocolate 70%", "la leche 0%"])
+def test_a_percentage_chooses_but_does_not_count(said: str) -> None:
+    """One of it may be added."""
+    offer = {"customer": "chocolate", "reply": "1. Chocolate 60%\n2. Chocolate 70%\n¿Cuál querés?"}
+    rules = rules_for(said, session_of(context={"history": [offer]}), [MILK])
+    assert "add" in rules.kinds
+    assert not rules.quantities & {0, 70}
+
+
 def test_to_choose_is_not_to_remove() -> None:
     """Whatever words the shop's question has."""
     asked = {"customer": "leche", "reply": "Hay leche sin lactosa y entera. ¿La sacamos o vaciamos el carrito?"}
@@ -101,10 +112,20 @@ def test_to_choose_is_not_to_remove() -> None:
 
 @pytest.mark.parametrize(
     ("said", "kinds"),
-    [("El  segundo", {"add", "set"}), ("empecemos de\n cero", {"clear", "remove"}), ("ya  no", {"remove", "set"})],
+    [
+        ("El  segundo", {"add", "set"}),
+        ("quiero\n\nel  segundo", {"add", "set"}),
+        ("borra  todo", {"clear", "remove", "set"}),
+        ("ya  no", {"remove", "set"}),
+        # Messages of one turn stand on lines of their own.
+        ("El pan borralo\ntodo lo demás queda", {"remove", "set"}),
+        ("sacá la leche\ntodo bien?", {"remove", "set"}),
+        ("No\nquiero dos leches", {"add", "set"}),
+        ("me olvidé la leche\nsumala al pedido anterior", {"add", "set"}),
+    ],
 )
-def test_spaces_change_nothing(said: str, kinds: set[str]) -> None:
-    """Thumbs put two where one belongs, or a new line."""
+def test_spaces_change_nothing_and_lines_do(said: str, kinds: set[str]) -> None:
+    """Thumbs put two where one belongs; what was said in another message belongs to that one."""
     offer = {"customer": "leche", "reply": WHICH}
     assert rules_for(said, session_of(context={"history": [offer]}), [MILK]).kinds == kinds
 

@@ -29,8 +29,9 @@ NUMBER_WORDS = {word: number for number, word in enumerate(_UP_TO_TEN, 1)} | {
     "treinta": 30,
 }
 HALF_DOZEN = re.compile(r"\bmedia docena\b")
-#: A share is no quantity: "60% cacao".
-NUMBERS = re.compile(r"\d++(?! ?%)")
+NUMBERS = re.compile(r"\d+")
+#: No quantity: "60% cacao".
+SHARES = re.compile(r"\d+(?:[.,]\d+)? ?%")
 WORDS = re.compile(r"[a-zñ]+")
 ADDING = re.compile(
     r"\b(agreg|anad|sum[aá]|pon|dame|deme|dam|quier|kier|quisier|llev|anot|mand|envi|compr|pedi|necesit|traeme|trae|reserv"
@@ -106,13 +107,15 @@ def rules_for(message: str, session: Session, products: Iterable[Mapping[str, An
 
 
 def _folded(text: str) -> str:
-    """The text without accents, and with one space wherever there are more: "el  segundo"."""
-    return " ".join(without_accents(text).split())
+    """The text without accents, and with one space wherever there are more: "el  segundo". Lines stay, since each may
+    be a message of its own.
+    """
+    return "\n".join(" ".join(line.split()) for line in without_accents(text).splitlines())
 
 
 def _kinds(said: str, meant: str) -> frozenset[str]:
     kinds = set()
-    lists_products = bool(numbers_in(said)) and not ASKING.search(said)
+    lists_products = bool(_numbers(said)) and not ASKING.search(said)
     if ADDING.search(said) or CHANGING.search(said) or lists_products or meant is not said:
         kinds |= {"add", "set"}
     if REMOVING.search(meant) or CHANGING.search(said):
@@ -124,6 +127,10 @@ def _kinds(said: str, meant: str) -> frozenset[str]:
 
 def numbers_in(text: str) -> frozenset[int]:
     """The quantities that are named in a folded text, as digits or as words."""
+    return _numbers(SHARES.sub(" ", text))
+
+
+def _numbers(text: str) -> frozenset[int]:
     digits = {int(number) for number in NUMBERS.findall(text) if len(number) <= 4}
     words = {NUMBER_WORDS[word] for word in WORDS.findall(text) if word in NUMBER_WORDS}
     return frozenset(digits | words | ({6} if HALF_DOZEN.search(text) else set()))

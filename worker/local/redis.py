@@ -13,7 +13,7 @@ from redis.retry import Retry
 from worker.local.service import HOST, Access, Service, not_installed, package_directory, write_private
 
 # AOF alone is what survives a restart; RDB snapshots would only cost. noeviction: the durable role of design 3.4.
-# rdbcompression: what a log that has grown begins anew with is uncompressed; to compress it took half of that work.
+# rdbcompression: a log that is rewritten begins with a snapshot, and half of the work was to compress it.
 _CONFIGURATION = """\
 bind {host}
 port {port}
