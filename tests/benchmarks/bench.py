@@ -58,9 +58,20 @@ def as_one_line() -> Iterator[None]:
 @click.option("--only", type=click.Choice(WORKLOADS), help="One workload alone.")
 @click.option("--rounds", type=click.IntRange(1, 100), help="Rounds of all contenders.")
 @click.option("--seconds", type=click.FloatRange(0.1, 600), help="Of each run.")
+@click.option(
+    "--calls",
+    type=click.IntRange(1, 192),
+    help="Of providers at a time (AI_PARALLEL_CALLS).  [default: the service's own]",
+)
 @click.option("--profile", "profiled", is_flag=True, help="Where the time of intake and worker goes, by function.")
 def main(
-    short: bool, seed: int, only: Workload | None, rounds: int | None, seconds: float | None, profiled: bool
+    short: bool,
+    seed: int,
+    only: Workload | None,
+    rounds: int | None,
+    seconds: float | None,
+    calls: int | None,
+    profiled: bool,
 ) -> None:
     """Measure throughput, latency and the cost of a message, contender by contender in turns."""
     plan = (SHORT if short else LONG).changed(only, rounds, seconds)
@@ -68,15 +79,15 @@ def main(
         if profiled:
             console.print(profile(default_catalog(), seed))
         else:
-            bench(plan, seed)
+            bench(plan, seed, calls)
 
 
-def bench(plan: Plan, seed: int) -> None:
-    """Runs, prints, writes."""
+def bench(plan: Plan, seed: int, calls: int | None) -> None:
+    """Runs, prints, writes. calls: of providers at a time, None for the usual."""
     catalog = default_catalog()
     products = read_products(catalog)
     days = make_days(products, plan.day_messages, seed, 1 + plan.rounds) if "standard" in plan.seconds else ()
-    with open_stage(products, seed) as stage:
+    with open_stage(products, seed, calls) as stage:
         described = describe(stage) | {"catalogue": f"{catalog.name}, {len(products)} products", "seed": str(seed)}
         console.print(as_line(described))
         with Course(console, plan.steps) as course:

@@ -24,7 +24,7 @@ from benchmarks.progress import Course
 from benchmarks.rounds import percentile
 from benchmarks.stage import Stage, open_stage
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from sqlalchemy import text
 
 from worker.catalog.products import read_products
@@ -157,11 +157,15 @@ class Growth:
 
 
 def as_table(name: str, rows: Sequence[Mapping[str, float]]) -> Table:
-    """One measurement, a column for each of its steps."""
+    """One measurement: figures side by side, or its steps where they are fewer."""
     first, *others = rows[0]
-    table = Table(f"by {name}", *(f"{row[first]:,.0f}" for row in rows))
-    for figure in others:
-        table.add_row(figure, *(f"{row.get(figure, 0):,}" for row in rows))
+    steps = [(f"{row[first]:,.0f}", *(f"{row.get(figure, 0):,}" for figure in others)) for row in rows]
+    lines = [(first, *others), *steps]
+    if len(steps) < len(others):
+        lines = list(zip(*lines, strict=True))
+    table = Table(*(Column(heading.replace(" ", "\n"), justify="right") for heading in lines[0]), title=f"by {name}")
+    for line in lines[1:]:
+        table.add_row(*line)
     return table
 
 

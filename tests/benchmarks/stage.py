@@ -67,15 +67,17 @@ class Stage:
 
 
 @contextmanager
-def open_stage(products: Sequence[dict[str, Any]], seed: int) -> Iterator[Stage]:
+def open_stage(products: Sequence[dict[str, Any]], seed: int, calls: int | None = None) -> Iterator[Stage]:
     """A stage of its own, removed at the end. Whatever servers or keys the environment names are left alone. seed: of
-    the simulated latencies. Raises CommandError where something does not start.
+    the simulated latencies. calls: of providers at a time, None for what the service does by itself. Raises
+    CommandError where something does not start.
     """
+    parallel = {"AI_PARALLEL_CALLS": str(calls)} if calls else {}
     HOME.mkdir(mode=0o700, exist_ok=True)
     directory = Path(tempfile.mkdtemp(prefix="bench-", dir=HOME))
     port = free_port()
     try:
-        with environment(shop_environment(port) | {BROKER: None}), surroundings(directory) as configured:
+        with environment(shop_environment(port) | parallel | {BROKER: None}), surroundings(directory) as configured:
             database_url = configured.required("database_url")
             migrations.upgrade(database_url)
             import_products(database_url, products, lambda _rows: None)

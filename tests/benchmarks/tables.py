@@ -56,7 +56,7 @@ def as_tables(figures: Mapping[str, Any], details: Mapping[str, Any]) -> Group:
     return Group(
         _throughput(figures["throughput"]),
         _spreads("Ratios, round by round", {**figures["ratios"], **_spread_facts(details["facts"])}),
-        _spreads("Latency, ms", figures["latency_ms"]),
+        *([_spreads("Latency, ms", figures["latency_ms"])] if figures["latency_ms"] else ()),
         *(_cpu(workload, details["costs"]) for workload in figures["throughput"]),
         _postgres(details["costs"], details["facts"].get("postgres_reduction_percent", {})),
         *(f"Empty chain, {name}: {rate:,.1f}/s" for name, rate in details["other_chains"].items()),
