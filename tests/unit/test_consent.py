@@ -111,6 +111,24 @@ def test_to_choose_is_not_to_remove() -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "adds"),
+    [
+        ("¿cuánto vale el helado de vainilla?", False),
+        ("que sale el kilo de mandarina?", False),
+        ("¿hay vasos?", False),
+        ("va un pan", True),
+        ("mandame pan", True),
+        ("que vayan, van con leche", True),
+        ("vale", True),
+    ],
+)
+def test_the_name_of_a_product_asks_for_nothing(said: str, adds: bool) -> None:
+    """Although it begins like a word that does."""
+    offer = {"customer": "pan", "reply": "Tengo pan lactal a $ 900. ¿Lo agrego?"}
+    assert ("add" in rules_for(said, session_of(context={"history": [offer]}), [MILK]).kinds) is adds
+
+
+@pytest.mark.parametrize(
     ("said", "kinds"),
     [
         ("El  segundo", {"add", "set"}),

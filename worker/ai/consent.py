@@ -34,8 +34,8 @@ NUMBERS = re.compile(r"\d+")
 SHARES = re.compile(r"\d+(?:[.,]\d+)? ?%")
 WORDS = re.compile(r"[a-zñ]+")
 ADDING = re.compile(
-    r"\b(agreg|anad|sum[aá]|pon|dame|deme|dam|quier|kier|quisier|llev|anot|mand|envi|compr|pedi|necesit|traeme|trae|reserv"
-    r"|meter|mete|incluy|va|van|ponme|vendeme|tomo|me das)\w*"
+    r"\b(?:(?:agreg|anad|suma|pon|dame|deme|dam|quier|kier|quisier|llev|anot|mand(?!arin)|envi|compr|pedi|necesit|trae"
+    r"|reserv|mete|incluy|vendeme|tomo|me das)\w*|van?\b)"
 )
 CHANGING = re.compile(r"\b(cambi|mejor|que sean|deja|dejame|solo|modific|correg|en vez|baja|subi|aument|reduc)\w*")
 REMOVING = re.compile(r"\b(sac|quit|elimin|borr|sin|no quiero|ya no|cancel|menos|saque)\w*")
@@ -44,7 +44,7 @@ CLEARING = re.compile(
     r"|\bempe\w+ de (nuevo|cero)\b|\bvaci"
 )
 AGREEING = re.compile(
-    r"^\W*(s[ií]+|sip|dale|ok|okey|okay|bueno|claro|por favor|confirmo|listo|perfecto|obvio|de una|va)\b"
+    r"^\W*(s[ií]+|sip|dale|ok|okey|okay|bueno|claro|por favor|confirmo|listo|perfecto|obvio|de una|vale|va)\b"
 )
 ASKING = re.compile(r"\?|\b(cuanto|cuanta|cual|precio|tenes|tienen|hay|venden|sale|cuesta|vale)\b")
 #: Words that talk to the machine, not to the shop. Nobody who wants groceries needs them.
