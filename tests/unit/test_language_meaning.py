@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from worker.ai.language import normalised
 from worker.ai.sharing import common_form
+from worker.catalog.terms import search_terms
 
 #: Each line: texts that mean one thing, and have one form.
 SAME = [
@@ -85,7 +86,7 @@ COMMON = [
         ["me pasás el precio del pan?", "pan precio", "q precio tiene el pan", "hola cuánto cuesta el pan??"],
     ),
     (
-        "compara leche con queso",
+        "compara leche y queso",
         ["qué conviene más, queso o leche?", "comparame la leche con el queso", "que sale menos leche o queso"],
     ),
     (
@@ -254,10 +255,36 @@ def test_questions_of_different_products_have_different_common_forms() -> None:
     assert max(forms.values()) == 1
 
 
-def test_a_comparison_is_the_same_in_either_order_only_of_whole_names() -> None:
-    """ "Descremada" behind "leche entera" leans on it, and could not stand before it."""
-    assert common_form("que es mejor, leche o queso") == common_form("que es mejor, queso o leche")
-    assert common_form("que es mejor, leche entera o descremada") == "compara leche entera con descremada"
+@pytest.mark.parametrize(
+    ("asked", "terms"),
+    [
+        ("qué conviene más, ginebra o vino?", ("ginebra", "vino")),
+        ("comparame la leche con el queso", ("leche", "queso")),
+        ("qué puedo cocinar con pollo?", ("pollo",)),
+        ("café con leche, a cuánto?", ("cafe con leche",)),
+    ],
+)
+def test_what_is_asked_about_each_thing_is_searched(asked: str, terms: tuple[str, ...]) -> None:
+    """Both of what is compared: products that have words of both may be five of the same."""
+    form = common_form(asked)
+    assert form is not None
+    assert search_terms(form) == terms
+
+
+@pytest.mark.parametrize(
+    ("things", "form"),
+    [
+        ("leche o queso", "compara leche y queso"),
+        ("queso o leche", "compara leche y queso"),
+        ("leche entera o descremada", "compara leche descremada y leche entera"),
+        ("leche descremada o leche entera", "compara leche descremada y leche entera"),
+        ("leche entera ecologica o descremada", "compara leche descremada y leche entera ecologica"),
+        ("pan con sal o pan sin sal", "compara pan con sal y pan sin sal"),
+    ],
+)
+def test_a_comparison_is_the_same_in_either_order(things: str, form: str) -> None:
+    """And "descremada" behind "leche entera" is skimmed milk, so that both are searched by their names."""
+    assert common_form(f"que es mejor, {things}") == form
 
 
 PRODUCTS = [

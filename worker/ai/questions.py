@@ -107,13 +107,14 @@ _RECIPES = (
     rf"cuant[oa]s? (?P<product>.+?) {_NEED} {_DINERS}",
 )
 #: Which of two is better, which is cheaper and how they differ are one question: to weigh them is to say all of it.
-_COMPARISON = "compara {product} con {other}"
-_TWO = r"(?P<product>.+?) (?:o|y|con|vs|versus|contra) (?P<other>.+)"
+_COMPARISON = "compara {product} y {other}"
+_TWO = r"(?P<product>.+?) (?:o|y|vs|versus|contra) (?P<other>.+)"
 _COMPARISONS = (
     rf"(?:que|cual) (?:me |nos )?(?:conviene(?: mas)?|(?:es|seria|sale|resulta) (?:mejor|menos|mas {_LESS}))"
     rf"(?: comprar)?(?: entre)? {_TWO}",
     rf"(?:(?:que|cual es la|hay) )?diferencias? (?:(?:hay|tienen?) )?entre {_TWO}",
     rf"compar(?:a|ame|ar|acion)(?: de| entre)? {_TWO}",
+    r"compar(?:a|ame|ar|acion)(?: de)? (?P<product>.+?) con (?P<other>.+)",
 )
 _RECOMMENDATION = "que {product} me recomendas"
 _RECOMMENDATIONS = (

@@ -74,9 +74,13 @@ def _named(place: str, what: str, goods: Goods) -> str:
 
 
 def _in_order(named: dict[str, str], goods: Goods) -> dict[str, str]:
-    """With two whole names in one order, for "leche o queso" is "queso o leche"; "leche entera o descremada" stays."""
+    """With two names in one order, for "leche o queso" is "queso o leche". In "leche entera o descremada" the other is
+    "leche descremada".
+    """
     other = named.get("other")
-    if other is None or not naming.names_product(other, goods.names):
+    if other is None:
         return named
+    if not naming.names_product(other, goods.names):
+        other = f"{named['product'].split()[0]} {other}"
     first, second = sorted((named["product"], other))
     return named | {"product": first, "other": second}

@@ -42,18 +42,31 @@ SMALL_WORDS = frozenset(
     variedades vas ve vende venden vendes ver vos voy xfa xfavor ya yo
     """.split()  # noqa: SIM905  a list of words reads best as words
 )
+#: What people tell of themselves, of their day and of what they will do with it.
+TOLD = frozenset(
+    """
+    ayer cocinar cocino comparacion comparame comparanos comparo decis domingo gaste gasto hija hijas hijo hijos jueves
+    lleva llevamos llevar lleve llevo lunes martes mañana miercoles pague preparar preparo receta recetas sabado semana
+    veces vez viernes
+    """.split()  # noqa: SIM905  a list of words reads best as words
+)
 COUNTED = ("un", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez", "once", "doce")
 NUMBERS = {word: str(number) for number, word in enumerate(COUNTED, start=1)} | {"una": "1", "uno": "1"}
 FRACTIONS = {"½": " medio ", "1/2": " medio ", "¼": " cuarto ", "1/4": " cuarto ", "¾": " 0.75 ", "3/4": " 0.75 "}
 AND_A_HALF = re.compile(r"\b(?:un |una |1 )?(kilo|litro)s? y medi[oa]\b")
 #: A point or comma between digits belongs to a number ("1,5 l").
 SEPARATORS = re.compile(
-    r"[\n;:?!+/()]|(?<!\d)[.,]|[.,](?!\d)|\b(?:y|o|u|entre|mas|más|tambi[eé]n|adem[aá]s|aparte|despu[eé]s)\b"
+    r"[\n;:?!+/()]|(?<!\d)[.,]|[.,](?!\d)"
+    r"|\b(?:y|o|u|entre|mas|más|tambi[eé]n|adem[aá]s|aparte|despu[eé]s|vs|versus)\b"
 )
+#: Here "con" stands between two, if nothing else does; elsewhere it is a part of a name ("café con leche").
+COMPARING = re.compile(r"\bcompar[aáeo]\w*(?!.* (?:o|y|vs|versus) )")
+COMPARED_WITH = re.compile(r"\b(?:con|contra)\b")
 UNIT = r"(?:k|kgs?|kilos?|g|grs?|gramos?|l|lts?|litros?|cl|ml|cc|docenas?)\b"
 #: How many, not how big.
 TIMES = re.compile(rf"\bx ?\d+\b(?! ?{UNIT}|[.,])|(?<=\d) ?x\b")
-COUNT = re.compile(rf"^\d+ (?!{UNIT})")
+#: What stands before a name: how many, and the "con" of "a recipe with chicken".
+COUNT = re.compile(rf"^(?:\d+ (?!{UNIT}))?(?:con )?")
 #: Where the next product of a list without commas begins: "2 leches 1 pan", "1 kilo papas 2 kilos cebollas".
 STARTS_WITH_COUNT = re.compile(r"\d|medi[oa] |cuarto ")
 NEXT_COUNT = re.compile(r" (?=(?:\d+(?:[.,]\d+)?|medi[oa]|cuarto) )")
@@ -69,6 +82,8 @@ def search_terms(text: str, mend: Callable[[str], str] = str) -> tuple[str, ...]
     for sign, words in FRACTIONS.items():
         text = text.replace(sign, words)
     text = AND_A_HALF.sub(r"1.5 \1", text.lower())
+    if COMPARING.search(text):
+        text = COMPARED_WITH.sub(",", text)
     terms = (term for part in SEPARATORS.split(text) for term in _terms(mend(normalised(part))))
     return tuple(dict.fromkeys(terms))[:MAX_TERMS]
 
@@ -86,11 +101,13 @@ def _terms(part: str) -> list[str]:
 
 
 def _telling(words: list[str]) -> Iterator[str]:
-    """Without small words; numbers as digits. "te" is a pronoun before a small word, and tea elsewhere."""
+    """Without small words and what is only told; numbers as digits. "te" is a pronoun before a small word, and tea
+    elsewhere.
+    """
     for word, following in pairwise([*words, ""]):
         if word == "te" and following in SMALL_WORDS:
             continue
-        if word not in SMALL_WORDS:
+        if word not in SMALL_WORDS and word not in TOLD:
             yield NUMBERS.get(word, word)
 
 
