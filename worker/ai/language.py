@@ -108,7 +108,8 @@ def normalised(text: str) -> str:
     """One form for texts that differ only in case, accents, space, punctuation, emoji, stretched letters, usual
     abbreviations, spellings of one unit, and courtesies that change nothing.
 
-    Numbers, units, "con", "sin" and negations always stay: "sin sal" is not "con sal", nor "2 kg" "3 kg".
+    Numbers, units, "con", "sin" and negations always stay: "sin sal" is not "con sal", nor "2 kg" "3 kg". Signs go
+    that may tell something ("> 5000"); who compares forms asks `worker.ai.signs` first.
     """
     plain = _read(_spelled_out(text))
     while (shorter := _without_fillers(plain)) != plain:

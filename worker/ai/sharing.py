@@ -13,6 +13,7 @@ from worker.ai.goods import USUAL_GOODS, Goods
 from worker.ai.language import normalised
 from worker.ai.questions import OPEN_QUESTIONS
 from worker.ai.shapes import FORMAL, NOW, SMALL_TALK, asked, is_fact
+from worker.ai.signs import may_tell
 
 #: Whoever writes more tells of himself.
 MAX_CHARS = 160
@@ -40,7 +41,7 @@ def common_form(text: str, goods: Goods = USUAL_GOODS) -> str | None:
     tienen leche" are both "tenes leche y a que precio".
     """
     stripped = text.strip()
-    if "\n" in stripped or len(stripped) > MAX_CHARS:
+    if "\n" in stripped or len(stripped) > MAX_CHARS or may_tell(stripped):
         return None
     plain = goods.mended(normalised(stripped))
     if SMALL_TALK.fullmatch(plain):
