@@ -7,10 +7,19 @@ from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
 from worker.errors import ConfigurationError
+
+#: How the URLs of servers begin.
+SCHEMES = {
+    "database_url": ("postgresql", "postgres", "postgresql+psycopg2"),
+    "redis_url": ("redis", "rediss", "unix"),
+    "cache_redis_url": ("redis", "rediss", "unix"),
+    "broker_url": ("redis", "rediss", "sentinel", "amqp", "amqps"),
+}
 
 
 class Settings(BaseModel):
@@ -61,6 +70,23 @@ class Settings(BaseModel):
     otel_exporter_otlp_endpoint: str | None = Field(None, pattern="^https?://")
     otel_exporter_otlp_headers: SecretStr | None = None
     otel_traces_sampler_arg: float = Field(1.0, ge=0, le=1)
+
+    @field_validator(*SCHEMES)
+    @classmethod
+    def is_url(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """Tells what is wrong without any part of it: where a password is not percent-encoded, each part may be it."""
+        given = value.get_secret_value() if value else ""
+        schemes = SCHEMES[str(info.field_name)]
+        if value and not given.startswith(tuple(f"{scheme}://" for scheme in schemes)):
+            raise ValueError(f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        try:
+            # Sentinels stand side by side in one value.
+            ports = [urlsplit(part).port for part in given.split(";")]
+        except ValueError:
+            ports = [0]
+        if 0 in ports:
+            raise ValueError("its port is no port; a password must be percent-encoded where it has / ? # @ or :")
+        return value
 
     @property
     def cache_url(self) -> SecretStr | None:

@@ -120,6 +120,20 @@ def test_a_sku_that_stands_twice(file: Path) -> None:
     assert told == "line 4: sku A stands twice"
 
 
+def test_more_columns_than_the_header(file: Path) -> None:
+    """A decimal comma would make 1,890 pesos of "1890,50". Empty ones at the end, as spreadsheets write, are none."""
+    told = refusal(file, f"{HEADER}A,Arroz,Almacén,10\nB,Queso,Lácteos,1890,50\n")
+    assert told.startswith("line 3: has more columns than the header")
+    file.write_text(f"{HEADER}A,Arroz,Almacén,10,,\n", "utf-8")
+    assert read_products(file)[0]["price"] == "10.00"
+
+
+@pytest.mark.parametrize("header", ["sku,sku,name,category,price", "sku,id,name,category,price"])
+def test_a_column_that_stands_twice(file: Path, header: str) -> None:
+    """Also under another of its names."""
+    assert refusal(file, f"{header}\nA,B,Arroz,Almacén,10\n") == "the header names column sku twice"
+
+
 @pytest.mark.parametrize("content", ["", "\n", HEADER, "sku;name;category;price\n"])
 def test_a_file_without_products(file: Path, content: str) -> None:
     """Says what is needed."""

@@ -58,12 +58,21 @@ def test_the_roles_of_redis_default_to_the_durable_one() -> None:
         ("LOG_FORMAT", "hunter2"),
         ("LOG_LEVEL", "debug"),
         ("SHOP_NAME", "hunter2" * 20),
+        ("REDIS_URL", "hunter2"),
+        ("REDIS_URL", "http://hunter2"),
+        ("REDIS_URL", "redis://:hunter2/x@127.0.0.1:6379/0"),
+        ("CACHE_REDIS_URL", "redis://127.0.0.1:hunter2/0"),
+        ("BROKER_URL", "hunter2"),
+        ("BROKER_URL", "sentinel://one:26379;sentinel://:hunter2/@two:26379"),
+        ("DATABASE_URL", "mysql://x:hunter2@y/z"),
+        ("DATABASE_URL", "postgresql://x:hunter2#@127.0.0.1:5432/z"),
+        ("DATABASE_URL", "postgresql://x@127.0.0.1:99999/hunter2"),
     ],
 )
 def test_a_value_that_does_not_fit_is_named_and_not_shown(name: str, value: str) -> None:
     """The variable and the reason; the value may be a key in the wrong place."""
-    with pytest.raises(ConfigurationError, match=name) as caught:
-        read_settings({name: value, "REDIS_URL": SECRET, "OPENAI_API_KEY": "sk-hunter2"})
+    with pytest.raises(ConfigurationError, match=f"environment: {name}: ") as caught:
+        read_settings({"REDIS_URL": SECRET, "OPENAI_API_KEY": "sk-hunter2", name: value})
     assert "hunter2" not in str(caught.value)
     assert (caught.value.__cause__, caught.value.__suppress_context__) == (None, True)
 
@@ -79,7 +88,8 @@ def test_all_mistakes_are_told_at_once() -> None:
 def test_secrets_do_not_show() -> None:
     """Neither in a repr nor as a string, of URLs and keys alike."""
     names = [name for name in Settings.model_fields if name.endswith(("_url", "_api_key")) and "_base_" not in name]
-    settings = read_settings({name.upper(): SECRET for name in names})
+    urls = {"database_url": "postgresql://x:hunter2@10.0.0.9/y"}
+    settings = read_settings({name.upper(): urls.get(name, SECRET) for name in names})
     assert len(names) == 7
     for shown in (repr(settings), str(settings), f"{settings.model_dump()}", settings.model_dump_json()):
         assert "hunter2" not in shown

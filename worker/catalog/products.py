@@ -56,9 +56,17 @@ def read_products(file: Path) -> list[dict[str, Any]]:
 
 
 def _rows(reader: csv.DictReader[str], file: Path) -> Iterator[dict[str, Any]]:
+    names = [SYNONYMS.get(name, name) for name in reader.fieldnames or ()]
+    if twice := [name for name in names if name and names.count(name) > 1]:
+        raise CommandError(f"{file}: the header names column {twice[0]} twice")
     seen: set[str] = set()
     for raw in reader:
         row = _checked(raw, f"{file}, line {reader.line_num}")
+        if any(raw.get(reader.restkey, ())):
+            raise CommandError(
+                f"{file}, line {reader.line_num}: has more columns than the header; a price is written with a point "
+                "(1890.50), and a field with a comma in it stands between quotes"
+            )
         if row["sku"] in seen:
             raise CommandError(f"{file}, line {reader.line_num}: sku {row['sku']} stands twice")
         seen.add(row["sku"])
