@@ -94,3 +94,12 @@ def test_no_names_at_all() -> None:
     """An empty catalogue still knows what any shop sells."""
     assert goods_of(()).names == USUAL_GOODS.names
     assert goods_of(("", "7 8")).names == USUAL_GOODS.names
+
+
+@pytest.mark.parametrize(
+    "text", ["crema de manos", "crema para pies", "cebolla de verdeo", "cuanto sale la plata", "tenes cochina"]
+)
+def test_words_of_every_day_are_no_slips(text: str) -> None:
+    """Although a shop may sell what is one letter away."""
+    sold = goods_of({"Manaos cola", "Té verde en saquitos", "Palta Hass", "Pasta piés", "Rollo de cocina"})
+    assert sold.mended(text) == text
