@@ -1,7 +1,8 @@
 -- Active products that a customer may mean by a search term, best first: those of a category of that name; those with
 -- the most and weightiest of its words (see term_words), in the name rather than in brand and format, at its beginning
 -- rather than later; those in stock; those with the shortest names. Only where nothing has all words as they are
--- written, it counts what else may be meant by them (see word_meanings): 0.85 and 0.7 of the weight.
+-- written, it counts what else may be meant by them (see word_meanings): 0.85 and 0.7 of the weight. A term "#A-1" is
+-- no words: it finds the product whose sku is A-1.
 create or replace function search_products(term text, max_results integer)
 returns table (
     id bigint, name text, brand text, category text, format text, price numeric, currency text, stock integer
@@ -14,6 +15,14 @@ declare
     in_categories bigint[];
     wanted tsquery;
 begin
+    if starts_with(term, '#') then
+        return query
+            select p.id, p.name, p.brand, c.name, p.format, p.price, p.currency, p.stock
+            from products p join categories c on c.id = p.category_id
+            where p.active and p.sku = substr(term, 2)
+            limit max_results;
+        return;
+    end if;
     foreach typos in array array[false, true] loop
         select array_agg(t.weight) as weights, array_agg((t.word || ':D')::tsquery) as written,
                array_agg(m.said) as said, array_agg(m.likely) as likely, array_agg(m.possible) as possible,

@@ -156,7 +156,7 @@ STATEMENTS: dict[str, Act] = {
     "unpublished_replies": lambda connection, batch: queries.unpublished_replies(
         connection, older_than_s=15.0, recent_s=10.0, max_rows=500
     ),
-    "search_products": lambda connection, batch: queries.search_products(connection, ["leche", "lehce"], 5),
+    "search_products": lambda connection, batch: queries.search_products(connection, ["leche", "lehce", "#7"], 5),
     "cleanup_expired_sessions": lambda connection, batch: queries.cleanup_expired_sessions(connection),
 }
 

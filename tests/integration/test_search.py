@@ -53,6 +53,15 @@ def test_a_product_is_found_by_its_words(shop: Connection, term: str, name: str)
     assert names(shop, term)[0] == name
 
 
+def test_a_product_is_found_by_its_sku(shop: Connection) -> None:
+    """That one and nothing else, as long as it is sold; without the sign it is a word like others."""
+    name = str(row(shop, "select name from products where sku = '1'")["name"])
+    assert names(shop, "#1") == [name]
+    assert names(shop, "#nope") == []
+    shop.execute(text("update products set active = false where sku = '1'"))
+    assert names(shop, "#1") == []
+
+
 def test_the_answer_has_all_that_a_customer_is_told(shop: Connection) -> None:
     """A row per product with its category, and the term it was found for."""
     (found,) = queries.search_products(shop, ["ledesma"], 5)

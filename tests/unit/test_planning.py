@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 
 import pytest
-from turns import ANA, BRUNO, CATEGORIES, MILK, SHOP, planned, turn_of
+from msgspec.structs import replace
+from turns import ANA, BRUNO, CATEGORIES, MILK, SHOP, message, planned, turn_of
 
+from worker.ai.catalog_orders import MAX_ORDERED, ordered_terms
 from worker.ai.goods import USUAL_GOODS
-from worker.ai.planning import with_plan
+from worker.ai.planning import terms_of, with_plan
 from worker.session.turn import Plan, Turn
 
 #: One question in two words, of one complexity or of two; what leans on its conversation; a story.
@@ -42,3 +45,25 @@ def test_what_everybody_may_ask_is_rendered_once() -> None:
     one, same, third, fourth = (turn.planned() for turn in together(*(turn_of(t) for t in (*TEXTS[:2], "2", "2"))))
     assert one.user is same.user
     assert third.user is not fourth.user
+
+
+def test_a_cart_of_the_catalogue_is_searched_by_its_ids() -> None:
+    """And told to the model by name; what the shop does not have keeps its id, and nothing else is offered for it."""
+    cart = replace(message("Pedido: 2 x LAC-1, 1 x T-0001. sin bolsa, 3 x favor"), type="order")
+    turn = turn_of(messages=(cart, message("y yerba")))
+    terms = terms_of(turn, USUAL_GOODS)
+    assert terms[:2] == ("#LAC-1", "#T-0001")
+    assert terms[-1] == "yerba"
+    found = {term: [] for term in terms} | {"#LAC-1": [MILK]}
+    plan = with_plan(turn, SHOP, CATEGORIES, found, USUAL_GOODS, {}).planned()
+    said = f"Pedido: 2 x {MILK['name']} {MILK['format']}".strip()
+    assert json.loads(plan.user)["message"].startswith(f"{said}, 1 x T-0001. sin bolsa")
+    assert [product["id"] for product in plan.products] == [MILK["id"]]
+    assert not plan.shared
+
+
+def test_a_cart_is_searched_whole() -> None:
+    """Up to as many products as WhatsApp's carts hold, and in any text that is no cart there are none."""
+    items = ", ".join(f"1 x SKU {number}" for number in range(40))
+    assert ordered_terms(f"Pedido: {items}") == tuple(f"#SKU {number}" for number in range(MAX_ORDERED))
+    assert ordered_terms("quiero 2 x leche") == ()

@@ -37,8 +37,9 @@ def test_every_password_key_and_url_is_a_secret() -> None:
 @pytest.mark.parametrize("name", sorted(SECRETS))
 def test_a_secret_may_stand_in_a_file(tmp_path: Path, name: str) -> None:
     """Without the newline at its end."""
-    found = read_settings({f"{name.upper()}_FILE": written(tmp_path, "redis://:hunter2@a\n")})
-    assert getattr(found, name).get_secret_value() == "redis://:hunter2@a"
+    secret = f"{'postgresql' if name == 'database_url' else 'redis'}://x:hunter2@a"
+    found = read_settings({f"{name.upper()}_FILE": written(tmp_path, f"{secret}\n")})
+    assert getattr(found, name).get_secret_value() == secret
 
 
 def test_other_settings_stand_in_no_file(tmp_path: Path) -> None:
@@ -72,11 +73,11 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 def test_a_secret_given_twice_is_a_mistake(tmp_path: Path) -> None:
     """Nobody has to guess which one holds."""
-    file = written(tmp_path, "hunter2")
+    file = written(tmp_path, "redis://:hunter2@a")
     with pytest.raises(ConfigurationError, match="REDIS_URL: it is set and so is REDIS_URL_FILE") as caught:
         read_settings({"REDIS_URL": "redis://:hunter2@a", "REDIS_URL_FILE": file})
     assert "hunter2" not in str(caught.value)
-    assert read_settings({"REDIS_URL": "", "REDIS_URL_FILE": file}).required("redis_url") == "hunter2"
+    assert read_settings({"REDIS_URL": "", "REDIS_URL_FILE": file}).required("redis_url") == "redis://:hunter2@a"
 
 
 def test_what_a_command_sets_takes_the_place_of_a_file(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 from msgspec.structs import replace
 
 from worker.ai.answer import Answerer
+from worker.ai.catalog_orders import ordered_terms, with_names
 from worker.ai.complexity import complexity
 from worker.ai.fallback import handover_decision, unreadable_decision
 from worker.ai.goods import USUAL_GOODS, Goods
@@ -21,6 +22,7 @@ from worker.session.session import Session
 from worker.session.takeover import waits_for_person, wants_person, was_told
 from worker.session.turn import SILENT, Outcome, Plan, Turn
 
+ORDER = "order"
 ENTRY_FIELDS = frozenset({"decision", "provider", "model", "prompt_tokens", "completion_tokens"})
 DECISION_FIELDS = frozenset({"reply", "intent", "confidence", "cart_operations"})
 
@@ -41,6 +43,12 @@ def without_model(turn: Turn, now: datetime) -> Turn:
 
 def terms_of(turn: Turn, goods: Goods) -> tuple[str, ...]:
     """What to search for: what the message names, or else what was last searched for ("the second one")."""
+    if _has_order(turn):
+        ordered = [
+            term for message in turn.messages if message.type == ORDER for term in ordered_terms(message.text or "")
+        ]
+        written = "\n".join(message.text or "" for message in turn.messages if message.type != ORDER)
+        return tuple(dict.fromkeys([*ordered, *search_terms(written, goods.mended)]))
     common = shared_form(turn, goods)
     if common is not None:
         return search_terms(common)
@@ -49,9 +57,27 @@ def terms_of(turn: Turn, goods: Goods) -> tuple[str, ...]:
 
 def shared_form(turn: Turn, goods: Goods) -> str | None:
     """The words for which the request may go without session data, the same for all who mean the same; None where the
-    message needs its session. One that could not be read is part of a conversation.
+    message needs its session. One that could not be read is part of a conversation, and so is a cart.
     """
-    return common_form(turn.text, goods) if turn.readable else None
+    return common_form(turn.text, goods) if turn.readable and not _has_order(turn) else None
+
+
+def _has_order(turn: Turn) -> bool:
+    return any(message.type == ORDER for message in turn.messages)
+
+
+def _told(turn: Turn, terms: Iterable[str], found: Mapping[str, list[dict[str, Any]]]) -> str:
+    """What the customer has written, with the products of a cart by their names."""
+    if not _has_order(turn):
+        return turn.transcript
+    names = {term: f"{rows[0]['name']} {rows[0]['format']}".strip() for term in terms if (rows := found[term])}
+    return replace(
+        turn,
+        messages=tuple(
+            replace(message, text=with_names(message.text or "", names)) if message.type == ORDER else message
+            for message in turn.messages
+        ),
+    ).transcript
 
 
 def search_all(catalog: Catalog, turns: Iterable[Turn], goods: Goods) -> dict[str, list[dict[str, Any]]]:
@@ -80,7 +106,7 @@ def with_plan(
     session: Session | None = turn.fetched() if common is None else None
     terms = terms_of(turn, goods)
     products = distinct(product for term in terms for product in found[term])
-    request = render(shop, turn.transcript if common is None else common, categories, products, session)
+    request = render(shop, _told(turn, terms, found) if common is None else common, categories, products, session)
     plan = Plan(
         complexity=complexity(turn.text),
         shared=common is not None,

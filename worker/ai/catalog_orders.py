@@ -1,0 +1,22 @@
+"""Carts that are sent from WhatsApp's catalogue: they name products by their ids, which are our skus. Pure thought."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+#: Before a sku a search term is no words: `search_products` finds the one product with it.
+BY_SKU = "#"
+#: More are not told to a model; WhatsApp's carts hold at most 30.
+MAX_ORDERED = 30
+ITEM = re.compile(r"(?P<count>(?:^Pedido: |, )\d+ x )(?P<sku>.+?)(?=, \d+ x |\. |\n|$)")
+
+
+def ordered_terms(text: str) -> tuple[str, ...]:
+    """Search terms for the products of a cart as `worker.messages.content` writes it; empty for any other text."""
+    return tuple(dict.fromkeys(f"{BY_SKU}{found['sku']}" for found in ITEM.finditer(text)))[:MAX_ORDERED]
+
+
+def with_names(text: str, names: Mapping[str, str]) -> str:
+    """The cart with names in the place of terms that have one; others keep their id."""
+    return ITEM.sub(lambda found: found["count"] + names.get(f"{BY_SKU}{found['sku']}", found["sku"]), text)
