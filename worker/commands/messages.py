@@ -38,10 +38,16 @@ def connected_gateway() -> Iterator[Gateway]:
 @click.command()
 @click.option("--from", "sender", required=True, metavar="PHONE", help="WhatsApp's id of the customer (digits).")
 @click.option("--name", default=None, help="The customer's name.")
-@click.option("--timeout", default=60.0, show_default=True, help="Seconds to wait for the reply.")
+@click.option(
+    "--timeout",
+    type=click.IntRange(1, 86_400),
+    default=60,
+    show_default=True,
+    help="Seconds to wait for the reply.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the reply as it stands in the outbound stream.")
 @click.argument("text")
-def send(sender: str, name: str | None, timeout: float, as_json: bool, text: str) -> None:
+def send(sender: str, name: str | None, timeout: int, as_json: bool, text: str) -> None:
     """Enqueue one message, wait for its reply, print it. The service must be running (chasqui up)."""
     message_id = f"cli.{uuid4().hex}"
     message = {"message_id": message_id, "from": sender, "timestamp": int(time.time()), "type": "text", "text": text}
@@ -50,7 +56,7 @@ def send(sender: str, name: str | None, timeout: float, as_json: bool, text: str
         outcome = gateway.outcome_of(message_id, timeout)
     if outcome is None:
         raise CommandError(
-            f"no reply within {timeout:.0f} s. Either the service is not running (chasqui up; the message waits) "
+            f"no reply within {timeout} s. Either the service is not running (chasqui up; the message waits) "
             "or none is due, because the customer waits for a person."
         )
     if "reason" in outcome:
