@@ -79,8 +79,9 @@ def connect_redis(url: str, timeout_s: float, *, repeats: int = 1) -> redis.Redi
             max_connections=REDIS_CONNECTIONS,
             retry=Retry(NoBackoff(), repeats),
         )
-    except ValueError as exc:
-        raise ConfigurationError(f"REDIS_URL or CACHE_REDIS_URL: {exc}") from None
+    except ValueError:
+        # What redis-py says of it may show a part of a password.
+        raise ConfigurationError("REDIS_URL or CACHE_REDIS_URL: no URL of a Redis") from None
 
 
 def budget_limits(configuration: Settings) -> Limits:

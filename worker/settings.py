@@ -18,7 +18,7 @@ SCHEMES = {
     "database_url": ("postgresql", "postgres", "postgresql+psycopg2"),
     "redis_url": ("redis", "rediss", "unix"),
     "cache_redis_url": ("redis", "rediss", "unix"),
-    "broker_url": ("redis", "rediss", "sentinel", "amqp", "amqps"),
+    "broker_url": ("redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps"),
 }
 
 
@@ -79,9 +79,12 @@ class Settings(BaseModel):
         schemes = SCHEMES[str(info.field_name)]
         if value and not given.startswith(tuple(f"{scheme}://" for scheme in schemes)):
             raise ValueError(f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        # Brokers stand side by side in one value. SQLAlchemy takes any sign in a password, and so looks behind it.
+        parts = given.split(";") if info.field_name == "broker_url" else [given]
+        if info.field_name == "database_url":
+            parts = ["//" + given.partition("://")[2].rpartition("@")[2]]
         try:
-            # Sentinels stand side by side in one value.
-            ports = [urlsplit(part).port for part in given.split(";")]
+            ports = [urlsplit(part).port for part in parts]
         except ValueError:
             ports = [0]
         if 0 in ports:

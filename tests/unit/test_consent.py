@@ -120,6 +120,7 @@ def test_to_choose_is_not_to_remove() -> None:
         ("mandame pan", True),
         ("que vayan, van con leche", True),
         ("vale", True),
+        ("vamos con el lactal", True),
     ],
 )
 def test_the_name_of_a_product_asks_for_nothing(said: str, adds: bool) -> None:

@@ -278,13 +278,14 @@ def test_what_is_asked_about_each_thing_is_searched(asked: str, terms: tuple[str
         ("queso o leche", "compara leche y queso"),
         ("leche entera o descremada", "compara leche descremada y leche entera"),
         ("leche descremada o leche entera", "compara leche descremada y leche entera"),
-        ("leche entera ecologica o descremada", "compara leche descremada y leche entera ecologica"),
+        ("leche entera ecologica o descremada", "compara leche entera ecologica y descremada"),
+        ("leche en polvo entera o descremada", "compara leche en polvo entera y descremada"),
         ("pan con sal o pan sin sal", "compara pan con sal y pan sin sal"),
     ],
 )
 def test_a_comparison_is_the_same_in_either_order(things: str, form: str) -> None:
-    """And "descremada" behind "leche entera" is skimmed milk, so that both are searched by their names."""
-    assert common_form(f"que es mejor, {things}") == form
+    """And "descremada" behind "leche entera" is skimmed milk; behind "leche en polvo entera" it is not."""
+    assert common_form(f"que es mejor, {things}") == common_form(form) == form
 
 
 PRODUCTS = [

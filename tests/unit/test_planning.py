@@ -7,7 +7,7 @@ from collections import defaultdict
 
 import pytest
 from msgspec.structs import replace
-from turns import ANA, BRUNO, CATEGORIES, MILK, SHOP, message, planned, turn_of
+from turns import ANA, BRUNO, CATEGORIES, MILK, SHOP, message, planned, session_of, turn_of
 
 from worker.ai.catalog_orders import MAX_ORDERED, ordered_terms
 from worker.ai.goods import USUAL_GOODS
@@ -56,10 +56,27 @@ def test_a_cart_of_the_catalogue_is_searched_by_its_ids() -> None:
     assert terms[-1] == "yerba"
     found = {term: [] for term in terms} | {"#LAC-1": [MILK]}
     plan = with_plan(turn, SHOP, CATEGORIES, found, USUAL_GOODS, {}).planned()
-    said = f"Pedido: 2 x {MILK['name']} {MILK['format']}".strip()
-    assert json.loads(plan.user)["message"].startswith(f"{said}, 1 x T-0001. sin bolsa")
+    told = json.loads(plan.user)
+    assert told["message"].startswith(f"Pedido: 2 x {told['products'][0]['name']}, 1 x T-0001. sin bolsa")
     assert [product["id"] for product in plan.products] == [MILK["id"]]
     assert not plan.shared
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("Pedido: 2 x LAC-1. agregame también una yerba y 2 leches", ("#LAC-1", "yerba", "leches")),
+        ("Pedido: 2 x  LAC-1 ", ("#LAC-1",)),
+        ("quiero 2 leches", ("leches",)),
+        ("2 leches, 1 x pan lactal y yerba", ("leches", "pan lactal", "yerba")),
+        ("gracias", ("arroz",)),
+    ],
+)
+def test_what_is_written_beside_a_cart_is_searched_too(text: str, terms: tuple[str, ...]) -> None:
+    """A note, or a whole text where there are no items; where nothing is named, what was last spoken of."""
+    cart = replace(message(text), type="order")
+    turn = turn_of(messages=(cart,), session=session_of(context={"terms": ["arroz"]}))
+    assert terms_of(turn, USUAL_GOODS) == terms
 
 
 def test_a_cart_is_searched_whole() -> None:

@@ -10,7 +10,8 @@ from worker.local import processes
 def test_a_process_is_found_by_the_beginning_of_its_command_line() -> None:
     with subprocess.Popen(["chasqui-test-title: one", "60"], executable="/bin/sleep") as sleeper:
         try:
-            assert processes.titled_processes("chasqui-test-title: ") == [sleeper.pid]
+            # A new program's command line can be read a moment after it has begun.
+            assert processes.wait_until(lambda: processes.titled_processes("chasqui-test-title: ") == [sleeper.pid], 5)
             assert processes.titled_processes("test-title: ") == []
         finally:
             sleeper.kill()

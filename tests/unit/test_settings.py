@@ -65,7 +65,6 @@ def test_the_roles_of_redis_default_to_the_durable_one() -> None:
         ("BROKER_URL", "hunter2"),
         ("BROKER_URL", "sentinel://one:26379;sentinel://:hunter2/@two:26379"),
         ("DATABASE_URL", "mysql://x:hunter2@y/z"),
-        ("DATABASE_URL", "postgresql://x:hunter2#@127.0.0.1:5432/z"),
         ("DATABASE_URL", "postgresql://x@127.0.0.1:99999/hunter2"),
     ],
 )

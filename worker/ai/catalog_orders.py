@@ -9,14 +9,27 @@ from collections.abc import Mapping
 BY_SKU = "#"
 #: More are not told to a model; WhatsApp's carts hold at most 30.
 MAX_ORDERED = 30
+BEGINS = "Pedido: "
 ITEM = re.compile(r"(?P<count>(?:^Pedido: |, )\d+ x )(?P<sku>.+?)(?=, \d+ x |\. |\n|$)")
 
 
 def ordered_terms(text: str) -> tuple[str, ...]:
     """Search terms for the products of a cart as `worker.messages.content` writes it; empty for any other text."""
-    return tuple(dict.fromkeys(f"{BY_SKU}{found['sku']}" for found in ITEM.finditer(text)))[:MAX_ORDERED]
+    found = ITEM.finditer(text) if text.startswith(BEGINS) else ()
+    return tuple(dict.fromkeys(_term(item) for item in found))[:MAX_ORDERED]
+
+
+def note_of(text: str) -> str:
+    """What the customer wrote beside the cart; the whole text where it is none."""
+    return ITEM.sub("", text) if text.startswith(BEGINS) else text
 
 
 def with_names(text: str, names: Mapping[str, str]) -> str:
     """The cart with names in the place of terms that have one; others keep their id."""
-    return ITEM.sub(lambda found: found["count"] + names.get(f"{BY_SKU}{found['sku']}", found["sku"]), text)
+    if not text.startswith(BEGINS):
+        return text
+    return ITEM.sub(lambda found: found["count"] + names.get(_term(found), found["sku"]), text)
+
+
+def _term(found: re.Match[str]) -> str:
+    return f"{BY_SKU}{found['sku'].strip()}"

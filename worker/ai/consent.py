@@ -35,7 +35,7 @@ SHARES = re.compile(r"\d+(?:[.,]\d+)? ?%")
 WORDS = re.compile(r"[a-zñ]+")
 ADDING = re.compile(
     r"\b(?:(?:agreg|anad|suma|pon|dame|deme|dam|quier|kier|quisier|llev|anot|mand(?!arin)|envi|compr|pedi|necesit|trae"
-    r"|reserv|mete|incluy|vendeme|tomo|me das)\w*|van?\b)"
+    r"|reserv|mete|incluy|vendeme|tomo|me das|vaya)\w*|(?:van?|vamos)\b)"
 )
 CHANGING = re.compile(r"\b(cambi|mejor|que sean|deja|dejame|solo|modific|correg|en vez|baja|subi|aument|reduc)\w*")
 REMOVING = re.compile(r"\b(sac|quit|elimin|borr|sin|no quiero|ya no|cancel|menos|saque)\w*")

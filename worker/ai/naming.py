@@ -72,6 +72,12 @@ def completes(what: str, sold: Words) -> bool:
     return _names(named, sold) or _qualifies(named) or (elliptic and _stands_alone(named, sold))
 
 
+def is_qualified(what: str, sold: Words) -> bool:
+    """Whether the words are a thing and one quality of it, and nothing else."""
+    thing, *qualities = what.split()
+    return len(qualities) == 1 and _names([thing], sold) and _qualifies(qualities)
+
+
 def is_grocery(what: str, sold: Words) -> bool:
     """Whether the words name a product that begins with a word known to be sold here."""
     words = _without_count(what.split())

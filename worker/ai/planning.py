@@ -9,11 +9,11 @@ from typing import Any, TypeGuard
 from msgspec.structs import replace
 
 from worker.ai.answer import Answerer
-from worker.ai.catalog_orders import ordered_terms, with_names
+from worker.ai.catalog_orders import note_of, ordered_terms, with_names
 from worker.ai.complexity import complexity
 from worker.ai.fallback import handover_decision, unreadable_decision
 from worker.ai.goods import USUAL_GOODS, Goods
-from worker.ai.prompt import cache_key, render
+from worker.ai.prompt import cache_key, product_facts, render
 from worker.ai.sharing import common_form
 from worker.ai.usage import Usage
 from worker.cache import AI_RESPONSE, Cache
@@ -43,16 +43,14 @@ def without_model(turn: Turn, now: datetime) -> Turn:
 
 def terms_of(turn: Turn, goods: Goods) -> tuple[str, ...]:
     """What to search for: what the message names, or else what was last searched for ("the second one")."""
-    if _has_order(turn):
-        ordered = [
-            term for message in turn.messages if message.type == ORDER for term in ordered_terms(message.text or "")
-        ]
-        written = "\n".join(message.text or "" for message in turn.messages if message.type != ORDER)
-        return tuple(dict.fromkeys([*ordered, *search_terms(written, goods.mended)]))
     common = shared_form(turn, goods)
     if common is not None:
         return search_terms(common)
-    return search_terms(turn.text, goods.mended) or tuple(turn.fetched().context.get("terms", ()))
+    carts = [message.text or "" for message in turn.messages if message.type == ORDER]
+    written = "\n".join(note_of(m.text) if m.type == ORDER else m.text for m in turn.messages if m.text)
+    ordered = [term for cart in carts for term in ordered_terms(cart)]
+    terms = tuple(dict.fromkeys([*ordered, *search_terms(written, goods.mended)]))
+    return terms or tuple(turn.fetched().context.get("terms", ()))
 
 
 def shared_form(turn: Turn, goods: Goods) -> str | None:
@@ -70,7 +68,7 @@ def _told(turn: Turn, terms: Iterable[str], found: Mapping[str, list[dict[str, A
     """What the customer has written, with the products of a cart by their names."""
     if not _has_order(turn):
         return turn.transcript
-    names = {term: f"{rows[0]['name']} {rows[0]['format']}".strip() for term in terms if (rows := found[term])}
+    names = {term: product_facts(rows[0])["name"] for term in terms if (rows := found[term])}
     return replace(
         turn,
         messages=tuple(

@@ -75,13 +75,15 @@ def _named(place: str, what: str, goods: Goods) -> str:
 
 
 def _in_order(named: dict[str, str], goods: Goods) -> dict[str, str]:
-    """With two names in one order, for "leche o queso" is "queso o leche". In "leche entera o descremada" the other is
-    "leche descremada".
+    """With two whole names in one order, for "leche o queso" is "queso o leche". In "leche entera o descremada" the
+    other is "leche descremada"; which words it takes the place of in a longer name is open, and so it stays there.
     """
     other = named.get("other")
     if other is None:
         return named
     if not naming.names_product(other, goods.names):
+        if not naming.is_qualified(named["product"], goods.names):
+            return named
         other = f"{named['product'].split()[0]} {other}"
     first, second = sorted((named["product"], other))
     return named | {"product": first, "other": second}

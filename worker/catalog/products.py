@@ -56,13 +56,18 @@ def read_products(file: Path) -> list[dict[str, Any]]:
 
 
 def _rows(reader: csv.DictReader[str], file: Path) -> Iterator[dict[str, Any]]:
-    names = [SYNONYMS.get(name, name) for name in reader.fieldnames or ()]
-    if twice := [name for name in names if name and names.count(name) > 1]:
-        raise CommandError(f"{file}: the header names column {twice[0]} twice")
+    header = list(reader.fieldnames or ())
+    # Spreadsheets fill up with empty columns, in the header too.
+    while header and not header[-1].strip():
+        header.pop()
+    reader.fieldnames = header
+    names = [SYNONYMS.get(name, name) for name in header]
+    if twice := [name for name in ProductRow.model_fields if names.count(name) > 1]:
+        raise CommandError(f"{file}: more than one column of the header is for {twice[0]}")
     seen: set[str] = set()
     for raw in reader:
         row = _checked(raw, f"{file}, line {reader.line_num}")
-        if any(raw.get(reader.restkey, ())):
+        if any(cell.strip() for cell in raw.get(reader.restkey, ())):
             raise CommandError(
                 f"{file}, line {reader.line_num}: has more columns than the header; a price is written with a point "
                 "(1890.50), and a field with a comma in it stands between quotes"

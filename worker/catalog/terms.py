@@ -59,14 +59,16 @@ SEPARATORS = re.compile(
     r"[\n;:?!+/()]|(?<!\d)[.,]|[.,](?!\d)"
     r"|\b(?:y|o|u|entre|mas|más|tambi[eé]n|adem[aá]s|aparte|despu[eé]s|vs|versus)\b"
 )
-#: Here "con" stands between two, if nothing else does; elsewhere it is a part of a name ("café con leche").
-COMPARING = re.compile(r"\bcompar[aáeo]\w*(?!.* (?:o|y|vs|versus) )")
-COMPARED_WITH = re.compile(r"\b(?:con|contra)\b")
+#: Of two that are compared: here the one "con" of the line stands between them; elsewhere it is a part of a name.
+_BETWEEN = r"\b(?:con|contra|o|y|vs|versus)\b"
+COMPARED = re.compile(
+    rf"(\bcompar[aáeo]\w* (?:(?!{_BETWEEN})[^,/:\n]){{1,80}} )(?:con|contra) (?!.*(?:{_BETWEEN}|[,/:]))"
+)
 UNIT = r"(?:k|kgs?|kilos?|g|grs?|gramos?|l|lts?|litros?|cl|ml|cc|docenas?)\b"
 #: How many, not how big.
 TIMES = re.compile(rf"\bx ?\d+\b(?! ?{UNIT}|[.,])|(?<=\d) ?x\b")
 #: What stands before a name: how many, and the "con" of "a recipe with chicken".
-COUNT = re.compile(rf"^(?:\d+ (?!{UNIT}))?(?:con )?")
+COUNT = re.compile(rf"^(?:con )?(?:\d+ (?!{UNIT}))?(?:con )?")
 #: Where the next product of a list without commas begins: "2 leches 1 pan", "1 kilo papas 2 kilos cebollas".
 STARTS_WITH_COUNT = re.compile(r"\d|medi[oa] |cuarto ")
 NEXT_COUNT = re.compile(r" (?=(?:\d+(?:[.,]\d+)?|medi[oa]|cuarto) )")
@@ -82,8 +84,7 @@ def search_terms(text: str, mend: Callable[[str], str] = str) -> tuple[str, ...]
     for sign, words in FRACTIONS.items():
         text = text.replace(sign, words)
     text = AND_A_HALF.sub(r"1.5 \1", text.lower())
-    if COMPARING.search(text):
-        text = COMPARED_WITH.sub(",", text)
+    text = COMPARED.sub(r"\1, ", text)
     terms = (term for part in SEPARATORS.split(text) for term in _terms(mend(normalised(part))))
     return tuple(dict.fromkeys(terms))[:MAX_TERMS]
 
