@@ -104,6 +104,9 @@ def test_up_send_enqueue_report_and_an_end_without_traces(up: subprocess.Popen[s
     report = json.loads(run(tmp_path, "report", "--json").stdout)
     assert report["messages"] >= 2
     assert report["ai"]["ai_cache_hit_rate"] > 0
+    second = run(tmp_path, "up")
+    assert (second.returncode, second.stdout) == (1, "")
+    assert f"Error: chasqui up runs in {tmp_path} already: stop it first" in second.stderr
     up.send_signal(signal.SIGINT)
     assert up.wait(20) == 0
     wait_for_end(tmp_path)

@@ -116,6 +116,13 @@ def test_to_choose_is_not_to_remove() -> None:
         ("¿cuánto vale el helado de vainilla?", False),
         ("que sale el kilo de mandarina?", False),
         ("¿hay vasos?", False),
+        ("tenes mandioca o damascos?", False),
+        ("qué precio tiene el solomillo", False),
+        ("hay ponche, pediasure, mejorana", False),
+        ("venden damajuanas, compresas", False),
+        ("¿me mandarías leche?", True),
+        ("solo la entera", True),
+        ("poneme ponche", True),
         ("va un pan", True),
         ("mandame pan", True),
         ("que vayan, van con leche", True),
@@ -127,6 +134,24 @@ def test_the_name_of_a_product_asks_for_nothing(said: str, adds: bool) -> None:
     """Although it begins like a word that does."""
     offer = {"customer": "pan", "reply": "Tengo pan lactal a $ 900. ¿Lo agrego?"}
     assert ("add" in rules_for(said, session_of(context={"history": [offer]}), [MILK]).kinds) is adds
+
+
+@pytest.mark.parametrize(
+    ("said", "removes"),
+    [
+        ("¿hay sacarina?", False),
+        ("que sale el sacacorchos", False),
+        ("tienen quitaesmalte, quitamanchas, borraja", False),
+        ("sacala", True),
+        ("¿me sacarías la sacarina?", True),
+        ("quitame el quitasarro", True),
+        ("borralo", True),
+        ("la hamburguesa sin queso", True),
+    ],
+)
+def test_nor_does_it_ask_for_less(said: str, removes: bool) -> None:
+    """The same for words that take out."""
+    assert ("remove" in rules_for(said, session_of(), [MILK]).kinds) is removes
 
 
 @pytest.mark.parametrize(

@@ -33,12 +33,19 @@ NUMBERS = re.compile(r"\d+")
 #: No quantity: "60% cacao".
 SHARES = re.compile(r"\d+(?:[.,]\d+)? ?%")
 WORDS = re.compile(r"[a-zñ]+")
+# What begins like one of these words and is for sale ("mandarina", "solomillo", "sacacorchos") asks for nothing.
 ADDING = re.compile(
-    r"\b(?:(?:agreg|anad|suma|pon|dame|deme|dam|quier|kier|quisier|llev|anot|mand(?!arin)|envi|compr|pedi|necesit|trae"
-    r"|reserv|mete|incluy|vendeme|tomo|me das|vaya)\w*|(?:van?|vamos)\b)"
+    r"\b(?:(?:agreg|anad|suma|pon(?!che)|dame|deme|dam(?!asco|ajuana)|quier|kier|quisier|llev|anot|mand(?!arin|ioca)|envi"
+    r"|compr(?!imido|esas)|pedi(?!alyte|asure)|necesit|trae|reserv|mete|incluy|vendeme|tomo|me das|vaya)\w*"
+    r"|(?:van?|vamos)\b)"
 )
-CHANGING = re.compile(r"\b(cambi|mejor|que sean|deja|dejame|solo|modific|correg|en vez|baja|subi|aument|reduc)\w*")
-REMOVING = re.compile(r"\b(sac|quit|elimin|borr|sin|no quiero|ya no|cancel|menos|saque)\w*")
+CHANGING = re.compile(
+    r"\b(?:(?:cambi|mejor(?!ana)|que sean|deja|modific|correg|en vez|baja|subi|aument|reduc)\w*|solo\b)"
+)
+REMOVING = re.compile(
+    r"\b(?:(?:sac(?!arina|arosa|acorcho|apunta)|quit(?!aesmalte|amancha|asarro)|elimin|borr(?!aja)|no quiero|ya no"
+    r"|cancel|menos)\w*|sin\b)"
+)
 CLEARING = re.compile(
     r"\b(vaci|borr|limpi|cancel|elimin|sac|quit)\w*( \w+){0,3} (todo|carrito|pedido|compra)\b"
     r"|\bempe\w+ de (nuevo|cero)\b|\bvaci"

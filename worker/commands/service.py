@@ -41,23 +41,30 @@ def up(concurrency: int, with_flower: bool, with_dashboard: bool) -> None:
     """Run the service until Ctrl-C: intake, workers, beat and the exporter for Prometheus.
 
     Servers whose URL is not set are started under ./.chasqui and stopped at the end; `. .chasqui/env` gives psql and
-    redis-cli their URLs. Migrations are run first. A process that dies is started again within 2 s.
+    redis-cli their URLs. Migrations are run first. A process that dies is started again within 2 s. A second
+    `chasqui up` in the same directory is refused; for more workers there is --concurrency.
     """
     from worker.ai.providers import load_providers
     from worker.commands.flower import flower
     from worker.local.ready import is_ready
+    from worker.local.servers import only_service
     from worker.local.supervisor import metrics_program, running, service_programs
     from worker.local.surroundings import HOME, server_keeper, surroundings
 
     keep_servers = server_keeper()
-    with stop_signals() as stop, surroundings() as configured, database_errors(), flower(wanted=with_flower) as page:
+    with (
+        stop_signals() as stop,
+        only_service(HOME),
+        surroundings() as configured,
+        database_errors(),
+        flower(wanted=with_flower) as page,
+    ):
         if not any(provider.api_key for provider in load_providers(configured)):
             click.echo(
                 "Warning: no provider has a key (OPENAI_API_KEY, ...): every reply will be the fallback.", err=True
             )
         operators_page = dashboard_programs(configured, wanted=with_dashboard)
         migrations.upgrade(configured.required("database_url"))
-        HOME.mkdir(mode=0o700, exist_ok=True)
         beside = [*([metrics_program()] if configured.metrics_port else []), *page, *operators_page]
         with running([*service_programs(HOME, concurrency), *beside]) as supervisor:
             supervisor.watch(

@@ -1,8 +1,8 @@
 """The embedded servers that take the place of an unset DATABASE_URL or REDIS_URL, shared by all who need them.
 
 In the directory: `in-use` is locked (shared) by every user for as long as it lives, `starting` (exclusive) around each
-start and stop. Locks are the kernel's, so a kill -9 releases them. Whoever leaves last stops the servers; servers that
-outlived their last user are taken over by the next.
+start and stop, `up` by the one service that may run there. Locks are the kernel's, so a kill -9 releases them. Whoever
+leaves last stops the servers; servers that outlived their last user are taken over by the next.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,6 +46,22 @@ def embedded_servers(directory: Path, *, postgres: bool = True, redis: bool = Tr
             redis_url = Redis(home).start().url if redis else None
             _write_env(home)
         yield EmbeddedServers(database_url, redis_url)
+
+
+@contextmanager
+def only_service(directory: Path) -> Iterator[None]:
+    """Keeps a second service away from `directory` for the length of the block: the two would share beat's schedule,
+    the workers' names and the exporter's port. Raises ConfigurationError where one runs.
+    """
+    home = _home(directory)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(_locked(home / "up", fcntl.LOCK_EX | fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise ConfigurationError(
+                f"chasqui up runs in {home.parent} already: stop it first, or take --concurrency for more workers"
+            ) from None
+        yield
 
 
 def start_postgres(directory: Path) -> RunningServer:
