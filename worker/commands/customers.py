@@ -1,11 +1,13 @@
-"""One customer: back from a person to the AI, or forgotten."""
+"""Customers: back from a person to the AI, or forgotten."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 
 import click
+from sqlalchemy import Connection
 
 from db import queries
 from worker.commands.terminal import commit, database, database_errors, masked, out, print_json, redis_errors
@@ -14,23 +16,10 @@ from worker.messages.fields import customer_id
 
 #: A turn that is under way ends within seconds.
 RESUME_TRIES, RESUME_PAUSE_S = 20, 0.5
-
-
-@click.command()
-@click.argument("phone")
-def resume(phone: str) -> None:
-    """Give a customer who was waiting for a person back to the AI. PHONE is WhatsApp's id of the customer."""
-    with database() as connection:
-        for _ in range(RESUME_TRIES):
-            answer = commit(connection, queries.resume_customer, phone)
-            if answer != "busy":
-                break
-            time.sleep(RESUME_PAUSE_S)
-    if answer == "resumed":
-        return out.print("The AI answers this customer again.")
-    if answer == "busy":
-        raise CommandError("a message of this customer is being answered right now, try again")
-    raise CommandError("this customer does not wait for a person")
+LEFT_OUT = {
+    "busy": "a message is being answered right now, try again",
+    "not_waiting": "does not wait for a person",
+}
 
 
 def known_form(_context: click.Context, _parameter: click.Parameter, phone: str) -> str:
@@ -39,6 +28,38 @@ def known_form(_context: click.Context, _parameter: click.Parameter, phone: str)
         return customer_id(phone)
     except BadPayload:
         raise click.BadParameter("neither 5 to 20 digits nor a business-scoped user id (such as US.1A2B3C)") from None
+
+
+def known_forms(context: click.Context, parameter: click.Parameter, phones: Sequence[str]) -> tuple[str, ...]:
+    """The same for several, each once."""
+    return tuple(dict.fromkeys(known_form(context, parameter, phone) for phone in phones))
+
+
+@click.command()
+@click.argument("phones", metavar="PHONE...", nargs=-1, required=True, callback=known_forms)
+def resume(phones: tuple[str, ...]) -> None:
+    """Give customers who were waiting for a person back to the AI. PHONE is WhatsApp's id of a customer.
+
+    Exits 1 if one of them was not, with the reason; the others are.
+    """
+    with database() as connection:
+        answers = {phone: resume_one(connection, phone) for phone in phones}
+    resumed = sum(answer == "resumed" for answer in answers.values())
+    if resumed:
+        out.print(f"The AI answers {'this customer' if resumed == 1 else f'{resumed:,} customers'} again.")
+    if resumed < len(answers):
+        left = (f"{masked(phone)}: {LEFT_OUT[answer]}" for phone, answer in answers.items() if answer in LEFT_OUT)
+        raise CommandError("\n".join(left))
+
+
+def resume_one(connection: Connection, phone: str) -> str:
+    """`resumed`, or a key of LEFT_OUT. Waits up to 10 s for a turn that is under way."""
+    for _ in range(RESUME_TRIES):
+        answer = commit(connection, queries.resume_customer, phone)
+        if answer != "busy":
+            break
+        time.sleep(RESUME_PAUSE_S)
+    return answer
 
 
 @click.command()

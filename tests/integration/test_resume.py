@@ -1,0 +1,96 @@
+"""`chasqui resume`: customers who waited for a person are the AI's again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+from command_line import run, urls_of
+from factories import ANA, BRUNO, accept_one, answer, commit, commit_row, row, session_of
+from sqlalchemy import Connection
+from support import Servers
+
+from worker.commands import customers
+from worker.session.takeover import handed_over, waits_for_person
+
+CARLA = "5491100000003"
+Typed = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture
+def resume(servers: Servers, tmp_path: Path) -> Typed:
+    """The command as a process of its own."""
+
+    def typed(*phones: str) -> CompletedProcess[str]:
+        return run(tmp_path, "resume", *phones, **urls_of(servers))
+
+    return typed
+
+
+def hand_over(connection: Connection, *phones: str) -> None:
+    """These customers wait for a person."""
+    context = handed_over({"history": []}, datetime.now(UTC), told=True)
+    for phone in phones:
+        answer(connection, f"m-{phone}", phone, session=session_of(phone, context_data=context))
+
+
+def session(connection: Connection, phone: str) -> tuple[bool, int]:
+    """Whether this customer waits, and the session's version."""
+    found = row(connection, "select context_data, version from customer_sessions where customer_phone = :p", p=phone)
+    return waits_for_person(found["context_data"], datetime.now(UTC)), found["version"]
+
+
+def test_customers_are_given_back(connection: Connection, resume: Typed) -> None:
+    """One or several, none but those, and under a new version, which the session cache has not."""
+    hand_over(connection, ANA, BRUNO, CARLA)
+    before = session(connection, ANA)
+    one = resume(ANA)
+    assert (one.returncode, one.stdout, one.stderr) == (0, "The AI answers this customer again.\n", "")
+    waits, version = session(connection, ANA)
+    assert (before[0], waits) == (True, False)
+    assert version > before[1]
+    assert session(connection, BRUNO)[0]
+    several = resume(BRUNO, CARLA, BRUNO)
+    assert (several.returncode, several.stdout) == (0, "The AI answers 2 customers again.\n")
+    assert not session(connection, BRUNO)[0]
+    assert not session(connection, CARLA)[0]
+
+
+def test_who_does_not_wait_is_told_and_the_others_are_given_back(connection: Connection, resume: Typed) -> None:
+    """Without showing a whole number."""
+    hand_over(connection, BRUNO)
+    outcome = resume(ANA, BRUNO)
+    assert (outcome.returncode, outcome.stdout) == (1, "The AI answers this customer again.\n")
+    assert outcome.stderr == "Error: …0001: does not wait for a person\n"
+    assert not session(connection, BRUNO)[0]
+
+
+@pytest.mark.parametrize("phones", [(), ("+5491100000001",), (ANA, "Ana")])
+def test_what_is_no_customer_is_wrong_usage(connection: Connection, resume: Typed, phones: tuple[str, ...]) -> None:
+    """And nobody is given back."""
+    hand_over(connection, ANA)
+    assert resume(*phones).returncode == 2
+    assert session(connection, ANA)[0]
+
+
+def test_a_turn_under_way_is_waited_for(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its commit would bring the wait back. One that does not end is told."""
+    hand_over(connection, ANA)
+    turn = accept_one(connection, "m2")
+    pauses: list[float] = []
+    monkeypatch.setattr(customers.time, "sleep", pauses.append)
+    connection.commit()
+    assert customers.resume_one(connection, ANA) == "busy"
+    assert pauses == [customers.RESUME_PAUSE_S] * customers.RESUME_TRIES
+    waiting = handed_over({"history": []}, datetime.now(UTC), told=True)
+
+    def end(_pause_s: float) -> None:
+        commit(connection, commit_row(turn, session=session_of(context_data=waiting)))
+        connection.commit()
+
+    monkeypatch.setattr(customers.time, "sleep", end)
+    assert customers.resume_one(connection, ANA) == "resumed"
+    assert not session(connection, ANA)[0]
