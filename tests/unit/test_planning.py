@@ -9,9 +9,10 @@ import pytest
 from msgspec.structs import replace
 from turns import ANA, BRUNO, CATEGORIES, MILK, SHOP, message, planned, session_of, turn_of
 
-from worker.ai.catalog_orders import MAX_ORDERED, ordered_terms
+from worker.ai.catalog_orders import MAX_ORDERED, note_of, ordered_terms, with_names
 from worker.ai.goods import USUAL_GOODS
 from worker.ai.planning import terms_of, with_plan
+from worker.messages.content import read_content
 from worker.session.turn import Plan, Turn
 
 #: One question in two words, of one complexity or of two; what leans on its conversation; a story.
@@ -77,6 +78,16 @@ def test_what_is_written_beside_a_cart_is_searched_too(text: str, terms: tuple[s
     cart = replace(message(text), type="order")
     turn = turn_of(messages=(cart,), session=session_of(context={"terms": ["arroz"]}))
     assert terms_of(turn, USUAL_GOODS) == terms
+
+
+def test_a_cart_as_it_is_read_from_a_webhook_is_searched() -> None:
+    """Who writes its line and who reads it are of one mind."""
+    items = [{"product_retailer_id": sku, "quantity": number} for number, sku in enumerate(("LAC-1", "T 2"), 1)]
+    text = read_content("order", {"order": {"product_items": items, "text": "sin bolsa"}}).text
+    assert text is not None
+    assert ordered_terms(text) == ("#LAC-1", "#T 2")
+    assert note_of(text) == ". sin bolsa"
+    assert with_names(text, {"#T 2": "Té"}) == text.replace("T 2", "Té")
 
 
 def test_a_cart_is_searched_whole() -> None:

@@ -75,14 +75,13 @@ def test_a_picture_of_a_thing_is_a_word(thing: str) -> None:
         ("tenes coca-cola?", "tenes coca cola"),
         ("hola!! (tenes 'leche'?)", "tenes leche"),
         ("tenes pan s/ sal", "tenes pan sin sal"),
-        ("tenes leche 1,5 l. gracias!", "tenes leche 1.5 l"),
+        ("tenes leche 1,5 l. gracias!", "tenes leche 1,5 l"),
         ("¿Tene\u0301s leche? 🤷🏽\u200d♀️", "tenes leche"),
         ("!Hola! tenes leche❓", "tenes leche"),
-        ("hola... 1/2 kg de pan cuanto sale", "cuanto sale medio kg de pan"),
+        ("hola... 1/2 kg de pan cuanto sale", "cuanto sale 1/2 kg de pan"),
     ],
 )
 def test_decoration_changes_nothing(decorated: str, plain: str) -> None:
     """Faces, hands, hearts, quotes and what marks letters as bold."""
     assert common_form(decorated) is not None
-    if "1" not in decorated:
-        assert common_form(decorated) == common_form(plain)
+    assert common_form(decorated) == common_form(plain)

@@ -19,6 +19,8 @@ from worker.messages.message import NO_REPLY_TYPES
 
 MAX_PRODUCT_ID_CHARS = 256
 MAX_QUANTITY = 999_999
+#: Before the items of a cart; `worker.ai.catalog_orders` reads them again.
+CART_BEGINS = "Pedido: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def _order(kind: str, part: JsonObject) -> Content:
     """A cart sent from the catalogue, as the line a customer would have written."""
     products = required_list(part, "product_items", f"{kind}.")
     items = [_order_item(item, f"{kind}.product_items[{index}]") for index, item in enumerate(products)]
-    line = f"Pedido: {', '.join(items)}" if items else None
+    line = f"{CART_BEGINS}{', '.join(items)}" if items else None
     note = readable(optional_string(part, "text", f"{kind}."))
     return Content(readable(". ".join(filter(None, (line, note)))))
 
