@@ -17,11 +17,11 @@ from msgspec import Struct
 from requests.adapters import HTTPAdapter
 
 from worker.errors import ProviderError, ProviderTimeout, ProviderUnavailable, UnreadableAnswer
-from worker.providers.providers_file import Provider
-from worker.providers.wires.common import Call
+from worker.providers.models import Provider
+from worker.providers.wires.values import Call
 
 _MAX_BYTES = 1024 * 1024  # a reply is a few kilobytes
-#: Side by side in one process: the most that AI_PARALLEL_CALLS allows, and hedged calls. Each has a connection.
+#: Side by side in one process: more than AI_PARALLEL_CALLS allows. Each has a connection.
 _MAX_THREADS = 256
 
 
@@ -54,14 +54,25 @@ class Transport:
 
         Raises ProviderTimeout, ProviderUnavailable (not reached, cut) or UnreadableAnswer (too large, bad encoding).
         """
+        return self._sent(provider, *self._prepared(call), left_s)
+
+    def get(self, provider: Provider, url: str, headers: dict[str, str], left_s: float) -> Answer:
+        """The same for a GET, of which there are few."""
+        request = self._session.prepare_request(requests.Request("GET", url, headers))
+        return self._sent(provider, request, self._surroundings(url), left_s)
+
+    def _sent(
+        self, provider: Provider, prepared: requests.PreparedRequest, surroundings: dict[str, Any], left_s: float
+    ) -> Answer:
         try:
-            return self._post(provider, call, left_s)
+            return self._exchange(provider, prepared, surroundings, left_s)
         except (OSError, urllib3.exceptions.HTTPError) as exc:  # all that requests raises on purpose is an OSError
             raise _translated(exc, provider, left_s) from exc
 
-    def _post(self, provider: Provider, call: Call, left_s: float) -> Answer:
+    def _exchange(
+        self, provider: Provider, prepared: requests.PreparedRequest, surroundings: dict[str, Any], left_s: float
+    ) -> Answer:
         limits: Any = urllib3.Timeout(left_s, provider.connect_timeout_s, provider.timeout_s)  # requests hands it on
-        prepared, surroundings = self._prepared(call)
         with self._session.send(prepared, timeout=limits, **surroundings) as response:
             content = response.raw.read(_MAX_BYTES + 1, decode_content=True)
             if len(content) > _MAX_BYTES:
@@ -83,8 +94,10 @@ class Transport:
 
     def _template(self, url: str, headers: dict[str, str]) -> _Template:
         request = requests.Request("POST", url, {"Content-Type": "application/json", **headers})
-        surroundings = self._session.merge_environment_settings(url, {}, stream=True, verify=None, cert=None)
-        return _Template(headers, self._session.prepare_request(request), dict(surroundings))
+        return _Template(headers, self._session.prepare_request(request), self._surroundings(url))
+
+    def _surroundings(self, url: str) -> dict[str, Any]:
+        return dict(self._session.merge_environment_settings(url, {}, stream=True, verify=None, cert=None))
 
     def close(self) -> None:
         """Closes the idle connections."""
@@ -97,10 +110,23 @@ def _translated(exc: Exception, provider: Provider, left_s: float) -> ProviderEr
     if isinstance(exc, requests.ConnectTimeout) and provider.connect_timeout_s < left_s:
         return ProviderUnavailable(provider.name, what)
     if isinstance(exc, requests.Timeout | urllib3.exceptions.TimeoutError):
-        return ProviderTimeout(provider.name, what)
+        return ProviderTimeout(provider.name, what, sent=not isinstance(exc, requests.ConnectTimeout))
     if isinstance(exc, urllib3.exceptions.DecodeError):
         return UnreadableAnswer(provider.name, what)
-    return ProviderUnavailable(provider.name, what)
+    return ProviderUnavailable(provider.name, what, sent=_was_connected(exc))
+
+
+def _was_connected(exc: BaseException) -> bool:
+    """Whether the connection had been made before it failed. requests wraps the reason, sometimes twice."""
+    seen: BaseException | None = exc
+    while seen is not None:
+        if isinstance(seen, urllib3.exceptions.NewConnectionError | requests.exceptions.SSLError | socket.gaierror):
+            return False
+        if isinstance(seen, requests.exceptions.ProxyError | ConnectionRefusedError):
+            return False
+        inner = seen.args[0] if seen.args and isinstance(seen.args[0], BaseException) else None
+        seen = getattr(inner, "reason", None) or inner or seen.__cause__
+    return True
 
 
 class _Session(requests.Session):
