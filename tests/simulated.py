@@ -33,6 +33,9 @@ PLAIN: dict[str, dict[str, Any]] = {
 }
 
 
+INVALID = "invalid_request_error"
+
+
 def request(provider: str, user: str = USER, system: Any = SYSTEM, **fields: Any) -> dict[str, Any]:
     """A body with these fields in the place of or beside today's; None leaves one out."""
     if provider == "gemini":
@@ -77,3 +80,23 @@ def said(response: requests.Response) -> tuple[str, str]:
 def without(fields: dict[str, Any], *names: str) -> dict[str, Any]:
     """A copy without these names."""
     return {name: value for name, value in fields.items() if name not in names}
+
+
+def openai_error(message: str, param: str | None = None, code: str | None = None) -> dict[str, Any]:
+    """The body of a refusal by OpenAI."""
+    return {"error": {"message": message, "type": INVALID, "param": param, "code": code}}
+
+
+def deepseek_error(message: str) -> dict[str, Any]:
+    """The body of a refusal by DeepSeek, which has one code for all of them."""
+    return {"error": {"message": message, "type": INVALID, "param": None, "code": INVALID}}
+
+
+def gemini_error(message: str, code: int = 400, status: str = "INVALID_ARGUMENT") -> dict[str, Any]:
+    """The body of a refusal by Gemini."""
+    return {"error": {"code": code, "message": message, "status": status}}
+
+
+def configured(**config: Any) -> dict[str, Any]:
+    """A request to Gemini with these fields of generationConfig."""
+    return request("gemini", generationConfig=PLAIN["gemini"]["generationConfig"] | config)

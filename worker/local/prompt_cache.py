@@ -82,7 +82,7 @@ class PromptCache:
         """
         read = max((unit.tokens for unit in units if self._stored.get(unit.digest)), default=0)
         common = next((unit.digest for unit in reversed(units) if unit.digest in self._stored), None)
-        ends = {common, units[-1].digest} if units else set()
+        ends = {common, units[-1].digest}
         for unit in units:
             self._keep(unit.digest, stored=unit.digest in ends or self._stored.get(unit.digest, False))
         return read
@@ -113,10 +113,13 @@ def _add(digest: hashlib.blake2b, text: Text) -> None:
 
 
 def _units(prompt: Prompt, served: Served) -> Iterator[_End]:
-    """The prefixes of a prompt in whole units."""
+    """The prefixes of a prompt in whole units, and the whole prompt, of which whole units are counted."""
     whole = "".join(text.text for text in prompt.texts)
     size = served.cache.unit_tokens * TOKEN_CHARS
     digest = hashlib.blake2b(served.model.encode(), digest_size=16)
     for end in range(size, len(whole) + 1, size):
         digest.update(whole[end - size : end].encode("utf-8", "surrogatepass"))
         yield _End(digest.digest(), end // TOKEN_CHARS, written=False)
+    rest = len(whole) // size * size
+    digest.update(f"{whole[rest:]}\0".encode("utf-8", "surrogatepass"))
+    yield _End(digest.digest(), rest // TOKEN_CHARS, written=False)

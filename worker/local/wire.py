@@ -93,7 +93,7 @@ def read_prompt(provider: str, path: str, body: bytes) -> Prompt:
 
 def _check_objects(fields: Json) -> None:
     for name in _OBJECTS:
-        if not isinstance(fields.get(name) or {}, dict):
+        if not isinstance(fields.get(name), dict | None):
             raise TypeError(f"{name} must be an object")
 
 
