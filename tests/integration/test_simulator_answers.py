@@ -194,6 +194,15 @@ def test_openai_wants_a_name_for_a_schema(sim: Simulator) -> None:
     assert (spaced["error"]["param"], spaced["error"]["code"]) == (path, "invalid_value")
 
 
+@pytest.mark.parametrize(
+    "schema", [{"$ref": "#"}, {"$ref": "#/none"}, {"type": "object", "properties": [1]}, {"$ref": 1}]
+)
+def test_a_schema_that_is_none_is_a_400(sim: Simulator, schema: dict[str, Any]) -> None:
+    """It breaks neither the connection nor the simulator."""
+    assert post(sim, "gemini", wanting("gemini", schema)).status_code == 400
+    assert post(sim, "openai", wanting("openai", schema)).status_code == 400
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_blank_is_nothing_but_blanks(sim: Simulator, provider: str) -> None:
     """Complete, billed and empty."""

@@ -138,9 +138,14 @@ def test_a_limit_must_be_a_number_above_zero(sim: Simulator) -> None:
     [
         ("openai", {"response_format": "json"}),
         ("openai", {"prompt_cache_options": [1]}),
+        ("openai", {"reasoning_effort": ["none"]}),
+        ("openai", {"response_format": {"type": ["text"]}}),
+        ("openai", {"response_format": {"type": "json_schema", "json_schema": "r"}}),
         ("deepseek", {"thinking": "disabled"}),
         ("gemini", {"generationConfig": []}),
         ("gemini", {"generationConfig": 3}),
+        ("gemini", {"generationConfig": {"thinkingConfig": {"thinkingBudget": "x"}}}),
+        ("gemini", {"generationConfig": {"thinkingConfig": {"thinkingLevel": 3}}}),
     ],
 )
 def test_fields_of_another_shape_are_a_400(sim: Simulator, provider: str, fields: dict[str, Any]) -> None:

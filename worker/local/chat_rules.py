@@ -40,14 +40,14 @@ def _effort(prompt: Prompt, api: Api, family: Family) -> str:
     if isinstance(switch, dict) and switch.get("type") == "disabled":
         return "disabled"
     asked = prompt.asked.get(api.effort_field)
-    effort = api.effort_aliases.get(asked, asked) if isinstance(asked, str) else asked
+    effort = api.effort_aliases.get(asked, asked) if isinstance(asked, str) else ""
     if effort in family.thoughts:
-        return str(effort)
-    if effort is not None and family.thoughts and "effort" in api.errors:
+        return effort
+    if asked is not None and family.thoughts and "effort" in api.errors:
         offered, known = enumerated(family.thoughts), enumerated(api.efforts)
         name = "effort" if effort in api.efforts else "effort_unknown"
         model = prompt.model
-        raise refusal(prompt.provider, name, value=shown(effort), model=model, offered=offered, known=known)
+        raise refusal(prompt.provider, name, value=shown(asked), model=model, offered=offered, known=known)
     return family.default
 
 

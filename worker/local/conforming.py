@@ -9,6 +9,8 @@ from typing import Any, Final
 from worker.local.strict_schema import types
 from worker.local.wire import Json
 
+#: References in a row that are followed.
+REFERENCES_MAX: Final = 20
 _EMPTY: Final[Mapping[str, Any]] = {
     "string": "",
     "integer": 0,
@@ -168,10 +170,12 @@ def _least(schema: Json, place: _Place) -> Any:
 
 
 def _resolved(schema: Json, place: _Place) -> Json:
-    """The schema that a reference within the whole schema points to."""
-    while "$ref" in schema:
+    """The schema that a reference within the whole schema points to. Raises TypeError where it goes in a circle."""
+    for _ in range(REFERENCES_MAX):
+        if "$ref" not in schema:
+            return schema
         target: Any = place.root
         for step in filter(None, schema["$ref"].removeprefix("#").split("/")):
             target = target[step]
         schema = target
-    return schema
+    raise TypeError("$ref")

@@ -31,7 +31,8 @@ def _thoughts(api: Api, family: Family, thinking: Json) -> int:
     usual = family.thoughts[family.default]
     if budget is None or family.budget == "unheeded":
         return usual
-    if family.budget == "refused" or (family.budget == "zero_refused" and budget == 0):
+    taken = isinstance(budget, int) and family.budget != "refused"
+    if not taken or (family.budget == "zero_refused" and budget == 0):
         raise refusal("gemini", "argument")
     return usual if budget < 0 else min(budget, max(family.thoughts.values()))
 

@@ -54,7 +54,7 @@ def _not_sold(prompt: Prompt, states: Mapping[str, str]) -> Refused:
 
 def _unfit(prompt: Prompt, family: Family) -> Refused:
     """The refusal of a model that a newer rule of parameters holds for: the first field of the rule that was sent."""
-    sent = dict(_scalars(prompt.asked))
+    sent = dict(_sent(prompt.asked))
     field, name = next(pair for pair in APIS[prompt.provider].unfit if not pair[0] or pair[0] in sent)
     value = shown(sent.get(field))
     offered = enumerated(each for each in family.thoughts if each != value)
@@ -62,9 +62,9 @@ def _unfit(prompt: Prompt, family: Family) -> Refused:
     return refusal(prompt.provider, name, model=prompt.model, **places)
 
 
-def _scalars(message: Json) -> Iterator[tuple[str, Any]]:
+def _sent(message: Json) -> Iterator[tuple[str, Any]]:
     """Fields of a request, those of messages in it too; a list is no message."""
     for name, value in message.items():
         yield name, value
         if isinstance(value, dict):
-            yield from _scalars(value)
+            yield from _sent(value)

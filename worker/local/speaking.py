@@ -13,8 +13,8 @@ from worker.local.completions import Finish, Said, completion, within_limit
 from worker.local.conforming import conformed
 from worker.local.rules import serve
 from worker.local.shopkeeper import answer
-from worker.local.sold import refusal
-from worker.local.wire import Json, Prompt
+from worker.local.sold import Refused, refusal
+from worker.local.wire import Json, Prompt, error
 
 _BLANKS: Final = " \n" * 400
 
@@ -34,7 +34,10 @@ def _answer(prompt: Prompt, schema: Json | None) -> str:
     context = _context(prompt.user)
     told = context if "categories" in context else {**context, "categories": categories_in(prompt.system)}
     said = marked(answer(told), context)
-    return orjson.dumps(said if schema is None else conformed(said, schema)).decode()
+    try:
+        return orjson.dumps(said if schema is None else conformed(said, schema)).decode()
+    except (AttributeError, KeyError, RecursionError, TypeError) as exc:
+        raise Refused(400, error(prompt.provider, 400, "The schema is not a valid JSON Schema.")) from exc
 
 
 def _spoilt(text: str, mode: str, prompt: Prompt) -> tuple[str, Finish]:
