@@ -6,6 +6,7 @@ import http.client
 import io
 import socket
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -54,30 +55,28 @@ class Transport:
 
         Raises ProviderTimeout, ProviderUnavailable (not reached, cut) or UnreadableAnswer (too large, bad encoding).
         """
-        return self._sent(provider, *self._prepared(call), left_s)
-
-    def get(self, provider: Provider, url: str, headers: dict[str, str], left_s: float) -> Answer:
-        """The same for a GET, of which there are few."""
-        request = self._session.prepare_request(requests.Request("GET", url, headers))
-        return self._sent(provider, request, self._surroundings(url), left_s)
-
-    def _sent(
-        self, provider: Provider, prepared: requests.PreparedRequest, surroundings: dict[str, Any], left_s: float
-    ) -> Answer:
         try:
-            return self._exchange(provider, prepared, surroundings, left_s)
+            return self._post(provider, call, left_s)
         except (OSError, urllib3.exceptions.HTTPError) as exc:  # all that requests raises on purpose is an OSError
             raise _translated(exc, provider, left_s) from exc
 
-    def _exchange(
-        self, provider: Provider, prepared: requests.PreparedRequest, surroundings: dict[str, Any], left_s: float
-    ) -> Answer:
+    def get(self, provider: Provider, url: str, headers: dict[str, str], left_s: float) -> Answer:
+        """The same for a GET, of which there are few: over a connection of its own, since the others send a body."""
+        limits = (provider.connect_timeout_s, left_s)
+        try:
+            with (
+                closing(_guarded(requests.Session())) as session,
+                session.get(url, headers=headers, timeout=limits, stream=True) as response,
+            ):
+                return _taken(provider, response)
+        except (OSError, urllib3.exceptions.HTTPError) as exc:
+            raise _translated(exc, provider, left_s) from exc
+
+    def _post(self, provider: Provider, call: Call, left_s: float) -> Answer:
+        prepared, surroundings = self._prepared(call)
         limits: Any = urllib3.Timeout(left_s, provider.connect_timeout_s, provider.timeout_s)  # requests hands it on
         with self._session.send(prepared, timeout=limits, **surroundings) as response:
-            content = response.raw.read(_MAX_BYTES + 1, decode_content=True)
-            if len(content) > _MAX_BYTES:
-                raise UnreadableAnswer(provider.name, f"HTTP {response.status_code}, larger than 1 MiB")
-            return Answer(response.status_code, response.headers.get("Retry-After"), content)
+            return _taken(provider, response)
 
     def _prepared(self, call: Call) -> tuple[requests.PreparedRequest, dict[str, Any]]:
         """The request, and what the environment says about its way: proxies and CA bundle, which do not change while a
@@ -102,6 +101,13 @@ class Transport:
     def close(self) -> None:
         """Closes the idle connections."""
         self._session.close()
+
+
+def _taken(provider: Provider, response: requests.Response) -> Answer:
+    content = response.raw.read(_MAX_BYTES + 1, decode_content=True)
+    if len(content) > _MAX_BYTES:
+        raise UnreadableAnswer(provider.name, f"HTTP {response.status_code}, larger than 1 MiB")
+    return Answer(response.status_code, response.headers.get("Retry-After"), content)
 
 
 def _translated(exc: Exception, provider: Provider, left_s: float) -> ProviderError:
@@ -136,15 +142,19 @@ class _Session(requests.Session):
         return None
 
 
-def _session(hosts: int) -> requests.Session:
+def _guarded(session: requests.Session) -> requests.Session:
     """The environment's proxy and CA bundle stay in force (trust_env): some shops reach the internet no other way.
 
     A netrc entry does not, because requests would put it in the place of our key: an `auth` of our own prevents that.
     Cookies would be state shared by threads, and providers need none.
     """
-    session = _Session()
     session.auth = lambda prepared: prepared
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
+
+
+def _session(hosts: int) -> requests.Session:
+    session = _guarded(_Session())
     adapter = _Adapter(pool_connections=hosts, pool_maxsize=_MAX_THREADS)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
