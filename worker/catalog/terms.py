@@ -88,7 +88,7 @@ def search_terms(text: str, mend: Callable[[str], str] = str) -> tuple[str, ...]
     text = AND_A_HALF.sub(r"1.5 \1", text.lower())
     text = COMPARED.sub(r"\1, ", text)
     terms: dict[str, None] = {}
-    for part in SEPARATORS.split(text):
+    for part in filter(str.strip, SEPARATORS.split(text)):
         terms |= dict.fromkeys(_terms(mend(normalised(part))))
         if len(terms) >= MAX_TERMS:
             break

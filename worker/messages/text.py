@@ -80,8 +80,8 @@ def clip(text: str, max_chars: int) -> str:
 
 
 def clip_at_sentence(text: str, max_chars: int) -> str:
-    """`text` in at most `max_chars` (2 or more) characters (code points, see `clip`), up to the end of the last sentence
-    or line that fits. Where that would drop more than half of what fits, `clip` cuts it.
+    """`text` in at most `max_chars` (2 or more) characters (code points, see `clip`), up to the end of the last
+    sentence or line that fits. Where that would drop more than half of what fits, `clip` cuts it.
     """
     if len(text) <= max_chars:
         return text
