@@ -45,6 +45,12 @@ def repeated(unit: str, before: str = "") -> Callable[[int], str]:
     return text
 
 
+def nested(opens: str, closes: str) -> Callable[[int], str]:
+    """The same of a text whose first half is one unit over and over and whose second half another."""
+    first, second = repeated(opens), repeated(closes)
+    return lambda size: first(size // 2)[:-4] + second(size - size // 2 + 4)
+
+
 def _letters(number: int) -> str:
     return "".join(chr(ord("a") + number // 26**place % 26) for place in range(4))
 
@@ -126,6 +132,9 @@ UNITS = {
     "a cart": "1 x LAC-001, ",
 }
 TEXTS: Shapes = {name: repeated(unit) for name, unit in UNITS.items()} | {
+    "courtesies within each other": nested("por ", "favor "),
+    "laughter within laughter": nested("jaja x ", "x "),
+    "brackets": nested("(", ")"),
     "a long smile": repeated(")", ":"),
     "a long heart": repeated("3", "<"),
     "a question about words": repeated("leche ", "tenes "),

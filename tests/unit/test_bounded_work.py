@@ -96,7 +96,6 @@ TEXT_WORK: dict[str, Function] = {
     "ai.intent.guess_intent": come_in(intent.guess_intent),
     "ai.answers.is_answer": come_in(answers.is_answer),
     "ai.answers.is_chat": come_in(answers.is_chat),
-    "ai.fallback.fallback_decision": come_in(fallback.fallback_decision),
     "ai.fallback.unreadable_decision": fallback.unreadable_decision,
     "ai.catalog_orders.ordered_terms": come_in(catalog_orders.ordered_terms),
     "ai.catalog_orders.note_of": come_in(catalog_orders.note_of),
@@ -114,6 +113,7 @@ TEXT_WORK: dict[str, Function] = {
 #: Functions of a text to which no long one gets.
 INSIDE = {
     "ai.slips.meant_by": f"a word of at most {language.LONGEST_WORD} letters, from Goods.mended",
+    "ai.fallback.fallback_decision": "what guess_intent is given",
     "ai.slips.sound_alike": "two words that are a slip of each other",
     "ai.shapes.asked": "at most 160 to 300 characters, from sharing and intent",
     "ai.shapes.is_fact": "at most 160 to 300 characters, from sharing, complexity and intent",
@@ -135,7 +135,10 @@ INSIDE = {
 MODULES = (
     *(f"messages.{name}" for name in ("text", "fields", "content", "webhook", "inbound", "reply")),
     *(f"ai.{name}" for name in ("language", "signs", "sharing", "complexity", "intent", "answers", "fallback")),
-    *(f"ai.{name}" for name in ("catalog_orders", "consent", "decision", "goods", "slips", "shapes", "topics", "naming")),
+    *(
+        f"ai.{name}"
+        for name in ("catalog_orders", "consent", "decision", "goods", "slips", "shapes", "topics", "naming")
+    ),
     "ai.prompt",
     "catalog.terms",
     *(f"session.{name}" for name in ("session", "closing", "takeover", "turn")),
@@ -289,9 +292,7 @@ OTHER_WORK: dict[str, Work] = {
     "ai.goods.goods_of a name": Work(lambda name: goods.goods_of([name]), TEXTS, LONGEST_NAME),
     "ai.goods.goods_of names": many(lambda size: goods.goods_of(f"Leche{n} entera" for n in range(size)), 4_096),
     "session.session.changed_cart": many(
-        lambda size: session.changed_cart(
-            cart(size), [session.CartOperation(**each) for each in operations(size)], {}
-        ),
+        lambda size: session.changed_cart(cart(size), [session.CartOperation(**each) for each in operations(size)], {}),
         4_096,
     ),
     "session.session.advance": many(

@@ -93,6 +93,8 @@ _QUESTION = (
 )
 #: Courtesies and laughter change nothing; an apology or "una consulta" does not where a question follows.
 COURTESY = re.compile(r"\b(?:por favor|che|(?:por|de) casualidad|a?(?:ja|je|ji|ha){2,}[jh]?|x+d+)\b")
+#: Courtesies within each other ("por por favor favor"): a sentence has none, and each would cost another reading.
+MOST_PASSES = 6
 OPENING = re.compile(
     rf"^({_GREETING})(?:(?:disculp(?:a|e|en|ame|eme)|perdon(?:a|e|en|ame)?"
     rf"|(?:[tl]es? hago )?una (?:consult|pregunt)(?:a|ita)) )+(?={_QUESTION}\b)"
@@ -118,7 +120,9 @@ def normalised(text: str) -> str:
     that may tell something ("> 5000"); who compares forms asks `worker.ai.signs` first.
     """
     plain = _read(_spelled_out(text))
-    while (shorter := _without_fillers(plain)) != plain:
+    for _ in range(MOST_PASSES):
+        if (shorter := _without_fillers(plain)) == plain:
+            break
         # What stood behind a courtesy may have come to the front.
         plain = _read(shorter)
     return plain
