@@ -75,3 +75,16 @@ def test_the_form_has_no_capital_and_no_loose_space(text: str) -> None:
 def test_accents_go_and_the_enye_stays() -> None:
     """Only the marks of a vowel are decoration."""
     assert without_accents("ÁÉÍÓÚÜ Ñandú") == "aeiouu ñandu"
+
+
+def test_no_sign_becomes_a_sentence() -> None:
+    """Unicode takes some signs apart into many letters; a message of them is read as one of up to seven times its size."""
+    assert without_accents("ﷺleche ﷻ") == " leche  "
+    for sign in ("ﷺ", "ﷻ", "㈝", "㌖", "½", "İ"):
+        assert len(without_accents(sign * 100)) <= 700
+
+
+def test_courtesies_within_each_other_are_read_a_few_times() -> None:
+    """As deep as anybody may mean it they go; deeper they stay, since each would cost another reading."""
+    assert normalised("por por favor favor pan") == "pan"
+    assert normalised("por " * 40 + "favor " * 40 + "pan").endswith("favor pan")

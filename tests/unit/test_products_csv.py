@@ -106,7 +106,15 @@ def test_a_mistake_is_told_with_line_and_column(file: Path, row: str, line: int,
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("stock", "-1"), ("stock", "2.5"), ("stock", "mucho"), ("currency", "$")]
+    ("column", "value"),
+    [
+        ("stock", "-1"),
+        ("stock", "2.5"),
+        ("stock", "mucho"),
+        ("currency", "$"),
+        ("brand", "M" * 301),
+        ("format", "1" * 301),
+    ],
 )
 def test_mistakes_in_optional_columns(file: Path, column: str, value: str) -> None:
     """Where they stand they must fit."""

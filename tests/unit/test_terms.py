@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from worker.catalog.terms import MAX_TERMS, search_terms
+from worker.catalog.terms import MAX_TERM_WORDS, MAX_TERMS, search_terms
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,17 @@ def test_a_long_message_is_cut() -> None:
     terms = search_terms(shopping)
     assert len(terms) == MAX_TERMS
     assert all(len(term.split()) == 8 for term in terms)
+
+
+def test_words_that_are_longer_than_any_name_nothing() -> None:
+    """They stand in no catalogue, and would stand in a key of the cache and in the session."""
+    assert search_terms("a" * 4_096) == ()
+    assert search_terms("bcdfg" * 800) == ()
+    assert search_terms("leche " + "bcdfg" * 7 + " entera") == ("leche entera",)
+
+
+def test_a_term_with_many_sizes_is_cut() -> None:
+    """To as many words as a search looks at; the first sizes stay."""
+    (term,) = search_terms("2 leches 1 l " + "2 l " * 500)
+    assert term.startswith("leches 1 l 2 l")
+    assert len(term.split()) == MAX_TERM_WORDS

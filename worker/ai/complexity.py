@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from worker.ai.answers import CHAT, is_answer, is_chat
 from worker.ai.language import normalised
+from worker.ai.memory import remembered
 from worker.ai.shapes import is_fact
 from worker.ai.sharing import common_form
 from worker.ai.topics import topics
@@ -19,7 +18,7 @@ HARD_TOPICS = frozenset({"complaint", "advice"})
 SHOP_TOPICS = frozenset({"delivery", "hours", "place", "payment", "buying"})
 
 
-@lru_cache(maxsize=4096)
+@remembered
 def complexity(text: str) -> str:
     """`simple`: small talk, yes and no, numbers, the menu, one question about the shop. `complex`: comparison, advice,
     recipes, complaints, long stories, several requests in one. `medium`: products, cart and order, and all else.

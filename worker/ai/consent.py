@@ -31,7 +31,7 @@ NUMBER_WORDS = {word: number for number, word in enumerate(_UP_TO_TEN, 1)} | {
 HALF_DOZEN = re.compile(r"\bmedia docena\b")
 NUMBERS = re.compile(r"\d+")
 #: No quantity: "60% cacao".
-SHARES = re.compile(r"\d+(?:[.,]\d+)? ?%")
+SHARES = re.compile(r"(?<!\d)\d++(?:[.,]\d++)? ?%")
 WORDS = re.compile(r"[a-zñ]+")
 # What begins like one of these words and is for sale ("mandarina", "solomillo", "sacacorchos") asks for nothing.
 ADDING = re.compile(
@@ -69,7 +69,7 @@ INJECTION = re.compile(
 _CHANGED = r"(?:agreg|sum|añad|anot|carg|inclu|met|sac|quit|elimin|borr|retir|vaci|cambi|modific|actuali[cz]|dej)"
 CLAIMING = re.compile(
     rf"\b{_CHANGED}(?:u?é|í|amos|imos|i?ó|aron|ieron|ad[oa]s?|id[oa]s?)\b"
-    r"|\b(?:saqué|modifiqué|puse|pusimos|puest[oa]s?|ya están?)\b|(?:^|[.!¡:,\n])\s*(?:listo|hecho)\b"
+    r"|\b(?:saqué|modifiqué|puse|pusimos|puest[oa]s?|ya están?)\b|(?:^|[.!¡:,\n])[^\S\n]*+(?:listo|hecho)\b"
 )
 DENYING = re.compile(r"\b(?:no|ni|sin)(?: (?:te|me|se|l[aoe]s?|he|hemos|ha|han|fue|fueron|qued\w+|está|están))* \w+")
 #: "2" alone answers "which?" or "how many?"; a shopping list is products with numbers before them.

@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import chain
 
 from worker.ai.groceries import GROCERIES
-from worker.ai.language import normalised
+from worker.ai.language import LONGEST_WORD, normalised
 from worker.ai.slips import meant_by, sound_alike
 from worker.ai.vocabulary import (
     FLAVOURS,
@@ -75,8 +75,10 @@ class Goods:
     sections: frozenset[str] = frozenset()
 
     def mended(self, plain: str) -> str:
-        """A normalised text with its slips put right, where only one known word can be meant."""
-        return " ".join([_mended(word, self) for word in plain.split()])
+        """A normalised text with its slips put right, where only one known word can be meant. A word of more than
+        30 letters is no slip of any: to try all that it may be would cost memory with the square of its length.
+        """
+        return " ".join([_mended(word, self) if len(word) <= LONGEST_WORD else word for word in plain.split()])
 
     def singular(self, what: str) -> str:
         """A name with each word in the singular, where the shop's own names have it so too."""

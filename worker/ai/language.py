@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
 
+from worker.ai.memory import remembered
+
+#: Letters of the longest word that is looked at. The dictionary of the Real Academia Española has none of more than 23
+#: ("electroencefalografista"), and `search_words` keeps what the catalogue is called by up to 30 (`add_search_words`).
+LONGEST_WORD = 30
+#: Whole sentences of Arabic in one sign, which Unicode takes apart into 18 and 8 letters; no other makes more than 7.
+LIGATURES = dict.fromkeys(map(ord, "\ufdfa\ufdfb"), " ")
 #: Marks that telephones put between letters and nobody sees.
 INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufe0e\ufe0f\ufeff"))
 #: "<3" stands last: before anything else it could be "less than 3".
@@ -87,6 +93,8 @@ _QUESTION = (
 )
 #: Courtesies and laughter change nothing; an apology or "una consulta" does not where a question follows.
 COURTESY = re.compile(r"\b(?:por favor|che|(?:por|de) casualidad|a?(?:ja|je|ji|ha){2,}[jh]?|x+d+)\b")
+#: Courtesies within each other ("por por favor favor"): a sentence has none, and each would cost another reading.
+MOST_PASSES = 6
 OPENING = re.compile(
     rf"^({_GREETING})(?:(?:disculp(?:a|e|en|ame|eme)|perdon(?:a|e|en|ame)?"
     rf"|(?:[tl]es? hago )?una (?:consult|pregunt)(?:a|ita)) )+(?={_QUESTION}\b)"
@@ -98,12 +106,12 @@ def without_accents(text: str) -> str:
     if text.isascii():
         return text.lower()
     # Decomposed first: "ñ" may come as one sign or two, and some letters are capitals only in disguise.
-    plain = unicodedata.normalize("NFKD", text).lower().replace("n\u0303", "ñ")
+    plain = unicodedata.normalize("NFKD", text.translate(LIGATURES)).lower().replace("n\u0303", "ñ")
     return "".join(sign for sign in plain if not unicodedata.combining(sign))
 
 
 #: One reading of a text serves all who look at it: complexity, sharing, product terms.
-@lru_cache(maxsize=4096)
+@remembered
 def normalised(text: str) -> str:
     """One form for texts that differ only in case, accents, space, punctuation, emoji, stretched letters, usual
     abbreviations, spellings of one unit, and courtesies that change nothing.
@@ -112,7 +120,9 @@ def normalised(text: str) -> str:
     that may tell something ("> 5000"); who compares forms asks `worker.ai.signs` first.
     """
     plain = _read(_spelled_out(text))
-    while (shorter := _without_fillers(plain)) != plain:
+    for _ in range(MOST_PASSES):
+        if (shorter := _without_fillers(plain)) == plain:
+            break
         # What stood behind a courtesy may have come to the front.
         plain = _read(shorter)
     return plain

@@ -6,19 +6,16 @@ A message is shared only if it has, from its first word to its last, one of the 
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from worker.ai import naming
 from worker.ai.goods import USUAL_GOODS, Goods
 from worker.ai.language import normalised
+from worker.ai.memory import remembered
 from worker.ai.questions import OPEN_QUESTIONS
 from worker.ai.shapes import FORMAL, NOW, SMALL_TALK, asked, is_fact
 from worker.ai.signs import may_tell
 
 #: Whoever writes more tells of himself.
 MAX_CHARS = 160
-#: Forms kept in memory: what is asked often is read once.
-REMEMBERED = 4096
 #: What may stand in an open place, by the name of its group.
 CHECKS = {
     "product": naming.names_product,
@@ -32,7 +29,7 @@ CHECKS = {
 PRODUCTS = frozenset(("product", "products", "other", "grocery"))
 
 
-@lru_cache(maxsize=REMEMBERED)
+@remembered
 def common_form(text: str, goods: Goods = USUAL_GOODS) -> str | None:
     """The message as every customer could have meant it; None if it leans on its conversation, and in doubt. goods:
     what is sold here.

@@ -28,8 +28,8 @@ class ProductRow(BaseModel):
     sku: str = Field(min_length=1, max_length=100)
     name: str = Field(min_length=1, max_length=300)
     category: str = Field(min_length=1, max_length=120)
-    brand: str = ""
-    format: str = ""
+    brand: str = Field("", max_length=300)
+    format: str = Field("", max_length=300)
     price: Decimal = Field(ge=0, max_digits=12)
     currency: str = Field("ARS", pattern="^[A-Z]{3}$")
     stock: int = Field(STOCK_UNKNOWN, ge=0, le=2_000_000_000)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from itertools import pairwise
 
-from worker.ai.language import normalised
+from worker.ai.language import LONGEST_WORD, normalised
+from worker.ai.memory import remembered
 
 MAX_TERMS = 5
 MAX_WORDS = 8
+#: With the sizes that stand behind a name; `term_words` reads no more.
+MAX_TERM_WORDS = 12
 #: What people say around the names of products, accents removed. A word that is missing here costs little: a search
 #: also finds products that have only some of its words.
 SMALL_WORDS = frozenset(
@@ -75,7 +77,7 @@ NEXT_COUNT = re.compile(r" (?=(?:\d+(?:[.,]\d+)?|medi[oa]|cuarto) )")
 SIZE = re.compile(rf"[\d.,%]+(?:{UNIT})?")
 
 
-@lru_cache(maxsize=4096)
+@remembered
 def search_terms(text: str, mend: Callable[[str], str] = str) -> tuple[str, ...]:
     """What a message seems to ask for: at most 5 normalised terms, in order; nothing for small talk. How many of
     something is left out, how big it is stays: "2 leches de 1 l" asks for "leches 1 l". mend: puts slips in normalised
@@ -85,30 +87,34 @@ def search_terms(text: str, mend: Callable[[str], str] = str) -> tuple[str, ...]
         text = text.replace(sign, words)
     text = AND_A_HALF.sub(r"1.5 \1", text.lower())
     text = COMPARED.sub(r"\1, ", text)
-    terms = (term for part in SEPARATORS.split(text) for term in _terms(mend(normalised(part))))
-    return tuple(dict.fromkeys(terms))[:MAX_TERMS]
+    terms: dict[str, None] = {}
+    for part in filter(str.strip, SEPARATORS.split(text)):
+        terms |= dict.fromkeys(_terms(mend(normalised(part))))
+        if len(terms) >= MAX_TERMS:
+            break
+    return tuple(terms)[:MAX_TERMS]
 
 
 def _terms(part: str) -> list[str]:
     words = " ".join(_telling(TIMES.sub(" ", part).split()))
-    terms: list[str] = []
+    terms: list[list[str]] = []
     for piece in NEXT_COUNT.split(words) if STARTS_WITH_COUNT.match(words) else [words]:
         term = COUNT.sub("", piece).split()[:MAX_WORDS]
         if any(_is_name(word) for word in term):
-            terms.append(" ".join(term))
-        elif terms:
-            terms[-1] += f" {piece}"
-    return terms
+            terms.append(term)
+        elif terms and len(terms[-1]) < MAX_TERM_WORDS:
+            terms[-1] += piece.split()
+    return [" ".join(term[:MAX_TERM_WORDS]) for term in terms]
 
 
 def _telling(words: list[str]) -> Iterator[str]:
-    """Without small words and what is only told; numbers as digits. "te" is a pronoun before a small word, and tea
-    elsewhere.
+    """Without small words, what is only told, and words that are longer than any; numbers as digits. "te" is a pronoun
+    before a small word, and tea elsewhere.
     """
     for word, following in pairwise([*words, ""]):
         if word == "te" and following in SMALL_WORDS:
             continue
-        if word not in SMALL_WORDS and word not in TOLD:
+        if word not in SMALL_WORDS and word not in TOLD and len(word) <= LONGEST_WORD:
             yield NUMBERS.get(word, word)
 
 

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from worker.errors import BadPayload
-from worker.messages.text import MAX_BUTTON_ID_CHARS, MAX_TEXT_CHARS
+from worker.messages.text import MAX_BUTTON_ID_CHARS, MAX_TEXT_CHARS, stream_safe
 
 JsonObject = dict[str, Any]
 
@@ -101,8 +101,8 @@ def display_name(value: object) -> str | None:
 
 
 def readable(text: str | None) -> str | None:
-    """What a customer wrote, at most 4,096 characters; None where that is blank."""
-    kept = (text or "")[:MAX_TEXT_CHARS]
+    """What a customer wrote, at most 4,096 characters with at most 30 marks on a letter; None where that is blank."""
+    kept = stream_safe((text or "")[:MAX_TEXT_CHARS])
     return kept if kept.strip() else None
 
 

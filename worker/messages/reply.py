@@ -91,7 +91,9 @@ def _usable(buttons: tuple[QuickReply, ...]) -> tuple[QuickReply, ...]:
         is_repeated = any(button.id == other.id or button.title == other.title for other in kept)
         if button.id and button.title and not is_repeated:
             kept.append(button)
-    return tuple(kept[:MAX_QUICK_REPLIES])
+        if len(kept) == MAX_QUICK_REPLIES:
+            break
+    return tuple(kept)
 
 
 def _clipped(button: QuickReply) -> QuickReply:

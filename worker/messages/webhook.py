@@ -26,9 +26,10 @@ def parse_webhook(body: JsonObject, now_s: float) -> Parsed:
     rejections: list[str] = []
     for path, value in _message_values(body, rejections):
         contacts = _contacts(value)
+        named = _by_id(contacts)
         for where, message in _objects(value, "messages", path, rejections):
             try:
-                messages.append(_read_message(message, contacts, now_s))
+                messages.append(_read_message(message, contacts, named, now_s))
             except BadPayload as bad:
                 rejections.append(f"{where}: {bad.reason}")
     return Parsed(tuple(messages), tuple(rejections))
@@ -69,7 +70,9 @@ def _objects(parent: JsonObject, key: str, path: str, rejections: list[str]) -> 
             rejections.append(f"{where} is not an object")
 
 
-def _read_message(message: JsonObject, contacts: list[JsonObject], now_s: float) -> InboundMessage:
+def _read_message(
+    message: JsonObject, contacts: list[JsonObject], named: dict[str, int], now_s: float
+) -> InboundMessage:
     message_id = required_string(message, "id", MAX_ID_CHARS)
     customer = customer_id(_sender(message, contacts))
     kind = required_string(message, "type", MAX_TYPE_CHARS)
@@ -77,7 +80,7 @@ def _read_message(message: JsonObject, contacts: list[JsonObject], now_s: float)
     return InboundMessage(
         message_id=message_id,
         customer_phone=customer,
-        name=_name(contacts, (customer, message.get("from_user_id") or customer)),
+        name=_name(contacts, named, (customer, message.get("from_user_id"))),
         sent_at_s=sent_at_s(message.get("timestamp"), now_s),
         type=kind,
         text=content.text,
@@ -107,9 +110,18 @@ def _contacts(value: JsonObject) -> list[JsonObject]:
     return contacts
 
 
-def _name(contacts: list[JsonObject], ids: tuple[object, object]) -> str | None:
-    for contact in contacts:
-        if contact.get("wa_id") in ids or contact.get("user_id") in ids:
-            profile = contact.get("profile")
-            return display_name(profile.get("name")) if isinstance(profile, dict) else None
-    return None
+def _by_id(contacts: list[JsonObject]) -> dict[str, int]:
+    """Places of the contacts by their ids, so that a body of many is not gone through for each message."""
+    places: dict[str, int] = {}
+    for place, contact in enumerate(contacts):
+        for known in (contact.get("wa_id"), contact.get("user_id")):
+            if isinstance(known, str):
+                places.setdefault(known, place)
+    return places
+
+
+def _name(contacts: list[JsonObject], named: dict[str, int], ids: tuple[object, object]) -> str | None:
+    """The name in the first contact that has one of the ids."""
+    place = min((named[sought] for sought in ids if isinstance(sought, str) and sought in named), default=None)
+    profile = contacts[place].get("profile") if place is not None else None
+    return display_name(profile.get("name")) if isinstance(profile, dict) else None

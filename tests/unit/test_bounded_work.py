@@ -1,0 +1,340 @@
+"""Work on what comes from outside is bounded by its size: a longer message takes longer, and never as its square.
+
+Every public function of the modules below that takes a text stands in TEXT_WORK, or in INSIDE with the reason why no
+long text gets to it; a test sees to that. What takes something else from outside stands in OTHER_WORK.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from decimal import Decimal
+from importlib import import_module
+from typing import Any
+
+import orjson
+import pytest
+from bounded import TEXTS, Shapes, Work, check, cpu_s, growth_of, peak_bytes, repeated
+from msgspec.structs import replace
+from turns import CATEGORIES, MILK, decided, decision_of, planned, session_of, turn_of
+
+from worker.ai import (
+    answers,
+    catalog_orders,
+    complexity,
+    consent,
+    decision,
+    fallback,
+    goods,
+    intent,
+    language,
+    prompt,
+    sharing,
+    signs,
+)
+from worker.catalog import terms
+from worker.messages import fields, inbound, reply, text
+from worker.session import closing, session, takeover, turn
+
+NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
+NOW_S = NOW.timestamp()
+SOLD = goods.goods_of(["Leche entera", "Arroz largo", "Pan lactal", "Coca cola"], ["Lácteos", "Bebidas"])
+#: WhatsApp's limit, and that of a turn.
+LONGEST = text.MAX_TEXT_CHARS
+#: Of a product, as a price list may have it (`worker.catalog.products`).
+LONGEST_NAME = 300
+Function = Callable[[Any], object]
+
+
+def come_in(function: Function) -> Function:
+    """The function over a text as it comes in."""
+    return lambda written: function(fields.readable(written) or "")
+
+
+def with_last_reply(written: str) -> object:
+    """The rules where the shop's last reply and the customer's last message were as long as they can be."""
+    history = [{"customer": written, "reply": written[:399] + "?"}] * session.HISTORY_TURNS
+    return consent.rules_for(written, session_of(context={"history": history}), [MILK])
+
+
+def claim_of(written: str) -> None:
+    """Looks for claims in a reply of these words."""
+    with suppress(decision.RefusedChange):
+        consent.check_claim(decision.Decision(reply=f"x{written}"[:4096]))
+
+
+def parsed(answer: str) -> None:
+    """Reads a model's answer, which may be no decision."""
+    with suppress(decision.InvalidDecision):
+        decision.parse_decision(answer, {7})
+
+
+def titled(title: str) -> object:
+    """A reply of three such buttons, and a text of the same words."""
+    buttons = tuple(reply.QuickReply(f"{place}{title}", f"{place}{title}") for place in range(3))
+    return reply.within_limits(replace(_REPLY, text=title, quick_replies=buttons))
+
+
+#: Functions of a text that may be as long as WhatsApp allows, by module and name.
+TEXT_WORK: dict[str, Function] = {
+    "messages.fields.readable": fields.readable,
+    "messages.fields.selection": fields.selection,
+    "messages.text.mend": text.mend,
+    "messages.text.join_surrogates": text.join_surrogates,
+    "messages.text.stream_safe": text.stream_safe,
+    "messages.text.clip": lambda written: text.clip(written, len(written) - 1),
+    "messages.text.clip_at_sentence": lambda written: text.clip_at_sentence(written, len(written) - 1),
+    "messages.reply.within_limits": titled,
+    "ai.language.without_accents": come_in(language.without_accents),
+    "ai.language.normalised": come_in(language.normalised),
+    "ai.signs.may_tell": come_in(signs.may_tell),
+    "ai.sharing.common_form": come_in(lambda written: sharing.common_form(written, SOLD)),
+    "ai.complexity.complexity": come_in(complexity.complexity),
+    "ai.complexity.means_the_same_everywhere": come_in(complexity.means_the_same_everywhere),
+    "ai.intent.guess_intent": come_in(intent.guess_intent),
+    "ai.answers.is_answer": come_in(answers.is_answer),
+    "ai.answers.is_chat": come_in(answers.is_chat),
+    "ai.fallback.unreadable_decision": fallback.unreadable_decision,
+    "ai.catalog_orders.ordered_terms": come_in(catalog_orders.ordered_terms),
+    "ai.catalog_orders.note_of": come_in(catalog_orders.note_of),
+    "ai.catalog_orders.with_names": come_in(lambda written: catalog_orders.with_names(written, {"#a": "Leche"})),
+    "ai.consent.numbers_in": come_in(consent.numbers_in),
+    "ai.consent.rules_for": come_in(with_last_reply),
+    "ai.consent.check_claim": claim_of,
+    "ai.decision.parse_decision": parsed,
+    "ai.goods.Goods.mended": come_in(SOLD.mended),
+    "ai.goods.Goods.singular": come_in(SOLD.singular),
+    "ai.prompt.render": lambda written: prompt.render("Super", written, CATEGORIES, [MILK], session_of()),
+    "catalog.terms.search_terms": come_in(lambda written: terms.search_terms(written, SOLD.mended)),
+    "session.takeover.wants_person": come_in(lambda written: takeover.wants_person(turn_of(written))),
+}
+#: Functions of a text to which no long one gets.
+INSIDE = {
+    "ai.slips.meant_by": f"a word of at most {language.LONGEST_WORD} letters, from Goods.mended",
+    "ai.fallback.fallback_decision": "what guess_intent is given",
+    "ai.slips.sound_alike": "two words that are a slip of each other",
+    "ai.shapes.asked": "at most 160 to 300 characters, from sharing and intent",
+    "ai.shapes.is_fact": "at most 160 to 300 characters, from sharing, complexity and intent",
+    "ai.shapes.either": "a constant",
+    "ai.topics.topics": "at most 220 to 300 characters, from complexity and intent",
+    "ai.naming.without_article": "at most 160 characters, from sharing",
+    "ai.naming.names_product": "at most 160 characters, from sharing",
+    "ai.naming.names_products": "at most 160 characters, from sharing",
+    "ai.naming.completes": "at most 160 characters, from sharing",
+    "ai.naming.is_qualified": "at most 160 characters, from sharing",
+    "ai.naming.is_grocery": "at most 160 characters, from sharing",
+    "ai.naming.is_on_sale": "at most 300 characters, from sharing and intent",
+    "ai.naming.names_place": "at most 160 characters, from sharing",
+    "ai.naming.names_use": "at most 160 characters, from sharing",
+    "messages.content.read_content": "a name of a type; its parts are read by readable and selection",
+    "messages.content.is_reply_due": "a name of a type",
+    "session.session.new_session": "a customer's id",
+}
+MODULES = (
+    *(f"messages.{name}" for name in ("text", "fields", "content", "webhook", "inbound", "reply")),
+    *(f"ai.{name}" for name in ("language", "signs", "sharing", "complexity", "intent", "answers", "fallback")),
+    *(
+        f"ai.{name}"
+        for name in ("catalog_orders", "consent", "decision", "goods", "slips", "shapes", "topics", "naming")
+    ),
+    "ai.prompt",
+    "catalog.terms",
+    *(f"session.{name}" for name in ("session", "closing", "takeover", "turn")),
+)
+_REPLY = closing.reply_of(turn_of(outcome=decided()), "browsing", NOW)
+
+
+def functions_of_a_text() -> Iterator[str]:
+    """Public functions of the modules whose first argument is a text, by module and name."""
+    for name in MODULES:
+        module = import_module(f"worker.{name}")
+        for own, function in inspect.getmembers(module, inspect.isfunction):
+            taken = list(inspect.signature(function).parameters.values())
+            public = function.__module__ == module.__name__ and not own.startswith("_")
+            if public and taken and str(taken[0].annotation) in ("str", "str | None", "bytes | str"):
+                yield f"{name}.{own}"
+
+
+def test_every_function_of_a_text_is_measured() -> None:
+    """A new one has to be put into one of the tables."""
+    found = set(functions_of_a_text())
+    assert found - TEXT_WORK.keys() - INSIDE.keys() - OTHER_WORK.keys() == set()
+    assert INSIDE.keys() - found == set()
+    assert len(found) > 40
+
+
+@pytest.mark.parametrize("name", TEXT_WORK)
+def test_a_text_of_any_shape(name: str) -> None:
+    """From an eighth of WhatsApp's longest text to the longest."""
+    for shape in TEXTS:
+        check(Work(TEXT_WORK[name], TEXTS, LONGEST), shape)
+
+
+def products(size: int) -> list[dict[str, Any]]:
+    """So many products."""
+    return [MILK | {"id": number, "name": f"Leche {number}"} for number in range(size)]
+
+
+def cart(size: int) -> tuple[session.CartItem, ...]:
+    """A cart of so many products."""
+    return tuple(session.CartItem(number, f"Leche {number}", 10.5, 2) for number in range(size))
+
+
+def operations(size: int) -> list[dict[str, Any]]:
+    """Changes to so many products, as a model may name at most 20."""
+    return [{"op": "add", "product_id": number, "quantity": 1} for number in range(min(size, 20))]
+
+
+def answer(**changes: Any) -> str:
+    """A model's answer."""
+    return orjson.dumps(decision_of(**changes)).decode()
+
+
+def payload(message: dict[str, Any], many: int = 1, contacts: Any = ()) -> bytes:
+    """A webhook body with this message so many times."""
+    value = {"contacts": list(contacts), "messages": [message | {"id": f"wamid.{n}"} for n in range(many)]}
+    change = {"field": "messages", "value": value}
+    return orjson.dumps({"object": "whatsapp_business_account", "entry": [{"changes": [change]}]})
+
+
+SAID = {"from": "5491100000001", "type": "text", "text": {"body": "hola"}}
+CART = {"from": "5491100000001", "type": "order"}
+#: By what of them there is most; a size is about the bytes of the body.
+PAYLOADS: Shapes = {
+    "messages": lambda size: payload(SAID, size // 100),
+    "contacts": lambda size: payload(SAID, 1, [{"wa_id": str(n)} for n in range(size // 20)]),
+    "messages and contacts": lambda size: payload(SAID, size // 200, [{}] * (size // 6)),
+    "contacts of no use": lambda size: payload(SAID, size // 200, [{"wa_id": [n]} for n in range(size // 40)]),
+    "broken messages": lambda size: orjson.dumps(
+        {
+            "object": "whatsapp_business_account",
+            "entry": [{"changes": [{"field": "messages", "value": {"messages": [0] * (size // 2)}}]}],
+        }
+    ),
+    "entries": lambda size: orjson.dumps({"object": "whatsapp_business_account", "entry": [{}] * (size // 3)}),
+    "items of a cart": lambda size: payload(
+        CART | {"order": {"product_items": [{"product_retailer_id": "A-1", "quantity": "2"}] * (size // 50)}}
+    ),
+    "depth of lists": lambda size: b"[" * size,
+    "depth of lists that end": lambda size: b"[" * (size // 2) + b"]" * (size // 2),
+    "depth of objects": lambda size: b'{"a":' * (size // 6) + b"1" + b"}" * (size // 6),
+    "lists side by side": lambda size: b'{"message_id":[' + b"[]," * (size // 3) + b"0]}",
+    "digits": lambda size: b'{"message_id":' + b"7" * size + b"}",
+    "digits of a time": lambda size: orjson.dumps(
+        {"message_id": "m", "from": "5491100000001", "text": "x", "timestamp": "7" * size}
+    ),
+    "escapes": lambda size: b'{"message_id":"' + rb"\u0000" * (size // 6) + b'"}',
+    "halves of surrogates": lambda size: b'{"message_id":"' + rb"\ud800" * (size // 6) + b'"}',
+    "backslashes": lambda size: b'{"message_id":"' + b"\\" * size,
+    "bytes that are no text": lambda size: b"\xff" * size,
+    "one text": lambda size: payload(SAID | {"text": {"body": "a" * size}}),
+    "marks of one letter": lambda size: payload(SAID | {"text": {"body": "a" + "\u0301\u0323" * (size // 4)}}),
+    "words of a name": lambda size: payload(
+        SAID, 1, [{"wa_id": "5491100000001", "profile": {"name": "a " * (size // 2)}}]
+    ),
+}
+ANSWERS: Shapes = {
+    "reply": lambda size: answer(reply="a" * size),
+    "depth": lambda size: '{"reply":' + "[" * size,
+    "depth that ends": lambda size: '{"reply":"x","entities":{"a":' + "[" * (size // 2) + "]" * (size // 2) + "}}",
+    "entities": lambda size: answer(entities={f"e{number}": number for number in range(size // 12)}),
+    "buttons": lambda size: answer(quick_replies=[{"id": str(n), "title": str(n)} for n in range(size // 30)]),
+    "operations": lambda size: answer(cart_operations=[{"op": "clear"}] * (size // 20)),
+    "unoffered": lambda size: answer(cart_operations=operations(size)),
+    "digits": lambda size: '{"reply":"x","confidence":' + "7" * size + "}",
+    "digits of a product": lambda size: '{"reply":"x","cart_operations":[{"product_id":' + "7" * size + "}]}",
+    "fences": lambda size: "```\n" * (size // 4),
+    "spaces": repeated(" "),
+    "escapes": lambda size: '{"reply":"' + r"\u0000" * (size // 6) + '"}',
+}
+BUTTONS: Shapes = {
+    "buttons": lambda size: [reply.QuickReply(str(n), str(n)) for n in range(size)],
+    "the same button": lambda size: [reply.QuickReply("a", "a")] * size,
+    "blank buttons": lambda size: [reply.QuickReply("", "")] * size,
+    "long ids": lambda size: [reply.QuickReply("a" * size, f"{n}") for n in range(3)],
+}
+
+
+def closed(size: int) -> object:
+    """The row of a turn with so many products in the cart, and so many found."""
+    before = session_of(cart=cart(size), context={"history": [{"customer": "a" * 400, "reply": "b" * 400}] * 6})
+    turned = replace(planned(turn_of("hola", session=before), *products(size)), outcome=decided())
+    changed = turned.decided().decision | {"cart_operations": operations(size)}
+    return closing.closing_row(replace(turned, outcome=replace(turned.decided(), decision=changed)), {}, NOW)
+
+
+def many(function: Callable[[int], object], largest: int) -> Work:
+    """Work whose input is a number of things."""
+    return Work(function, {"many": lambda size: size}, largest)
+
+
+#: Everything else from outside, with the size of the largest: bytes of a body, characters of an answer, things.
+OTHER_WORK: dict[str, Work] = {
+    "messages.inbound.parse_payload": Work(
+        lambda body: inbound.parse_payload(body, NOW_S), PAYLOADS, min(inbound.MAX_PAYLOAD_BYTES, 262_144)
+    ),
+    "ai.decision.parse_decision of an answer": Work(parsed, ANSWERS, 65_536),
+    "messages.reply.within_limits of buttons": Work(
+        lambda buttons: reply.within_limits(replace(_REPLY, quick_replies=tuple(buttons))), BUTTONS, 4_096
+    ),
+    "ai.consent.rules_for products": many(
+        lambda size: consent.rules_for("dame 2", session_of(cart=cart(size)), products(size)), 4_096
+    ),
+    "ai.prompt.render": many(
+        lambda size: prompt.render("Super", "hola", ["Lácteos"] * size, products(size), session_of(cart=cart(size))),
+        4_096,
+    ),
+    "ai.fallback.fallback_decision of a cart": many(
+        lambda size: fallback.fallback_decision("ver mi carrito", cart(size)), 4_096
+    ),
+    "ai.goods.goods_of a name": Work(lambda name: goods.goods_of([name]), TEXTS, LONGEST_NAME),
+    "ai.goods.goods_of names": many(lambda size: goods.goods_of(f"Leche{n} entera" for n in range(size)), 4_096),
+    "session.session.changed_cart": many(
+        lambda size: session.changed_cart(cart(size), [session.CartOperation(**each) for each in operations(size)], {}),
+        4_096,
+    ),
+    "session.session.advance": many(
+        lambda size: session.advance(
+            session_of(cart=cart(size)),
+            said="a" * size,
+            replied="b" * size,
+            next_state=None,
+            operations=(),
+            products={},
+            terms=("a",) * 5,
+        ),
+        4_096,
+    ),
+    "session.session.Session.cart_total": many(lambda size: session_of(cart=cart(size)).cart_total > Decimal(0), 4_096),
+    "session.closing.closing_row": many(closed, 2_048),
+    "session.turn.turn_from_dict": many(
+        lambda size: turn.turn_from_dict(turn.turn_to_dict(turn_of(session=session_of(cart=cart(size))))), 4_096
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_WORK)
+def test_what_else_comes_from_outside(name: str) -> None:
+    """Bodies of a gateway, answers of a model, carts and catalogues."""
+    for shape in OTHER_WORK[name].shapes:
+        check(OTHER_WORK[name], shape)
+
+
+def test_the_measure_tells_a_square_from_a_line() -> None:
+    """In time as in memory: a measure that could not fail would prove nothing."""
+
+    def square(size: int) -> int:
+        return sum(1 for _ in range(size) for _ in range(size // 8))
+
+    def pairs(size: int) -> list[bytes]:
+        return [b"x" * (size + place) for place in range(size)]
+
+    with pytest.raises(AssertionError, match="times as long"):
+        check(many(square, 4_096), "many")
+    with pytest.raises(AssertionError, match="times the memory"):
+        check(many(pairs, 3_000), "many")
+    check(many(lambda size: [sum(range(100)) for _ in range(size)], 65_536), "many")
+    assert growth_of(lambda size: cpu_s(range, size), 8, 1.0)[1] == 1.0
+    assert peak_bytes(bytes, 100_000) > 100_000
