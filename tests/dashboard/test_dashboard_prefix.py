@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -60,32 +61,15 @@ def test_a_plain_path_is_believed(given: str, prefix: str) -> None:
     assert dict(scope["headers"])[b"x-forwarded-prefix"] == prefix.encode()
 
 
+NO_PREFIX = """
+//evil.example|https://evil.example|/\\evil.example|chasqui|/a//b
+/..|/a/../b|/.||/|///|/a//|/a?b|/a#b|/a b|/a;b|/a, /b|/ñ
+"""
+
+
 @pytest.mark.parametrize(
     "given",
-    [
-        "//evil.example",
-        "https://evil.example",
-        "/\\evil.example",
-        "chasqui",
-        "/a//b",
-        "/..",
-        "/a/../b",
-        "/.",
-        "",
-        "/",
-        "/a?b",
-        "/a#b",
-        "/a b",
-        '/"><script>',
-        "/%2f%2fevil.example",
-        "/a, /b",
-        "/ñ",
-        "/a\r\nX: y",
-        "/" + "a" * 300,
-        "/a;b",
-        "///",
-        "/a//",
-    ],
+    [*re.split(r"[|\n]", NO_PREFIX.strip()), '/"><script>', "/%2f%2fevil.example", "/a\r\nX: y", "/" + "a" * 300],
 )
 def test_anything_else_is_no_prefix(given: str) -> None:
     """Another host, another folder, more than one path: as if it had not been sent, for NiceGUI too."""
