@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
+from support import SHARED_DATA
 
 from worker.catalog.products import Writing, read_products
 from worker.errors import CommandError
 
+SHOP_FILE = SHARED_DATA / "catalog" / "supermarket_es.csv"
 HEADER = "sku;name;category;price;currency;stock\n"
 
 
@@ -147,3 +150,16 @@ def test_utf_16_without_a_mark(file: Path) -> None:
 def test_a_named_encoding_that_does_not_fit(file: Path) -> None:
     """Byte 0x81 is nothing in Windows-1252."""
     assert refusal(file, b"sku\n\x81", Writing(encoding="windows-1252")) == "cannot be read: line 2 is not windows-1252"
+
+
+@pytest.mark.skipif(not SHOP_FILE.exists(), reason="the shared test data is not beside this checkout")
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_real_shops_file_written_the_spanish_way(file: Path, encoding: str) -> None:
+    """With semicolons and decimal commas it is the same 4,488 products at the same prices."""
+    with SHOP_FILE.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    with file.open("w", encoding=encoding, newline="") as written:
+        writer = csv.DictWriter(written, list(rows[0]), delimiter=";")
+        writer.writeheader()
+        writer.writerows(row | {"price": row["price"].replace(".", ",")} for row in rows)
+    assert read_products(file) == read_products(SHOP_FILE)
