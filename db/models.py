@@ -167,6 +167,7 @@ class Order(Base):
     __tablename__ = "orders"
     __table_args__ = (
         UniqueConstraint("reply_id", "currency"),
+        Index("orders_created_at_idx", "created_at"),
         Index("orders_customer_phone_idx", "customer_phone"),
     )
     id: Mapped[int] = mapped_column(Identity(always=False), primary_key=True)

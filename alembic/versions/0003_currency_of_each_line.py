@@ -31,6 +31,7 @@ def upgrade() -> None:
     op.execute(FROM_THE_ORDER)
     op.create_unique_constraint(None, "orders", ["reply_id", "currency"])
     op.drop_constraint("orders_reply_id_key", "orders")
+    op.create_index("orders_created_at_idx", "orders", ["created_at"])
     run("place_orders_v1")
     run("update_session_cache_v2")
 
@@ -38,6 +39,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     run("update_session_cache_v1")
     op.execute("drop routine place_orders")
+    op.drop_index("orders_created_at_idx")
     op.execute(ONE_ORDER_PER_TURN)
     op.create_unique_constraint(None, "orders", ["reply_id"])
     op.drop_constraint("orders_reply_id_currency_key", "orders")

@@ -48,6 +48,7 @@ FIGURES = {
         for column in Base.metadata.tables[table].columns
     ),
     *(("customer_sessions", name) for name in ("created_at", "updated_at", "expires_at")),
+    *(("orders", name) for name in ("created_at", "total", "currency")),
 }
 #: What a worker may do to rows of a table, besides reading them: insert, update, delete.
 CHANGES = {
