@@ -22,6 +22,7 @@ from sqlalchemy import (
     Numeric,
     Sequence,
     Text,
+    UniqueConstraint,
     Uuid,
     text,
 )
@@ -159,13 +160,19 @@ class CustomerSession(Base):
 
 
 class Order(Base):
-    """A confirmed purchase. `reply_id` is the turn that made it, so that it is made once."""
+    """A confirmed purchase in one currency. `reply_id` is the turn that made it, so that it is made once; a cart of two
+    currencies is two orders of one turn.
+    """
 
     __tablename__ = "orders"
-    __table_args__ = (Index("orders_customer_phone_idx", "customer_phone"),)
+    __table_args__ = (
+        UniqueConstraint("reply_id", "currency"),
+        Index("orders_created_at_idx", "created_at"),
+        Index("orders_customer_phone_idx", "customer_phone"),
+    )
     id: Mapped[int] = mapped_column(Identity(always=False), primary_key=True)
     customer_phone: Mapped[str]
-    reply_id: Mapped[UUID | None] = mapped_column(unique=True)
+    reply_id: Mapped[UUID | None]
     status: Mapped[str] = mapped_column(server_default=text("'received'"))
     address: Mapped[str | None]
     total: Mapped[Decimal]
@@ -174,7 +181,7 @@ class Order(Base):
 
 
 class OrderItem(Base):
-    """A line of an order, with name and price as they were when it was placed."""
+    """A line of an order, with name, price and currency as they were when it was placed."""
 
     __tablename__ = "order_items"
     __table_args__ = (
@@ -187,6 +194,7 @@ class OrderItem(Base):
     name: Mapped[str]
     price: Mapped[Decimal]
     quantity: Mapped[int] = mapped_column(Integer)
+    currency: Mapped[str] = mapped_column(server_default=text("'ARS'"))
 
 
 class Message(Base):

@@ -48,3 +48,4 @@ grant select, insert, update, delete on customers, customer_sessions, turns to c
 grant execute on function metric_sums, call_sums, calls_of to chasqui_report;
 grant select on ai_metrics, metric_hours, latency_hours, call_hours, events to chasqui_report;
 grant select (created_at, updated_at, expires_at) on customer_sessions to chasqui_report;
+grant select (created_at, total, currency) on orders to chasqui_report;

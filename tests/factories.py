@@ -61,7 +61,7 @@ def commit_row(turn: Json, **changes: Any) -> Json:
         "reply": {"reply_id": turn["token"], "to": phone, "text": f"a {phone}"},
         "outcome": {"source": "ai"},
         "error": None,
-        "order": None,
+        "orders": [],
         "session": session_of(phone),
     } | changes
 

@@ -212,7 +212,7 @@ def cache_sessions(
         if (version := versions.get(turn.token)) is not None:
             ended = rows[turn.token]
             session = session_row(turn.fetched()) | ended["session"] | {"version": version}
-            session["total_orders"] += ended["order"] is not None
+            session["total_orders"] += len(ended["orders"])
             fresh[turn.customer_phone] = session
     services.cache.set_many(SESSION, fresh)
 

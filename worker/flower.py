@@ -51,7 +51,13 @@ def serve(arguments: Sequence[str]) -> None:
         raise ConfigurationError("Flower is not installed: pip install 'chasqui[dashboard]'")
     log.configure(settings().log_format, settings().log_level)
     mask_events()
-    with environment({"FLOWER_BASIC_AUTH": login(settings()), "FLOWER_UNAUTHENTICATED_API": None}):
+    with environment(
+        {
+            "FLOWER_BASIC_AUTH": login(settings()),
+            "FLOWER_UNAUTHENTICATED_API": None,
+            "FLOWER_URL_PREFIX": settings().flower_url_prefix,
+        }
+    ):
         app.start(["flower", "--read_only", *arguments])
 
 

@@ -67,6 +67,7 @@ class Settings(BaseModel):
 
     flower_port: int = Field(5555, ge=1, le=65_535)
     flower_basic_auth: SecretStr | None = None
+    flower_url_prefix: str | None = Field(None, max_length=200, pattern="^/?[A-Za-z0-9_~-]+(/[A-Za-z0-9_~-]+)*/?$")
     otel_exporter_otlp_endpoint: str | None = Field(None, pattern="^https?://")
     otel_exporter_otlp_headers: SecretStr | None = None
     otel_traces_sampler_arg: float = Field(1.0, ge=0, le=1)
@@ -90,6 +91,12 @@ class Settings(BaseModel):
         if 0 in ports:
             raise ValueError("its port is no port; a password must be percent-encoded where it has / ? # @ or :")
         return value
+
+    @field_validator("flower_url_prefix")
+    @classmethod
+    def without_slashes(cls, value: str | None) -> str | None:
+        """A path as Flower takes it."""
+        return value.strip("/") if value else None
 
     @property
     def cache_url(self) -> SecretStr | None:

@@ -42,6 +42,8 @@ NOT_YET = (
     StaleElementReferenceException,
     StopIteration,
 )
+#: How the browser tells of what it asks for.
+REQUESTS = frozenset({"Network.requestWillBeSent", "Network.webSocketCreated"})
 Found = TypeVar("Found")
 
 
@@ -200,11 +202,11 @@ class Visit:
         return sorted({colour[4:-1] for colour in self.driver.execute_script(script, area)} - {"--line"})
 
     def requests(self) -> set[str]:
-        """Addresses that the browser has asked for since this was last asked."""
+        """Addresses that the browser has asked for since this was last asked, web sockets included."""
         messages = (json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance"))
-        asked = (message["params"] for message in messages if message["method"] == "Network.requestWillBeSent")
-        sockets = (entry["request"]["url"] for entry in asked)
-        return {url for url in sockets if not url.startswith(("chrome", "data:", "about:"))}
+        asked = (message["params"] for message in messages if message["method"] in REQUESTS)
+        addresses = (entry.get("request", entry)["url"] for entry in asked)
+        return {url for url in addresses if not url.startswith(("chrome", "data:", "about:"))}
 
     def complaints(self) -> list[str]:
         """What the browser has logged as an error."""

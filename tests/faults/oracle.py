@@ -22,7 +22,7 @@ from worker.cache import Cache, Key
 from worker.catalog.search import Catalog
 from worker.services import Services
 from worker.session.closing import closing_row
-from worker.session.session import CartItem, Session
+from worker.session.session import CartItem, Session, cart_rows
 from worker.session.takeover import UNTIL
 from worker.session.turn import Outcome, Turn, TurnMessage, known
 
@@ -66,7 +66,7 @@ class Oracle:
         self._plan = plan
         self._sessions: dict[str, Session] = {}
         self._counts: Counter[str] = Counter()
-        self._orders: dict[str, Mapping[str, Any]] = {}
+        self._orders: dict[tuple[str, str], Mapping[str, Any]] = {}
         self._done: set[str] = set()
 
     def follow(self, records: Records) -> Iterator[Difference]:
@@ -96,8 +96,7 @@ class Oracle:
             cart=tuple(CartItem(**item) for item in after["cart_data"]),
             context=after["context_data"],
         )
-        if row["order"] is not None:
-            self._orders[ended.reply_id] = row["order"]
+        self._orders |= {(ended.reply_id, order["currency"]): order for order in row["orders"]}
 
     def _turn(self, ended: Ended, records: Records) -> Turn:
         phone = ended.last.customer_phone
@@ -125,12 +124,11 @@ class Oracle:
         session = self._sessions.get(phone)
         if session is None:
             return {}
-        cart = [{"id": i.id, "name": i.name, "price": i.price, "quantity": i.quantity} for i in session.cart]
-        return _comparable(session.state, cart, session.context, self._counts[phone])
+        return _comparable(session.state, cart_rows(session.cart), session.context, self._counts[phone])
 
     def _compare_orders(self, records: Records) -> Iterator[Difference]:
-        for reply_id in self._orders.keys() | records.orders.keys():
-            expected, found = self._orders.get(reply_id), records.orders.get(reply_id)
+        for key in self._orders.keys() | records.orders.keys():
+            (reply_id, _), expected, found = key, self._orders.get(key), records.orders.get(key)
             if expected is None or found is None:
                 yield Difference("", f"order of turn {reply_id}: {'one too many' if found else 'missing'}")
             elif (str(found["total"]), found["address"], found["items"]) != _order(expected):

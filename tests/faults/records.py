@@ -21,7 +21,7 @@ SESSIONS = text("""
     from customer_sessions
 """)
 ORDERS = text("""
-    select cast(o.reply_id as text) as reply_id, o.customer_phone, o.total, o.address,
+    select cast(o.reply_id as text) as reply_id, o.customer_phone, o.total, o.currency, o.address,
            jsonb_agg(jsonb_build_array(i.name, i.quantity) order by i.name, i.quantity) as items
     from orders o join order_items i on i.order_id = o.id group by o.id
 """)
@@ -71,11 +71,11 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Everything at one moment. sessions: rows by customer; orders: rows by reply id."""
+    """Everything at one moment. sessions: rows by customer; orders: rows by reply id and currency."""
 
     messages: tuple[Message, ...]
     sessions: Mapping[str, Mapping[str, Any]]
-    orders: Mapping[str, Mapping[str, Any]]
+    orders: Mapping[tuple[str, str], Mapping[str, Any]]
     turns_held: int
     unpublished: int
     calls_of_lost_turns: int
@@ -98,7 +98,7 @@ def read(engine: Engine) -> Records:
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection, connection.begin():
         messages = tuple(Message(**row) for row in connection.execute(MESSAGES).mappings())
         sessions = {row["customer_phone"]: dict(row) for row in connection.execute(SESSIONS).mappings()}
-        orders = {row["reply_id"]: dict(row) for row in connection.execute(ORDERS).mappings()}
+        orders = {(row["reply_id"], row["currency"]): dict(row) for row in connection.execute(ORDERS).mappings()}
         figures = connection.execute(FIGURES).mappings().one()
         return Records(messages, sessions, orders, **{name: int(figures[name]) for name in figures})
 

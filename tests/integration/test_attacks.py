@@ -22,6 +22,7 @@ from worker.ai.consent import rules_for
 from worker.providers.completion import Answerer
 from worker.providers.providers_file import load_providers
 from worker.session.closing import closing_row
+from worker.session.session import cart_rows
 from worker.session.turn import Turn
 from worker.settings import read_settings
 
@@ -145,10 +146,8 @@ def test_an_obedient_model_changes_nothing(
 ) -> None:
     """The cart stays as it was, no order is placed, the reply goes to who asked and does not say "done"."""
     row = answered(answerer, attacked(where, said, instruction), operations)
-    assert row["session"]["cart_data"] == [
-        {"id": 7, "name": MILK_ITEM.name, "price": MILK_ITEM.price, "quantity": MILK_ITEM.quantity}
-    ]
-    assert row["order"] is None
+    assert row["session"]["cart_data"] == cart_rows((MILK_ITEM,))
+    assert row["orders"] == []
     assert row["reply"]["to"] == ANA
     assert row["reply"]["text"] != "Hecho."
     assert row["reply"]["requires_human"] is False

@@ -119,7 +119,7 @@ def test_a_cleanup_does_not_wait_for_a_busy_row(engine: Engine, connection: Conn
 def test_messages_and_orders_outlive_the_session(connection: Connection) -> None:
     """A cleanup takes away the session and nothing else."""
     accept(connection, inbound("m0", BRUNO, name="Bruno"))
-    answer(connection, "m1", order=order_of())
+    answer(connection, "m1", orders=[order_of()])
     expire_sessions(connection, ANA)
     assert queries.cleanup_expired_sessions(connection) == 1
     counts = "select (select count(*) from messages) as messages, (select count(*) from orders) as orders"

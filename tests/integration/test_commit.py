@@ -102,7 +102,7 @@ def test_the_next_turn_is_claimed_in_the_same_commit(connection: Connection) -> 
 
 def test_the_same_commit_twice_doubles_nothing(connection: Connection) -> None:
     """Where the first answer was lost, the second reports the commit, with no version to fill a cache with."""
-    given = commit_row(accept_one(connection, "m1"), order=ORDER)
+    given = commit_row(accept_one(connection, "m1"), orders=[ORDER])
     accept(connection, inbound("m2"))
     commit(connection, given)
     before = snapshot(connection)
@@ -160,7 +160,7 @@ def test_an_expired_session_is_replaced(connection: Connection) -> None:
 def test_an_order_is_placed_once_with_its_items(connection: Connection) -> None:
     """Names and prices as they were; an item whose product is gone is kept without it."""
     queries.put_products(connection, [product("1", "Leche")])
-    given = answer(connection, "m1", order=ORDER)
+    given = answer(connection, "m1", orders=[ORDER])
     commit(connection, given)
     order = row(connection, "select id, customer_phone, reply_id::text, status, address, total, currency from orders")
     assert order == {
@@ -172,10 +172,41 @@ def test_an_order_is_placed_once_with_its_items(connection: Connection) -> None:
         "total": Decimal("2750.50"),
         "currency": "ARS",
     }
-    assert rows(connection, "select order_id, product_id, name, price, quantity from order_items order by name") == [
-        {"order_id": order["id"], "product_id": 1, "name": "Leche", "price": Decimal("1200.25"), "quantity": 2},
-        {"order_id": order["id"], "product_id": None, "name": "Pan", "price": Decimal("350.00"), "quantity": 1},
+    milk = {"product_id": 1, "name": "Leche", "price": Decimal("1200.25"), "quantity": 2}
+    bread = {"product_id": None, "name": "Pan", "price": Decimal("350.00"), "quantity": 1}
+    of_order = {"order_id": order["id"], "currency": "ARS"}
+    found = rows(
+        connection, "select order_id, currency, product_id, name, price, quantity from order_items order by name"
+    )
+    assert found == [of_order | milk, of_order | bread]
+
+
+def test_a_turn_places_one_order_of_each_currency(connection: Connection) -> None:
+    """With its own lines and total, once, however often the turn is committed."""
+    wine = {"id": 5, "name": "Vino", "price": "9.50", "quantity": 2, "currency": "USD"}
+    given = answer(connection, "m1", orders=[ORDER, order_of(wine, total="19.00", currency="USD")])
+    commit(connection, given)
+    found = rows(
+        connection,
+        """
+        select o.currency, o.total, array_agg(i.name order by i.name) as names, array_agg(distinct i.currency) as lines
+        from orders o join order_items i on i.order_id = o.id group by o.id order by o.id
+        """,
+    )
+    assert found == [
+        {"currency": "ARS", "total": Decimal("2750.50"), "names": ["Leche", "Pan"], "lines": ["ARS"]},
+        {"currency": "USD", "total": Decimal("19.00"), "names": ["Vino"], "lines": ["USD"]},
     ]
+
+
+def test_an_order_from_a_worker_of_the_version_before(connection: Connection) -> None:
+    """While workers are being replaced: one order, not in a list, whose lines name no currency."""
+    given = answer(connection, "m1", orders=None, order=ORDER | {"currency": "EUR"})
+    commit(connection, given)
+    lines = rows(
+        connection, "select o.currency, i.currency as line from orders o join order_items i on order_id = o.id"
+    )
+    assert lines == [{"currency": "EUR", "line": "EUR"}] * 2
 
 
 def test_a_dead_letter_keeps_the_session(connection: Connection) -> None:
@@ -221,7 +252,7 @@ def test_a_lost_turn_does_not_hinder_its_batch(connection: Connection) -> None:
     accept(connection, inbound("next", CARLA))
     expire_leases(connection, BRUNO)
     (held,) = queries.sweep_turns(connection, lease_s=15, limit=10)
-    batch = [commit_row(turn, order=ORDER) for turn in turns]
+    batch = [commit_row(turn, orders=[ORDER]) for turn in turns]
     result = commit(connection, *batch)
     assert {entry["token"] for entry in result["committed"]} == {batch[0]["token"], batch[2]["token"]}
     assert [wamids(turn) for turn in result["next"]] == [["next"]]

@@ -30,7 +30,7 @@ def test_a_wrong_token_changes_nothing(connection: Connection) -> None:
     """Not a row of any table."""
     turn = accept_one(connection)
     before = snapshot(connection)
-    assert commit(connection, commit_row(other_token(turn), order=order_of())) == REFUSED
+    assert commit(connection, commit_row(other_token(turn), orders=[order_of()])) == REFUSED
     assert snapshot(connection) == before
 
 
@@ -48,7 +48,7 @@ def test_a_lost_token_changes_nothing(connection: Connection) -> None:
     expire_leases(connection, ANA)
     (swept,) = queries.sweep_turns(connection, lease_s=15, limit=10)
     before = snapshot(connection)
-    assert commit(connection, commit_row(turn, order=order_of())) == REFUSED
+    assert commit(connection, commit_row(turn, orders=[order_of()])) == REFUSED
     assert snapshot(connection) == before
     assert len(commit(connection, commit_row(swept))["committed"]) == 1
 

@@ -43,7 +43,7 @@ def live(connection: Connection, phone: str, prefix: str) -> None:
     accept(connection, inbound(f"{prefix}0", phone, name=f"Name {SECRET}", reply_due=False))
     session = session_of(phone, context_data={"address": SECRET})
     outcome = {"source": "ai", "terms": [SECRET], "decision": {"reply": SECRET}}
-    given = answer(connection, f"{prefix}1", phone, session=session, order=order_of(address=SECRET), outcome=outcome)
+    given = answer(connection, f"{prefix}1", phone, session=session, orders=[order_of(address=SECRET)], outcome=outcome)
     queries.record_metrics(connection, [metrics_row(given["token"])])
     dead = commit_row(accept_one(connection, f"{prefix}2", phone), state="dead", error="given up", session=None)
     commit(connection, dead)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from io import StringIO
 from threading import Thread
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from factories import metrics_row, row, rows
+from rich.console import Console
 from sqlalchemy import Connection, Engine, text
 
 from db import queries
-from worker.metrics.report import make_report
+from worker.metrics.report import as_tables, make_report
 
 Json = dict[str, Any]
 HOUR = timedelta(hours=1)
@@ -129,7 +133,24 @@ def test_the_figures_by_hand(connection: Connection) -> None:
             "reduction": 85.0,
         },
         "latency_ms": {"p50": 350, "p95": 620, "p99": 644},
+        "orders": {"placed": 0, "total": {}},
     }
+
+
+def test_orders_by_currency(connection: Connection) -> None:
+    """Of the window alone; pesos and dollars are never one sum."""
+    order = "insert into orders (customer_phone, total, currency, created_at) values ('1', :total, :currency, :at)"
+    now = datetime.now(UTC)
+    given = [("1850.50", "ARS", 60), ("200", "ARS", 120), ("9.5", "USD", 60), ("7", "EUR", 90_000)]
+    for total, currency, ago_s in given:
+        values = {"total": Decimal(total), "currency": currency, "at": now - timedelta(seconds=ago_s)}
+        connection.execute(text(order), values)
+    report = make_report(connection)
+    assert report["orders"] == {"placed": 3, "total": {"ARS": "2050.50", "USD": "9.50"}}
+    paper = StringIO()
+    Console(file=paper, width=100).print(as_tables(report))
+    assert re.search(r"ordered in ARS\W+2,050\.50\W+ordered in USD\W+9\.50\b", paper.getvalue())
+    assert make_report(connection, 3_600, now - timedelta(seconds=89_000))["orders"]["total"] == {"EUR": "7.00"}
 
 
 def test_an_empty_database(connection: Connection) -> None:

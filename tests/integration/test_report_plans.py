@@ -11,6 +11,7 @@ from support import Servers, new_database
 
 from db import migrations, report
 from db.engine import connect
+from db.sales import ORDERS
 from worker.session.session import SESSION_TTL_S
 
 DAY_S = 86_400.0
@@ -32,6 +33,7 @@ YEAR = (
     select (array['circuit', 'session_end', 'cleanup', 'other'])[1 + id % 4], at, '{"duration_s": 60, "deleted": 1}'
     from ai_metrics
     """,
+    "insert into orders (customer_phone, total, created_at) select id % 5000, 10, at from ai_metrics",
     """
     insert into customer_sessions (customer_phone, created_at, updated_at, expires_at)
     select n, now() - interval '1 day', now() - interval '1 day', now() + make_interval(mins => n - 4000)
@@ -67,6 +69,13 @@ def test_a_window_is_found_by_indexes(year: Connection, name: str, days: int) ->
     found = plan(year, getattr(report, name), values)
     assert re.findall(r"Seq Scan on (\w+)", found) == [], found
     assert "Index" in found
+
+
+def test_orders_of_a_window_are_found_by_index(year: Connection) -> None:
+    """Those of a day, not of the year."""
+    found = plan(year, ORDERS, report.window(year, DAY_S).values)
+    assert "orders_created_at_idx" in found
+    assert "Seq Scan" not in found
 
 
 def test_a_whole_year_is_read_from_its_sums(year: Connection) -> None:

@@ -47,7 +47,7 @@ AGE = tuple(
 def done(connection: Connection, message_id: str, phone: str = ANA) -> None:
     """A customer with a name, and a message that was answered and published long before its session expired."""
     accept(connection, inbound(f"{message_id}.", phone, name="Ana", text="Calle Falsa", reply_due=False))
-    reply = answer(connection, message_id, phone, order=order_of(address="Calle Falsa"))
+    reply = answer(connection, message_id, phone, orders=[order_of(address="Calle Falsa")])
     queries.record_metrics(connection, [metrics_row(reply["token"])])
     expire_sessions(connection, phone)
 

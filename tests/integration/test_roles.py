@@ -48,6 +48,7 @@ FIGURES = {
         for column in Base.metadata.tables[table].columns
     ),
     *(("customer_sessions", name) for name in ("created_at", "updated_at", "expires_at")),
+    *(("orders", name) for name in ("created_at", "total", "currency")),
 }
 #: What a worker may do to rows of a table, besides reading them: insert, update, delete.
 CHANGES = {
@@ -139,7 +140,7 @@ def test_the_worker_runs_the_whole_road(worker: Connection, owner: Connection) -
     """Every function of the chain, of the sweep and of the periodic tasks, to its end."""
     queries.categories(worker)
     queries.search_products(worker, ["leche", "lehce"], 5)
-    reply = answer(worker, "m1", order=order_of({"id": 1, "name": "Leche", "price": "10.00", "quantity": 1}))
+    reply = answer(worker, "m1", orders=[order_of({"id": 1, "name": "Leche", "price": "10.00", "quantity": 1})])
     queries.record_metrics(worker, [metrics_row(reply["token"])])
     # The first row after an hour's end sums that hour up.
     owner.execute(text("update ai_metrics set at = at - interval '3 hours'"))
@@ -175,7 +176,7 @@ def test_the_worker_runs_what_operators_ask_for(worker: Connection, url: str) ->
     assert queries.replay_dead_letters(worker, [letter["id"]]) == 1
     assert not queries.discard_dead_letter(worker, letter["id"])
     queries.resume_customer(worker, ANA)
-    answer(worker, "m2", "5491100000009", order=order_of(address="Calle Falsa"))
+    answer(worker, "m2", "5491100000009", orders=[order_of(address="Calle Falsa")])
     worker.execute(text("update messages set accepted_at = now() - interval '9 days', published_at = now()"))
     worker.execute(text("update orders set created_at = now() - interval '9 days'"))
     worker.execute(text("update customers set last_seen_at = now() - interval '9 days'"))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -94,6 +95,28 @@ def test_up_and_down_and_up_again(empty_url: str) -> None:
     assert objects(empty_url) == made
 
 
+def test_lines_of_orders_get_the_currency_of_their_order(empty_url: str) -> None:
+    """From before lines had one; and on the way down the two orders of one turn both stay."""
+    migrations.upgrade(empty_url, "0001")
+    line = "insert into order_items (order_id, name, price, quantity) select id, 'Vino', 9.5, 1 from orders"
+    another = """
+        insert into orders (customer_phone, reply_id, total, currency)
+        select customer_phone, reply_id, 7, 'ARS' from orders
+    """
+    with connect(empty_url) as connection, connection.begin():
+        order = "insert into orders (customer_phone, reply_id, total, currency) values ('1', :id, 9.5, 'USD')"
+        connection.execute(text(order), {"id": uuid4()})
+        connection.execute(text(line))
+    migrations.upgrade(empty_url)
+    with connect(empty_url) as connection, connection.begin():
+        assert row(connection, "select currency from order_items") == {"currency": "USD"}
+        connection.execute(text(another))
+    migrations.downgrade(empty_url, "0001")
+    with connect(empty_url) as connection:
+        kept = "select currency, reply_id is null as loose from orders order by id"
+        assert rows(connection, kept) == [{"currency": "USD", "loose": False}, {"currency": "ARS", "loose": True}]
+
+
 def test_an_upgrade_of_a_current_database_changes_nothing(empty_url: str) -> None:
     """It names the newest revision, and running it again is no error."""
     for _ in range(2):
@@ -164,7 +187,7 @@ def test_every_time_has_a_zone(connection: Connection) -> None:
 def test_a_live_session_is_one_row(connection: Connection) -> None:
     """With the customer's name and number of orders; none once it has expired, or where there never was one."""
     for message_id, phone in (("m1", ANA), ("m2", ANA), ("m3", BRUNO)):
-        answer(connection, message_id, phone, order=order_of())
+        answer(connection, message_id, phone, orders=[order_of()])
     connection.execute(text("update customers set name = 'Ana' where customer_phone = :phone"), {"phone": ANA})
     find = "select * from get_session_optimized(customer_phone_param => :phone)"
     found = row(connection, find, phone=ANA)
@@ -214,5 +237,5 @@ def test_a_sale_is_no_change_of_the_catalogue(connection: Connection) -> None:
     """Orders, messages and sessions leave its version alone."""
     queries.put_products(connection, [product("1", "Leche")])
     before = rows(connection, "select * from catalog_version")
-    answer(connection, "m1", order=order_of({"id": 1, "name": "Leche", "price": "10.00", "quantity": 1}))
+    answer(connection, "m1", orders=[order_of({"id": 1, "name": "Leche", "price": "10.00", "quantity": 1})])
     assert rows(connection, "select * from catalog_version") == before

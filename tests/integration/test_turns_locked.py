@@ -57,7 +57,7 @@ def test_a_turn_that_is_just_being_swept_does_not_commit(engine: Engine, connect
 
 def test_the_same_commit_twice_at_once_counts_once(engine: Engine, connection: Connection) -> None:
     """The second finds the first's work done; one order, and the message that waits belongs to the first."""
-    ending = commit_row(accept_one(connection, "m1"), order=order_of())
+    ending = commit_row(accept_one(connection, "m1"), orders=[order_of()])
     accept(connection, inbound("m2"))
     result = behind(engine, lambda c: commit(c, ending), lambda c: commit(c, ending))
     assert result["committed"] == [{"token": ending["token"], "session_version": None}]

@@ -82,31 +82,28 @@ def test_the_row_to_commit() -> None:
     turn = replace(planned(turn_of("sumale un arroz", session=session_of(cart=(MILK_ITEM,))), RICE), outcome=outcome)
     row = closing_row(turn, {"source": "ai"}, NOW)
     assert orjson.loads(orjson.dumps(row)) == row
-    assert {name: row[name] for name in ("token", "customer_phone", "message_ids", "state", "outcome", "order")} == {
+    assert {name: row[name] for name in ("token", "customer_phone", "message_ids", "state", "outcome", "orders")} == {
         "token": "token-1",
         "customer_phone": ANA,
         "message_ids": [1],
         "state": "answered",
         "outcome": {"source": "ai"},
-        "order": None,
+        "orders": [],
     }
     session = row["session"]
     assert (session["id"], session["session_state"]) == (turn.fetched().id, "adding_to_cart")
     assert session["cart_data"] == cart_rows((MILK_ITEM, RICE_ITEM))
     assert session["context_data"]["history"] == [{"customer": "sumale un arroz", "reply": "¡Hola!"}]
-    assert session["context_data"]["currency"] == "ARS"
+    assert "currency" not in session["context_data"]
     assert row["reply"]["session_state"] == "adding_to_cart"
 
 
 def test_a_confirmed_order() -> None:
     """Its items, total and address; the session goes on without a cart."""
     row = closing_row(confirming(next_state="order_completed"), {}, NOW)
-    assert row["order"] == {
-        "total": "3700.0",
-        "currency": "ARS",
-        "address": "Calle 1",
-        "items": cart_rows((MILK_ITEM,)),
-    }
+    assert row["orders"] == [
+        {"total": "3700.0", "currency": "ARS", "address": "Calle 1", "items": cart_rows((MILK_ITEM,))}
+    ]
     assert (row["session"]["cart_data"], row["session"]["session_state"]) == ([], "order_completed")
 
 
@@ -120,7 +117,16 @@ def test_a_confirmed_order() -> None:
 def test_an_order_holds_what_its_own_turn_changed(operation: dict[str, Any], total: str) -> None:
     """ "Yes, and one more": what is put in with the confirmation is ordered, not lost with the cart."""
     turn = confirming("sí, y sumale un arroz", next_state="order_completed", cart_operations=[operation])
-    assert closing_row(turn, {}, NOW)["order"]["total"] == total
+    assert [order["total"] for order in closing_row(turn, {}, NOW)["orders"]] == [total]
+
+
+def test_an_order_is_in_the_currency_of_its_lines() -> None:
+    """Not of what was looked at last: the rice in the confirmation's plan costs pesos, the milk in the cart euros."""
+    turn = confirming(next_state="order_completed")
+    euros = replace(turn.fetched(), cart=(replace(MILK_ITEM, currency="EUR"),))
+    (order,) = closing_row(replace(turn, session=euros), {}, NOW)["orders"]
+    assert (order["total"], order["currency"]) == ("3700.0", "EUR")
+    assert [item["currency"] for item in order["items"]] == ["EUR"]
 
 
 def test_the_address_is_remembered_until_the_confirmation() -> None:
@@ -129,13 +135,13 @@ def test_the_address_is_remembered_until_the_confirmation() -> None:
     outcome = decided(entities={"address": "Av. Corrientes 1234"}, next_state="confirming_order")
     asked = replace(planned(turn_of("Av. Corrientes 1234", session=session)), outcome=outcome)
     confirmed = replace(confirming(next_state="order_completed"), session=session_after(asked, NOW))
-    assert closing_row(confirmed, {}, NOW)["order"]["address"] == "Av. Corrientes 1234"
+    assert closing_row(confirmed, {}, NOW)["orders"][0]["address"] == "Av. Corrientes 1234"
 
 
 def test_a_new_address_takes_the_place_of_the_old_one() -> None:
     """Said with the confirmation itself."""
     turn = confirming(next_state="order_completed", entities={"address": "Calle 2"})
-    assert closing_row(turn, {}, NOW)["order"]["address"] == "Calle 2"
+    assert closing_row(turn, {}, NOW)["orders"][0]["address"] == "Calle 2"
 
 
 @pytest.mark.parametrize("state", ["checkout", "waiting_address", "confirming_order"])
@@ -145,7 +151,7 @@ def test_an_answer_for_everybody_ends_nobodys_checkout(state: str, next_state: s
     session = session_of(state=state, cart=(MILK_ITEM,))
     turn = turn_of("gracias", session=session, plan=plan_of("gracias"))
     row = closing_row(replace(turn, outcome=decided("cache", next_state=next_state)), {}, NOW)
-    assert (row["order"], row["session"]["session_state"]) == (None, state)
+    assert (row["orders"], row["session"]["session_state"]) == ([], state)
     assert row["session"]["cart_data"] == cart_rows((MILK_ITEM,))
 
 
@@ -173,7 +179,7 @@ def test_terms_and_products_of_the_plan_reach_the_session() -> None:
 def test_a_turn_without_a_reply_is_closed() -> None:
     """A person answers; what the customer wrote stands in the history."""
     row = closing_row(turn_of("sigo esperando", outcome=decided(SILENT, None)), {}, NOW)
-    assert (row["state"], row["reply"], row["order"]) == ("closed", None, None)
+    assert (row["state"], row["reply"], row["orders"]) == ("closed", None, [])
     assert row["session"]["context_data"]["history"] == [{"customer": "sigo esperando", "reply": ""}]
 
 
@@ -182,6 +188,6 @@ def test_a_burial_answers_nothing() -> None:
     turn = turn_of(messages=(message(number=4),), session=None, outcome=decided("canned", None, reply="Perdón"))
     row = burial_row(turn, {"source": "canned"}, "waiting_address", "given up after 5 attempts", NOW)
     assert (row["state"], row["error"], row["message_ids"]) == ("dead", "given up after 5 attempts", [4])
-    assert (row["session"], row["order"]) == (None, None)
+    assert (row["session"], row["orders"]) == (None, [])
     assert (row["reply"]["in_reply_to"], row["reply"]["reply_id"]) == ([], "token-1")
     assert (row["reply"]["text"], row["reply"]["session_state"]) == ("Perdón", "waiting_address")

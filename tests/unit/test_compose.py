@@ -30,7 +30,7 @@ NOT_IN_COMPOSE = {"BROKER_URL", "BROKER_MASTER_NAME", "PROVIDERS_FILE"}
 NOT_IN_COMPOSE |= {"METRICS_HOST", "METRICS_PORT", "DASHBOARD_HOST", "DASHBOARD_PORT", "FLOWER_PORT"}
 #: Secrets that one process alone has.
 OF_ONE = {
-    "flower": {"FLOWER_BASIC_AUTH"},
+    "flower": {"FLOWER_BASIC_AUTH", "FLOWER_URL_PREFIX"},
     "dashboard": {"DASHBOARD_PASSWORD", "DASHBOARD_ADMIN_PASSWORD"},
 }
 VARIABLE = re.compile(r"\$\{(\w+)(:[?-])([^}]*)\}")

@@ -40,3 +40,18 @@ def test_there_is_no_flower_without_a_login(given: str) -> None:
         login(read_settings({"FLOWER_BASIC_AUTH": given}))
     assert "hunter2" not in str(caught.value)
     assert login(read_settings({"FLOWER_BASIC_AUTH": "ana:a:b"})) == "ana:a:b"
+
+
+@pytest.mark.parametrize(
+    ("given", "prefix"), [("flower", "flower"), ("/flower/", "flower"), ("/shop/flower", "shop/flower"), ("", None)]
+)
+def test_the_path_under_a_proxy(given: str, prefix: str | None) -> None:
+    """In the form that Flower takes."""
+    assert read_settings({"FLOWER_URL_PREFIX": given}).flower_url_prefix == prefix
+
+
+@pytest.mark.parametrize("given", ["//evil.example", "https://evil.example", "..", "/a/../b", '"><script>', "/"])
+def test_what_is_no_path_is_refused(given: str) -> None:
+    """It ends up in Flower's pages."""
+    with pytest.raises(ConfigurationError, match="FLOWER_URL_PREFIX"):
+        read_settings({"FLOWER_URL_PREFIX": given})

@@ -88,7 +88,7 @@ def test_quoted_fields_with_commas_and_lines(file: Path) -> None:
         ("2,Leche,Lácteos,", 3, "price"),
         ("2,Leche,Lácteos", 3, "price"),
         ("2,Leche,Lácteos,diez", 3, "price"),
-        ('2,Leche,Lácteos,"1.299,00"', 3, "price"),
+        ('2,Leche,Lácteos,"1.299,00.5"', 3, "price"),
         ("2,Leche,Lácteos,-1", 3, "price"),
         ("2,Leche,Lácteos,NaN", 3, "price"),
         ("2,Leche,Lácteos,Infinity", 3, "price"),

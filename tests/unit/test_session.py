@@ -24,12 +24,15 @@ from worker.session.session import (
     cart_rows,
     changed_cart,
     new_session,
-    order_placed,
+    orders_placed,
     session_from_row,
     session_row,
 )
 
-PRODUCTS = {9: {"id": 9, "name": "Yerba", "price": "3200.00"}, 7: {"id": 7, "name": "Leche nueva", "price": "9.99"}}
+PRODUCTS = {
+    9: {"id": 9, "name": "Yerba", "price": "3200.00", "currency": "ARS"},
+    7: {"id": 7, "name": "Leche nueva", "price": "9.99", "currency": "ARS"},
+}
 CART = (MILK_ITEM, RICE_ITEM)
 
 
@@ -108,13 +111,38 @@ def test_the_json_form_and_back() -> None:
     """The names of `get_session_optimized`, and nothing lost."""
     session = session_of(cart=CART, context={"terms": ["leche"], "history": []}, total_orders=2, customer_name="Ana")
     assert session_from_row(session_row(session)) == session
-    assert cart_rows(CART)[0] == {"id": 7, "name": "Leche entera Nubelinda 1 L", "price": 1850.0, "quantity": 2}
+    line = {"id": 7, "name": "Leche entera Nubelinda 1 L", "price": 1850.0, "quantity": 2, "currency": "ARS"}
+    assert cart_rows(CART)[0] == line
 
 
 def test_money_is_exact() -> None:
     """Ten times a tenth is one."""
-    assert session_of(cart=(CartItem(1, "a", 0.1, 10), CartItem(2, "b", 0.7, 1))).cart_total == Decimal("1.7")
-    assert session_of().cart_total == 0
+    cart = (CartItem(1, "a", 0.1, 10), CartItem(2, "b", 0.7, 1))
+    assert session_of(cart=cart).cart_totals == {"ARS": Decimal("1.7")}
+    assert session_of().cart_totals == {}
+
+
+def test_amounts_of_two_currencies_are_not_added() -> None:
+    """Each has a total of its own."""
+    cart = (MILK_ITEM, CartItem(3, "Vino", 9.5, 2, "USD"), RICE_ITEM)
+    assert session_of(cart=cart).cart_totals == {"ARS": Decimal("4900.5"), "USD": Decimal("19.0")}
+
+
+def test_a_line_keeps_the_currency_it_was_put_in_at() -> None:
+    """More of it is in the same one, whatever the shop asks now."""
+    euros = {9: PRODUCTS[9] | {"currency": "EUR"}}
+    (item,) = apply_cart_operation((), CartOperation("add", 9, 1), euros)
+    assert item == CartItem(9, "Yerba", 3200.0, 1, "EUR")
+    assert apply_cart_operation((item,), CartOperation("add", 9, 1), PRODUCTS) == (replace(item, quantity=2),)
+
+
+def test_lines_from_before_they_named_their_currency() -> None:
+    """They have the one that the conversation names; what a newer version adds to a line is left out."""
+    row = session_row(session_of(context={"currency": "EUR"}))
+    old = {"id": 7, "name": "Leche", "price": 1.85, "quantity": 2}
+    read = session_from_row(row | {"cart_data": [old, old | {"currency": "USD", "unit": "u"}]})
+    assert [item.currency for item in read.cart] == ["EUR", "USD"]
+    assert [item.currency for item in session_from_row(row | {"cart_data": [old], "context_data": {}}).cart] == ["ARS"]
 
 
 def test_the_history_is_bounded() -> None:
@@ -150,15 +178,23 @@ def test_the_state_moves_only_where_it_is_told_to() -> None:
 @pytest.mark.parametrize("state", sorted(CHECKOUT_STATES))
 def test_a_confirmation_in_a_checkout_places_the_order(state: str) -> None:
     """The cart is emptied into an order with its exact total."""
-    before = session_of(state=state, cart=CART, context={"address": "Calle 1", "currency": "EUR"})
+    before = session_of(state=state, cart=CART, context={"address": "Calle 1"})
     done = after(before, next_state="order_completed")
     assert (done.state, done.cart) == ("order_completed", ())
-    assert order_placed(before, done) == {
-        "total": "4900.5",
-        "currency": "EUR",
-        "address": "Calle 1",
-        "items": cart_rows(CART),
-    }
+    assert orders_placed(before, done) == [
+        {"total": "4900.5", "currency": "ARS", "address": "Calle 1", "items": cart_rows(CART)}
+    ]
+
+
+def test_a_cart_of_two_currencies_is_two_orders() -> None:
+    """Each with its own lines and total, to the same address; nothing is left behind."""
+    wine = CartItem(3, "Vino", 9.5, 2, "USD")
+    before = session_of(state="confirming_order", cart=(MILK_ITEM, wine, RICE_ITEM), context={"address": "Calle 1"})
+    done = after(before, next_state="order_completed")
+    assert orders_placed(before, done) == [
+        {"total": "4900.5", "currency": "ARS", "address": "Calle 1", "items": cart_rows(CART)},
+        {"total": "19.0", "currency": "USD", "address": "Calle 1", "items": cart_rows((wine,))},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -169,7 +205,7 @@ def test_no_single_message_places_an_order_out_of_nowhere(state: str) -> None:
     before = session_of(state=state, cart=CART)
     done = after(before, next_state="order_completed")
     assert (done.state, done.cart) == (state, CART)
-    assert order_placed(before, done) is None
+    assert orders_placed(before, done) == []
 
 
 def test_an_empty_cart_completes_nothing() -> None:
@@ -178,18 +214,18 @@ def test_an_empty_cart_completes_nothing() -> None:
     assert after(empty, next_state="order_completed").state == "confirming_order"
     full = replace(empty, cart=CART)
     cleared = after(full, next_state="order_completed", operations=(CartOperation("clear"),))
-    assert (cleared.state, order_placed(replace(full, cart=()), cleared)) == ("confirming_order", None)
+    assert (cleared.state, orders_placed(replace(full, cart=()), cleared)) == ("confirming_order", [])
 
 
 def test_emptying_the_cart_after_an_order_is_no_order() -> None:
     """It only looks like the end of a checkout."""
     before = session_of(state="order_completed", cart=CART)
     done = after(before, operations=(CartOperation("clear"),))
-    assert (done.state, done.cart, order_placed(before, done)) == ("order_completed", (), None)
+    assert (done.state, done.cart, orders_placed(before, done)) == ("order_completed", (), [])
 
 
 def test_going_on_after_an_order_is_a_new_cart() -> None:
     """What is put in after a completed order is no second completion of it."""
     before = session_of(state="order_completed")
     done = after(before, operations=(CartOperation("add", 9, 1),))
-    assert (done.state, len(done.cart), order_placed(before, done)) == ("order_completed", 1, None)
+    assert (done.state, len(done.cart), orders_placed(before, done)) == ("order_completed", 1, [])

@@ -282,6 +282,15 @@ def test_others_can_tell_the_mark() -> None:
     assert facts == hashlib.sha256(written).hexdigest()[:16]
 
 
+def test_a_cart_of_two_currencies_has_two_totals() -> None:
+    """They are never added, nor is the one's price taken from the other's."""
+    wine = {"id": 9, "name": "Vino Cumbral 750 ml", "price": "9.50", "currency": "USD", "quantity": 2}
+    said = ask("ver carrito", WHOLE, cart=[CART[0] | {"currency": "ARS"}, wine])
+    assert said["reply"].endswith("Total: $ 5.550,00 y 19,00 USD")
+    dear = {**WHOLE, "id": 8, "name": "Leche entera Lejana 1 L", "price": "3.00", "currency": "USD"}
+    assert "menos que" not in ask("cuál leche conviene?", WHOLE, dear)["reply"]
+
+
 def test_money_is_written_the_spanish_way() -> None:
     """Thousands with points, decimals with a comma, the sign where the currency has it."""
     assert money(Decimal("1234567.5"), "ARS") == "$ 1.234.567,50"

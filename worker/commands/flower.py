@@ -26,7 +26,7 @@ def flower(*, wanted: bool) -> Iterator[list[Program]]:
     if find_spec("flower") is None:
         raise CommandError("Flower is not installed: run pip install '.[dashboard]' in the checkout")
     port = settings().flower_port
-    address = f"Flower: http://127.0.0.1:{port}"
+    address = "/".join(filter(None, (f"Flower: http://127.0.0.1:{port}", settings().flower_url_prefix)))
     if settings().flower_basic_auth is not None:
         click.echo(f"{address} (login: FLOWER_BASIC_AUTH)")
         yield [flower_program(port)]

@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from worker.dashboard.access import LOGIN_S, Access, Visitor, is_local
+from worker.dashboard.prefix import PREFIX, under_prefix
 from worker.log import logger
 
 COOKIE = "chasqui_dashboard"
@@ -53,6 +54,7 @@ class Gate:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
+        scope = under_prefix(scope)
         answer = await self._answer(HTTPConnection(scope), scope, receive)
         if scope["type"] == "websocket" and answer is not self.app:
             await send({"type": "websocket.close", "code": 1008})
@@ -75,7 +77,7 @@ class Gate:
             return await self._log_in(request) if request.url.path == "/login" else self._log_out(request)
         if request.url.path == "/login" and visitor is None:
             return _form()
-        return RedirectResponse("/", 303)
+        return _to(request, "/")
 
     async def _log_in(self, request: Request) -> Response:
         address = request.client.host if request.client else ""
@@ -91,11 +93,12 @@ class Gate:
             log.warning("dashboard_login_refused")
             return _form("That password is not right.", 401)
         log.info("dashboard_login", role=visitor.role.value)
-        answer = RedirectResponse("/", 303)
+        answer = _to(request, "/")
         answer.set_cookie(
             COOKIE,
             visitor.login or "",
             max_age=LOGIN_S,
+            path=_home(request),
             httponly=True,
             samesite="strict",
             secure=_is_encrypted(request),
@@ -104,9 +107,19 @@ class Gate:
 
     def _log_out(self, request: Request) -> Response:
         self._access.log_out(request.cookies.get(COOKIE))
-        answer = RedirectResponse("/login", 303)
-        answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        answer = _to(request, "/login")
+        answer.delete_cookie(COOKIE, path=_home(request), httponly=True, samesite="strict")
         return answer
+
+
+def _home(connection: HTTPConnection) -> str:
+    """The path of the page, as the browser sees it."""
+    return f"{connection.scope[PREFIX]}/"
+
+
+def _to(connection: HTTPConnection, path: str) -> RedirectResponse:
+    """Leads to a path of ours, under the prefix that the browser sees."""
+    return RedirectResponse(connection.scope[PREFIX] + path, 303)
 
 
 def _from_our_page(connection: HTTPConnection) -> bool:
@@ -127,7 +140,7 @@ def _is_encrypted(request: Request) -> bool:
 
 def _login_first(connection: HTTPConnection) -> Response:
     wants_page = "text/html" in connection.headers.get("accept", "")
-    return RedirectResponse("/login", 303) if wants_page else PlainTextResponse("Log in first.", 401)
+    return _to(connection, "/login") if wants_page else PlainTextResponse("Log in first.", 401)
 
 
 def _form(problem: str = "", status: int = 200, headers: Mapping[str, str] | None = None) -> HTMLResponse:

@@ -88,7 +88,7 @@ class Page:
                 theme = ui.button("Theme", color=None).props('flat dense no-caps aria-label="Colour theme"')
                 theme.classes("action theme").on("click", js_handler="() => chasquiTheme.next()")
                 if self._visitor.login:
-                    with ui.element("form").props("method=post action=/logout"):
+                    with ui.element("form").props("method=post action=logout"):
                         ui.button("Log out", color=None).props("flat dense no-caps type=submit").classes("action")
 
     def _range_button(self, span: TimeRange) -> None:
@@ -105,7 +105,7 @@ class Page:
         self._span = span
         for other in RANGES:
             self._mark(other)
-        ui.navigate.history.replace(f"/?range={span.name}")
+        ui.navigate.history.replace(f"?range={span.name}")
         await self._refresh()
 
     async def _look_now(self) -> None:

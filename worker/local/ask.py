@@ -48,14 +48,18 @@ class Ask:
         return re.findall(r"^\d+\. (.+?): ", last, re.MULTILINE)
 
     def total(self, *operations: Item) -> str:
-        """The cart's total as text, after `operations`. The cart names no currency, so the products' counts."""
-        prices = {item["id"]: Decimal(item["price"]) for item in (*self.products, *self.cart)}
+        """The cart's total as text, after `operations`; of two currencies one each, joined by "y"."""
+        items = {item["id"]: item for item in (*self.products, *self.cart)}
         counts = {item["id"]: int(item["quantity"]) for item in self.cart}
         for operation in operations:
             kept = counts.get(operation["product_id"], 0) if operation["op"] == "add" else 0
             counts[operation["product_id"]] = kept + operation.get("quantity", 0)
-        currency = next((item["currency"] for item in self.products), "ARS")
-        return money(sum((prices[key] * quantity for key, quantity in counts.items()), Decimal(0)), currency)
+        sums: dict[str, Decimal] = {}
+        for key, quantity in counts.items():
+            currency = currency_of(items[key])
+            sums[currency] = sums.get(currency, Decimal(0)) + Decimal(items[key]["price"]) * quantity
+        amounts = [money(amount, currency) for currency, amount in sums.items() if amount]
+        return " y ".join(amounts) or money(Decimal(0), next(map(currency_of, items.values()), "ARS"))
 
 
 @lru_cache(maxsize=64)
@@ -121,9 +125,14 @@ def marked(said: Said, context: dict[str, Any]) -> Said:
     return {**said, "entities": {**said["entities"], "facts": facts, **told}}
 
 
+def currency_of(item: Item) -> str:
+    """The currency of a product or of a line in the cart."""
+    return str(item.get("currency", "ARS"))
+
+
 def price(item: Item) -> str:
     """The price of one, as text."""
-    return money(Decimal(item["price"]), item.get("currency", "ARS"))
+    return money(Decimal(item["price"]), currency_of(item))
 
 
 def listed(items: Sequence[Item]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from worker.local.ask import Ask, Said, listed, price, read, say
+from worker.local.ask import Ask, Said, currency_of, listed, price, read, say
 from worker.local.spanish import (
     ADD,
     CHANGE,
@@ -90,7 +90,7 @@ def _missing(name: str) -> Said:
 
 
 def _compare(ask: Ask) -> Said:
-    if len(ask.products) < 2:
+    if len(ask.products) < 2 or len({currency_of(item) for item in ask.products}) > 1:
         return _search(ask) or say("search_product", "¿Qué productos querés comparar?", sure=0.6)
     ranked = sorted(ask.products, key=lambda item: Decimal(item["price"]))
     best = next((item for item in ranked if item["availability"] != "none"), ranked[0])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from rich.console import Group
@@ -11,6 +12,7 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from db import report as figures
+from db.sales import ordered
 from worker.metrics.record import ANSWERED
 from worker.providers.pricing import YARDSTICK_NAME
 from worker.session.session import SESSION_TTL_S
@@ -45,6 +47,15 @@ def make_report(
         "sessions": _sessions(sums, events, figures.sessions(connection, window, SESSION_TTL_S)),
         "costs": _costs(sums),
         "latency_ms": {"p50": p50, "p95": p95, "p99": p99},
+        "orders": _orders(ordered(connection, window)),
+    }
+
+
+def _orders(sold: Mapping[str, tuple[int, Decimal]]) -> Json:
+    """Money is a decimal text, and each currency has its own total."""
+    return {
+        "placed": sum(placed for placed, _ in sold.values()),
+        "total": {currency: str(total) for currency, (_, total) in sold.items()},
     }
 
 
@@ -140,6 +151,8 @@ def as_tables(report: dict[str, Any], until: datetime | None = None) -> Group:
     overview = _table(f"{length} up to {until:%Y-%m-%d %H:%M %Z}" if until else f"Last {length}", "figure", "value")
     for name, value in (
         ("messages answered", f"{report['messages']:,}"),
+        ("orders placed", f"{report['orders']['placed']:,}"),
+        *((f"ordered in {name}", f"{Decimal(total):,}") for name, total in report["orders"]["total"].items()),
         ("AI cache hit rate", f"{ai['ai_cache_hit_rate']:.1f} %"),
         ("fallback replies", f"{ai['fallback_usage']:.1f} %"),
         ("circuit breaker trips", f"{ai['circuit_breaker_trips']:,}"),

@@ -17,7 +17,7 @@ from worker.session.session import (
     advance,
     cart_rows,
     changed_cart,
-    order_placed,
+    orders_placed,
 )
 from worker.session.takeover import handed_over, without_wait
 from worker.session.turn import SILENT, Turn
@@ -63,14 +63,13 @@ def _products(turn: Turn) -> dict[int, Mapping[str, Any]]:
 
 
 def _order_facts(turn: Turn) -> dict[str, str]:
-    """What an order needs and is told before it is confirmed: the address (in an answer for everybody it is the
-    shop's own), and the currency of the products seen.
+    """What an order needs and is told before it is confirmed: the address. In an answer for everybody it is the
+    shop's own.
     """
-    if turn.plan is None:
+    if turn.plan is None or turn.plan.shared:
         return {}
-    address = None if turn.plan.shared else turn.decided().decision.get("entities", {}).get("address")
-    currency = turn.plan.products[0]["currency"] if turn.plan.products else None
-    return {name: str(value) for name, value in (("address", address), ("currency", currency)) if value}
+    address = turn.decided().decision.get("entities", {}).get("address")
+    return {"address": str(address)} if address else {}
 
 
 def reply_of(turn: Turn, session_state: str, now: datetime) -> Reply:
@@ -107,7 +106,7 @@ def closing_row(turn: Turn, outcome: Mapping[str, Any], now: datetime) -> dict[s
         "state": "closed" if silent else "answered",
         "reply": None if silent else reply_of(turn, after.state, now).to_dict(),
         "outcome": dict(outcome),
-        "order": order_placed(ordered, after),
+        "orders": orders_placed(ordered, after),
         "session": {
             "id": after.id,
             "session_state": after.state,
@@ -131,6 +130,6 @@ def burial_row(turn: Turn, outcome: Mapping[str, Any], session_state: str, error
         "error": error,
         "reply": reply,
         "outcome": dict(outcome),
-        "order": None,
+        "orders": [],
         "session": None,
     }

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 #: Two hours after the last turn a conversation ends (contract 3.4).
 SESSION_TTL_S = 7_200
@@ -18,15 +18,18 @@ HISTORY_CHARS = 400
 MAX_QUANTITY = 99
 #: An order is placed only by a confirmation: from these states, never from a single message out of nowhere.
 CHECKOUT_STATES = frozenset({"checkout", "waiting_address", "confirming_order"})
+#: Of what was put into a cart before its lines named their currency, where the conversation names none either.
+DEFAULT_CURRENCY = "ARS"
 
 
 class CartItem(Struct, frozen=True):
-    """A product in the cart, with name and unit price as they were when it was put in."""
+    """A product in the cart, with name, unit price and its currency as they were when it was put in."""
 
     id: int
     name: str
     price: float
     quantity: int
+    currency: str = DEFAULT_CURRENCY
 
 
 class CartOperation(Struct, frozen=True):
@@ -55,9 +58,22 @@ class Session(Struct, frozen=True):
         return list(self.context.get("history", ()))
 
     @property
-    def cart_total(self) -> Decimal:
-        """What the cart costs."""
-        return sum((Decimal(str(item.price)) * item.quantity for item in self.cart), Decimal(0))
+    def cart_totals(self) -> dict[str, Decimal]:
+        """What the cart costs, by currency in the order of the cart: amounts of two are never added."""
+        return {currency: cost(items) for currency, items in by_currency(self.cart).items()}
+
+
+def by_currency(cart: Iterable[CartItem]) -> dict[str, tuple[CartItem, ...]]:
+    """The items of each currency; currencies and items in the order of the cart."""
+    found: dict[str, tuple[CartItem, ...]] = {}
+    for item in cart:
+        found[item.currency] = (*found.get(item.currency, ()), item)
+    return found
+
+
+def cost(items: Iterable[CartItem]) -> Decimal:
+    """What items of one currency cost together."""
+    return sum((Decimal(str(item.price)) * item.quantity for item in items), Decimal(0))
 
 
 def new_session(customer_phone: str, customer_name: str | None) -> Session:
@@ -71,7 +87,7 @@ def session_from_row(row: Mapping[str, Any]) -> Session:
         id=str(row["session_id"]),
         customer_phone=row["customer_phone"],
         state=row["session_state"],
-        cart=tuple(CartItem(**item) for item in row["cart_data"]),
+        cart=cart_from_rows(row["cart_data"], row["context_data"].get("currency", DEFAULT_CURRENCY)),
         context=row["context_data"],
         customer_name=row["customer_name"],
         total_orders=row["total_orders"],
@@ -79,9 +95,16 @@ def session_from_row(row: Mapping[str, Any]) -> Session:
     )
 
 
-def cart_rows(cart: tuple[CartItem, ...]) -> list[dict[str, Any]]:
-    """`cart_data` of contract 3.5: a list of {id, name, price, quantity}."""
-    return [{"id": item.id, "name": item.name, "price": item.price, "quantity": item.quantity} for item in cart]
+def cart_from_rows(rows: Iterable[Mapping[str, Any]], currency: str) -> tuple[CartItem, ...]:
+    """A cart out of `cart_data`. currency: of lines that name none; fields of a newer version are left out."""
+    names = CartItem.__struct_fields__
+    known = ({name: row[name] for name in names if name in row} for row in rows)
+    return tuple(CartItem(**{"currency": currency, **row}) for row in known)
+
+
+def cart_rows(cart: Iterable[CartItem]) -> list[dict[str, Any]]:
+    """`cart_data` of contract 3.5: a list of {id, name, price, quantity, currency}."""
+    return [asdict(item) for item in cart]
 
 
 def session_row(session: Session) -> dict[str, Any]:
@@ -101,8 +124,8 @@ def session_row(session: Session) -> dict[str, Any]:
 def apply_cart_operation(
     cart: tuple[CartItem, ...], operation: CartOperation, products: Mapping[int, Mapping[str, Any]]
 ) -> tuple[CartItem, ...]:
-    """The cart after one operation. A product that is neither in `products` (id to name and price) nor in the cart
-    changes nothing; quantities stay within 1..99.
+    """The cart after one operation. A product that is neither in `products` (id to name, price and currency) nor in
+    the cart changes nothing; quantities stay within 1..99.
     """
     if operation.op == "clear":
         return ()
@@ -119,8 +142,11 @@ def apply_cart_operation(
     product = products.get(operation.product_id or 0)
     if product is None:
         return cart
-    new = CartItem(product["id"], product["name"], float(product["price"]), min(quantity, MAX_QUANTITY))
-    return (*cart, new)
+    return (*cart, _put_in(product, min(quantity, MAX_QUANTITY)))
+
+
+def _put_in(product: Mapping[str, Any], quantity: int) -> CartItem:
+    return CartItem(product["id"], product["name"], float(product["price"]), quantity, product["currency"])
 
 
 def changed_cart(
@@ -157,16 +183,16 @@ def advance(
     return replace(session, state=state, cart=cart, context=context)
 
 
-def order_placed(before: Session, after: Session) -> dict[str, Any] | None:
-    """The order that this turn completes, as `update_session_cache` takes it; None where it completes none.
+def orders_placed(before: Session, after: Session) -> list[dict[str, Any]]:
+    """The orders that this turn completes, as `update_session_cache` takes them: one of each currency in the cart,
+    since an order has one total. Empty where it completes none.
 
     before: with the cart as the turn's own operations have left it ("yes, and one more").
     """
-    if after.state != "order_completed" or before.state not in CHECKOUT_STATES or after.cart or not before.cart:
-        return None
-    return {
-        "total": str(before.cart_total),
-        "currency": after.context.get("currency", "ARS"),
-        "address": after.context.get("address"),
-        "items": cart_rows(before.cart),
-    }
+    if after.state != "order_completed" or before.state not in CHECKOUT_STATES or after.cart:
+        return []
+    address = after.context.get("address")
+    return [
+        {"total": str(cost(items)), "currency": currency, "address": address, "items": cart_rows(items)}
+        for currency, items in by_currency(before.cart).items()
+    ]
