@@ -78,7 +78,7 @@ def test_accents_go_and_the_enye_stays() -> None:
 
 
 def test_no_sign_becomes_a_sentence() -> None:
-    """Unicode takes some signs apart into many letters; a message of them is read as one of up to seven times its size."""
+    """Unicode takes some signs apart into many letters: a text of them becomes at most seven times as long."""
     assert without_accents("ﷺleche ﷻ") == " leche  "
     for sign in ("ﷺ", "ﷻ", "㈝", "㌖", "½", "İ"):
         assert len(without_accents(sign * 100)) <= 700

@@ -102,7 +102,7 @@ def _terms(part: str) -> list[str]:
         term = COUNT.sub("", piece).split()[:MAX_WORDS]
         if any(_is_name(word) for word in term):
             terms.append(term)
-        elif terms and len(terms[-1]) < MAX_TERM_WORDS:
+        elif terms:
             terms[-1] += piece.split()
     return [" ".join(term[:MAX_TERM_WORDS]) for term in terms]
 
