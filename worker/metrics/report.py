@@ -12,7 +12,6 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from db import report as figures
-from db.sales import ordered
 from worker.session.session import SESSION_TTL_S
 from worker.session.turn import SILENT
 from worker.wording import duration
@@ -44,7 +43,7 @@ def make_report(
         "sessions": _sessions(sums, events, figures.sessions(connection, window, SESSION_TTL_S)),
         "costs": _costs(sums),
         "latency_ms": {"p50": p50, "p95": p95, "p99": p99},
-        "orders": _orders(ordered(connection, window)),
+        "orders": _orders(figures.orders(connection, window)),
     }
 
 
