@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -86,6 +87,11 @@ SESSIONS = text("""
         where at - make_interval(secs => :ttl_s + lasted_s) <= :moment
     ) alive
 """)
+# Amounts of two currencies are never added.
+ORDERS = text("""
+    select currency, count(*) as placed, sum(total) as total from orders
+    where created_at >= :since and created_at < :until group by 1 order by 1
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,3 +150,9 @@ def events(connection: Connection, window: Window) -> Json:
 def sessions(connection: Connection, window: Window, ttl_s: float) -> Json:
     """Sessions alive at the end of the window and how long they had lasted in all. ttl_s: their time to live."""
     return dict(connection.execute(SESSIONS, {"moment": window.moment, "ttl_s": ttl_s}).mappings().one())
+
+
+def orders(connection: Connection, window: Window) -> dict[str, tuple[int, Decimal]]:
+    """How many orders were placed, and their total, by currency."""
+    rows = connection.execute(ORDERS, window.values)
+    return {currency: (placed, total) for currency, placed, total in rows}

@@ -11,7 +11,6 @@ from support import Servers, new_database
 
 from db import migrations, report
 from db.engine import connect
-from db.sales import ORDERS
 from worker.session.session import SESSION_TTL_S
 
 DAY_S = 86_400.0
@@ -73,7 +72,7 @@ def test_a_window_is_found_by_indexes(year: Connection, name: str, days: int) ->
 
 def test_orders_of_a_window_are_found_by_index(year: Connection) -> None:
     """Those of a day, not of the year."""
-    found = plan(year, ORDERS, report.window(year, DAY_S).values)
+    found = plan(year, report.ORDERS, report.window(year, DAY_S).values)
     assert "orders_created_at_idx" in found
     assert "Seq Scan" not in found
 

@@ -12,7 +12,6 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from db import report as figures
-from db.sales import ordered
 from worker.metrics.record import ANSWERED
 from worker.providers.pricing import YARDSTICK_NAME
 from worker.session.session import SESSION_TTL_S
@@ -47,7 +46,7 @@ def make_report(
         "sessions": _sessions(sums, events, figures.sessions(connection, window, SESSION_TTL_S)),
         "costs": _costs(sums),
         "latency_ms": {"p50": p50, "p95": p95, "p99": p99},
-        "orders": _orders(ordered(connection, window)),
+        "orders": _orders(figures.orders(connection, window)),
     }
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from msgspec import Struct
+from msgspec import Struct, convert
 from msgspec.structs import asdict, replace
 
 #: Two hours after the last turn a conversation ends (contract 3.4).
@@ -97,9 +97,7 @@ def session_from_row(row: Mapping[str, Any]) -> Session:
 
 def cart_from_rows(rows: Iterable[Mapping[str, Any]], currency: str) -> tuple[CartItem, ...]:
     """A cart out of `cart_data`. currency: of lines that name none; fields of a newer version are left out."""
-    names = CartItem.__struct_fields__
-    known = ({name: row[name] for name in names if name in row} for row in rows)
-    return tuple(CartItem(**{"currency": currency, **row}) for row in known)
+    return tuple(convert({"currency": currency, **row}, CartItem) for row in rows)
 
 
 def cart_rows(cart: Iterable[CartItem]) -> list[dict[str, Any]]:
