@@ -59,6 +59,8 @@ REPLY_COUNTS = Key("reply_counts", "metrics:replies:{}", "hash", 8 * DAY_S)
 CALL_COUNTS = Key("call_counts", "metrics:calls:{}", "hash", 8 * DAY_S)
 #: When a periodic task last did its work, in seconds since 1970.
 LAST_RUN = Key("last_run", "metrics:last_run:{}", "string", 30 * DAY_S)
+#: How many customers wait because somebody else holds rows of theirs, as the active intake last saw.
+LOCKED_CUSTOMERS = Key("locked_customers", "metrics:locked_customers", "string", 60)
 #: Which run of Redis was last looked after by the sweep; another one has restarted and may have lost its last second.
 RUN_ID = Key("run_id", "metrics:redis_run_id", "string", 30 * DAY_S)
 INBOUND = Key("inbound", "whatsapp:inbound", "stream", None)

@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
-from db.engine import make_engine
+from db.engine import LOCK_TIMEOUT_MS, make_engine
 from worker.ai.answer import Answerer, late_outcome
 from worker.ai.breaker import Breaker
 from worker.ai.budget import Budget, Limits
@@ -108,7 +108,7 @@ def record_late(engine: Engine, client: redis.Redis, outcome: Outcome) -> None:
 
 def build(configuration: Settings) -> Services:
     """Connects nothing yet; raises ConfigurationError where a setting is missing or does not fit."""
-    engine = make_engine(configuration.required("database_url"), pool_size=8)
+    engine = make_engine(configuration.required("database_url"), pool_size=8, lock_timeout_ms=LOCK_TIMEOUT_MS)
     durable = connect_redis(configuration.required("redis_url"), DURABLE_TIMEOUT_S)
     cache = Cache(connect_redis(configuration.required("cache_url"), CACHE_TIMEOUT_S))
     providers = load_providers(configuration)
