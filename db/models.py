@@ -305,7 +305,7 @@ class LatencyHour(Base):
 
 
 class MetricTotal(Base):
-    """What Prometheus counts, summed up since ever by triggers (`count_metrics_v1.sql`, `count_closed_v1.sql`)."""
+    """What Prometheus counts, summed up since ever by triggers (`count_metrics_v2.sql`, `count_closed_v2.sql`)."""
 
     __tablename__ = "metric_totals"
     name: Mapped[str] = mapped_column(primary_key=True)

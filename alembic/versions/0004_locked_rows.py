@@ -9,8 +9,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-NEW = ("locked_for_acceptance_v1", "locked_for_commit_v1", "set_aside_v1")
-CHANGED = ("sweep_turns", "record_metrics")
+NEW = ("locked_for_acceptance_v1", "locked_for_commit_v1", "set_aside_v1", "add_totals_v1")
+CHANGED = ("sweep_turns", "record_metrics", "count_metrics", "count_closed")
 
 
 def upgrade() -> None:

@@ -33,6 +33,6 @@ begin
     -- One that somebody else holds stays unpublished: the sweep publishes it again, under the same id, until it is free.
     update messages m set published_at = clock_timestamp()
     where m.id = any (array(select o.id from messages o where o.reply_id = any (published) and o.published_at is null
-                            order by o.id for no key update skip locked));
+                            for no key update skip locked));
 end
 $$;

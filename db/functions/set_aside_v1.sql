@@ -14,13 +14,13 @@ declare
     attempted bigint[] := array(
         select (r ->> 'message_id')::bigint from jsonb_array_elements(runs -> 'turns') r
         -- Nobody can have taken over a turn whose row is locked.
-        where r ->> 'customer_phone' = any (held) or r ->> 'customer_phone' <> all (free));
+        where (r ->> 'customer_phone' = any (held) or r ->> 'customer_phone' <> all (free))
+          and (select state from messages where id = (r ->> 'message_id')::bigint) = 'accepted');
 begin
     update turns set lease_until = least(
         lease_until, clock_timestamp() + make_interval(secs => (runs ->> 'lease_s')::double precision))
     where customer_phone = any (held);
     update messages set attempts = greatest(attempts - 1, 0)
-    where id = any (array(select id from messages where id = any (attempted) for no key update skip locked))
-      and state = 'accepted';
+    where id = any (array(select id from messages where id = any (attempted) for no key update skip locked));
 end
 $$;

@@ -95,6 +95,13 @@ class Road:
         self.sent.setdefault(phone, []).append(f"wamid.{self.number}")
         return says(f"wamid.{self.number}", phone, said)
 
+    def react(self, phone: str) -> None:
+        """A thumb up, which gets no reply."""
+        self.number += 1
+        thumb = {"message_id": "wamid.1", "emoji": "👍"}
+        reaction = says(f"wamid.{self.number}", phone, "") | {"type": "reaction", "reaction": thumb}
+        self.client.xadd(INBOUND.pattern, {"payload": webhook(reaction)})
+
     def take(self, enough: int, rounds: int = 40) -> list[Turn]:
         """What intake starts, until there are so many turns or it has gone so many rounds."""
         chain = Waiting(enough, rounds)
@@ -339,6 +346,33 @@ def test_a_reply_whose_row_is_locked_is_recorded_when_it_is_free(road: Road, eng
     )
     road.sweep()
     assert rows(road.connection, unpublished) == []
+    assert road.in_order()
+
+
+def totals(connection: Connection) -> int:
+    """Messages counted as ended, whatever way."""
+    found = rows(
+        connection, "select coalesce(sum(value), 0)::bigint as ended from metric_totals where name = 'messages_ended'"
+    )
+    return int(found[0]["ended"])
+
+
+def test_sums_that_all_share_stop_nobody(road: Road, engine: Engine) -> None:
+    """Somebody holds every row of metric_totals: messages are accepted, answered and recorded; the sums follow."""
+    road.react(OTHERS[0])
+    road.take(0, rounds=3)
+    before = totals(road.connection)
+    with engine.connect().execution_options(isolation_level="READ COMMITTED") as other, other.begin():
+        other.execute(text("select from metric_totals for update"))
+        road.react(OTHERS[0])
+        road.write(LOCKED, *OTHERS)
+        assert len(road.answer(road.take(6))) == 6
+        assert road.pending() == 0
+        assert totals(road.connection) == before
+    road.write(LOCKED)
+    road.answer(road.take(1))
+    assert totals(road.connection) == before + 8
+    assert rows(road.connection, "select 1 from events where kind = 'uncounted'") == []
     assert road.in_order()
 
 
