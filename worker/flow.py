@@ -18,12 +18,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from db import queries, retry
 from worker.ai import planning
 from worker.attempts import begin, leave_locked, suspend
-from worker.cache import SESSION
+from worker.cache import REPLY_LIMIT, SESSION
 from worker.figures import store_metrics
 from worker.locked import around, phone_of_row, phone_of_turn
 from worker.log import logger
 from worker.metrics.ended import turn_ended
 from worker.metrics.record import count_replies, metrics_row, stored_outcome
+from worker.reply_limit import within_limit
 from worker.services import Services
 from worker.session.closing import closing_row
 from worker.session.session import SESSION_TTL_S, new_session, session_from_row, session_row
@@ -78,11 +79,14 @@ def failure(turn: Turn, error: str) -> dict[str, Any]:
 
 def fetch_session(services: Services, batch: Batch) -> list[Turn]:
     """Turns with their sessions: from the cache where it holds the very version that was claimed, else from
-    PostgreSQL in one query, else new. A swept turn first counts its attempt, and never trusts the cache.
+    PostgreSQL in one query, else new. A swept turn first counts its attempt, and never trusts the cache. Those whose
+    customers have had all replies of an hour come with their outcome.
     """
     held = begin(services, batch, services.settings.flow_lease_s)
     cacheable = [turn.customer_phone for turn in held if turn.session_version is not None and not turn.swept]
-    cached = services.cache.get_many(SESSION, cacheable)
+    known = [turn.customer_phone for turn in held if turn.session_version is not None]
+    cached, replies = services.cache.get_counted(SESSION, cacheable, REPLY_LIMIT, known)
+    most, now = services.settings.replies_per_customer_hour, datetime.now(UTC)
     stale = [turn for turn in held if turn.session_version is not None and not _is_current(turn, cached)]
     stored = load_sessions(services, [turn.customer_phone for turn in stale])
 
@@ -95,7 +99,10 @@ def fetch_session(services: Services, batch: Batch) -> list[Turn]:
         session = session_from_row(row) if row else new_session(turn.customer_phone, turn.customer_name)
         return replace(turn, session=session, session_cache="miss")
 
-    return each(services, held, with_session)
+    def limited(turn: Turn) -> Turn:
+        return within_limit(with_session(turn), replies, most, now, services.cache)
+
+    return each(services, held, limited)
 
 
 def _is_current(turn: Turn, cached: dict[str, Any]) -> bool:
@@ -117,7 +124,9 @@ def route_ai(services: Services, batch: Batch, has_room: Callable[[], bool]) -> 
     provider; where not, those that would stay with their leases, and the sweep brings them again.
     """
     now = datetime.now(UTC)
-    checked = each(services, batch, lambda turn: planning.without_model(turn, now))
+    limited = [turn for turn in batch if turn.outcome is not None]
+    others = [turn for turn in batch if turn.outcome is None]
+    checked = limited + each(services, others, lambda turn: planning.without_model(turn, now))
     canned = [turn for turn in checked if turn.outcome is not None]
     planned = plan(services, [turn for turn in checked if turn.outcome is None])
     routed = planning.from_cache(planned, services.cache, services.answerer)
@@ -227,7 +236,7 @@ def claim_limits(settings: Settings) -> dict[str, Any]:
 def cache_sessions(
     services: Services, turns: Batch, rows: dict[str, dict[str, Any]], versions: dict[str, int | None]
 ) -> None:
-    """Stores the committed sessions under the version that PostgreSQL gave them."""
+    """Stores the committed sessions under the version that PostgreSQL gave them, and counts the replies."""
     fresh = {}
     for turn in turns:
         if (version := versions.get(turn.token)) is not None:
@@ -235,7 +244,8 @@ def cache_sessions(
             session = session_row(turn.fetched()) | ended["session"] | {"version": version}
             session["total_orders"] += ended["order"] is not None
             fresh[turn.customer_phone] = session
-    services.cache.set_many(SESSION, fresh)
+    replied = [turn.customer_phone for turn in turns if turn.customer_phone in fresh and rows[turn.token]["reply"]]
+    services.cache.set_counted(SESSION, fresh, REPLY_LIMIT, replied)
 
 
 def record_metrics(services: Services, batch: Batch) -> None:

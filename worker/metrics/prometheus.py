@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from db.monitoring import REPLY_BUCKETS_MS, Total
 from worker import __version__
-from worker.cache import LAYERS
+from worker.cache import LAYERS, LIMITED
 from worker.metrics.prometheus_sources import Database, Durable, Sources, View
 from worker.metrics.record import ANSWERED, CALL_BUCKETS_MS
 
@@ -66,6 +66,8 @@ def families(view: View, known: Known) -> Iterator[Metric]:
         yield from of_streams(view.redis)
     if view.cache is not None:
         yield cache_requests(view.cache)
+        told = "Customers who were told that they have had all replies of an hour."
+        yield counter("replies_limited", told, [((), view.cache.get(LIMITED, 0))])
     if view.broker is not None:
         tasks = [((queue,), length) for queue, length in view.broker.items()]
         yield gauge(
