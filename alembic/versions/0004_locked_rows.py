@@ -10,7 +10,7 @@ branch_labels = None
 depends_on = None
 
 NEW = ("locked_for_acceptance_v1", "locked_for_commit_v1", "set_aside_v1", "add_totals_v1")
-CHANGED = ("sweep_turns", "record_metrics", "count_metrics", "count_closed")
+CHANGED = ("sweep_turns", "record_metrics", "count_metrics", "count_closed", "cleanup_expired_sessions")
 
 
 def upgrade() -> None:

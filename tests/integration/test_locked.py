@@ -14,13 +14,14 @@ from typing import Any
 import orjson
 import pytest
 import redis
-from factories import expire_leases, rows
+from factories import expire_leases, expire_sessions, rows
 from msgspec.structs import replace
 from service import says, webhook
 from sqlalchemy import Connection, Engine, text
 from turns import decided
 
-from worker import flow, tasks
+from db import queries
+from worker import flow, intake, tasks
 from worker.cache import INBOUND, LOCKED_CUSTOMERS, OUTBOUND, REJECTED
 from worker.errors import StepFailed
 from worker.intake import Intake
@@ -373,6 +374,27 @@ def test_sums_that_all_share_stop_nobody(road: Road, engine: Engine) -> None:
     road.answer(road.take(1))
     assert totals(road.connection) == before + 8
     assert rows(road.connection, "select 1 from events where kind = 'uncounted'") == []
+    assert road.in_order()
+
+
+def test_expired_sessions_of_others_are_cleaned_up(road: Road, engine: Engine) -> None:
+    """The locked one is left for later."""
+    expire_sessions(road.connection, LOCKED, *OTHERS)
+    with held(engine, AT_THE_COMMIT["customer_sessions"]):
+        assert queries.cleanup_expired_sessions(road.connection) == 5
+        assert queries.cleanup_expired_sessions(road.connection) == 0
+    assert queries.cleanup_expired_sessions(road.connection) == 1
+
+
+def test_a_locked_table_loses_nothing(road: Road, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody waits, in the stream, and intake tries again without a restart."""
+    monkeypatch.setattr(intake, "RECOVERY_PAUSE_S", 0.0)
+    road.write(LOCKED, *OTHERS)
+    with engine.connect().execution_options(isolation_level="READ COMMITTED") as other, other.begin():
+        other.execute(text("lock table customers in exclusive mode"))
+        assert road.take(6, rounds=2) == []
+        assert road.pending() == 6
+    road.answer(road.take(6))
     assert road.in_order()
 
 
