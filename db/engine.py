@@ -12,6 +12,10 @@ from sqlalchemy.pool import NullPool
 
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 10_000
+#: How long a commit of the road may wait for a row that another transaction holds before the batch goes on without that
+#: customer. Ours hold rows for milliseconds, or some hundred while a disk is slow; who holds one for longer is somebody
+#: else. Everybody in the batch waits for so long, once.
+LOCK_TIMEOUT_MS = 500
 #: How long the kernel tries to get bytes to a silent server before the connection counts as lost.
 TCP_USER_TIMEOUT_MS = 10_000
 
@@ -24,8 +28,9 @@ def normalised(url: str) -> URL:
     return parsed
 
 
-def connection_arguments(statement_timeout_ms: int) -> dict[str, Any]:
-    """libpq settings: time limits, UTC, and a name that operators see in pg_stat_activity."""
+def connection_arguments(statement_timeout_ms: int, lock_timeout_ms: int = 0) -> dict[str, Any]:
+    """libpq settings: time limits (0: none), UTC, and a name that operators see in pg_stat_activity."""
+    limits = f"-c statement_timeout={statement_timeout_ms} -c lock_timeout={lock_timeout_ms}"
     return {
         "connect_timeout": CONNECT_TIMEOUT_S,
         "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
@@ -33,13 +38,16 @@ def connection_arguments(statement_timeout_ms: int) -> dict[str, Any]:
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "application_name": "chasqui",
-        "options": f"-c statement_timeout={statement_timeout_ms} -c timezone=UTC",
+        "options": f"{limits} -c timezone=UTC",
     }
 
 
-def make_engine(url: str, *, pool_size: int = 5, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS) -> Engine:
+def make_engine(
+    url: str, *, pool_size: int = 5, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS, lock_timeout_ms: int = 0
+) -> Engine:
     """An engine for one process, to be made after any fork. Every statement commits by itself: each of ours is one call
-    of a database function. Errors never show parameters, which hold what customers wrote.
+    of a database function. Errors never show parameters, which hold what customers wrote. lock_timeout_ms: how long a
+    statement may wait for a lock, 0 for as long as it may take at all.
     """
     return create_engine(
         normalised(url),
@@ -49,7 +57,7 @@ def make_engine(url: str, *, pool_size: int = 5, statement_timeout_ms: int = STA
         pool_timeout=CONNECT_TIMEOUT_S,
         pool_recycle=1_800,
         hide_parameters=True,
-        connect_args=connection_arguments(statement_timeout_ms),
+        connect_args=connection_arguments(statement_timeout_ms, lock_timeout_ms),
     )
 
 

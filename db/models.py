@@ -258,7 +258,7 @@ class AiMetric(Base):
     """What one turn cost and how long it took; `committed` is false for a call whose turn was lost.
 
     cost_by_provider: where others than `provider` were paid too (they had failed), the micro-dollars of each.
-    calls_made: all calls, summed by model and outcome (`record_metrics_v2.sql`).
+    calls_made: all calls, summed by model and outcome (`record_metrics_v3.sql`).
     """
 
     __tablename__ = "ai_metrics"
@@ -330,7 +330,7 @@ class CallHour(Base):
 
 
 class MetricTotal(Base):
-    """What Prometheus counts, summed up since ever by triggers (`count_metrics_v2.sql`, `count_closed_v1.sql`)."""
+    """What Prometheus counts, summed up since ever by triggers (`count_metrics_v3.sql`, `count_closed_v2.sql`)."""
 
     __tablename__ = "metric_totals"
     name: Mapped[str] = mapped_column(primary_key=True)

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
 
-#: Upper bounds of the latency histogram in milliseconds; the same as in `count_metrics_v2.sql`.
+#: Upper bounds of the latency histogram in milliseconds; the same as in `count_metrics_v3.sql`.
 REPLY_BUCKETS_MS = (25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 1_800_000)
 
 UNFINISHED = text("""
@@ -29,6 +30,39 @@ UNFINISHED = text("""
           from turns where token is not null) turns,
          (select count(*) as active_sessions from customer_sessions where expires_at > now()) sessions
 """)
+#: Transactions that have been open for a while and hold rows, or the whole, of a table that the road writes to. Of
+#: other users' sessions an ordinary user sees neither state nor times: such a one counts however young it may be.
+LOCK_HOLDERS = text("""
+    select a.pid, coalesce(a.application_name, '') as application, coalesce(a.usename, '') as username,
+           coalesce(a.state, 'unknown') as state, a.xact_start as since,
+           extract(epoch from clock_timestamp() - a.xact_start)::float8 as open_s,
+           array_agg(distinct c.relname::text order by c.relname::text) as tables,
+           bool_or(l.mode <> all (array['RowShareLock', 'RowExclusiveLock'])) as whole_table
+    from pg_locks l join pg_class c on c.oid = l.relation join pg_stat_activity a on a.pid = l.pid
+    where l.locktype = 'relation' and l.granted and l.pid <> pg_backend_pid()
+      and l.database = (select oid from pg_database where datname = current_database())
+      and l.mode <> all (array['AccessShareLock', 'ShareUpdateExclusiveLock'])
+      and c.relnamespace = 'public'::regnamespace and c.relname = any (:tables)
+      and coalesce(a.xact_start < clock_timestamp() - make_interval(secs => :older_than_s), true)
+      and coalesce(a.backend_type, 'client backend') = 'client backend'
+    group by a.pid, a.application_name, a.usename, a.state, a.xact_start order by a.xact_start
+""")
+#: What a transaction must hold to make customers wait. Of the catalogue's tables the road only reads.
+WRITTEN_TABLES = (
+    "ai_metrics",
+    "customer_sessions",
+    "customers",
+    "events",
+    "latency_hours",
+    "messages",
+    "metric_hours",
+    "metric_totals",
+    "order_items",
+    "orders",
+    "turns",
+)
+#: None of our own transactions lasts as long.
+LONG_OPEN_S = 5.0
 TOTALS = text("select name, labels, value from metric_totals")
 REVISION = text("select version_num from alembic_version")
 
@@ -50,11 +84,33 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """A sum since the database was made; names and labels as `count_metrics_v2.sql` says."""
+    """A sum since the database was made; names and labels as `count_metrics_v3.sql` says."""
 
     name: str
     labels: Mapping[str, Any]
     value: int
+
+
+@dataclass(frozen=True, slots=True)
+class LockHolder:
+    """A session whose open transaction holds rows of the tables, or a whole one. since, open_s: None where only the
+    server's owner may see them.
+    """
+
+    pid: int
+    application: str
+    username: str
+    state: str
+    since: datetime | None
+    open_s: float | None
+    tables: list[str]
+    whole_table: bool
+
+
+def lock_holders(connection: Connection, older_than_s: float = LONG_OPEN_S) -> tuple[LockHolder, ...]:
+    """Who holds what the road writes to, the oldest first."""
+    given = {"tables": list(WRITTEN_TABLES), "older_than_s": older_than_s}
+    return tuple(LockHolder(**row) for row in connection.execute(LOCK_HOLDERS, given).mappings())
 
 
 def unfinished(connection: Connection, intake_lock: int) -> Unfinished:

@@ -13,6 +13,9 @@ Json = dict[str, Any]
 Holder = tuple[str, str]
 #: Rows of one call of the retention: while they are erased, new messages of their customers wait.
 RETENTION_ROWS = 500
+#: A turn of which somebody else holds rows is looked at again after this time. Not at once: what cannot be seen to be
+#: locked (a row that is inserted and not committed) would ask a model in vain each time.
+LOCKED_LEASE_S = 5.0
 
 
 def _json(value: object) -> str:
@@ -39,6 +42,9 @@ LEASE_LEFT = text(
 SWEEP_TURNS = text("select coalesce(jsonb_agg(t), '[]')::text from sweep_turns(cast(:value as jsonb)) t")
 SUSPEND_ATTEMPTS = text("select suspend_attempts(cast(:value as jsonb))")
 BEGIN_ATTEMPTS = text("select cast(token as text), attempts from begin_attempts(cast(:value as jsonb))")
+LOCKED_FOR_ACCEPTANCE = text("select locked_for_acceptance(cast(:phones as text[]))")
+LOCKED_FOR_COMMIT = text("select locked_for_commit(cast(:phones as text[]))")
+SET_ASIDE = text("select set_aside(cast(:value as jsonb))")
 RELEASE_TURNS = text("select release_turns(cast(:value as jsonb))")
 UNPUBLISHED_REPLIES = text(
     "select cast(reply_id as text), customer_phone, reply::text, outcome::text, message_count"
@@ -130,7 +136,34 @@ def _split(holders: Sequence[Holder]) -> Json:
 
 def sweep_turns(connection: Connection, *, lease_s: float, limit: int) -> list[Json]:
     """Claims again up to `limit` turns whose lease has ended, one message each."""
-    return list(_call(connection, SWEEP_TURNS, {"lease_s": lease_s, "limit": limit}))
+    turns, _ = sweep_around_locked(connection, lease_s=lease_s, limit=limit, locked_lease_s=LOCKED_LEASE_S)
+    return turns
+
+
+def sweep_around_locked(
+    connection: Connection, *, lease_s: float, limit: int, locked_lease_s: float
+) -> tuple[list[Json], set[str]]:
+    """The same, and the customers whose turns stay because somebody else holds rows of theirs. Such a turn is looked at
+    again after `locked_lease_s`.
+    """
+    found = _call(connection, SWEEP_TURNS, {"lease_s": lease_s, "limit": limit, "locked_lease_s": locked_lease_s})
+    locked = {row["customer_phone"] for row in found if row.get("locked")}
+    return [row for row in found if "token" in row], locked
+
+
+def locked_for_acceptance(connection: Connection, phones: Iterable[str]) -> set[str]:
+    """The customers of whom somebody else holds a row that accepting their messages must change."""
+    return set(connection.execute(LOCKED_FOR_ACCEPTANCE, {"phones": list(phones)}).scalars())
+
+
+def locked_for_commit(connection: Connection, phones: Iterable[str]) -> set[str]:
+    """The customers of whom somebody else holds a row that the commit of their turns must change."""
+    return set(connection.execute(LOCKED_FOR_COMMIT, {"phones": list(phones)}).scalars())
+
+
+def set_aside(connection: Connection, runs: Json) -> None:
+    """Leaves turns that could not go on to the sweep, as `set_aside_v1.sql` says."""
+    connection.execute(SET_ASIDE, {"value": _json(runs)})
 
 
 def begin_attempts(connection: Connection, runs: Json) -> dict[str, int]:

@@ -14,6 +14,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_afte
 Result = TypeVar("Result")
 #: PostgreSQL's codes for "run it again": deadlock detected, serialisation failure.
 CONFLICTS = frozenset({"40P01", "40001"})
+#: Its code for a lock that was waited for in vain, for as long as `lock_timeout` allows.
+LOCK_NOT_AVAILABLE = "55P03"
 #: A standby, or a server that was set to read-only; psycopg2 does not count it among operational errors.
 READ_ONLY = "25006"
 #: Beyond what the server can hold (class 54), among operational errors too: the same value will never fit.
@@ -32,6 +34,11 @@ def code_of(error: BaseException) -> str:
 def is_conflict(error: BaseException) -> bool:
     """Whether two transactions only stood in each other's way."""
     return code_of(error) in CONFLICTS
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether somebody else held a row or a table for too long."""
+    return code_of(error) == LOCK_NOT_AVAILABLE
 
 
 def is_away(error: BaseException) -> bool:
@@ -72,22 +79,28 @@ def run(
     call: Callable[[Connection], Result],
     *,
     give_up_after_s: float = GIVE_UP_AFTER_S,
+    waits_again: bool = True,
 ) -> Result:
     """The result of `call` on a pooled connection, run again with growing random pauses (0.05 to 1 s) until
-    `give_up_after_s`; then the last error as it came. `call` must bear being run twice.
+    `give_up_after_s`; then the last error as it came. `call` must bear being run twice. waits_again: whether it is run
+    again where it has waited for a lock in vain.
     """
 
     def attempt() -> Result:
         with engine.connect() as connection:
             return call(connection)
 
-    return _retrying(give_up_after_s)(attempt)
+    return _retrying(give_up_after_s, may_pass if waits_again else _may_pass_unlocked)(attempt)
+
+
+def _may_pass_unlocked(error: BaseException) -> bool:
+    return may_pass(error) and not is_locked(error)
 
 
 @cache
-def _retrying(give_up_after_s: float) -> Retrying:
+def _retrying(give_up_after_s: float, passes: Callable[[BaseException], bool]) -> Retrying:
     return Retrying(
-        retry=retry_if_exception(may_pass),
+        retry=retry_if_exception(passes),
         stop=stop_after_delay(give_up_after_s),
         wait=wait_random_exponential(multiplier=0.05, max=1.0),
         reraise=True,

@@ -38,9 +38,13 @@ SESSION = Key("session", "session:{}", "string", 7_200)
 AI_RESPONSE = Key("ai_response", "ai_response:{}", "string", DAY_S)
 CATEGORIES = Key("categories", "categories:{}", "string", 1_800)
 PRODUCT_SEARCH = Key("product_search", "product_search:{}", "string", 900)
+#: Replies to a customer in the hour since the first of them; beside the sessions, in whose round trips it is counted.
+REPLY_LIMIT = Key("reply_limit", "limit:replies:{}", "string", 3_600)
 LAYERS = (SESSION, AI_RESPONSE, CATEGORIES, PRODUCT_SEARCH)
 #: Hits and misses by layer and UTC day; beside the layers, so that counting costs no round trip of its own.
 CACHE_COUNTS = Key("cache_counts", "metrics:cache:{}", "hash", 8 * DAY_S)
+#: Among them, how many customers had all replies of an hour.
+LIMITED = "replies:limited"
 
 # On the durable Redis (REDIS_URL).
 CIRCUIT = Key("circuit", "ai_circuit:{}", "hash", 7 * DAY_S)
@@ -65,6 +69,8 @@ MODEL_PROBES = Key("model_probes", "metrics:model_probes", "hash", 7 * DAY_S)
 PROBE_LOCK = Key("probe_lock", "metrics:probing:{}", "string", None)
 #: When a periodic task last did its work, in seconds since 1970.
 LAST_RUN = Key("last_run", "metrics:last_run:{}", "string", 30 * DAY_S)
+#: How many customers wait because somebody else holds rows of theirs, as the active intake last saw.
+LOCKED_CUSTOMERS = Key("locked_customers", "metrics:locked_customers", "string", 60)
 #: Which run of Redis was last looked after by the sweep; another one has restarted and may have lost its last second.
 RUN_ID = Key("run_id", "metrics:redis_run_id", "string", 30 * DAY_S)
 INBOUND = Key("inbound", "whatsapp:inbound", "stream", None)
@@ -102,28 +108,60 @@ class Cache:
             for name in names if keep else ():
                 pipeline.expire(layer.key(name), layer.ttl_s)
 
+        return self._found(layer, names, self._execute(load, layer)[:1])
+
+    def get_counted(
+        self, layer: Key, names: Sequence[str], counter: Key, counted: Sequence[str]
+    ) -> tuple[dict[str, Any], dict[str, int]]:
+        """The same, and how often each of `counted` was counted by `set_counted`, in the same round trip."""
+        if not counted:
+            return {}, {}
+
+        def load(pipeline: Any) -> None:
+            pipeline.mget([counter.key(name) for name in counted])
+            if names:
+                pipeline.mget([layer.key(name) for name in names])
+
         answers = self._execute(load, layer)
-        decoded = {name: _decoded(raw) for name, raw in zip(names, answers or (), strict=False)}
+        times = {name: int(raw) for name, raw in zip(counted, (answers or [()])[0], strict=False) if raw is not None}
+        return self._found(layer, names, answers[1:2]) if names else {}, times
+
+    def _found(self, layer: Key, names: Sequence[str], answers: Sequence[Any]) -> dict[str, Any]:
+        raws = answers[0] if answers and isinstance(answers[0], list) else ()
+        decoded = {name: _decoded(raw) for name, raw in zip(names, raws, strict=False)}
         found = {name: value for name, value in decoded.items() if value}
-        with self._lock:
-            self._counts[f"{layer.name}:hits"] += len(found)
-            self._counts[f"{layer.name}:misses"] += len(names) - len(found)
+        self.count(f"{layer.name}:hits", len(found))
+        self.count(f"{layer.name}:misses", len(names) - len(found))
         return found
+
+    def count(self, name: str, number: int = 1) -> None:
+        """Adds to today's counters, with whatever goes to Redis next."""
+        with self._lock:
+            self._counts[name] += number
 
     def set_many(self, layer: Key, values: Mapping[str, Any]) -> None:
         """Stores values by name with the layer's time to live, in one round trip."""
+        self.set_counted(layer, values, layer, ())
+
+    def set_counted(self, layer: Key, values: Mapping[str, Any], counter: Key, counted: Sequence[str]) -> None:
+        """The same, and counts each of `counted` once more in the same round trip. A counter lives for its time to live
+        from the first count on.
+        """
 
         def store(pipeline: Any) -> None:
             for name, value in values.items():
                 pipeline.set(layer.key(name), orjson.dumps(value), ex=layer.ttl_s)
+            for name in counted:
+                pipeline.set(counter.key(name), 0, ex=counter.ttl_s, nx=True)
+                pipeline.incr(counter.key(name))
 
         if values:
             self._execute(store, layer)
 
-    def _execute(self, fill: Callable[[Any], object], layer: Key) -> list[Any] | None:
-        """The first answer of a pipeline that also carries the counts made so far; None while Redis is away."""
+    def _execute(self, fill: Callable[[Any], object], layer: Key) -> list[Any]:
+        """The answers of a pipeline that also carries the counts made so far; empty while Redis is away."""
         if self._clock() < self._away_until:
-            return None
+            return []
         pipeline = self._client.pipeline(transaction=False)
         fill(pipeline)
         counts = self._add_counts(pipeline)
@@ -134,8 +172,8 @@ class Cache:
             self._away_until = self._clock() + self.AWAY_S
             with self._lock:
                 self._counts.update(counts)
-            return None
-        return answers[0] if isinstance(answers[0], list) else []
+            return []
+        return answers
 
     def _add_counts(self, pipeline: Any) -> Counter[str]:
         with self._lock:

@@ -11,7 +11,7 @@ import redis
 from sqlalchemy import Connection
 
 from db import queries, retry
-from worker.cache import AI_RESPONSE, CALL_LIMIT, FLIGHT, PRODUCT_SEARCH, PUBLISHED, SESSION
+from worker.cache import AI_RESPONSE, CALL_LIMIT, FLIGHT, PRODUCT_SEARCH, PUBLISHED, REPLY_LIMIT, SESSION
 from worker.errors import CommandError
 from worker.traces import Traces
 
@@ -95,4 +95,5 @@ class Erasure:
         """
         durable = [CALL_LIMIT.key(self._phone), *map(FLIGHT.key, self._reply_keys - led)]
         cached = [*map(AI_RESPONSE.key, self._reply_keys), *map(PRODUCT_SEARCH.key, self._terms)]
-        return int(self._durable.delete(*durable)) + int(self._cache.delete(SESSION.key(self._phone), *cached))
+        own = [SESSION.key(self._phone), REPLY_LIMIT.key(self._phone)]
+        return int(self._durable.delete(*durable)) + int(self._cache.delete(*own, *cached))

@@ -12,15 +12,19 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
 from worker.ai import planning
-from worker.attempts import begin, suspend
-from worker.cache import SESSION
+from worker.attempts import begin, leave_locked, suspend
+from worker.cache import REPLY_LIMIT, SESSION
+from worker.figures import store_metrics
+from worker.locked import around, phone_of_row, phone_of_turn
 from worker.log import logger
 from worker.metrics.ended import turn_ended
-from worker.metrics.record import count_replies, metrics_row, stored_outcome, without_figures
+from worker.metrics.record import count_replies, metrics_row, stored_outcome
+from worker.reply_limit import within_limit
 from worker.services import Services
 from worker.session.closing import closing_row
 from worker.session.session import SESSION_TTL_S, new_session, session_from_row, session_row
@@ -32,6 +36,8 @@ MAX_TURN_MESSAGES = 10
 MAX_TURN_CHARS = 4_096
 #: A turn on queue `ai` may outlast its deadline by this much before the sweep takes it.
 AI_LEASE_MARGIN_S = 15.0
+#: What `update_session_cache` returns, and the tokens of those who are locked.
+COMMITTED = ("committed", "next", "replies", "locked")
 Batch = Sequence[Turn]
 Made = TypeVar("Made")
 log = logger(__name__)
@@ -60,9 +66,9 @@ def each(services: Services, batch: Iterable[Turn], make: Callable[[Turn], Made]
 
 
 def release(services: Services, failures: list[dict[str, Any]]) -> None:
-    """Gives failed turns back to the sweep at once."""
+    """Gives failed turns back to the sweep at once; locked ones are left to it when their leases end."""
     if failures:
-        retry.run(services.engine, lambda connection: queries.release_turns(connection, failures))
+        around(services, failures, lambda c, some: queries.release_turns(c, list(some)), phone_of_row)
 
 
 def failure(turn: Turn, error: str) -> dict[str, Any]:
@@ -73,11 +79,14 @@ def failure(turn: Turn, error: str) -> dict[str, Any]:
 
 def fetch_session(services: Services, batch: Batch) -> list[Turn]:
     """Turns with their sessions: from the cache where it holds the very version that was claimed, else from
-    PostgreSQL in one query, else new. A swept turn first counts its attempt, and never trusts the cache.
+    PostgreSQL in one query, else new. A swept turn first counts its attempt, and never trusts the cache. Those whose
+    customers have had all replies of an hour come with their outcome.
     """
     held = begin(services, batch, services.settings.flow_lease_s)
     cacheable = [turn.customer_phone for turn in held if turn.session_version is not None and not turn.swept]
-    cached = services.cache.get_many(SESSION, cacheable)
+    known = [turn.customer_phone for turn in held if turn.session_version is not None]
+    cached, replies = services.cache.get_counted(SESSION, cacheable, REPLY_LIMIT, known)
+    most, now = services.settings.replies_per_customer_hour, datetime.now(UTC)
     stale = [turn for turn in held if turn.session_version is not None and not _is_current(turn, cached)]
     stored = load_sessions(services, [turn.customer_phone for turn in stale])
 
@@ -90,7 +99,10 @@ def fetch_session(services: Services, batch: Batch) -> list[Turn]:
         session = session_from_row(row) if row else new_session(turn.customer_phone, turn.customer_name)
         return replace(turn, session=session, session_cache="miss")
 
-    return each(services, held, with_session)
+    def limited(turn: Turn) -> Turn:
+        return within_limit(with_session(turn), replies, most, now, services.cache)
+
+    return each(services, held, limited)
 
 
 def _is_current(turn: Turn, cached: dict[str, Any]) -> bool:
@@ -112,7 +124,9 @@ def route_ai(services: Services, batch: Batch, has_room: Callable[[], bool]) -> 
     provider; where not, those that would stay with their leases, and the sweep brings them again.
     """
     now = datetime.now(UTC)
-    checked = each(services, batch, lambda turn: planning.without_model(turn, now))
+    limited = [turn for turn in batch if turn.outcome is not None]
+    others = [turn for turn in batch if turn.outcome is None]
+    checked = limited + each(services, others, lambda turn: planning.without_model(turn, now))
     canned = [turn for turn in checked if turn.outcome is not None]
     planned = plan(services, [turn for turn in checked if turn.outcome is None])
     routed = planning.from_cache(planned, services.cache)
@@ -135,14 +149,18 @@ def hand_over(services: Services, missed: Batch, has_room: Callable[[], bool]) -
     """The turns that are still ours, with leases that last as long as a provider may take. Waiting is no attempt."""
     if not missed:
         return []
-    suspend(services, missed)
+    waiting = suspend(services, missed)
     if not has_room():
-        log.warning("calls_postponed", turns=len(missed))
+        log.warning("calls_postponed", turns=len(waiting))
         return []
     lease_s = _ai_lease_s(services)
-    holders = [turn.holder for turn in missed]
-    held = retry.run(services.engine, lambda connection: queries.extend_leases(connection, holders, lease_s))
-    return [turn for turn in missed if turn.token in held]
+
+    def extend(connection: Connection, turns: Batch) -> set[str]:
+        return queries.extend_leases(connection, [turn.holder for turn in turns], lease_s)
+
+    extended, _ = around(services, waiting, extend, phone_of_turn)
+    held = set().union(*extended)
+    return [turn for turn in waiting if turn.token in held]
 
 
 def _ai_lease_s(services: Services) -> float:
@@ -176,26 +194,38 @@ def update_session(services: Services, batch: Batch) -> Closed:
     versions = {entry["token"]: entry["session_version"] for entry in result["committed"]}
     cache_sessions(services, batch, rows, versions)
     services.streams.publish([entry["reply"] for entry in result["replies"]])
-    if len(versions) < len(rows):
-        log.warning("turns_lost", turns=len(rows) - len(versions))
+    leave_locked(services, [turn for turn in batch if turn.token in result["locked"]])
+    if lost := len(rows) - len(versions) - len(result["locked"]):
+        log.warning("turns_lost", turns=lost)
     turns = tuple(replace(t, committed=t.token in versions) for t in batch if t.token in rows)
     return Closed(turns, tuple(result["next"]))
 
 
 def commit_turns(services: Services, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """One commit for the batch; where PostgreSQL refuses it for a value, one by one, and the culprit is released."""
-    data = claim_limits(services.settings) | {"session_ttl_s": SESSION_TTL_S, "turns": rows}
+    """One commit for the batch, without those of whose customers somebody else holds rows: their tokens are `locked`.
+    Where PostgreSQL refuses it for a value, one by one, and the culprit is released.
+    """
+    limits = claim_limits(services.settings) | {"session_ttl_s": SESSION_TTL_S}
+
+    def commit(connection: Connection, some: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        return queries.update_session_cache(connection, limits | {"turns": list(some)})
+
     try:
-        return retry.run(services.engine, lambda connection: queries.update_session_cache(connection, data))
+        parts, locked = around(services, rows, commit, phone_of_row)
+        return together(parts) | {"locked": [row["token"] for row in locked]}
     except SQLAlchemyError as exc:
         if not retry.blames_a_value(exc):
             raise
         if len(rows) == 1:
             log.exception("turn_refused", token=rows[0]["token"], error=type(exc).__name__)
             release(services, [rows[0] | {"error": type(exc).__name__}])
-            return {"committed": [], "next": [], "replies": []}
-    parts = [commit_turns(services, [row]) for row in rows]
-    return {name: [item for part in parts for item in part[name]] for name in ("committed", "next", "replies")}
+            return together([])
+    return together([commit_turns(services, [row]) for row in rows])
+
+
+def together(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What several commits have returned, as one would."""
+    return {name: [item for part in parts for item in part.get(name, ())] for name in COMMITTED}
 
 
 def claim_limits(settings: Settings) -> dict[str, Any]:
@@ -206,7 +236,7 @@ def claim_limits(settings: Settings) -> dict[str, Any]:
 def cache_sessions(
     services: Services, turns: Batch, rows: dict[str, dict[str, Any]], versions: dict[str, int | None]
 ) -> None:
-    """Stores the committed sessions under the version that PostgreSQL gave them."""
+    """Stores the committed sessions under the version that PostgreSQL gave them, and counts the replies."""
     fresh = {}
     for turn in turns:
         if (version := versions.get(turn.token)) is not None:
@@ -214,22 +244,8 @@ def cache_sessions(
             session = session_row(turn.fetched()) | ended["session"] | {"version": version}
             session["total_orders"] += len(ended["orders"])
             fresh[turn.customer_phone] = session
-    services.cache.set_many(SESSION, fresh)
-
-
-def store_metrics(services: Services, rows: list[dict[str, Any]]) -> dict[str, int | None]:
-    """One commit for the batch; milliseconds from acceptance to now by reply id. Where PostgreSQL refuses it for a
-    value, one by one, and the culprit without its figures: a reply that stays unrecorded would come back for ever.
-    """
-    try:
-        return retry.run(services.engine, lambda connection: queries.record_metrics(connection, rows))
-    except SQLAlchemyError as exc:
-        if not retry.blames_a_value(exc) or (len(rows) == 1 and rows[0] == without_figures(rows[0])):
-            raise
-        if len(rows) == 1:
-            log.exception("figures_refused", reply_id=rows[0]["reply_id"], error=type(exc).__name__)
-            return store_metrics(services, [without_figures(rows[0])])
-    return {reply_id: took_ms for row in rows for reply_id, took_ms in store_metrics(services, [row]).items()}
+    replied = [turn.customer_phone for turn in turns if turn.customer_phone in fresh and rows[turn.token]["reply"]]
+    services.cache.set_counted(SESSION, fresh, REPLY_LIMIT, replied)
 
 
 def record_metrics(services: Services, batch: Batch) -> None:

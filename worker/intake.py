@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 from typing import Any, Protocol
 
@@ -20,11 +20,13 @@ from db import queries, retry
 from worker import tracing
 from worker.errors import ChasquiError
 from worker.flow import claim_limits
+from worker.held import Held
+from worker.locked import SplitCommit
 from worker.log import logger
 from worker.messages.inbound import parse_payload
 from worker.messages.message import InboundMessage
 from worker.services import Services
-from worker.streams import Entry
+from worker.streams import BEGINNING, Entry
 from worker.sweep import Sweep
 
 #: The advisory lock of the active intake; arbitrary but fixed.
@@ -101,6 +103,7 @@ class Intake:
         self._stop = stop
         self._clock = clock
         self._sweep = Sweep(services, chain.start)
+        self._held = Held(clock)
 
     def run(self) -> None:
         """Stands by or works until stopped. Whatever goes away (PostgreSQL, Redis, the broker), it waits and goes on
@@ -127,44 +130,88 @@ class Intake:
             connection.invalidate()
 
     def _read_on(self, connection: Connection) -> None:
-        pending = True
+        pass_from: bytes | None = BEGINNING
         next_sweep = 0.0
         while not self._stop.is_set():
             if self._chain.waiting() >= MAX_QUEUED_BATCHES:
                 self._stop.wait(PAUSE_S)
                 continue
             if self._clock() >= next_sweep:
-                self._sweep.once(connection)
+                self._look_after(connection)
                 next_sweep = self._clock() + self._services.settings.sweep_every_s
-                # A read of the intake before this one may have been answered after our first look at what is pending.
-                pending = True
-            entries = self._entries(pending)
-            pending = pending and bool(entries)
-            if entries:
-                self._take(connection, entries)
+                if pass_from is None:
+                    # A read of the intake before this one may have been answered after our first look at what is
+                    # pending; and who was locked may be free.
+                    self._held.look_again(connection)
+                    pass_from = BEGINNING
+            pass_from = self._read(connection, pass_from)
 
-    def _entries(self, pending: bool) -> list[Entry]:
-        count = self._services.settings.batch_max * READ_BATCHES
+    def _look_after(self, connection: Connection) -> None:
+        """The sweep, and how many customers are locked."""
+        self._held.tell(self._services.redis, self._sweep.once(connection))
+
+    def _read(self, connection: Connection, pass_from: bytes | None) -> bytes | None:
+        """Takes the next entries: in a pass over what is pending those behind `pass_from`, else new ones, which are
+        read after every pass, however long it takes. Returns where the pass goes on, None where it is over.
+        """
+        if pass_from is not None and (entries := self._entries(pass_from)):
+            self._take(connection, entries)
+            return entries[-1].id
+        if self._held.is_full:
+            self._stop.wait(PAUSE_S)
+        elif entries := self._entries(None):
+            self._take(connection, entries)
+        return None
+
+    def _entries(self, pass_from: bytes | None) -> list[Entry]:
+        count, streams = self._services.settings.batch_max * READ_BATCHES, self._services.streams
         try:
-            return self._services.streams.read(pending=pending, count=count, block_ms=None if pending else BLOCK_MS)
+            if pass_from is None:
+                return streams.read(pending=False, count=count, block_ms=BLOCK_MS)
+            return streams.read(pending=True, count=count, after=pass_from)
         except ResponseError as exc:
             if "NOGROUP" not in str(exc):
                 raise
             # Redis came back without its data.
-            self._services.streams.create_group()
+            streams.create_group()
             return []
 
     def _take(self, connection: Connection, entries: Sequence[Entry]) -> None:
         """Commit, start the chain, acknowledge: in this order, so that a crash in between only repeats."""
         began_at_s = time.time()
-        read = parse(entries, began_at_s)
+        read = self._parse(entries, began_at_s)
         turns, refused = self._accept(connection, read)
         self._chain.start(accepted(turns, began_at_s))
-        self._services.streams.finish(read.entries, [*read.rejections, *refused])
-        tokens = [turn["token"] for turn in turns]
-        log.info("batch_accepted", entries=len(entries), messages=len(read.messages), turns=len(turns), tokens=tokens)
-        if read.rejections or refused:
-            log.warning("payloads_rejected", rejections=len(read.rejections) + len(refused))
+        finished = self._finished(entries)
+        ids = {entry.id for entry in finished}
+        rejections = [(entry, reason) for entry, reason in (*read.rejections, *refused) if entry.id in ids]
+        self._services.streams.finish(finished, rejections)
+        if finished or turns:
+            tokens = [turn["token"] for turn in turns]
+            log.info("batch_accepted", entries=len(ids), messages=len(read.messages), turns=len(turns), tokens=tokens)
+        if rejections:
+            log.warning("payloads_rejected", rejections=len(rejections))
+
+    def _parse(self, entries: Sequence[Entry], now_s: float) -> Read:
+        """The entries without what customers wrote who are held back."""
+        read = parse(entries, now_s)
+        if not self._held:
+            return read
+        return replace(read, messages=tuple(m for m in read.messages if m.customer_phone not in self._held))
+
+    def _finished(self, entries: Sequence[Entry]) -> list[Entry]:
+        """The entries of which nothing is held back. Another one stays pending as a whole: what of it is accepted
+        already changes nothing when it comes again.
+        """
+        if not self._held:
+            return list(entries)
+        finished = [
+            entry
+            for entry in entries
+            if not any(message.customer_phone in self._held for message in parse([entry], 0.0).messages)
+        ]
+        self._held.count(len(entries) - len(finished))
+        return finished
 
     def _accept(self, connection: Connection, read: Read) -> tuple[list[dict[str, Any]], list[tuple[Entry, str]]]:
         """The turns claimed; a batch that PostgreSQL refuses is done again entry by entry, to find the one at fault."""
@@ -181,11 +228,24 @@ class Intake:
         turns: list[dict[str, Any]] = []
         refused: list[tuple[Entry, str]] = []
         for entry in read.entries:
-            more, bad = self._accept(connection, parse([entry], time.time()))
+            more, bad = self._accept(connection, self._parse([entry], time.time()))
             turns.extend(more)
             refused.extend(bad)
         return turns, refused
 
     def _commit(self, connection: Connection, messages: Sequence[InboundMessage]) -> list[dict[str, Any]]:
-        batch = claim_limits(self._services.settings) | {"messages": [message.to_dict() for message in messages]}
-        return list(retry.again_on_conflict(lambda: queries.accept_messages(connection, batch))["turns"])
+        """The turns claimed; customers of whom somebody else holds rows are held back from now on."""
+
+        def accept(some: Sequence[InboundMessage]) -> list[dict[str, Any]]:
+            batch = claim_limits(self._services.settings) | {"messages": [message.to_dict() for message in some]}
+            return list(retry.again_on_conflict(lambda: queries.accept_messages(connection, batch))["turns"])
+
+        split = SplitCommit(
+            commit=accept,
+            locked=lambda phones: queries.locked_for_acceptance(connection, phones),
+            phone_of=lambda message: message.customer_phone,
+            until_s=time.monotonic() + retry.GIVE_UP_AFTER_S,
+        )
+        parts, left = split.done(messages)
+        self._held.add(connection, {message.customer_phone for message in left})
+        return [turn for part in parts for turn in part]

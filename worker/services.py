@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
-from db.engine import make_engine
+from db.engine import LOCK_TIMEOUT_MS, make_engine
 from worker.cache import Cache
 from worker.catalog.search import Catalog
 from worker.errors import ConfigurationError
@@ -125,7 +125,7 @@ def note_circuit(engine: Engine, provider: str, model: str, state: str, reason: 
 
 def build(configuration: Settings) -> Services:
     """Connects nothing yet; raises ConfigurationError where a setting is missing or does not fit."""
-    engine = make_engine(configuration.required("database_url"), pool_size=8)
+    engine = make_engine(configuration.required("database_url"), pool_size=8, lock_timeout_ms=LOCK_TIMEOUT_MS)
     durable = connect_redis(configuration.required("redis_url"), DURABLE_TIMEOUT_S)
     cache = Cache(connect_redis(configuration.required("cache_url"), CACHE_TIMEOUT_S))
     providers = load_providers(configuration)

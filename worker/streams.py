@@ -26,6 +26,8 @@ from worker.errors import RedisNotSwept
 
 PUBLISH = Path(__file__).with_name("publish.lua").read_text(encoding="utf-8")
 GROUP = "chasqui"
+#: Before every entry of a stream.
+BEGINNING = b"0"
 #: One name for every intake: only the one that holds the lock reads, so what is pending is always its own to finish.
 CONSUMER = "intake"
 PAYLOAD = "payload"
@@ -65,11 +67,11 @@ class Streams:
             if "BUSYGROUP" not in str(exc):
                 raise
 
-    def read(self, *, pending: bool, count: int, block_ms: int | None = None) -> list[Entry]:
-        """Up to `count` entries: those read before and not acknowledged (`pending`), or new ones, for which it waits
-        up to `block_ms`.
+    def read(self, *, pending: bool, count: int, block_ms: int | None = None, after: bytes = BEGINNING) -> list[Entry]:
+        """Up to `count` entries: those behind `after` that were read before and not acknowledged (`pending`), or new
+        ones, for which it waits up to `block_ms`.
         """
-        start = "0" if pending else ">"
+        start = after if pending else ">"
         found: Any = self._once.xreadgroup(GROUP, CONSUMER, {INBOUND.pattern: start}, count=count, block=block_ms)
         entries = _entries(found)
         return [Entry(entry_id, fields.get(PAYLOAD.encode()), fields) for entry_id, fields in entries]

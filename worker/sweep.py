@@ -8,11 +8,14 @@ from typing import Any
 
 from msgspec.structs import replace
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from db import queries, retry
 from worker.ai.fallback import apology_decision
 from worker.cache import RUN_ID
-from worker.flow import commit_turns, store_metrics
+from worker.figures import store_metrics
+from worker.flow import commit_turns
+from worker.locked import locked_lease_s
 from worker.log import logger
 from worker.metrics.ended import turn_ended
 from worker.metrics.record import metrics_row, stored_outcome
@@ -37,20 +40,25 @@ class Sweep:
         self._services = services
         self._start = start
 
-    def once(self, connection: Connection) -> None:
-        """Unpublished replies, then overdue turns, some of which end here with a reply of their own."""
+    def once(self, connection: Connection) -> set[str]:
+        """Unpublished replies, then overdue turns, some of which end here with a reply of their own. Returns the
+        customers whose overdue turns stay, because somebody else holds rows of theirs.
+        """
         self._republish(connection)
-        self._restart_turns(connection)
+        return self._restart_turns(connection)
 
-    def _restart_turns(self, connection: Connection) -> None:
-        lease_s = self._services.settings.flow_lease_s
-        claimed = retry.again_on_conflict(lambda: queries.sweep_turns(connection, lease_s=lease_s, limit=LIMIT))
+    def _restart_turns(self, connection: Connection) -> set[str]:
+        lease_s, locked_s = self._services.settings.flow_lease_s, locked_lease_s(self._services)
+        claimed, locked = retry.again_on_conflict(
+            lambda: queries.sweep_around_locked(connection, lease_s=lease_s, limit=LIMIT, locked_lease_s=locked_s)
+        )
         worn_out = [row for row in claimed if row["messages"][0]["attempts"] >= MAX_ATTEMPTS]
         self._start([row for row in claimed if row not in worn_out])
         if claimed:
             log.warning("turns_restarted", turns=len(claimed) - len(worn_out), dead=len(worn_out))
         if worn_out:
             self._bury(connection, [turn_from_dict(row) for row in worn_out])
+        return locked
 
     def _bury(self, connection: Connection, turns: Sequence[Turn]) -> None:
         """Dead letters, an apology each; what the same customers wrote next is started."""
@@ -80,14 +88,26 @@ class Sweep:
         )
         if rows:
             new = self._services.streams.publish([row["reply"] for row in rows], by_sweep=True)
-            metrics = [metrics_row(r["reply_id"], r["outcome"], r["message_count"], committed=True) for r in rows]
-            total_ms = store_metrics(self._services, metrics)
-            for row in metrics:
-                if row["reply_id"] in total_ms:
-                    turn_ended(row, total_ms[row["reply_id"]])
+            self._record(rows)
             log.warning("replies_republished", replies=len(rows), new=new)
         if restarted:
             self._services.redis.set(RUN_ID.pattern, restarted[0], ex=RUN_ID.ttl_s)
+
+    def _record(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Figures of replies that are out. Where somebody holds the sums that all share, another pass records them:
+        what customers write goes on meanwhile.
+        """
+        metrics = [metrics_row(r["reply_id"], r["outcome"], r["message_count"], committed=True) for r in rows]
+        try:
+            total_ms = store_metrics(self._services, metrics, waits_again=False)
+        except DBAPIError as exc:
+            if not retry.is_locked(exc):
+                raise
+            log.warning("figures_locked", replies=len(metrics))
+            return
+        for row in metrics:
+            if row["reply_id"] in total_ms:
+                turn_ended(row, total_ms[row["reply_id"]])
 
     def _redis_restarted(self) -> tuple[str, float] | None:
         """Run id and uptime (seconds) of a Redis that nobody has yet looked after since it started."""

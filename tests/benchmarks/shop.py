@@ -69,11 +69,15 @@ def open_shop(products: Sequence[dict[str, Any]], seed: int) -> Iterator[Shop]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+#: A workload's hottest customer writes in minutes what another would in weeks.
+NO_LIMITS = {"REPLIES_PER_CUSTOMER_HOUR": "1000000"}
+
+
 def shop_environment(port: int) -> dict[str, str | None]:
     """The environment in which all providers are the simulator on this port, and no server is named."""
     unset: dict[str, str | None] = dict.fromkeys(name.upper() for name in Settings.model_fields)
     addresses = {f"{name.upper()}_BASE_URL": f"http://{HOST}:{port}{path}" for name, path in BASE_PATHS.items()}
-    return unset | dict.fromkeys(KEYS, "economy") | addresses | {"LOG_FORMAT": "json"}
+    return unset | dict.fromkeys(KEYS, "economy") | addresses | {"LOG_FORMAT": "json"} | NO_LIMITS
 
 
 def simulator_program(port: int, seed: int) -> Program:

@@ -21,7 +21,7 @@ HERE: Final = Path(__file__).parent
 TIMES: Final = {"FLOW_LEASE_S": "3", "AI_DEADLINE_S": "4", "SWEEP_EVERY_S": "0.5"}
 AI_LEASE_MARGIN_S: Final = 3.0
 #: Nobody in the suite writes so much that his calls of an hour are used up.
-LIMITS: Final = {"AI_CALLS_PER_CUSTOMER_HOUR": "1000000", "LOG_FORMAT": "json"}
+LIMITS: Final = {"AI_CALLS_PER_CUSTOMER_HOUR": "1000000", "REPLIES_PER_CUSTOMER_HOUR": "1000000", "LOG_FORMAT": "json"}
 POOL_PROCESSES: Final = 2
 SERVERS: Final = ("postgres", "redis", "cache")
 INTAKES: Final = ("intake", "intake-2")

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 import redis
 from command_line import run, urls_of
-from factories import accept_one, answer
+from factories import ANA, accept_one, answer
 from http_provider import Answer, drip, say, serving
 from sqlalchemy import Connection, Engine, text
 from support import Servers, new_database
 
-from db import queries
+from db import monitoring, queries
 from db.engine import normalised
-from worker.doctor import database, providers, redis_servers
+from worker.doctor import database, locks, providers, redis_servers
 from worker.doctor.finding import Finding, State
 from worker.intake import INTAKE_LOCK
 from worker.local.servers import embedded_servers
@@ -77,7 +77,7 @@ def test_a_database_in_use(engine: Engine, connection: Connection, servers: Serv
     configured = settings_of(servers)
     with intake_lock(engine):
         found = by_check(database.examine(configured))
-    checks = ("postgresql", "postgresql clock", "migrations", "intake", "messages", "answers", "dead letters")
+    checks = ("postgresql", "postgresql clock", "migrations", "locks", "intake", "messages", "answers", "dead letters")
     assert states(found) == dict.fromkeys(checks, OK)
     assert found["messages"].found.startswith("1 message unanswered, the oldest for")
     assert by_check(database.examine(configured))["intake"].state is FAILED
@@ -97,11 +97,32 @@ def test_work_that_lies_there(connection: Connection, servers: Servers) -> None:
     assert found["dead letters"].found == "1 dead letter"
 
 
+def test_who_holds_rows_is_named(engine: Engine, connection: Connection, servers: Servers) -> None:
+    """By pid, program, user, state, time and table, without a phone number or a statement; a whole table is worse."""
+    accept_one(connection)
+    configured = settings_of(servers)
+    with engine.connect().execution_options(isolation_level="READ COMMITTED") as other, other.begin():
+        other.execute(text("set local application_name = 'psql'"))
+        pid = other.execute(text("select pg_backend_pid()")).scalar_one()
+        other.execute(text("update customers set name = 'geheim' where customer_phone = :phone"), {"phone": ANA})
+        (rows_held,) = locks.judge_locks(monitoring.lock_holders(connection, older_than_s=0.0))
+        other.execute(text("lock table orders in share mode"))
+        (table_held,) = locks.judge_locks(monitoring.lock_holders(connection, older_than_s=0.0))
+        assert by_check(database.examine(configured))["locks"].state is OK
+    assert (rows_held.check, rows_held.state, table_held.state) == (f"locks of pid {pid}", WARNING, FAILED)
+    assert rows_held.found.startswith("psql, user chasqui, idle in transaction: holds rows of customers for ")
+    assert f"pg_terminate_backend({pid})" in str(rows_held.mend)
+    assert "the whole of customers, orders" in table_held.found
+    assert not {ANA, "geheim"} & set(f"{rows_held}{table_held}".split())
+    assert monitoring.lock_holders(connection, older_than_s=0.0) == ()
+
+
 def test_a_database_without_a_schema(servers: Servers) -> None:
     """One line says so; what needs the schema does not hide it."""
     with new_database(servers) as url:
         found = by_check(database.examine(settings_of(servers, DATABASE_URL=url)))
-    assert states(found) == {"postgresql": OK, "postgresql clock": OK, "migrations": FAILED, "messages": FAILED}
+    healthy = dict.fromkeys(("postgresql", "postgresql clock", "locks"), OK)
+    assert states(found) == healthy | {"migrations": FAILED, "messages": FAILED}
     assert found["migrations"].mend == "run chasqui db upgrade"
 
 

@@ -9,7 +9,7 @@ import redis
 from factories import ANA, BRUNO, answer
 from sqlalchemy import Connection
 
-from worker.flow import store_metrics
+from worker.figures import store_metrics
 from worker.metrics.record import metrics_row
 from worker.services import build
 from worker.settings import Settings

@@ -105,6 +105,16 @@ def suspend_attempts(connection: Connection, batch: Sequence[str]) -> object:
     return queries.suspend_attempts(connection, {"turns": runs(connection, batch)})
 
 
+def set_aside(connection: Connection, batch: Sequence[str]) -> object:
+    """Swept turns that could not go on."""
+    return queries.set_aside(connection, {"lease_s": 5.0, "turns": runs(connection, batch)})
+
+
+def waiting(connection: Connection, batch: Sequence[str]) -> list[str]:
+    """Customers with turns under way."""
+    return [phone for phone, _ in holders(connection, batch)]
+
+
 def runs(connection: Connection, batch: Sequence[str]) -> list[dict[str, object]]:
     """Accepted turns as those take them who count attempts."""
     return [
@@ -150,6 +160,11 @@ STATEMENTS: dict[str, Act] = {
     "update_session_cache": update_session,
     "record_metrics": record_metrics,
     "sweep_turns": lambda connection, batch: queries.sweep_turns(connection, lease_s=15.0, limit=100),
+    "locked_for_acceptance": lambda connection, batch: queries.locked_for_acceptance(
+        connection, waiting(connection, batch)
+    ),
+    "locked_for_commit": lambda connection, batch: queries.locked_for_commit(connection, waiting(connection, batch)),
+    "set_aside": set_aside,
     "begin_attempts": begin_attempts,
     "suspend_attempts": suspend_attempts,
     "release_turns": release_turns,

@@ -54,8 +54,14 @@ DURABLE = Durable(
     stream_entries={"inbound": 1, "outbound": 2, "rejected": 3},
     oldest_inbound_s=30.0,
     last_cleanup_at_s=1_763_800_000.0,
+    locked_customers=2,
 )
-VIEW = View(Database(NOW, TOTALS), DURABLE, {"session:hits": 8, "ai_response:misses": 9}, {"flow": 7, "ai": 0})
+VIEW = View(
+    Database(NOW, TOTALS, 42.5),
+    DURABLE,
+    {"session:hits": 8, "ai_response:misses": 9, "replies:limited": 4},
+    {"flow": 7, "ai": 0},
+)
 
 
 def told(view: View, known: Known = KNOWN) -> Scraped:
@@ -75,6 +81,8 @@ def test_what_is_unfinished() -> None:
     assert seen.all("oldest_waiting_seconds") == {("stream",): 30.0, ("database",): 12.5}
     assert seen.value("oldest_unpublished_seconds") == 7.25
     assert (seen.value("active_sessions"), seen.value("intake_active")) == (6, 1)
+    assert seen.value("replies_limited_total") == 4
+    assert (seen.value("locked_customers"), seen.value("lock_seconds")) == (2, 42.5)
 
 
 def test_totals_begin_at_zero() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 from sqlalchemy import Connection
@@ -44,12 +45,29 @@ def resume(phones: tuple[str, ...]) -> None:
     """
     with database() as connection:
         answers = {phone: resume_one(connection, phone) for phone in phones}
+    forget_replies([phone for phone, answer in answers.items() if answer == "resumed"])
     resumed = sum(answer == "resumed" for answer in answers.values())
     if resumed:
         out.print(f"The AI answers {'this customer' if resumed == 1 else f'{resumed:,} customers'} again.")
     if resumed < len(answers):
         left = (f"{masked(phone)}: {LEFT_OUT[answer]}" for phone, answer in answers.items() if answer in LEFT_OUT)
         raise CommandError("\n".join(left))
+
+
+def forget_replies(phones: Sequence[str]) -> None:
+    """Begins the count of an hour's replies anew: who had all of them would be silenced again at once. A cache Redis
+    that does not answer limits nobody.
+    """
+    from redis.exceptions import RedisError
+
+    from worker.cache import REPLY_LIMIT
+    from worker.local.surroundings import surroundings
+    from worker.services import CACHE_TIMEOUT_S, connect_redis
+
+    with surroundings(postgres=False, redis=False) as configured, suppress(RedisError):
+        if phones and configured.cache_url is not None:
+            with connect_redis(configured.required("cache_url"), CACHE_TIMEOUT_S) as cache:
+                cache.delete(*map(REPLY_LIMIT.key, phones))
 
 
 def resume_one(connection: Connection, phone: str) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 from db import migrations, monitoring
 from db.engine import connect
 from db.monitoring import Unfinished
+from worker.doctor import locks
 from worker.doctor.clock import judge_skew, skew_s
 from worker.doctor.finding import Finding, failed, guarded, ok, warning
 from worker.intake import INTAKE_LOCK
@@ -44,6 +45,7 @@ def _examine(url: str, configured: Settings) -> Iterator[Finding]:
         yield judge_version(connection.execute(text("show server_version_num")).scalar_one(), place(url))
         yield from guarded("postgresql clock", lambda: judge_skew("postgresql clock", _skew_s(connection)), LOOK_AGAIN)
         yield from guarded("migrations", lambda: judge_revision(_revision(connection)), "run chasqui db upgrade")
+        yield from guarded(locks.CHECK, lambda: locks.examine(connection), LOOK_AGAIN)
         yield from guarded("messages", lambda: _unfinished(connection, configured), "run chasqui db upgrade")
 
 

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from db.monitoring import REPLY_BUCKETS_MS, Total
 from worker import __version__
-from worker.cache import LAYERS
+from worker.cache import LAYERS, LIMITED
 from worker.metrics.prometheus_sources import Database, Durable, Sources, View
 from worker.metrics.record import ANSWERED, CALL_BUCKETS_MS
 from worker.providers.circuit_states import Circuit
@@ -82,6 +82,8 @@ def families(view: View, known: Known) -> Iterator[Metric]:
         yield from of_streams(view.redis)
     if view.cache is not None:
         yield cache_requests(view.cache)
+        told = "Customers who were told that they have had all replies of an hour."
+        yield counter("replies_limited", told, [((), view.cache.get(LIMITED, 0))])
     if view.broker is not None:
         tasks = [((queue,), length) for queue, length in view.broker.items()]
         yield gauge(
@@ -107,12 +109,13 @@ def of_database(seen: Database, known: Known) -> Iterator[Metric]:
     leases = [(("under_way",), now.turns_under_way), (("overdue",), now.turns_overdue)]
     yield gauge("turns", "Turns being answered, and those whose lease has ended.", leases, "lease")
     yield one("active_sessions", "Sessions that have not expired.", now.active_sessions)
+    yield one("lock_seconds", "How long the oldest open transaction has held rows of ours; 0 for none.", seen.locked_s)
     yield one("intake_active", "Whether an intake holds the lock and reads the inbound stream.", now.intake_active)
     yield from of_totals(seen.totals, known)
 
 
 def of_totals(totals: Iterable[Total], known: Known) -> Iterator[Metric]:
-    """The sums that the database keeps (`count_metrics_v2.sql`)."""
+    """The sums that the database keeps (`count_metrics_v3.sql`)."""
     sums: dict[str, dict[tuple[str, ...], int]] = defaultdict(dict)
     for total in totals:
         sums[total.name][tuple(str(total.labels[name]) for name in sorted(total.labels))] = total.value
@@ -218,6 +221,8 @@ def of_streams(seen: Durable) -> Iterator[Metric]:
     """The gateway's streams, and beat's sign of life."""
     entries = [((stream,), length) for stream, length in seen.stream_entries.items()]
     yield gauge("stream_entries", "Entries in the stream; in inbound: not accepted yet.", entries, "stream")
+    told = "Customers who wait because somebody else holds rows of theirs."
+    yield one("locked_customers", told, seen.locked_customers)
     yield one("last_cleanup_timestamp_seconds", "When beat last had sessions cleaned up.", seen.last_cleanup_at_s)
 
 

@@ -13,7 +13,17 @@ from sqlalchemy import Connection, Engine
 
 from db import monitoring, retry
 from db.monitoring import Total, Unfinished
-from worker.cache import BUDGET, CACHE_COUNTS, CALL_COUNTS, CIRCUIT, INBOUND, LAST_RUN, OUTBOUND, REJECTED
+from worker.cache import (
+    BUDGET,
+    CACHE_COUNTS,
+    CALL_COUNTS,
+    CIRCUIT,
+    INBOUND,
+    LAST_RUN,
+    LOCKED_CUSTOMERS,
+    OUTBOUND,
+    REJECTED,
+)
 from worker.metrics.prometheus_lookout import Lookout, settle, value_of
 from worker.metrics.record import CLEANUP
 from worker.providers.circuit_states import Circuit, Named, read_circuits
@@ -27,10 +37,11 @@ QueueLengths = Callable[[], Mapping[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """What PostgreSQL told."""
+    """What PostgreSQL told. locked_s: how long the oldest open transaction has held rows of ours, 0 for none."""
 
     unfinished: Unfinished
     totals: tuple[Total, ...]
+    locked_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,7 @@ class Durable:
     stream_entries: Mapping[str, int]
     oldest_inbound_s: float
     last_cleanup_at_s: float
+    locked_customers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +85,9 @@ class Sources:
         intake_lock: int,
     ) -> None:
         def look_at_database(connection: Connection) -> Database:
-            return Database(monitoring.unfinished(connection, intake_lock), monitoring.totals(connection))
+            holders = monitoring.lock_holders(connection)
+            locked_s = max((holder.open_s or monitoring.LONG_OPEN_S for holder in holders), default=0.0)
+            return Database(monitoring.unfinished(connection, intake_lock), monitoring.totals(connection), locked_s)
 
         self._postgresql = Lookout("postgresql", lambda: retry.run(engine, look_at_database, give_up_after_s=RETRY_S))
         self._redis = Lookout("redis", lambda: read_durable(durable, providers, time.time()))
@@ -103,10 +117,13 @@ def read_durable(client: redis.Redis, providers: Named, now_s: float) -> Durable
             pipeline.xlen(stream.pattern)
         pipeline.xrange(INBOUND.pattern, count=1)
         pipeline.get(LAST_RUN.key(CLEANUP))
+        pipeline.get(LOCKED_CUSTOMERS.pattern)
         pipeline.hgetall(CALL_COUNTS.key(day))
         for provider, _ in providers:
             pipeline.exists(CIRCUIT.key(provider))
-        spent_month, spent_day, inbound, outbound, rejected, oldest, cleanup, calls, *called = pipeline.execute()
+        spent_month, spent_day, inbound, outbound, rejected, oldest, cleanup, locked, calls, *called = (
+            pipeline.execute()
+        )
     found = read_circuits(client, providers)
     known = set(compress((name for name, _ in providers), called))
     return Durable(
@@ -118,6 +135,7 @@ def read_durable(client: redis.Redis, providers: Named, now_s: float) -> Durable
         stream_entries={"inbound": inbound, "outbound": outbound, "rejected": rejected},
         oldest_inbound_s=max(now_s - entry_time_s(oldest[0][0]), 0.0) if oldest else 0.0,
         last_cleanup_at_s=float(cleanup or 0),
+        locked_customers=int(locked or 0),
     )
 
 
