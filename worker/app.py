@@ -146,9 +146,7 @@ def check_queues(application: Celery = app) -> None:
         in_the_way = [other for queue in queues if (other := _other(connection, queue))]
     if in_the_way:
         raise ConfigurationError(
-            f"RabbitMQ (BROKER_URL): {', '.join(in_the_way)}: exists already, and is of another type than Chasqui's "
-            "(quorum queues, direct exchanges). Stop whoever else uses it, and delete it: rabbitmqctl delete_queue NAME, "
-            "or rabbitmqadmin delete exchange name=NAME"
+            f"RabbitMQ (BROKER_URL): {', '.join(in_the_way)}: stop whoever else uses it, and delete it"
         )
 
 
@@ -160,7 +158,9 @@ def _other(connection: Any, queue: Any) -> str | None:
         except connection.channel_errors as exc:
             if getattr(exc, "reply_code", None) != PRECONDITION_FAILED:
                 raise
-            return f"{'exchange' if 'for exchange' in str(exc) else 'queue'} {queue.name}"
+            if "for exchange" in str(exc):
+                return f"exchange {queue.name} is not a direct one (rabbitmqadmin delete exchange name={queue.name})"
+            return f"queue {queue.name} is not Chasqui's quorum queue (rabbitmqctl delete_queue {queue.name})"
     return None
 
 
