@@ -1,4 +1,4 @@
-"""Processes of ours that a test starts as a shop would: `chasqui up`, or one of its parts, with an environment given."""
+"""Processes of ours that a test starts as a shop would: `chasqui up`, or one of its parts, with its environment."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ import os
 import pty
 import signal
 import termios
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from command_line import urls_of
 from started import CHASQUI, PARTS, UP, started
 from support import Servers
 
+from db import migrations
 from worker.local.processes import own_directory, wait_until
 from worker.local.ready import is_ready
 from worker.local.servers import embedded_servers
@@ -24,7 +24,7 @@ from worker.local.service import free_port
 from worker.settings import read_settings
 
 NAMELESS = 123_456
-#: The interpreter may lie where only root looks; what the embedded servers get as root, a user without a name gets here.
+#: The interpreter may lie where only root looks, hence the capability, which the embedded servers get from root too.
 AS_NAMELESS = (
     "setpriv",
     *(f"--reuid={NAMELESS}", f"--regid={NAMELESS}", "--clear-groups"),
@@ -34,13 +34,13 @@ only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a
 
 
 @pytest.fixture
-def later(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+def later(tmp_path: Path) -> tuple[Path, dict[str, str]]:
     """A directory for embedded servers that do not run now, and the URLs that they will have."""
     with embedded_servers(tmp_path / "later") as servers:
         assert servers.database_url
         assert servers.redis_url
         urls = {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url}
-    yield tmp_path / "later", urls
+    return tmp_path / "later", urls
 
 
 def test_up_waits_for_its_servers(later: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
@@ -69,8 +69,6 @@ def test_the_parts_wait_for_their_servers(later: tuple[Path, dict[str, str]], tm
             assert part.says('"waiting_for_server"'), part.log.read_text()
         with embedded_servers(directory) as servers:
             assert servers.database_url
-            from db import migrations
-
             migrations.upgrade(servers.database_url)
             assert wait_until(lambda: is_ready(read_settings(urls)), 60)
             for part in parts:
@@ -121,12 +119,10 @@ def test_every_part_ends_by_a_hang_up(servers: Servers, tmp_path: Path) -> None:
     with started((*UP, "--dashboard", "--flower"), tmp_path, urls_of(servers) | moved) as up:
         assert up.says("Chasqui is ready"), up.log.read_text()
         assert up.says("The dashboard is at"), up.log.read_text()
-        assert up.says("Visit me at") or True
         children = psutil.Process(up.process.pid).children()
         for child in children:
             child.send_signal(signal.SIGHUP)
         assert psutil.wait_procs(children, 40)[1] == []
-        assert up.says('"code":0')
         assert up.end(signal.SIGHUP) == 0
     assert up.log.read_text().count('"code":0,"event":"child_died"') == len(children), up.log.read_text()
 

@@ -22,13 +22,14 @@ def dashboard() -> None:
     """
     from worker.local.surroundings import surroundings
 
-    with stop_signals(), surroundings() as configured:
+    with stop_signals() as stop, surroundings() as configured:
         check_dashboard(configured)
         from worker.dashboard.server import serve
         from worker.local.startup import announce_servers
 
         announce_servers(configured)
-        serve(configured, lambda address: say(f"The dashboard is at {address}. Stop it with Ctrl-C.", err=True))
+        told = "The dashboard is at {}. Stop it with Ctrl-C."
+        serve(configured, lambda address: say(told.format(address), err=True), stop)
 
 
 def dashboard_programs(configured: Settings, *, wanted: bool) -> list[Program]:
