@@ -32,8 +32,8 @@ _AWAY = {
     "starting up": "it is just starting",
     "too many clients": "it has no connection left",
 }
-#: What Redis and Sentinel say to a client without the right password.
-_LOCKED = ("NOAUTH", "WRONGPASS", "invalid username-password", "invalid password", "Authentication required")
+#: What stands in an error where Redis or a Sentinel wants another password; redis-py tells of Sentinels in a text.
+_LOCKED = ("NOAUTH", "WRONGPASS", "invalid username-password", "invalid password", "AuthenticationError")
 #: What RabbitMQ answers: access refused, not allowed (there is no such virtual host).
 _CLOSED = {403: "it refuses the user or the password", 530: "there is no such virtual host for this user"}
 

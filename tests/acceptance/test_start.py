@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import signal
 import termios
 from contextlib import ExitStack
@@ -12,15 +13,21 @@ from pathlib import Path
 
 import psutil
 import pytest
-from command_line import urls_of
+from command_line import run, urls_of
+from service import Conversation, begin_anew, says, service_processes, webhook
+from sockets import redis_on_a_socket
+from sqlalchemy import Engine
 from started import CHASQUI, PARTS, UP, started
 from support import Servers
 
 from db import migrations
+from worker.local.gateway import Gateway
 from worker.local.processes import own_directory, wait_until
 from worker.local.ready import is_ready
 from worker.local.servers import embedded_servers
 from worker.local.service import free_port
+from worker.local.simulator import Simulator
+from worker.services import connect_redis
 from worker.settings import read_settings
 
 NAMELESS = 123_456
@@ -74,6 +81,23 @@ def test_the_parts_wait_for_their_servers(later: tuple[Path, dict[str, str]], tm
             for part in parts:
                 assert part.says('"server_answers"'), part.log.read_text()
             assert [part.end() for part in parts] == [0] * len(parts)
+
+
+def test_the_service_works_over_a_socket(servers: Servers, shared_engine: Engine, tmp_path: Path) -> None:
+    """REDIS_URL=unix:// for streams, caches and broker at once: every process, and an answer."""
+    with ExitStack() as stack:
+        simulator = stack.enter_context(Simulator())
+        url = stack.enter_context(redis_on_a_socket())
+        given = simulator.base_urls | {"REDIS_URL": url, "DATABASE_URL": servers.database_url}
+        _, log = stack.enter_context(service_processes(servers, tmp_path, given))
+        client = stack.enter_context(connect_redis(url, 5.0))
+        begin_anew(servers, shared_engine, client)
+        conversation = Conversation(shared_engine, client, log, Gateway(client))
+        conversation.gateway.send(webhook(says("wamid.socket", "5491122334455", "hola")))
+        conversation.wait_until(lambda: "wamid.socket" in conversation.answered())
+        lines = run(tmp_path, "doctor", "--no-probe", DATABASE_URL=servers.database_url, REDIS_URL=url).stdout
+        assert re.search(r"✓ redis +version", lines), lines
+        assert re.search(r"✓ workers +3 workers answer", lines), lines
 
 
 @pytest.mark.parametrize("name", sorted(PARTS))
