@@ -17,6 +17,10 @@ _REFUSED = {
     "password authentication failed": "it refuses the user or the password",
     "no such user": "it refuses the user or the password",
     "no password supplied": "it wants a password",
+    "root certificate file": "the file of certificates that the URL names cannot be read",
+    "invalid connection option": "an option in the URL is none of PostgreSQL's",
+    "invalid sslmode value": "an option in the URL has a value that PostgreSQL does not know",
+    "invalid integer value": "an option in the URL has a value that PostgreSQL does not know",
     "no pg_hba.conf entry": "its pg_hba.conf lets nobody in from here",
     "does not exist": "there is no such database or user",
     "no such database": "there is no such database or user",
@@ -62,6 +66,8 @@ def reason_of(error: Exception) -> str:
 
 def is_refused(error: Exception) -> bool:
     """Whether the server will say the same until a setting, or the server's own, is changed: waiting does not help."""
+    if isinstance(error, ArgumentError):
+        return True
     if isinstance(error, DBAPIError | psycopg2.Error):
         return any(sign in str(error) for sign in _REFUSED)
     return any(_refused_by_broker(cause) is not None for cause in _causes(error))

@@ -19,6 +19,8 @@ from tls import certificate, tls_front
 from db.engine import connect
 from worker import log
 from worker.app import check_queues, make_app, queue_lengths
+from worker.errors import ConfigurationError
+from worker.local.startup import wait_for_servers
 from worker.local.surroundings import environment
 from worker.services import connect_redis
 from worker.settings import SCHEMES, Settings, read_settings
@@ -99,6 +101,18 @@ def test_an_option_that_redis_does_not_know_is_told(servers: Servers, tmp_path: 
     assert done.returncode == 1
     assert "see REDIS_URL" in done.stderr
     assert "hunter2" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "query", ["hunter2=1", "sslmode=hunter2", "port=hunter2", "sslmode=verify-full&sslrootcert=/hunter2"]
+)
+def test_an_option_that_postgresql_does_not_know_is_told(servers: Servers, query: str) -> None:
+    """When the process starts, and not shown; nothing waits for it to become right."""
+    url = f"{servers.database_url}?{query}"
+    configured = read_settings({"DATABASE_URL": url, "REDIS_URL": servers.redis_url})
+    with pytest.raises(ConfigurationError, match=r"^PostgreSQL: .*DATABASE_URL") as caught:
+        wait_for_servers(configured)
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize("log_format", ["auto", "json", "console"])
