@@ -183,6 +183,14 @@ def test_the_service_goes_on_where_it_cannot_say_that_it_is_ready(
     assert "Traceback" not in up.log.read_text()
 
 
+def test_the_service_goes_on_where_it_can_write_nothing(servers: Servers, tmp_path: Path) -> None:
+    """Neither what it says nor its log: a full disk under both."""
+    with Path("/dev/full").open("wb") as full, started(UP, tmp_path, urls_of(servers), stdout=full, stderr=full) as up:
+        assert wait_until(lambda: os.readlink(f"/proc/{up.process.pid}/fd/1") == os.devnull, 60)
+        assert wait_until(lambda: is_ready(read_settings(urls_of(servers))), 30)
+        up.end()
+
+
 def test_the_service_starts_without_any_stream(servers: Servers, tmp_path: Path) -> None:
     """Standard input, output and error are closed, as some old supervisors leave them."""
     with started(UP, tmp_path, urls_of(servers), before=lambda: os.closerange(0, 3)) as up:
