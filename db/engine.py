@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
 
@@ -18,6 +18,10 @@ STATEMENT_TIMEOUT_MS = 10_000
 LOCK_TIMEOUT_MS = 500
 #: How long the kernel tries to get bytes to a silent server before the connection counts as lost.
 TCP_USER_TIMEOUT_MS = 10_000
+SESSION = (
+    "select set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),"
+    " set_config('timezone', 'UTC', false)"
+)
 
 
 def normalised(url: str) -> URL:
@@ -28,9 +32,10 @@ def normalised(url: str) -> URL:
     return parsed
 
 
-def connection_arguments(statement_timeout_ms: int, lock_timeout_ms: int = 0) -> dict[str, Any]:
-    """libpq settings: time limits (0: none), UTC, and a name that operators see in pg_stat_activity."""
-    limits = f"-c statement_timeout={statement_timeout_ms} -c lock_timeout={lock_timeout_ms}"
+def connection_arguments() -> dict[str, Any]:
+    """libpq settings: time limits, and a name that operators see in pg_stat_activity. No `options`: poolers refuse a
+    connection that asks for them.
+    """
     return {
         "connect_timeout": CONNECT_TIMEOUT_S,
         "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
@@ -38,8 +43,21 @@ def connection_arguments(statement_timeout_ms: int, lock_timeout_ms: int = 0) ->
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "application_name": "chasqui",
-        "options": f"{limits} -c timezone=UTC",
     }
+
+
+def _settle(engine: Engine, *limits_ms: int) -> Engine:
+    """The engine, whose connections are told their time limits and UTC as soon as they are made."""
+
+    @event.listens_for(engine, "connect")
+    def settle(made: Any, _record: object) -> None:
+        # In a transaction it would be undone by the first rollback.
+        before, made.autocommit = made.autocommit, True
+        with made.cursor() as cursor:
+            cursor.execute(SESSION, tuple(map(str, limits_ms)))
+        made.autocommit = before
+
+    return engine
 
 
 def make_engine(
@@ -49,7 +67,7 @@ def make_engine(
     of a database function. Errors never show parameters, which hold what customers wrote. lock_timeout_ms: how long a
     statement may wait for a lock, 0 for as long as it may take at all.
     """
-    return create_engine(
+    engine = create_engine(
         normalised(url),
         isolation_level="AUTOCOMMIT",
         pool_size=pool_size,
@@ -57,19 +75,17 @@ def make_engine(
         pool_timeout=CONNECT_TIMEOUT_S,
         pool_recycle=1_800,
         hide_parameters=True,
-        connect_args=connection_arguments(statement_timeout_ms, lock_timeout_ms),
+        connect_args=connection_arguments(),
     )
+    return _settle(engine, statement_timeout_ms, lock_timeout_ms)
 
 
 @contextmanager
 def connect(url: str, *, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS) -> Iterator[Connection]:
     """One connection of its own, with transactions, closed at the end."""
     engine = create_engine(
-        normalised(url),
-        poolclass=NullPool,
-        hide_parameters=True,
-        connect_args=connection_arguments(statement_timeout_ms),
+        normalised(url), poolclass=NullPool, hide_parameters=True, connect_args=connection_arguments()
     )
-    with engine.connect() as connection:
+    with _settle(engine, statement_timeout_ms).connect() as connection:
         yield connection
     engine.dispose()

@@ -16,10 +16,14 @@ from kombu.serialization import register
 from worker import garbage, log
 from worker.broker import BROKER_TIMEOUT_S, broker_of
 from worker.channel import keep_clients, take_without_copy
+from worker.errors import ConfigurationError
 from worker.relay import relay
 from worker.settings import settings
 
 FLOW, AI, INBOUND, PERIODIC = "flow", "ai", "inbound", "periodic"
+QUEUES = (FLOW, AI, INBOUND, PERIODIC)
+#: AMQP's answer to who declares something that exists and is different.
+PRECONDITION_FAILED = 406
 CLEANUP_EVERY_S = 300.0
 RECONCILE_EVERY_S = 300.0
 TRIM_EVERY_S = 3_600.0
@@ -79,7 +83,7 @@ def make_app() -> Celery:
         result_serializer="json",
         task_ignore_result=True,
         result_backend=None,
-        task_queues=[_queue(name, broker.queue_arguments) for name in (FLOW, AI, INBOUND, PERIODIC)],
+        task_queues=[_queue(name, broker.queue_arguments) for name in QUEUES],
         task_default_queue=PERIODIC,
         task_create_missing_queues=False,
         task_routes={
@@ -140,9 +144,37 @@ def configure_logging(**_: object) -> None:
 app = make_app()
 
 
+def check_queues(application: Celery = app) -> None:
+    """Declares the queues, and the exchanges before them. Raises ConfigurationError where the broker, a RabbitMQ, has
+    others of these names, and what its client raises where it does not answer.
+    """
+    with application.connection_for_read() as connection:
+        connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
+        queues = [application.amqp.queues[name] for name in QUEUES]
+        in_the_way = [other for queue in queues if (other := _other(connection, queue))]
+    if in_the_way:
+        raise ConfigurationError(
+            f"RabbitMQ (BROKER_URL): {', '.join(in_the_way)}: stop whoever else uses it, and delete it"
+        )
+
+
+def _other(connection: Any, queue: Any) -> str | None:
+    """What stands where a queue, or its exchange, should be; None where nothing does, and it is declared."""
+    with connection.channel() as channel:
+        try:
+            queue(channel).declare()
+        except connection.channel_errors as exc:
+            if getattr(exc, "reply_code", None) != PRECONDITION_FAILED:
+                raise
+            if "for exchange" in str(exc):
+                return f"exchange {queue.name} is not a direct one (rabbitmqadmin delete exchange name={queue.name})"
+            return f"queue {queue.name} is not Chasqui's quorum queue (rabbitmqctl delete_queue {queue.name})"
+    return None
+
+
 def queue_lengths(application: Celery = app) -> dict[str, int]:
     """Batches that wait on each queue, on whatever broker. Raises what its client raises where it does not answer."""
     with application.connection_for_read() as connection:
         connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
-        queues = [application.amqp.queues[name](connection.default_channel) for name in (FLOW, AI, INBOUND, PERIODIC)]
+        queues = [application.amqp.queues[name](connection.default_channel) for name in QUEUES]
         return {queue.name: int(queue.queue_declare().message_count) for queue in queues}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from worker.errors import ConfigurationError
 from worker.settings import Settings
@@ -47,10 +48,57 @@ def broker_of(configured: Settings) -> Broker:
     given = configured.celery_broker_url
     url = given.get_secret_value() if given else "redis://127.0.0.1:6379/0"
     if url.startswith("amqp"):
-        return Broker(url, queue_arguments={"x-queue-type": "quorum"})
-    if url.startswith("sentinel"):
-        if configured.broker_master_name is None:
-            raise ConfigurationError("BROKER_MASTER_NAME: must be set where BROKER_URL names Sentinels")
-        return Broker(url, REDIS_OPTIONS | {"master_name": configured.broker_master_name})
+        return _rabbitmq(url)
+    if url.startswith(("sentinel", "rediss+sentinel")):
+        return _sentinel(url, configured)
+    if url.startswith("unix"):
+        return Broker(_socket(url), dict(REDIS_OPTIONS))
     # Without options kombu would take any certificate.
     return Broker(url, dict(REDIS_OPTIONS), {"ssl_cert_reqs": ssl.CERT_REQUIRED} if url.startswith("rediss") else None)
+
+
+def _rabbitmq(url: str) -> Broker:
+    """RabbitMQ, over TLS where the scheme is amqps: its certificate is checked, and that it is for this host."""
+    plain, authority = _without_authority(url)
+    tls: dict[str, Any] | None = None
+    if url.startswith("amqps"):
+        # None: pyamqp puts in the name of the host that it connects to.
+        tls = {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}
+        if authority:
+            tls["ca_certs"] = authority
+    return Broker(plain, tls=tls, queue_arguments={"x-queue-type": "quorum"})
+
+
+def _sentinel(url: str, configured: Settings) -> Broker:
+    """A Redis that Sentinels watch over. rediss+sentinel: TLS to both. The password in the URL is that of Redis."""
+    if configured.broker_master_name is None:
+        raise ConfigurationError("BROKER_MASTER_NAME: must be set where BROKER_URL names Sentinels")
+    plain, authority = _without_authority(url.replace("rediss+sentinel://", "sentinel://"))
+    tls: dict[str, Any] = {"ssl_cert_reqs": ssl.CERT_REQUIRED} if url.startswith("rediss") else {}
+    if tls and authority:
+        tls["ssl_ca_certs"] = authority
+    watch: dict[str, Any] = {name: value for name, value in REDIS_OPTIONS.items() if name.startswith("socket_")}
+    if configured.broker_sentinel_password is not None:
+        watch["password"] = configured.broker_sentinel_password.get_secret_value()
+    watch |= {"ssl": True, **tls} if tls else {}
+    options = REDIS_OPTIONS | {"master_name": configured.broker_master_name, "sentinel_kwargs": watch}
+    return Broker(plain, options, tls or None)
+
+
+def _without_authority(url: str) -> tuple[str, str | None]:
+    """The URL (or URLs, side by side) without the file of certificates that its query names, and that file."""
+    parts = [urlsplit(part) for part in url.split(";")]
+    asked = [dict(parse_qsl(part.query)) for part in parts]
+    named = [query.pop("ssl_ca_certs", None) for query in asked]
+    plain = [urlunsplit(part._replace(query=urlencode(query))) for part, query in zip(parts, asked, strict=True)]
+    return ";".join(plain), next((name for name in named if name), None)
+
+
+def _socket(url: str) -> str:
+    """What redis-py calls unix://:password@/path?db=1, as kombu writes it. Other options are ours to set."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    login = parts.netloc.rpartition("@")[0]
+    if "password" in query:
+        login = f"{quote(query.get('username', ''), safe='')}:{quote(query['password'], safe='')}"
+    return f"redis+socket://{login}{'@' if login else ''}{parts.path}?virtual_host={query.get('db', '0')}"

@@ -11,7 +11,7 @@ from worker.commands.circuits import circuits
 from worker.commands.dashboard import dashboard
 from worker.commands.doctor import doctor
 from worker.commands.metrics import metrics
-from worker.commands.terminal import Group, interrupting, redis_errors, stop_signals
+from worker.commands.terminal import Group, fill_standard_streams, interrupting, redis_errors, stop_signals
 from worker.settings import settings
 
 __all__ = ["interrupting", "main", "redis_errors", "stop_signals"]
@@ -49,6 +49,7 @@ def main() -> None:
     Try it:      chasqui demo
     Run it:      chasqui up          (in another terminal: chasqui send --from 5491122334455 "hola")
     """
+    fill_standard_streams()
     configured = settings()
     log.configure(configured.log_format, configured.log_level)
 

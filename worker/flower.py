@@ -14,6 +14,8 @@ from typing import Any
 from worker import log
 from worker.app import app
 from worker.errors import ChasquiError, ConfigurationError
+from worker.local.hang_up import hang_up_ends
+from worker.local.startup import wait_for_servers
 from worker.local.surroundings import environment
 from worker.settings import Settings, settings
 
@@ -51,6 +53,8 @@ def serve(arguments: Sequence[str]) -> None:
         raise ConfigurationError("Flower is not installed: pip install 'chasqui[dashboard]'")
     log.configure(settings().log_format, settings().log_level)
     mask_events()
+    hang_up_ends()
+    wait_for_servers(settings(), broker_alone=True)
     with environment(
         {
             "FLOWER_BASIC_AUTH": login(settings()),

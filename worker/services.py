@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from threading import Lock
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -77,12 +78,14 @@ class Services:
 
 def connect_redis(url: str, timeout_s: float, *, repeats: int = 1) -> redis.Redis:
     """A client with time limits on everything; on a dropped connection a command is repeated at once, so often."""
+    # A socket of this machine has no packets to keep it alive, and redis-py no such argument for it.
+    of_tcp: dict[str, Any] = {} if url.startswith("unix:") else {"socket_keepalive": True}
     try:
         return redis.Redis.from_url(
             url,
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
-            socket_keepalive=True,
+            **of_tcp,
             health_check_interval=30,
             max_connections=REDIS_CONNECTIONS,
             retry=Retry(NoBackoff(), repeats),

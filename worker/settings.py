@@ -18,7 +18,7 @@ SCHEMES = {
     "database_url": ("postgresql", "postgres", "postgresql+psycopg2"),
     "redis_url": ("redis", "rediss", "unix"),
     "cache_redis_url": ("redis", "rediss", "unix"),
-    "broker_url": ("redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps"),
+    "broker_url": ("redis", "rediss", "redis+socket", "sentinel", "rediss+sentinel", "amqp", "amqps"),
 }
 
 
@@ -32,6 +32,7 @@ class Settings(BaseModel):
     cache_redis_url: SecretStr | None = None
     broker_url: SecretStr | None = None
     broker_master_name: str | None = None
+    broker_sentinel_password: SecretStr | None = None
 
     openai_api_key: SecretStr | None = None
     gemini_api_key: SecretStr | None = None

@@ -36,6 +36,8 @@ from worker.settings import settings
 
 Rows = list[dict[str, Any]]
 RECEIVE_PAUSE_S = 1.0
+#: For RabbitMQ: a message counts as sent when the broker says that it has it. Redis always says so.
+CONFIRMED = {"confirm_publish": True, "read_timeout": BROKER_TIMEOUT_S, "write_timeout": BROKER_TIMEOUT_S}
 #: Batches on queue `ai` beyond which turns stay in PostgreSQL: half of what `worker-ai` has in work (`-c 32`), so that
 #: who waits there is asked for before his lease ends, and Redis does not fill while nobody asks.
 MAX_QUEUED_CALLS = 16
@@ -170,11 +172,27 @@ def receive(payload: str | dict[str, Any]) -> str:
             return "rejected"
         streams.send(text)
     except RedisError as exc:
-        # A failed task would be acknowledged; this one goes back to its queue, after a pause so as not to spin.
+        # A failed task would be acknowledged and lost. After a pause, so as not to spin.
         log.warning("receive_postponed", error=type(exc).__name__)
         time.sleep(RECEIVE_PAUSE_S)
-        raise Reject(type(exc).__name__, requeue=True) from None
+        send_again(payload)
+        return "postponed"
     return "queued"
+
+
+def send_again(payload: str | dict[str, Any]) -> None:
+    """Puts a payload at the end of queue `inbound`, and waits until the broker has it. Rejects the task, which then
+    stays in its queue, where the broker does not take it.
+
+    A copy, not the message itself: RabbitMQ counts how often a message comes back, and throws it away after 20 times.
+    """
+    try:
+        with app.connection_for_write(transport_options=CONFIRMED) as connection:
+            connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
+            receive.apply_async((payload,), connection=connection, argsrepr="masked", retry=False)
+    except Exception as exc:  # noqa: BLE001  whatever a broker's client raises, the message must not be lost
+        log.warning("receive_postponed", error=type(exc).__name__)
+        raise Reject(type(exc).__name__, requeue=True) from None
 
 
 @app.task(name="worker.cleanup_expired_sessions")  # type: ignore[untyped-decorator]  # celery ships no types

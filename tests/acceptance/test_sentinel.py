@@ -8,21 +8,27 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import redis
+from command_line import run, urls_of
+from kombu.exceptions import OperationalError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from service import Conversation, begin_anew, says, service_processes, webhook
 from sqlalchemy import Engine
 from support import Servers
+from tls import certificate, tls_front
 
+from worker.app import check_queues, make_app
 from worker.local.gateway import Gateway
 from worker.local.processes import wait_until
 from worker.local.redis import Redis
 from worker.local.service import Access, free_port
 from worker.local.simulator import Simulator
+from worker.local.surroundings import environment
 from worker.services import connect_redis
 
-GROUP, PASSWORD = "chasqui", "secret1"
+GROUP, PASSWORD, OWN_PASSWORD = "chasqui", "secret1", "secret2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,7 @@ class Watched:
 
     def master_port(self) -> int | None:
         """Where the master is, as Sentinel says; None while it does not know."""
-        with client(self.sentinel_port) as sentinel:
+        with client(self.sentinel_port, OWN_PASSWORD) as sentinel:
             try:
                 return int(sentinel.sentinel_get_master_addr_by_name(GROUP)[1])
             except (redis.RedisError, TypeError):
@@ -68,6 +74,7 @@ def watched(directory: Path) -> Iterator[Watched]:
     secured = [f"requirepass {PASSWORD}", f"masterauth {PASSWORD}"]
     sentinel = [
         f"port {third}",
+        f"requirepass {OWN_PASSWORD}",
         f"sentinel monitor {GROUP} 127.0.0.1 {first} 1",
         f"sentinel auth-pass {GROUP} {PASSWORD}",
         f"sentinel down-after-milliseconds {GROUP} 1000",
@@ -95,7 +102,7 @@ def is_in_step(port: int) -> bool:
 
 def knows_the_replica(port: int) -> bool:
     """Whether Sentinel could promote it."""
-    with client(port) as sentinel:
+    with client(port, OWN_PASSWORD) as sentinel:
         try:
             return len(sentinel.sentinel_slaves(GROUP)) == 1
         except redis.RedisError:
@@ -108,7 +115,8 @@ def test_the_service_outlives_the_brokers_master(servers: Servers, shared_engine
         broker = stack.enter_context(watched(tmp_path))
         urls = ";".join([f"sentinel://:{PASSWORD}@127.0.0.1:{broker.sentinel_port}/0"] * 2)
         simulator = stack.enter_context(Simulator())
-        given = simulator.base_urls | {"BROKER_URL": urls, "BROKER_MASTER_NAME": GROUP}
+        named = {"BROKER_URL": urls, "BROKER_MASTER_NAME": GROUP, "BROKER_SENTINEL_PASSWORD": OWN_PASSWORD}
+        given = simulator.base_urls | named
         supervisor, log = stack.enter_context(service_processes(servers, tmp_path, given))
         durable = stack.enter_context(connect_redis(servers.redis_url, 5.0))
         begin_anew(servers, shared_engine, durable)
@@ -121,3 +129,47 @@ def test_the_service_outlives_the_brokers_master(servers: Servers, shared_engine
         conversation.wait_until(lambda: "wamid.after" in conversation.answered(), 60)
         assert broker.master_port() != before
         assert [child.deaths for child in supervisor.children] == [0] * len(supervisor.children)
+
+
+@pytest.mark.parametrize("password", [None, "wrong"])
+def test_a_sentinel_that_refuses_us_is_told(servers: Servers, tmp_path: Path, password: str | None) -> None:
+    """In one line that names the setting; nobody waits for it, and no password is shown."""
+    with watched(tmp_path) as broker:
+        url = f"sentinel://:{PASSWORD}@127.0.0.1:{broker.sentinel_port}/0"
+        given = {"BROKER_URL": url, "BROKER_MASTER_NAME": GROUP, **urls_of(servers)}
+        given |= {"BROKER_SENTINEL_PASSWORD": password} if password else {}
+        done = run(tmp_path, "intake", **given)
+    assert done.returncode == 1
+    assert "BROKER_SENTINEL_PASSWORD" in done.stderr.splitlines()[-1]
+    assert PASSWORD not in done.stderr
+
+
+def test_sentinel_and_redis_over_tls(tmp_path: Path) -> None:
+    """With rediss+sentinel:// the certificates of both are checked; one that is not trusted is refused."""
+    trusted, other = certificate(tmp_path), certificate(tmp_path, "other")
+    port = free_port()
+    with ExitStack() as stack:
+        stack.enter_context(running(tmp_path, "master", [f"port {port}", f"requirepass {PASSWORD}"]))
+        assert wait_until(lambda: is_up(port), 20)
+        front, watching = stack.enter_context(tls_front(port, trusted)), free_port()
+        # It cannot speak TLS itself, and so never reaches the master, nor counts it as down before this test is over.
+        lines = [f"port {watching}", f"requirepass {OWN_PASSWORD}", f"sentinel monitor {GROUP} 127.0.0.1 {front} 1"]
+        lines += [f"sentinel down-after-milliseconds {GROUP} 600000"]
+        stack.enter_context(running(tmp_path, "sentinel", lines, "--sentinel"))
+        assert wait_until(lambda: is_up(watching, OWN_PASSWORD), 20)
+        url = f"rediss+sentinel://:{PASSWORD}@127.0.0.1:{stack.enter_context(tls_front(watching, trusted))}/0"
+        named = {"BROKER_MASTER_NAME": GROUP, "BROKER_SENTINEL_PASSWORD": OWN_PASSWORD}
+        with environment(named | {"BROKER_URL": f"{url}?ssl_ca_certs={trusted.file}"}), make_app() as application:
+            check_queues(application)
+        refused = pytest.raises((redis.RedisError, OperationalError), match="No master found")
+        with environment(named | {"BROKER_URL": f"{url}?ssl_ca_certs={other.file}"}), make_app() as wary, refused:
+            check_queues(wary)
+
+
+def is_up(port: int, password: str = PASSWORD) -> bool:
+    """Whether it answers."""
+    with client(port, password) as server:
+        try:
+            return bool(server.ping())
+        except redis.RedisError:
+            return False

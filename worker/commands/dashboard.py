@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 import click
 
-from worker.commands.terminal import stop_signals
+from worker.commands.terminal import say, stop_signals
 from worker.dashboard.access import Access
 from worker.errors import CommandError
 from worker.local.supervisor import Program, dashboard_program
@@ -22,11 +22,14 @@ def dashboard() -> None:
     """
     from worker.local.surroundings import surroundings
 
-    with stop_signals(), surroundings() as configured:
+    with stop_signals() as stop, surroundings() as configured:
         check_dashboard(configured)
         from worker.dashboard.server import serve
+        from worker.local.startup import announce_servers
 
-        serve(configured, lambda address: click.echo(f"The dashboard is at {address}. Stop it with Ctrl-C.", err=True))
+        announce_servers(configured)
+        told = "The dashboard is at {}. Stop it with Ctrl-C."
+        serve(configured, lambda address: say(told.format(address), err=True), stop)
 
 
 def dashboard_programs(configured: Settings, *, wanted: bool) -> list[Program]:

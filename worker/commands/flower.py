@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-import click
-
+from worker.commands.terminal import say
 from worker.errors import CommandError
 from worker.local.supervisor import Program, flower_program
 from worker.local.surroundings import environment
@@ -28,10 +27,10 @@ def flower(*, wanted: bool) -> Iterator[list[Program]]:
     port = settings().flower_port
     address = "/".join(filter(None, (f"Flower: http://127.0.0.1:{port}", settings().flower_url_prefix)))
     if settings().flower_basic_auth is not None:
-        click.echo(f"{address} (login: FLOWER_BASIC_AUTH)")
+        say(f"{address} (login: FLOWER_BASIC_AUTH)")
         yield [flower_program(port)]
         return
     password = secrets.token_urlsafe(16)
-    click.echo(f"{address} (user: chasqui, password: {password})")
+    say(f"{address} (user: chasqui, password: {password})")
     with environment({"FLOWER_BASIC_AUTH": f"chasqui:{password}"}):
         yield [flower_program(port)]

@@ -24,9 +24,11 @@ def metrics() -> None:
         raise CommandError("METRICS_PORT is 0: name the port to serve metrics on")
     with stop_signals() as stop, surroundings() as configured:
         from worker.app import queue_lengths
+        from worker.local.startup import announce_servers
         from worker.metrics.prometheus_server import exporter, serving
 
         host, port = configured.metrics_host, configured.metrics_port
         with exporter(configured, queue_lengths) as pages, serving(pages, host, port):
             log.info("metrics_served", host=host, port=port)
+            announce_servers(configured)
             stop.wait()

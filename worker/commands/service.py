@@ -9,7 +9,7 @@ import click
 from db import migrations
 from worker import garbage
 from worker.commands.dashboard import dashboard_programs
-from worker.commands.terminal import database_errors, interrupting, out, stop_signals
+from worker.commands.terminal import database_errors, interrupting, out, say, stop_signals
 from worker.settings import settings
 
 
@@ -41,12 +41,14 @@ def up(concurrency: int, with_flower: bool, with_dashboard: bool) -> None:
     """Run the service until Ctrl-C: intake, workers, beat and the exporter for Prometheus.
 
     Servers whose URL is not set are started under ./.chasqui and stopped at the end; `. .chasqui/env` gives psql and
-    redis-cli their URLs. Migrations are run first. A process that dies is started again within 2 s. A second
-    `chasqui up` in the same directory is refused; for more workers there is --concurrency.
+    redis-cli their URLs. It waits for servers that do not answer yet. Migrations are run first. A process that dies is
+    started again within 2 s. A second `chasqui up` in the same directory is refused; for more workers there is
+    --concurrency.
     """
     from worker.commands.flower import flower
     from worker.local.ready import is_ready
     from worker.local.servers import only_service
+    from worker.local.startup import check_servers, wait_for_servers
     from worker.local.supervisor import metrics_program, running, service_programs
     from worker.local.surroundings import HOME, server_keeper, surroundings
     from worker.providers.providers_file import load_providers
@@ -60,10 +62,10 @@ def up(concurrency: int, with_flower: bool, with_dashboard: bool) -> None:
         flower(wanted=with_flower) as page,
     ):
         if not any(provider.api_key for provider in load_providers(configured)):
-            click.echo(
-                "Warning: no provider has a key (OPENAI_API_KEY, ...): every reply will be the fallback.", err=True
-            )
+            say("Warning: no provider has a key (OPENAI_API_KEY, ...): every reply will be the fallback.", err=True)
         operators_page = dashboard_programs(configured, wanted=with_dashboard)
+        if not wait_for_servers(configured, stop):
+            return
         migrations.upgrade(configured.required("database_url"))
         beside = [*([metrics_program()] if configured.metrics_port else []), *page, *operators_page]
         with running([*service_programs(HOME, concurrency), *beside]) as supervisor:
@@ -71,7 +73,8 @@ def up(concurrency: int, with_flower: bool, with_dashboard: bool) -> None:
                 stop,
                 keep_servers,
                 lambda: is_ready(configured),
-                lambda: out.print("Chasqui is ready. Stop it with Ctrl-C."),
+                lambda: say("Chasqui is ready. Stop it with Ctrl-C."),
+                lambda: check_servers(configured),
             )
 
 
@@ -81,9 +84,12 @@ def intake() -> None:
 
     Several may run; one is active, the others stand by.
     """
+    from worker.local.startup import wait_for_servers
     from worker.local.surroundings import surroundings
 
-    with stop_signals() as stop, surroundings():
+    with stop_signals() as stop, surroundings() as configured:
+        if not wait_for_servers(configured, stop):
+            return
         from worker.intake import Intake
         from worker.services import services
         from worker.tasks import CeleryChain

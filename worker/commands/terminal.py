@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from db import retry
 from db.engine import connect
 from worker.errors import ChasquiError, CommandError
+from worker.local.hang_up import hang_up_ends
 
 out = Console()
 #: PostgreSQL's code for a privilege that is missing.
@@ -43,6 +46,28 @@ def print_json(value: object) -> None:
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """A line for whoever watches a service. Where it cannot be written (a full disk, a closed terminal or pipe) it is
+    dropped, with all that would follow it: the service goes on.
+    """
+    try:
+        click.echo(text, err=err)
+    except OSError:
+        # What is left in Python's buffer would be tried again, and fail again, at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2 if err else 1)
+
+
+def fill_standard_streams() -> None:
+    """Opens what is closed of standard input, output and error: else the next file or socket would take its number."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
+
+
 def masked(phone: str) -> str:
     """As much of WhatsApp's id of a customer as tells one from another."""
     return f"…{phone[-4:]}"
@@ -55,16 +80,17 @@ def harmless(text: str) -> str:
 
 @contextmanager
 def stop_signals() -> Iterator[Event]:
-    """An event that SIGINT and SIGTERM set, for commands that run until they are told to stop."""
+    """An event that SIGINT, SIGTERM and SIGHUP set, for commands that run until they are told to stop."""
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    hang_up_ends()
     yield stop
 
 
 @contextmanager
 def interrupting() -> Iterator[None]:
-    """SIGINT and SIGTERM end the block at once; a second one does not disturb the tidying up."""
+    """SIGINT, SIGTERM and SIGHUP end the block at once; a second one does not disturb the tidying up."""
 
     def interrupt(*_: object) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -73,6 +99,7 @@ def interrupting() -> Iterator[None]:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
+    hang_up_ends()
     yield
 
 

@@ -6,6 +6,7 @@ import logging
 import socket
 from collections.abc import Callable
 from contextlib import closing
+from threading import Event, Thread
 
 import uvicorn
 from fastapi import FastAPI
@@ -33,8 +34,9 @@ ICON = (
 )
 
 
-def serve(configuration: Settings, on_ready: Callable[[str], None]) -> None:
-    """Serves until SIGINT or SIGTERM. on_ready: called with the page's address.
+def serve(configuration: Settings, on_ready: Callable[[str], None], stop: Event) -> None:
+    """Serves until SIGINT or SIGTERM, or `stop` is set, which may have been before. on_ready: called with the page's
+    address.
 
     Raises ConfigurationError where the settings would leave the page open to others, or the port is taken.
     """
@@ -53,7 +55,14 @@ def serve(configuration: Settings, on_ready: Callable[[str], None]) -> None:
         )
         # At INFO it writes down who connects, and by which id.
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
-        uvicorn.Server(config).run(sockets=[server_socket])
+        server = uvicorn.Server(config)
+        Thread(target=_end, args=(server, stop), daemon=True).start()
+        server.run(sockets=[server_socket])
+
+
+def _end(server: uvicorn.Server, stop: Event) -> None:
+    stop.wait()
+    server.should_exit = True
 
 
 def listening(configuration: Settings) -> closing[socket.socket]:

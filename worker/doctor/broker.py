@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from worker.doctor.finding import Finding, failed, guarded, ok, warning
+from worker.errors import ConfigurationError
 from worker.wording import count
 
 INSPECT_TIMEOUT_S = 1.0
@@ -16,8 +17,14 @@ UNREACHABLE = "is BROKER_URL (or REDIS_URL) right, and the server up?"
 
 def examine() -> list[Finding]:
     """To be called when the settings are complete: the Celery application is made from them."""
-    from worker.app import app, queue_lengths
+    from worker.app import app, check_queues, queue_lengths
 
+    try:
+        check_queues()
+    except ConfigurationError as exc:
+        return [failed("queues", str(exc), "chasqui up does not start before")]
+    except Exception:  # noqa: BLE001, S110  told below, in words
+        pass
     queues = guarded("queues", lambda: judge_queues(queue_lengths()), UNREACHABLE)
     if not queues[0].found.startswith("flow"):
         return queues

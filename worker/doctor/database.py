@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 from db import migrations, monitoring
 from db.engine import connect
 from db.monitoring import Unfinished
+from db.pooler import keeps_session
 from worker.doctor import locks
 from worker.doctor.clock import judge_skew, skew_s
 from worker.doctor.finding import Finding, failed, guarded, ok, warning
@@ -40,6 +41,9 @@ def examine(configured: Settings) -> list[Finding]:
 
 
 def _examine(url: str, configured: Settings) -> Iterator[Finding]:
+    yield judge_sessions(kept := keeps_session(url))
+    if not kept:
+        return
     with connect(url, statement_timeout_ms=STATEMENT_TIMEOUT_MS) as opened:
         connection = opened.execution_options(isolation_level="AUTOCOMMIT")
         yield judge_version(connection.execute(text("show server_version_num")).scalar_one(), place(url))
@@ -61,6 +65,15 @@ def judge_version(version: str, where: str) -> Finding:
     if int(version) < LEAST_VERSION:
         return warning(CHECK, found, f"Chasqui is tested with {LEAST_VERSION // 10_000}: upgrade the server")
     return ok(CHECK, found)
+
+
+def judge_sessions(kept: bool) -> Finding:
+    """kept: whether a connection stays with one server process."""
+    if kept:
+        return ok("postgresql sessions", "a connection keeps its session")
+    found = "a pooler gives every transaction another connection: locks and settings do not hold"
+    mend = "set the pooler to sessions (PgBouncer: pool_mode = session), or name the server itself in DATABASE_URL"
+    return failed("postgresql sessions", found, mend)
 
 
 def _skew_s(connection: Connection) -> float:

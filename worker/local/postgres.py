@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import secrets
 import shutil
 import signal
@@ -10,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.exc import OperationalError
 
+from worker.errors import ConfigurationError
 from worker.local.processes import kill_all, run, titled_processes
 from worker.local.service import HOST, Access, Service, not_installed, package_directory
 
@@ -86,6 +89,7 @@ class Postgres(Service):
 
     def _create(self, access: Access) -> None:
         """Under another name first: a cluster that was interrupted half way must not be taken for one."""
+        _check_name(os.geteuid() or self.directory.stat().st_uid)
         for leftover in self.directory.glob("new-*"):
             shutil.rmtree(leftover, ignore_errors=True)  # its initdb may outlive a killed user for a moment
         new = self.directory / f"new-{secrets.token_hex(4)}"
@@ -105,6 +109,17 @@ class Postgres(Service):
             directory=self.directory,
             stdin="".join(f"{statement}\n" for statement in statements),
         )
+
+
+def _check_name(uid: int) -> None:
+    """Raises ConfigurationError for a user without a name, as containers have them: initdb refuses to work for one."""
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        raise ConfigurationError(
+            f"the embedded PostgreSQL cannot be made for a user without a name (uid {uid} has no line in /etc/passwd): "
+            "set DATABASE_URL, or work as a user that has one"
+        ) from None
 
 
 def _cluster_name(access: Access) -> str:

@@ -24,6 +24,8 @@ LOOK_EVERY_S = 0.25
 MAX_PAUSE_S = 2.0
 #: A child that has lived this long starts over with the short pause.
 STEADY_S = 30.0
+#: So many deaths in a row may have a cause that no restart removes.
+HOPELESS_DEATHS = 2
 PR_SET_PDEATHSIG = 1
 log = logger(__name__)
 
@@ -111,15 +113,24 @@ class Supervisor:
         self._children = [Child(program, self._launch(program), self._clock()) for program in self._programs]
 
     def watch(
-        self, stop: Event, keep_servers: Callable[[], None], is_ready: Callable[[], bool], on_ready: Callable[[], None]
+        self,
+        stop: Event,
+        keep_servers: Callable[[], None],
+        is_ready: Callable[[], bool],
+        on_ready: Callable[[], None],
+        give_up: Callable[[], None],
     ) -> None:
         """Restarts dead children until `stop` is set, and lets `keep_servers` do the same for embedded servers; calls
-        `on_ready` once `is_ready` says so.
+        `on_ready` once `is_ready` says so. give_up: called when children die again and again; what it raises ends all.
         """
-        ready = False
+        ready, seen = False, 0
         while not stop.wait(LOOK_EVERY_S):
             keep_servers()
             self.look()
+            deaths = max((child.deaths for child in self._children), default=0)
+            if seen < deaths >= HOPELESS_DEATHS:
+                give_up()
+            seen = deaths
             if not ready and is_ready():
                 ready = True
                 on_ready()

@@ -1,0 +1,78 @@
+"""Whether a connection keeps its session: behind a pooler in transaction or statement mode, it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import psycopg2  # type: ignore[import-untyped]  # it ships none
+
+from db.engine import connection_arguments, normalised
+
+#: Two looks suffice at a pooler that is idle; the others are for one that is busy, or hands out its servers in turns.
+LOOKS = 5
+
+
+def keeps_session(url: str) -> bool:
+    """Whether a client's connection stays with one server process for as long as it is open.
+
+    If it does not, there are no advisory locks and no settings that last. Raises psycopg2.Error where the server does
+    not answer.
+    """
+    with _opened(url) as idle, _opened(url) as busy:
+        return _may_begin(url, busy) and _is_kept(idle, busy)
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Any]:
+    """A cursor on a connection of its own, as libpq makes it: SQLAlchemy would begin a transaction at once."""
+    where = normalised(url)
+    _, given = where.get_dialect()().create_connect_args(where)
+    with closing(psycopg2.connect(**given, **connection_arguments())) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            yield cursor
+
+
+def _may_begin(url: str, cursor: Any) -> bool:
+    """Whether there are transactions. A pooler in statement mode ends the connection of whoever begins one; so does a
+    server that is just going away, and therefore it is tried again.
+    """
+    try:
+        return _begins(cursor)
+    except psycopg2.OperationalError:
+        with _opened(url) as another:
+            _process(another)
+            try:
+                return _begins(another)
+            except psycopg2.OperationalError:
+                return False
+
+
+def _begins(cursor: Any) -> bool:
+    cursor.execute("begin")
+    cursor.execute("rollback")
+    return True
+
+
+def _is_kept(idle: Any, busy: Any) -> bool:
+    """Each connection asks again and again which process it speaks to. A pooler hands on the one that `idle` leaves
+    between two statements, to `busy` or to somebody else; `busy` holds its own in a transaction meanwhile, so that
+    `idle` cannot get it back. Two processes seen by one connection, or one seen by both, give the pooler away.
+    """
+    seen_idle, seen_busy = set(), set()
+    for _ in range(LOOKS):
+        seen_idle.add(_process(idle))
+        busy.execute("begin")
+        seen_busy.add(_process(busy))
+        if seen_idle & seen_busy:
+            return False
+        seen_idle.add(_process(idle))
+        busy.execute("commit")
+    return len(seen_idle) == len(seen_busy) == 1
+
+
+def _process(cursor: Any) -> int:
+    cursor.execute("select pg_backend_pid()")
+    return int(cursor.fetchone()[0])

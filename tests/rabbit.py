@@ -1,0 +1,104 @@
+"""A RabbitMQ of a test's own: a private node, with its data, its cookie and its port mapper in a directory given."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from kombu import Connection
+from kombu.exceptions import OperationalError
+
+from worker.local.processes import wait_until
+from worker.local.service import free_port
+
+#: Debian's wrapper around these wants to be the system's own RabbitMQ.
+PROGRAMS = Path("/usr/lib/rabbitmq/bin")
+needs_rabbitmq = pytest.mark.skipif(not (PROGRAMS / "rabbitmq-server").exists(), reason="RabbitMQ is not installed")
+START_S = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rabbit:
+    """A running node."""
+
+    port: int
+    environment: dict[str, str]
+
+    @property
+    def url(self) -> str:
+        """For Celery."""
+        return f"amqp://guest:guest@127.0.0.1:{self.port}//"
+
+    def control(self, *arguments: str) -> str:
+        """What rabbitmqctl answers."""
+        command = [str(PROGRAMS / "rabbitmqctl"), "--quiet", *arguments]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=True)
+        return done.stdout
+
+    def waiting(self, queue: str) -> int | None:
+        """Messages in a queue that nobody has taken; None where there is no such queue."""
+        with Connection(self.url) as connection:
+            try:
+                return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
+            except connection.channel_errors:
+                return None
+
+    def forget(self, *queues: str) -> None:
+        """Deletes queues and their exchanges, whatever they are."""
+        with Connection(self.url) as connection:
+            for queue in queues:
+                connection.default_channel.queue_delete(queue)
+                connection.default_channel.exchange_delete(queue)
+
+
+@contextmanager
+def rabbitmq(directory: Path) -> Iterator[Rabbit]:
+    """A node that answers, ended with all that it started."""
+    home, port, mapper = directory / "rabbitmq", free_port(), free_port()
+    home.mkdir()
+    (home / "rabbitmq.conf").write_text(f"listeners.tcp.local = 127.0.0.1:{port}\n")
+    (home / "plugins").write_text("[].\n")
+    environment = {
+        "PATH": os.defpath,
+        "HOME": str(home),
+        "ERL_EPMD_PORT": str(mapper),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODENAME": f"test{uuid4().hex[:8]}@localhost",
+        "RABBITMQ_NODE_PORT": str(port),
+        "RABBITMQ_DIST_PORT": str(free_port()),
+        "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "plugins"),
+        "RABBITMQ_MNESIA_BASE": str(home / "data"),
+        "RABBITMQ_LOG_BASE": str(home / "log"),
+        "RABBITMQ_PID_FILE": str(home / "pid"),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1",
+    }
+    with (home / "output").open("wb") as output:
+        command = [str(PROGRAMS / "rabbitmq-server")]
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
+    try:
+        rabbit = Rabbit(port, environment)
+        assert wait_until(lambda: answers(rabbit), START_S), (home / "output").read_text()
+        yield rabbit
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        subprocess.run(["epmd", "-port", str(mapper), "-kill"], capture_output=True, timeout=20, check=False)
+
+
+def answers(rabbit: Rabbit) -> bool:
+    """Whether a client can come in."""
+    with Connection(rabbit.url, connect_timeout=2) as connection:
+        try:
+            connection.ensure_connection(max_retries=1, timeout=2)
+        except (OSError, OperationalError):
+            return False
+    return True
