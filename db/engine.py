@@ -46,7 +46,7 @@ def connection_arguments() -> dict[str, Any]:
     }
 
 
-def _settle(engine: Engine, *limits_ms: int) -> Engine:
+def _settle(engine: Engine, statement_timeout_ms: int, lock_timeout_ms: int) -> Engine:
     """The engine, whose connections are told their time limits and UTC as soon as they are made."""
 
     @event.listens_for(engine, "connect")
@@ -54,7 +54,7 @@ def _settle(engine: Engine, *limits_ms: int) -> Engine:
         # In a transaction it would be undone by the first rollback.
         before, made.autocommit = made.autocommit, True
         with made.cursor() as cursor:
-            cursor.execute(SESSION, tuple(map(str, limits_ms)))
+            cursor.execute(SESSION, (str(statement_timeout_ms), str(lock_timeout_ms)))
         made.autocommit = before
 
     return engine
@@ -86,6 +86,6 @@ def connect(url: str, *, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS) -> It
     engine = create_engine(
         normalised(url), poolclass=NullPool, hide_parameters=True, connect_args=connection_arguments()
     )
-    with _settle(engine, statement_timeout_ms).connect() as connection:
+    with _settle(engine, statement_timeout_ms, lock_timeout_ms=0).connect() as connection:
         yield connection
     engine.dispose()
