@@ -91,7 +91,7 @@ def rabbitmq(directory: Path) -> Iterator[Rabbit]:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        subprocess.run(["epmd", "-port", str(mapper), "-kill"], capture_output=True, timeout=20, check=False)
+        assert wait_until(lambda: mapper_is_gone(mapper), 30)
 
 
 def answers(rabbit: Rabbit) -> bool:
@@ -102,3 +102,9 @@ def answers(rabbit: Rabbit) -> bool:
         except (OSError, OperationalError):
             return False
     return True
+
+
+def mapper_is_gone(port: int) -> bool:
+    """Asks the port mapper to end, which it refuses for as long as it has not heard that its node is gone."""
+    command = ["epmd", "-port", str(port), "-kill"]
+    return "annot connect" in subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stderr
