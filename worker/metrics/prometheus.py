@@ -18,7 +18,7 @@ from db.monitoring import REPLY_BUCKETS_MS, Total
 from worker import __version__
 from worker.cache import LAYERS
 from worker.metrics.prometheus_sources import Database, Durable, Sources, View
-from worker.metrics.record import ANSWERED, CALL_BUCKETS_MS
+from worker.metrics.record import ANSWERED, CALL_BUCKETS_MS, FAILURES
 from worker.providers.circuit_states import Circuit
 from worker.providers.models import Provider
 from worker.providers.pricing import YARDSTICK_NAME
@@ -28,18 +28,7 @@ MICRO = 1_000_000
 #: of a counter that appears with it.
 REPLY_SOURCES = ("ai", "cache", "fallback", "canned")
 ENDINGS = (*(("answered", source) for source in REPLY_SOURCES), ("closed", "closed"), ("dead", "canned"))
-OUTCOMES = (
-    ANSWERED,
-    "timeout",
-    "unavailable",
-    "rate_limited",
-    "denied",
-    "model_gone",
-    "model_unfit",
-    "refused",
-    "unreadable",
-    "thinking",
-)
+OUTCOMES = (ANSWERED, *FAILURES)
 CIRCUIT_STATES = ("closed", "half_open", "open", "forced_open")
 #: Values of the labels of one sample, and its own.
 Samples = Iterable[tuple[Sequence[str], float]]
@@ -184,8 +173,9 @@ def of_models(seen: Durable, known: Known) -> Iterator[Metric]:
     rerouted = [(name, float(bool(each.answered_by))) for name, each in circuits.items()]
     told = "Whether another model than the one that is asked has answered within the hour."
     yield gauge("model_rerouted", told, rerouted, "provider", "model")
-    results = [(name, float(probe.outcome == ANSWERED)) for name, probe in probes.items()]
-    yield gauge("model_probe_ok", "Whether the latest probe got a usable answer.", results, "provider", "model")
+    results = [((*name, probe.outcome), float(probe.outcome == ANSWERED)) for name, probe in probes.items()]
+    told = "Whether the latest probe got a usable answer, and how it ended."
+    yield gauge("model_probe_ok", told, results, "provider", "model", "outcome")
     times = [(name, probe.at_s) for name, probe in probes.items()]
     yield gauge("model_probe_timestamp_seconds", "When the model was last probed.", times, "provider", "model")
     ends = [
