@@ -86,7 +86,9 @@ def _buttons(value: object) -> object:
 
 
 def _entities(value: object) -> object:
-    entries = value.items() if isinstance(value, dict) else ()
+    """What was understood, by name; a list of {"name", "value"} is taken too, which a strict schema can describe."""
+    pairs = [(e.get("name"), e.get("value")) for e in value if isinstance(e, dict)] if isinstance(value, list) else []
+    entries = value.items() if isinstance(value, dict) else [pair for pair in pairs if isinstance(pair[0], str)]
     return {name: entry for name, entry in entries if isinstance(entry, str | None) or _is_number(entry)}
 
 
