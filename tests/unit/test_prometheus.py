@@ -176,11 +176,15 @@ def test_models_that_are_used() -> None:
         (*pro, state): float(state == "closed") for state in CIRCUIT_STATES
     }
     assert seen.all("model_rerouted") == {flash: 0, pro: 1}
-    assert seen.all("model_probe_ok") == {("deepseek-flash", "model_gone", "deepseek"): 0}
+    outcomes = seen.all("model_probe_outcome")
+    assert outcomes == {("deepseek-flash", kind, "deepseek"): float(kind == "model_gone") for kind in OUTCOMES}
     assert seen.all("model_probe_timestamp_seconds") == {flash: 1_763_800_000}
     assert seen.all("model_end_timestamp_seconds") == {flash: datetime(2027, 5, 7, tzinfo=UTC).timestamp()}
     for used in ({"calls": {"gpt/gpt-6-luna:timeout": 1}}, {"probes": (Probe("gpt", "gpt-6-luna", 1.0, "ok"),)}):
         assert ("gpt-6-luna", "gpt") in told(replace(VIEW, redis=replace(DURABLE, **used))).all("model_rerouted")
+    by_probe = (Probe("gpt", "gpt-6-luna", 1.0, "ok", answered_by="gpt-6.1-terra"),)
+    told_by_probe = told(replace(VIEW, redis=replace(DURABLE, probes=by_probe)))
+    assert told_by_probe.value("model_rerouted", provider="gpt", model="gpt-6-luna") == 1
     changed = replace(DURABLE.models[2], since=datetime(2026, 11, 29, tzinfo=UTC))
     assert ("gpt-6-luna", "gpt") in told(replace(VIEW, redis=replace(DURABLE, models=(changed,)))).all("model_rerouted")
 
