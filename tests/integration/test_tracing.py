@@ -12,11 +12,11 @@ from uuid import uuid4
 
 import pytest
 import redis
-from answering import answerer_on, providers_of
+from answering import completer_on, providers_of
 from otlp import Collected, collecting
 from support import REPOSITORY
 from turns import decided, plan_of, session_of
-from worker.providers.attempt import Ask
+from worker.providers.completion import Ask
 
 from worker import tracing
 from worker.ai.consent import rules_for
@@ -77,11 +77,11 @@ def test_a_call_is_in_the_trace_of_the_turn_that_asks(
     monkeypatch.setenv("NO_PROXY", "*")
     tokens = [str(uuid4()), str(uuid4())]
     plan, rules = plan_of("hola"), rules_for("hola", session_of(), ())
-    with Simulator() as simulator, answerer_on(redis_client, providers_of(simulator)) as answerer:
+    with Simulator() as simulator, completer_on(redis_client, providers_of(simulator)) as completer:
         simulator.set("gemini", mode="garbage", latency_ms=(100, 100))
         asks = [Ask(plan, rules, token, "5491100000001", time.monotonic() + 20) for token in tokens]
         with ThreadPoolExecutor(len(asks)) as pool:
-            assert [outcome.calls for outcome in pool.map(answerer.answer, asks)] == [3, 3]
+            assert [outcome.calls for outcome in pool.map(completer.answer, asks)] == [3, 3]
     tracing.flush()
     for token in tokens:
         trace = collected.trace(token)

@@ -40,9 +40,9 @@ def test_packaged_providers() -> None:
     assert {name: found.complexities for name, found in by_name.items()} == {
         "gemini-flash": ("simple",),
         "deepseek": ("medium",),
-        "gpt-3.5": ("complex",),
+        "gpt": ("complex",),
     }
-    assert by_name["gpt-3.5"].base_url == "http://127.0.0.1:9/v1"
+    assert by_name["gpt"].base_url == "http://127.0.0.1:9/v1"
     assert by_name["deepseek"].base_url == "https://api.deepseek.com"
     assert by_name["deepseek"].prices == Prices(Decimal("0.28"), Decimal("0.028"), Decimal("0.42"))
     assert by_name["gemini-flash"].api_key == SecretStr("g")
