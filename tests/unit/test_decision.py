@@ -179,7 +179,9 @@ def test_deep_nesting_is_refused() -> None:
         parse_decision('{"reply": "x", "entities": ' + "[" * 100_000 + "]" * 100_000 + "}", OFFERED)
 
 
-@pytest.mark.parametrize("name", ["confidence", "entities", "quick_replies", "requires_human", "next_state", "cart_operations"])
+@pytest.mark.parametrize(
+    "name", ["confidence", "entities", "quick_replies", "requires_human", "next_state", "cart_operations"]
+)
 def test_null_stands_for_what_was_left_out(name: str) -> None:
     """Models that must name every field write null where they have nothing to say."""
     without = {key: value for key, value in decision_of().items() if key != name}
@@ -199,14 +201,14 @@ def test_names_are_taken_in_any_letter_case(form: Any) -> None:
     "around",
     [
         "Here is the JSON:\n{}\nAnything else?",
-        "<think>The customer greets. {{\"reply\": \"no\"}}</think>\n{}",
+        '<think>The customer greets. {{"reply": "no"}}</think>\n{}',
         "<THINKING>hm</THINKING>{}",
         "```json\n{}\n```",
         "```\n{}```",
         "\ufeff{}",
         "{{not this}} {}",
-        "{{\"plan\": \"greet\"}}\n{}",
-        "{}\n{{\"note\": 1}}",
+        '{{"plan": "greet"}}\n{}',
+        '{}\n{{"note": 1}}',
     ],
 )
 def test_words_and_thoughts_around_the_object_are_left_out(around: str) -> None:
