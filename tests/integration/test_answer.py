@@ -11,18 +11,17 @@ from typing import Any, Protocol
 
 import pytest
 import redis
-from answering import completer_on, calls, providers_of, well_behaved
+from answering import calls, completer_on, providers_of, well_behaved
 from circuit import Circuit
 from msgspec import structs
 from turns import MILK, MILK_ITEM, plan_of, session_of
-from worker.providers.completion import Ask
 
 from worker.ai.consent import CartRules, rules_for
 from worker.ai.fallback import fallback_decision
 from worker.local.simulator import Simulator
 from worker.providers.budget import Budget, Limits
 from worker.providers.client import AiClient
-from worker.providers.completion import LEAST_TIME_S, Completer
+from worker.providers.completion import LEAST_TIME_S, Ask, Completer
 from worker.providers.pricing import cost_microusd
 from worker.session.turn import Outcome, Plan
 from worker.usage import Usage

@@ -22,13 +22,13 @@ from worker.providers.circuit_states import read_circuits
 
 def seen(client: redis.Redis) -> Any:
     """The circuit as an operator sees it."""
-    (found,) = read_circuits(client, [NAME])
+    (found,) = read_circuits(client, [(NAME, [])])
     return found
 
 
 def test_a_circuit_that_nobody_knows(redis_client: redis.Redis) -> None:
     """Closed, without figures; those asked for come in their order."""
-    found = read_circuits(redis_client, ["b", "a"])
+    found = read_circuits(redis_client, [("b", []), ("a", [])])
     assert [(one.provider, one.state, one.calls, one.trips, one.since) for one in found] == [
         ("b", "closed", 0, 0, None),
         ("a", "closed", 0, 0, None),

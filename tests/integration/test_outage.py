@@ -10,14 +10,13 @@ from threading import Event
 
 import pytest
 import redis
-from answering import completer_on, calls, providers_of, well_behaved
+from answering import calls, completer_on, providers_of, well_behaved
 from turns import MILK, plan_of
-from worker.providers.completion import Ask
 
 from worker.ai.consent import CartRules
 from worker.local.simulator import Simulator
 from worker.providers.circuit import Breaker, Limits
-from worker.providers.completion import Completer
+from worker.providers.completion import Ask, Completer
 
 NOTHING = CartRules(frozenset(), frozenset(), frozenset(), frozenset())
 DOWN = {"deepseek": "deepseek", "gemini": "gemini-flash"}
@@ -128,7 +127,7 @@ def test_ten_minutes_of_outage_under_load(simulator: Simulator, redis_client: re
     simulator.set("all", latency_ms=(20.0, 20.0))
     for name in DOWN:
         simulator.set(name, status=503)
-    breaker = Breaker(redis_client, lambda _provider, _state: None, A_HUNDREDTH)
+    breaker = Breaker(redis_client, lambda *_: None, A_HUNDREDTH)
     with completer_on(redis_client, providers_of(simulator), breaker) as completer, flowing(completer) as answered:
         began_s = time.monotonic()
         Event().wait(OUTAGE_S)

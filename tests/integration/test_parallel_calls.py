@@ -21,7 +21,7 @@ from worker.settings import read_settings
 
 WAIT_S = 10.0
 LEASE_S, MARGIN_S = 45.0, 15.0
-#: Calls, hedged ones, batches.
+#: Calls and batches, and some to spare.
 AT_MOST = 192 + 64 + 32
 Make = Callable[..., Services]
 

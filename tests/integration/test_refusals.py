@@ -13,12 +13,11 @@ import redis
 from answering import completer_on
 from http_provider import Answer, Server, say, serving
 from turns import ANA, MILK, RICE, decision_of, planned, session_of, turn_of
-from worker.providers.completion import Ask
 
 from worker.ai.consent import rules_for
 from worker.ai.fallback import SAY_OTHERWISE, TRY_AGAIN, UNCHANGED
 from worker.providers.circuit import Limits
-from worker.providers.completion import Completer
+from worker.providers.completion import Ask, Completer
 from worker.providers.providers_file import load_providers
 from worker.session.turn import Outcome
 from worker.settings import read_settings

@@ -15,7 +15,6 @@ from worker.providers.models import Model, Price, Provider, WeekHours
 from worker.providers.providers_file import load_providers
 from worker.settings import read_settings
 
-
 #: A Sunday, when no provider's price is higher than usual.
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 
