@@ -11,18 +11,17 @@ from typing import Any, Protocol
 
 import pytest
 import redis
-from answering import answerer_on, calls, providers_of, well_behaved
+from answering import calls, completer_on, providers_of, well_behaved
 from circuit import Circuit
 from msgspec import structs
 from turns import MILK, MILK_ITEM, plan_of, session_of
-from worker.providers.attempt import Ask
 
 from worker.ai.consent import CartRules, rules_for
 from worker.ai.fallback import fallback_decision
 from worker.local.simulator import Simulator
 from worker.providers.budget import Budget, Limits
 from worker.providers.client import AiClient
-from worker.providers.completion import LEAST_TIME_S, Answerer
+from worker.providers.completion import LEAST_TIME_S, Ask, Completer
 from worker.providers.pricing import cost_microusd
 from worker.session.turn import Outcome, Plan
 from worker.usage import Usage
@@ -33,9 +32,9 @@ RULES = rules_for("agregame 2 leches", session_of(), [MILK])
 
 
 class Ready(Protocol):
-    """Makes an answerer for these keys."""
+    """Makes a completer for these keys."""
 
-    def __call__(self, **keys: str) -> Answerer:
+    def __call__(self, **keys: str) -> Completer:
         """All three providers have a key where none is given."""
 
 
@@ -55,9 +54,9 @@ def simulator(shared_simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> S
 
 @pytest.fixture
 def ready(simulator: Simulator, redis_client: redis.Redis) -> Iterator[Ready]:
-    """A maker of answerers with closed circuits."""
+    """A maker of completers with closed circuits."""
     with ExitStack() as stack:
-        yield lambda **keys: stack.enter_context(answerer_on(redis_client, providers_of(simulator, **keys)))
+        yield lambda **keys: stack.enter_context(completer_on(redis_client, providers_of(simulator, **keys)))
 
 
 def ask(plan: Plan, rules: CartRules = RULES, left_s: float = 20.0) -> Ask:
@@ -73,7 +72,7 @@ def failures(client: redis.Redis, provider: str) -> int:
 
 @pytest.mark.parametrize(
     ("plan", "simulated", "provider"),
-    [(HELLO, "gemini", "gemini-flash"), (MEDIUM, "deepseek", "deepseek"), (ADVICE, "openai", "gpt-3.5")],
+    [(HELLO, "gemini", "gemini-flash"), (MEDIUM, "deepseek", "deepseek"), (ADVICE, "openai", "gpt")],
     ids=["simple", "medium", "complex"],
 )
 def test_one_call_of_the_first_candidate(
@@ -90,12 +89,12 @@ def test_one_call_of_the_first_candidate(
 
 def test_the_order_of_candidates(ready: Ready, simulator: Simulator, redis_client: redis.Redis) -> None:
     """One after the other, the cheaper first, each counted once by its circuit."""
-    for failing, expected in (("gemini", "deepseek"), ("deepseek", "gpt-3.5")):
+    for failing, expected in (("gemini", "deepseek"), ("deepseek", "gpt")):
         simulator.set(failing, status=500)
         outcome = ready().answer(ask(HELLO))
         assert (outcome.source, outcome.provider) == ("ai", expected)
     assert (outcome.calls, calls(simulator)) == (3, {"gemini": 2, "deepseek": 2, "openai": 1})
-    assert [failures(redis_client, name) for name in ("gemini-flash", "deepseek", "gpt-3.5")] == [2, 1, 0]
+    assert [failures(redis_client, name) for name in ("gemini-flash", "deepseek", "gpt")] == [2, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -124,9 +123,9 @@ def test_when_all_fail_there_is_a_fallback(ready: Ready, simulator: Simulator, t
 def test_a_hard_question_without_an_answer_asks_for_a_person(ready: Ready, simulator: Simulator) -> None:
     """Nobody else could help; an easy one may be tried again."""
     simulator.set("all", status=500)
-    answerer = ready()
-    assert answerer.answer(ask(ADVICE)).decision == fallback_decision("", requires_human=True)
-    assert answerer.answer(ask(HELLO)).decision["requires_human"] is False
+    completer = ready()
+    assert completer.complete(ask(ADVICE)).decision == fallback_decision("", requires_human=True)
+    assert completer.complete(ask(HELLO)).decision["requires_human"] is False
 
 
 def test_the_fallback_fits_what_was_said(ready: Ready, simulator: Simulator) -> None:
@@ -139,8 +138,8 @@ def test_the_fallback_fits_what_was_said(ready: Ready, simulator: Simulator) -> 
 def test_without_any_key_there_is_a_fallback(simulator: Simulator, redis_client: redis.Redis) -> None:
     """And no call."""
     keyless = [replace(provider, api_key=None) for provider in providers_of(simulator)]
-    with answerer_on(redis_client, keyless) as answerer:
-        outcome = answerer.answer(ask(HELLO))
+    with completer_on(redis_client, keyless) as completer:
+        outcome = completer.complete(ask(HELLO))
     assert (outcome.source, outcome.calls, outcome.cost_microusd, calls(simulator)) == ("fallback", 0, 0, {})
     assert outcome.baseline_microusd > 0
 
@@ -148,15 +147,15 @@ def test_without_any_key_there_is_a_fallback(simulator: Simulator, redis_client:
 def test_only_providers_with_a_key_are_asked(ready: Ready, simulator: Simulator) -> None:
     """An unfit model is better than no answer."""
     outcome = ready(openai="sk-test").answer(ask(HELLO))
-    assert (outcome.provider, calls(simulator)) == ("gpt-3.5", {"openai": 1})
+    assert (outcome.provider, calls(simulator)) == ("gpt", {"openai": 1})
 
 
 def test_only_the_last_candidate_is_tried_twice(ready: Ready, simulator: Simulator) -> None:
     """For the others the next one is the better second try; and who failed the last time is not tried twice."""
     simulator.set("all", status=500)
-    answerer = ready(gemini="sk-test", deepseek="sk-test")
+    completer = ready(gemini="sk-test", deepseek="sk-test")
     for expected in ({"gemini": 1, "deepseek": 2}, {"gemini": 2, "deepseek": 3}):
-        assert answerer.answer(ask(HELLO)).source == "fallback"
+        assert completer.complete(ask(HELLO)).source == "fallback"
         assert calls(simulator) == expected
 
 
@@ -164,7 +163,7 @@ def test_without_money_nobody_else_is_asked(simulator: Simulator, redis_client: 
     """It would not be paid for either; the circuits hear nothing of it."""
     budget = Budget(redis_client, Limits(None, None, 0), lambda: (0, 0))
     providers = providers_of(simulator)
-    outcome = Answerer(providers, AiClient(providers), Circuit(redis_client).breaker, budget).answer(ask(HELLO))
+    outcome = Completer(providers, AiClient(providers), Circuit(redis_client).breaker, budget).answer(ask(HELLO))
     assert (outcome.source, outcome.calls, calls(simulator)) == ("fallback", 0, {})
     assert redis_client.get("limit:5491100000001") == b"1"
     assert failures(redis_client, "gemini-flash") == 0
@@ -172,8 +171,8 @@ def test_without_money_nobody_else_is_asked(simulator: Simulator, redis_client: 
 
 def test_a_wrong_key_opens_its_circuit_at_once(ready: Ready, simulator: Simulator) -> None:
     """The next message goes straight to the next candidate."""
-    answerer = ready(gemini="invalid", deepseek="sk-test")
-    assert [answerer.answer(ask(HELLO)).provider for _ in range(2)] == ["deepseek", "deepseek"]
+    completer = ready(gemini="invalid", deepseek="sk-test")
+    assert [completer.complete(ask(HELLO)).provider for _ in range(2)] == ["deepseek", "deepseek"]
     assert calls(simulator) == {"deepseek": 2}
 
 
@@ -181,7 +180,7 @@ def test_an_open_circuit_is_passed_by(ready: Ready, simulator: Simulator, redis_
     """Without a call; with all of them open there is the fallback."""
     redis_client.hset("ai_circuit:gemini-flash", "state", "forced_open")
     assert ready().answer(ask(HELLO)).provider == "deepseek"
-    for name in ("deepseek", "gpt-3.5"):
+    for name in ("deepseek", "gpt"):
         redis_client.hset(f"ai_circuit:{name}", "state", "forced_open")
     assert ready().answer(ask(HELLO)).source == "fallback"
     assert calls(simulator) == {"deepseek": 1}
@@ -206,7 +205,7 @@ def test_the_baseline_is_the_dear_model_uncached(ready: Ready, simulator: Simula
     """What the same tokens cost there; nothing where there is no such provider."""
     outcome = ready().answer(ask(MEDIUM))
     usage = Usage(prompt_tokens=outcome.prompt_tokens, completion_tokens=outcome.completion_tokens)
-    gpt = next(provider for provider in providers_of(simulator) if provider.name == "gpt-3.5")
+    gpt = next(provider for provider in providers_of(simulator) if provider.name == "gpt")
     assert outcome.baseline_microusd == cost_microusd(gpt.prices, usage)
 
 
@@ -215,8 +214,8 @@ def test_the_baseline_has_no_discount(simulator: Simulator, redis_client: redis.
     *others, gpt = providers_of(simulator)
     discounted = replace(gpt, prices=replace(gpt.prices, cached_input_usd=Decimal(0)))
     for providers, expected in (([*others, discounted], 500_000), (others, 0)):
-        with answerer_on(redis_client, providers) as answerer:
-            assert answerer.baseline_microusd(Usage(1_000_000, 900_000, 0)) == expected
+        with completer_on(redis_client, providers) as completer:
+            assert completer.baseline_microusd(Usage(1_000_000, 900_000, 0)) == expected
 
 
 def test_cart_operations_reach_only_their_own_customer(ready: Ready, simulator: Simulator) -> None:

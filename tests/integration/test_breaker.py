@@ -17,7 +17,7 @@ from worker.errors import (
     RequestRefused,
     UnreadableAnswer,
 )
-from worker.providers.circuit import ASKED_MAX_MS, DENIED_MS, RATE_LIMITED_MS
+from worker.providers.circuit import ASKED_MAX_MS, DENIED_MS, RATE_LIMITED_MS, Permit
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_what_lies_before_the_window_is_forgotten(circuit: Circuit) -> None:
 def test_providers_have_circuits_of_their_own(circuit: Circuit) -> None:
     """One that is down shuts no other."""
     circuit.fail(5)
-    assert circuit.breaker.permit("gemini-flash", "caller") is not None
+    assert isinstance(circuit.breaker.permit("gemini-flash", "caller"), Permit)
 
 
 @pytest.mark.parametrize(

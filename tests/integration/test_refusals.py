@@ -10,15 +10,14 @@ from typing import Any
 
 import pytest
 import redis
-from answering import answerer_on
+from answering import completer_on
 from http_provider import Answer, Server, say, serving
 from turns import ANA, MILK, RICE, decision_of, planned, session_of, turn_of
-from worker.providers.attempt import Ask
 
 from worker.ai.consent import rules_for
 from worker.ai.fallback import SAY_OTHERWISE, TRY_AGAIN, UNCHANGED
 from worker.providers.circuit import Limits
-from worker.providers.completion import Answerer
+from worker.providers.completion import Ask, Completer
 from worker.providers.providers_file import load_providers
 from worker.session.turn import Outcome
 from worker.settings import read_settings
@@ -47,7 +46,7 @@ OFFERS = says("¿Cuántas leches querés?")
 class Models:
     """Two models, the cheaper asked first except for hard messages, and what they are asked."""
 
-    answerer: Answerer
+    completer: Completer
     cheap: Server
     dear: Server
 
@@ -56,7 +55,7 @@ class Models:
         turn = planned(turn_of(said, session=session_of(**changes)), MILK, RICE)
         plan, session = turn.planned(), turn.fetched()
         rules = rules_for(said, session, plan.products)
-        return self.answerer.answer(Ask(plan, rules, turn.token, ANA, float("inf"), said, session.cart))
+        return self.completer.complete(Ask(plan, rules, turn.token, ANA, float("inf"), said, session.cart))
 
     def systems(self) -> list[str]:
         """The instructions of the cheap model's requests."""
@@ -81,14 +80,14 @@ def ready(redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Iterato
             urls = dict(zip(("DEEPSEEK_BASE_URL", "OPENAI_BASE_URL"), (server.url for server in servers), strict=True))
             keys = dict.fromkeys(("DEEPSEEK_API_KEY", "OPENAI_API_KEY"), "sk-test")
             providers = load_providers(read_settings(urls | keys))
-            return Models(stack.enter_context(answerer_on(redis_client, providers)), *servers)
+            return Models(stack.enter_context(completer_on(redis_client, providers)), *servers)
 
         yield make
 
 
 def failures(client: redis.Redis) -> list[bytes | None]:
     """What the circuits of both have counted."""
-    return [client.hget(f"ai_circuit:{name}", "failures") for name in ("deepseek", "gpt-3.5")]  # type: ignore[misc]
+    return [client.hget(f"ai_circuit:{name}", "failures") for name in ("deepseek", "gpt")]  # type: ignore[misc]
 
 
 def test_the_repair_says_what_was_refused_and_why(ready: Ready) -> None:
@@ -120,7 +119,7 @@ def test_a_model_that_insists_is_left_for_the_next(ready: Ready, second: Answer)
     """On the operation, or on saying that it was made; the next one gets the request as it was."""
     models = ready([OBEYS, second], [says("Agregué 2 leches.", ADD_2)])
     outcome = models.answer(ADD)
-    assert (outcome.source, outcome.provider) == ("ai", "gpt-3.5")
+    assert (outcome.source, outcome.provider) == ("ai", "gpt")
     assert (models.asked(), outcome.calls) == ((2, 1), 3)
     assert models.dear.seen[0].body["messages"][0]["content"] == models.systems()[0]
 
