@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 EMPTY = text("""
     truncate categories, products, customers, customer_sessions, orders, order_items, messages, turns, ai_metrics,
-        call_hours, events restart identity cascade
+        events restart identity cascade
 """)
 
 
