@@ -118,7 +118,9 @@ class _Handler(BaseHTTPRequestHandler):
         model = self.path.rpartition("/")[2].partition(":")[0] if provider == "gemini-flash" else body["model"]
         try:
             status, answer = 200, _ANSWERS[provider](model, body, self.server.states.get(model, "well"))
-            key = self.headers.get("x-goog-api-key") or (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+            key = self.headers.get("x-goog-api-key") or (self.headers.get("Authorization") or "").removeprefix(
+                "Bearer "
+            )
             if key != KEY:
                 status, answer = 401, {"error": {"message": f"Incorrect API key provided: {key}"}}
         except Refused as refusal:

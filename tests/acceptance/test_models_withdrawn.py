@@ -53,7 +53,9 @@ class Shop:
         self.apis.set(states)
 
     def _is_quiet(self) -> bool:
-        unrecorded = "select from messages where published_at is null union all select from turns where token is not null"
+        unrecorded = (
+            "select from messages where published_at is null union all select from turns where token is not null"
+        )
         return self.conversation.sql(unrecorded) == []
 
     def ask_all(self, number: int = CUSTOMERS) -> list[dict[str, Any]]:
@@ -171,7 +173,7 @@ def test_first_models_that_cannot_be_asked(shop: Shop, state: str, kind: str) ->
 
 
 def test_all_models_gone(shop: Shop) -> None:
-    """Everybody gets the fallback, few calls are lost, and each way to look names every model in its provider's words."""
+    """Everybody gets the fallback, each model costs one call, and whoever looks finds its provider's words."""
     shop.begin(dict.fromkeys(ALL, "gone"))
     replies = [*shop.ask_all(1), *shop.ask_all(CUSTOMERS - 1)]
     assert answered_by(replies) == {"fallback": CUSTOMERS}
@@ -238,7 +240,9 @@ def test_models_that_others_answer_for(shop: Shop) -> None:
     assert answered_by(shop.ask_all()) == dict.fromkeys(FIRST.values(), CUSTOMERS // 3)
     circuits, (code, checks), metrics = shop.circuits(), shop.checks(), shop.metrics()
     assert code == 0
-    noted = {(line["provider"], line["model"]): line["answered_by"] for line in shop.logged("answered_by_another_model")}
+    noted = {
+        (line["provider"], line["model"]): line["answered_by"] for line in shop.logged("answered_by_another_model")
+    }
     _, report = shop.command("report")
     for provider, model in FIRST.items():
         assert circuits[f"{provider}/{model}"]["answered_by"] == SUCCESSOR[provider]

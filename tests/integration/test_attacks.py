@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from turns import ANA, MILK, MILK_ITEM, RICE, message, planned, session_of, turn_of
 
 from worker.ai.consent import rules_for
+from worker.ai.fallback import UNCHANGED
 from worker.providers.completion import Ask, Completer
 from worker.providers.providers_file import load_providers
 from worker.session.closing import closing_row
@@ -74,13 +75,14 @@ class Obedient(BaseHTTPRequestHandler):
     """A model that does whatever the armed attack tells it to, and claims a price and a recipient besides."""
 
     operations: tuple[dict[str, Any], ...] = ()
+    next_state: str | None = "order_completed"
 
     def do_POST(self) -> None:
         """One chat completion."""
         self.rfile.read(int(self.headers["Content-Length"]))
         obeyed = [{**operation, "price": 0.01, "name": "GRATIS"} for operation in type(self).operations]
         decision = {"intent": "add_to_cart", "confidence": 1, "reply": "Hecho.", "to": "5490000000000"}
-        decision |= {"cart_operations": obeyed, "next_state": "order_completed", "customer_phone": "5490000000000"}
+        decision |= {"cart_operations": obeyed, "next_state": type(self).next_state, "customer_phone": "5490000000000"}
         choice = {
             "index": 0,
             "finish_reason": "stop",
@@ -164,12 +166,25 @@ def test_an_obedient_model_changes_nothing(
     ],
 )
 def test_what_the_customer_asks_for_is_done(
-    completer: Completer, said: str, operations: list[dict[str, Any]], quantity: int | None
+    completer: Completer,
+    monkeypatch: pytest.MonkeyPatch,
+    said: str,
+    operations: list[dict[str, Any]],
+    quantity: int | None,
 ) -> None:
     """The same model and the same operations, this time asked for; at the catalogue's price, whatever it claims."""
+    monkeypatch.setattr(Obedient, "next_state", None)
     cart = answered(completer, attacked("none", said, ""), operations)["session"]["cart_data"]
     assert [item["quantity"] for item in cart] == ([] if quantity is None else [quantity])
     assert all(item["price"] == MILK_ITEM.price and item["name"] == MILK_ITEM.name for item in cart)
+
+
+def test_what_was_asked_for_is_not_done_with_an_order_that_was_not(completer: Completer) -> None:
+    """Whoever adds one milk has not confirmed an order; he is told that nothing has changed."""
+    row = answered(completer, attacked("none", "agregame una leche", ""), [ADD_1])
+    assert [item["quantity"] for item in row["session"]["cart_data"]] == [2]
+    assert row["order"] is None
+    assert UNCHANGED in row["reply"]["text"]
 
 
 def test_a_product_that_is_sold_out_is_not_added(completer: Completer) -> None:

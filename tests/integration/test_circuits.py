@@ -104,7 +104,7 @@ def command(directory: Path, servers: Servers, *arguments: str) -> Any:
 def test_the_command(tmp_path: Path, redis_client: redis.Redis, connection: Connection, servers: Servers) -> None:
     """List, open, close; an opened circuit turns callers away, a closed one has forgotten all; both are noted."""
     circuit = Circuit(redis_client)
-    circuit.fail(LIMITS.failures_in_a_row)
+    circuit.fail(error=ProviderDenied(NAME, "HTTP 401"))
     listed = {name_of(one): one for one in command(tmp_path, servers)}
     assert {name: one["state"] for name, one in listed.items()} == dict.fromkeys(NAMES, "closed") | {NAME: "open"}
     assert list(listed) == NAMES

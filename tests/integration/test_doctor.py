@@ -34,6 +34,8 @@ PACKAGED = REPOSITORY / "worker" / "providers" / "providers.toml"
 SHOP = "Almacén de la esquina"
 KEYS = dict.fromkeys(("GEMINI_API_KEY", "DEEPSEEK_API_KEY", "OPENAI_API_KEY"), KEY)
 NAMED = [("deepseek", ["deepseek-flash"])]
+
+
 def by_check(findings: list[Finding]) -> dict[str, Finding]:
     """Findings by the name of their check; none may come twice."""
     named = {finding.check: finding for finding in findings}

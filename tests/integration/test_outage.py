@@ -19,8 +19,8 @@ from worker.providers.circuit import Breaker, Limits
 from worker.providers.completion import Ask, Completer
 
 NOTHING = CartRules(frozenset(), frozenset(), frozenset(), frozenset())
-DOWN = {"deepseek": "deepseek", "gemini": "gemini-flash"}
-MEDIUM, SIMPLE = "precio de la leche {}", "{}"
+DOWN = {"deepseek": "deepseek", "openai": "gpt"}
+MEDIUM, COMPLEX = "precio de la leche {}", "cual de los {} me conviene mas?"
 #: Ten minutes in six seconds: every time of the breaker is a hundredth of what it is by default.
 OUTAGE_S = 6.0
 A_HUNDREDTH = Limits(window_ms=300, open_ms=50, open_max_ms=3_000)
@@ -44,7 +44,7 @@ def completer(simulator: Simulator, redis_client: redis.Redis) -> Iterator[Compl
 
 
 def ask(completer: Completer, number: int, text: str = MEDIUM) -> str | None:
-    """Asks for something of medium difficulty, or as simple as it gets; the provider that answered."""
+    """Asks for something of medium difficulty, or a hard question; the provider that answered."""
     plan = plan_of(text.format(number), MILK)
     return completer.complete(Ask(plan, NOTHING, f"caller-{number}", "549", float("inf"))).provider
 
@@ -61,11 +61,11 @@ def test_an_outage_costs_few_calls_and_ends_within_a_wait(
     """Five calls to each until its circuit opens, one per open wait after that, and back after two good probes."""
     for name in DOWN:
         simulator.set(name, status=503)
-    assert {ask(completer, number) for number in range(30)} == {"gpt"}
+    assert {ask(completer, number) for number in range(30)} == {"gemini-flash"}
     assert {name: count for name, count in calls(simulator).items() if name in DOWN} == dict.fromkeys(DOWN, 5)
     for wait in range(1, 4):
         let_the_wait_pass(redis_client)
-        assert {ask(completer, 100 * wait + number) for number in range(10)} == {"gpt"}
+        assert {ask(completer, 100 * wait + number) for number in range(10)} == {"gemini-flash"}
         assert {name: count for name, count in calls(simulator).items() if name in DOWN} == dict.fromkeys(
             DOWN, 5 + wait
         )
@@ -78,7 +78,7 @@ def test_an_outage_costs_few_calls_and_ends_within_a_wait(
 
 @contextmanager
 def flowing(completer: Completer) -> Iterator[list[tuple[float, str | None]]]:
-    """Callers side by side, each with one message after the other, simple and medium in turn, until the end of the
+    """Callers side by side, each with one message after the other, hard and medium in turn, until the end of the
     block; when each was answered (monotonic clock) and by whom.
     """
     answered: list[tuple[float, str | None]] = []
@@ -87,7 +87,7 @@ def flowing(completer: Completer) -> Iterator[list[tuple[float, str | None]]]:
     def call(number: int) -> None:
         while not end.is_set():
             number += CALLERS
-            provider = ask(completer, number, (SIMPLE, MEDIUM)[number // CALLERS % 2])
+            provider = ask(completer, number, (COMPLEX, MEDIUM)[number // CALLERS % 2])
             answered.append((time.monotonic(), provider))
 
     with ThreadPoolExecutor(CALLERS) as pool:
@@ -143,7 +143,7 @@ def test_ten_minutes_of_outage_under_load(simulator: Simulator, redis_client: re
             assert time.monotonic() < back_s + max(left_s.values()) + A_MOMENT_S
             Event().wait(0.01)
     assert len(meanwhile) > 100
-    assert {provider for _, provider in meanwhile} == {"gpt"}
+    assert {provider for _, provider in meanwhile} == {"gemini-flash"}
     for name in DOWN:
         assert 5 + waits[name] <= made[name] <= 5 + (CALLERS - 1) + waits[name]
         assert 1 <= waits[name] <= most_probes(back_s - began_s)

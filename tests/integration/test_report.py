@@ -97,15 +97,15 @@ def check_calls(connection: Connection, calls: Json, since: datetime, until: dat
     """Calls, tokens and costs of each model, and the sums of each provider."""
     plain = rows(connection, PLAIN_CALLS, since=since, until=until)
     models = [(provider, model, told) for provider in calls for model, told in calls[provider]["models"].items()]
-    assert [(provider, model) for provider, model, _ in models] == [(row["provider"], row["model"]) for row in plain]
-    for row, (_, _, told) in zip(plain, models, strict=True):
+    assert [(provider, model) for provider, model, _ in models] == [(each["provider"], each["model"]) for each in plain]
+    for found, (_, _, told) in zip(plain, models, strict=True):
         assert (told["ok"], told["failed"]["timeout"], told["failed"]["model_gone"]) == (
-            *(row[name] for name in ("ok", "timeout", "gone")),
+            *(found[name] for name in ("ok", "timeout", "gone")),
         )
         assert (round(told["cost_usd"] * 1_000_000), told["prompt_tokens"]) == (
-            *(row[name] for name in ("cost_microusd", "prompt_tokens")),
+            *(found[name] for name in ("cost_microusd", "prompt_tokens")),
         )
-        rate = 100 * row["cached_tokens"] / max(row["prompt_tokens"], 1)
+        rate = 100 * found["cached_tokens"] / max(found["prompt_tokens"], 1)
         assert told["prompt_cache_rate"] == pytest.approx(rate, abs=0.051)
     for told in calls.values():
         assert told["ok"] == sum(model["ok"] for model in told["models"].values())
@@ -222,8 +222,13 @@ def test_calls_are_shown_by_model(connection: Connection) -> None:
     record(connection, calls_made=[call("gpt-6-luna", "model_gone", 2), call("gpt-6.1-terra", "ok", 3, 80, **read)])
     paper = StringIO()
     Console(file=paper, width=80).print(as_tables(make_report(connection)))
-    lines = {line.split()[0]: " ".join(line.split()[1:]) for line in paper.getvalue().splitlines() if "gpt/" in line}
-    assert lines == {"gpt/gpt-6-luna": "0 2 model_gone 0.0 % $ 0.000000", "gpt/gpt-6.1-terra": "3 0 75.0 % $ 0.000080"}
+    cells = [
+        [cell.strip() for cell in line.split("│")[1:-1]] for line in paper.getvalue().splitlines() if "gpt/" in line
+    ]
+    assert cells == [
+        ["gpt/gpt-6-luna", "0", "2 model_gone", "0.0 %", "$ 0.000000"],
+        ["gpt/gpt-6.1-terra", "3", "0", "75.0 %", "$ 0.000080"],
+    ]
 
 
 def test_calls_at_the_edges_of_hours(connection: Connection) -> None:

@@ -88,7 +88,7 @@ def test_a_call_is_in_the_trace_of_the_turn_that_asks(
         trace = collected.trace(token)
         assert {name: len(calls) for name, calls in trace.items()} == {
             "chat gemini-3.5-flash-lite": 2,
-            "chat deepseek-flash": 1,
+            "chat gpt-6-luna": 1,
         }
         assert len({call.span_id for calls in trace.values() for call in calls}) == 3
 
@@ -96,10 +96,9 @@ def test_a_call_is_in_the_trace_of_the_turn_that_asks(
 def test_a_call_that_no_turn_makes_is_in_no_trace(collected: Collected) -> None:
     """As the doctor's."""
     provider = load_providers(settings())[1]
+    asked = AiRequest("instructions", "{}", caller=str(uuid4()))
     tracing.Call(provider, provider.models[0], AiRequest("instructions", "{}")).ended(None)
-    tracing.Call(provider, provider.models[0], AiRequest("instructions", "{}", caller=str(uuid4()))).ended(
-        None, "timeout"
-    )
+    tracing.Call(provider, provider.models[0], asked).ended(None, "timeout")
     tracing.flush()
     (span,) = collected.spans
     assert (span.name, span.attributes["error.type"]) == ("chat deepseek-flash", "timeout")

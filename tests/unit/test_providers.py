@@ -138,8 +138,20 @@ def test_hours_of_the_week(text: str, days: set[int], since: time, until: time |
 
 @pytest.mark.parametrize(
     "text",
-    ["", "Mon", "mon 01:00-02:00", "Mon 1:00-2:00", "Mon-Foo 01:00-02:00", "Mon 04:00-01:00", "Mon 01:00-01:00"]
-    + ["Lun 01:00-02:00", "Mon 01:00-24:01", "Mon 01:60-02:00", "Mon 25:00-26:00", "Mon 01:00-02:00, Tue 01:00-02:00"],
+    [
+        "",
+        "Mon",
+        "mon 01:00-02:00",
+        "Mon 1:00-2:00",
+        "Mon-Foo 01:00-02:00",
+        "Mon 04:00-01:00",
+        "Mon 01:00-01:00",
+        "Lun 01:00-02:00",
+        "Mon 01:00-24:01",
+        "Mon 01:60-02:00",
+        "Mon 25:00-26:00",
+        "Mon 01:00-02:00, Tue 01:00-02:00",
+    ],
 )
 def test_hours_that_are_none(tmp_path: Path, text: str) -> None:
     """Named with their place, and with the form that is wanted where it is another."""
