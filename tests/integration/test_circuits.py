@@ -22,7 +22,6 @@ from worker.providers.circuit_states import read_circuits
 from worker.providers.providers_file import load_providers
 from worker.settings import Settings
 
-
 MODELS = ("gpt-6-luna", "gpt-6.1-terra")
 GONE, OTHER = (f"gpt/{model}" for model in MODELS)
 TOLD = "The model has been deprecated."
