@@ -23,12 +23,13 @@ def decision_schema(rules: CartRules, *, shared: bool) -> Schema:
     properties: Schema = {
         "intent": {"type": "string", "enum": list(get_args(Intent))},
         "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+        # An object whose names are not known beforehand cannot be closed, so it is a list of pairs.
+        "entities": {"type": "array", "items": _object(name=_TEXT, value=_TEXT)},
         "reply": _TEXT,
         "quick_replies": {"type": "array", "items": _object(id=_TEXT, title=_TEXT), "maxItems": MAX_BUTTONS},
     }
     if not shared:
         properties |= {
-            "entities": _object(address={"type": ["string", "null"]}),
             "requires_human": {"type": "boolean"},
             "next_state": {"type": ["string", "null"], "enum": [*_states(rules), None]},
         }

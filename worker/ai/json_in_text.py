@@ -38,9 +38,9 @@ def _object_at(text: str, place: int) -> tuple[dict[str, Any] | None, int]:
     """The object that begins at a place, and where to go on looking."""
     try:
         value, end = _DECODER.raw_decode(text, place)
+        return mended(value), end
     except (ValueError, RecursionError):
         return None, place + 1
-    return mended(value), end
 
 
 def mended(value: Any) -> Any:

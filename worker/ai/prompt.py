@@ -28,13 +28,13 @@ Where there is no session, the same answer goes to everybody who asks this: chan
 Answer with one JSON object and nothing else:
 {{"intent": one of greeting, search_product, browse_category, add_to_cart, modify_cart_quantity, remove_from_cart, \
 view_cart, clear_cart, checkout, support, unknown;
-"confidence": 0 to 1; "entities": {{"address": the delivery address the customer gave, or null}};
+"confidence": 0 to 1; "entities": list of {{"name", "value"}}: "address", the delivery address, if the customer gave it;
 "reply": the text for the customer; "quick_replies": at most 3 of {{"id", "title" (at most 20 characters)}};
 "requires_human": true only if a person of the shop must take over;
 "next_state": one of browsing, searching, viewing_product, adding_to_cart, viewing_cart, checkout, waiting_address, \
 confirming_order, order_completed, or null to stay; order_completed only after the customer has confirmed the order;
 "cart_operations": list of {{"op": add, set, remove or clear, "product_id", "quantity"}}; empty if nothing changes}}
-For example: {{"intent": "greeting", "confidence": 0.9, "entities": {{"address": null}}, "reply": "¡Hola! ¿Qué \
+For example: {{"intent": "greeting", "confidence": 0.9, "entities": [], "reply": "¡Hola! ¿Qué \
 necesitás?", "quick_replies": [], "requires_human": false, "next_state": null, "cart_operations": []}}
 Categories of the shop: {categories}"""
 

@@ -73,4 +73,4 @@ def _for_everybody(decision: Decision) -> Decision:
     """A decision that changes nobody's cart and moves nobody's conversation."""
     if decision.requires_human:
         raise InvalidDecision("requires_human: the answer goes to everybody who asks this and can call no person")
-    return decision.model_copy(update={"cart_operations": (), "next_state": None, "entities": {}})
+    return decision.model_copy(update={"cart_operations": (), "next_state": None})
