@@ -80,9 +80,9 @@ def test_all_that_may_be_said() -> None:
 
 
 def test_an_answer_for_everybody_can_change_nothing() -> None:
-    """No cart, no state, no person, no address."""
+    """No cart, no state, no person."""
     properties = decision_schema(ALL_MAY, shared=True)["properties"]
-    assert set(properties) == {"intent", "confidence", "reply", "quick_replies"}
+    assert set(properties) == {"intent", "confidence", "entities", "reply", "quick_replies"}
 
 
 def test_no_order_without_a_yes() -> None:
