@@ -42,6 +42,8 @@ ASKED_MAX_MS = 3_600_000
 MODEL_OPEN_MS, MODEL_OPEN_MAX_MS = 3_600_000, 6 * 3_600_000
 #: Customers in a row whose messages are refused without a reason before the model is taken for unfit.
 UNCLEAR_CUSTOMERS = 3
+#: Permits that were given before a model was set aside are used up within this time.
+STALE_S = 0.5
 LOCAL_GENERATION = -1
 #: The caller of probes that are made for no customer.
 PROBER = "prober"
@@ -136,7 +138,7 @@ class Breaker:
         self._remember_s = remember_s
         self._remembered: dict[tuple[str, tuple[str, ...]], tuple[Permit, float]] = {}
         self._forgotten: dict[str, int] = {}
-        self._set_aside: dict[str, int] = {}
+        self._set_aside: dict[str, tuple[int, float]] = {}
         self._times_forgotten = count()
         self._telling = cache(lambda provider: telling(partial(self._heard, provider, "", "", ""))) if telling else None
         self._local = LocalBreaker(self._limits.failures_in_a_row, self._limits.open_ms / 1000, clock)
@@ -164,9 +166,8 @@ class Breaker:
 
     def is_stale(self, permit: Permit) -> bool:
         """Whether the permit's model has turned out to be unusable in this process since the permit was given."""
-        if permit.model_generation == LOCAL_GENERATION:
-            return False
-        return self._set_aside.get(_place(permit), LOCAL_GENERATION) >= permit.model_generation
+        generation, until = self._set_aside.get(_place(permit), (0, 0.0))
+        return self._clock() < until and LOCAL_GENERATION < permit.model_generation <= generation
 
     def succeeded(self, permit: Permit, latency_ms: float) -> None:
         """The call brought an answer; a slow one counts as slow."""
@@ -185,7 +186,7 @@ class Breaker:
         of_model = isinstance(error, ModelFault)
         ignored = of_model or isinstance(error, RequestRefused | ThoughtAway)
         if of_model:
-            self._set_aside[_place(permit)] = permit.model_generation
+            self._set_aside[_place(permit)] = permit.model_generation, self._clock() + STALE_S
         self._local.record(permit.provider, failed=not ignored)
         self._local.record(_place(permit), failed=of_model, at_once=True)
         if isinstance(error, ProviderDenied):
