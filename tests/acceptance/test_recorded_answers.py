@@ -6,6 +6,7 @@ Each case ends in one proper reply, in the right state of the circuit, and with 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from http_provider import Answer, Handler, chunked, drip, raw, say
@@ -19,7 +20,7 @@ PROVIDERS = ("openai", "deepseek", "gemini")
 ENDPOINTS = {
     "openai": "/v1/chat/completions",
     "deepseek": "/chat/completions",
-    "gemini": f"/v1beta/models/{TABLE['gemini']['model']}:generateContent",
+    "gemini": f"/v1beta/models/{TABLE['gemini']['model'][0]['id']}:generateContent",
 }
 HTML = b"<!doctype html><title>502 Bad Gateway</title><center>cloudflare</center>"
 
@@ -27,6 +28,11 @@ HTML = b"<!doctype html><title>502 Bad Gateway</title><center>cloudflare</center
 def bare(answer: Answer) -> Recording:
     """An answer that nobody is billed for."""
     return Recording(answer)
+
+
+def given_up(answer: Answer) -> Recording:
+    """An answer that never ends, or not whole."""
+    return Recording(answer, given_up=True)
 
 
 def slowly(whole: Recording) -> Answer:
@@ -59,13 +65,18 @@ def test_success(shop: Shop, provider: str) -> None:
     assert shop.cached_replies() == 1
 
 
+def said(content: Any) -> str:
+    """The text of a message, which may come in parts."""
+    return content if isinstance(content, str) else "".join(part["text"] for part in content)
+
+
 @pytest.mark.parametrize("figures", [{}, {"prompt_tokens": 2**63, "completion_tokens": -1}], ids=["none", "absurd"])
 def test_success_without_figures(shop: Shop, figures: dict[str, int]) -> None:
     """The bill is estimated at a token per four characters, because money was spent; nothing else is disturbed."""
     whole = saying("openai", decision_of("openai")).body | {"usage": figures}
     shop.play("openai", bare(say(200, whole)))
     reply = shop.ask(FIRST_ASKED["openai"])
-    asked = "".join(message["content"] for message in shop.servers["openai"].seen[0].body["messages"])
+    asked = "".join(said(message["content"]) for message in shop.servers["openai"].seen[0].body["messages"])
     tokens = (-(-len(asked) // 4), 0, -(-len(decision_of("openai")) // 4))
     assert shop.metric(reply).cost_microusd == cost_microusd("openai", *tokens)
     assert reply["provider"] == TABLE["openai"]["name"]
@@ -80,16 +91,14 @@ def test_a_good_answer_that_comes_slowly(shop: Shop) -> None:
     assert shop.circuit("deepseek") == HEALTHY
 
 
-HUNG_UP = bare(raw(b""))
-DRIP = bare(drip(chunked(b""), b"1\r\n \r\n"))
+HUNG_UP = given_up(raw(b""))
+DRIP = given_up(drip(chunked(b""), b"1\r\n \r\n"))
 CONTENT = ("candidates", 0, "content")
 MESSAGE = ("choices", 0, "message")
 #: What is about this message only: the circuit never hears of it.
 REFUSED = {
     "openai context length": ("openai", recorded("openai_400_context_length")),
     "deepseek context length": ("deepseek", recorded("deepseek_400_context_length")),
-    "openai unknown model": ("openai", recorded("openai_404_unknown_model")),
-    "gemini unknown model": ("gemini", recorded("gemini_404_unknown_model")),
     "gemini safety": ("gemini", recorded("gemini_200_finish_safety_empty_content")),
     "gemini prompt blocked": (
         "gemini",
@@ -135,8 +144,8 @@ FAILED = {
     "error with 200": ("gemini", [bare(say(200, recorded("gemini_503_overloaded").body))]),
     "html 200": ("deepseek", [bare(say(200, HTML, Content_Type="text/html"))]),
     "hung up": ("gemini", [HUNG_UP]),
-    "cut in the body": ("openai", [bare(raw(b'HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{"choices": [{'))]),
-    "cut in a chunk": ("deepseek", [bare(raw(chunked(b'20\r\n{"choices"')))]),
+    "cut in the body": ("openai", [given_up(raw(b'HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{"choices": [{'))]),
+    "cut in a chunk": ("deepseek", [given_up(raw(chunked(b'20\r\n{"choices"')))]),
     "slow drip": ("gemini", [DRIP]),
 }
 
@@ -179,10 +188,25 @@ def test_what_opens_the_circuit_at_once(
     circuit = shop.circuit(provider)
     assert (circuit["state"], circuit["reason"]) == ("open", reason)
     assert shop.open_ms(provider) == open_ms
-    assert shop.circuit_events() == [{"provider": TABLE[provider]["name"], "state": "open"}]
+    assert shop.circuit_events() == [{"provider": TABLE[provider]["name"], "state": "open", "reason": reason}]
     shop.play(provider, shop.good[provider])
     assert shop.ask(FIRST_ASKED[provider])["provider"] == TABLE[NEXT[provider]]["name"]
     assert shop.calls()[provider] == 1
+
+
+@pytest.mark.parametrize(
+    ("provider", "name"), [("openai", "openai_404_unknown_model"), ("gemini", "gemini_404_unknown_model")]
+)
+def test_a_model_that_is_gone_is_set_aside(shop: Shop, provider: str, name: str) -> None:
+    """The provider's next model answers the same message, and the next one at once; its own circuit stays healthy."""
+    shop.play(provider, recorded(name), shop.good[provider])
+    for calls in (2, 3):
+        assert shop.ask(FIRST_ASKED[provider])["text"] == f"Hola de {provider}"
+        assert shop.calls() == {provider: calls}
+    assert shop.circuit(provider) in ({}, HEALTHY)
+    (event,) = shop.circuit_events()
+    model = TABLE[provider]["model"][0]["id"]
+    assert (event["model"], event["state"], event["reason"]) == (model, "open", "model_gone")
 
 
 def test_five_failures_in_a_row_open_the_circuit(shop: Shop) -> None:
@@ -195,7 +219,7 @@ def test_five_failures_in_a_row_open_the_circuit(shop: Shop) -> None:
     assert 4_000 <= shop.open_ms("gemini") <= 6_000
 
 
-#: Nobody answers: recordings by provider, and how often the last candidate (openai) is asked.
+#: Nobody answers: recordings by provider, and how often the last candidate (gemini) is asked.
 ALL_DOWN: dict[str, tuple[dict[str, list[Recording]], int]] = {
     "cut short": (
         {
@@ -217,8 +241,9 @@ def test_nobody_answers(shop: Shop, answers: dict[str, list[Recording]], asked: 
         shop.play(provider, *played)
     reply = shop.ask(FIRST_ASKED["deepseek"])
     assert (reply["source"], reply["provider"]) == ("fallback", None)
-    assert shop.calls() == {"deepseek": 1, "gemini": 1, "openai": asked}
-    shop.check_bill(reply, [(provider, one) for provider, played in answers.items() for one in played])
+    assert shop.calls() == {"deepseek": 1, "openai": 1, "gemini": asked}
+    again = [("gemini", answers["gemini"][0])] * (asked - 1)
+    shop.check_bill(reply, [*again, *((provider, one) for provider, played in answers.items() for one in played)])
     for provider in PROVIDERS:
         assert shop.circuit(provider) == HEALTHY | {"failures": "1"}
     assert shop.cached_replies() == 0
@@ -226,12 +251,14 @@ def test_nobody_answers(shop: Shop, answers: dict[str, list[Recording]], asked: 
 
 def test_the_last_candidate_gets_a_second_attempt(shop: Shop) -> None:
     """Two are overloaded and the third hangs up once: it is asked again, answers, and counts as healthy."""
-    for provider in ("deepseek", "gemini"):
+    for provider in ("deepseek", "openai"):
         shop.play(provider, recorded("gemini_503_overloaded"))
-    shop.play("openai", HUNG_UP, shop.good["openai"])
+    answers = [HUNG_UP, shop.good["gemini"]]
+    shop.play("gemini", *answers)
     reply = shop.ask(FIRST_ASKED["deepseek"])
-    assert reply["text"] == "Hola de openai"
-    assert shop.calls() == {"deepseek": 1, "gemini": 1, "openai": 2}
+    assert reply["text"] == "Hola de gemini"
+    assert shop.calls() == {"deepseek": 1, "openai": 1, "gemini": 2}
     overloaded = recorded("gemini_503_overloaded")
-    shop.check_bill(reply, [("deepseek", overloaded), ("gemini", overloaded), ("openai", shop.good["openai"])])
-    assert shop.circuit("openai") == HEALTHY
+    tried = [("gemini", answer) for answer in answers]
+    shop.check_bill(reply, [("deepseek", overloaded), ("openai", overloaded), *tried])
+    assert shop.circuit("gemini") == HEALTHY
