@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import redis
 from circuit import Circuit
 
-from worker.ai.answer import Answerer
-from worker.ai.breaker import Breaker
-from worker.ai.client import AiClient
-from worker.ai.providers import Provider, load_providers
 from worker.local.simulator import Simulator
+from worker.providers.circuit import Breaker
+from worker.providers.client import AiClient
+from worker.providers.completion import Answerer
+from worker.providers.providers_file import Provider, load_providers
 from worker.settings import read_settings
 
 SIMULATED = ("openai", "gemini", "deepseek")

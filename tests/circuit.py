@@ -8,8 +8,8 @@ from typing import Any
 
 import redis
 
-from worker.ai.breaker import Breaker, Limits, Permit
 from worker.errors import ProviderError, ProviderUnavailable
+from worker.providers.circuit import Breaker, Limits, Permit
 
 NAME = "deepseek"
 KEY, SAMPLES = "ai_circuit:deepseek", "ai_circuit:deepseek:samples"

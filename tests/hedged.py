@@ -12,11 +12,11 @@ import redis
 from answering import well_behaved
 from turns import MILK, plan_of
 
-from worker.ai.answer import Answerer
-from worker.ai.attempt import Ask, Made
 from worker.ai.consent import CartRules
-from worker.ai.hedging import LEAST_SAMPLES
 from worker.local.simulator import Simulator
+from worker.providers.attempt import Ask, Made
+from worker.providers.completion import Answerer
+from worker.providers.hedging import LEAST_SAMPLES
 from worker.session.turn import Outcome
 
 HELLO = plan_of("hola", MILK)

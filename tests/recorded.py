@@ -13,7 +13,7 @@ from http_provider import Answer, say
 from support import REPOSITORY, SHARED_DATA
 
 RECORDED = SHARED_DATA / "llm_wire"
-PROVIDERS_TOML = (REPOSITORY / "worker" / "ai" / "providers.toml").read_text("utf-8")
+PROVIDERS_TOML = (REPOSITORY / "worker" / "providers" / "providers.toml").read_text("utf-8")
 #: The entries of the price table by the name that the settings and the recordings use: openai, gemini, deepseek.
 TABLE: dict[str, dict[str, Any]] = {
     entry["api_key"].removesuffix("_API_KEY").lower(): entry

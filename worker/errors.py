@@ -18,7 +18,7 @@ ChasquiError
 
 from __future__ import annotations
 
-from worker.ai.usage import Usage
+from worker.usage import Usage
 
 
 class ChasquiError(Exception):

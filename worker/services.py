@@ -20,19 +20,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
 from db.engine import make_engine
-from worker.ai.answer import Answerer, late_outcome
-from worker.ai.breaker import Breaker
-from worker.ai.budget import Budget, Limits
-from worker.ai.calling import Caller
-from worker.ai.client import AiClient
-from worker.ai.flight import Flights
-from worker.ai.hedging import Hedge
-from worker.ai.providers import load_providers
 from worker.cache import Cache
 from worker.catalog.search import Catalog
 from worker.errors import ConfigurationError
 from worker.log import logger
 from worker.metrics.record import count_call, count_replies, metrics_row
+from worker.providers.budget import Budget, Limits
+from worker.providers.circuit import Breaker
+from worker.providers.client import AiClient
+from worker.providers.completion import Answerer, late_outcome
+from worker.providers.dispatch import Caller
+from worker.providers.flight import Flights
+from worker.providers.hedging import Hedge
+from worker.providers.providers_file import load_providers
 from worker.session.turn import Outcome
 from worker.settings import Settings, settings
 from worker.streams import Streams

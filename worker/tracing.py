@@ -22,11 +22,11 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from worker.ai.providers import Provider
-from worker.ai.types import AiRequest
-from worker.ai.usage import Usage
 from worker.log import logger
+from worker.providers.providers_file import Provider
+from worker.providers.request import AiRequest
 from worker.settings import Settings, settings
+from worker.usage import Usage
 
 if TYPE_CHECKING:
     from worker.spans import Exporter

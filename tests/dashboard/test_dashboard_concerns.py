@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from worker.ai.circuits import Circuit
 from worker.dashboard.feed import Snapshot
 from worker.dashboard.figures import Spent, Waiting
 from worker.dashboard.live import Durable, Streams
 from worker.dashboard.ranges import DEFAULT
 from worker.dashboard.status import concerns
+from worker.providers.circuit_states import Circuit
 from worker.settings import Settings
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

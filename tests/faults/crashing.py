@@ -79,7 +79,7 @@ def _watch_scripts(switches: Any) -> None:
     from redis.commands.core import Script
 
     from faults.points import SCRIPTS, watched
-    from worker.ai import breaker, budget, flight
+    from worker.providers import budget, circuit, flight
 
     names = {breaker.SCRIPT: "breaker", budget.SCRIPT: "budget", flight.SCRIPT: "flight"}
     run = Script.__call__

@@ -16,16 +16,16 @@ from circuit import Circuit
 from msgspec import structs
 from turns import MILK, MILK_ITEM, plan_of, session_of
 
-from worker.ai.answer import LEAST_TIME_S, Answerer
-from worker.ai.attempt import Ask
-from worker.ai.budget import Budget, Limits
-from worker.ai.client import AiClient
 from worker.ai.consent import CartRules, rules_for
 from worker.ai.fallback import fallback_decision
-from worker.ai.pricing import cost_microusd
-from worker.ai.usage import Usage
 from worker.local.simulator import Simulator
+from worker.providers.attempt import Ask
+from worker.providers.budget import Budget, Limits
+from worker.providers.client import AiClient
+from worker.providers.completion import LEAST_TIME_S, Answerer
+from worker.providers.pricing import cost_microusd
 from worker.session.turn import Outcome, Plan
+from worker.usage import Usage
 
 HELLO, MEDIUM, ADVICE = plan_of("hola"), plan_of("tenes leche?", MILK), plan_of("que conviene mas?", MILK)
 ADD = plan_of("agregame 2 leches", MILK, shared=False)

@@ -17,10 +17,10 @@ from answering import answerer_on
 from msgspec.structs import replace
 from turns import ANA, MILK, MILK_ITEM, RICE, message, planned, session_of, turn_of
 
-from worker.ai.answer import Answerer
-from worker.ai.attempt import Ask
 from worker.ai.consent import rules_for
-from worker.ai.providers import load_providers
+from worker.providers.attempt import Ask
+from worker.providers.completion import Answerer
+from worker.providers.providers_file import load_providers
 from worker.session.closing import closing_row
 from worker.session.turn import Turn
 from worker.settings import read_settings

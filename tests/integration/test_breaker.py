@@ -8,7 +8,6 @@ import pytest
 import redis
 from circuit import DOWN, LIMITS, NAME, SAMPLES, SLOW_MS, Circuit
 
-from worker.ai.breaker import ASKED_MAX_MS, DENIED_MS, RATE_LIMITED_MS
 from worker.errors import (
     ProviderDenied,
     ProviderError,
@@ -18,6 +17,7 @@ from worker.errors import (
     RequestRefused,
     UnreadableAnswer,
 )
+from worker.providers.circuit import ASKED_MAX_MS, DENIED_MS, RATE_LIMITED_MS
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import redis
 from away import absent_redis
 from redis.exceptions import RedisError
 
-from worker.ai.breaker import Breaker, Permit
 from worker.errors import ProviderUnavailable, RequestRefused
+from worker.providers.circuit import Breaker, Permit
 
 NAME, KEY = "deepseek", "ai_circuit:deepseek"
 DOWN = ProviderUnavailable(NAME, "HTTP 503")

@@ -8,8 +8,8 @@ import pytest
 import redis
 from circuit import DOWN, FAST_MS, KEY, NAME, Circuit
 
-from worker.ai.breaker import PROBE_MS
 from worker.errors import ProviderDenied, RequestRefused
+from worker.providers.circuit import PROBE_MS
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 import redis
 from circuit import DOWN, FAST_MS, LIMITS, NAME, SAMPLES, Circuit
 
-from worker.ai.breaker import Breaker, Permit
+from worker.providers.circuit import Breaker, Permit
 from worker.together import TogetherRedis
 
 REMEMBER_S = 0.05

@@ -10,11 +10,11 @@ import pytest
 import redis
 from away import absent_redis
 
-from worker.ai.budget import Budget, Limits, Reservation
-from worker.ai.pricing import cost_microusd, estimate_tokens
-from worker.ai.providers import Prices, Provider
-from worker.ai.types import AiRequest
-from worker.ai.usage import Usage
+from worker.providers.budget import Budget, Limits, Reservation
+from worker.providers.pricing import cost_microusd, estimate_tokens
+from worker.providers.providers_file import Prices, Provider
+from worker.providers.request import AiRequest
+from worker.usage import Usage
 
 PROVIDER = Provider(
     "p", "m", "openai", "http://127.0.0.1:1", None, Prices(Decimal(1), Decimal(1), Decimal(1)), ("simple",), 1.0, 1.0

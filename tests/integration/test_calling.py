@@ -16,15 +16,15 @@ from circuit import Circuit
 from msgspec.structs import replace
 from turns import MILK, MILK_ITEM, RICE_ITEM, planned, session_of, turn_of
 
-from worker.ai.answer import Answerer
-from worker.ai.attempt import Ask
-from worker.ai.budget import Budget, Limits
-from worker.ai.calling import Caller, Landed
-from worker.ai.client import AiClient
 from worker.ai.fallback import fallback_decision
-from worker.ai.flight import Flights, Joining
 from worker.cache import AI_RESPONSE, FLIGHT, PARKED, Cache
 from worker.local.simulator import Simulator
+from worker.providers.attempt import Ask
+from worker.providers.budget import Budget, Limits
+from worker.providers.client import AiClient
+from worker.providers.completion import Answerer
+from worker.providers.dispatch import Caller, Landed
+from worker.providers.flight import Flights, Joining
 from worker.session.turn import Outcome, Turn, turn_to_dict
 
 LEASE_S, MARGIN_S = 20.0, 5.0

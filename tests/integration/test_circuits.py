@@ -16,8 +16,8 @@ from factories import rows
 from sqlalchemy import Connection
 from support import Servers
 
-from worker.ai.circuits import read_circuits
 from worker.errors import ProviderDenied
+from worker.providers.circuit_states import read_circuits
 
 
 def seen(client: redis.Redis) -> Any:

@@ -23,11 +23,11 @@ from recorded import RECORDED, recorded
 from tls import certificate, tls_front
 
 from worker import errors
-from worker.ai.client import AiClient
-from worker.ai.providers import Prices, Provider
-from worker.ai.types import AiRequest
-from worker.ai.usage import Usage
 from worker.errors import ProviderError, ProviderTimeout, ProviderUnavailable, UnreadableAnswer
+from worker.providers.client import AiClient
+from worker.providers.providers_file import Prices, Provider
+from worker.providers.request import AiRequest
+from worker.usage import Usage
 
 KEY = "sk-Secret0123"
 REQUEST = AiRequest(system="Answer in JSON.", user='{"message":"quiero dos leches"}')

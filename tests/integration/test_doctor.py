@@ -19,11 +19,11 @@ from support import Servers, new_database
 
 from db import queries
 from db.engine import normalised
-from worker.ai.providers import load_providers
 from worker.doctor import database, providers, redis_servers
 from worker.doctor.finding import Finding, State
 from worker.intake import INTAKE_LOCK
 from worker.local.servers import embedded_servers
+from worker.providers.providers_file import load_providers
 from worker.settings import Settings, read_settings
 
 OK, WARNING, FAILED = State.OK, State.WARNING, State.FAILED

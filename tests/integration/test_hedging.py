@@ -13,12 +13,12 @@ from answering import calls, providers_of, well_behaved
 from circuit import Circuit
 from hedged import SLOW_MS, WAIT_S, Shop, ask_for
 
-from worker.ai.answer import Answerer
-from worker.ai.attempt import Made
-from worker.ai.budget import Budget, Limits
-from worker.ai.client import AiClient
-from worker.ai.hedging import LEAST_SAMPLES, THREADS, Hedge
 from worker.local.simulator import Simulator
+from worker.providers.attempt import Made
+from worker.providers.budget import Budget, Limits
+from worker.providers.client import AiClient
+from worker.providers.completion import Answerer
+from worker.providers.hedging import LEAST_SAMPLES, THREADS, Hedge
 
 Ready = Callable[..., Shop]
 

@@ -16,9 +16,9 @@ from support import Servers
 from turns import MILK, planned, turn_of
 
 from worker import flow
-from worker.ai.hedging import LEAST_SAMPLES
 from worker.local.simulator import Simulator
 from worker.metrics.report import make_report
+from worker.providers.hedging import LEAST_SAMPLES
 from worker.services import Services, build, record_late
 from worker.session.turn import Outcome
 from worker.settings import read_settings

@@ -13,11 +13,11 @@ import redis
 from answering import answerer_on, calls, providers_of, well_behaved
 from turns import MILK, plan_of
 
-from worker.ai.answer import Answerer
-from worker.ai.attempt import Ask
-from worker.ai.breaker import Breaker, Limits
 from worker.ai.consent import CartRules
 from worker.local.simulator import Simulator
+from worker.providers.attempt import Ask
+from worker.providers.circuit import Breaker, Limits
+from worker.providers.completion import Answerer
 
 NOTHING = CartRules(frozenset(), frozenset(), frozenset(), frozenset())
 DOWN = {"deepseek": "deepseek", "gemini": "gemini-flash"}

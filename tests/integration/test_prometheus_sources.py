@@ -29,12 +29,12 @@ from sqlalchemy import Connection, Engine, text
 
 from db import monitoring, queries
 from db.monitoring import REPLY_BUCKETS_MS, UNFINISHED
-from worker.ai.breaker import Breaker
 from worker.cache import CALL_COUNTS
 from worker.errors import ProviderDenied, ProviderTimeout, RequestRefused
 from worker.intake import INTAKE_LOCK
 from worker.metrics.prometheus_sources import read_cache_counts, read_durable
 from worker.metrics.record import CALL_BUCKETS_MS, CLEANUP, count_call, note_run
+from worker.providers.circuit import Breaker
 from worker.streams import Streams
 
 Sums = dict[tuple[Any, ...], int]

@@ -18,20 +18,20 @@ from support import REPOSITORY
 from turns import decided, plan_of, session_of
 
 from worker import tracing
-from worker.ai.attempt import Ask
 from worker.ai.consent import rules_for
-from worker.ai.providers import load_providers
-from worker.ai.types import AiRequest
 from worker.local.simulator import Simulator
 from worker.local.surroundings import environment
+from worker.providers.attempt import Ask
+from worker.providers.providers_file import load_providers
+from worker.providers.request import AiRequest
 from worker.settings import settings
 from worker.spans import is_wanted
 
 ONE_TURN = """
 import sys
 from worker import flow, intake, tasks, tracing
-from worker.ai.types import AiRequest
-from worker.ai.providers import load_providers
+from worker.providers.request import AiRequest
+from worker.providers.providers_file import load_providers
 from worker.settings import settings
 tracing.steps("fetch_session", {"3f2b": 0.0})
 tracing.turn("3f2b", {}, 0.0)

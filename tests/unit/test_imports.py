@@ -23,11 +23,11 @@ PURE = (
     "worker.ai.language",
     "worker.ai.decision",
     "worker.ai.prompt",
-    "worker.ai.routing",
-    "worker.ai.pricing",
+    "worker.providers.candidates",
+    "worker.providers.pricing",
     "worker.ai.fallback",
-    "worker.ai.types",
-    "worker.ai.usage",
+    "worker.providers.request",
+    "worker.usage",
     "worker.errors",
 )
 #: The modules that may know that the chain is made of Celery.
@@ -113,7 +113,7 @@ def test_imports_are_read_wherever_they_stand() -> None:
     tree = ast.parse("import os.path\nfrom db import retry\ndef f():\n    from celery.app import Celery\n")
     assert {"os.path", "db", "db.retry", "celery.app", "celery.app.Celery"} == set(imports(tree))
     assert {"worker.flow", "sqlalchemy"} <= direct("worker.intake")
-    assert reached("worker.tasks")["requests"][-2:] == ("worker.ai.transport", "requests")
+    assert reached("worker.tasks")["requests"][-2:] == ("worker.providers.transport", "requests")
 
 
 def claims_to_be_pure() -> list[str]:

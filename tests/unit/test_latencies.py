@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from worker.ai.hedging import Latencies
 from worker.errors import ConfigurationError
+from worker.providers.hedging import Latencies
 from worker.settings import read_settings
 
 

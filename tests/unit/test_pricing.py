@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.ai.pricing import cost_microusd, estimate_tokens, usd
-from worker.ai.providers import Prices
-from worker.ai.usage import Usage
+from worker.providers.pricing import cost_microusd, estimate_tokens, usd
+from worker.providers.providers_file import Prices
+from worker.usage import Usage
 
 GPT35 = Prices(Decimal("0.50"), Decimal("0.50"), Decimal("1.50"))
 DEEPSEEK = Prices(Decimal("0.28"), Decimal("0.028"), Decimal("0.42"))

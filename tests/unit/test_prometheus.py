@@ -16,13 +16,13 @@ from structlog.testing import capture_logs
 
 from db.monitoring import REPLY_BUCKETS_MS, Total, Unfinished
 from worker import __version__
-from worker.ai.circuits import Circuit
 from worker.errors import ProviderError
 from worker.metrics import prometheus_lookout
 from worker.metrics.prometheus import CIRCUIT_STATES, OUTCOMES, Known, families
 from worker.metrics.prometheus_lookout import Lookout, settle, value_of
 from worker.metrics.prometheus_server import application
 from worker.metrics.prometheus_sources import Database, Durable, View, entry_time_s
+from worker.providers.circuit_states import Circuit
 
 KNOWN = Known(("deepseek", "gpt-3.5"), {"month": Decimal(100), "day": Decimal("0.5")})
 NOW = Unfinished(

@@ -14,7 +14,7 @@ from turns import ANA, BRUNO, CATEGORIES, MILK, MILK_ITEM, RICE, SHOP, message, 
 
 from worker.ai import prompt
 from worker.ai.prompt import FEW_IN_STOCK, availability, cache_key, product_facts, render
-from worker.ai.types import AiRequest
+from worker.providers.request import AiRequest
 from worker.session.session import Session
 
 BASE: dict[str, Any] = {"shop": SHOP, "message": "y arroz?", "categories": CATEGORIES, "products": [MILK]}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from worker.ai.providers import Prices, Provider, load_providers
 from worker.errors import ConfigurationError
+from worker.providers.providers_file import Prices, Provider, load_providers
 from worker.settings import Settings, read_settings
 
 KEY = "sk-Secret0123"

@@ -9,8 +9,8 @@ from itertools import permutations
 import pytest
 from pydantic import SecretStr
 
-from worker.ai.providers import Prices, Provider, load_providers
-from worker.ai.routing import candidates
+from worker.providers.candidates import candidates
+from worker.providers.providers_file import Prices, Provider, load_providers
 from worker.settings import read_settings
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from msgspec.structs import replace
 from turns import MILK, planned, turn_of
 
-from worker.ai.providers import load_providers
-from worker.ai.spent import NOTHING, spent_on
-from worker.ai.usage import Usage
 from worker.metrics.record import metrics_row, stored_outcome
+from worker.providers.providers_file import load_providers
+from worker.providers.spending import NOTHING, spent_on
 from worker.session.turn import Outcome, turn_from_dict, turn_to_dict
 from worker.settings import read_settings
+from worker.usage import Usage
 
 GEMINI, DEEPSEEK, _ = load_providers(read_settings({}))
 USAGE = Usage(prompt_tokens=1_000, completion_tokens=100)

@@ -12,11 +12,11 @@ import pytest
 from rich.console import Console, RenderableType
 from support import REPOSITORY
 
-from worker.ai.circuits import Circuit
 from worker.cache_layers import LayerStats
 from worker.commands import cache, circuits, dead
 from worker.commands.windows import moment
 from worker.metrics.report import as_tables
+from worker.providers.circuit_states import Circuit
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 BUENOS_AIRES = timezone(timedelta(hours=-3))

@@ -13,12 +13,13 @@ import pytest
 from pydantic import SecretStr
 
 from worker import errors
-from worker.ai import wire_gemini, wire_openai
-from worker.ai.providers import Prices, Provider
-from worker.ai.types import AiRequest
-from worker.ai.usage import Usage
-from worker.ai.wire import MAX_TOKENS, error_for
 from worker.errors import ProviderError, RequestRefused, UnreadableAnswer
+from worker.providers.providers_file import Prices, Provider
+from worker.providers.request import AiRequest
+from worker.providers.wires import gemini as wire_gemini
+from worker.providers.wires import openai as wire_openai
+from worker.providers.wires.common import MAX_TOKENS, error_for
+from worker.usage import Usage
 
 RECORDED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "llm_wire"
 NOW = datetime(2026, 11, 22, 9, 0, 0, tzinfo=UTC)

@@ -8,19 +8,19 @@ from typing import Any, TypeGuard
 
 from msgspec.structs import replace
 
-from worker.ai.answer import Answerer
 from worker.ai.catalog_orders import note_of, ordered_terms, with_names
 from worker.ai.complexity import complexity
 from worker.ai.fallback import handover_decision, unreadable_decision
 from worker.ai.goods import USUAL_GOODS, Goods
 from worker.ai.prompt import cache_key, product_facts, render
 from worker.ai.sharing import common_form
-from worker.ai.usage import Usage
 from worker.cache import AI_RESPONSE, Cache
 from worker.catalog.search import Catalog, distinct, search_terms
+from worker.providers.completion import Answerer
 from worker.session.session import Session
 from worker.session.takeover import waits_for_person, wants_person, was_told
 from worker.session.turn import SILENT, Outcome, Plan, Turn
+from worker.usage import Usage
 
 ORDER = "order"
 ENTRY_FIELDS = frozenset({"decision", "provider", "model", "prompt_tokens", "completion_tokens"})

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from worker.ai.types import AiRequest
+from worker.providers.request import AiRequest
 from worker.session.session import Session, cart_rows
 
 #: Raised by hand with every change of the instructions or the schema; it is part of the text, and so of the key.

@@ -12,12 +12,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries
 from db.engine import connect
-from worker.ai.breaker import Breaker
-from worker.ai.circuits import Circuit, read_circuits
-from worker.ai.providers import load_providers
 from worker.commands.terminal import out, print_json, redis_errors
 from worker.errors import CommandError
 from worker.log import logger
+from worker.providers.circuit import Breaker
+from worker.providers.circuit_states import Circuit, read_circuits
+from worker.providers.providers_file import load_providers
 from worker.settings import Settings
 
 log = logger(__name__)

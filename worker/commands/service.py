@@ -44,12 +44,12 @@ def up(concurrency: int, with_flower: bool, with_dashboard: bool) -> None:
     redis-cli their URLs. Migrations are run first. A process that dies is started again within 2 s. A second
     `chasqui up` in the same directory is refused; for more workers there is --concurrency.
     """
-    from worker.ai.providers import load_providers
     from worker.commands.flower import flower
     from worker.local.ready import is_ready
     from worker.local.servers import only_service
     from worker.local.supervisor import metrics_program, running, service_programs
     from worker.local.surroundings import HOME, server_keeper, surroundings
+    from worker.providers.providers_file import load_providers
 
     keep_servers = server_keeper()
     with (

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 from nicegui import ui
 
-from worker.ai.circuits import Circuit
 from worker.dashboard.feed import Snapshot
 from worker.dashboard.figures import CircuitChange, Figures
 from worker.dashboard.parts import box, card, legend, tone
 from worker.dashboard.wording import NONE, duration, spoken
+from worker.providers.circuit_states import Circuit
 
 SHOWN_CHANGES = 6
 MOODS = {"closed": "good", "half_open": "warn", "open": "bad", "forced_open": "bad"}

@@ -10,9 +10,9 @@ from typing import Any
 
 import redis
 
-from worker.ai.circuits import Circuit, read_circuits
 from worker.cache import CACHE_COUNTS, INBOUND, LAYERS, REJECTED
 from worker.metrics.report import percent
+from worker.providers.circuit_states import Circuit, read_circuits
 
 
 @dataclass(frozen=True, slots=True)

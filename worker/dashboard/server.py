@@ -13,12 +13,12 @@ from nicegui import ui
 from starlette.types import ASGIApp
 
 from db.engine import make_engine
-from worker.ai.providers import load_providers
 from worker.dashboard.access import Access
 from worker.dashboard.feed import Feed
 from worker.dashboard.gate import Gate
 from worker.dashboard.page import Dashboard
 from worker.errors import ConfigurationError
+from worker.providers.providers_file import load_providers
 from worker.services import connect_redis
 from worker.settings import Settings
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from worker.ai.circuits import Circuit
 from worker.doctor.finding import Finding, failed, ok, warning
+from worker.providers.circuit_states import Circuit
 from worker.wording import duration
 
 #: The reason of a circuit that a wrong key or an empty balance has opened (`ProviderDenied.kind`).

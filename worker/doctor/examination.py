@@ -7,10 +7,10 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 from threading import Thread
 
-from worker.ai.providers import Provider, load_providers
 from worker.doctor import broker, database, machine, providers, redis_servers
 from worker.doctor.finding import Finding, State, failed, guarded
 from worker.errors import ConfigurationError
+from worker.providers.providers_file import Provider, load_providers
 from worker.settings import Settings
 
 #: Every look has time limits of its own that end before.

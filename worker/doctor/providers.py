@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
-from worker.ai.client import AiClient
-from worker.ai.providers import Provider
-from worker.ai.types import AiRequest
 from worker.doctor.finding import Finding, State, failed, ok, warning
 from worker.errors import ProviderDenied, ProviderError, RequestRefused, UnreadableAnswer
+from worker.providers.client import AiClient
+from worker.providers.providers_file import Provider
+from worker.providers.request import AiRequest
 
 #: A model that takes longer for one token would miss the deadline of a real answer.
 PROBE_S = 8.0

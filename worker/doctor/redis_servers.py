@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 import redis
 
-from worker.ai.circuits import read_circuits
 from worker.cache import INBOUND, LAST_RUN
 from worker.doctor.circuits import judge_circuit
 from worker.doctor.clock import judge_skew, skew_s
 from worker.doctor.finding import Finding, State, failed, guarded, ok, warning
 from worker.metrics.record import CLEANUP
+from worker.providers.circuit_states import read_circuits
 from worker.services import connect_redis
 from worker.settings import Settings
 from worker.wording import count, duration, oldest, size

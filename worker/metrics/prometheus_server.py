@@ -19,12 +19,12 @@ from sqlalchemy.exc import ProgrammingError
 
 from db import migrations, monitoring, retry
 from db.engine import make_engine
-from worker.ai.providers import load_providers
 from worker.errors import CommandError
 from worker.intake import INTAKE_LOCK
 from worker.metrics.prometheus import Exporter, Known
 from worker.metrics.prometheus_lookout import Lookout, error_of, settle
 from worker.metrics.prometheus_sources import RETRY_S, QueueLengths, Sources
+from worker.providers.providers_file import load_providers
 from worker.services import connect_redis
 from worker.settings import Settings
 

@@ -13,10 +13,10 @@ from sqlalchemy import Connection, Engine
 
 from db import monitoring, retry
 from db.monitoring import Total, Unfinished
-from worker.ai.circuits import Circuit, read_circuits
 from worker.cache import BUDGET, CACHE_COUNTS, CALL_COUNTS, CIRCUIT, INBOUND, LAST_RUN, OUTBOUND, REJECTED
 from worker.metrics.prometheus_lookout import Lookout, settle, value_of
 from worker.metrics.record import CLEANUP
+from worker.providers.circuit_states import Circuit, read_circuits
 
 #: A connection that a restarted server has dropped is tried again within this time.
 RETRY_S = 1.0

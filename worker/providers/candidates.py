@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from worker.ai.providers import Provider
+from worker.providers.providers_file import Provider
 
 
 def candidates(providers: Sequence[Provider], complexity: str) -> list[Provider]:

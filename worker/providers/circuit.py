@@ -15,12 +15,12 @@ import redis
 from msgspec import Struct
 from redis.exceptions import RedisError
 
-from worker.ai.local_breaker import LocalBreaker
 from worker.cache import CIRCUIT, CIRCUIT_SAMPLES
 from worker.errors import ProviderDenied, ProviderError, ProviderRateLimited, ProviderUnavailable, RequestRefused
 from worker.log import logger
+from worker.providers.local_circuit import LocalBreaker
 
-SCRIPT = Path(__file__).with_name("breaker.lua").read_text(encoding="utf-8")
+SCRIPT = Path(__file__).with_name("circuit.lua").read_text(encoding="utf-8")
 #: How long one probe may keep the half-open circuit to itself: longer than any call takes.
 PROBE_MS = 45_000
 #: A wrong key or an empty balance does not mend itself in seconds.

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from worker.ai.pricing import cost_microusd
-from worker.ai.providers import Provider
-from worker.ai.usage import Usage
+from worker.providers.pricing import cost_microusd
+from worker.providers.providers_file import Provider
+from worker.usage import Usage
 
 
 class Spent(Struct, frozen=True):

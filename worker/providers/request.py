@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from worker.ai.usage import Usage
+from worker.usage import Usage
 
 
 class AiRequest(Struct, frozen=True):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 
-from worker.ai.providers import Prices
-from worker.ai.usage import Usage
+from worker.providers.providers_file import Prices
+from worker.usage import Usage
 
 _MICRO = Decimal("0.000001")
 _CHARS_PER_TOKEN = 4  # OpenAI's rule of thumb for English; Spanish comes out a little dearer

@@ -16,9 +16,9 @@ import urllib3
 from msgspec import Struct
 from requests.adapters import HTTPAdapter
 
-from worker.ai.providers import Provider
-from worker.ai.wire import Call
 from worker.errors import ProviderError, ProviderTimeout, ProviderUnavailable, UnreadableAnswer
+from worker.providers.providers_file import Provider
+from worker.providers.wires.common import Call
 
 _MAX_BYTES = 1024 * 1024  # a reply is a few kilobytes
 #: Side by side in one process: the most that AI_PARALLEL_CALLS allows, and hedged calls. Each has a connection.

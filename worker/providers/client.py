@@ -13,12 +13,6 @@ import orjson
 from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from worker import tracing
-from worker.ai import wire_gemini, wire_openai
-from worker.ai.providers import Provider
-from worker.ai.transport import Answer, Transport
-from worker.ai.types import AiRequest, Completion
-from worker.ai.usage import Usage
-from worker.ai.wire import error_for
 from worker.errors import (
     ProviderDenied,
     ProviderError,
@@ -27,6 +21,13 @@ from worker.errors import (
     ProviderUnavailable,
     UnreadableAnswer,
 )
+from worker.providers.providers_file import Provider
+from worker.providers.request import AiRequest, Completion
+from worker.providers.transport import Answer, Transport
+from worker.providers.wires import gemini as wire_gemini
+from worker.providers.wires import openai as wire_openai
+from worker.providers.wires.common import error_for
+from worker.usage import Usage
 
 _DELAY_S = 1.0  # on average; the jitter keeps callers who failed together from coming back together
 _JITTER = 0.5

@@ -1,4 +1,4 @@
-"""Circuits as an operator sees them: read from Redis as `breaker.lua` keeps them, without changing anything."""
+"""Circuits as an operator sees them: read from Redis as `circuit.lua` keeps them, without changing anything."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import redis
 
-from worker.ai.breaker import Limits
 from worker.cache import CIRCUIT, CIRCUIT_SAMPLES
+from worker.providers.circuit import Limits
 
 
 @dataclass(frozen=True, slots=True)

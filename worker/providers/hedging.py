@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import BoundedSemaphore, Lock
 
-from worker.ai.attempt import Candidate, Made
 from worker.log import logger
+from worker.providers.attempt import Candidate, Made
 
 #: Good answers of one provider that are remembered, and how many it takes to know what is usual.
 WINDOW = 100

@@ -7,20 +7,20 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from worker.ai.attempt import Answer, Ask, Attempts, Candidate, Made
-from worker.ai.breaker import Breaker
-from worker.ai.budget import Budget
-from worker.ai.client import AiClient
 from worker.ai.complexity import COMPLEX
 from worker.ai.fallback import fallback_decision
-from worker.ai.hedging import Hedge
-from worker.ai.pricing import cost_microusd, estimate_tokens
-from worker.ai.providers import Provider
-from worker.ai.routing import candidates
-from worker.ai.spent import NOTHING, Spent
-from worker.ai.usage import Usage
+from worker.providers.attempt import Answer, Ask, Attempts, Candidate, Made
+from worker.providers.budget import Budget
+from worker.providers.candidates import candidates
+from worker.providers.circuit import Breaker
+from worker.providers.client import AiClient
+from worker.providers.hedging import Hedge
+from worker.providers.pricing import cost_microusd, estimate_tokens
+from worker.providers.providers_file import Provider
+from worker.providers.spending import NOTHING, Spent
 from worker.session.session import CartItem
 from worker.session.turn import Outcome, Plan
+from worker.usage import Usage
 
 #: What every message is compared with: the model the shop used for everything before.
 BASELINE_PROVIDER = "gpt-3.5"

@@ -7,20 +7,20 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from worker.ai.breaker import Breaker, Permit
-from worker.ai.budget import Budget
-from worker.ai.client import AiClient
 from worker.ai.consent import CartRules, check_cart, check_claim
 from worker.ai.decision import Decision, InvalidDecision, RefusedChange, parse_decision
-from worker.ai.pricing import cost_microusd
-from worker.ai.providers import Provider
-from worker.ai.spent import NOTHING, Spent, spent_on
-from worker.ai.types import AiRequest, Completion
-from worker.ai.usage import Usage
 from worker.errors import ProviderError, RequestRefused, UnreadableAnswer
 from worker.log import logger
+from worker.providers.budget import Budget
+from worker.providers.circuit import Breaker, Permit
+from worker.providers.client import AiClient
+from worker.providers.pricing import cost_microusd
+from worker.providers.providers_file import Provider
+from worker.providers.request import AiRequest, Completion
+from worker.providers.spending import NOTHING, Spent, spent_on
 from worker.session.session import CartItem
 from worker.session.turn import Plan
+from worker.usage import Usage
 
 #: Added to the instructions when the first answer could not be used.
 REPAIR = "Your last answer could not be used ({problem}). Answer again: one JSON object that fits, and nothing else."

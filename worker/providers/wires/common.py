@@ -7,10 +7,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-from worker.ai.pricing import estimate_tokens
-from worker.ai.providers import Provider
-from worker.ai.types import AiRequest
-from worker.ai.usage import Usage
 from worker.errors import (
     ProviderDenied,
     ProviderError,
@@ -20,6 +16,10 @@ from worker.errors import (
     RequestRefused,
     UnreadableAnswer,
 )
+from worker.providers.pricing import estimate_tokens
+from worker.providers.providers_file import Provider
+from worker.providers.request import AiRequest
+from worker.usage import Usage
 
 Call = tuple[str, dict[str, str], dict[str, object]]
 """URL, headers (with the key in them) and JSON body of one POST."""

@@ -12,13 +12,13 @@ import orjson
 from msgspec import Struct
 from msgspec.structs import replace
 
-from worker.ai.answer import Answerer
-from worker.ai.attempt import Ask
 from worker.ai.consent import rules_for
-from worker.ai.flight import Ending, Flights, Joining
 from worker.ai.planning import cacheable, cached_outcome, is_entry
 from worker.cache import AI_RESPONSE, Cache
 from worker.log import logger
+from worker.providers.attempt import Ask
+from worker.providers.completion import Answerer
+from worker.providers.flight import Ending, Flights, Joining
 from worker.session.session import CartItem
 from worker.session.turn import Outcome, Turn, turn_from_dict, turn_to_dict
 

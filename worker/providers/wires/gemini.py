@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from worker.ai.providers import Provider
-from worker.ai.types import AiRequest
-from worker.ai.usage import Usage
-from worker.ai.wire import TEMPERATURE, Call, at, code, count, usage_of
 from worker.errors import RequestRefused, UnreadableAnswer
+from worker.providers.providers_file import Provider
+from worker.providers.request import AiRequest
+from worker.providers.wires.common import TEMPERATURE, Call, at, code, count, usage_of
+from worker.usage import Usage
 
 _REFUSALS = ("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII")
 

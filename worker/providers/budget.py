@@ -15,12 +15,12 @@ from msgspec import Struct
 from redis.commands.core import Script
 from redis.exceptions import RedisError
 
-from worker.ai.pricing import cost_microusd, estimate_tokens
-from worker.ai.providers import Provider
-from worker.ai.types import AiRequest
-from worker.ai.usage import Usage
 from worker.cache import BUDGET, BUDGET_RESERVED, CALL_LIMIT
 from worker.log import logger
+from worker.providers.pricing import cost_microusd, estimate_tokens
+from worker.providers.providers_file import Provider
+from worker.providers.request import AiRequest
+from worker.usage import Usage
 
 SCRIPT = Path(__file__).with_name("budget.lua").read_text(encoding="utf-8")
 #: A reservation of a worker that died lapses after this time: longer than any call may take.
