@@ -11,7 +11,7 @@ from hypothesis.strategies import SearchStrategy
 Schema = Mapping[str, Any]
 #: Where a schema names no bound; a model may go on for long, but not for ever.
 MOST_CHARS, MOST_ITEMS, MOST_NUMBER = 200, 5, 10**6
-#: What breaks readers of text: signs of JSON, NUL, lone surrogates, marks that turn the direction, pictures, white space.
+#: What breaks readers of text: signs of JSON, NUL, lone surrogates, marks of direction, pictures, spaces.
 NASTY = ("\0", "\ud800", "\u202e", "😀", '"', "\\", "{", "}", "```", "\n", "\u2028", " ", "%s", "'; drop table", "é")
 
 
