@@ -76,13 +76,14 @@ INTENTS = text(f"""
 # What happened in the window, and before it the last change of each circuit, which says how the window began.
 CIRCUIT_CHANGES = text(f"""
     with before as (
-        select distinct on (data ->> 'provider') at, data
+        select distinct on (data ->> 'provider', data ->> 'model') at, data
         from events where kind = 'circuit' and not {WINDOW}
-        order by data ->> 'provider', at desc, id desc
+        order by data ->> 'provider', data ->> 'model', at desc, id desc
     ), inside as (
         select at, data, id from events where kind = 'circuit' and {WINDOW} order by at desc, id desc limit :max_rows
     )
-    select at, data ->> 'provider' as provider, data ->> 'state' as state
+    select at, data ->> 'provider' as provider, data ->> 'state' as state, coalesce(data ->> 'model', '') as model,
+           coalesce(data ->> 'told', '') as told
     from (select at, data, 0 as id from before union all select at, data, id from inside) changes
     order by at, id
 """)  # noqa: S608  constants only

@@ -250,6 +250,7 @@ class AiMetric(Base):
     """What one turn cost and how long it took; `committed` is false for a call whose turn was lost.
 
     cost_by_provider: where others than `provider` were paid too (they had failed), the micro-dollars of each.
+    calls_made: all calls, summed by model and outcome (`record_metrics_v2.sql`).
     """
 
     __tablename__ = "ai_metrics"
@@ -274,6 +275,7 @@ class AiMetric(Base):
     reply_latency_ms: Mapped[int | None] = mapped_column(BigInteger)
     session_cache: Mapped[str | None]
     cost_by_provider: Mapped[dict[str, Any] | None]
+    calls_made: Mapped[dict[str, Any]] = mapped_column(server_default=text("'[]'::jsonb"))
 
 
 class MetricHour(Base):
@@ -304,8 +306,23 @@ class LatencyHour(Base):
     replies: Mapped[int]
 
 
+class CallHour(Base):
+    """Calls of an hour by model and outcome, kept by a trigger (`count_metrics_v2.sql`)."""
+
+    __tablename__ = "call_hours"
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    provider: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str] = mapped_column(primary_key=True)
+    outcome: Mapped[str] = mapped_column(primary_key=True)
+    calls: Mapped[int]
+    prompt_tokens: Mapped[int]
+    cached_tokens: Mapped[int]
+    completion_tokens: Mapped[int]
+    cost_microusd: Mapped[int]
+
+
 class MetricTotal(Base):
-    """What Prometheus counts, summed up since ever by triggers (`count_metrics_v1.sql`, `count_closed_v1.sql`)."""
+    """What Prometheus counts, summed up since ever by triggers (`count_metrics_v2.sql`, `count_closed_v1.sql`)."""
 
     __tablename__ = "metric_totals"
     name: Mapped[str] = mapped_column(primary_key=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-#: Upper bounds of the latency histogram in milliseconds; the same as in `count_metrics_v1.sql`.
+#: Upper bounds of the latency histogram in milliseconds; the same as in `count_metrics_v2.sql`.
 REPLY_BUCKETS_MS = (25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 1_800_000)
 
 UNFINISHED = text("""
@@ -50,7 +50,7 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """A sum since the database was made; names and labels as `count_metrics_v1.sql` says."""
+    """A sum since the database was made; names and labels as `count_metrics_v2.sql` says."""
 
     name: str
     labels: Mapping[str, Any]

@@ -54,6 +54,24 @@ LATENCIES = text("""
     ) beside
     order by share
 """)
+# Whole hours from call_hours, the rest of the window from the rows themselves: the two together are exact. The hour
+# under way is in call_hours from its first row on, so it is left out there.
+CALLS = text("""
+    select provider, model, outcome, sum(calls)::bigint as calls, sum(prompt_tokens)::bigint as prompt_tokens,
+           sum(cached_tokens)::bigint as cached_tokens, sum(cost_microusd)::bigint as cost_microusd
+    from (
+        select provider, model, outcome, calls, prompt_tokens, cached_tokens, cost_microusd
+        from call_hours where hour >= :hours_since and hour < :hours_until
+        union all
+        select c.provider, c.model, c.outcome, c.calls, coalesce((c.usage ->> 'prompt_tokens')::bigint, 0),
+               coalesce((c.usage ->> 'cached_tokens')::bigint, 0), c.cost_microusd
+        from ai_metrics m cross join lateral jsonb_to_recordset(m.calls_made) as c (
+            provider text, model text, outcome text, calls bigint, usage jsonb, cost_microusd bigint)
+        where m.calls_made <> '[]'
+          and ((m.at >= :since and m.at < :hours_since) or (m.at >= :hours_until and m.at < :until))
+    ) parts
+    group by 1, 2, 3 order by 1, 2, 3
+""")
 EVENTS = text("""
     select count(*) filter (where kind = 'circuit' and data ->> 'state' = 'open') as trips,
            coalesce(sum((data ->> 'deleted')::integer) filter (where kind = 'cleanup'), 0) as cleaned,
@@ -113,6 +131,11 @@ def window(connection: Connection, window_s: float, until: datetime | None = Non
 def sums(connection: Connection, window: Window) -> list[Json]:
     """Replies, messages, cache hits of sessions, provider latencies and costs by source and provider ('': none)."""
     return [dict(row) for row in connection.execute(SUMS, window.values).mappings()]
+
+
+def calls(connection: Connection, window: Window) -> list[Json]:
+    """Calls, tokens and costs by provider, model and outcome."""
+    return [dict(row) for row in connection.execute(CALLS, window.values).mappings()]
 
 
 def latencies_ms(connection: Connection, window: Window) -> tuple[float, float, float]:

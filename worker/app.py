@@ -60,6 +60,11 @@ def use_orjson() -> None:
     register("json", orjson.dumps, orjson.loads, content_type="application/json", content_encoding="utf-8")  # type: ignore[no-untyped-call]  # kombu's
 
 
+def probes(every_s: float) -> dict[str, dict[str, Any]]:
+    """The periodic probe of the models; empty where it is off."""
+    return {"probe-models": {"task": "worker.probe_models", "schedule": every_s}} if every_s else {}
+
+
 def make_app() -> Celery:
     """The application. It reads the settings but connects to nothing."""
     broker = broker_of(settings())
@@ -80,6 +85,8 @@ def make_app() -> Celery:
         task_routes={
             "worker.receive": INBOUND,
             "worker.call_provider": AI,
+            # The keys are worker-ai's alone.
+            "worker.probe_models": AI,
             **{f"worker.{step}": FLOW for step in ("fetch_session", "route_ai", "update_session", "record_metrics")},
         },
         broker_transport_options=broker.options,
@@ -93,7 +100,8 @@ def make_app() -> Celery:
         worker_max_tasks_per_child=None,
         task_track_started=False,
         timezone="UTC",
-        beat_schedule={
+        beat_schedule=probes(settings().ai_probe_every_s)
+        | {
             "cleanup-expired-sessions": {"task": "worker.cleanup_expired_sessions", "schedule": CLEANUP_EVERY_S},
             "reconcile-budget": {"task": "worker.reconcile_budget", "schedule": RECONCILE_EVERY_S},
             "trim-streams": {"task": "worker.trim_streams", "schedule": TRIM_EVERY_S},

@@ -44,6 +44,8 @@ CACHE_COUNTS = Key("cache_counts", "metrics:cache:{}", "hash", 8 * DAY_S)
 
 # On the durable Redis (REDIS_URL).
 CIRCUIT = Key("circuit", "ai_circuit:{}", "hash", 7 * DAY_S)
+#: Of one model: "{provider}:{model}".
+MODEL_CIRCUIT = Key("model_circuit", "ai_circuit:{}", "hash", 7 * DAY_S)
 #: The breaker's time window, in buckets; twice the window, set where it is written.
 CIRCUIT_SAMPLES = Key("circuit_samples", "ai_circuit:{}:samples", "hash", None)
 #: By month and by day: 40 and 3 days, set where they are written.
@@ -57,6 +59,10 @@ PUBLISHED = Key("published", "published:{}", "string", 7 * DAY_S)
 REPLY_COUNTS = Key("reply_counts", "metrics:replies:{}", "hash", 8 * DAY_S)
 #: Calls of providers by UTC day: outcomes, and how long answers took (`worker.metrics.record`).
 CALL_COUNTS = Key("call_counts", "metrics:calls:{}", "hash", 8 * DAY_S)
+#: Latest probes of models, JSON by "{provider}/{model}" (`worker.providers.probe`).
+MODEL_PROBES = Key("model_probes", "metrics:model_probes", "hash", 7 * DAY_S)
+#: A model that is being probed, or was lately, by somebody of the fleet.
+PROBE_LOCK = Key("probe_lock", "metrics:probing:{}", "string", None)
 #: When a periodic task last did its work, in seconds since 1970.
 LAST_RUN = Key("last_run", "metrics:last_run:{}", "string", 30 * DAY_S)
 #: Which run of Redis was last looked after by the sweep; another one has restarted and may have lost its last second.

@@ -11,8 +11,16 @@ from typing import Any
 
 import redis
 
-from worker.cache import CACHE_COUNTS, Key
+from worker.cache import CACHE_COUNTS, FLIGHT, Key
 
+#: KEYS: flight:{key} of any number; deletes those that hold a result ("R" .., see flight.lua) -> how many.
+FORGET_RESULTS = """
+local gone = 0
+for _, key in ipairs(KEYS) do
+    if redis.call('GETRANGE', key, 0, 0) == 'R' then gone = gone + redis.call('DEL', key) end
+end
+return gone
+"""
 #: Keys looked at in one step, and deleted in one round trip.
 STEP = 1_000
 #: Keys whose memory is measured; SCAN gives them in no order, so the first ones are as good as any.
@@ -80,3 +88,11 @@ def flush(client: redis.Redis, layer: Key, told: Callable[[int], None]) -> int:
             deleted += gone
             told(len(keys))
     return deleted
+
+
+def forget_results(durable: redis.Redis) -> int:
+    """Deletes the results that single flight keeps for late comers, and no lead that is under way; how many. Raises
+    RedisError.
+    """
+    script = durable.register_script(FORGET_RESULTS)
+    return sum(int(script(keys=keys)) for keys in key_batches(durable, FLIGHT) if keys)

@@ -10,10 +10,14 @@ ChasquiError
     ├── ProviderTimeout       no complete answer before the deadline
     ├── ProviderUnavailable   connection refused, cut, or an answer 5xx
     ├── ProviderRateLimited   429; `retry_after_s` where the provider named a wait
-    ├── ProviderDenied        401, 402, 403: the key or the balance
-    ├── RequestRefused        400, 404, 413, 422, a content filter, or only cart operations that nobody asked for:
-    │                         about this request, not about the provider
+    ├── ProviderDenied        401, 402, 403 and others that mean the same: the key or the balance
+    ├── ModelFault            the model cannot be asked as it is asked, whatever the message
+    │   ├── ModelGone         withdrawn, unknown, closed to this key
+    │   └── ModelUnfit        refuses a parameter, a value, the schema or the region
+    ├── RequestRefused        400, 413, 422, a content filter, or only cart operations that nobody asked for: about this
+    │                         request, not about the provider
     └── UnreadableAnswer      not what the wire format promises: garbage, empty, truncated, or not the reply schema
+        └── ThoughtAway       the model's thoughts took the whole limit of output
 """
 
 from __future__ import annotations
@@ -65,34 +69,56 @@ class StepFailed(ChasquiError):
 class ProviderError(ChasquiError):
     """A call to a language model brought no usable answer.
 
-    provider: its name. detail: what happened, without keys, texts or URLs with queries. usage: the tokens the answer
-    was billed for, where it came with figures although it could not be used.
+    Args:
+        provider: its name.
+        detail: status and code, without keys, texts or URLs with queries.
+        usage: tokens the answer was billed for, where it came with figures although it could not be used; estimated
+            for a call that was given up after it had been sent.
+        told: the provider's own sentence without key and customer's words, where an operator needs it.
     """
 
     kind = "error"
 
-    def __init__(self, provider: str, detail: str, *, usage: Usage | None = None) -> None:
+    def __init__(self, provider: str, detail: str, *, usage: Usage | None = None, told: str = "") -> None:
         super().__init__(f"{provider}: {self.kind}: {detail}")
         self.provider = provider
         self.detail = detail
         self.usage = usage
+        self.told = told
 
 
-class ProviderTimeout(ProviderError):
+class GivenUp(ProviderError):
+    """The connection ended without a whole answer. `sent`: the request had gone out, so that it may be billed."""
+
+    def __init__(
+        self, provider: str, detail: str, *, sent: bool = False, usage: Usage | None = None, told: str = ""
+    ) -> None:
+        super().__init__(provider, detail, usage=usage, told=told)
+        self.sent = sent
+
+
+class ProviderTimeout(GivenUp):
     """No complete answer before the deadline."""
 
     kind = "timeout"
 
 
-class ProviderUnavailable(ProviderError):
+class ProviderUnavailable(GivenUp):
     """Connection refused or cut, or an answer 5xx. `retry_after_s`: the wait it named, if any."""
 
     kind = "unavailable"
 
     def __init__(
-        self, provider: str, detail: str, *, retry_after_s: float | None = None, usage: Usage | None = None
+        self,
+        provider: str,
+        detail: str,
+        *,
+        retry_after_s: float | None = None,
+        sent: bool = False,
+        usage: Usage | None = None,
+        told: str = "",
     ) -> None:
-        super().__init__(provider, detail, usage=usage)
+        super().__init__(provider, detail, sent=sent, usage=usage, told=told)
         self.retry_after_s = retry_after_s
 
 
@@ -103,18 +129,51 @@ class ProviderRateLimited(ProviderUnavailable):
 
 
 class ProviderDenied(ProviderError):
-    """HTTP 401, 402 or 403 (Gemini: also 400 with API_KEY_INVALID): the key is wrong or the balance empty."""
+    """The key is wrong or the balance empty: HTTP 401, 402, 403, and what else means the same (`refusals.toml`)."""
 
     kind = "denied"
 
 
+class ModelFault(ProviderError):
+    """The model cannot be asked, or not in this way; another message would fare no better."""
+
+    kind = "model_fault"
+
+
+class ModelGone(ModelFault):
+    """The model is withdrawn, unknown, or closed to this key."""
+
+    kind = "model_gone"
+
+
+class ModelUnfit(ModelFault):
+    """The model refuses how it is asked: a parameter, a value, the schema, the region."""
+
+    kind = "model_unfit"
+
+
 class RequestRefused(ProviderError):
-    """HTTP 400, 404, 413, 422, or a content filter: it counts against this request, not against the provider."""
+    """HTTP 400, 413, 422, or a content filter: it counts against this request, not against the provider.
+
+    `unclear`: the refusal does not say whether the message or the model is its reason.
+    """
 
     kind = "refused"
+
+    def __init__(
+        self, provider: str, detail: str, *, unclear: bool = False, usage: Usage | None = None, told: str = ""
+    ) -> None:
+        super().__init__(provider, detail, usage=usage, told=told)
+        self.unclear = unclear
 
 
 class UnreadableAnswer(ProviderError):
     """The answer is not what the wire format promises: garbage, empty, truncated, or not the reply schema."""
 
     kind = "unreadable"
+
+
+class ThoughtAway(UnreadableAnswer):
+    """The model's thoughts took the whole limit of output: thinking must be turned off in its request."""
+
+    kind = "thinking"

@@ -115,7 +115,7 @@ def route_ai(services: Services, batch: Batch, has_room: Callable[[], bool]) -> 
     checked = each(services, batch, lambda turn: planning.without_model(turn, now))
     canned = [turn for turn in checked if turn.outcome is not None]
     planned = plan(services, [turn for turn in checked if turn.outcome is None])
-    routed = planning.from_cache(planned, services.cache, services.answerer)
+    routed = planning.from_cache(planned, services.cache)
     answered = [turn for turn in routed if turn.outcome is not None]
     return canned + answered, hand_over(services, [turn for turn in routed if turn.outcome is None], has_room)
 
@@ -157,7 +157,7 @@ def call_provider(services: Services, batch: Batch) -> Iterator[list[Turn]]:
     holders = [turn.holder for turn in begun]
     left_s = retry.run(services.engine, lambda connection: queries.lease_left(connection, holders))
     held = [turn for turn in begun if turn.token in left_s]
-    for landed in services.caller.call(held, left_s, AI_LEASE_MARGIN_S):
+    for landed in services.dispatcher.call(held, left_s, AI_LEASE_MARGIN_S):
         if landed.failed:
             release(services, [failure(turn, "CallFailed") for turn in landed.failed])
         if landed.answered:

@@ -5,14 +5,15 @@ import, and no connection crosses a fork.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from threading import Lock
 from uuid import uuid4
 
+import msgspec
 import redis
-from msgspec.structs import asdict
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Engine
@@ -24,25 +25,30 @@ from worker.cache import Cache
 from worker.catalog.search import Catalog
 from worker.errors import ConfigurationError
 from worker.log import logger
-from worker.metrics.record import count_call, count_replies, metrics_row
+from worker.metrics.record import count_call, metrics_row
 from worker.providers.budget import Budget, Limits
 from worker.providers.circuit import Breaker
 from worker.providers.client import AiClient
-from worker.providers.completion import Answerer, late_outcome
-from worker.providers.dispatch import Caller
+from worker.providers.completion import Completer
+from worker.providers.dispatch import Dispatcher
 from worker.providers.flight import Flights
-from worker.providers.hedging import Hedge
+from worker.providers.models import Provider
+from worker.providers.paid_calls import PaidCalls
+from worker.providers.probe import Prober
 from worker.providers.providers_file import load_providers
+from worker.providers.reroutes import Reroutes
+from worker.providers.spending import with_costs
 from worker.session.turn import Outcome
 from worker.settings import Settings, settings
 from worker.streams import Streams
 from worker.together import TogetherRedis
+from worker.usage import ModelCalls
 
 DURABLE_TIMEOUT_S = 5.0
 #: A cache that is slower than this is no cache.
 CACHE_TIMEOUT_S = 1.0
 FLIGHT_MARGIN_S = 60.0
-#: More than threads of one process: what AI_PARALLEL_CALLS allows, hedged calls, batches. redis-py stops at 100.
+#: More than threads of one process: what AI_PARALLEL_CALLS allows, and batches. redis-py stops at 100.
 REDIS_CONNECTIONS = 512
 MICRO = 1_000_000
 #: Another process's failures, or an operator's hand, are heeded that much later. Under load it saves most looks.
@@ -63,8 +69,10 @@ class Services:
     cache: Cache
     catalog: Catalog
     budget: Budget
-    answerer: Answerer
-    caller: Caller
+    providers: tuple[Provider, ...]
+    prober: Prober
+    completer: Completer
+    dispatcher: Dispatcher
 
 
 def connect_redis(url: str, timeout_s: float, *, repeats: int = 1) -> redis.Redis:
@@ -94,16 +102,25 @@ def budget_limits(configuration: Settings) -> Limits:
     )
 
 
-def record_late(engine: Engine, client: redis.Redis, outcome: Outcome) -> None:
-    """Records what a call has cost whose turn another had answered, as is done for a turn that was lost."""
-    row = metrics_row(str(uuid4()), asdict(outcome), messages=0, committed=False)
+def record_calls(engine: Engine, calls: Sequence[ModelCalls]) -> None:
+    """Records what calls have cost that belong to no turn, as is done for a turn that was lost."""
+    outcome = with_costs(Outcome("ai", {}, calls[0].provider, calls[0].model), calls)
+    row = metrics_row(str(uuid4()), msgspec.to_builtins(outcome), messages=0, committed=False)
     try:
         retry.run(engine, lambda connection: queries.record_metrics(connection, [row]))
     except SQLAlchemyError as exc:
-        log.warning("late_cost_lost", cost_microusd=outcome.cost_microusd, error=type(exc).__name__)
-        return
-    # Not one more reply of a model.
-    count_replies(client, [row | {"source": "late"}])
+        log.warning("cost_not_recorded", cost_microusd=outcome.cost_microusd, error=type(exc).__name__)
+
+
+def note_circuit(engine: Engine, provider: str, model: str, state: str, reason: str, told: str) -> None:
+    """Notes a change of a circuit for the report and the dashboard; told: the provider's own sentence."""
+    data = {"provider": provider, "state": state, "reason": reason}
+    data |= {"model": model, "told": told} if model else {}
+    try:
+        retry.run(engine, lambda connection: queries.add_event(connection, "circuit", data), give_up_after_s=NOTE_S)
+    except SQLAlchemyError as exc:
+        # The note is not worth the answer that a customer waits for.
+        log.warning("circuit_not_noted", provider=provider, error=type(exc).__name__)
 
 
 def build(configuration: Settings) -> Services:
@@ -113,24 +130,22 @@ def build(configuration: Settings) -> Services:
     cache = Cache(connect_redis(configuration.required("cache_url"), CACHE_TIMEOUT_S))
     providers = load_providers(configuration)
 
-    def note_circuit(provider: str, state: str) -> None:
-        data = {"provider": provider, "state": state}
-        try:
-            retry.run(engine, lambda connection: queries.add_event(connection, "circuit", data), give_up_after_s=NOTE_S)
-        except SQLAlchemyError as exc:
-            # The note is for the report; it is not worth the answer that a customer waits for.
-            log.warning("circuit_not_noted", provider=provider, error=type(exc).__name__)
-
     shared = TogetherRedis(connection_pool=durable.connection_pool)
     told = shared.telling()
     flights = Flights(shared, configuration.ai_deadline_s + FLIGHT_MARGIN_S)
     breaker = Breaker(
-        shared, note_circuit, on_call=partial(count_call, told), telling=shared.telling, remember_s=REMEMBER_CIRCUIT_S
+        shared,
+        partial(note_circuit, engine),
+        on_call=partial(count_call, told),
+        telling=shared.telling,
+        remember_s=REMEMBER_CIRCUIT_S,
     )
     spent_so_far = partial(retry.run, engine, queries.spent_microusd)
     budget = Budget(shared, budget_limits(configuration), spent_so_far, settling=told)
-    hedge = Hedge(lambda made: record_late(engine, durable, late_outcome(made))) if configuration.ai_hedge else None
-    answerer = Answerer(providers, AiClient(providers), breaker, budget, hedge=hedge)
+    client = AiClient(providers)
+    paid_calls = PaidCalls(providers, client, budget, Reroutes(told).note)
+    completer = Completer(providers, paid_calls, breaker, budget)
+    prober = Prober(providers, client, breaker, durable, budget, partial(record_calls, engine), configuration.shop_name)
     pool = ThreadPoolExecutor(configuration.ai_parallel_calls, thread_name_prefix="provider")
     return Services(
         settings=configuration,
@@ -140,8 +155,10 @@ def build(configuration: Settings) -> Services:
         cache=cache,
         catalog=Catalog(engine, cache),
         budget=budget,
-        answerer=answerer,
-        caller=Caller(answerer, flights, cache, pool),
+        providers=providers,
+        prober=prober,
+        completer=completer,
+        dispatcher=Dispatcher(completer, flights, cache, pool),
     )
 
 

@@ -44,10 +44,10 @@ class Settings(BaseModel):
     ai_monthly_budget_usd: Decimal | None = Field(None, ge=0)
     ai_daily_budget_usd: Decimal | None = Field(None, ge=0)
     ai_calls_per_customer_hour: int = Field(60, ge=1)
-    ai_hedge: bool = False
 
     flow_lease_s: float = Field(15.0, gt=0)
     ai_deadline_s: float = Field(30.0, gt=0)
+    ai_probe_every_s: float = Field(21_600.0, ge=0)
     ai_parallel_calls: int = Field(128, ge=1, le=192)
     sweep_every_s: float = Field(2.0, gt=0)
     batch_max: int = Field(100, ge=1, le=1000)
@@ -113,6 +113,8 @@ class Settings(BaseModel):
 
 #: Settings that hold a password, a key or a URL with one: each may also be given as the name of a file that holds it.
 SECRETS = frozenset(name for name, field in Settings.model_fields.items() if field.annotation == SecretStr | None)
+#: Settings that hold the key of a language model's API.
+PROVIDER_KEYS = frozenset(name for name in Settings.model_fields if name.endswith("_api_key"))
 #: Names a file that holds the value.
 FILE = "_FILE"
 
@@ -156,6 +158,22 @@ def _secrets_in_files(environ: Mapping[str, str]) -> tuple[dict[str, str], list[
         if not found[name]:
             problems.append(f"{variable}: the file is empty")
     return found, problems
+
+
+def secret_of_environment(name: str, environ: Mapping[str, str] = os.environ) -> SecretStr | None:
+    """A secret in a variable that is no setting (the key of a provider that PROVIDERS_FILE names), or in a file, as the
+    settings' secrets may be. None where it is unset or empty. Raises ConfigurationError.
+    """
+    file = environ.get(f"{name}{FILE}")
+    if not file:
+        return SecretStr(environ[name]) if environ.get(name) else None
+    if environ.get(name):
+        raise ConfigurationError(f"environment: {name}: it is set and so is {name}{FILE}")
+    try:
+        return SecretStr(Path(file).read_text("utf-8").strip())
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "not a text"
+        raise ConfigurationError(f"environment: {name}{FILE}: the file cannot be read ({reason})") from None
 
 
 @lru_cache(maxsize=1)

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 from celery.exceptions import Reject
-from celery.signals import worker_process_shutdown
+from celery.signals import worker_process_shutdown, worker_ready
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
@@ -41,6 +41,8 @@ RECEIVE_PAUSE_S = 1.0
 MAX_QUEUED_CALLS = 16
 #: Answers that come within this time of each other go on as one batch. Little beside what a model takes.
 TOGETHER_S = 0.1
+#: A probe that has waited so long behind calls of customers is not needed any more.
+PROBE_EXPIRES_S = 300.0
 log = logger(__name__)
 
 
@@ -201,6 +203,20 @@ def apply_retention() -> int:
 def reconcile_budget() -> None:
     """Raises the books in Redis to what PostgreSQL has recorded, should they have fallen behind."""
     services().budget.seed()
+
+
+@app.task(name="worker.probe_models")  # type: ignore[untyped-decorator]  # celery ships no types
+def probe_models() -> int:
+    """Asks each model as the service does, within a cent a day; how many were asked."""
+    return len(services().prober.run())
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]  # celery ships no types
+def probe_at_start(sender: Any, **_: object) -> None:
+    """A worker that takes calls of models begins with a look at them; of a fleet that starts together, one does."""
+    takes = {queue.name for queue in sender.task_consumer.queues}
+    if AI in takes and settings().ai_probe_every_s:
+        probe_models.apply_async(expires=PROBE_EXPIRES_S)
 
 
 @app.task(name="worker.trim_streams")  # type: ignore[untyped-decorator]  # celery ships no types

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from worker.log import logger
-from worker.providers.providers_file import Provider
+from worker.providers.models import Model, Provider
 from worker.providers.request import AiRequest
 from worker.settings import Settings, settings
 from worker.usage import Usage
@@ -69,9 +69,10 @@ def turn(token: str, facts: Mapping[str, Value | None], began_at_s: float) -> No
 class Call:
     """One HTTP call to a model, from when this is made; part of the trace of the turn that asks."""
 
-    def __init__(self, provider: Provider, request: AiRequest) -> None:
+    def __init__(self, provider: Provider, model: Model, request: AiRequest) -> None:
         self._token = request.caller
         self._provider = provider
+        self._model = model.id
         self._max_tokens = request.max_output_tokens
         self._began_at_s = time.time()
 
@@ -79,8 +80,8 @@ class Call:
         """It ends now, with the tokens it was billed for, if that is known."""
         exporter = _exporter() if self._token else None
         if exporter is not None and self._token is not None:
-            name, now = f"chat {self._provider.model}", time.time()
-            attributes = _of_call(self._provider, self._max_tokens) | _of_usage(usage)
+            name, now = f"chat {self._model}", time.time()
+            attributes = _of_call(self._provider, self._model, self._max_tokens) | _of_usage(usage)
             exporter.add([Span(self._token, name, CALL_PROVIDER, self._began_at_s, now, attributes, error)])
 
 
@@ -93,14 +94,14 @@ def flush() -> None:
 _making = Lock()
 
 
-def _of_call(provider: Provider, max_tokens: int) -> dict[str, Value]:
+def _of_call(provider: Provider, model: str, max_tokens: int) -> dict[str, Value]:
     """By the semantic conventions for generative AI. `gen_ai.system` is the older name, which tools still look for."""
-    maker = {"gemini": "gcp.gemini"}.get(provider.wire) or ("deepseek" if "deepseek" in provider.model else "openai")
+    maker = {"gemini": "gcp.gemini"}.get(provider.wire) or ("deepseek" if "deepseek" in model else "openai")
     return {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": maker,
         "gen_ai.system": maker,
-        "gen_ai.request.model": provider.model,
+        "gen_ai.request.model": model,
         "gen_ai.request.max_tokens": max_tokens,
         "server.address": urlsplit(provider.base_url).hostname or "",
         "chasqui.provider": provider.name,

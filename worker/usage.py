@@ -1,4 +1,4 @@
-"""Tokens of one call to a language model, as its answer counts them."""
+"""Tokens of calls to language models, and sums of calls by model: figures that every floor may speak of."""
 
 from __future__ import annotations
 
@@ -6,8 +6,41 @@ from msgspec import Struct
 
 
 class Usage(Struct, frozen=True):
-    """Billed tokens. `cached_tokens` is the part of `prompt_tokens` billed at the cached price."""
+    """Billed tokens of one call.
+
+    Args:
+        prompt_tokens: all input tokens, cached ones included.
+        cached_tokens: the part of them read from the provider's prompt cache.
+        cache_write_tokens: the part of them written to it, where the provider bills that apart.
+        completion_tokens: output, thoughts included.
+    """
 
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
+    cache_write_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
+        )
+
+
+class ModelCalls(Struct, frozen=True):
+    """Calls for one turn that ended in the same way at the same model.
+
+    Args:
+        model: the model that answered, or that was asked where none did.
+        outcome: `ok` or the kind of a ProviderError.
+        cost_microusd: price of all of them in micro-dollars, estimated where the provider named no figures.
+    """
+
+    provider: str
+    model: str
+    outcome: str
+    calls: int
+    usage: Usage
+    cost_microusd: int

@@ -81,7 +81,7 @@ def _watch_scripts(switches: Any) -> None:
     from faults.points import SCRIPTS, watched
     from worker.providers import budget, circuit, flight
 
-    names = {breaker.SCRIPT: "breaker", budget.SCRIPT: "budget", flight.SCRIPT: "flight"}
+    names = {circuit.SCRIPT: "breaker", budget.SCRIPT: "budget", flight.SCRIPT: "flight"}
     run = Script.__call__
 
     def call(self: Any, keys: Any = None, args: Any = None, client: Any = None) -> Any:

@@ -15,11 +15,11 @@ from answering import answerer_on, calls, providers_of, well_behaved
 from circuit import Circuit
 from msgspec import structs
 from turns import MILK, MILK_ITEM, plan_of, session_of
+from worker.providers.attempt import Ask
 
 from worker.ai.consent import CartRules, rules_for
 from worker.ai.fallback import fallback_decision
 from worker.local.simulator import Simulator
-from worker.providers.attempt import Ask
 from worker.providers.budget import Budget, Limits
 from worker.providers.client import AiClient
 from worker.providers.completion import LEAST_TIME_S, Answerer

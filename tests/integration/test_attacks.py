@@ -16,9 +16,9 @@ import redis
 from answering import answerer_on
 from msgspec.structs import replace
 from turns import ANA, MILK, MILK_ITEM, RICE, message, planned, session_of, turn_of
+from worker.providers.attempt import Ask
 
 from worker.ai.consent import rules_for
-from worker.providers.attempt import Ask
 from worker.providers.completion import Answerer
 from worker.providers.providers_file import load_providers
 from worker.session.closing import closing_row

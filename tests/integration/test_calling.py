@@ -15,11 +15,11 @@ from away import absent_redis
 from circuit import Circuit
 from msgspec.structs import replace
 from turns import MILK, MILK_ITEM, RICE_ITEM, planned, session_of, turn_of
+from worker.providers.attempt import Ask
 
 from worker.ai.fallback import fallback_decision
 from worker.cache import AI_RESPONSE, FLIGHT, PARKED, Cache
 from worker.local.simulator import Simulator
-from worker.providers.attempt import Ask
 from worker.providers.budget import Budget, Limits
 from worker.providers.client import AiClient
 from worker.providers.completion import Answerer

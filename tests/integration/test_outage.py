@@ -12,10 +12,10 @@ import pytest
 import redis
 from answering import answerer_on, calls, providers_of, well_behaved
 from turns import MILK, plan_of
+from worker.providers.attempt import Ask
 
 from worker.ai.consent import CartRules
 from worker.local.simulator import Simulator
-from worker.providers.attempt import Ask
 from worker.providers.circuit import Breaker, Limits
 from worker.providers.completion import Answerer
 

@@ -13,10 +13,10 @@ import redis
 from answering import answerer_on
 from http_provider import Answer, Server, say, serving
 from turns import ANA, MILK, RICE, decision_of, planned, session_of, turn_of
+from worker.providers.attempt import Ask
 
 from worker.ai.consent import rules_for
 from worker.ai.fallback import SAY_OTHERWISE, TRY_AGAIN, UNCHANGED
-from worker.providers.attempt import Ask
 from worker.providers.circuit import Limits
 from worker.providers.completion import Answerer
 from worker.providers.providers_file import load_providers

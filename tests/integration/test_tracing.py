@@ -16,12 +16,12 @@ from answering import answerer_on, providers_of
 from otlp import Collected, collecting
 from support import REPOSITORY
 from turns import decided, plan_of, session_of
+from worker.providers.attempt import Ask
 
 from worker import tracing
 from worker.ai.consent import rules_for
 from worker.local.simulator import Simulator
 from worker.local.surroundings import environment
-from worker.providers.attempt import Ask
 from worker.providers.providers_file import load_providers
 from worker.providers.request import AiRequest
 from worker.settings import settings

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from worker.providers.wires.common import MAX_TOKENS, error_for
 
 from worker import errors
 from worker.errors import ProviderError, RequestRefused, UnreadableAnswer
@@ -18,7 +19,6 @@ from worker.providers.providers_file import Prices, Provider
 from worker.providers.request import AiRequest
 from worker.providers.wires import gemini as wire_gemini
 from worker.providers.wires import openai as wire_openai
-from worker.providers.wires.common import MAX_TOKENS, error_for
 from worker.usage import Usage
 
 RECORDED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "llm_wire"

@@ -53,6 +53,8 @@ CLEARING = re.compile(
 AGREEING = re.compile(
     r"^\W*(s[ií]+|sip|dale|ok|okey|okay|bueno|claro|por favor|confirmo|listo|perfecto|obvio|de una|vale|va)\b"
 )
+#: Who writes one of these has not confirmed an order, whatever else stands there.
+HESITATING = re.compile(r"\b(?:no|nada|todavia|aun|espera\w*|pera|para|despues|cancel\w*|mejor|pregunt\w*|duda\w*)\b")
 ASKING = re.compile(r"\?|\b(cuanto|cuanta|cual|precio|tenes|tienen|hay|venden|sale|cuesta|vale)\b")
 #: Words that talk to the machine, not to the shop. Nobody who wants groceries needs them.
 INJECTION = re.compile(
@@ -81,13 +83,15 @@ CHOOSING = re.compile(
 
 class CartRules(Struct, frozen=True):
     """kinds: the operations that may be made. quantities: the numbers that stand in what was said. offered: products
-    of the request and of the cart. in_stock: those of them that can be added.
+    of the request and of the cart. in_stock: those of them that can be added. may_complete: the customer agrees, so
+    that an order may be placed.
     """
 
     kinds: frozenset[str]
     quantities: frozenset[int]
     offered: frozenset[int]
     in_stock: frozenset[int]
+    may_complete: bool = False
 
 
 def rules_for(message: str, session: Session, products: Iterable[Mapping[str, Any]]) -> CartRules:
@@ -110,6 +114,7 @@ def rules_for(message: str, session: Session, products: Iterable[Mapping[str, An
         quantities=frozenset({1, *numbers_in(counted), *(item.quantity for item in session.cart)}),
         offered=frozenset(known) | in_cart,
         in_stock=frozenset(i for i, stock in known.items() if stock > 0) | (in_cart - known.keys()),
+        may_complete=bool(AGREEING.match(said)) and not INJECTION.search(said) and not HESITATING.search(said),
     )
 
 
@@ -157,6 +162,13 @@ def _against(change: CartChange, rules: CartRules) -> str | None:
         if change.quantity not in rules.quantities:
             return "quantity was not asked for"
     return None
+
+
+def check_order(decision: Decision, rules: CartRules) -> None:
+    """Raises RefusedChange for an order that the customer has not agreed to in this very message."""
+    if decision.next_state == "order_completed" and not rules.may_complete:
+        problem = "next_state: the customer has not confirmed the order"
+        raise RefusedChange(problem, problem)
 
 
 def check_claim(decision: Decision) -> None:

@@ -11,6 +11,9 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from worker.ai.json_in_text import objects_in
+from worker.messages.text import MAX_TEXT_CHARS, clip_at_sentence
+
 Intent = Literal[
     "greeting",
     "search_product",
@@ -43,12 +46,29 @@ MAX_NUMBER = 2**53
 NO_CONFIDENCE = 0.5
 
 
+def _lowered(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
 def _intent(value: object) -> object:
-    return value if value in get_args(Intent) else "unknown"
+    return _lowered(value) if _lowered(value) in get_args(Intent) else "unknown"
 
 
 def _state(value: object) -> object:
-    return value if value in get_args(State) else None
+    return _lowered(value) if _lowered(value) in get_args(State) else None
+
+
+def _flag(value: object) -> object:
+    return False if value is None else value
+
+
+def _operations(value: object) -> object:
+    return () if value is None else value
+
+
+def _cut(value: object) -> object:
+    """A reply that is too long is cut at the end of a sentence: asking again would cost another call."""
+    return clip_at_sentence(value.strip(), MAX_TEXT_CHARS) if isinstance(value, str) else value
 
 
 def _confidence(value: object) -> object:
@@ -66,7 +86,9 @@ def _buttons(value: object) -> object:
 
 
 def _entities(value: object) -> object:
-    entries = value.items() if isinstance(value, dict) else ()
+    """What was understood, by name; a list of {"name", "value"} is taken too, which a strict schema can describe."""
+    pairs = [(e.get("name"), e.get("value")) for e in value if isinstance(e, dict)] if isinstance(value, list) else []
+    entries = value.items() if isinstance(value, dict) else [pair for pair in pairs if isinstance(pair[0], str)]
     return {name: entry for name, entry in entries if isinstance(entry, str | None) or _is_number(entry)}
 
 
@@ -83,9 +105,10 @@ class CartChange(BaseModel):
     """One cart operation; a product id that was not offered is refused."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
-    op: Literal["add", "set", "remove", "clear"]
+    op: Annotated[Literal["add", "set", "remove", "clear"], BeforeValidator(_lowered)]
     product_id: int | None = Field(None, validation_alias=AliasChoices("product_id", "id"))
-    quantity: int | None = Field(None, ge=1, le=99)
+    #: More than a cart may hold is no mistake of the model's where a customer wants it: `cart_limits` tells him.
+    quantity: int | None = Field(None, ge=1, le=MAX_NUMBER)
 
 
 class Button(BaseModel):
@@ -105,15 +128,14 @@ class Decision(BaseModel):
     entities: Annotated[dict[str, str | int | float | bool | None], BeforeValidator(_entities)] = Field(
         default_factory=dict
     )
-    reply: str = Field(
-        min_length=1,
-        max_length=4096,
-        validation_alias=AliasChoices("reply", "reply_text", "text", "response", "message", "answer"),
+    #: `message` is none of its names: a request that is echoed back has one.
+    reply: Annotated[str, BeforeValidator(_cut)] = Field(
+        min_length=1, validation_alias=AliasChoices("reply", "reply_text", "text", "response", "answer")
     )
     quick_replies: Annotated[tuple[Button, ...], BeforeValidator(_buttons)] = ()
-    requires_human: bool = False
+    requires_human: Annotated[bool, BeforeValidator(_flag)] = False
     next_state: Annotated[State | None, BeforeValidator(_state)] = None
-    cart_operations: tuple[CartChange, ...] = Field(default=(), max_length=20)
+    cart_operations: Annotated[tuple[CartChange, ...], BeforeValidator(_operations)] = Field(default=(), max_length=20)
 
 
 class InvalidDecision(ValueError):
@@ -132,17 +154,28 @@ class RefusedChange(InvalidDecision):
 
 
 def parse_decision(text: str, offered: Collection[int]) -> Decision:
-    """A decision from a model's text, which may stand in a code fence. `offered`: ids of products that stood in the
-    request, the only ones a cart operation may name. Raises InvalidDecision, for an operation RefusedChange.
+    """A decision from a model's text, in which other words and thoughts may stand around the JSON object.
+
+    Args:
+        offered: ids of products that stood in the request, the only ones a cart operation may name.
+
+    Raises InvalidDecision, for an operation RefusedChange.
     """
-    try:
-        # PostgreSQL's jsonb refuses NUL, wherever it stands.
-        decision = Decision.model_validate_json(_without_fence(text).replace(r"\u0000", r"\ufffd"))
-    except ValidationError as exc:
-        place = ".".join(str(part) for part in exc.errors()[0]["loc"])
-        raise InvalidDecision(f"{place or 'answer'}: {exc.errors()[0]['type']}") from None
+    decision = _validated(text)
     refuse((change, _unfit(change, offered)) for change in decision.cart_operations)
     return decision
+
+
+def _validated(text: str) -> Decision:
+    """The last object in the text that is a decision; where none is, what is wrong with the last one."""
+    problem = InvalidDecision("answer: json_invalid")
+    for found in reversed(objects_in(text)):
+        try:
+            return Decision.model_validate(found)
+        except ValidationError as exc:
+            place = ".".join(str(part) for part in exc.errors()[0]["loc"])
+            problem = InvalidDecision(f"{place or 'answer'}: {exc.errors()[0]['type']}")
+    raise problem
 
 
 def refuse(judged: Iterable[tuple[CartChange, str | None]]) -> None:
@@ -159,10 +192,3 @@ def _unfit(change: CartChange, offered: Collection[int]) -> str | None:
     if change.op in ("add", "set") and change.quantity is None:
         return "quantity is missing"
     return None
-
-
-def _without_fence(text: str) -> str:
-    stripped: str = text.strip()
-    if stripped.startswith("```") and stripped.endswith("```") and "\n" in stripped:
-        return stripped.split("\n", 1)[1].rsplit("```", 1)[0]
-    return stripped

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from worker.ai.cart_limits import cart_lines
 from worker.ai.intent import guess_intent
 from worker.session.session import CartItem
 
@@ -36,8 +37,6 @@ TRY_AGAIN = "probá de nuevo en un rato"
 SAY_OTHERWISE = "probá escribirlo de otra manera, con el producto y la cantidad"
 CART = "Perdón, en este momento no puedo responderte como quisiera, pero esto es lo que hay en tu carrito:\n{items}"
 EMPTY_CART = "Perdón, en este momento no puedo responderte como quisiera. Tu carrito está vacío."
-#: A longer cart is shown up to here, so that what follows fits into the message too.
-MAX_ITEMS = 20
 UNREADABLE_TEXT = {
     "audio": "Todavía no puedo escuchar audios. ¿Me lo escribís, por favor?",
     "image": "Todavía no puedo ver imágenes. ¿Me contás por escrito qué necesitás?",
@@ -78,12 +77,7 @@ def fallback_decision(
 
 
 def _shown(cart: Sequence[CartItem]) -> str:
-    """What is in the cart, without prices: they may have changed since."""
-    if not cart:
-        return EMPTY_CART
-    lines = [f"• {item.quantity} × {item.name}" for item in cart[:MAX_ITEMS]]
-    more = [f"• y {len(cart) - MAX_ITEMS} productos más"] if len(cart) > MAX_ITEMS else []
-    return CART.format(items="\n".join(lines + more))
+    return CART.format(items="\n".join(cart_lines(cart))) if cart else EMPTY_CART
 
 
 def unreadable_decision(kind: str) -> dict[str, Any]:

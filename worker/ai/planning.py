@@ -16,7 +16,7 @@ from worker.ai.prompt import cache_key, product_facts, render
 from worker.ai.sharing import common_form
 from worker.cache import AI_RESPONSE, Cache
 from worker.catalog.search import Catalog, distinct, search_terms
-from worker.providers.completion import Answerer
+from worker.providers.pricing import yardstick_microusd
 from worker.session.session import Session
 from worker.session.takeover import waits_for_person, wants_person, was_told
 from worker.session.turn import SILENT, Outcome, Plan, Turn
@@ -119,16 +119,14 @@ def with_plan(
     return replace(turn, plan=plan)
 
 
-def from_cache(turns: Sequence[Turn], cache: Cache, answerer: Answerer) -> list[Turn]:
+def from_cache(turns: Sequence[Turn], cache: Cache) -> list[Turn]:
     """The turns, with their outcome where the reply cache holds one. What is asked at least once a day stays in it: its
     key names every fact it was made from, so it is as true as on its first day.
     """
     found = cache.get_many(AI_RESPONSE, list(dict.fromkeys(turn.planned().key for turn in turns)), keep=True)
     usable = {key: entry for key, entry in found.items() if is_entry(entry)}
     return [
-        replace(turn, outcome=cached_outcome(usable[turn.planned().key], answerer))
-        if turn.planned().key in usable
-        else turn
+        replace(turn, outcome=cached_outcome(usable[turn.planned().key])) if turn.planned().key in usable else turn
         for turn in turns
     ]
 
@@ -140,8 +138,12 @@ def is_entry(entry: object) -> TypeGuard[dict[str, Any]]:
     return entry.keys() >= ENTRY_FIELDS and entry["decision"].keys() >= DECISION_FIELDS
 
 
-def cacheable(outcome: Outcome) -> dict[str, Any]:
-    """What the reply cache keeps of an outcome: the decision, who made it, and the tokens a repeat saves."""
+def cacheable(outcome: Outcome) -> dict[str, Any] | None:
+    """The entry of an outcome in the reply cache: the decision, who made it, and the tokens a repeat saves. None for
+    what must not be said twice: anything but a model's own answer, and a call for a person.
+    """
+    if outcome.source != "ai" or outcome.decision.get("requires_human"):
+        return None
     return {
         "decision": outcome.decision,
         "provider": outcome.provider,
@@ -151,7 +153,7 @@ def cacheable(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def cached_outcome(entry: dict[str, Any], answerer: Answerer) -> Outcome:
+def cached_outcome(entry: dict[str, Any]) -> Outcome:
     """An outcome that costs nothing, from what `cacheable` kept."""
     usage = Usage(prompt_tokens=entry["prompt_tokens"], completion_tokens=entry["completion_tokens"])
     return Outcome(
@@ -159,5 +161,5 @@ def cached_outcome(entry: dict[str, Any], answerer: Answerer) -> Outcome:
         decision=entry["decision"],
         provider=entry["provider"],
         model=entry["model"],
-        baseline_microusd=answerer.baseline_microusd(usage),
+        baseline_microusd=yardstick_microusd(usage),
     )

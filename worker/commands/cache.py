@@ -11,8 +11,8 @@ from rich import box
 from rich.progress import Progress
 from rich.table import Table
 
-from worker.cache import LAYERS, Key
-from worker.cache_layers import LayerStats, flush, key_batches, read_stats
+from worker.cache import AI_RESPONSE, LAYERS, Key
+from worker.cache_layers import LayerStats, flush, forget_results, key_batches, read_stats
 from worker.commands.terminal import out, print_json
 from worker.errors import CommandError
 from worker.wording import size
@@ -44,7 +44,8 @@ def cache(action: str, layer: str | None, as_json: bool, yes: bool) -> None:
     ):
         try:
             if action == "flush":
-                flush_layer(client, layers[0], yes=yes, as_json=as_json)
+                with connect_redis(configured.required("redis_url"), DURABLE_TIMEOUT_S) as durable:
+                    flush_layer(client, durable, layers[0], yes=yes, as_json=as_json)
             else:
                 show([read_stats(client, each) for each in layers], as_json=as_json)
         except RedisError as exc:
@@ -66,14 +67,18 @@ def show(stats: Sequence[LayerStats], *, as_json: bool) -> None:
     return out.print(table)
 
 
-def flush_layer(client: redis.Redis, layer: Key, *, yes: bool, as_json: bool) -> None:
-    """Asks, deletes, tells how many keys are gone. The progress bar shows on a terminal only."""
+def flush_layer(client: redis.Redis, durable: redis.Redis, layer: Key, *, yes: bool, as_json: bool) -> None:
+    """Asks, deletes, tells how many keys are gone. The progress bar shows on a terminal only. durable: holds what was
+    answered a moment ago for those who asked at the same time; it goes with the replies.
+    """
     keys = sum(len(batch) for batch in key_batches(client, layer))
     if not yes:
         click.confirm(f"Delete the {keys:,} keys of {layer.name}?", abort=True, err=True)
     with Progress(console=out, disable=not out.is_terminal, transient=True) as progress:
         task = progress.add_task("Deleting", total=keys)
         deleted = flush(client, layer, lambda count: progress.advance(task, count))
+        if layer is AI_RESPONSE:
+            forget_results(durable)
     if as_json:
         print_json({"layer": layer.name, "deleted": deleted})
     else:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from html import escape
 
 from nicegui import ui
 
@@ -12,7 +13,7 @@ from worker.dashboard.feed import Snapshot
 from worker.dashboard.figures import CircuitChange, Figures
 from worker.dashboard.parts import box, card, legend, tone
 from worker.dashboard.wording import NONE, duration, spoken
-from worker.providers.circuit_states import Circuit
+from worker.providers.circuit_states import Circuit, Named
 
 SHOWN_CHANGES = 6
 MOODS = {"closed": "good", "half_open": "warn", "open": "bad", "forced_open": "bad"}
@@ -41,12 +42,17 @@ def timeline(changes: Iterable[CircuitChange], since: datetime, until: datetime)
 
 def standing(circuit: Circuit, now: datetime) -> str:
     """A circuit in a few words."""
+    if circuit.state == "closed" and circuit.answered_by:
+        return f"answered by {circuit.answered_by}"
+    if circuit.state == "closed" and circuit.model:
+        return "may be asked"
     if circuit.state == "closed":
         failures = f" · {circuit.failures} of the last {circuit.calls} failed" if circuit.failures else ""
         return f"calls go through{failures}"
     since = f"for {duration((now - circuit.since).total_seconds())}" if circuit.since else ""
     reason = f"({spoken(circuit.reason)})" if circuit.reason else ""
-    return " ".join(part for part in (since, reason, f"· {_way_back(circuit)}") if part)
+    told = f"· “{circuit.told}”" if circuit.told else ""
+    return " ".join(part for part in (since, reason, f"· {_way_back(circuit)}", told) if part)
 
 
 def _way_back(circuit: Circuit) -> str:
@@ -56,12 +62,15 @@ def _way_back(circuit: Circuit) -> str:
 
 
 class Circuits:
-    """A row for each provider, and the latest changes."""
+    """A row for each provider and each of its models, and the latest changes."""
 
-    def __init__(self, providers: Sequence[str]) -> None:
+    def __init__(self, providers: Named) -> None:
         with card("Circuits", "wide"):
             legend((("closed", "--good"), ("open", "--bad")))
-            self._rows = {provider: _Row(provider) for provider in providers}
+            names = [
+                name for provider, models in providers for name in (provider, *(f"{provider}/{m}" for m in models))
+            ]
+            self._rows = {name: _Row(name) for name in names}
             ui.label("Latest changes").classes("note subhead")
             self._empty = ui.label(NONE).classes("empty")
             with box("changes"):
@@ -71,14 +80,14 @@ class Circuits:
         """States from Redis, history from PostgreSQL; each as far as it is known."""
         if durable := snapshot.durable:
             for circuit in durable.circuits:
-                self._rows[circuit.provider].show_state(circuit, durable.at)
+                self._rows[circuit.name].show_state(circuit, durable.at)
         if snapshot.figures:
             self._show_history(snapshot.figures)
 
     def _show_history(self, figures: Figures) -> None:
         since = figures.until - timedelta(seconds=figures.range.window_s)
-        for provider, row in self._rows.items():
-            own = [change for change in figures.circuit_changes if change.provider == provider]
+        for name, row in self._rows.items():
+            own = [change for change in figures.circuit_changes if change.name == name]
             row.show_history(timeline(own, since, figures.until))
         latest = [change for change in reversed(figures.circuit_changes) if change.at > since][:SHOWN_CHANGES]
         self._empty.set_text("No circuit has changed in this time.")
@@ -88,12 +97,13 @@ class Circuits:
 
 
 class _Row:
-    def __init__(self, provider: str) -> None:
+    def __init__(self, name: str) -> None:
+        provider, _, model = name.partition("/")
         with box("circuit"):
-            ui.label(provider).classes("circuit-name")
+            ui.label(model or provider).classes("circuit-name" + (" circuit-model" if model else ""))
             self._state = ui.label("not known").classes("badge")
             self._standing = ui.label("").classes("note")
-            self._strip = box("strip").props(f'role=img aria-label="States of {provider} over the time"')
+            self._strip = box("strip").props(f'role=img aria-label="States of {name} over the time"')
         self._shown: list[Stretch] = []
 
     def show_state(self, circuit: Circuit, now: datetime) -> None:
@@ -126,6 +136,7 @@ class _Change:
             return
         self._ago.set_text(f"{duration((now - change.at).total_seconds())} ago")
         self._ago.props(f'title="{change.at:%Y-%m-%d %H:%M:%S} UTC"')
-        self._provider.set_text(change.provider)
+        self._provider.set_text(change.name)
+        self._provider.props(f'title="{escape(change.told, quote=True)}"')
         self._state.set_text(spoken(change.state))
         tone(self._state, MOODS.get(change.state, "warn"))

@@ -102,7 +102,7 @@ class Money:
     """Cost against what it would have been."""
 
     def __init__(self) -> None:
-        with card("Cost", "wide", "baseline: every message sent to gpt-3.5, nothing cached"):
+        with card("Cost", "wide", "baseline: every message sent to gpt-3.5-turbo at its last prices, nothing cached"):
             self._chart = Chart("Cost", charts.MONEY, NO_MESSAGES)
 
     def show(self, snapshot: Snapshot) -> None:

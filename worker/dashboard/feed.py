@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from worker.dashboard.figures import Figures, Spent, Waiting, read_figures, read
 from worker.dashboard.live import Durable, Layer, read_durable, read_layers
 from worker.dashboard.ranges import RANGES, TimeRange
 from worker.log import logger
+from worker.providers.circuit_states import Named
 
 #: A read waits this many times as long as the last one took, so that the page is never a burden.
 REST = 10.0
@@ -109,7 +110,7 @@ class Snapshot:
 class Feed:
     """One per process."""
 
-    def __init__(self, engine: Engine, durable: redis.Redis, cache: redis.Redis, providers: Sequence[str]) -> None:
+    def __init__(self, engine: Engine, durable: redis.Redis, cache: redis.Redis, providers: Named) -> None:
         self.engine = engine
         # As many as there are things to read: a server that does not answer holds up nobody but itself.
         pool = ThreadPoolExecutor(len(RANGES) + 4, thread_name_prefix="figures")

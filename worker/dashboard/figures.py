@@ -35,6 +35,13 @@ class CircuitChange:
     at: datetime
     provider: str
     state: str
+    model: str = ""
+    told: str = ""
+
+    @property
+    def name(self) -> str:
+        """The provider, or the provider and its model."""
+        return f"{self.provider}/{self.model}" if self.model else self.provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +171,7 @@ def _intents(connection: Connection, span: TimeRange) -> tuple[tuple[str, int], 
 
 def _circuit_changes(connection: Connection, span: TimeRange) -> tuple[CircuitChange, ...]:
     rows = dashboard.circuit_changes(connection, span.window_s, MAX_CIRCUIT_CHANGES)
-    return tuple(CircuitChange(row["at"], row["provider"], row["state"]) for row in rows)
+    return tuple(CircuitChange(row["at"], row["provider"], row["state"], row["model"], row["told"]) for row in rows)
 
 
 def _dead_letter(row: Json) -> DeadLetter:

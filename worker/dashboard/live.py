@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ import redis
 
 from worker.cache import CACHE_COUNTS, INBOUND, LAYERS, REJECTED
 from worker.metrics.report import percent
-from worker.providers.circuit_states import Circuit, read_circuits
+from worker.providers.circuit_states import Circuit, Named, read_circuits
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Layer:
         return percent(self.hits, self.wanted) if self.wanted else None
 
 
-def read_durable(client: redis.Redis, providers: Sequence[str], wall_clock: Callable[[], float] = time.time) -> Durable:
+def read_durable(client: redis.Redis, providers: Named, wall_clock: Callable[[], float] = time.time) -> Durable:
     """Circuits of these providers and the streams, in two round trips."""
     circuits = tuple(read_circuits(client, providers))
     with client.pipeline(transaction=False) as pipeline:

@@ -18,6 +18,7 @@ from worker.dashboard.gate import SCRIPT, STYLE, VISITOR
 from worker.dashboard.parts import box, tone
 from worker.dashboard.ranges import RANGES, TimeRange, named
 from worker.dashboard.status import Headlines, concerns
+from worker.providers.circuit_states import Named
 from worker.settings import Settings
 
 REFRESH_S = 5.0
@@ -37,7 +38,7 @@ class Dashboard:
     settings: Settings
     access: Access
     feed: Feed
-    providers: tuple[str, ...]
+    providers: Named
 
     def register(self) -> None:
         """Makes the page known to NiceGUI."""

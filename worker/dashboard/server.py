@@ -18,6 +18,7 @@ from worker.dashboard.feed import Feed
 from worker.dashboard.gate import Gate
 from worker.dashboard.page import Dashboard
 from worker.errors import ConfigurationError
+from worker.providers.circuit_states import named
 from worker.providers.providers_file import load_providers
 from worker.services import connect_redis
 from worker.settings import Settings
@@ -74,7 +75,7 @@ def make_app(configuration: Settings, access: Access) -> ASGIApp:
     durable = connect_redis(durable_url, REDIS_TIMEOUT_S)
     cache = durable if cache_url == durable_url else connect_redis(cache_url, REDIS_TIMEOUT_S)
     engine = make_engine(configuration.required("database_url"), pool_size=5, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
-    providers = tuple(provider.name for provider in load_providers(configuration))
+    providers = named(load_providers(configuration))
     feed = Feed(engine, durable, cache, providers)
     Dashboard(configuration, access, feed, providers).register()
     app = FastAPI(openapi_url=None)

@@ -44,11 +44,17 @@ def _servers(snapshot: Snapshot) -> Iterator[Concern]:
 def _circuits(snapshot: Snapshot) -> Iterator[Concern]:
     if not (durable := snapshot.durable):
         return
-    shut = [circuit for circuit in durable.circuits if circuit.state != "closed"]
-    mood = "bad" if len(shut) == len(durable.circuits) else "warn"
-    for circuit in shut:
-        state, words = spoken(circuit.state), standing(circuit, durable.at)
-        yield Concern(f"{circuit.provider} is left alone: circuit {state} {words}.", mood)
+    providers = [circuit for circuit in durable.circuits if not circuit.model]
+    models = [circuit for circuit in durable.circuits if circuit.model]
+    for circuits in (providers, models):
+        shut = [circuit for circuit in circuits if circuit.state != "closed"]
+        mood = "bad" if len(shut) == len(circuits) else "warn"
+        for circuit in shut:
+            state, words = spoken(circuit.state), standing(circuit, durable.at)
+            yield Concern(f"{circuit.name} is left alone: circuit {state} {words}.", mood)
+    for circuit in models:
+        if circuit.answered_by:
+            yield Concern(f"{circuit.name} is answered by {circuit.answered_by}, at another price.", "warn")
 
 
 def _waiting(snapshot: Snapshot) -> Iterator[Concern]:

@@ -10,7 +10,9 @@ from threading import Thread
 from worker.doctor import broker, database, machine, providers, redis_servers
 from worker.doctor.finding import Finding, State, failed, guarded
 from worker.errors import ConfigurationError
-from worker.providers.providers_file import Provider, load_providers
+from worker.providers.circuit_states import named
+from worker.providers.models import Provider
+from worker.providers.providers_file import load_providers
 from worker.settings import Settings
 
 #: Every look has time limits of its own that end before.
@@ -25,7 +27,8 @@ def examine(configured: Settings, home: Path, *, probe: bool) -> list[Finding]:
     except ConfigurationError as exc:
         unreadable = failed("providers", str(exc), "mend the file, or unset PROVIDERS_FILE")
         return [*_together(_servers(configured, (), home)), unreadable]
-    return _together(_servers(configured, known, home) | {"providers": lambda: providers.examine(known, probe)})
+    looks = _servers(configured, known, home)
+    return _together(looks | {"providers": lambda: providers.examine(known, configured.shop_name, probe=probe)})
 
 
 def is_fit(findings: Sequence[Finding]) -> bool:
@@ -36,7 +39,7 @@ def is_fit(findings: Sequence[Finding]) -> bool:
 def _servers(configured: Settings, known: Sequence[Provider], home: Path) -> dict[str, Look]:
     looks: dict[str, Look] = {
         "postgresql": lambda: database.examine(configured),
-        "redis": lambda: redis_servers.examine(configured, [provider.name for provider in known]),
+        "redis": lambda: redis_servers.examine(configured, named(known)),
         "disk": lambda: machine.examine(home),
     }
     return looks | ({"queues": broker.examine} if configured.celery_broker_url else {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +13,7 @@ from worker.doctor.circuits import judge_circuit
 from worker.doctor.clock import judge_skew, skew_s
 from worker.doctor.finding import Finding, State, failed, guarded, ok, warning
 from worker.metrics.record import CLEANUP
-from worker.providers.circuit_states import read_circuits
+from worker.providers.circuit_states import Named, read_circuits
 from worker.services import connect_redis
 from worker.settings import Settings
 from worker.wording import count, duration, oldest, size
@@ -33,7 +33,7 @@ NO_CACHE = "all goes on, slower and dearer: is the server up, and CACHE_REDIS_UR
 LOOK_AGAIN = "look at the server's log"
 
 
-def examine(configured: Settings, providers: Sequence[str]) -> list[Finding]:
+def examine(configured: Settings, providers: Named) -> list[Finding]:
     """All that needs Redis; of a server that does not answer one finding alone."""
     if configured.redis_url is None:
         return [failed("redis", "REDIS_URL is not set, and no embedded server is running", NO_SERVER)]
@@ -44,7 +44,7 @@ def examine(configured: Settings, providers: Sequence[str]) -> list[Finding]:
     ]
 
 
-def _durable(url: str, providers: Sequence[str]) -> Iterator[Finding]:
+def _durable(url: str, providers: Named) -> Iterator[Finding]:
     with connect_redis(url, TIMEOUT_S) as client:
         info: Any = client.info()
         yield judge_version(info, place(url))

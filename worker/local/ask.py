@@ -6,8 +6,10 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from worker.local.spanish import Item, money, plain, term
@@ -54,6 +56,16 @@ class Ask:
             counts[operation["product_id"]] = kept + operation.get("quantity", 0)
         currency = next((item["currency"] for item in self.products), "ARS")
         return money(sum((prices[key] * quantity for key, quantity in counts.items()), Decimal(0)), currency)
+
+
+@lru_cache(maxsize=64)
+def categories_in(system: str) -> list[str]:
+    """The categories in the first line of the instructions that is a JSON object with such a field; none without."""
+    for line in system.splitlines():
+        with suppress(ValueError):
+            if "categories" in line and isinstance(facts := json.loads(line), dict) and facts.get("categories"):
+                return [str(each) for each in facts["categories"]]
+    return []
 
 
 def read(context: dict[str, Any]) -> Ask:

@@ -6,18 +6,20 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from threading import Event, Thread
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import orjson
 
 from worker.local import wire
-from worker.local.ask import marked
 from worker.local.behaviour import Mode, Plan, SimulatedProvider
-from worker.local.shopkeeper import answer
+from worker.local.model_lists import model_list, one_model
+from worker.local.sold import Refused
+from worker.local.speaking import spoken
 
 BASE_PATHS: Final = {"openai": "/openai/v1", "gemini": "/gemini/v1beta", "deepseek": "/deepseek"}
 COMPLETION: Final = {"openai": "/chat/completions", "gemini": ":generateContent", "deepseek": "/chat/completions"}
@@ -79,16 +81,24 @@ class _Handler(BaseHTTPRequestHandler):
     server: SimulatorServer
 
     def do_GET(self) -> None:
-        path = urlsplit(self.path).path
-        name = path.lstrip("/").partition("/")[0]
-        if path == "/control":
+        url = urlsplit(self.path)
+        name = url.path.lstrip("/").partition("/")[0]
+        listed = f"{BASE_PATHS.get(name)}/models"
+        if url.path == "/control":
             self._send(200, {each: provider.shown() for each, provider in self.server.providers.items()})
-        elif path != f"{BASE_PATHS.get(name)}/models":
-            self._send(404, wire.error(name, 404, f"Unknown path {path}"))
+        elif url.path != listed and not url.path.startswith(f"{listed}/"):
+            self._send(404, wire.error(name, 404, f"Unknown path {url.path}"))
         elif refusal := wire.refused_key(name, self.headers):
             self._send(*refusal)
         else:
-            self._respond(name, self._wait(name), lambda _: wire.model_list(name))
+            model = unquote(url.path.removeprefix(listed).lstrip("/"))
+            self._respond(self._list_models(name, model, dict(parse_qsl(url.query))))
+
+    def _list_models(self, name: str, model: str, query: Mapping[str, str]) -> _Answer:
+        plan = self._wait(name)
+        if model:
+            return _answer(name, plan, lambda: one_model(name, model, plan.models))
+        return _answer(name, plan, lambda: model_list(name, plan.models, query))
 
     def do_POST(self) -> None:
         path = urlsplit(self.path).path
@@ -103,26 +113,33 @@ class _Handler(BaseHTTPRequestHandler):
     def _control(self, body: bytes) -> None:
         try:
             order = orjson.loads(body)
-            reset, provider = order.pop("reset", False), order.pop("provider", "all")
-            self.server.change(provider, order)
+            reset, forget = order.pop("reset", False), order.pop("forget", False)
+            self.server.change(order.pop("provider", "all"), order)
         except (AttributeError, TypeError, ValueError) as exc:
             return self._send(400, {"error": str(exc)})
-        if reset:
-            for each in self.server.providers.values():
+        for each in self.server.providers.values():
+            if reset:
                 each.reset()
+            if forget:
+                each.cache.forget()
         return self._send(200, {each: known.shown() for each, known in self.server.providers.items()})
 
     def _complete(self, name: str, path: str, body: bytes) -> None:
+        provider = self.server.providers[name]
         try:
             prompt = wire.read_prompt(name, path, body)
         except ValueError as exc:
+            provider.ended(400)
             return self._send(400, wire.error(name, 400, str(exc)))
         if refusal := wire.refused_key(name, self.headers):
+            provider.ended(refusal[0])
             return self._send(*refusal)
         # Counted as ended before the first byte goes out: whoever has read an answer finds it ended.
-        with self.server.providers[name].call(prompt.user_sha256):
+        with provider.call(prompt.user_sha256, prompt.model):
             plan = self._wait(name)
-        return self._respond(name, plan, lambda mode: _spoken(prompt, mode))
+            answer = _answer(name, plan, lambda: spoken(provider, prompt, plan))
+            provider.ended(answer.status)
+        return self._respond(answer)
 
     def _wait(self, name: str) -> Plan:
         """Takes the time the behaviour asks for; returns what to do then. ConnectionError where the wait is in vain."""
@@ -144,15 +161,14 @@ class _Handler(BaseHTTPRequestHandler):
             if not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
                 raise ConnectionAbortedError("the client has gone, or the simulator closes")
 
-    def _respond(self, name: str, plan: Plan, speak: Callable[[Mode], wire.Json]) -> None:
-        if plan.status is not None:
-            body, headers = wire.failure(name, plan.status, plan.retry_after_s)
-            self._send(plan.status, body, headers)
-        elif plan.mode == "html":
+    def _respond(self, answer: _Answer) -> None:
+        if answer.mode == "html":
             self._head(200, len(HTML), {"Content-Type": "text/html"})
             self.wfile.write(HTML)
+        elif answer.mode == "ok":
+            self._send(answer.status, answer.body, answer.headers)
         else:
-            self._deliver(_encoded(speak(plan.mode)), plan.mode)
+            self._deliver(_encoded(answer.body), answer.mode)
 
     def _deliver(self, body: bytes, mode: Mode) -> None:
         self._head(200, len(body), {})
@@ -182,26 +198,27 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: a request's line in every log would only hide what matters."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What goes out, and how. mode: one that spoils the sending, or ok."""
+
+    status: int
+    body: wire.Json
+    headers: Mapping[str, str] = field(default_factory=dict)
+    mode: Mode = "ok"
+
+
+def _answer(name: str, plan: Plan, speak: Callable[[], wire.Json]) -> _Answer:
+    """What a plan makes of an answer: a failure, a page in its place, the answer or its refusal by the API's rules."""
+    if plan.status is not None:
+        return _Answer(plan.status, *wire.failure(name, plan.status, plan.retry_after_s))
+    if plan.mode == "html":
+        return _Answer(200, {}, mode="html")
+    try:
+        return _Answer(200, speak(), mode=plan.mode if plan.mode in ("drip", "cut") else "ok")
+    except Refused as exc:
+        return _Answer(exc.status, exc.body)
+
+
 def _encoded(body: wire.Json) -> bytes:
     return orjson.dumps(body)
-
-
-def _spoken(prompt: wire.Prompt, mode: Mode) -> wire.Json:
-    """The completion for a prompt, spoiled as the mode asks."""
-    context = _context(prompt.user)
-    text = orjson.dumps(marked(answer(context), context)).decode()
-    spoiled: dict[Mode, tuple[str, wire.Finish]] = {
-        "garbage": ("Claro, acá va: {intent: saludo", "stop"),
-        "empty": ("", "stop"),
-        "truncated": (text[: len(text) // 2], "length"),
-        "refuse": ("", "refused"),
-    }
-    return wire.completion(prompt, *spoiled.get(mode, (text, "stop")))
-
-
-def _context(user: str) -> dict[str, Any]:
-    """The user text as context; any other text than a JSON object is a customer's bare message."""
-    with suppress(ValueError):
-        if isinstance(context := orjson.loads(user), dict):
-            return context
-    return {"message": user}

@@ -1,8 +1,10 @@
 """Three language model providers in one local HTTP server, and every way they can misbehave.
 
 The first part of the path names the provider: `/openai/v1`, `/gemini/v1beta`, `/deepseek`. Completions are answered by
-`shopkeeper.answer`. `GET /control` shows behaviours and counters; `POST /control` changes them while the server runs:
-`{"provider": "openai", "mode": "hang"}` (`"all"`, or no provider: all three; `"reset": true` sets counters to zero).
+`shopkeeper.answer`, and refused where the real API would: models and parameters are those of `sold_models.toml`.
+`GET /control` shows behaviours and counters; `POST /control` changes them while the server runs:
+`{"provider": "openai", "mode": "hang"}` (`"all"`, or no provider: all three; `"reset": true` sets counters to zero,
+`"forget": true` empties the prompt caches), `{"provider": "openai", "models": {"gpt-6-luna": "gone"}}`.
 """
 
 from __future__ import annotations
@@ -73,6 +75,11 @@ class Simulator:
     def counters(self, provider: str) -> Calls:
         """A copy of a provider's counters."""
         return self._server.providers[provider].counted()
+
+    def forget(self) -> None:
+        """Empties all prompt caches."""
+        for provider in self._server.providers.values():
+            provider.cache.forget()
 
     def reset(self) -> None:
         """Sets all counters to zero."""

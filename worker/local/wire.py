@@ -1,31 +1,32 @@
-"""The two wire formats of the simulated providers: what they are asked and how they answer, errors included.
+"""The two wire formats of the simulated providers: what they are asked, keys, and the form of their errors.
 
-`openai` and `deepseek` speak chat completions; `gemini` speaks generateContent. Everything is a function of its
-arguments alone, ids and times included, so that the same request brings the same bytes.
+`openai` and `deepseek` speak chat completions; `gemini` speaks generateContent.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
-from typing import Any, Final, Literal
+from functools import lru_cache
+from typing import Any, Final
 
 import orjson
 
 Json = dict[str, Any]
-Finish = Literal["stop", "length", "refused"]
 
-CREATED_S: Final = 1_763_800_000
-MODELS: Final[Mapping[str, tuple[str, ...]]] = {
-    "openai": ("gpt-3.5-turbo", "gpt-4o-mini"),
-    "gemini": ("gemini-2.5-flash", "gemini-2.5-flash-lite"),
-    "deepseek": ("deepseek-chat",),
-}
-# Published rules of prompt caching: (least tokens, step). gpt-3.5 has none.
-CACHED_PREFIX: Final = {"openai": (1024, 128), "gemini": (1024, 1), "deepseek": (64, 64)}
+#: Gemini's fields whose content is the client's own and no message of the protocol.
+OPAQUE: Final = frozenset({"response_json_schema", "response_schema", "tools", "labels"})
+_OBJECTS: Final = (
+    "generation_config",
+    "prompt_cache_options",
+    "response_format",
+    "stream_options",
+    "thinking",
+    "thinking_config",
+)
 GEMINI_STATUS: Final = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -35,23 +36,43 @@ GEMINI_STATUS: Final = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
-CHAT_ERRORS: Final = {
-    400: ("invalid_request_error", None),
-    401: ("invalid_request_error", "invalid_api_key"),
-    402: ("unknown_error", "invalid_request_error"),
-    404: ("invalid_request_error", "model_not_found"),
-    429: ("requests", "rate_limit_exceeded"),
+CHAT_ERRORS: Final[Mapping[tuple[str, int], tuple[str, str | None]]] = {
+    ("openai", 400): ("invalid_request_error", None),
+    ("openai", 401): ("invalid_request_error", "invalid_api_key"),
+    ("openai", 402): ("unknown_error", "invalid_request_error"),
+    ("openai", 404): ("invalid_request_error", "model_not_found"),
+    ("openai", 429): ("requests", "rate_limit_exceeded"),
+    ("deepseek", 400): ("invalid_request_error", "invalid_request_error"),
+    ("deepseek", 401): ("authentication_error", "invalid_request_error"),
+    ("deepseek", 402): ("unknown_error", "invalid_request_error"),
+    ("deepseek", 404): ("invalid_request_error", "invalid_request_error"),
+    ("deepseek", 429): ("requests", "rate_limit_exceeded"),
 }
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """One text of a prompt. marked: the cache may end behind it, by the client's wish."""
+
+    role: str
+    text: str
+    marked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a provider was asked."""
+    """What a provider was asked: its texts in order, and the whole request (Gemini's in snake_case)."""
 
     provider: str
     model: str
-    system: str
+    texts: tuple[Text, ...]
     user: str
+    asked: Json
+
+    @property
+    def system(self) -> str:
+        """The instructions in one text."""
+        return "".join(each.text for each in self.texts if each.role in ("system", "developer"))
 
     @property
     def user_sha256(self) -> str:
@@ -63,17 +84,57 @@ def read_prompt(provider: str, path: str, body: bytes) -> Prompt:
     """The prompt in a request. Raises ValueError where the body is not what the wire format asks for."""
     try:
         asked = orjson.loads(body)
-        if provider == "gemini":
-            model = path.rpartition("/models/")[2].removesuffix(":generateContent")
-            return Prompt(provider, model, _parts(asked.get("systemInstruction")), _parts(asked["contents"][-1]))
-        texts = {message["role"]: str(message["content"]) for message in asked["messages"]}
-        return Prompt(provider, asked["model"], texts.get("system", ""), texts["user"])
+        prompt = (_generate_content if provider == "gemini" else _chat)(provider, path, asked)
+        _check_objects(prompt.asked | (prompt.asked.get("generation_config") or {}))
+        return prompt
     except (AttributeError, KeyError, IndexError, TypeError) as exc:
         raise ValueError(f"request body: {type(exc).__name__} {exc}") from exc
 
 
-def _parts(content: Json | None) -> str:
-    return "".join(part["text"] for part in content["parts"]) if content else ""
+def _check_objects(fields: Json) -> None:
+    for name in _OBJECTS:
+        if not isinstance(fields.get(name), dict | None):
+            raise TypeError(f"{name} must be an object")
+
+
+def _chat(provider: str, _: str, asked: Json) -> Prompt:
+    texts = tuple(text for message in asked["messages"] for text in _message_texts(message))
+    last = next(message for message in (*reversed(asked["messages"]), {}) if message.get("role", "user") == "user")
+    return Prompt(provider, str(asked["model"]), texts, "".join(each.text for each in _message_texts(last)), asked)
+
+
+def _message_texts(message: Json) -> list[Text]:
+    """Its texts; the list may be empty (a message that only calls a tool)."""
+    role, content = str(message["role"]), message["content"]
+    if not isinstance(content, list):
+        return [] if content is None else [Text(role, str(content))]
+    parts = [part for part in content if part.get("type", "text") == "text"]
+    return [Text(role, part["text"], "prompt_cache_breakpoint" in part) for part in parts]
+
+
+def _generate_content(provider: str, path: str, body: Json) -> Prompt:
+    asked = snake(body)
+    model = path.rpartition("/models/")[2].removesuffix(":generateContent")
+    said = [("system", asked.get("system_instruction") or {"parts": []})]
+    said += [(content.get("role", "user"), content) for content in asked["contents"]]
+    texts = [Text(role, part["text"]) for role, content in said for part in content["parts"] if "text" in part]
+    user = "".join(part["text"] for part in asked["contents"][-1]["parts"])
+    return Prompt(provider, model, tuple(texts), user, asked)
+
+
+def snake(message: Any) -> Any:
+    """A message of Gemini's protocol with its fields in snake_case, which is the same message to it."""
+    if isinstance(message, list):
+        return [snake(each) for each in message]
+    if not isinstance(message, dict):
+        return message
+    named = ((_snake_name(name), value) for name, value in message.items())
+    return {name: value if name in OPAQUE else snake(value) for name, value in named}
+
+
+@lru_cache(maxsize=1024)
+def _snake_name(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])[A-Z]", lambda found: f"_{found[0].lower()}", name)
 
 
 def refused_key(provider: str, headers: Message) -> tuple[int, Json] | None:
@@ -96,9 +157,7 @@ def error(provider: str, status: int, message: str, *details: Json) -> Json:
     if provider == "gemini":
         named = {"code": status, "message": message, "status": GEMINI_STATUS.get(status, "INTERNAL")}
         return {"error": {**named, "details": list(details)} if details else named}
-    kind, code = CHAT_ERRORS.get(status, ("server_error", None))
-    if provider == "deepseek" and status == 401:
-        kind, code = "authentication_error", "invalid_request_error"
+    kind, code = CHAT_ERRORS.get((provider, status), ("server_error", None))
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
@@ -112,62 +171,3 @@ def failure(provider: str, status: int, retry_after_s: float | None) -> tuple[Js
         return error(provider, status, f"{message} Please retry in {retry_after_s:g}s.", detail), {}
     body = error(provider, status, f"{message} Please try again in {retry_after_s:g}s.")
     return body, {"Retry-After": f"{retry_after_s:g}"}
-
-
-def completion(prompt: Prompt, text: str, finish: Finish) -> Json:
-    """A complete answer with `text`, its usage counted as characters / 4."""
-    asked, cached, said = _tokens(prompt.system + prompt.user), _cached_tokens(prompt), _tokens(text)
-    return (_gemini if prompt.provider == "gemini" else _chat)(prompt, text, finish, asked, cached, said)
-
-
-def _chat(prompt: Prompt, text: str, finish: Finish, asked: int, cached: int, said: int) -> Json:
-    usage: Json = {
-        "prompt_tokens": asked,
-        "completion_tokens": said,
-        "total_tokens": asked + said,
-        "prompt_tokens_details": {"cached_tokens": cached},
-    }
-    if prompt.provider == "deepseek":
-        usage |= {"prompt_cache_hit_tokens": cached, "prompt_cache_miss_tokens": asked - cached}
-    reason = "content_filter" if finish == "refused" else finish
-    message = {"role": "assistant", "content": text, "refusal": None}
-    return {
-        "id": f"chatcmpl-{prompt.user_sha256[:29]}",
-        "object": "chat.completion",
-        "created": CREATED_S,
-        "model": prompt.model,
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": reason}],
-        "usage": usage,
-    }
-
-
-def _gemini(prompt: Prompt, text: str, finish: Finish, asked: int, cached: int, said: int) -> Json:
-    reason = {"stop": "STOP", "length": "MAX_TOKENS", "refused": "SAFETY"}[finish]
-    content: Json = {"parts": [{"text": text}], "role": "model"} if text else {"role": "model"}
-    usage = {"promptTokenCount": asked, "candidatesTokenCount": said, "totalTokenCount": asked + said}
-    return {
-        "candidates": [{"content": {} if finish == "refused" else content, "finishReason": reason, "index": 0}],
-        "usageMetadata": usage | ({"cachedContentTokenCount": cached} if cached else {}),
-        "modelVersion": prompt.model,
-        "responseId": prompt.user_sha256[:23],
-    }
-
-
-def _tokens(text: str) -> int:
-    return math.ceil(len(text) / 4)
-
-
-def _cached_tokens(prompt: Prompt) -> int:
-    """The instructions count as cached, as they are the same in every request; a fixed rule keeps answers the same."""
-    least, step = CACHED_PREFIX[prompt.provider]
-    tokens = _tokens(prompt.system)
-    return 0 if tokens < least or prompt.model.startswith("gpt-3.5") else tokens // step * step
-
-
-def model_list(provider: str) -> Json:
-    """The answer to GET models."""
-    if provider == "gemini":
-        methods = {"supportedGenerationMethods": ["generateContent"]}
-        return {"models": [{"name": f"models/{name}", "displayName": name, **methods} for name in MODELS[provider]]}
-    entries = [{"id": name, "object": "model", "created": CREATED_S, "owned_by": provider} for name in MODELS[provider]]
-    return {"object": "list", "data": entries}

@@ -35,3 +35,14 @@ def clip(text: str, max_chars: int) -> str:
     # A word that fills more than half of the room is cut inside: half a title says more than its first article.
     kept = whole_words if len(whole_words) >= max_chars // 2 else head
     return kept.rstrip() + ELLIPSIS
+
+
+def clip_at_sentence(text: str, max_chars: int) -> str:
+    """`text` in at most `max_chars` characters, cut at the end of a sentence or a line where one ends in its second
+    half, else between two words.
+    """
+    if len(text) <= max_chars:
+        return text
+    head = text[:max_chars]
+    end = max(head.rfind(sign) for sign in (". ", "! ", "? ", "\n", "… "))
+    return head[: end + 1].rstrip() if end >= max_chars // 2 else clip(text, max_chars)

@@ -5,8 +5,9 @@ values of every label are few and known beforehand.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
 from decimal import Decimal
 
 from prometheus_client import Metric
@@ -18,13 +19,27 @@ from worker import __version__
 from worker.cache import LAYERS
 from worker.metrics.prometheus_sources import Database, Durable, Sources, View
 from worker.metrics.record import ANSWERED, CALL_BUCKETS_MS
+from worker.providers.circuit_states import Circuit
+from worker.providers.models import Provider
+from worker.providers.pricing import YARDSTICK_NAME
 
 MICRO = 1_000_000
 #: Where replies come from, and how messages end; counted from zero, because Prometheus does not see the first increase
 #: of a counter that appears with it.
 REPLY_SOURCES = ("ai", "cache", "fallback", "canned")
 ENDINGS = (*(("answered", source) for source in REPLY_SOURCES), ("closed", "closed"), ("dead", "canned"))
-OUTCOMES = (ANSWERED, "timeout", "unavailable", "rate_limited", "denied", "refused", "unreadable")
+OUTCOMES = (
+    ANSWERED,
+    "timeout",
+    "unavailable",
+    "rate_limited",
+    "denied",
+    "model_gone",
+    "model_unfit",
+    "refused",
+    "unreadable",
+    "thinking",
+)
 CIRCUIT_STATES = ("closed", "half_open", "open", "forced_open")
 #: Values of the labels of one sample, and its own.
 Samples = Iterable[tuple[Sequence[str], float]]
@@ -34,7 +49,7 @@ Samples = Iterable[tuple[Sequence[str], float]]
 class Known:
     """What is known without asking a server: the providers, and the budgets in dollars by period, if any."""
 
-    providers: tuple[str, ...]
+    providers: tuple[Provider, ...]
     budgets_usd: Mapping[str, Decimal]
 
 
@@ -62,6 +77,7 @@ def families(view: View, known: Known) -> Iterator[Metric]:
     if view.redis is not None:
         yield from of_circuits(view.redis)
         yield from of_calls(view.redis.calls, known)
+        yield from of_models(view.redis, known)
         yield from of_budgets(view.redis, known)
         yield from of_streams(view.redis)
     if view.cache is not None:
@@ -96,7 +112,7 @@ def of_database(seen: Database, known: Known) -> Iterator[Metric]:
 
 
 def of_totals(totals: Iterable[Total], known: Known) -> Iterator[Metric]:
-    """The sums that the database keeps (`count_metrics_v1.sql`)."""
+    """The sums that the database keeps (`count_metrics_v2.sql`)."""
     sums: dict[str, dict[tuple[str, ...], int]] = defaultdict(dict)
     for total in totals:
         sums[total.name][tuple(str(total.labels[name]) for name in sorted(total.labels))] = total.value
@@ -104,10 +120,19 @@ def of_totals(totals: Iterable[Total], known: Known) -> Iterator[Metric]:
     told = "Messages by how they ended and where the reply came from."
     yield counter("messages_ended", told, ended.items(), "source", "state")
     yield latency(sums["reply_latency"], sums["reply_latency_ms"])
-    cost = {(name,): 0 for name in known.providers} | sums["cost_microusd"]
+    cost = {(provider.name,): 0 for provider in known.providers} | sums["cost_microusd"]
     yield counter("cost_dollars", "What calls have cost.", dollars(cost).items(), "provider")
     baseline = dollars({(): 0} | sums["baseline_microusd"])
-    told = "What the same messages would have cost with gpt-3.5, uncached."
+    yield counter(
+        "model_cost_dollars",
+        "Cost of a model's calls.",
+        dollars(sums["model_cost_microusd"]).items(),
+        "model",
+        "provider",
+    )
+    told = "Tokens billed by model; cached: the part of prompt that the provider had in its prompt cache."
+    yield counter("model_tokens", told, sums["model_tokens"].items(), "kind", "model", "provider")
+    told = f"Cost of the same messages with {YARDSTICK_NAME}, uncached."
     yield counter("baseline_cost_dollars", told, baseline.items())
 
 
@@ -134,13 +159,49 @@ def of_circuits(seen: Durable) -> Iterator[Metric]:
 
 def of_calls(calls: Mapping[str, int], known: Known) -> Iterator[Metric]:
     """Calls of this UTC day; at midnight the counters begin again, as those of a restarted process do."""
-    outcomes = [((name, kind), calls.get(f"{name}:{kind}", 0)) for name in known.providers for kind in OUTCOMES]
-    yield counter("provider_calls", "Calls by outcome, retries not counted.", outcomes, "provider", "outcome")
+    outcomes = [
+        ((provider.name, model.id, kind), calls.get(f"{provider.name}/{model.id}:{kind}", 0))
+        for provider in known.providers
+        for model in provider.models
+        for kind in OUTCOMES
+    ]
+    yield counter("provider_calls", "Calls by model and outcome.", outcomes, "provider", "model", "outcome")
     family = histogram("provider_latency_seconds", "How long calls took that brought an answer.", "provider")
-    for name in known.providers:
+    for name in (provider.name for provider in known.providers):
         numbers = [calls.get(f"{name}:le:{bound}", 0) for bound in (*CALL_BUCKETS_MS, "inf")]
         family.add_metric([name], cumulated(CALL_BUCKETS_MS, numbers), calls.get(f"{name}:ms", 0) / 1000)
     yield family
+
+
+def of_models(seen: Durable, known: Known) -> Iterator[Metric]:
+    """Circuits and probes of the models that were asked lately, and the announced ends of all."""
+    probes = {(probe.provider, probe.model): probe for probe in seen.probes}
+    circuits = {(each.provider, each.model): each for each in seen.models if _is_used(each, seen.calls, probes)}
+    states = [
+        ((*name, state), float(state == each.state)) for name, each in circuits.items() for state in CIRCUIT_STATES
+    ]
+    yield gauge("model_state", "1 for the state of the model's circuit.", states, "provider", "model", "state")
+    rerouted = [(name, float(bool(each.answered_by))) for name, each in circuits.items()]
+    told = "Whether another model than the one that is asked has answered within the hour."
+    yield gauge("model_rerouted", told, rerouted, "provider", "model")
+    results = [(name, float(probe.outcome == ANSWERED)) for name, probe in probes.items()]
+    yield gauge("model_probe_ok", "Whether the latest probe got a usable answer.", results, "provider", "model")
+    times = [(name, probe.at_s) for name, probe in probes.items()]
+    yield gauge("model_probe_timestamp_seconds", "When the model was last probed.", times, "provider", "model")
+    ends = [
+        ((provider.name, model.id), datetime.combine(model.ends, time(), UTC).timestamp())
+        for provider in known.providers
+        for model in provider.models
+        if model.ends
+    ]
+    yield gauge("model_end_timestamp_seconds", "When the model will be withdrawn.", ends, "provider", "model")
+
+
+def _is_used(circuit: Circuit, calls: Mapping[str, int], probes: Container[tuple[str, str]]) -> bool:
+    """Whether the model was probed, called today, or has a circuit that has changed."""
+    name = f"{circuit.provider}/{circuit.model}"
+    called = any(calls.get(f"{name}:{kind}") for kind in OUTCOMES)
+    return called or (circuit.provider, circuit.model) in probes or circuit.since is not None
 
 
 def of_budgets(seen: Durable, known: Known) -> Iterator[Metric]:

@@ -24,6 +24,7 @@ from worker.intake import INTAKE_LOCK
 from worker.metrics.prometheus import Exporter, Known
 from worker.metrics.prometheus_lookout import Lookout, error_of, settle
 from worker.metrics.prometheus_sources import RETRY_S, QueueLengths, Sources
+from worker.providers.circuit_states import named
 from worker.providers.providers_file import load_providers
 from worker.services import connect_redis
 from worker.settings import Settings
@@ -41,7 +42,7 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 @contextmanager
 def exporter(configured: Settings, queue_lengths: QueueLengths) -> Iterator[Application]:
     """The WSGI application of the exporter; connects when it is first asked. Raises ConfigurationError."""
-    providers = tuple(provider.name for provider in load_providers(configured))
+    providers = load_providers(configured)
     limits = {"month": configured.ai_monthly_budget_usd, "day": configured.ai_daily_budget_usd}
     known = Known(providers, {period: limit for period, limit in limits.items() if limit is not None})
     url = configured.required("database_url")
@@ -50,7 +51,7 @@ def exporter(configured: Settings, queue_lengths: QueueLengths) -> Iterator[Appl
         connect_redis(configured.required("redis_url"), REDIS_TIMEOUT_S) as durable,
         connect_redis(configured.required("cache_url"), REDIS_TIMEOUT_S) as cache,
     ):
-        sources = Sources(engine, durable, cache, queue_lengths, providers, INTAKE_LOCK)
+        sources = Sources(engine, durable, cache, queue_lengths, named(providers), INTAKE_LOCK)
         registry = CollectorRegistry(auto_describe=False)
         registry.register(Exporter(sources, known))
         yield application(make_wsgi_app(registry), Readiness(engine, durable))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import compress
 from typing import Any
@@ -16,7 +16,8 @@ from db.monitoring import Total, Unfinished
 from worker.cache import BUDGET, CACHE_COUNTS, CALL_COUNTS, CIRCUIT, INBOUND, LAST_RUN, OUTBOUND, REJECTED
 from worker.metrics.prometheus_lookout import Lookout, settle, value_of
 from worker.metrics.record import CLEANUP
-from worker.providers.circuit_states import Circuit, read_circuits
+from worker.providers.circuit_states import Circuit, Named, read_circuits
+from worker.providers.probe import Probe, read_probes
 
 #: A connection that a restarted server has dropped is tried again within this time.
 RETRY_S = 1.0
@@ -34,11 +35,14 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Durable:
-    """What the durable Redis told. circuits: of providers that were called within 7 days. calls: today's counters of
+    """What the durable Redis told. circuits: of providers that were called within 7 days. models: circuits of all that
+    are configured. probes: the latest of each. calls: today's counters of
     `count_call`. Money in micro-dollars by period.
     """
 
     circuits: tuple[Circuit, ...]
+    models: tuple[Circuit, ...]
+    probes: tuple[Probe, ...]
     calls: Mapping[str, int]
     spent_microusd: Mapping[str, int]
     stream_entries: Mapping[str, int]
@@ -65,7 +69,7 @@ class Sources:
         durable: redis.Redis,
         cache: redis.Redis,
         queue_lengths: QueueLengths,
-        providers: Sequence[str],
+        providers: Named,
         intake_lock: int,
     ) -> None:
         def look_at_database(connection: Connection) -> Database:
@@ -89,8 +93,8 @@ class Sources:
         )
 
 
-def read_durable(client: redis.Redis, providers: Sequence[str], now_s: float) -> Durable:
-    """All of it in two round trips. now_s: seconds since 1970. Raises RedisError."""
+def read_durable(client: redis.Redis, providers: Named, now_s: float) -> Durable:
+    """All of it in three round trips. now_s: seconds since 1970. Raises RedisError."""
     month, day = (time.strftime(form, time.gmtime(now_s)) for form in ("%Y-%m", "%Y-%m-%d"))
     with client.pipeline(transaction=False) as pipeline:
         for book in (month, day):
@@ -100,11 +104,15 @@ def read_durable(client: redis.Redis, providers: Sequence[str], now_s: float) ->
         pipeline.xrange(INBOUND.pattern, count=1)
         pipeline.get(LAST_RUN.key(CLEANUP))
         pipeline.hgetall(CALL_COUNTS.key(day))
-        for provider in providers:
+        for provider, _ in providers:
             pipeline.exists(CIRCUIT.key(provider))
         spent_month, spent_day, inbound, outbound, rejected, oldest, cleanup, calls, *called = pipeline.execute()
+    found = read_circuits(client, providers)
+    known = set(compress((name for name, _ in providers), called))
     return Durable(
-        circuits=tuple(read_circuits(client, list(compress(providers, called)))),
+        circuits=tuple(circuit for circuit in found if not circuit.model and circuit.provider in known),
+        models=tuple(circuit for circuit in found if circuit.model),
+        probes=tuple(read_probes(client)),
         calls=counters(calls),
         spent_microusd={"month": int(spent_month or 0), "day": int(spent_day or 0)},
         stream_entries={"inbound": inbound, "outbound": outbound, "rejected": rejected},

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import redis
 from redis.exceptions import RedisError
 
@@ -33,6 +34,7 @@ RECORDED = (
     "baseline_microusd",
     "provider_latency_ms",
     "cost_by_provider",
+    "calls_made",
 )
 #: Of these, what is counted; no reply is without them.
 FIGURES = ("calls", "prompt_tokens", "cached_tokens", "completion_tokens", "cost_microusd", "baseline_microusd")
@@ -43,7 +45,7 @@ def stored_outcome(turn: Turn) -> dict[str, Any]:
     the reply cache has it, if no other customer can have that key; so that it can be erased.
     """
     outcome = turn.decided()
-    costs = {name: getattr(outcome, name) for name in RECORDED}
+    costs = {name: msgspec.to_builtins(getattr(outcome, name)) for name in RECORDED}
     complexity = turn.plan.complexity if turn.plan else None
     terms = list(turn.plan.terms) if turn.plan else []
     reply_key = turn.plan.key if turn.plan and not turn.plan.shared else None
@@ -70,7 +72,7 @@ def metrics_row(reply_id: str, outcome: Mapping[str, Any], messages: int, *, com
 
 def without_figures(row: Mapping[str, Any]) -> dict[str, Any]:
     """The row of a reply whose figures PostgreSQL refuses: that it was made is known, what it cost is not."""
-    return {**row, **dict.fromkeys(FIGURES, 0), "provider_latency_ms": None, "cost_by_provider": None}
+    return {**row, **dict.fromkeys(FIGURES, 0), "provider_latency_ms": None, "cost_by_provider": None, "calls_made": []}
 
 
 def count_replies(client: redis.Redis, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -88,11 +90,11 @@ def count_replies(client: redis.Redis, rows: Sequence[Mapping[str, Any]]) -> Non
         log.warning("counters_unavailable", error=type(exc).__name__)
 
 
-def count_call(client: redis.Redis, provider: str, outcome: str, latency_ms: float) -> None:
-    """Adds one call of a provider to today's counters, and how long it took if it was answered; without Redis it is
-    not counted. outcome: `ANSWERED` or the kind of error.
+def count_call(client: redis.Redis, provider: str, model: str, outcome: str, latency_ms: float) -> None:
+    """Adds one call of a model to today's counters, and how long it took if it was answered; without Redis it is not
+    counted. outcome: `ANSWERED` or the kind of error.
     """
-    counts = {f"{provider}:{outcome}": 1}
+    counts = {f"{provider}/{model}:{outcome}": 1}
     if outcome == ANSWERED:
         bucket = next((bound for bound in CALL_BUCKETS_MS if latency_ms <= bound), "inf")
         counts |= {f"{provider}:le:{bucket}": 1, f"{provider}:ms": round(latency_ms)}

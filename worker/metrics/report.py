@@ -11,6 +11,8 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from db import report as figures
+from worker.metrics.record import ANSWERED
+from worker.providers.pricing import YARDSTICK_NAME
 from worker.session.session import SESSION_TTL_S
 from worker.session.turn import SILENT
 from worker.wording import duration
@@ -39,6 +41,7 @@ def make_report(
         "window_s": round(window_s),
         "messages": _messages(sums),
         "ai": _ai(sums, events),
+        "calls": _calls(figures.calls(connection, window)),
         "sessions": _sessions(sums, events, figures.sessions(connection, window, SESSION_TTL_S)),
         "costs": _costs(sums),
         "latency_ms": {"p50": p50, "p95": p95, "p99": p99},
@@ -75,6 +78,36 @@ def _ai(sums: Sequence[Json], events: Json) -> Json:
         },
         "circuit_breaker_trips": events["trips"],
         "fallback_usage": percent(_sum(sums, "replies", "fallback"), routed),
+    }
+
+
+def _calls(rows: Sequence[Json]) -> Json:
+    """Calls by provider: the model that answered most (or was asked most), and how calls ended, of each model too."""
+    return {
+        name: _of_provider([row for row in rows if row["provider"] == name])
+        for name in sorted({row["provider"] for row in rows})
+    }
+
+
+def _of_provider(rows: Sequence[Json]) -> Json:
+    models = {name: [row for row in rows if row["model"] == name] for name in sorted({row["model"] for row in rows})}
+    main = max(models, key=lambda name: (_ended(models[name])["ok"], sum(row["calls"] for row in models[name])))
+    return {"model": main, **_ended(rows), "models": {name: _of_model(own) for name, own in models.items()}}
+
+
+def _ended(rows: Sequence[Json]) -> Json:
+    kinds: Json = {}
+    for row in rows:
+        kinds[row["outcome"]] = kinds.get(row["outcome"], 0) + row["calls"]
+    return {"ok": kinds.pop(ANSWERED, 0), "failed": kinds}
+
+
+def _of_model(rows: Sequence[Json]) -> Json:
+    prompt = _sum(rows, "prompt_tokens")
+    return _ended(rows) | {
+        "cost_usd": _sum(rows, "cost_microusd") / MICRO,
+        "prompt_tokens": prompt,
+        "prompt_cache_rate": percent(_sum(rows, "cached_tokens"), prompt),
     }
 
 
@@ -116,13 +149,14 @@ def as_tables(report: dict[str, Any], until: datetime | None = None) -> Group:
         ("expired sessions cleaned", f"{sessions['expired_sessions_cleaned']:,}"),
         ("cost", f"$ {costs['total_usd']:.6f}"),
         ("cost per message", f"$ {costs['cost_per_request_usd']:.6f}"),
-        ("all gpt-3.5, uncached", f"$ {costs['baseline_usd']:.6f}"),
+        (f"all {YARDSTICK_NAME}, uncached", f"$ {costs['baseline_usd']:.6f}"),
         ("saved by the cache", f"{costs['cache_savings']:.1f} %"),
         ("saved in all", f"{costs['reduction']:.1f} %"),
         ("reply time p50 / p95 / p99", f"{latency['p50']:,} / {latency['p95']:,} / {latency['p99']:,} ms"),
     ):
         overview.add_row(name, value)
-    return Group(overview, *([_provider_table(ai, costs)] if ai["ai_provider_distribution"] else []))
+    providers = [_provider_table(ai, costs)] if ai["ai_provider_distribution"] else []
+    return Group(overview, *providers, *([_call_table(report["calls"])] if report["calls"] else []))
 
 
 def _provider_table(ai: Json, costs: Json) -> Table:
@@ -130,6 +164,16 @@ def _provider_table(ai: Json, costs: Json) -> Table:
     for name, share in ai["ai_provider_distribution"].items():
         cost = costs["by_provider_usd"][name]
         table.add_row(name, f"{share:.1f} %", f"{ai['average_response_time_ms'][name]:,} ms", f"$ {cost:.6f}")
+    return table
+
+
+def _call_table(calls: Json) -> Table:
+    table = _table("Calls of models", "model", "answered", "failed", "prompt cached", "cost")
+    for provider, found in calls.items():
+        for name, model in found["models"].items():
+            failed = ", ".join(f"{count:,} {kind}" for kind, count in model["failed"].items()) or "0"
+            cached, cost = f"{model['prompt_cache_rate']:.1f} %", f"$ {model['cost_usd']:.6f}"
+            table.add_row(f"{provider}/{name}", f"{model['ok']:,}", failed, cached, cost)
     return table
 
 

@@ -17,8 +17,8 @@ from redis.exceptions import RedisError
 
 from worker.cache import BUDGET, BUDGET_RESERVED, CALL_LIMIT
 from worker.log import logger
+from worker.providers.models import Price
 from worker.providers.pricing import cost_microusd, estimate_tokens
-from worker.providers.providers_file import Provider
 from worker.providers.request import AiRequest
 from worker.usage import Usage
 
@@ -70,11 +70,11 @@ class Budget:
         # Ids of reservations: to ask the system for a random number for each would let another thread go on first.
         self._process, self._numbers = uuid4().hex, count()
 
-    def reserve(self, provider: Provider, request: AiRequest, customer: str) -> Reservation | None:
+    def reserve(self, provider: str, price: Price, request: AiRequest, customer: str) -> Reservation | None:
         """Money for one call at its highest likely price; None where a budget or the customer's limit is used up."""
-        usage = Usage(estimate_tokens(request.system + request.user), 0, request.max_output_tokens)
+        usage = Usage(estimate_tokens(request.text), 0, request.max_output_tokens)
         id_ = f"{self._process}-{next(self._numbers)}"
-        held = Reservation(id_, cost_microusd(provider.prices, usage), self._books())
+        held = Reservation(id_, cost_microusd(price, usage), self._books())
         answer = self._reserve(held, customer)
         if answer == "unknown":
             self.seed()
@@ -82,7 +82,7 @@ class Budget:
         if answer == "warn":
             log.warning("budget_nearly_spent", percent=80)
         elif answer != "ok":
-            log.warning("call_not_paid_for", limit=answer, provider=provider.name)
+            log.warning("call_not_paid_for", limit=answer, provider=provider)
             return None
         return held
 
@@ -101,6 +101,10 @@ class Budget:
         """Books what the call really cost, and frees the reservation."""
         settled: list[str | int] = ["settle", held.id, held.amount_microusd, spent_microusd]
         self._run(held.books, "", settled, self._settling)
+
+    def add(self, spent_microusd: int) -> None:
+        """Books a call that nothing was reserved for."""
+        self._run(self._books(), "", ["settle", "", 0, spent_microusd], self._settling)
 
     def seed(self) -> None:
         """Raises the books to what PostgreSQL knows: after Redis lost them, and now and then to be sure."""

@@ -1,19 +1,21 @@
-"""Who may answer, in which order. Pure thought."""
+"""Order in which providers are asked. Pure thought."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from worker.providers.providers_file import Provider
+from worker.providers.models import Provider
 
 
-def candidates(providers: Sequence[Provider], complexity: str) -> list[Provider]:
-    """Providers with a key: those made for this complexity first, then the others, the cheaper before the dearer.
-    An unfit model is better than no answer.
+def candidates(providers: Sequence[Provider], complexity: str, now: datetime) -> list[Provider]:
+    """Usable providers: those made for this complexity first, then the others, the cheaper before the dearer by what
+    their preferred model costs now. An unfit model is better than no answer.
     """
-    usable = [provider for provider in providers if provider.api_key is not None]
-    return sorted(usable, key=lambda provider: (complexity not in provider.complexities, _price(provider)))
+    usable = [provider for provider in providers if provider.usable]
+    return sorted(usable, key=lambda provider: (complexity not in provider.complexities, _price(provider, now)))
 
 
-def _price(provider: Provider) -> tuple[object, object]:
-    return (provider.prices.output_usd, provider.prices.input_usd)
+def _price(provider: Provider, now: datetime) -> tuple[object, object]:
+    price = provider.models[0].price_at(now)
+    return (price.output_usd, price.input_usd)

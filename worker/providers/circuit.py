@@ -1,10 +1,11 @@
-"""Circuit breaker of each provider: window, state and half-open lease in Redis, shared by the whole fleet."""
+"""Circuit breakers of providers and their models: window, state and half-open lease in Redis, shared by the fleet."""
 
 from __future__ import annotations
 
+import hashlib
 import random as _random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import count
@@ -15,8 +16,15 @@ import redis
 from msgspec import Struct
 from redis.exceptions import RedisError
 
-from worker.cache import CIRCUIT, CIRCUIT_SAMPLES
-from worker.errors import ProviderDenied, ProviderError, ProviderRateLimited, ProviderUnavailable, RequestRefused
+from worker.cache import CIRCUIT, CIRCUIT_SAMPLES, MODEL_CIRCUIT
+from worker.errors import (
+    ModelFault,
+    ProviderDenied,
+    ProviderError,
+    ProviderRateLimited,
+    ProviderUnavailable,
+    RequestRefused,
+)
 from worker.log import logger
 from worker.providers.local_circuit import LocalBreaker
 
@@ -29,13 +37,22 @@ DENIED_MS = 300_000
 RATE_LIMITED_MS = 20_000
 #: The longest wait that is granted; a date in a header, read by a wrong clock, must not shut a provider out for days.
 ASKED_MAX_MS = 3_600_000
+#: A model that is gone seldom comes back: one probe after an hour, later every six.
+MODEL_OPEN_MS, MODEL_OPEN_MAX_MS = 3_600_000, 6 * 3_600_000
+#: Customers in a row whose messages are refused without a reason before the model is taken for unfit.
+UNCLEAR_CUSTOMERS = 3
 LOCAL_GENERATION = -1
+#: The caller of probes that are made for no customer.
+PROBER = "prober"
+RATE_LIMITED = ProviderRateLimited.kind
+#: The reason of a model's circuit that refusals without a reason have opened.
+UNCLEAR = "model_unfit"
 log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a circuit opens and for how long. Times in milliseconds, rates as shares.
+    """When a provider's circuit opens and for how long. Times in milliseconds, rates as shares.
 
     failures_in_a_row is the threshold of the flow that Chasqui replaces; the window and the rates are those that
     resilience libraries use as defaults, with a wait that doubles from 5 s to 5 min.
@@ -58,36 +75,57 @@ class Limits:
 
 
 class Permit(Struct, frozen=True):
-    """The right to call a provider once. `generation` ties the result to the circuit as it was; `healthy` says that its
-    last call did not fail, so that a failure now may be a passing one.
+    """The right to call one model of a provider once.
+
+    Args:
+        model: the most preferred one that may be asked; empty where none was named.
+        generation, model_generation: tie the result to the circuits as they were.
+        healthy: the provider's last call did not fail, so that a failure now may be a passing one.
+        clean: nothing is held against the model, so that a success need not be told.
+        probing: the call tries a half-open circuit.
     """
 
     provider: str
     caller: str
     generation: int
     healthy: bool = False
+    model: str = ""
+    model_generation: int = 0
+    clean: bool = True
+    probing: bool = False
+
+
+class Refusal(Struct, frozen=True):
+    """No call now. wait_s: until a call may be tried, None where that is not a matter of time."""
+
+    reason: str
+    wait_s: float | None = None
 
 
 class Breaker:
-    """Where Redis does not answer, a breaker of this process alone takes over: never an error."""
+    """Circuit breakers over Redis. Where it does not answer, a breaker of this process takes over: never an error.
+
+    Args:
+        on_change: called with provider, model (empty: the provider itself), new state, reason and the provider's
+            sentence by whoever's result changed a circuit.
+        on_call: called with provider, model, outcome (`ok` or the kind of error) and milliseconds after every call,
+            while Redis answers.
+        telling: makes a client that need not answer at once, from what is to hear the answer; the successes of healthy
+            circuits go by it.
+        remember_s: how long a healthy circuit is not looked at again; this process's own failures are known at once.
+    """
 
     def __init__(
         self,
         client: redis.Redis,
-        on_change: Callable[[str, str], None],
+        on_change: Callable[[str, str, str, str, str], None],
         limits: Limits | None = None,
         random: Callable[[], float] = _random.random,
         clock: Callable[[], float] = time.monotonic,
-        on_call: Callable[[str, str, float], None] | None = None,
+        on_call: Callable[[str, str, str, float], None] | None = None,
         telling: Callable[[Callable[[Any], None]], redis.Redis] | None = None,
         remember_s: float = 0.0,
     ) -> None:
-        """on_change: called with provider and new state by whoever's result changed a circuit. on_call: called with
-        provider, outcome (`ok` or the kind of error) and milliseconds after every call, while Redis answers. telling:
-        makes a client that need not answer at once, from what is to hear the answer; the successes of healthy circuits
-        go by it. remember_s: how long a healthy circuit is not looked at again; this process's own failures are known
-        at once.
-        """
         self._script = client.register_script(SCRIPT)
         self._on_change = on_change
         self._on_call = on_call
@@ -95,38 +133,54 @@ class Breaker:
         self._random = random
         self._clock = clock
         self._remember_s = remember_s
-        self._remembered: dict[str, tuple[int, float]] = {}
+        self._remembered: dict[tuple[str, tuple[str, ...]], tuple[Permit, float]] = {}
         self._forgotten: dict[str, int] = {}
         self._times_forgotten = count()
-        self._telling = cache(lambda provider: telling(partial(self._heard, provider, ""))) if telling else None
+        self._telling = cache(lambda provider: telling(partial(self._heard, provider, "", "", ""))) if telling else None
         self._local = LocalBreaker(self._limits.failures_in_a_row, self._limits.open_ms / 1000, clock)
 
-    def permit(self, provider: str, caller: str) -> Permit | None:
-        """A permit to call, None while the circuit is open or another caller probes it."""
-        generation, until = self._remembered.get(provider, (0, 0.0))
-        if self._clock() < until:
-            return Permit(provider, caller, generation, healthy=True)
+    def permit(self, provider: str, caller: str, models: Sequence[str] = (), *, probe: bool = True) -> Permit | Refusal:
+        """A permit for the first of these models that may be asked, or why there is none now.
+
+        Args:
+            models: ids in order of preference.
+            probe: False: a half-open provider is left to others, so that nobody waits for two of them.
+        """
+        known, until = self._remembered.get((provider, tuple(models)), (None, 0.0))
+        if known is not None and self._clock() < until:
+            return Permit(provider, caller, known.generation, True, known.model, known.model_generation)
         forgotten = self._forgotten.get(provider)
-        answer = self._run(provider, ["permit", caller, PROBE_MS])
+        answer = self._run(provider, models, ["permit", caller, PROBE_MS, int(probe)])
         if answer is None:
-            return Permit(provider, caller, LOCAL_GENERATION) if self._local.allows(provider) else None
-        permit = Permit(provider, caller, int(answer[1]), bool(answer[2])) if int(answer[0]) else None
+            return self._local_permit(provider, caller, models)
+        given = _permit(provider, caller, models, answer)
         # What another thread has heard meanwhile is newer.
-        if permit and permit.healthy and self._remember_s and self._forgotten.get(provider) == forgotten:
-            self._remembered[provider] = permit.generation, self._clock() + self._remember_s
-        return permit
+        unchanged = self._forgotten.get(provider) == forgotten
+        if isinstance(given, Permit) and given.healthy and given.clean and self._remember_s and unchanged:
+            self._remembered[provider, tuple(models)] = given, self._clock() + self._remember_s
+        return given
 
     def succeeded(self, permit: Permit, latency_ms: float) -> None:
         """The call brought an answer; a slow one counts as slow."""
         self._local.record(permit.provider, failed=False)
+        self._local.record(_place(permit), failed=False)
         self._record(permit, "success", latency_ms)
+        if not permit.clean:
+            self._record_model(permit, "success")
 
-    def failed(self, permit: Permit, error: ProviderError, latency_ms: float) -> None:
-        """The call failed, after its retries. What counts against the message only frees the probe."""
-        ignored = isinstance(error, RequestRefused)
+    def failed(self, permit: Permit, error: ProviderError, latency_ms: float, customer: str = "") -> None:
+        """The call failed. What is a message's fault only frees the probe; a model's fault sets the model aside.
+
+        Args:
+            customer: whose message it was; kept as a short hash, and only until the model's next success.
+        """
+        of_model = isinstance(error, ModelFault)
+        ignored = of_model or isinstance(error, RequestRefused)
         self._local.record(permit.provider, failed=not ignored)
+        self._local.record(_place(permit), failed=of_model, at_once=True)
         if isinstance(error, ProviderDenied):
-            log.error("provider_denied", provider=permit.provider, advice="check the key and the balance")
+            advice = "check the key and the balance"
+            log.error("provider_denied", provider=permit.provider, model=permit.model, told=error.told, advice=advice)
         self._record(
             permit,
             "ignore" if ignored else "failure",
@@ -135,20 +189,44 @@ class Breaker:
             reason=error.kind,
             at_once=isinstance(error, ProviderDenied | ProviderRateLimited),
         )
+        if permit.model:
+            self._model_failed(permit, error, customer)
 
     def released(self, permit: Permit) -> None:
         """The permit was not used after all; a probe is free for the next."""
         self._record(permit, "ignore", None)
+        if permit.probing and permit.model:
+            self._record_model(permit, "ignore")
 
-    def force(self, provider: str, action: str) -> str:
-        """An operator's hand: `open` (the provider is not called until somebody closes the circuit) or `close` (back to
-        normal with all counters reset, whoever had opened it). The new state. Raises RedisError.
+    def probed(self, provider: str, model: str, error: ProviderError | None) -> None:
+        """Takes in the result of a probe beside the customers' calls: a model's fault sets it aside, a good answer
+        brings it back, a refused key or balance opens the provider's circuit; all else is left to customers' calls.
         """
-        answer = self._run(provider, ["force", action])
+        if isinstance(error, ProviderDenied):
+            permit = self.permit(provider, PROBER)
+            if isinstance(permit, Permit):
+                self.failed(permit, error, 0.0)
+        elif error is None or isinstance(error, ModelFault):
+            what, reason, told = ("gone", error.kind, error.told) if error else ("success", "", "")
+            answer = self._run(provider, [model], ["probed", what, reason, told, MODEL_OPEN_MS, MODEL_OPEN_MAX_MS])
+            if answer is not None:
+                self._heard(provider, model, reason, told, answer)
+
+    def force(self, provider: str, action: str, model: str = "") -> str:
+        """Opens or closes a circuit by hand: `open` (not called until somebody closes it) or `close` (back to normal
+        with all counters reset, whoever had opened it). The new state. Raises RedisError.
+        """
+        answer = self._run(provider, [model] if model else [], ["force", action])
         if answer is None:
             raise RedisError("circuits cannot be changed while Redis is away")
-        self._on_change(provider, _state(answer))
+        self._on_change(provider, model, _state(answer), "operator" if action == "open" else "", "")
         return _state(answer)
+
+    def _local_permit(self, provider: str, caller: str, models: Sequence[str]) -> Permit | Refusal:
+        model = next((each for each in models if self._local.allows(f"{provider}/{each}")), "")
+        if (models and not model) or not self._local.allows(provider):
+            return Refusal("circuit of this process")
+        return Permit(provider, caller, LOCAL_GENERATION, model=model, model_generation=LOCAL_GENERATION)
 
     def _record(
         self,
@@ -164,38 +242,78 @@ class Breaker:
         call: list[str | int | float] = ["record", permit.caller, permit.generation, outcome, slow]
         call += [asked_ms, self._random(), reason, *self._limits.arguments(), int(at_once)]
         if outcome == "success" and permit.healthy and self._telling:
-            self._run(permit.provider, call, self._telling(permit.provider))
+            self._run(permit.provider, (), call, self._telling(permit.provider))
         else:
             self._forget(permit.provider)
-            answer = self._run(permit.provider, call)
+            answer = self._run(permit.provider, (), call)
             if answer is None:
                 return
             self._forget(permit.provider)
-            self._heard(permit.provider, reason, answer)
+            self._heard(permit.provider, "", reason, "", answer)
         if self._on_call is not None and latency_ms is not None:
-            self._on_call(permit.provider, reason or "ok", latency_ms)
+            self._on_call(permit.provider, permit.model, reason or "ok", latency_ms)
 
-    def _heard(self, provider: str, reason: str, answer: list[int | bytes]) -> None:
-        """What recording a result has done to the circuit."""
+    def _model_failed(self, permit: Permit, error: ProviderError, customer: str) -> None:
+        if isinstance(error, ModelFault):
+            log.error("model_refused", provider=permit.provider, model=permit.model, kind=error.kind, told=error.told)
+            self._record_model(permit, "gone", error.kind, error.told)
+        elif isinstance(error, RequestRefused) and error.unclear:
+            self._record_model(permit, "unclear", UNCLEAR, error.told, customer)
+        elif permit.probing:
+            self._record_model(permit, "ignore")
+
+    def _record_model(self, permit: Permit, outcome: str, reason: str = "", told: str = "", customer: str = "") -> None:
+        who = hashlib.blake2s(customer.encode(), digest_size=4).hexdigest()
+        call: list[str | int | float] = ["model", permit.caller, permit.model_generation, outcome, reason, told, who]
+        answer = self._run(
+            permit.provider, [permit.model], [*call, UNCLEAR_CUSTOMERS, MODEL_OPEN_MS, MODEL_OPEN_MAX_MS]
+        )
+        self._forget(permit.provider)
+        if answer is not None:
+            self._heard(permit.provider, permit.model, reason, told, answer)
+
+    def _heard(self, provider: str, model: str, reason: str, told: str, answer: list[int | bytes]) -> None:
+        """Passes on that recording a result has changed a circuit."""
         if answer[0]:
             self._forget(provider)
-            log.warning("circuit_changed", provider=provider, state=_state(answer), reason=reason)
-            self._on_change(provider, _state(answer))
+            state = _state(answer)
+            log.warning("circuit_changed", provider=provider, model=model or None, state=state, reason=reason)
+            self._on_change(provider, model, state, reason, told)
 
     def _forget(self, provider: str) -> None:
         self._forgotten[provider] = next(self._times_forgotten)
-        self._remembered.pop(provider, None)
+        for known in [key for key in list(self._remembered) if key[0] == provider]:
+            self._remembered.pop(known, None)
 
     def _run(
-        self, provider: str, arguments: list[str | int | float], client: redis.Redis | None = None
+        self,
+        provider: str,
+        models: Sequence[str],
+        arguments: list[str | int | float],
+        client: redis.Redis | None = None,
     ) -> list[int | bytes] | None:
         keys = [CIRCUIT.key(provider), CIRCUIT_SAMPLES.key(provider)]
+        keys += [MODEL_CIRCUIT.key(f"{provider}:{model}") for model in models]
         try:
             answer: list[int | bytes] = self._script(keys=keys, args=arguments, client=client)
         except RedisError as exc:
             log.warning("circuit_unavailable", provider=provider, error=type(exc).__name__)
             return None
         return answer
+
+
+def _permit(provider: str, caller: str, models: Sequence[str], answer: Sequence[Any]) -> Permit | Refusal:
+    permitted, generation, healthy, place, model_generation, clean, probing, wait_ms, reason = answer
+    if not permitted:
+        return Refusal(reason.decode(), wait_ms / 1000 if wait_ms >= 0 else None)
+    model = models[place - 1] if place else ""
+    return Permit(
+        provider, caller, generation, bool(healthy), model, model_generation, bool(clean) or not model, bool(probing)
+    )
+
+
+def _place(permit: Permit) -> str:
+    return f"{permit.provider}/{permit.model}"
 
 
 def _state(answer: list[int | bytes]) -> str:
@@ -207,5 +325,5 @@ def asked_wait_ms(error: ProviderError) -> int:
     if isinstance(error, ProviderDenied):
         return DENIED_MS
     if isinstance(error, ProviderUnavailable) and error.retry_after_s:
-        return min(int(error.retry_after_s * 1000), ASKED_MAX_MS)
+        return int(min(error.retry_after_s * 1000, ASKED_MAX_MS))
     return RATE_LIMITED_MS if isinstance(error, ProviderRateLimited) else 0

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import redis
 
-from worker.cache import CIRCUIT, CIRCUIT_SAMPLES
+from worker.cache import CIRCUIT, CIRCUIT_SAMPLES, MODEL_CIRCUIT
 from worker.providers.circuit import Limits
+from worker.providers.models import Provider
+from worker.providers.reroutes import FRESH_S
 
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """A provider's circuit now. state: closed, open, half_open (one call may try, also where the open time is over) or
+    """A provider's circuit now, or that of one of its models.
+
+    state: closed, open, half_open (one call may try, also where the open time is over) or
     forced_open (until it is closed by hand). calls, failures: in the window of the breaker. trips: how often it has
     opened. open_s: seconds until a call may try again, None where that is not a matter of time.
     """
 
     provider: str
     state: str
+    model: str = ""
     calls: int = 0
     failures: int = 0
     trips: int = 0
@@ -29,6 +34,13 @@ class Circuit:
     since: datetime | None = None
     opens_until: datetime | None = None
     open_s: float | None = None
+    told: str = ""
+    answered_by: str = ""
+
+    @property
+    def name(self) -> str:
+        """As commands take it: PROVIDER or PROVIDER/MODEL."""
+        return f"{self.provider}/{self.model}" if self.model else self.provider
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: times as ISO texts in UTC."""
@@ -38,28 +50,47 @@ class Circuit:
         }
 
 
-def read_circuits(client: redis.Redis, providers: Sequence[str]) -> list[Circuit]:
-    """The circuits of these providers in one round trip, on Redis's own clock. Raises RedisError."""
+#: A provider's name and the ids of its models.
+Named = Sequence[tuple[str, Sequence[str]]]
+
+
+def named(providers: Iterable[Provider]) -> Named:
+    """Names of providers with those of their models, in their order."""
+    return [(provider.name, [model.id for model in provider.models]) for provider in providers]
+
+
+def read_circuits(client: redis.Redis, providers: Named) -> list[Circuit]:
+    """The circuits of these providers, each followed by those of its models, in one round trip, on Redis's own clock.
+    Raises RedisError.
+    """
+    wanted = [(name, model) for name, models in providers for model in ("", *models)]
     with client.pipeline(transaction=False) as pipeline:
         pipeline.time()
-        for provider in providers:
-            pipeline.hgetall(CIRCUIT.key(provider))
+        for provider, model in wanted:
+            key = MODEL_CIRCUIT.key(f"{provider}:{model}") if model else CIRCUIT.key(provider)
+            pipeline.hgetall(key)
             pipeline.hgetall(CIRCUIT_SAMPLES.key(provider))
         (seconds, micros), *found = pipeline.execute()
     now_ms = seconds * 1000 + micros // 1000
     return [
-        _circuit(name, fields, samples, now_ms)
-        for name, fields, samples in zip(providers, found[::2], found[1::2], strict=True)
+        _circuit(provider, model, fields, {} if model else samples, now_ms)
+        for (provider, model), fields, samples in zip(wanted, found[::2], found[1::2], strict=True)
     ]
 
 
-def _circuit(provider: str, fields: Mapping[bytes, bytes], samples: Mapping[bytes, bytes], now_ms: int) -> Circuit:
+def _circuit(
+    provider: str, model: str, fields: Mapping[bytes, bytes], samples: Mapping[bytes, bytes], now_ms: int
+) -> Circuit:
     """A circuit that has never heard of a call has no fields."""
+    rerouted = int(fields.get(b"answered_at", 0)) * 1000 + FRESH_S * 1000 > now_ms
     state = fields.get(b"state", b"closed").decode()
     until_ms, since_ms = int(fields.get(b"until_ms", 0)), int(fields.get(b"since_ms", 0))
     waits = state == "open" and until_ms > now_ms
     return Circuit(
         provider=provider,
+        model=model,
+        told=fields.get(b"told", b"").decode(),
+        answered_by=fields.get(b"answered_by", b"").decode() if rerouted else "",
         state="half_open" if state == "open" and not waits else state,
         calls=_in_window(samples, "calls", now_ms),
         failures=_in_window(samples, "failures", now_ms),

@@ -1,8 +1,8 @@
-"""One call to a language model: asked within a deadline, tried again once where that may help, read or refused."""
+"""One HTTP call to a language model within a deadline: built, sent, read or refused."""
 
 from __future__ import annotations
 
-import random as _random
+import re
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -10,119 +10,128 @@ from http import HTTPStatus
 from types import ModuleType
 
 import orjson
-from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from worker import tracing
-from worker.errors import (
-    ProviderDenied,
-    ProviderError,
-    ProviderRateLimited,
-    ProviderTimeout,
-    ProviderUnavailable,
-    UnreadableAnswer,
-)
-from worker.providers.providers_file import Provider
+from worker.errors import GivenUp, ProviderDenied, ProviderError, ProviderTimeout, UnreadableAnswer
+from worker.providers.models import Model, Provider
+from worker.providers.pricing import estimate_tokens
 from worker.providers.request import AiRequest, Completion
 from worker.providers.transport import Answer, Transport
-from worker.providers.wires import gemini as wire_gemini
-from worker.providers.wires import openai as wire_openai
-from worker.providers.wires.common import error_for
+from worker.providers.wires import gemini, openai
+from worker.providers.wires.refusals import error_for
+from worker.providers.wires.values import at
 from worker.usage import Usage
 
-_DELAY_S = 1.0  # on average; the jitter keeps callers who failed together from coming back together
-_JITTER = 0.5
-_LONGEST_WAIT_S = 2.0  # a provider that asks for more is left to the next candidate
-_LEAST_TIME_S = 1.0  # with less than this left an attempt would cost money and bring nothing
-
-_WIRES: dict[str, ModuleType] = {"openai": wire_openai, "gemini": wire_gemini}
+_WIRES: dict[str, ModuleType] = {"openai": openai, "gemini": gemini}
+#: A provider's sentence is told up to here.
+_LONGEST_TOLD = 300
+#: Words that may be a customer's: long enough to say something, or figures.
+_WORD = re.compile(r"\w{4,}|\d{3,}")
+#: Keys as providers quote them back, whole or in part.
+_KEY_LIKE = re.compile(r"\b(?:sk|gsk|xai|AIza|pplx)[-_A-Za-z0-9*.]{6,}")
 
 
 class AiClient:
-    """Asks providers. Built once per process, after the fork; safe for 256 threads side by side.
+    """HTTP client of the providers. Built once per process, after the fork; safe for 256 threads side by side.
 
-    providers: all that will be called. clock, sleep, random: seconds, and a number in [0, 1).
+    Args:
+        providers: all that will be called.
+        clock: seconds.
     """
 
-    def __init__(
-        self,
-        providers: Sequence[Provider],
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-        random: Callable[[], float] = _random.random,
-    ) -> None:
+    def __init__(self, providers: Sequence[Provider], clock: Callable[[], float] = time.monotonic) -> None:
         self._transport = Transport(hosts=max(1, len(providers)))
         self._clock = clock
-        self._random = random
-        self._retrying = Retrying(
-            retry=retry_if_exception(_may_pass), wait=self._wait_s, stop=self._is_over, sleep=sleep, reraise=True
-        )
 
-    def call(self, provider: Provider, request: AiRequest, deadline: float, attempts: int = 2) -> Completion:
-        """The provider's complete answer, at the latest at `deadline` (on this client's clock).
+    def call(self, provider: Provider, model: Model, request: AiRequest, deadline: float) -> Completion:
+        """The model's complete answer, at the latest at `deadline` (on this client's clock).
 
-        At most `attempts`, a second one only after a failure that may be gone in a second. `latency_ms` is that of
-        the attempt that succeeded. Raises a ProviderError: see `worker.errors`.
+        Raises a ProviderError whatever goes wrong: a surprise in an answer is the provider's, never the turn's.
         """
-        if provider.api_key is None:
+        started = self._clock()
+        if not provider.usable:
             raise ProviderDenied(provider.name, "no API key is set")
-        return self._retrying(self._attempt, provider, request, deadline, attempts)
+        if started >= deadline:
+            raise ProviderTimeout(provider.name, "the deadline had passed before the call")
+        traced = tracing.Call(provider, model, request)
+        try:
+            text, usage, name = self._ask(provider, model, request, deadline - started)
+        except ProviderError as error:
+            error.told = redacted(error.told, provider, model, request)
+            traced.ended(error.usage, error.kind)
+            raise
+        traced.ended(usage)
+        return Completion(provider.name, model.id, text, usage, (self._clock() - started) * 1000, name)
+
+    def listed_models(self, provider: Provider, limit_s: float) -> dict[str, str | None]:
+        """Models that the provider's own list names, with the day on which each ends or None. Raises ProviderError."""
+        wire = _WIRES[provider.wire]
+        path, _, query = wire.MODELS_PATH.partition("?")
+        url = provider.url(path)
+        joined = f"{url}{'&' if '?' in url else '?'}{query}" if query else url
+        answer = self._transport.get(provider, joined, wire.headers(provider), limit_s)
+        if answer.status != HTTPStatus.OK:
+            raise _refusal(provider, answer)
+        found: dict[str, str | None] = wire.listed_models(_json(answer.body))
+        return found
 
     def close(self) -> None:
         """Closes the connections."""
         self._transport.close()
 
-    def _attempt(self, provider: Provider, request: AiRequest, deadline: float, _attempts: int) -> Completion:
-        started = self._clock()
-        if started >= deadline:
-            raise ProviderTimeout(provider.name, "the deadline had passed before the call")
-        traced = tracing.Call(provider, request)
+    def _ask(
+        self, provider: Provider, model: Model, request: AiRequest, left_s: float
+    ) -> tuple[str, Usage, str | None]:
         try:
-            call = _WIRES[provider.wire].build(provider, request)
-            answer = self._transport.post(provider, call, deadline - started)
-            text, usage = _read(provider, request, answer)
-        except ProviderError as error:
-            traced.ended(error.usage, error.kind)
+            answer = self._transport.post(provider, _WIRES[provider.wire].build(provider, model, request), left_s)
+            return _read(provider, request, answer)
+        except GivenUp as error:
+            if error.sent and error.usage is None:
+                # It may be billed to the end: better a little too much in the books than money nobody knows of.
+                error.usage = Usage(estimate_tokens(request.text), 0, request.max_output_tokens)
             raise
-        traced.ended(usage)
-        return Completion(provider.name, provider.model, text, usage, (self._clock() - started) * 1000)
-
-    def _is_over(self, state: RetryCallState) -> bool:
-        """Whether this was the last attempt, by what `_attempt` was called with."""
-        deadline: float = state.args[2]
-        attempts: int = state.args[3]
-        return state.attempt_number >= attempts or self._clock() + state.upcoming_sleep + _LEAST_TIME_S > deadline
-
-    def _wait_s(self, state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        asked_s = error.retry_after_s if isinstance(error, ProviderUnavailable) else None
-        return max(asked_s or 0.0, _DELAY_S + _JITTER * (self._random() - 0.5))
+        except ProviderError:
+            raise
+        except Exception as exc:
+            raise UnreadableAnswer(provider.name, f"unexpected: {type(exc).__name__}") from exc
 
 
-def _may_pass(error: BaseException) -> bool:
-    """Whether a second attempt may succeed soon. One that was billed is not repeated: its cost would be forgotten."""
-    return (
-        isinstance(error, ProviderUnavailable)
-        and not isinstance(error, ProviderRateLimited)
-        and (error.retry_after_s or 0.0) <= _LONGEST_WAIT_S
-        and error.usage is None
-    )
-
-
-def _read(provider: Provider, request: AiRequest, answer: Answer) -> tuple[str, Usage]:
+def _read(provider: Provider, request: AiRequest, answer: Answer) -> tuple[str, Usage, str | None]:
     if answer.status != HTTPStatus.OK:
-        raise error_for(provider, answer.status, answer.retry_after, _json_or_none(answer.body), datetime.now(UTC))
-    try:
-        body = orjson.loads(answer.body)
-    except orjson.JSONDecodeError as exc:
-        raise UnreadableAnswer(provider.name, "not JSON") from exc
-    result: tuple[str, Usage] = _WIRES[provider.wire].parse(provider, request, body)
+        raise _refusal(provider, answer)
+    body = _json(answer.body)
+    if body is None:
+        raise UnreadableAnswer(provider.name, "not JSON")
+    status = at(body, "error", "code")
+    if isinstance(status, int) and status >= HTTPStatus.BAD_REQUEST:  # a router's error in an answer of status 200
+        raise error_for(provider.name, status, answer.retry_after, body, datetime.now(UTC))
+    result: tuple[str, Usage, str | None] = _WIRES[provider.wire].parse(provider, request, body)
     return result
 
 
-def _json_or_none(body: bytes) -> object:
-    """An error page need not be JSON; its status says enough."""
+def _refusal(provider: Provider, answer: Answer) -> ProviderError:
+    return error_for(provider.name, answer.status, answer.retry_after, _json(answer.body), datetime.now(UTC))
+
+
+def _json(body: bytes) -> object:
+    """The decoded body, None where it is no JSON: an error page need not be, its status says enough."""
     try:
         value: object = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
     return value
+
+
+def redacted(told: str, provider: Provider, model: Model, request: AiRequest) -> str:
+    """A provider's sentence without its key and without a word of the customer, on one line."""
+    if not told:
+        return ""
+    line = " ".join(told.split())[:_LONGEST_TOLD]
+    if provider.api_key is not None:
+        line = line.replace(provider.api_key.get_secret_value(), "…")
+    private = _words(request.user) - _words(f"{request.system} {model.id}")
+    return _WORD.sub(lambda found: "…" if found[0].lower() in private else found[0], _KEY_LIKE.sub("…", line))
+
+
+def _words(text: str) -> set[str]:
+    return {word.lower() for word in _WORD.findall(text)}

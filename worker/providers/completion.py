@@ -1,144 +1,257 @@
-"""Asking the candidates in turn until one gives a valid decision, within one deadline."""
+"""Completing one request: candidates in turn, each answer checked and repaired once, within one deadline."""
 
 from __future__ import annotations
 
+import random as _random
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from worker.ai.complexity import COMPLEX
+from worker.ai.consent import CartRules
+from worker.ai.decision import Decision, InvalidDecision, RefusedChange
 from worker.ai.fallback import fallback_decision
-from worker.providers.attempt import Answer, Ask, Attempts, Candidate, Made
+from worker.ai.verdict import decide, request_of
+from worker.errors import (
+    ModelFault,
+    ProviderError,
+    ProviderRateLimited,
+    ProviderTimeout,
+    RequestRefused,
+    UnreadableAnswer,
+)
+from worker.log import logger
 from worker.providers.budget import Budget
 from worker.providers.candidates import candidates
-from worker.providers.circuit import Breaker
-from worker.providers.client import AiClient
-from worker.providers.hedging import Hedge
-from worker.providers.pricing import cost_microusd, estimate_tokens
-from worker.providers.providers_file import Provider
-from worker.providers.spending import NOTHING, Spent
+from worker.providers.circuit import RATE_LIMITED, RATE_LIMITED_MS, Breaker, Refusal
+from worker.providers.models import Provider
+from worker.providers.paid_calls import LEAST_SECOND_S, Candidate, NotPaidFor, PaidCalls
+from worker.providers.pricing import estimate_tokens, yardstick_microusd
+from worker.providers.request import Completion
+from worker.providers.spending import with_costs
 from worker.session.session import CartItem
 from worker.session.turn import Outcome, Plan
-from worker.usage import Usage
+from worker.usage import ModelCalls, Usage
 
-#: What every message is compared with: the model the shop used for everything before.
-BASELINE_PROVIDER = "gpt-3.5"
 #: A call that could not even begin properly within this time is not worth its money.
 LEAST_TIME_S = 0.2
+#: Keeps callers who waited together from coming back together.
+_JITTER_S = 0.5
+log = logger(__name__)
 
 
-class Answerer:
-    """Candidates, circuits, money and prices of one process; thread safe."""
+class Ask(Struct, frozen=True):
+    """A turn's planned request.
+
+    Args:
+        rules: what a cart operation may do.
+        caller: token of the turn.
+        customer: whose hourly limit it counts against.
+        deadline: on the monotonic clock.
+        said: what the customer wrote.
+        cart: as it stands, None for a request that is everybody's.
+    """
+
+    plan: Plan
+    rules: CartRules
+    caller: str
+    customer: str
+    deadline: float
+    said: str = ""
+    cart: tuple[CartItem, ...] | None = None
+
+
+class Decided(Struct, frozen=True):
+    """A completion, the valid decision in it, and the name of the model that made it."""
+
+    completion: Completion
+    decision: Decision
+    model: str
+
+
+@dataclass
+class Progress:
+    """State of one turn's asking.
+
+    Args:
+        calls: made so far.
+        set_aside: models that turned out not to be usable, by provider.
+        waits: seconds until a rate-limited provider may be asked again.
+        timed_out_probing: a half-open provider has cost its time-out; another one shall not.
+    """
+
+    calls: list[ModelCalls] = field(default_factory=list)
+    set_aside: set[tuple[str, str]] = field(default_factory=set)
+    waits: dict[str, float] = field(default_factory=dict)
+    timed_out_probing: bool = False
+    refused: bool = False
+    out_of_money: bool = False
+
+
+class Completer:
+    """Candidates, circuits and money of one process; thread safe.
+
+    Args:
+        clock, sleep, random: seconds, and a number in [0, 1).
+        now: the time by which prices hold.
+    """
 
     def __init__(
         self,
         providers: Sequence[Provider],
-        client: AiClient,
+        paid_calls: PaidCalls,
         breaker: Breaker,
         budget: Budget | None = None,
         clock: Callable[[], float] = time.monotonic,
-        hedge: Hedge | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        random: Callable[[], float] = _random.random,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """hedge: where slow candidates are hedged against; None: they are waited for."""
         self._providers = tuple(providers)
+        self._paid_calls = paid_calls
         self._breaker = breaker
         self._budget = budget
         self._clock = clock
-        self._hedge = hedge
-        self._attempts = Attempts(client, breaker, budget, clock)
-        self._baseline = next((p.prices for p in providers if p.name == BASELINE_PROVIDER), None)
+        self._sleep = sleep
+        self._random = random
+        self._now = now
 
     def over_limit(self, customers: Collection[str]) -> frozenset[str]:
-        """Those who have used up their calls of this hour."""
+        """Customers who have used up their calls of this hour."""
         return self._budget.over_limit(customers) if self._budget else frozenset()
 
-    def answer(self, ask: Ask) -> Outcome:
+    def complete(self, ask: Ask) -> Outcome:
         """The outcome for a planned request. Never raises for a provider's fault or for want of money: the last resort
         is the fallback reply.
         """
-        ended: list[Made] = []
-        asking = self._candidates(ask)
-        for candidate in asking:
-            ended += self._asked(candidate, asking, ask)
-            if any(made.answer or made.out_of_money for made in ended):
-                break
-        spent = sum((made.spent for made in ended), NOTHING)
-        answer = next((made.answer for made in ended if made.answer), None)
-        if answer is not None:
-            return self._success(answer, spent)
-        refused = bool(ended) and all(made.refused for made in ended)
-        return self.fallback(ask.plan, ask.said, ask.cart, spent, refused=refused)
+        progress = Progress()
+        asked = candidates(self._providers, ask.plan.complexity, self._now())
+        while True:
+            decided = self._first_decision(asked, ask, progress)
+            if decided is not None:
+                return self._success(decided, progress.calls)
+            if progress.refused or progress.out_of_money or not self._waited(ask, progress):
+                return self.fallback(ask.plan, ask.said, ask.cart, progress.calls, refused=progress.refused)
+            asked = [provider for provider in asked if provider.name in progress.waits]
+            progress.waits.clear()
 
-    def _candidates(self, ask: Ask) -> Iterator[Candidate]:
-        """Who may be called, one after the other, as long as there is time; a permit is taken when its turn comes."""
-        asked = candidates(self._providers, ask.plan.complexity)
+    def _first_decision(self, asked: Sequence[Provider], ask: Ask, progress: Progress) -> Decided | None:
+        for candidate in self._candidates(asked, ask, progress):
+            decided = self._try(candidate, ask, progress)
+            if decided is not None or progress.refused or progress.out_of_money:
+                return decided
+        return None
+
+    def _candidates(self, asked: Sequence[Provider], ask: Ask, progress: Progress) -> Iterator[Candidate]:
+        """Models that may be called, one after the other, as long as there is time: after one that cannot be asked the
+        same provider's next, else the next provider's first. A permit is taken when its turn comes.
+        """
         for provider in asked:
-            if ask.deadline - self._clock() < LEAST_TIME_S:
-                return
-            permit = self._breaker.permit(provider.name, ask.caller)
-            if permit is not None:
-                # The next candidate is the better second attempt; a sick provider is not asked twice.
-                yield Candidate(provider, permit, tries=2 if permit.healthy and provider is asked[-1] else 1)
+            known = len(progress.set_aside) - 1
+            # The first round, and one more after each model that was just found to be unusable.
+            while known < len(progress.set_aside) and ask.deadline - self._clock() >= LEAST_TIME_S:
+                known = len(progress.set_aside)
+                candidate = self._candidate(provider, ask, progress, last=provider is asked[-1])
+                if candidate is not None:
+                    yield candidate
 
-    def _asked(self, candidate: Candidate, others: Iterator[Candidate], ask: Ask) -> list[Made]:
-        if self._hedge is None:
-            return [self._attempts.make(candidate, ask)]
-        return self._hedge.ask(candidate, others, lambda each: self._attempts.make(each, ask))
+    def _candidate(self, provider: Provider, ask: Ask, progress: Progress, *, last: bool) -> Candidate | None:
+        models = {m.id: m for m in provider.models if (provider.name, m.id) not in progress.set_aside}
+        if not models:
+            return None
+        permit = self._breaker.permit(provider.name, ask.caller, tuple(models), probe=not progress.timed_out_probing)
+        if isinstance(permit, Refusal):
+            if permit.reason == RATE_LIMITED and permit.wait_s is not None:
+                progress.waits[provider.name] = permit.wait_s
+            return None
+        # The next candidate is the better second attempt; a sick provider is not asked twice.
+        return Candidate(provider, models[permit.model], permit, tries=2 if permit.healthy and last else 1)
 
-    def _success(self, answer: Answer, spent: Spent) -> Outcome:
-        completion = answer.completion
+    def _waited(self, ask: Ask, progress: Progress) -> bool:
+        """Waits for the first provider that said when it can be asked again, if the deadline leaves the time."""
+        if not progress.waits:
+            return False
+        wait_s = min(progress.waits.values()) + _JITTER_S * self._random()
+        if self._clock() + wait_s + LEAST_SECOND_S > ask.deadline:
+            return False
+        self._sleep(wait_s)
+        return True
+
+    def _try(self, candidate: Candidate, ask: Ask, progress: Progress) -> Decided | None:
+        """One candidate's decision, or None; its circuits hear of it once."""
+        began = self._clock()
+        try:
+            decided = self._decided(candidate, ask, progress)
+        except NotPaidFor:
+            progress.out_of_money = True
+            self._breaker.released(candidate.permit)
+            return None
+        except ProviderError as error:
+            self._note(candidate, error, progress)
+            self._breaker.failed(candidate.permit, error, (self._clock() - began) * 1000, ask.customer)
+            return None
+        self._breaker.succeeded(candidate.permit, decided.completion.latency_ms)
+        return decided
+
+    def _note(self, candidate: Candidate, error: ProviderError, progress: Progress) -> None:
+        provider, model = candidate.provider.name, candidate.model.id
+        log.warning("provider_failed", provider=provider, model=model, kind=error.kind, detail=error.detail)
+        if isinstance(error, ModelFault):
+            progress.set_aside.add((provider, model))
+        elif isinstance(error, ProviderRateLimited):
+            asked_s = error.retry_after_s
+            progress.waits[provider] = RATE_LIMITED_MS / 1000 if asked_s is None else asked_s
+        elif isinstance(error, ProviderTimeout) and candidate.permit.probing:
+            progress.timed_out_probing = True
+
+    def _decided(self, candidate: Candidate, ask: Ask, progress: Progress) -> Decided:
+        """A valid decision, of the first answer or of its repair. Raises ProviderError and NotPaidFor."""
+        problem: InvalidDecision | None = None
+        for _ in range(2):
+            request = request_of(ask.plan, ask.rules, ask.caller, problem)
+            completion, model = self._paid_calls.make(candidate, request, ask.customer, ask.deadline, progress.calls)
+            try:
+                return Decided(completion, decide(completion.text, ask, problem), model)
+            except InvalidDecision as exc:
+                problem = exc
+                kind = RequestRefused.kind if isinstance(exc, RefusedChange) else UnreadableAnswer.kind
+                progress.calls[-1] = replace(progress.calls[-1], outcome=kind)
+        # A refused answer is no fault of the provider's: texts that mislead models must not open their circuits, and
+        # the next model, which is paid too, would be misled as well.
+        progress.refused = isinstance(problem, RefusedChange)
+        made = RequestRefused if progress.refused else UnreadableAnswer
+        raise made(candidate.provider.name, str(problem))
+
+    def _success(self, decided: Decided, calls: Sequence[ModelCalls]) -> Outcome:
+        completion = decided.completion
         outcome = Outcome(
             source="ai",
-            decision=answer.decision.model_dump(mode="json"),
+            decision=decided.decision.model_dump(mode="json"),
             provider=completion.provider,
-            model=completion.model,
+            model=decided.model,
             provider_latency_ms=round(completion.latency_ms),
-            baseline_microusd=self.baseline_microusd(completion.usage),
+            baseline_microusd=yardstick_microusd(completion.usage),
         )
-        return with_costs(outcome, spent)
+        return with_costs(outcome, calls)
 
     def fallback(
         self,
         plan: Plan,
         said: str,
         cart: Sequence[CartItem] | None,
-        spent: Spent = NOTHING,
+        calls: Sequence[ModelCalls] = (),
         *,
         refused: bool = False,
     ) -> Outcome:
         """The reply when no model answers, from what was said and the cart where it is known. The prompt's tokens count
         in the baseline: the old flow would have paid. refused: answers there were, but for changes nobody asked for.
         """
-        baseline = self.baseline_microusd(Usage(prompt_tokens=estimate_tokens(plan.system + plan.user)))
+        baseline = yardstick_microusd(Usage(estimate_tokens(plan.system + plan.user)))
         # What is hard enough to need the best model, and got none, is worth a person's time.
         hard = plan.complexity == COMPLEX and not refused
         decision = fallback_decision(said, cart, requires_human=hard, refused=refused)
-        return with_costs(Outcome("fallback", decision, baseline_microusd=baseline), spent)
-
-    def baseline_microusd(self, usage: Usage) -> int:
-        """What these tokens cost at the baseline's uncached prices; 0 where no such provider is configured."""
-        if self._baseline is None:
-            return 0
-        return cost_microusd(self._baseline, replace(usage, cached_tokens=0))
-
-
-def late_outcome(made: Made) -> Outcome:
-    """What is recorded of a call whose turn another had answered: no reply, but its cost."""
-    completion = made.answer.completion if made.answer else None
-    latency_ms = round(completion.latency_ms) if completion else None
-    outcome = Outcome("ai", {}, made.provider.name, made.provider.model, provider_latency_ms=latency_ms)
-    return with_costs(outcome, made.spent)
-
-
-def with_costs(outcome: Outcome, spent: Spent) -> Outcome:
-    """The outcome with what its calls have cost."""
-    return replace(
-        outcome,
-        calls=spent.calls,
-        prompt_tokens=spent.usage.prompt_tokens,
-        cached_tokens=spent.usage.cached_tokens,
-        completion_tokens=spent.usage.completion_tokens,
-        cost_microusd=spent.cost_microusd,
-        cost_by_provider=spent.shares(outcome.provider),
-    )
+        return with_costs(Outcome("fallback", decision, baseline_microusd=baseline), calls)

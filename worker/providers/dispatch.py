@@ -1,4 +1,4 @@
-"""Asking providers for a batch of turns side by side, one caller per key, each going on as soon as it is answered."""
+"""Dispatching turns to models: bounded pool, single flight per key, reply cache; each goes on when it is ready."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from worker.ai.consent import rules_for
 from worker.ai.planning import cacheable, cached_outcome, is_entry
 from worker.cache import AI_RESPONSE, Cache
 from worker.log import logger
-from worker.providers.attempt import Ask
-from worker.providers.completion import Answerer
+from worker.providers.completion import Ask, Completer
 from worker.providers.flight import Ending, Flights, Joining
 from worker.session.session import CartItem
 from worker.session.turn import Outcome, Turn, turn_from_dict, turn_to_dict
@@ -41,18 +40,18 @@ class _Ended(Struct, frozen=True):
     result: bytes | None = None
 
 
-class Caller:
-    """The provider side of one process."""
+class Dispatcher:
+    """The way of a process's turns to the models."""
 
     def __init__(
         self,
-        answerer: Answerer,
+        completer: Completer,
         flights: Flights,
         cache: Cache,
         pool: Executor,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._answerer = answerer
+        self._completer = completer
         self._flights = flights
         self._cache = cache
         self._pool = pool
@@ -64,7 +63,7 @@ class Caller:
         on with them.
         """
         now = self._clock()
-        over_limit = self._answerer.over_limit([turn.customer_phone for turn in turns])
+        over_limit = self._completer.over_limit([turn.customer_phone for turn in turns])
         limited = [turn for turn in turns if turn.customer_phone in over_limit]
         asking = [turn for turn in turns if turn.customer_phone not in over_limit]
         boardings = self._flights.join([self._joining(turn, left_s[turn.token]) for turn in asking])
@@ -75,7 +74,7 @@ class Caller:
             for turn, boarding in zip(asking, boardings, strict=True):
                 entry = orjson.loads(boarding.result) if boarding.result is not None else None
                 if is_entry(entry):
-                    served.append(replace(turn, outcome=cached_outcome(entry, self._answerer)))
+                    served.append(replace(turn, outcome=cached_outcome(entry)))
                 elif boarding.role != "parked":
                     leads.append(self._pool.submit(self._lead, turn, now + left_s[turn.token] - margin_s))
                     waiting.add(leads[-1])
@@ -93,7 +92,7 @@ class Caller:
         return Joining(turn.planned().key, turn.token, orjson.dumps(turn_to_dict(turn)), left_s)
 
     def _limited(self, turn: Turn) -> Outcome:
-        return self._answerer.fallback(turn.planned(), turn.text, cart_of(turn))
+        return self._completer.fallback(turn.planned(), turn.text, cart_of(turn))
 
     def _lead(self, turn: Turn, deadline: float) -> _Ended:
         """One turn's calls of providers."""
@@ -101,8 +100,8 @@ class Caller:
         try:
             rules = rules_for(turn.text, turn.fetched(), plan.products)
             ask = Ask(plan, rules, turn.token, turn.customer_phone, deadline, turn.text, cart_of(turn))
-            outcome = self._answerer.answer(ask)
-            entry = cacheable(outcome) if outcome.source == "ai" else None
+            outcome = self._completer.complete(ask)
+            entry = cacheable(outcome)
             return _Ended(turn, outcome, entry, orjson.dumps(entry) if entry else None)
         except Exception as exc:
             # A defect of ours: nobody may be left waiting for it.
@@ -131,7 +130,7 @@ class Caller:
     def _free(self, one: _Ended, paid: Outcome) -> Outcome:
         """The outcome of those for whom somebody else has paid."""
         if one.entry:
-            return cached_outcome(one.entry, self._answerer)
+            return cached_outcome(one.entry)
         return Outcome(paid.source, paid.decision, baseline_microusd=paid.baseline_microusd)
 
 

@@ -1,4 +1,4 @@
-"""The breaker of one process, for the time in which the shared one cannot be asked. Pure thought."""
+"""Circuit breaker of one process, for the time in which the shared one cannot be asked. Pure thought."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ class LocalBreaker:
         self._closed_again_at: dict[str, float] = {}
         self._lock = Lock()
 
-    def allows(self, provider: str) -> bool:
+    def allows(self, name: str) -> bool:
         """Whether a call may be made now; after the open time one call at a time probes."""
         with self._lock:
-            if self._failures.get(provider, 0) < self._threshold:
+            if self._failures.get(name, 0) < self._threshold:
                 return True
-            if self._clock() < self._closed_again_at[provider]:
+            if self._clock() < self._closed_again_at[name]:
                 return False
-            self._closed_again_at[provider] = self._clock() + self._open_s
+            self._closed_again_at[name] = self._clock() + self._open_s
             return True
 
-    def record(self, provider: str, *, failed: bool) -> None:
-        """The result of a call, also of those that the shared breaker permitted."""
+    def record(self, name: str, *, failed: bool, at_once: bool = False) -> None:
+        """Counts a result, also of calls that the shared breaker permitted. at_once: one failure opens it."""
         with self._lock:
-            self._failures[provider] = self._failures.get(provider, 0) + 1 if failed else 0
+            more = self._threshold if at_once else 1
+            self._failures[name] = self._failures.get(name, 0) + more if failed else 0
             if failed:
-                self._closed_again_at[provider] = self._clock() + self._open_s
+                self._closed_again_at[name] = self._clock() + self._open_s

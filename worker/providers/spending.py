@@ -1,45 +1,56 @@
-"""What the calls for one turn have cost. Pure thought."""
+"""Sums of the calls made for one turn, for its outcome and the books. Pure thought."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from msgspec import Struct
+from msgspec.structs import replace
 
-from worker.providers.pricing import cost_microusd
-from worker.providers.providers_file import Provider
-from worker.usage import Usage
-
-
-class Spent(Struct, frozen=True):
-    """How many calls, their tokens, and their price in micro-dollars, in all and by provider. Two of them add up."""
-
-    calls: int = 0
-    usage: Usage = Usage()
-    cost_microusd: int = 0
-    by_provider: Mapping[str, int] = {}
-
-    def __add__(self, other: Spent) -> Spent:
-        total = Usage(
-            self.usage.prompt_tokens + other.usage.prompt_tokens,
-            self.usage.cached_tokens + other.usage.cached_tokens,
-            self.usage.completion_tokens + other.usage.completion_tokens,
-        )
-        shares = dict(self.by_provider)
-        for name, microusd in other.by_provider.items():
-            shares[name] = shares.get(name, 0) + microusd
-        return Spent(self.calls + other.calls, total, self.cost_microusd + other.cost_microusd, shares)
-
-    def shares(self, provider: str | None) -> dict[str, int] | None:
-        """What each provider was paid, in micro-dollars; None where nobody but `provider` was."""
-        return dict(self.by_provider) if self.by_provider.keys() - {provider} else None
+from worker.session.turn import Outcome
+from worker.usage import ModelCalls, Usage
 
 
-NOTHING = Spent()
+def summed(calls: Iterable[ModelCalls]) -> tuple[ModelCalls, ...]:
+    """The calls with those of one model and outcome as one."""
+    sums: dict[tuple[str, str, str], ModelCalls] = {}
+    for call in calls:
+        key = (call.provider, call.model, call.outcome)
+        known = sums.get(key)
+        sums[key] = call if known is None else _together(known, call)
+    return tuple(sums.values())
 
 
-def spent_on(provider: Provider, usage: Usage | None) -> Spent:
-    """One call; an answer that could not be used is paid for too. usage: None where none came with figures."""
-    used = usage or Usage()
-    cost = cost_microusd(provider.prices, used)
-    return Spent(1, used, cost, {provider.name: cost} if cost else {})
+def _together(one: ModelCalls, other: ModelCalls) -> ModelCalls:
+    return ModelCalls(
+        one.provider,
+        one.model,
+        one.outcome,
+        one.calls + other.calls,
+        one.usage + other.usage,
+        one.cost_microusd + other.cost_microusd,
+    )
+
+
+def with_costs(outcome: Outcome, calls: Sequence[ModelCalls]) -> Outcome:
+    """The outcome with all that its calls have cost."""
+    usage = sum((call.usage for call in calls), Usage())
+    return replace(
+        outcome,
+        calls=sum(call.calls for call in calls),
+        prompt_tokens=usage.prompt_tokens,
+        cached_tokens=usage.cached_tokens,
+        completion_tokens=usage.completion_tokens,
+        cost_microusd=sum(call.cost_microusd for call in calls),
+        cost_by_provider=shares(calls, outcome.provider),
+        calls_made=summed(calls),
+    )
+
+
+def shares(calls: Iterable[ModelCalls], provider: str | None) -> dict[str, Any] | None:
+    """Micro-dollars by provider; None where nobody but `provider` was paid."""
+    paid: dict[str, int] = {}
+    for call in calls:
+        if call.cost_microusd:
+            paid[call.provider] = paid.get(call.provider, 0) + call.cost_microusd
+    return paid if paid.keys() - {provider} else None

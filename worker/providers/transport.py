@@ -6,6 +6,7 @@ import http.client
 import io
 import socket
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -17,11 +18,11 @@ from msgspec import Struct
 from requests.adapters import HTTPAdapter
 
 from worker.errors import ProviderError, ProviderTimeout, ProviderUnavailable, UnreadableAnswer
-from worker.providers.providers_file import Provider
-from worker.providers.wires.common import Call
+from worker.providers.models import Provider
+from worker.providers.wires.values import Call
 
 _MAX_BYTES = 1024 * 1024  # a reply is a few kilobytes
-#: Side by side in one process: the most that AI_PARALLEL_CALLS allows, and hedged calls. Each has a connection.
+#: Side by side in one process: more than AI_PARALLEL_CALLS allows. Each has a connection.
 _MAX_THREADS = 256
 
 
@@ -59,14 +60,23 @@ class Transport:
         except (OSError, urllib3.exceptions.HTTPError) as exc:  # all that requests raises on purpose is an OSError
             raise _translated(exc, provider, left_s) from exc
 
+    def get(self, provider: Provider, url: str, headers: dict[str, str], left_s: float) -> Answer:
+        """The same for a GET, of which there are few: over a connection of its own, since the others send a body."""
+        limits = (provider.connect_timeout_s, left_s)
+        try:
+            with (
+                closing(_guarded(requests.Session())) as session,
+                session.get(url, headers=headers, timeout=limits, stream=True) as response,
+            ):
+                return _taken(provider, response)
+        except (OSError, urllib3.exceptions.HTTPError) as exc:
+            raise _translated(exc, provider, left_s) from exc
+
     def _post(self, provider: Provider, call: Call, left_s: float) -> Answer:
-        limits: Any = urllib3.Timeout(left_s, provider.connect_timeout_s, provider.timeout_s)  # requests hands it on
         prepared, surroundings = self._prepared(call)
+        limits: Any = urllib3.Timeout(left_s, provider.connect_timeout_s, provider.timeout_s)  # requests hands it on
         with self._session.send(prepared, timeout=limits, **surroundings) as response:
-            content = response.raw.read(_MAX_BYTES + 1, decode_content=True)
-            if len(content) > _MAX_BYTES:
-                raise UnreadableAnswer(provider.name, f"HTTP {response.status_code}, larger than 1 MiB")
-            return Answer(response.status_code, response.headers.get("Retry-After"), content)
+            return _taken(provider, response)
 
     def _prepared(self, call: Call) -> tuple[requests.PreparedRequest, dict[str, Any]]:
         """The request, and what the environment says about its way: proxies and CA bundle, which do not change while a
@@ -83,12 +93,21 @@ class Transport:
 
     def _template(self, url: str, headers: dict[str, str]) -> _Template:
         request = requests.Request("POST", url, {"Content-Type": "application/json", **headers})
-        surroundings = self._session.merge_environment_settings(url, {}, stream=True, verify=None, cert=None)
-        return _Template(headers, self._session.prepare_request(request), dict(surroundings))
+        return _Template(headers, self._session.prepare_request(request), self._surroundings(url))
+
+    def _surroundings(self, url: str) -> dict[str, Any]:
+        return dict(self._session.merge_environment_settings(url, {}, stream=True, verify=None, cert=None))
 
     def close(self) -> None:
         """Closes the idle connections."""
         self._session.close()
+
+
+def _taken(provider: Provider, response: requests.Response) -> Answer:
+    content = response.raw.read(_MAX_BYTES + 1, decode_content=True)
+    if len(content) > _MAX_BYTES:
+        raise UnreadableAnswer(provider.name, f"HTTP {response.status_code}, larger than 1 MiB")
+    return Answer(response.status_code, response.headers.get("Retry-After"), content)
 
 
 def _translated(exc: Exception, provider: Provider, left_s: float) -> ProviderError:
@@ -97,10 +116,23 @@ def _translated(exc: Exception, provider: Provider, left_s: float) -> ProviderEr
     if isinstance(exc, requests.ConnectTimeout) and provider.connect_timeout_s < left_s:
         return ProviderUnavailable(provider.name, what)
     if isinstance(exc, requests.Timeout | urllib3.exceptions.TimeoutError):
-        return ProviderTimeout(provider.name, what)
+        return ProviderTimeout(provider.name, what, sent=not isinstance(exc, requests.ConnectTimeout))
     if isinstance(exc, urllib3.exceptions.DecodeError):
         return UnreadableAnswer(provider.name, what)
-    return ProviderUnavailable(provider.name, what)
+    return ProviderUnavailable(provider.name, what, sent=_was_connected(exc))
+
+
+def _was_connected(exc: BaseException) -> bool:
+    """Whether the connection had been made before it failed. requests wraps the reason, sometimes twice."""
+    seen: BaseException | None = exc
+    while seen is not None:
+        if isinstance(seen, urllib3.exceptions.NewConnectionError | requests.exceptions.SSLError | socket.gaierror):
+            return False
+        if isinstance(seen, requests.exceptions.ProxyError | ConnectionRefusedError):
+            return False
+        inner = seen.args[0] if seen.args and isinstance(seen.args[0], BaseException) else None
+        seen = getattr(inner, "reason", None) or inner or seen.__cause__
+    return True
 
 
 class _Session(requests.Session):
@@ -110,15 +142,19 @@ class _Session(requests.Session):
         return None
 
 
-def _session(hosts: int) -> requests.Session:
+def _guarded(session: requests.Session) -> requests.Session:
     """The environment's proxy and CA bundle stay in force (trust_env): some shops reach the internet no other way.
 
     A netrc entry does not, because requests would put it in the place of our key: an `auth` of our own prevents that.
     Cookies would be state shared by threads, and providers need none.
     """
-    session = _Session()
     session.auth = lambda prepared: prepared
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
+
+
+def _session(hosts: int) -> requests.Session:
+    session = _guarded(_Session())
     adapter = _Adapter(pool_connections=hosts, pool_maxsize=_MAX_THREADS)
     session.mount("http://", adapter)
     session.mount("https://", adapter)

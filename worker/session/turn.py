@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from worker.session.session import Session, session_from_row, session_row
+from worker.usage import ModelCalls
 
 #: The source of a turn that is closed without a reply, because a person answers.
 SILENT = "closed"
@@ -52,6 +54,7 @@ class Outcome(Struct, frozen=True):
     """What the customer is told and what it cost. Money in micro-dollars, times in milliseconds.
 
     source: ai, cache, fallback, canned, or closed (no reply). decision: a validated decision (`worker.ai.decision`).
+    calls_made: all calls of models for this turn, summed by model and outcome; the figures above are their sums.
     cost_by_provider: what each provider was paid, None where nobody but `provider` was.
     """
 
@@ -67,6 +70,7 @@ class Outcome(Struct, frozen=True):
     baseline_microusd: int = 0
     provider_latency_ms: int | None = None
     cost_by_provider: dict[str, int] | None = None
+    calls_made: tuple[ModelCalls, ...] = ()
 
 
 class Turn(Struct, frozen=True):
@@ -160,7 +164,7 @@ def turn_from_dict(data: Mapping[str, Any], begun_at_s: float | None = None) -> 
         session=session_from_row(session) if session else None,
         session_cache=data.get("session_cache"),
         plan=plan_from_dict(plan) if plan else None,
-        outcome=Outcome(**known(Outcome, outcome)) if outcome else None,
+        outcome=outcome_from_dict(outcome) if outcome else None,
         committed=data.get("committed", False),
         accepted_at_s=data.get("accepted_at_s"),
         begun_at_s=data.get("begun_at_s", 0.0) if begun_at_s is None else begun_at_s,
@@ -171,6 +175,12 @@ def turn_from_dict(data: Mapping[str, Any], begun_at_s: float | None = None) -> 
 def known(kind: type[Struct], data: Mapping[str, Any]) -> dict[str, Any]:
     """The entries of `data` that are fields of `kind`."""
     return {name: data[name] for name in kind.__struct_fields__ if name in data}
+
+
+def outcome_from_dict(data: Mapping[str, Any]) -> Outcome:
+    """An outcome from its JSON form."""
+    made = {"calls_made": msgspec.convert(data.get("calls_made", ()), tuple[ModelCalls, ...])}
+    return Outcome(**known(Outcome, data) | made)
 
 
 def plan_from_dict(data: Mapping[str, Any]) -> Plan:
@@ -193,7 +203,7 @@ def turn_to_dict(turn: Turn) -> dict[str, Any]:
         "session": session_row(turn.session) if turn.session else None,
         "session_cache": turn.session_cache,
         "plan": asdict(plan) if plan else None,
-        "outcome": asdict(turn.outcome) if turn.outcome else None,
+        "outcome": msgspec.to_builtins(turn.outcome) if turn.outcome else None,
         "committed": turn.committed,
         "accepted_at_s": turn.accepted_at_s,
         "begun_at_s": turn.begun_at_s,

@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
-from worker.errors import RequestRefused, UnreadableAnswer
-from worker.providers.providers_file import Provider
+from typing import Any
+
+from worker.errors import RequestRefused, ThoughtAway, UnreadableAnswer
+from worker.providers.models import Model, Provider
 from worker.providers.request import AiRequest
-from worker.providers.wires.common import TEMPERATURE, Call, at, code, count, usage_of
+from worker.providers.wires.values import Call, Json, at, code, count, merged, model_name, nested, usage_of
 from worker.usage import Usage
 
-_REFUSALS = ("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII")
+MODELS_PATH = "models?pageSize=1000"
+#: Reasons for which an answer ends that lie in the request or in what would have been said (API reference, 2026-11).
+_REFUSALS = frozenset(
+    {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR", "LANGUAGE", "IMAGE_SAFETY"}
+)
 
 
-def build(provider: Provider, request: AiRequest) -> Call:
-    """URL, headers and JSON body that ask for one JSON object, without thinking: it is slow and billed as output."""
-    headers = {"x-goog-api-key": provider.api_key.get_secret_value()} if provider.api_key else {}
-    body: dict[str, object] = {
+def headers(provider: Provider) -> dict[str, str]:
+    """The header that carries the key."""
+    if provider.api_key is None:
+        return {}
+    return {provider.key_header or "x-goog-api-key": provider.api_key.get_secret_value()}
+
+
+def build(provider: Provider, model: Model, request: AiRequest) -> Call:
+    """URL, headers and JSON body that ask for one JSON object."""
+    body: Json = {
         "systemInstruction": {"parts": [{"text": request.system}]},
         "contents": [{"role": "user", "parts": [{"text": request.user}]}],
-        "generationConfig": {
-            "responseMimeType": "application/json",
-            "maxOutputTokens": request.max_output_tokens,
-            "temperature": TEMPERATURE,
-            "thinkingConfig": {"thinkingBudget": 0},
-        },
+        "generationConfig": _json_form(model, request),
     }
-    return f"{provider.base_url.rstrip('/')}/models/{provider.model}:generateContent", headers, body
+    merged(body, nested(model.output_limit, request.max_output_tokens))
+    return provider.url(f"models/{model.id}:generateContent"), headers(provider), merged(body, model.request)
 
 
-def parse(provider: Provider, request: AiRequest, body: object) -> tuple[str, Usage]:
-    """Text and tokens of a decoded answer with status 200; tokens it does not name are estimated from the characters.
+def _json_form(model: Model, request: AiRequest) -> Json:
+    if model.json_mode == "words":
+        return {}
+    if model.json_mode == "object" or request.schema is None:
+        return {"responseMimeType": "application/json"}
+    return {"responseMimeType": "application/json", "responseJsonSchema": request.schema}
 
-    Raises UnreadableAnswer (truncated, empty, not an answer) and RequestRefused (the prompt or the answer was
-    blocked), each with the usage where it was billed.
+
+def parse(provider: Provider, request: AiRequest, body: object) -> tuple[str, Usage, str | None]:
+    """Text, tokens and model of a decoded answer with status 200; tokens it does not name are estimated.
+
+    Raises UnreadableAnswer (truncated, empty, not an answer), ThoughtAway and RequestRefused (the prompt or the answer
+    was blocked), each with the usage where it was billed.
     """
     text = _text(at(body, "candidates", 0, "content", "parts"))
     usage = _usage(request, body, text)
@@ -39,11 +55,13 @@ def parse(provider: Provider, request: AiRequest, body: object) -> tuple[str, Us
     blocked = at(body, "promptFeedback", "blockReason")
     if blocked or finish in _REFUSALS:
         raise RequestRefused(provider.name, f"blocked: {code(blocked or finish)}", usage=usage)
+    if finish == "MAX_TOKENS" and not text.strip() and count(at(body, "usageMetadata", "thoughtsTokenCount")):
+        raise ThoughtAway(provider.name, "its thoughts took the whole limit of output", usage=usage)
     if finish not in ("STOP", None):
         raise UnreadableAnswer(provider.name, f"not finished: {code(finish)}", usage=usage)
     if usage is None or not text.strip():
         raise UnreadableAnswer(provider.name, "no text in it", usage=usage)
-    return text, usage
+    return text, usage, model_name(at(body, "modelVersion"))
 
 
 def _text(parts: object) -> str:
@@ -63,4 +81,12 @@ def _usage(request: AiRequest, body: object, text: str) -> Usage | None:
         count(at(figures, "promptTokenCount")),
         count(at(figures, "cachedContentTokenCount")),
         sum(known) if known else None,
+        None,
     )
+
+
+def listed_models(body: object) -> dict[str, Any]:
+    """Model ids of a decoded list of models. It names no ends, and also models that this key cannot use."""
+    entries = at(body, "models")
+    found = entries if isinstance(entries, list) else []
+    return {str(at(entry, "name")).removeprefix("models/"): None for entry in found if at(entry, "name")}

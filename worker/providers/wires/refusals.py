@@ -1,0 +1,140 @@
+"""Classifying an HTTP answer other than 200: which error it stands for, by status, code and sentence."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+
+from msgspec import Struct
+
+from worker.errors import (
+    ModelGone,
+    ModelUnfit,
+    ProviderDenied,
+    ProviderError,
+    ProviderRateLimited,
+    ProviderTimeout,
+    ProviderUnavailable,
+    RequestRefused,
+    UnreadableAnswer,
+)
+from worker.providers.wires.values import at, code
+
+#: More of a provider's words is looked at, or told, by nobody.
+_LONGEST_WORDS = 2_000
+_WAIT = re.compile(r"\b(?:try again|retry) in ((?:\d{1,9}(?:\.\d{1,9})?(?:ms|s|m|h))+)")
+_DURATION_PART = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+Made = Callable[..., ProviderError]
+_MEANINGS: dict[str, Made] = {
+    "denied": ProviderDenied,
+    "model_gone": ModelGone,
+    "model_unfit": ModelUnfit,
+    "message": RequestRefused,
+}
+
+
+class Refusal(Struct, frozen=True):
+    """One rule of `refusals.toml`."""
+
+    status: frozenset[int]
+    words: re.Pattern[str]
+    means: str
+
+
+def _rules() -> tuple[Refusal, ...]:
+    found = tomllib.loads(Path(__file__).with_name("refusals.toml").read_text(encoding="utf-8"))["refusal"]
+    flags = re.IGNORECASE | re.MULTILINE
+    return tuple(Refusal(frozenset(r["status"]), re.compile(r["words"], flags), r["means"]) for r in found)
+
+
+RULES = _rules()
+
+
+def error_for(provider: str, status: int, retry_after: str | None, body: object, now: datetime) -> ProviderError:
+    """The error an HTTP answer other than 200 stands for.
+
+    Args:
+        retry_after: that header.
+        body: the decoded JSON, None where it is none.
+        now: against which a date in the header is read.
+
+    Returns:
+        An error that holds the status and the provider's own code, and its sentence, not yet redacted, in `told`.
+    """
+    error = at(body, "error") if isinstance(at(body, "error"), dict) else body
+    detail = " ".join([f"HTTP {status}", *_codes(error)][:2])
+    told = str(at(error, "message") or at(error, "detail") or at(body, "error") or "")[:_LONGEST_WORDS]
+    meaning = _meaning(status, _words(error, told))
+    if meaning is not None:
+        return _MEANINGS[meaning](provider, detail, told=told)
+    wait_s = _wait_s(retry_after, error, now)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return ProviderRateLimited(provider, detail, retry_after_s=wait_s, told=told)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return ProviderUnavailable(provider, detail, retry_after_s=wait_s, told=told)
+    return _by_status(status, is_json=body is not None)(provider, detail, told=told)
+
+
+def _codes(error: object) -> list[str]:
+    return [word for key in ("code", "status", "type") if (word := code(at(error, key)))]
+
+
+def _words(error: object, told: str) -> str:
+    """All that the rules look at, a line each."""
+    fields = [at(error, key) for key in ("code", "status", "type", "param")] + _details(error, "reason")
+    return "\n".join([*(word for word in fields if isinstance(word, str)), told])[:_LONGEST_WORDS]
+
+
+def _meaning(status: int, words: str) -> str | None:
+    return next((r.means for r in RULES if (not r.status or status in r.status) and r.words.search(words)), None)
+
+
+def _by_status(status: int, *, is_json: bool) -> Made:
+    if status in (401, 402, 403):
+        return ProviderDenied
+    if status in (404, 410):
+        # A page that is no JSON comes from another program than the API.
+        return ModelGone if is_json else UnreadableAnswer
+    if status in (400, 422):
+        return partial(RequestRefused, unclear=True)
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return RequestRefused
+    return ProviderTimeout if status == HTTPStatus.REQUEST_TIMEOUT else UnreadableAnswer
+
+
+def _details(error: object, key: str) -> list[object]:
+    """One field of each of Google's error details."""
+    details = at(error, "details")
+    return [at(detail, key) for detail in details] if isinstance(details, list) else []
+
+
+def _wait_s(retry_after: str | None, error: object, now: datetime) -> float | None:
+    wait_s = _header_wait_s(retry_after, now) if retry_after else None
+    return _body_wait_s(error) if wait_s is None else wait_s
+
+
+def _header_wait_s(value: str, now: datetime) -> float | None:
+    """Retry-After: seconds or an HTTP date (RFC 9110, 10.2.3); None where it is neither, or beyond the calendar."""
+    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value.strip()):
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+        return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - now).total_seconds())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _body_wait_s(error: object) -> float | None:
+    """The wait in Google's RetryInfo ("33s") or in the sentence of the message ("try again in 1m2s")."""
+    delays = [delay for delay in _details(error, "retryDelay") if isinstance(delay, str)]
+    sentence = _WAIT.search(str(at(error, "message"))[:_LONGEST_WORDS])
+    duration = delays[0] if delays else sentence[1] if sentence else ""
+    parts = _DURATION_PART.findall(duration)
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts) if parts else None
