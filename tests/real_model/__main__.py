@@ -28,8 +28,8 @@ from real_model.install import install
 from real_model.invariants import Verdict
 from real_model.recipe import read_recipe
 from real_model.recording import Call, recording
-from real_model.server import model_server
-from real_model.trial import Found, Trial
+from real_model.server import model_server, seconds_of_a_call
+from real_model.trial import Found, Pace, Trial
 from worker.cli import interrupting
 from worker.errors import ChasquiError
 from worker.local.surroundings import HOME
@@ -68,8 +68,9 @@ def run(install_only: bool) -> Sequence[Verdict]:
         model_server(recipe.server, installed, BUILD / "server.log", key) as url,
         recording(url.removesuffix("/v1")) as recorder,
     ):
-        console.print(f"The model's server is ready after {time.monotonic() - began:.0f} s; the service starts.")
-        trial = Trial(directory, recorder, key, lambda line: console.print(line, markup=False))
+        call_s = seconds_of_a_call(url, key)
+        console.print(f"The model's server is ready and takes {call_s:.1f} s for a call; the service starts.")
+        trial = Trial(directory, recorder, key, Pace.of(call_s), lambda line: console.print(line, markup=False))
         verdicts = trial.run()
         _write(verdicts, trial.found, recorder.calls)
     show(verdicts, time.monotonic() - began)

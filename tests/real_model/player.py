@@ -51,12 +51,16 @@ class Player:
         self._tell = tell
         self._numbered = 0
 
-    def play(self, acts: Sequence[Act], timeout_s: float) -> list[Exchange]:
-        """The exchanges as they ended. What has not ended after `timeout_s` seconds comes last, without a reply."""
-        left, deadline = by_customer(acts), time.monotonic() + timeout_s
+    def play(self, acts: Sequence[Act], sending_s: float, ending_s: float) -> list[Exchange]:
+        """The exchanges as they ended. Nothing more is said after `sending_s` seconds; what then has not ended within
+        `ending_s` more comes last, without a reply.
+        """
+        left, began = dict(by_customer(acts)), time.monotonic()
         under_way: dict[str, _Said] = {}
         ended: list[Exchange] = []
-        while (left or under_way) and time.monotonic() < deadline:
+        while (left or under_way) and time.monotonic() < began + sending_s + ending_s:
+            if time.monotonic() >= began + sending_s:
+                left = {}
             for customer in [customer for customer in left if customer not in under_way]:
                 under_way[customer] = self._say(customer, left[customer].pop(0))
                 if not left[customer]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,9 @@ from worker.local.supervisor import Program, running
 #: Loading the weights takes seconds; the rest is for a disk and cores that others use too.
 READY_TIMEOUT_S: Final = 120.0
 LOOK_TIMEOUT_S: Final = 2.0
+TRY_TIMEOUT_S: Final = 180.0
+#: About as much as the service asks and gets: a thousand tokens of instructions, fifty of answer.
+TRY: Final = {"messages": [{"role": "user", "content": "one two three four five " * 200}], "max_tokens": 50}
 
 
 @contextmanager
@@ -58,3 +62,16 @@ def _answers(url: str, api_key: str) -> bool:
     except requests.RequestException:
         return False
     return answer.ok
+
+
+def seconds_of_a_call(url: str, api_key: str) -> float:
+    """How long this machine takes for a request as large as the service's. Raises ConfigurationError where it takes
+    longer than three minutes, with which nothing can be tried.
+    """
+    began = time.monotonic()
+    headers = {"Authorization": f"Bearer {api_key}"}
+    try:
+        requests.post(f"{url}/chat/completions", json=TRY, headers=headers, timeout=TRY_TIMEOUT_S).raise_for_status()
+    except requests.RequestException as exc:
+        raise ConfigurationError(f"the model does not answer a first call: {type(exc).__name__}.") from exc
+    return time.monotonic() - began

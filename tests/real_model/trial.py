@@ -35,18 +35,43 @@ from worker.local.servers import embedded_servers
 from worker.local.surroundings import environment
 from worker.services import DURABLE_TIMEOUT_S, connect_redis
 
-#: One call after the other: the server does one at a time, and a call's time limit holds its wait there too.
-TALK: Final = {"AI_PARALLEL_CALLS": "2", "AI_DEADLINE_S": "150", "FLOW_LEASE_S": "15", "SWEEP_EVERY_S": "2"}
-TALK_TIMEOUT_S: Final = 60.0
-TALK_BOUND_S: Final = 420.0
-#: In the outage everybody calls at once, and a call is given up soon.
-HANG: Final = TALK | {"AI_PARALLEL_CALLS": "6", "AI_DEADLINE_S": "40"}
-HANG_TIMEOUT_S: Final = 12.0
-HANG_BOUND_S: Final = 60.0
-RECOVERY_BOUND_S: Final = 150.0
+#: The server does one call after the other, and a call's time limit runs while it waits there.
+TALK: Final = {"AI_PARALLEL_CALLS": "1", "FLOW_LEASE_S": "15", "SWEEP_EVERY_S": "2"}
+#: In the outage everybody calls at once.
+HANG: Final = TALK | {"AI_PARALLEL_CALLS": "6"}
+#: Nobody says anything new after this time, however slow the machine is.
+TALK_S: Final = 300.0
+RECOVERY_S: Final = 120.0
+#: How long a look at a circuit that is open may go on.
+OPEN_S: Final = 60.0
 SETTLE_S: Final = 60.0
-DOCTOR_TIMEOUT_S: Final = 120.0
+DOCTOR_TIMEOUT_S: Final = 240.0
 Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Time limits by how long this machine takes for a call. talk_s: of a call in the conversation; hang_s: of one in
+    the outage, where many are waited for in vain.
+    """
+
+    talk_s: float
+    hang_s: float
+
+    @classmethod
+    def of(cls, call_s: float) -> Pace:
+        """call_s: of a request as large as the service's."""
+        return cls(min(max(20.0, 6 * call_s), 90.0), min(max(10.0, 4 * call_s), 30.0))
+
+    @property
+    def deadline_s(self) -> float:
+        """Of a message in the conversation: some wait for the others."""
+        return 2 * self.talk_s
+
+    @property
+    def hang_deadline_s(self) -> float:
+        """Of a message in the outage: time for a second call, if somebody made one."""
+        return 3 * self.hang_s
 
 
 @dataclass(slots=True)
@@ -64,7 +89,8 @@ class Found:
 class Trial:
     """One trial on servers of its own under `directory`, with the model behind `recorder`."""
 
-    def __init__(self, directory: Path, recorder: Recorder, api_key: str, tell: Tell) -> None:
+    def __init__(self, directory: Path, recorder: Recorder, api_key: str, pace: Pace, tell: Tell) -> None:
+        self._pace = pace
         self._directory = directory
         self._recorder = recorder
         self._key = {KEY_VARIABLE: api_key}
@@ -77,10 +103,10 @@ class Trial:
             servers = Servers(str(running.database_url), str(running.redis_url), self._directory)
             migrations.upgrade(servers.database_url)
             import_products(servers.database_url, read_products(CATALOG), lambda _rows: None)
-            with self._service(servers, TALK, TALK_TIMEOUT_S) as (talk, player):
-                self._converse(player)
+            with self._service(servers, TALK, self._pace.talk_s, self._pace.deadline_s) as (talk, player):
+                self.found.exchanges += player.play(CONVERSATION, TALK_S, self._pace.deadline_s + SETTLE_S)
                 self._after(talk, player)
-            with self._service(servers, HANG, HANG_TIMEOUT_S) as (talk, player):
+            with self._service(servers, HANG, self._pace.hang_s, self._pace.hang_deadline_s) as (talk, player):
                 self.found.outage = self._hang(talk, player)
                 self._after(talk, player)
                 # Afterwards, since its calls are booked by nobody.
@@ -109,10 +135,10 @@ class Trial:
 
     @contextmanager
     def _service(
-        self, servers: Servers, times: Mapping[str, str], timeout_s: float
+        self, servers: Servers, times: Mapping[str, str], timeout_s: float, deadline_s: float
     ) -> Iterator[tuple[Conversation, Player]]:
         """The running service and who talks to it."""
-        given = self._key | self._providers("object_schema", timeout_s) | times
+        given = self._key | self._providers("object_schema", timeout_s) | times | {"AI_DEADLINE_S": f"{deadline_s:g}"}
         with ExitStack() as stack:
             _, log = stack.enter_context(service_processes(servers, self._directory, given))
             engine = make_engine(servers.database_url)
@@ -120,9 +146,6 @@ class Trial:
             client = stack.enter_context(connect_redis(servers.redis_url, DURABLE_TIMEOUT_S))
             talk = Conversation(engine, client, log, Gateway(client))
             yield talk, Player(talk, secrets.token_hex(4), self._show)
-
-    def _converse(self, player: Player) -> None:
-        self.found.exchanges += player.play(CONVERSATION, TALK_BOUND_S)
 
     def _after(self, talk: Conversation, player: Player) -> None:
         """What is looked at when all is quiet."""
@@ -134,26 +157,26 @@ class Trial:
 
     def _hang(self, talk: Conversation, player: Player) -> Outage:
         """The provider takes calls and never answers, until it does again."""
-        later = iter(LATER)
+        later, bounds = iter(LATER), (self._pace.hang_s, self._pace.hang_deadline_s + SETTLE_S)
         self._recorder.stalling.set()
-        hung = player.play(HUNG, HANG_BOUND_S)
+        hung = player.play(HUNG, *bounds)
         opened = bool(open_circuits(talk.redis))
-        while_open = player.play([next(later), next(later)], HANG_BOUND_S)
-        wait_until(lambda: may_be_tried(talk.redis), HANG_BOUND_S)
-        while_open += player.play([next(later), next(later)], HANG_BOUND_S)
+        while_open = player.play([next(later), next(later)], *bounds)
+        wait_until(lambda: may_be_tried(talk.redis), OPEN_S)
+        while_open += player.play([next(later), next(later)], *bounds)
         self._recorder.stalling.clear()
-        deadline, healed = time.monotonic() + RECOVERY_BOUND_S, []
+        deadline, healed = time.monotonic() + RECOVERY_S, list[Exchange]()
         while open_circuits(talk.redis) and time.monotonic() < deadline and (act := next(later, None)):
-            wait_until(lambda: may_be_tried(talk.redis), HANG_BOUND_S)
-            healed += player.play([act], HANG_BOUND_S)
+            wait_until(lambda: may_be_tried(talk.redis), OPEN_S)
+            healed += player.play([act], *bounds)
         self.found.exchanges += [*hung, *while_open, *healed]
-        return Outage(HANG_TIMEOUT_S, opened, not open_circuits(talk.redis), hung, while_open)
+        return Outage(self._pace.hang_s, opened, not open_circuits(talk.redis), hung, while_open)
 
     def _examine(self, servers: Servers) -> Examined:
         """The doctor on the same model, asked in a way in which it never gives a usable answer."""
         urls = {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url}
         before = len(self._recorder.calls)
-        with environment(urls | self._key | self._providers("words", HANG_TIMEOUT_S)):
+        with environment(urls | self._key | self._providers("words", self._pace.talk_s)):
             argv = [sys.executable, "-m", "worker", "doctor", "--json"]
             ended = subprocess.run(argv, capture_output=True, timeout=DOCTOR_TIMEOUT_S)
         try:
