@@ -307,7 +307,7 @@ class LatencyHour(Base):
 
 
 class CallHour(Base):
-    """Calls of an hour by model and outcome, kept by a trigger (`count_metrics_v2.sql`)."""
+    """Calls of a whole hour by model and outcome, kept by the same triggers; columns as in `call_sums_v1.sql`."""
 
     __tablename__ = "call_hours"
     hour: Mapped[datetime] = mapped_column(primary_key=True)

@@ -1,7 +1,7 @@
 """The figures of the report, one statement per section, over a window of time.
 
-Whole hours come from `metric_hours` and `latency_hours`, what is left of the window at both ends from `ai_metrics`; the
-two together are exact, and quick however many turns there were.
+Whole hours come from `metric_hours`, `latency_hours` and `call_hours`, what is left of the window at both ends from
+`ai_metrics`; the two together are exact, and quick however many turns there were.
 """
 
 from __future__ import annotations
@@ -54,21 +54,13 @@ LATENCIES = text("""
     ) beside
     order by share
 """)
-# Whole hours from call_hours, the rest of the window from the rows themselves: the two together are exact. The hour
-# under way is in call_hours from its first row on, so it is left out there.
 CALLS = text("""
     select provider, model, outcome, sum(calls)::bigint as calls, sum(prompt_tokens)::bigint as prompt_tokens,
            sum(cached_tokens)::bigint as cached_tokens, sum(cost_microusd)::bigint as cost_microusd
     from (
-        select provider, model, outcome, calls, prompt_tokens, cached_tokens, cost_microusd
-        from call_hours where hour >= :hours_since and hour < :hours_until
-        union all
-        select c.provider, c.model, c.outcome, c.calls, coalesce((c.usage ->> 'prompt_tokens')::bigint, 0),
-               coalesce((c.usage ->> 'cached_tokens')::bigint, 0), c.cost_microusd
-        from ai_metrics m cross join lateral jsonb_to_recordset(m.calls_made) as c (
-            provider text, model text, outcome text, calls bigint, usage jsonb, cost_microusd bigint)
-        where m.calls_made <> '[]'
-          and ((m.at >= :since and m.at < :hours_since) or (m.at >= :hours_until and m.at < :until))
+        select * from call_hours where hour >= :hours_since and hour < :hours_until
+        union all select * from call_sums(:since, :hours_since)
+        union all select * from call_sums(:hours_until, :until)
     ) parts
     group by 1, 2, 3 order by 1, 2, 3
 """)

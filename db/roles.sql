@@ -40,11 +40,11 @@ alter default privileges for role chasqui_migrator in schema public grant execut
 grant execute on all routines in schema public to chasqui_worker;
 grant usage on sequence session_version to chasqui_worker;
 grant select on alembic_version, catalog_version, categories, products, search_words to chasqui_worker;
-grant select, insert, update on messages, orders, metric_totals, call_hours to chasqui_worker;
+grant select, insert, update on messages, orders, metric_totals to chasqui_worker;
 grant select, insert on order_items, ai_metrics to chasqui_worker;
-grant select, insert, delete on events, metric_hours, latency_hours to chasqui_worker;
+grant select, insert, delete on events, metric_hours, latency_hours, call_hours to chasqui_worker;
 grant select, insert, update, delete on customers, customer_sessions, turns to chasqui_worker;
 
-grant execute on function metric_sums to chasqui_report;
+grant execute on function metric_sums, call_sums, calls_of to chasqui_report;
 grant select on ai_metrics, metric_hours, latency_hours, call_hours, events to chasqui_report;
 grant select (created_at, updated_at, expires_at) on customer_sessions to chasqui_report;

@@ -11,8 +11,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-NEW = ("record_metrics_v2", "count_metrics_v2", "apply_retention_v2")
-OLD = ("record_metrics_v1", "count_metrics_v1", "apply_retention_v1")
+NEW = ("calls_of_v1", "call_sums_v1")
+CHANGED = ("record_metrics", "count_metrics", "roll_up_hours", "apply_retention")
 
 
 def upgrade() -> None:
@@ -29,19 +29,21 @@ def upgrade() -> None:
         *(sa.Column(name, sa.BigInteger(), nullable=False) for name in FIGURES),
         sa.PrimaryKeyConstraint("hour", "provider", "model", "outcome"),
     )
-    run(NEW)
+    run(*NEW, *(f"{name}_v2" for name in CHANGED))
 
 
 FIGURES = ("calls", "prompt_tokens", "cached_tokens", "completion_tokens", "cost_microusd")
 
 
 def downgrade() -> None:
-    run(OLD)
+    run(*(f"{name}_v1" for name in CHANGED))
+    op.execute("drop routine call_sums")
+    op.execute("drop routine calls_of")
     op.execute("delete from metric_totals where name in ('model_tokens', 'model_cost_microusd')")
     op.drop_table("call_hours")
     op.drop_column("ai_metrics", "calls_made")
 
 
-def run(names: tuple[str, ...]) -> None:
+def run(*names: str) -> None:
     for name in names:
         op.get_bind().exec_driver_sql(function_sql(name).replace("%", "%%"))

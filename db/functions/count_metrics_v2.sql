@@ -1,6 +1,5 @@
--- Trigger of ai_metrics, once per statement: adds the new rows to metric_totals and call_hours in the same commit, so
--- that Prometheus reads a few hundred rows however many turns there have been, and no total falls when old rows are
--- deleted.
+-- Trigger of ai_metrics, once per statement: adds the new rows to metric_totals in the same commit, so that Prometheus
+-- reads a few hundred rows however many turns there have been, and no total falls when old rows are deleted.
 -- name                labels          value
 -- messages_ended      state, source   messages of committed turns (count_closed_v1.sql adds those that need no turn)
 -- reply_latency       source, le_ms   replies that took at most le_ms (null: longer than the last bucket), in one bucket
@@ -32,51 +31,30 @@ begin
                sum(messages) as messages, count(latency_ms) as replies, sum(latency_ms) as latency_ms,
                sum(cost_microusd) as cost_microusd, sum(baseline_microusd) as baseline_microusd
         from turns group by 1, 2, 3, 4, 5
-    )
-    insert into metric_totals as t (name, labels, value)
-    select v.name, v.labels, sum(v.value)
-    from sums s cross join lateral (values
+    ), calls as (
+        select c.* from fresh f cross join lateral calls_of(f.calls_made) c
+    ), totals as (
+        select v.name, v.labels, v.value
+        from sums s cross join lateral (values
         ('messages_ended', jsonb_build_object('state', state, 'source', source), messages * committed::integer),
         ('reply_latency', jsonb_build_object('source', source, 'le_ms', le_ms), replies),
         ('reply_latency_ms', jsonb_build_object('source', source), s.latency_ms),
         ('cost_microusd', jsonb_build_object('provider', paid), cost_microusd),
         ('baseline_microusd', '{}', baseline_microusd * committed::integer)
     ) v (name, labels, value)
-    where v.value > 0
-    group by 1, 2 order by 1, 2
-    on conflict (name, labels) do update set value = t.value + excluded.value;
-
-    -- Most turns are answered from the cache: no call, nothing to add.
-    if not exists (select from fresh where calls_made <> '[]') then return null; end if;
-    with made as (
-        select date_trunc('hour', f.at, 'UTC') as hour, c.provider, c.model, c.outcome, c.calls, c.cost_microusd,
-               coalesce((c.usage ->> 'prompt_tokens')::bigint, 0) as prompt_tokens,
-               coalesce((c.usage ->> 'cached_tokens')::bigint, 0) as cached_tokens,
-               coalesce((c.usage ->> 'completion_tokens')::bigint, 0) as completion_tokens
-        from fresh f cross join lateral jsonb_to_recordset(f.calls_made) as c (
-            provider text, model text, outcome text, calls bigint, usage jsonb, cost_microusd bigint)
-    ), hours as (
-        insert into call_hours as h (
-            hour, provider, model, outcome, calls, prompt_tokens, cached_tokens, completion_tokens, cost_microusd)
-        select hour, provider, model, outcome, sum(calls), sum(prompt_tokens), sum(cached_tokens),
-               sum(completion_tokens), sum(cost_microusd)
-        from made group by 1, 2, 3, 4 order by 1, 2, 3, 4
-        on conflict (hour, provider, model, outcome) do update
-        set calls = h.calls + excluded.calls, prompt_tokens = h.prompt_tokens + excluded.prompt_tokens,
-            cached_tokens = h.cached_tokens + excluded.cached_tokens,
-            completion_tokens = h.completion_tokens + excluded.completion_tokens,
-            cost_microusd = h.cost_microusd + excluded.cost_microusd
-    )
-    insert into metric_totals as t (name, labels, value)
-    select v.name, v.labels, sum(v.value)
-    from made cross join lateral (values
+    union all
+    select v.name, v.labels, v.value
+    from calls c cross join lateral (values
         ('model_tokens', jsonb_build_object('provider', provider, 'model', model, 'kind', 'prompt'), prompt_tokens),
         ('model_tokens', jsonb_build_object('provider', provider, 'model', model, 'kind', 'cached'), cached_tokens),
         ('model_tokens', jsonb_build_object('provider', provider, 'model', model, 'kind', 'completion'),
          completion_tokens),
         ('model_cost_microusd', jsonb_build_object('provider', provider, 'model', model), cost_microusd)
     ) v (name, labels, value)
-    where v.value > 0
+    )
+    insert into metric_totals as t (name, labels, value)
+    select name, labels, sum(value) from totals
+    where value > 0
     group by 1, 2 order by 1, 2
     on conflict (name, labels) do update set value = t.value + excluded.value;
     return null;

@@ -156,7 +156,8 @@ local outcome, asked = ARGV[4], tonumber(ARGV[6])
 -- A result of a call that began before the last change tells nothing about now.
 if tonumber(ARGV[3]) ~= generation or state == 'forced_open' or state == 'open' then return {0, state} end
 local wait = math.min(tonumber(ARGV[15]) * 2 ^ opened, tonumber(ARGV[16])) * (0.8 + 0.4 * tonumber(ARGV[7]))
-wait = math.max(wait, asked)
+-- A provider that names its wait is asked again just then: nothing is gained by waiting longer.
+wait = ARGV[17] == '1' and asked or math.max(wait, asked)
 
 if state == 'half_open' then
     if probe ~= ARGV[2] then return {0, state} end
