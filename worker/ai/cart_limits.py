@@ -29,7 +29,7 @@ def within_limits(decision: Decision, cart: Sequence[CartItem], products: Iterab
         products: rows of the catalogue that stood in the request.
     """
     known = {product["id"]: product for product in products}
-    facts = {number: product_facts(product) for number, product in known.items()}
+    facts = facts_by_id(cart, known.values())
     now, kept, told = tuple(cart), list[CartChange](), list[str]()
     for change in decision.cart_operations:
         if problem := _problem(change, now, known, facts):
@@ -43,6 +43,14 @@ def within_limits(decision: Decision, cart: Sequence[CartItem], products: Iterab
     return decision.model_copy(
         update={"cart_operations": tuple(kept), "reply": words, "quick_replies": (VIEW_CART,), "next_state": None}
     )
+
+
+def facts_by_id(cart: Iterable[CartItem], products: Iterable[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
+    """Id, name and price of what an operation may name: products of the request, and of the cart as it was before the
+    first one, for a later one may put back what an earlier one has taken out.
+    """
+    in_cart = {item.id: {"id": item.id, "name": item.name, "price": item.price} for item in cart}
+    return in_cart | {product["id"]: product_facts(product) for product in products}
 
 
 def _problem(
