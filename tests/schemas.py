@@ -3,50 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from random import Random
 from typing import Any
 
-from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
-
 Schema = Mapping[str, Any]
-#: Where a schema names no bound; a model may go on for long, but not for ever.
-MOST_CHARS, MOST_ITEMS, MOST_NUMBER = 200, 5, 10**6
+#: Where a schema names no bound: a model may go on for long, but not for ever.
+MOST_CHARS, MOST_ITEMS, MOST_NUMBER = 60, 5, 10**6
+#: Once in so many texts a long one, longer than WhatsApp takes.
+LONG_ONE_IN, LONG_CHARS = 100, 6_000
 #: What breaks readers of text: signs of JSON, NUL, lone surrogates, marks of direction, pictures, spaces.
 NASTY = ("\0", "\ud800", "\u202e", "😀", '"', "\\", "{", "}", "```", "\n", "\u2028", " ", "%s", "'; drop table", "é")
-
-
-def allowed_by(schema: Schema, root: Schema | None = None) -> SearchStrategy[Any]:
-    """Values that fit the schema. root: where `$ref` leads from, the schema itself if not given.
-
-    Raises ValueError for a keyword that changes what is allowed and is not known here: a silent gap would test less
-    than its reader believes.
-    """
-    top = schema if root is None else root
-    _refuse_unknown(schema)
-    if "$ref" in schema:
-        return allowed_by(_at(top, schema["$ref"]), top)
-    if "const" in schema:
-        return st.just(schema["const"])
-    if "enum" in schema:
-        return st.sampled_from(schema["enum"])
-    for several in ("anyOf", "oneOf"):
-        if several in schema:
-            return st.one_of([allowed_by(one, top) for one in schema[several]])
-    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    return st.one_of([KINDS[kind](schema, top) for kind in kinds])
-
-
 KNOWN = frozenset(
     """
-    $ref $defs $schema const enum anyOf oneOf type properties required additionalProperties items minItems maxItems
-    minLength maxLength minimum maximum title description default strict
+    $ref $defs const enum anyOf oneOf type properties required additionalProperties items minItems maxItems minLength
+    maxLength minimum maximum title description default
     """.split()  # noqa: SIM905  a list of words reads best as words
 )
 
 
-def _refuse_unknown(schema: Schema) -> None:
+def allowed_by(schema: Schema, random: Random, root: Schema | None = None) -> Any:
+    """A value that fits the schema. root: where `$ref` leads from, the schema itself if not given.
+
+    Raises ValueError for a keyword that is not known here: a silent gap would test less than its reader believes.
+    """
+    top = schema if root is None else root
     if unknown := schema.keys() - KNOWN:
         raise ValueError(f"not known here: {', '.join(sorted(unknown))}")
+    if "$ref" in schema:
+        return allowed_by(_at(top, schema["$ref"]), random, top)
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return random.choice(schema["enum"])
+    if several := schema.get("anyOf") or schema.get("oneOf"):
+        return allowed_by(random.choice(several), random, top)
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    return KINDS[random.choice(kinds)](schema, random, top)
 
 
 def _at(root: Schema, reference: str) -> Schema:
@@ -56,49 +48,42 @@ def _at(root: Schema, reference: str) -> Schema:
     return dict(found)
 
 
-def _texts(schema: Schema, _root: Schema) -> SearchStrategy[Any]:
-    least, most = schema.get("minLength", 0), schema.get("maxLength", MOST_CHARS)
-    signs = st.characters(codec=None) | st.sampled_from("aeiou lnrs.,$0123456789¿?¡!\n")
-    plain = st.text(signs, min_size=least, max_size=min(most, max(least, MOST_CHARS)))
-    nasty = st.lists(st.sampled_from(NASTY), max_size=12).map("".join).filter(lambda text: least <= len(text) <= most)
-    return plain | nasty | st.sampled_from([least, most]).map(lambda length: "a" * length)
+def _text(schema: Schema, random: Random, _root: Schema) -> str:
+    least = schema.get("minLength", 0)
+    usual = LONG_CHARS if random.randrange(LONG_ONE_IN) == 0 else MOST_CHARS
+    length = random.randint(least, max(least, min(schema.get("maxLength", usual), usual)))
+    signs = random.choice(("aeiou lnrstmd.,¿?¡! ", "0123456789.,$ ", NASTY, [chr(n) for n in range(32, 0x2FF)]))
+    return "".join(random.choices(signs, k=length))[: max(length, least)]
 
 
-def _integers(schema: Schema, _root: Schema) -> SearchStrategy[Any]:
-    return st.integers(schema.get("minimum", -MOST_NUMBER), schema.get("maximum", MOST_NUMBER))
+def _integer(schema: Schema, random: Random, _root: Schema) -> int:
+    return random.randint(schema.get("minimum", -MOST_NUMBER), schema.get("maximum", MOST_NUMBER))
 
 
-def _numbers(schema: Schema, _root: Schema) -> SearchStrategy[Any]:
-    return st.floats(schema.get("minimum", -MOST_NUMBER), schema.get("maximum", MOST_NUMBER), allow_nan=False)
+def _number(schema: Schema, random: Random, _root: Schema) -> float:
+    least, most = schema.get("minimum", -MOST_NUMBER), schema.get("maximum", MOST_NUMBER)
+    return random.choice((least, most, random.uniform(least, most)))
 
 
-def _arrays(schema: Schema, root: Schema) -> SearchStrategy[Any]:
-    items = allowed_by(schema["items"], root) if schema.get("items") else st.none()
+def _array(schema: Schema, random: Random, root: Schema) -> list[Any]:
     least = schema.get("minItems", 0)
-    return st.lists(items, min_size=least, max_size=schema.get("maxItems", max(least, MOST_ITEMS)))
+    length = random.randint(least, max(least, schema.get("maxItems", MOST_ITEMS)))
+    return [allowed_by(schema["items"], random, root) for _ in range(length)]
 
 
-def _objects(schema: Schema, root: Schema) -> SearchStrategy[Any]:
-    fields = {name: allowed_by(one, root) for name, one in schema.get("properties", {}).items()}
-    wanted = {name: fields[name] for name in schema.get("required", ())}
-    known = st.fixed_dictionaries(wanted, optional={name: fields[name] for name in fields.keys() - wanted.keys()})
-    others = schema.get("additionalProperties", True)
-    if others is False:
-        return known
-    values = allowed_by(others, root) if isinstance(others, Mapping) else _anything()
-    return st.builds(lambda more, own: {**more, **own}, st.dictionaries(st.text(max_size=8), values, max_size=3), known)
+def _object(schema: Schema, random: Random, root: Schema) -> dict[str, Any]:
+    """With all that is required, and of the rest now and then something; nothing that it does not name."""
+    properties, required = schema.get("properties", {}), schema.get("required", ())
+    named = [name for name in properties if name in required or random.random() < 0.5]
+    return {name: allowed_by(properties[name], random, root) for name in named}
 
 
-def _anything() -> SearchStrategy[Any]:
-    return st.none() | st.booleans() | st.integers() | st.text(max_size=8)
-
-
-KINDS: Mapping[str, Callable[[Schema, Schema], SearchStrategy[Any]]] = {
-    "string": _texts,
-    "integer": _integers,
-    "number": _numbers,
-    "boolean": lambda _schema, _root: st.booleans(),
-    "null": lambda _schema, _root: st.none(),
-    "array": _arrays,
-    "object": _objects,
+KINDS: Mapping[str, Callable[[Schema, Random, Schema], Any]] = {
+    "string": _text,
+    "integer": _integer,
+    "number": _number,
+    "boolean": lambda _schema, random, _root: random.random() < 0.5,
+    "null": lambda _schema, _random, _root: None,
+    "array": _array,
+    "object": _object,
 }
