@@ -30,7 +30,7 @@ class Act:
     says: Sequence[Sequence[str]]
 
 
-#: Thirty-four messages of seven customers.
+#: Thirty-five messages of seven customers.
 CONVERSATION: Final = (
     Act(
         "5491155600001",
