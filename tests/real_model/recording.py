@@ -83,7 +83,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server.upstream + self.path, content, headers=headers, timeout=UPSTREAM_TIMEOUT_S
             )
         except requests.RequestException:
-            self.close_connection = True
+            # The server takes longer than anybody waits, or has ended.
+            call.given_up = self.close_connection = True
             return
         with suppress(ValueError):
             call.answered(answer.status_code, answer.json())

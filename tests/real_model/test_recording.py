@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 import requests
-from http_provider import Handler, Server, say, serving
+from http_provider import Handler, Server, raw, say, serving
 
 from real_model.recording import Recorder, recording
 from worker.local.processes import wait_until
@@ -90,6 +90,15 @@ def test_a_call_that_was_given_up_is_counted_to_its_end(model: Server, recorder:
     assert recorder.wait_until_idle(10)
     (call,) = recorder.calls
     assert (call.given_up, call.prompt_tokens, call.completion_tokens) == (True, 11, 3)
+
+
+def test_a_server_that_ends_is_no_answer(model: Server, recorder: Recorder) -> None:
+    """Nobody knows what the call has cost."""
+    model.answers[:] = [raw(b"")]
+    with pytest.raises(requests.ConnectionError):
+        post(recorder)
+    assert recorder.wait_until_idle(10)
+    assert (recorder.calls[0].status, recorder.calls[0].given_up) == (0, True)
 
 
 def test_a_stalling_proxy_never_answers(model: Server, recorder: Recorder) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import orjson
 import redis
-from service import Conversation, service_processes
+from service import Conversation, forget, service_processes
 from support import Servers
 
 from db import migrations
@@ -61,7 +61,7 @@ class Pace:
     @classmethod
     def of(cls, call_s: float) -> Pace:
         """call_s: of a request as large as the service's."""
-        return cls(min(max(20.0, 6 * call_s), 90.0), min(max(10.0, 4 * call_s), 30.0))
+        return cls(min(max(20.0, 6 * call_s), 90.0), min(max(10.0, 3 * call_s), 45.0))
 
     @property
     def deadline_s(self) -> float:
@@ -157,6 +157,7 @@ class Trial:
 
     def _hang(self, talk: Conversation, player: Player) -> Outage:
         """The provider takes calls and never answers, until it does again."""
+        forget(talk.redis, "ai_circuit:*")
         later, bounds = iter(LATER), (self._pace.hang_s, self._pace.hang_deadline_s + SETTLE_S)
         self._recorder.stalling.set()
         hung = player.play(HUNG, *bounds)
