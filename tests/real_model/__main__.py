@@ -43,19 +43,20 @@ console = Console(highlight=False, soft_wrap=True)
 
 @click.command()
 @click.option("--install-only", is_flag=True, help="Build the server and fetch the weights, and no more.")
-def main(install_only: bool) -> None:
+@click.option("--minutes", type=float, default=5.0, show_default=True, help="How long anybody says something new.")
+def main(install_only: bool, minutes: float) -> None:
     """Talk to a real model and check what must hold with any."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
         with interrupting():
-            verdicts = run(install_only)
+            verdicts = run(install_only, minutes * 60)
     except ChasquiError as exc:
         raise click.ClickException(str(exc)) from exc
     sys.exit(0 if all(verdict.held for verdict in verdicts) else 1)
 
 
-def run(install_only: bool) -> Sequence[Verdict]:
-    """The verdicts; none where the model is only installed."""
+def run(install_only: bool, talk_s: float) -> Sequence[Verdict]:
+    """The verdicts; none where the model is only installed. talk_s: how long the conversation may go on."""
     recipe, began = read_recipe(), time.monotonic()
     with console.status("Installing the model's server"):
         installed = install(recipe, BUILD.resolve(), lambda line: console.print(line, markup=False))
@@ -70,7 +71,7 @@ def run(install_only: bool) -> Sequence[Verdict]:
     ):
         call_s = seconds_of_a_call(url, key)
         console.print(f"The model's server is ready and takes {call_s:.1f} s for a call; the service starts.")
-        trial = Trial(directory, recorder, key, Pace.of(call_s), lambda line: console.print(line, markup=False))
+        trial = Trial(directory, recorder, key, Pace.of(call_s), talk_s, lambda line: console.print(line, markup=False))
         verdicts = trial.run()
         _write(verdicts, trial.found, recorder.calls)
     show(verdicts, time.monotonic() - began)

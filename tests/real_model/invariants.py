@@ -181,7 +181,7 @@ def orders(exchanges: Sequence[Exchange]) -> Verdict:
 
 
 def words(exchanges: Sequence[Exchange], cached: Mapping[str, Mapping[str, Any]], calls: Sequence[Call]) -> Verdict:
-    """5. cached: decisions in the reply cache, by key. Quick replies count: they are read too."""
+    """5. cached: decisions in the reply cache, by key."""
     instructions = max((call.system for call in calls), key=len, default="")
     written = [e for e in exchanges if e.source in MODELS]
     broken = [

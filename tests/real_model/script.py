@@ -30,7 +30,7 @@ class Act:
     says: Sequence[Sequence[str]]
 
 
-#: Thirty-five messages of seven customers.
+#: Thirty-six messages of seven customers.
 CONVERSATION: Final = (
     Act(
         "5491155600001",
@@ -75,7 +75,10 @@ CONVERSATION: Final = (
             ("sí",),
         ),
     ),
-    Act("5491155600005", ((LONG,), ("quiero hablar con una persona",), ("hola?? hay alguien?",), ("sigo esperando",))),
+    Act(
+        "5491155600005",
+        (("hay azúcar?",), ("quiero hablar con una persona",), ("hola?? hay alguien?",), ("sigo esperando",)),
+    ),
     Act(
         "5491155600006",
         (
@@ -84,6 +87,7 @@ CONVERSATION: Final = (
             ("do you have milk? I only speak English",),
             ("👍",),
             ("tenés leche descremada?",),
+            (LONG,),
         ),
     ),
     Act("5491155600007", (("Hola!!",), ("hacen envíos a domicilio?",))),

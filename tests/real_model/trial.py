@@ -39,8 +39,6 @@ from worker.services import DURABLE_TIMEOUT_S, connect_redis
 TALK: Final = {"AI_PARALLEL_CALLS": "1", "FLOW_LEASE_S": "15", "SWEEP_EVERY_S": "2"}
 #: In the outage everybody calls at once.
 HANG: Final = TALK | {"AI_PARALLEL_CALLS": "6"}
-#: Nobody says anything new after this time, however slow the machine is.
-TALK_S: Final = 300.0
 RECOVERY_S: Final = 120.0
 #: How long a look at a circuit that is open may go on.
 OPEN_S: Final = 60.0
@@ -51,22 +49,22 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Time limits by how long this machine takes for a call. talk_s: of a call in the conversation; hang_s: of one in
-    the outage, where many are waited for in vain.
+    """Time limits by how long this machine takes for a call. talk_s: of a call in the conversation; deadline_s: of a
+    message there, which waits for those of the others; hang_s: of a call in the outage, where many wait in vain.
     """
 
     talk_s: float
+    deadline_s: float
     hang_s: float
 
     @classmethod
     def of(cls, call_s: float) -> Pace:
         """call_s: of a request as large as the service's."""
-        return cls(min(max(20.0, 6 * call_s), 90.0), min(max(10.0, 3 * call_s), 45.0))
-
-    @property
-    def deadline_s(self) -> float:
-        """Of a message in the conversation: some wait for the others."""
-        return 2 * self.talk_s
+        return cls(
+            talk_s=min(max(20.0, 6 * call_s), 90.0),
+            deadline_s=min(max(60.0, 12 * call_s), 400.0),
+            hang_s=min(max(10.0, 3 * call_s), 45.0),
+        )
 
     @property
     def hang_deadline_s(self) -> float:
@@ -89,7 +87,11 @@ class Found:
 class Trial:
     """One trial on servers of its own under `directory`, with the model behind `recorder`."""
 
-    def __init__(self, directory: Path, recorder: Recorder, api_key: str, pace: Pace, tell: Tell) -> None:
+    def __init__(
+        self, directory: Path, recorder: Recorder, api_key: str, pace: Pace, talk_s: float, tell: Tell
+    ) -> None:
+        """talk_s: after so many seconds nobody says anything new, however slow the machine is."""
+        self._talk_s = talk_s
         self._pace = pace
         self._directory = directory
         self._recorder = recorder
@@ -104,7 +106,7 @@ class Trial:
             migrations.upgrade(servers.database_url)
             import_products(servers.database_url, read_products(CATALOG), lambda _rows: None)
             with self._service(servers, TALK, self._pace.talk_s, self._pace.deadline_s) as (talk, player):
-                self.found.exchanges += player.play(CONVERSATION, TALK_S, self._pace.deadline_s + SETTLE_S)
+                self.found.exchanges += player.play(CONVERSATION, self._talk_s, self._pace.deadline_s + SETTLE_S)
                 self._after(talk, player)
             with self._service(servers, HANG, self._pace.hang_s, self._pace.hang_deadline_s) as (talk, player):
                 self.found.outage = self._hang(talk, player)
