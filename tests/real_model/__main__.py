@@ -38,6 +38,8 @@ BUILD: Final = Path("build") / "real-model"
 TRANSCRIPT: Final = BUILD / "transcript.json"
 #: Reasons shown of one invariant; the file has them all.
 SHOWN: Final = 8
+#: With fewer replies of the model's own there is little to judge.
+FEW_REPLIES: Final = 10
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -75,6 +77,9 @@ def run(install_only: bool, talk_s: float) -> Sequence[Verdict]:
         verdicts = trial.run()
         _write(verdicts, trial.found, recorder.calls)
     show(verdicts, time.monotonic() - began)
+    replies = sum(exchange.source == "ai" for exchange in trial.found.exchanges)
+    if replies < FEW_REPLIES:
+        console.print(f"Only {replies} replies were the model's own: 3 to 6 were hardly put to the test.")
     return verdicts
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from real_model.prose import faults, words_of
 from real_model.recording import Call
-from real_model.transcript import Booked, Exchange
+from real_model.transcript import Booked, Examined, Exchange, Outage
 
 #: Sources of words that a model has written.
 MODELS: Final = ("ai", "cache")
@@ -54,27 +54,6 @@ class Verdict:
     def held(self) -> bool:
         """Whether nothing spoke against it."""
         return not self.broken
-
-
-@dataclass(frozen=True, slots=True)
-class Outage:
-    """What came of the act in which the provider hangs. timeout_s: of one call; opened, closed: whether circuits were
-    seen so. while_open: exchanges while it hung after the circuit had opened.
-    """
-
-    timeout_s: float
-    opened: bool
-    closed: bool
-    hung: Sequence[Exchange]
-    while_open: Sequence[Exchange]
-
-
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """What the doctor said of a provider, and what the model had answered him."""
-
-    fit: bool
-    answers: Sequence[str]
 
 
 def one_reply(exchanges: Sequence[Exchange], replies: Sequence[Mapping[str, Any]]) -> Verdict:

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from real_model import invariants
-from real_model.invariants import Examined, Outage
 from real_model.recording import Call
-from real_model.transcript import Booked, Exchange, Shot
+from real_model.transcript import Booked, Examined, Exchange, Outage, Shot
 
 ANA = "5491100000001"
 MILK, RICE = "Leche descremada Nubelinda 1 L", "Arroz largo fino Molinuela 1 kg"

@@ -59,3 +59,24 @@ class Booked:
     calls: int
     prompt_tokens: int
     completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """What came of the act in which the provider hangs. timeout_s: of one call; opened, closed: whether circuits were
+    seen so. while_open: exchanges while it hung after the circuit had opened.
+    """
+
+    timeout_s: float
+    opened: bool
+    closed: bool
+    hung: Sequence[Exchange]
+    while_open: Sequence[Exchange]
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What the doctor said of a provider, and what the model had answered him."""
+
+    fit: bool
+    answers: Sequence[str]

@@ -20,12 +20,12 @@ from support import Servers
 from db import migrations
 from db.engine import make_engine
 from real_model import invariants
-from real_model.invariants import Examined, Outage, Verdict
+from real_model.invariants import Verdict
 from real_model.player import Player
 from real_model.provider_file import KEY_VARIABLE, Json, write_providers
 from real_model.recording import UPSTREAM_TIMEOUT_S, Recorder
 from real_model.script import CONVERSATION, HUNG, LATER
-from real_model.transcript import Booked, Exchange
+from real_model.transcript import Booked, Examined, Exchange, Outage
 from worker.catalog.products import import_products, read_products
 from worker.errors import CommandError
 from worker.local.demo import CATALOG
