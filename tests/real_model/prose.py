@@ -36,6 +36,8 @@ LOOP: Final = re.compile(rf"\b((?:\w+\W+){{1,8}}?)(?:\1){{{LOOP_TIMES - 1},}}|(\
 #: So many words of the instructions in a row are no coincidence.
 QUOTED_WORDS: Final = 8
 JSON: Final = re.compile(r"^\s*\{|^\s*\[\s*[\[{\"]|\"\w+\"\s*:")
+EXAMPLE: Final = re.compile(r'"reply": "([^"]+)"')
+GREETING: Final = re.compile(r"\W*(?:hola|buen[oa]s?)\b", re.IGNORECASE)
 #: What a reply consists of that is the name of something in the request or the answer.
 LABEL: Final = re.compile(
     r"\W*(?:[a-z]+(?:_[a-z]+)+|reply|intent|message|text|customer|response|answer|string)\W*", re.IGNORECASE
@@ -52,7 +54,7 @@ def faults(reply: str, said: str = "", instructions: str = "") -> list[str]:
         "an echo": is_echo(words, words_of(said)),
         "a loop": is_loop(words, reply),
         "mostly English": is_english(words) and not is_english(words_of(said)),
-        "prompt text": quotes(words, words_of(instructions)),
+        "prompt text": quotes(words, words_of(instructions)) or is_example(words, said, instructions),
     }
     return [name for name, is_so in signs.items() if is_so]
 
@@ -82,6 +84,11 @@ def is_english(words: Collection[str]) -> bool:
 def quotes(words: Sequence[str], instructions: Sequence[str]) -> bool:
     """Whether a sentence of the instructions stands in it. They are English; names of the shop's sections are not."""
     return any(sum(word in ENGLISH for word in row) > 1 for row in _rows(words) & _rows(instructions))
+
+
+def is_example(words: Sequence[str], said: str, instructions: str) -> bool:
+    """Whether it is word by word a reply that stands in the instructions as an example; one to a greeting may greet."""
+    return not GREETING.match(said) and any(words_of(reply) == list(words) for reply in EXAMPLE.findall(instructions))
 
 
 def _rows(words: Sequence[str]) -> set[tuple[str, ...]]:
