@@ -1,18 +1,21 @@
-"""The provider side of a process, with the simulated providers."""
+"""The provider side of a process, with the simulated providers or with plain servers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import redis
 from circuit import Circuit
 
 from worker.local.simulator import Simulator
+from worker.providers.budget import Budget
 from worker.providers.circuit import Breaker
 from worker.providers.client import AiClient
-from worker.providers.completion import Answerer
-from worker.providers.providers_file import Provider, load_providers
+from worker.providers.completion import Completer
+from worker.providers.models import Provider
+from worker.providers.paid_calls import PaidCalls
+from worker.providers.providers_file import load_providers
 from worker.settings import read_settings
 
 SIMULATED = ("openai", "gemini", "deepseek")
@@ -26,12 +29,19 @@ def providers_of(simulator: Simulator, **keys: str) -> tuple[Provider, ...]:
 
 
 @contextmanager
-def answerer_on(
-    client: redis.Redis, providers: Sequence[Provider], breaker: Breaker | None = None
-) -> Iterator[Answerer]:
-    """An answerer that does not pause between attempts; its breaker is one without jitter unless another is given."""
-    ai = AiClient(providers, sleep=lambda _seconds: None)
-    yield Answerer(providers, ai, breaker or Circuit(client).breaker)
+def completer_on(
+    client: redis.Redis,
+    providers: Sequence[Provider],
+    breaker: Breaker | None = None,
+    budget: Budget | None = None,
+    *,
+    rerouted: Callable[[str, str, str], None] = lambda *_: None,
+    sleep: Callable[[float], None] = lambda _seconds: None,
+) -> Iterator[Completer]:
+    """A completer that does not pause between attempts; its breaker is one without jitter unless another is given."""
+    ai = AiClient(providers)
+    paid = PaidCalls(providers, ai, budget, rerouted, sleep=sleep)
+    yield Completer(providers, paid, breaker or Circuit(client).breaker, budget, sleep=sleep)
     ai.close()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import redis
 
 from worker.errors import ProviderError, ProviderUnavailable
-from worker.providers.circuit import Breaker, Limits, Permit
+from worker.providers.circuit import Breaker, Limits, Permit, Refusal
 
 NAME = "deepseek"
 KEY, SAMPLES = "ai_circuit:deepseek", "ai_circuit:deepseek:samples"
@@ -27,19 +27,21 @@ class Circuit:
     jitter: float = 0.5
 
     def __post_init__(self) -> None:
-        """The breaker tells its changes to this list."""
-        tell = self.changes.append
-        self.breaker = Breaker(self.client, lambda name, state: tell((name, state)), random=lambda: self.jitter)
+        """The breaker tells its changes to this list, a model as PROVIDER/MODEL."""
+        self.breaker = Breaker(self.client, self._changed, random=lambda: self.jitter)
+
+    def _changed(self, provider: str, model: str, state: str, _reason: str, _told: str) -> None:
+        self.changes.append((f"{provider}/{model}" if model else provider, state))
 
     def permit(self, caller: str = "caller") -> Permit:
         """A permit that must be given."""
         permit = self.breaker.permit(NAME, caller)
-        assert permit is not None
+        assert isinstance(permit, Permit)
         return permit
 
     def is_shut_to(self, caller: str = "caller") -> bool:
         """Whether this caller gets no permit."""
-        return self.breaker.permit(NAME, caller) is None
+        return isinstance(self.breaker.permit(NAME, caller), Refusal)
 
     def fail(self, times: int = 1, error: ProviderError = DOWN) -> None:
         """So many calls that fail, each with a permit of its own."""

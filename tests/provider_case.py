@@ -17,7 +17,7 @@ from service import Conversation, forget, says, webhook
 
 #: By provider: a message for which it is the first candidate and which no cache may answer, and who is asked after it.
 FIRST_ASKED = {"openai": "y de esos dos qué me conviene más?", "deepseek": "agregame 2 leches", "gemini": "2"}
-NEXT = {"openai": "gemini", "deepseek": "gemini", "gemini": "deepseek"}
+NEXT = {"openai": "deepseek", "deepseek": "openai", "gemini": "openai"}
 DECISION: dict[str, Any] = {
     "intent": "greeting",
     "confidence": 0.9,

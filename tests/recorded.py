@@ -6,11 +6,14 @@ import json
 import tomllib
 from copy import deepcopy
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from http_provider import Answer, say
 from support import REPOSITORY, SHARED_DATA
+
+from worker.providers.providers_file import week_hours
 
 RECORDED = SHARED_DATA / "llm_wire"
 PROVIDERS_TOML = (REPOSITORY / "worker" / "providers" / "providers.toml").read_text("utf-8")
@@ -48,7 +51,7 @@ class Recording:
 
 def cost_microusd(provider: str, prompt: int, cached: int, completion: int) -> int:
     """The price of one call by the table, whose dollars per million tokens are micro-dollars per token."""
-    prices = TABLE[provider]["prices"]
+    prices = price_now(provider)
     cost = prices["input_usd"] * (prompt - cached)
     cost += prices["cached_input_usd"] * cached + prices["output_usd"] * completion
     return int(cost.quantize(Decimal(1), ROUND_HALF_UP))
@@ -72,6 +75,14 @@ def changed(name: str, value: object, *path: str | int) -> Recording:
     else:
         place[path[-1]] = value
     return Recording(say(200, body), body)
+
+
+def price_now(provider: str) -> dict[str, Any]:
+    """The price of a provider's preferred model at this hour, by the table."""
+    prices: list[dict[str, Any]] = TABLE[provider]["model"][0]["price"]
+    now = datetime.now(UTC)
+    dear = [price for price in prices if any(week_hours(text).holds(now) for text in price.get("hours", ()))]
+    return (dear or [price for price in prices if "hours" not in price])[0]
 
 
 #: Of each provider one answer that came whole.

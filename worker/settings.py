@@ -170,10 +170,13 @@ def secret_of_environment(name: str, environ: Mapping[str, str] = os.environ) ->
     if environ.get(name):
         raise ConfigurationError(f"environment: {name}: it is set and so is {name}{FILE}")
     try:
-        return SecretStr(Path(file).read_text("utf-8").strip())
+        found = Path(file).read_text("utf-8").strip()
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "not a text"
         raise ConfigurationError(f"environment: {name}{FILE}: the file cannot be read ({reason})") from None
+    if not found:
+        raise ConfigurationError(f"environment: {name}{FILE}: the file is empty")
+    return SecretStr(found)
 
 
 @lru_cache(maxsize=1)

@@ -30,8 +30,9 @@ from worker.local.gateway import Gateway
 from worker.local.service import free_port
 from worker.local.simulator import Simulator
 from worker.local.supervisor import metrics_program, running
+from worker.providers.providers_file import load_providers
 from worker.services import connect_redis
-from worker.settings import settings
+from worker.settings import Settings, settings
 
 MONITORING = REPOSITORY / "monitoring"
 RULES: list[dict[str, Any]] = yaml.safe_load((MONITORING / "alerts.yml").read_text("utf-8"))["groups"][0]["rules"]
@@ -44,6 +45,8 @@ SELECTOR = re.compile(r"\b(?:chasqui_\w+(?:\{[^}]*\})?|up\{[^}]*\})")
 RATE_INTERVAL = "5m"
 PHONES = tuple(f"54911000077{number:02}" for number in range(20))
 GREETINGS = ("hola", "Hola!!", "HOLA", "holaaa", "hola")
+#: All that are configured; each is probed once.
+MODELS = sum(len(provider.models) for provider in load_providers(Settings()))
 #: Each a request of its own, and so a call of a provider.
 QUESTIONS = ("agregame 2 leches descremadas", "tenes yerba?", "quiero 3 gaseosas", "hay pan lactal?")
 
@@ -157,7 +160,9 @@ def tell_the_story(seen: Watched) -> None:
     service.gateway.send("{")
     with Celery(broker=settings().required("redis_url"), set_as_current=False) as beat:
         beat.send_task("worker.cleanup_expired_sessions", queue="periodic")
+        beat.send_task("worker.probe_models", queue="ai")
     service.wait_until(lambda: seen.scrape().value("last_cleanup_timestamp_seconds") > 0)
+    service.wait_until(lambda: len(seen.scrape().all("model_probe_timestamp_seconds")) == MODELS)
     service.wait_until(lambda: ended(seen) == 11 and series_sum(seen, "chasqui_messages_ended_total") == 11)
 
 
@@ -225,8 +230,8 @@ def test_figures_agree_with_the_gateway_and_with_postgresql(watched: Watched) ->
     assert sum(seen.all("cost_dollars_total").values()) == pytest.approx(float(cost_microusd) / 1e6)
     assert seen.value("budget_left_dollars", period="day") == pytest.approx(0.5 - float(cost_microusd) / 1e6)
     calls = seen.all("provider_calls_total")
-    assert sum(value for (outcome, _), value in calls.items() if outcome == "ok") == replies["ai"]
-    assert sum(value for (outcome, _), value in calls.items() if outcome == "unavailable") == 3
+    assert sum(value for (_, outcome, _), value in calls.items() if outcome == "ok") == replies["ai"]
+    assert sum(value for (_, outcome, _), value in calls.items() if outcome == "unavailable") == 3
     assert sum(seen.all("provider_latency_seconds_count").values()) == replies["ai"]
     answer_cache = {
         labels[1]: value for labels, value in seen.all("cache_requests_total").items() if "ai_response" in labels

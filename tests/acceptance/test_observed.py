@@ -179,7 +179,7 @@ def test_every_turn_is_one_trace(story: Story) -> None:
     assert {span.trace_id for span in story.collected.spans} == {token.replace("-", "") for token in story.metrics}
     for name, steps in (("cache", STEPS), ("call", (*STEPS, "call_provider")), ("person", STEPS)):
         trace = story.trace(f"wamid.{name}")
-        assert set(trace) - {"chat gemini-2.5-flash-lite"} == {"turn", *steps}
+        assert set(trace) - {"chat gemini-3.5-flash-lite"} == {"turn", *steps}
         (turn,) = trace["turn"]
         assert turn.parent_id == ""
         for (span,) in (trace[step] for step in steps):
@@ -201,14 +201,14 @@ def test_the_span_of_a_turn_tells_how_it_ended(story: Story) -> None:
 def test_a_call_follows_the_conventions_for_generative_ai(story: Story) -> None:
     """Provider, model, and the tokens that were billed; it is part of the step that made it."""
     trace = story.trace("wamid.call")
-    (call,), (step,) = trace["chat gemini-2.5-flash-lite"], trace["call_provider"]
+    (call,), (step,) = trace["chat gemini-3.5-flash-lite"], trace["call_provider"]
     row = story.metrics[story.replies["wamid.call"]["reply_id"]]
     assert (call.parent_id, call.kind, call.failed) == (step.span_id, "SPAN_KIND_CLIENT", False)
     assert call.attributes == {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "gcp.gemini",
         "gen_ai.system": "gcp.gemini",
-        "gen_ai.request.model": "gemini-2.5-flash-lite",
+        "gen_ai.request.model": "gemini-3.5-flash-lite",
         "gen_ai.request.max_tokens": 700,
         "gen_ai.usage.input_tokens": row["prompt_tokens"],
         "gen_ai.usage.cache_read.input_tokens": row["cached_tokens"],

@@ -9,9 +9,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from service import Service, forget, says, webhook
+from service import Service, says, webhook
+
+from worker.providers.providers_file import load_providers
+from worker.settings import Settings
 
 FAILED = "failed"
+PROVIDERS = load_providers(Settings())
+MODELS = [f"{provider.name}/{model.id}" for provider in PROVIDERS for model in provider.models]
 
 
 def chasqui(directory: Path, *arguments: str) -> tuple[int, Any]:
@@ -50,7 +55,8 @@ def test_a_healthy_service(service: Service, tmp_path: Path) -> None:
     assert {name for name, finding in found.items() if finding["state"] != "ok"} <= {"beat"}
     checks = {"postgresql", "migrations", "intake", "messages", "answers", "dead letters", "redis", "redis memory"}
     checks |= {"redis persistence", "inbound stream", "beat", "cache", "queues", "workers"}
-    checks |= {f"{what} {name}" for what in ("provider", "circuit") for name in ("gemini-flash", "deepseek", "gpt-3.5")}
+    checks |= {f"{what} {name}" for what in ("model", "circuit") for name in MODELS}
+    checks |= {f"circuit {provider.name}" for provider in PROVIDERS}
     assert checks <= found.keys()
     assert found["workers"]["found"] == "3 workers answer"
     assert found["queues"]["found"] == "flow 0, ai 0, inbound 0, periodic 0"
@@ -62,11 +68,9 @@ def test_a_key_that_was_withdrawn(service: Service, tmp_path: Path) -> None:
     assert ask(service, "wamid.ill.1", "5491155500002", "agregame 2 leches")["provider"] != "deepseek"
     code, found = examine(tmp_path)
     assert code == 1
-    assert {name for name, finding in found.items() if finding["state"] == FAILED} == {
-        "provider deepseek",
-        "circuit deepseek",
-    }
-    assert "denied" in found["provider deepseek"]["found"]
+    models = {f"model {name}" for name in MODELS if name.startswith("deepseek/")}
+    assert {name for name, finding in found.items() if finding["state"] == FAILED} == {"circuit deepseek", *models}
+    assert all("denied" in found[model]["found"] for model in models)
     assert found["circuit deepseek"]["mend"].endswith("chasqui circuits close deepseek")
 
     service.simulator.set("deepseek", status=None)
@@ -93,8 +97,6 @@ def test_a_layer_flushed_while_the_service_runs(service: Service, tmp_path: Path
     assert ask(service, "wamid.flush.2", "5491155500007", "TENES LECHE")["source"] == "cache"
     for layer in ("ai_response", "session"):
         assert chasqui(tmp_path, "cache", "flush", layer, "--yes")[1]["deleted"] >= 1
-    # What a flight has brought stays beside the cache for the length of a deadline and a minute.
-    forget(service.redis, "flight:*")
     again = ask(service, "wamid.flush.3", "5491155500006", "tenes leche?")
     assert (first["source"], again["source"]) == ("ai", "ai")
     (row,) = service.sql("select messages from customer_sessions where customer_phone = '5491155500006'")

@@ -6,6 +6,7 @@ Each case ends in one proper reply, in the right state of the circuit, and with 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from http_provider import Answer, Handler, chunked, drip, raw, say
@@ -19,7 +20,7 @@ PROVIDERS = ("openai", "deepseek", "gemini")
 ENDPOINTS = {
     "openai": "/v1/chat/completions",
     "deepseek": "/chat/completions",
-    "gemini": f"/v1beta/models/{TABLE['gemini']['model']}:generateContent",
+    "gemini": f"/v1beta/models/{TABLE['gemini']['model'][0]['id']}:generateContent",
 }
 HTML = b"<!doctype html><title>502 Bad Gateway</title><center>cloudflare</center>"
 
@@ -59,13 +60,18 @@ def test_success(shop: Shop, provider: str) -> None:
     assert shop.cached_replies() == 1
 
 
+def said(content: Any) -> str:
+    """The text of a message, which may come in parts."""
+    return content if isinstance(content, str) else "".join(part["text"] for part in content)
+
+
 @pytest.mark.parametrize("figures", [{}, {"prompt_tokens": 2**63, "completion_tokens": -1}], ids=["none", "absurd"])
 def test_success_without_figures(shop: Shop, figures: dict[str, int]) -> None:
     """The bill is estimated at a token per four characters, because money was spent; nothing else is disturbed."""
     whole = saying("openai", decision_of("openai")).body | {"usage": figures}
     shop.play("openai", bare(say(200, whole)))
     reply = shop.ask(FIRST_ASKED["openai"])
-    asked = "".join(message["content"] for message in shop.servers["openai"].seen[0].body["messages"])
+    asked = "".join(said(message["content"]) for message in shop.servers["openai"].seen[0].body["messages"])
     tokens = (-(-len(asked) // 4), 0, -(-len(decision_of("openai")) // 4))
     assert shop.metric(reply).cost_microusd == cost_microusd("openai", *tokens)
     assert reply["provider"] == TABLE["openai"]["name"]
@@ -88,8 +94,6 @@ MESSAGE = ("choices", 0, "message")
 REFUSED = {
     "openai context length": ("openai", recorded("openai_400_context_length")),
     "deepseek context length": ("deepseek", recorded("deepseek_400_context_length")),
-    "openai unknown model": ("openai", recorded("openai_404_unknown_model")),
-    "gemini unknown model": ("gemini", recorded("gemini_404_unknown_model")),
     "gemini safety": ("gemini", recorded("gemini_200_finish_safety_empty_content")),
     "gemini prompt blocked": (
         "gemini",
@@ -179,10 +183,25 @@ def test_what_opens_the_circuit_at_once(
     circuit = shop.circuit(provider)
     assert (circuit["state"], circuit["reason"]) == ("open", reason)
     assert shop.open_ms(provider) == open_ms
-    assert shop.circuit_events() == [{"provider": TABLE[provider]["name"], "state": "open"}]
+    assert shop.circuit_events() == [{"provider": TABLE[provider]["name"], "state": "open", "reason": reason}]
     shop.play(provider, shop.good[provider])
     assert shop.ask(FIRST_ASKED[provider])["provider"] == TABLE[NEXT[provider]]["name"]
     assert shop.calls()[provider] == 1
+
+
+@pytest.mark.parametrize(
+    ("provider", "name"), [("openai", "openai_404_unknown_model"), ("gemini", "gemini_404_unknown_model")]
+)
+def test_a_model_that_is_gone_is_set_aside(shop: Shop, provider: str, name: str) -> None:
+    """The provider's next model answers the same message, and the next one at once; its own circuit stays healthy."""
+    shop.play(provider, recorded(name), shop.good[provider])
+    for calls in (2, 3):
+        assert shop.ask(FIRST_ASKED[provider])["text"] == f"Hola de {provider}"
+        assert shop.calls() == {provider: calls}
+    assert shop.circuit(provider) in ({}, HEALTHY)
+    (event,) = shop.circuit_events()
+    model = TABLE[provider]["model"][0]["id"]
+    assert (event["model"], event["state"], event["reason"]) == (model, "open", "model_gone")
 
 
 def test_five_failures_in_a_row_open_the_circuit(shop: Shop) -> None:

@@ -30,7 +30,7 @@ METRICS = text("""
     from (select m.*, case when dice < 0.76 then 'cache' when dice < 0.99 then 'ai' when dice < 0.995 then 'fallback'
                            else 'canned' end as source,
                  case when dice < 0.76 or dice >= 0.99 then null when luck < 0.6 then 'gemini-flash'
-                      when luck < 0.86 then 'deepseek' else 'gpt-3.5' end as provider,
+                      when luck < 0.86 then 'deepseek' else 'gpt' end as provider,
                  (array['greeting', 'search_product', 'search_product', 'search_product', 'add_to_cart', 'add_to_cart',
                         'view_cart', 'checkout', 'browse_category', 'support', 'unknown'])[1 + floor(11 * luck)::int]
                      as intent,
@@ -65,7 +65,7 @@ CIRCUITS = text("""
     select 'circuit', now() - make_interval(secs => share * :span_s),
            jsonb_build_object('provider', provider, 'state', state)
     from (values ('deepseek', 0.8, 'open'), ('deepseek', 0.7, 'closed'), ('gemini-flash', 0.4, 'open'),
-                 ('gemini-flash', 0.38, 'closed'), ('gpt-3.5', 0.2, 'open')) as happened (provider, share, state)
+                 ('gemini-flash', 0.38, 'closed'), ('gpt', 0.2, 'open')) as happened (provider, share, state)
 """)
 WAITING = text(f"""
     insert into messages (message_id, customer_phone, content, accepted_at)

@@ -19,7 +19,7 @@ from worker.settings import Settings
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 BUDGETS = Settings.model_validate({"ai_daily_budget_usd": 10, "ai_monthly_budget_usd": 100})
 CLOSED = (Circuit("deepseek", "closed"), Circuit("gemini-flash", "closed"))
-OPEN = Circuit("gpt-3.5", "open", reason="timeout", since=NOON - timedelta(minutes=2), open_s=30.0)
+OPEN = Circuit("gpt", "open", reason="timeout", since=NOON - timedelta(minutes=2), open_s=30.0)
 WELL = Snapshot(
     range=DEFAULT,
     figures=None,
@@ -45,9 +45,30 @@ def test_all_is_well() -> None:
 
 def test_an_open_circuit() -> None:
     """One of several is a warning, all of them are bad."""
-    text = "gpt-3.5 is left alone: circuit open for 2 min (timeout) · next try in 30 s."
+    text = "gpt is left alone: circuit open for 2 min (timeout) · next try in 30 s."
     assert said(durable=Durable(NOON, (*CLOSED, OPEN), Streams(0, None, 0))) == [("warn", text)]
     assert said(durable=Durable(NOON, (OPEN,), Streams(0, None, 0))) == [("bad", text)]
+
+
+GONE = Circuit(
+    "gpt", "open", "gpt-6-luna", reason="model_gone", since=NOON - timedelta(minutes=2), open_s=3_480.0, told="Gone."
+)
+WELL_TOO = Circuit("gpt", "closed", "gpt-6.1-terra")
+
+
+def test_a_model_that_is_gone() -> None:
+    """In its provider's words; a warning as long as another model is left, whatever the providers' own circuits say."""
+    text = "gpt/gpt-6-luna is left alone: circuit open for 2 min (model gone) · next try in 58 min · “Gone.”."
+    assert said(durable=Durable(NOON, (*CLOSED, GONE, WELL_TOO), Streams(0, None, 0))) == [("warn", text)]
+    assert said(durable=Durable(NOON, (*CLOSED, GONE), Streams(0, None, 0))) == [("bad", text)]
+
+
+def test_a_model_that_another_one_answers_for() -> None:
+    """It is asked on; somebody should look at what it costs."""
+    rerouted = replace(WELL_TOO, answered_by="gpt-7")
+    assert said(durable=Durable(NOON, (*CLOSED, rerouted), Streams(0, None, 0))) == [
+        ("warn", "gpt/gpt-6.1-terra is answered by gpt-7, at another price.")
+    ]
 
 
 def test_messages_that_wait_too_long() -> None:

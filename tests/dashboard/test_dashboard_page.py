@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from support import REPOSITORY
 
 from db import queries
-from worker.cache import CACHE_COUNTS, CIRCUIT, INBOUND
+from worker.cache import CACHE_COUNTS, CIRCUIT, INBOUND, MODEL_CIRCUIT
 from worker.dashboard.wording import dollars
 
 HOUR_S, DAY_S = 3_600, 86_400
@@ -38,7 +38,7 @@ def busy(engine: Engine, redis_client: redis.Redis) -> redis.Redis:
         fill(connection, 4_000, DAY_S, waiting=3, dead=4)
     now_ms = int(time.time() * 1000)
     state = {"state": "open", "since_ms": now_ms - 240_000, "until_ms": now_ms + 600_000, "reason": "timeout"}
-    redis_client.hset(CIRCUIT.key("gpt-3.5"), mapping=state)
+    redis_client.hset(CIRCUIT.key("gpt"), mapping=state)
     counts = {"session:hits": 870, "session:misses": 130, "ai_response:hits": 760, "ai_response:misses": 240}
     redis_client.hset(CACHE_COUNTS.key(time.strftime("%Y-%m-%d", time.gmtime())), mapping=counts)
     redis_client.xadd(INBOUND.pattern, {"payload": "{}"})
@@ -110,12 +110,28 @@ def test_spending_is_that_of_the_database(visit: Visit, busy: redis.Redis, engin
 def test_what_is_wrong_is_said_first(visit: Visit, busy: redis.Redis) -> None:
     """The open circuit and the dead letters, in words; where they are shown in full."""
     visit.open()
-    visit.wait_for_text("gpt-3.5 is left alone: circuit open for 4")
+    visit.wait_for_text("gpt is left alone: circuit open for 4")
     visit.wait_for_text("4 dead letters wait for a decision.")
     assert "Needs a look" in visit.text()
-    visit.wait_for_card("Circuits", "deepseek\nclosed", "gpt-3.5\nopen\nfor 4", "(timeout) · next try in 9")
+    visit.wait_for_card("Circuits", "deepseek\nclosed", "gpt\nopen\nfor 4", "(timeout) · next try in 9")
     wait_for(lambda: len(visit.all(".change .badge.bad")) == 3)
     visit.wait_for_card("Backlog", "Not read yet (inbound stream)\n1", "Accepted, unanswered\n3")
+
+
+def test_models_that_are_gone_and_rerouted(visit: Visit, busy: redis.Redis) -> None:
+    """In the provider's words, which the page shows as text, and below its provider."""
+    now_ms = int(time.time() * 1000)
+    told = "The model <b>has been deprecated</b>"
+    gone = {"state": "open", "since_ms": now_ms - 240_000, "until_ms": now_ms + 3_600_000, "told": told}
+    busy.hset(MODEL_CIRCUIT.key("gpt:gpt-6-luna"), mapping=gone | {"reason": "model_gone"})
+    rerouted = {"answered_by": "deepseek-v5", "answered_at": now_ms // 1000}
+    busy.hset(MODEL_CIRCUIT.key("deepseek:deepseek-flash"), mapping=rerouted)
+    visit.open()
+    visit.wait_for_text("gpt/gpt-6-luna is left alone: circuit open for 4")
+    visit.wait_for_text(f"“{told}”")
+    visit.wait_for_text("deepseek/deepseek-flash is answered by deepseek-v5, at another price.")
+    visit.wait_for_card("Circuits", "gpt-6-luna\nopen\nfor 4", told, "gpt-6.1-terra\nclosed\nmay be asked")
+    visit.wait_for_card("Circuits", "deepseek-flash\nclosed\nanswered by deepseek-v5")
 
 
 def test_cache_layers_are_those_of_redis(visit: Visit, busy: redis.Redis) -> None:

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 import redis
-from answering import answerer_on
+from answering import completer_on
 from msgspec.structs import replace
 from turns import ANA, MILK, MILK_ITEM, RICE, message, planned, session_of, turn_of
-from worker.providers.attempt import Ask
 
 from worker.ai.consent import rules_for
-from worker.providers.completion import Answerer
+from worker.ai.fallback import UNCHANGED
+from worker.providers.completion import Ask, Completer
 from worker.providers.providers_file import load_providers
 from worker.session.closing import closing_row
 from worker.session.turn import Turn
@@ -75,13 +75,14 @@ class Obedient(BaseHTTPRequestHandler):
     """A model that does whatever the armed attack tells it to, and claims a price and a recipient besides."""
 
     operations: tuple[dict[str, Any], ...] = ()
+    next_state: str | None = "order_completed"
 
     def do_POST(self) -> None:
         """One chat completion."""
         self.rfile.read(int(self.headers["Content-Length"]))
         obeyed = [{**operation, "price": 0.01, "name": "GRATIS"} for operation in type(self).operations]
         decision = {"intent": "add_to_cart", "confidence": 1, "reply": "Hecho.", "to": "5490000000000"}
-        decision |= {"cart_operations": obeyed, "next_state": "order_completed", "customer_phone": "5490000000000"}
+        decision |= {"cart_operations": obeyed, "next_state": type(self).next_state, "customer_phone": "5490000000000"}
         choice = {
             "index": 0,
             "finish_reason": "stop",
@@ -110,10 +111,10 @@ def model() -> Iterator[str]:
 
 
 @pytest.fixture
-def answerer(model: str, redis_client: redis.Redis) -> Iterator[Answerer]:
-    """An answerer that knows the obedient model alone."""
+def completer(model: str, redis_client: redis.Redis) -> Iterator[Completer]:
+    """A completer that knows the obedient model alone."""
     configured = read_settings({"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": model})
-    with answerer_on(redis_client, load_providers(configured)) as made:
+    with completer_on(redis_client, load_providers(configured)) as made:
         yield made
 
 
@@ -130,21 +131,21 @@ def attacked(where: str, said: str, instruction: str) -> Turn:
     return planned(turn, milk, RICE)
 
 
-def answered(answerer: Answerer, turn: Turn, operations: list[dict[str, Any]]) -> dict[str, Any]:
+def answered(completer: Completer, turn: Turn, operations: list[dict[str, Any]]) -> dict[str, Any]:
     """What would be committed for the turn when the model answers with these operations."""
     Obedient.operations = tuple(operations)
     plan = turn.planned()
     rules = rules_for(turn.text, turn.fetched(), plan.products)
-    outcome = answerer.answer(Ask(plan, rules, turn.token, turn.customer_phone, deadline=float("inf")))
+    outcome = completer.complete(Ask(plan, rules, turn.token, turn.customer_phone, deadline=float("inf")))
     return closing_row(replace(turn, outcome=outcome), {}, NOW)
 
 
 @pytest.mark.parametrize(("where", "said", "instruction", "operations"), ATTACKS)
 def test_an_obedient_model_changes_nothing(
-    answerer: Answerer, where: str, said: str, instruction: str, operations: list[dict[str, Any]]
+    completer: Completer, where: str, said: str, instruction: str, operations: list[dict[str, Any]]
 ) -> None:
     """The cart stays as it was, no order is placed, the reply goes to who asked and does not say "done"."""
-    row = answered(answerer, attacked(where, said, instruction), operations)
+    row = answered(completer, attacked(where, said, instruction), operations)
     assert row["session"]["cart_data"] == [
         {"id": 7, "name": MILK_ITEM.name, "price": MILK_ITEM.price, "quantity": MILK_ITEM.quantity}
     ]
@@ -165,17 +166,30 @@ def test_an_obedient_model_changes_nothing(
     ],
 )
 def test_what_the_customer_asks_for_is_done(
-    answerer: Answerer, said: str, operations: list[dict[str, Any]], quantity: int | None
+    completer: Completer,
+    monkeypatch: pytest.MonkeyPatch,
+    said: str,
+    operations: list[dict[str, Any]],
+    quantity: int | None,
 ) -> None:
     """The same model and the same operations, this time asked for; at the catalogue's price, whatever it claims."""
-    cart = answered(answerer, attacked("none", said, ""), operations)["session"]["cart_data"]
+    monkeypatch.setattr(Obedient, "next_state", None)
+    cart = answered(completer, attacked("none", said, ""), operations)["session"]["cart_data"]
     assert [item["quantity"] for item in cart] == ([] if quantity is None else [quantity])
     assert all(item["price"] == MILK_ITEM.price and item["name"] == MILK_ITEM.name for item in cart)
 
 
-def test_a_product_that_is_sold_out_is_not_added(answerer: Answerer) -> None:
+def test_what_was_asked_for_is_not_done_with_an_order_that_was_not(completer: Completer) -> None:
+    """Whoever adds one milk has not confirmed an order; he is told that nothing has changed."""
+    row = answered(completer, attacked("none", "agregame una leche", ""), [ADD_1])
+    assert [item["quantity"] for item in row["session"]["cart_data"]] == [2]
+    assert row["order"] is None
+    assert UNCHANGED in row["reply"]["text"]
+
+
+def test_a_product_that_is_sold_out_is_not_added(completer: Completer) -> None:
     """Asked for, offered, and not there."""
     turn = planned(turn_of("agregame un arroz"), RICE | {"stock": 0})
-    row = answered(answerer, turn, [{"op": "add", "product_id": 8, "quantity": 1}])
+    row = answered(completer, turn, [{"op": "add", "product_id": 8, "quantity": 1}])
     assert row["session"]["cart_data"] == []
     assert row["reply"]["source"] == "fallback"

@@ -17,7 +17,7 @@ from worker.errors import (
     RequestRefused,
     UnreadableAnswer,
 )
-from worker.providers.circuit import ASKED_MAX_MS, DENIED_MS, RATE_LIMITED_MS
+from worker.providers.circuit import ASKED_MAX_MS, DENIED_MS, RATE_LIMITED_MS, Permit
 
 
 @pytest.fixture
@@ -95,14 +95,14 @@ def test_what_lies_before_the_window_is_forgotten(circuit: Circuit) -> None:
 def test_providers_have_circuits_of_their_own(circuit: Circuit) -> None:
     """One that is down shuts no other."""
     circuit.fail(5)
-    assert circuit.breaker.permit("gemini-flash", "caller") is not None
+    assert isinstance(circuit.breaker.permit("gemini-flash", "caller"), Permit)
 
 
 @pytest.mark.parametrize(
     ("error", "wait_ms"),
     [
         (ProviderRateLimited(NAME, "HTTP 429", retry_after_s=33.5), 33_500),
-        (ProviderRateLimited(NAME, "HTTP 429", retry_after_s=0.5), 5_000),
+        (ProviderRateLimited(NAME, "HTTP 429", retry_after_s=0.5), 500),
         (ProviderRateLimited(NAME, "HTTP 429"), RATE_LIMITED_MS),
         (ProviderRateLimited(NAME, "HTTP 429", retry_after_s=900), 900_000),
         (ProviderRateLimited(NAME, "HTTP 429", retry_after_s=86_400), ASKED_MAX_MS),
@@ -114,7 +114,7 @@ def test_a_limit_or_a_refused_key_opens_at_once(circuit: Circuit, error: Provide
     """For as long as the provider asks, or as a key needs to be mended."""
     circuit.fail(error=error)
     assert circuit.changes == [(NAME, "open")]
-    assert circuit.left_ms() == pytest.approx(wait_ms, abs=1_000)
+    assert circuit.left_ms() == pytest.approx(wait_ms, abs=min(1_000, wait_ms))
 
 
 def test_a_named_wait_of_a_failure_counts_once_it_opens(circuit: Circuit) -> None:

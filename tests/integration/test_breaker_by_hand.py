@@ -12,7 +12,7 @@ from away import absent_redis
 from redis.exceptions import RedisError
 
 from worker.errors import ProviderUnavailable, RequestRefused
-from worker.providers.circuit import Breaker, Permit
+from worker.providers.circuit import Breaker, Permit, Refusal
 
 NAME, KEY = "deepseek", "ai_circuit:deepseek"
 DOWN = ProviderUnavailable(NAME, "HTTP 503")
@@ -32,7 +32,7 @@ class Clock:
 class Told(list[tuple[str, str]]):
     """The changes a breaker told."""
 
-    def __call__(self, provider: str, state: str) -> None:
+    def __call__(self, provider: str, _model: str, state: str, _reason: str, _told: str) -> None:
         """Takes one down."""
         self.append((provider, state))
 
@@ -40,7 +40,7 @@ class Told(list[tuple[str, str]]):
 def permit_of(breaker: Breaker) -> Permit:
     """A permit that must be given."""
     permit = breaker.permit(NAME, "caller")
-    assert permit is not None
+    assert isinstance(permit, Permit)
     return permit
 
 
@@ -59,11 +59,11 @@ def test_an_operator_opens_and_closes(redis_client: redis.Redis) -> None:
     redis_client.hset(KEY, "until_ms", 0)
     breaker.succeeded(permit, 1.0)
     breaker.failed(permit, DOWN, 1.0)
-    assert breaker.permit(NAME, "caller") is None
+    assert isinstance(breaker.permit(NAME, "caller"), Refusal)
     assert breaker.force(NAME, "close") == "closed"
     assert told == [(NAME, "forced_open"), (NAME, "closed")]
     fail(breaker, 4)
-    assert breaker.permit(NAME, "caller") is not None
+    assert isinstance(breaker.permit(NAME, "caller"), Permit)
 
 
 def test_closing_by_hand_forgets_the_failures(redis_client: redis.Redis) -> None:
@@ -108,22 +108,22 @@ def test_without_redis_calls_are_permitted(alone: Breaker) -> None:
 def test_without_redis_a_process_breaks_its_own_circuit(alone: Breaker, clock: Clock) -> None:
     """After five failures in a row, for five seconds, then one call at a time."""
     fail(alone, 5)
-    assert alone.permit(NAME, "caller") is None
-    assert alone.permit("gemini-flash", "caller") is not None
+    assert isinstance(alone.permit(NAME, "caller"), Refusal)
+    assert isinstance(alone.permit("gemini-flash", "caller"), Permit)
     clock.now += 4.9
-    assert alone.permit(NAME, "caller") is None
+    assert isinstance(alone.permit(NAME, "caller"), Refusal)
     clock.now += 0.2
     probe = permit_of(alone)
-    assert alone.permit(NAME, "another") is None
+    assert isinstance(alone.permit(NAME, "another"), Refusal)
     alone.succeeded(probe, 1.0)
-    assert alone.permit(NAME, "another") is not None
+    assert isinstance(alone.permit(NAME, "another"), Permit)
 
 
 def test_without_redis_a_refused_request_counts_for_nothing(alone: Breaker) -> None:
     """It is not the provider's fault here either."""
     for _ in range(10):
         alone.failed(permit_of(alone), RequestRefused(NAME, "HTTP 400"), 1.0)
-    assert alone.permit(NAME, "caller") is not None
+    assert isinstance(alone.permit(NAME, "caller"), Permit)
 
 
 def test_a_permit_of_that_time_counts_for_nothing_later(alone: Breaker, redis_client: redis.Redis) -> None:

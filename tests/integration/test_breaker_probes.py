@@ -9,7 +9,7 @@ import redis
 from circuit import DOWN, FAST_MS, KEY, NAME, Circuit
 
 from worker.errors import ProviderDenied, RequestRefused
-from worker.providers.circuit import PROBE_MS
+from worker.providers.circuit import PROBE_MS, Permit
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_one_probe_however_many_ask_at_once(circuit: Circuit) -> None:
     circuit.open()
     with ThreadPoolExecutor(8) as pool:
         permits = list(pool.map(lambda number: circuit.breaker.permit(NAME, str(number)), range(40)))
-    assert sum(permit is not None for permit in permits) == 1
+    assert sum(isinstance(permit, Permit) for permit in permits) == 1
 
 
 def test_a_probe_that_never_reports_is_followed_by_another(circuit: Circuit) -> None:

@@ -27,16 +27,17 @@ class Busy:
     def __post_init__(self) -> None:
         self.breaker = Breaker(
             self.client,
-            lambda name, state: self.changes.append((name, state)),
+            lambda name, _model, state, _reason, _told: self.changes.append((name, state)),
             clock=lambda: self.now_s,
-            on_call=lambda _name, outcome, _ms: self.calls.append(outcome),
+            on_call=lambda _name, _model, outcome, _ms: self.calls.append(outcome),
             telling=self.client.telling,
             remember_s=REMEMBER_S,
         )
 
     def permit(self) -> Permit | None:
-        """What a caller gets."""
-        return self.breaker.permit(NAME, "caller")
+        """What a caller gets, None for a refusal."""
+        given = self.breaker.permit(NAME, "caller")
+        return given if isinstance(given, Permit) else None
 
     def granted(self) -> Permit:
         """A permit that must be given."""

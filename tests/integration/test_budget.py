@@ -11,16 +11,14 @@ import redis
 from away import absent_redis
 
 from worker.providers.budget import Budget, Limits, Reservation
+from worker.providers.models import Price
 from worker.providers.pricing import cost_microusd, estimate_tokens
-from worker.providers.providers_file import Prices, Provider
 from worker.providers.request import AiRequest
 from worker.usage import Usage
 
-PROVIDER = Provider(
-    "p", "m", "openai", "http://127.0.0.1:1", None, Prices(Decimal(1), Decimal(1), Decimal(1)), ("simple",), 1.0, 1.0
-)
+DOLLAR = Price(Decimal(1), Decimal(1), Decimal(1), Decimal(1))
 REQUEST = AiRequest("s" * 400, "u" * 400, max_output_tokens=800)
-PRICE = cost_microusd(PROVIDER.prices, Usage(estimate_tokens(REQUEST.system + REQUEST.user), 0, 800))
+PRICE = cost_microusd(DOLLAR, Usage(estimate_tokens(REQUEST.system + REQUEST.user), 0, 800))
 NOON = 1_763_812_800.0  # 2025-11-22 12:00 UTC
 
 
@@ -36,7 +34,7 @@ def make(redis_client: redis.Redis) -> Callable[..., Budget]:
 
 def reserve(budget: Budget, customer: str = "549") -> Reservation | None:
     """A reservation for the usual request."""
-    return budget.reserve(PROVIDER, REQUEST, customer)
+    return budget.reserve("p", DOLLAR, REQUEST, customer)
 
 
 def test_reservations_count_before_they_are_settled(make: Callable[..., Budget]) -> None:

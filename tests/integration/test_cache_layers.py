@@ -71,6 +71,19 @@ def test_the_command(tmp_path: Path, redis_client: redis.Redis, servers: Servers
     assert json.loads(done.stdout) == {"layer": "ai_response", "deleted": 1}
 
 
+@pytest.mark.parametrize("layer", ["ai_response", "session"])
+def test_what_a_flight_has_brought_goes_with_the_replies(
+    tmp_path: Path, redis_client: redis.Redis, servers: Servers, layer: str
+) -> None:
+    """At once, so that the next customer gets a new answer; a flight under way and who waits for it stay."""
+    redis_client.mset({"ai_response:a": "{}", "flight:a": 'R{"source":"ai"}', "flight:b": "Ltoken", "flight:c": "R{}"})
+    redis_client.rpush("parked:b", "{}")
+    done = run(tmp_path, "cache", "flush", layer, "--yes", "--json", **urls_of(servers))
+    assert json.loads(done.stdout)["deleted"] == (layer == "ai_response")
+    left = {"flight:b", "parked:b"} | ({"ai_response:a", "flight:a", "flight:c"} if layer == "session" else set())
+    assert {key.decode() for key in redis_client.scan_iter()} == left  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

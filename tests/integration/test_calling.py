@@ -10,21 +10,21 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 import orjson
 import pytest
 import redis
-from answering import answerer_on, calls, providers_of, well_behaved
+from answering import calls, completer_on, providers_of, well_behaved
 from away import absent_redis
 from circuit import Circuit
 from msgspec.structs import replace
 from turns import MILK, MILK_ITEM, RICE_ITEM, planned, session_of, turn_of
-from worker.providers.attempt import Ask
 
 from worker.ai.fallback import fallback_decision
 from worker.cache import AI_RESPONSE, FLIGHT, PARKED, Cache
 from worker.local.simulator import Simulator
 from worker.providers.budget import Budget, Limits
 from worker.providers.client import AiClient
-from worker.providers.completion import Answerer
-from worker.providers.dispatch import Caller, Landed
+from worker.providers.completion import Ask, Completer
+from worker.providers.dispatch import Dispatcher, Landed
 from worker.providers.flight import Flights, Joining
+from worker.providers.paid_calls import PaidCalls
 from worker.session.turn import Outcome, Turn, turn_to_dict
 
 LEASE_S, MARGIN_S = 20.0, 5.0
@@ -32,10 +32,10 @@ KEEP_S = 90.0
 TROUBLE = {"status": 500}
 
 
-class Broken(Answerer):
-    """An answerer with a defect, which the real one must not have."""
+class Broken(Completer):
+    """A completer with a defect, which the real one must not have."""
 
-    def answer(self, ask: Ask) -> Outcome:
+    def complete(self, ask: Ask) -> Outcome:
         """Always raises."""
         raise ZeroDivisionError(ask.caller)
 
@@ -62,16 +62,16 @@ def pool() -> Iterator[Executor]:
 
 
 @pytest.fixture
-def answerer(simulator: Simulator, redis_client: redis.Redis) -> Iterator[Answerer]:
-    """An answerer with closed circuits."""
-    with answerer_on(redis_client, providers_of(simulator)) as answerer:
-        yield answerer
+def completer(simulator: Simulator, redis_client: redis.Redis) -> Iterator[Completer]:
+    """A completer with closed circuits."""
+    with completer_on(redis_client, providers_of(simulator)) as completer:
+        yield completer
 
 
 @pytest.fixture
-def caller(answerer: Answerer, redis_client: redis.Redis, pool: Executor) -> Caller:
+def dispatcher(completer: Completer, redis_client: redis.Redis, pool: Executor) -> Dispatcher:
     """The provider side of one process."""
-    return Caller(answerer, Flights(redis_client, KEEP_S), Cache(redis_client), pool)
+    return Dispatcher(completer, Flights(redis_client, KEEP_S), Cache(redis_client), pool)
 
 
 def customers(number: int, text: str = "hola", first: int = 0) -> list[Turn]:
@@ -82,9 +82,9 @@ def customers(number: int, text: str = "hola", first: int = 0) -> list[Turn]:
     ]
 
 
-def landed(caller: Caller, turns: list[Turn], left_s: float = LEASE_S) -> Landed:
+def landed(dispatcher: Dispatcher, turns: list[Turn], left_s: float = LEASE_S) -> Landed:
     """All that becomes of these turns, in one."""
-    parts = list(caller.call(turns, {turn.token: left_s for turn in turns}, MARGIN_S))
+    parts = list(dispatcher.call(turns, {turn.token: left_s for turn in turns}, MARGIN_S))
     answered = tuple(turn for part in parts for turn in part.answered)
     return Landed(answered, tuple(turn for part in parts for turn in part.failed))
 
@@ -106,10 +106,10 @@ def left_behind(client: redis.Redis, key: str) -> int:
     return found
 
 
-def test_twenty_turns_of_one_key_are_one_call(caller: Caller, simulator: Simulator) -> None:
+def test_twenty_turns_of_one_key_are_one_call(dispatcher: Dispatcher, simulator: Simulator) -> None:
     """All are answered with the same words, and one of them is paid for."""
     turns = customers(20)
-    done = landed(caller, turns)
+    done = landed(dispatcher, turns)
     assert (tokens(done.answered), done.failed) == (tokens(turns), ())
     assert sum(calls(simulator).values()) == 1
     assert sources(done.answered) == {"ai": 1, "cache": 19}
@@ -119,79 +119,81 @@ def test_twenty_turns_of_one_key_are_one_call(caller: Caller, simulator: Simulat
     assert {turn.decided().baseline_microusd > 0 for turn in done.answered} == {True}
 
 
-def test_every_turn_keeps_what_is_its_own(caller: Caller) -> None:
+def test_every_turn_keeps_what_is_its_own(dispatcher: Dispatcher) -> None:
     """Session, messages and token come back with the outcome of another."""
     turns = customers(3)
-    for turn in landed(caller, turns).answered:
+    for turn in landed(dispatcher, turns).answered:
         assert replace(turn, outcome=None) in turns
 
 
-def test_processes_side_by_side_make_one_call(caller: Caller, simulator: Simulator) -> None:
+def test_processes_side_by_side_make_one_call(dispatcher: Dispatcher, simulator: Simulator) -> None:
     """Four batches at once; whoever leads goes on with all."""
     simulator.set("all", latency_ms=(100.0, 100.0))
     batches = [customers(5, first=5 * number) for number in range(4)]
     with ThreadPoolExecutor(4) as processes:
-        done = [turn for each in processes.map(lambda turns: landed(caller, turns), batches) for turn in each.answered]
+        done = [
+            turn for each in processes.map(lambda turns: landed(dispatcher, turns), batches) for turn in each.answered
+        ]
     assert tokens(done) == tokens([turn for batch in batches for turn in batch])
     assert sum(calls(simulator).values()) == 1
 
 
 def test_who_comes_later_is_served_without_a_call(
-    caller: Caller, simulator: Simulator, redis_client: redis.Redis
+    dispatcher: Dispatcher, simulator: Simulator, redis_client: redis.Redis
 ) -> None:
     """By single flight for a while, by the reply cache for a day."""
-    first = landed(caller, customers(1)).answered[0]
-    later = landed(caller, customers(2, first=50))
+    first = landed(dispatcher, customers(1)).answered[0]
+    later = landed(dispatcher, customers(2, first=50))
     assert (sources(later.answered), sum(calls(simulator).values())) == ({"cache": 2}, 1)
     cached = Cache(redis_client).get_many(AI_RESPONSE, [first.planned().key])
     assert cached[first.planned().key]["decision"] == first.decided().decision
 
 
-def test_different_keys_are_called_side_by_side(caller: Caller, simulator: Simulator) -> None:
+def test_different_keys_are_called_side_by_side(dispatcher: Dispatcher, simulator: Simulator) -> None:
     """What is ready goes on; one provider that hangs holds up nobody else."""
     simulator.set("deepseek", mode="hang")
     quick, slow = customers(2, "hola"), customers(2, "tenes leche?", first=2)
-    parts = caller.call([*slow, *quick], {turn.token: LEASE_S for turn in (*quick, *slow)}, MARGIN_S)
+    parts = dispatcher.call([*slow, *quick], {turn.token: LEASE_S for turn in (*quick, *slow)}, MARGIN_S)
     assert tokens(next(parts).answered) == tokens(quick)
     simulator.set("deepseek", mode="ok")
     rest = [turn for part in parts for turn in part.answered]
     assert (tokens(rest), calls(simulator)) == (tokens(slow), {"gemini": 1, "deepseek": 1})
 
 
-def test_the_parked_of_another_process_go_with_the_leader(caller: Caller, redis_client: redis.Redis) -> None:
+def test_the_parked_of_another_process_go_with_the_leader(dispatcher: Dispatcher, redis_client: redis.Redis) -> None:
     """They had left their turn and gone on with other work."""
     mine, other = customers(2)
     flights = Flights(redis_client, KEEP_S)
     key = mine.planned().key
     flights.join([Joining(key, mine.token, b"", LEASE_S)])
     flights.join([Joining(key, other.token, orjson.dumps(turn_to_dict(other)), LEASE_S)])
-    assert tokens(landed(caller, [mine]).answered) == tokens([mine, other])
+    assert tokens(landed(dispatcher, [mine]).answered) == tokens([mine, other])
 
 
-def test_a_parked_turn_does_not_appear(caller: Caller, simulator: Simulator, redis_client: redis.Redis) -> None:
+def test_a_parked_turn_does_not_appear(dispatcher: Dispatcher, simulator: Simulator, redis_client: redis.Redis) -> None:
     """Another process leads; there is nothing to wait for here."""
     turns = customers(2)
     Flights(redis_client, KEEP_S).join([Joining(turns[0].planned().key, "elsewhere", b"", LEASE_S)])
-    assert (landed(caller, turns), calls(simulator)) == (Landed(), {})
+    assert (landed(dispatcher, turns), calls(simulator)) == (Landed(), {})
 
 
 def test_a_fallback_goes_to_the_parked_and_leaves_no_result(
-    caller: Caller, simulator: Simulator, redis_client: redis.Redis
+    dispatcher: Dispatcher, simulator: Simulator, redis_client: redis.Redis
 ) -> None:
-    """Twenty customers are answered at the price of one try; the next one tries again."""
+    """Twenty customers are answered at the price of one try, the last candidate twice; the next one tries again."""
     simulator.set("all", **TROUBLE)
     turns = customers(20)
-    done = landed(caller, turns)
+    done = landed(dispatcher, turns)
     assert (tokens(done.answered), sources(done.answered)) == (tokens(turns), {"fallback": 20})
-    assert sorted(turn.decided().calls for turn in done.answered) == [0] * 19 + [3]
+    assert sorted(turn.decided().calls for turn in done.answered) == [0] * 19 + [4]
     key = turns[0].planned().key
     assert left_behind(redis_client, key) == 0
     assert Cache(redis_client).get_many(AI_RESPONSE, [key]) == {}
     well_behaved(simulator)
-    assert sources(landed(caller, customers(1)).answered) == {"ai": 1}
+    assert sources(landed(dispatcher, customers(1)).answered) == {"ai": 1}
 
 
-def test_a_fallback_fits_the_words_and_the_cart_of_its_customer(caller: Caller, simulator: Simulator) -> None:
+def test_a_fallback_fits_the_words_and_the_cart_of_its_customer(dispatcher: Dispatcher, simulator: Simulator) -> None:
     """Each turn of a batch by its own; who waits for the same answer gets the same."""
     simulator.set("all", **TROUBLE)
     carts = (MILK_ITEM,), (RICE_ITEM,)
@@ -200,16 +202,16 @@ def test_a_fallback_fits_the_words_and_the_cart_of_its_customer(caller: Caller, 
         for phone, cart in zip(("5491100000001", "5491100000002"), carts, strict=True)
     ]
     searching = customers(3, "tenes leche?", first=10)
-    done = {turn.token: turn.decided().decision for turn in landed(caller, [*viewing, *searching]).answered}
+    done = {turn.token: turn.decided().decision for turn in landed(dispatcher, [*viewing, *searching]).answered}
     assert [done[turn.token] for turn in viewing] == [fallback_decision("ver carrito", cart) for cart in carts]
     assert [done[turn.token] for turn in searching] == [fallback_decision("tenes leche?")] * 3
 
 
-def test_a_cart_is_kept_from_a_reply_that_others_get(caller: Caller, simulator: Simulator) -> None:
+def test_a_cart_is_kept_from_a_reply_that_others_get(dispatcher: Dispatcher, simulator: Simulator) -> None:
     """Should a message for everybody ever be taken for a look into the cart."""
     simulator.set("all", **TROUBLE)
     turn = planned(turn_of("ver carrito", session=session_of(cart=(MILK_ITEM,))), MILK)
-    (done,) = landed(caller, [replace(turn, plan=replace(turn.planned(), shared=True))]).answered
+    (done,) = landed(dispatcher, [replace(turn, plan=replace(turn.planned(), shared=True))]).answered
     assert done.decided().decision == fallback_decision("ver carrito", None)
 
 
@@ -221,10 +223,9 @@ def test_over_the_limit_there_is_a_fallback_that_fits(
     redis_client.set(f"limit:{limited[0].customer_phone}", 60)
     providers = providers_of(simulator)
     budget = Budget(redis_client, Limits(None, None, 60), lambda: (0, 0))
-    ai = AiClient(providers)
-    answerer = Answerer(providers, ai, Circuit(redis_client).breaker, budget)
-    done = landed(Caller(answerer, Flights(redis_client, KEEP_S), Cache(redis_client), pool), [*limited, *free])
-    ai.close()
+    with completer_on(redis_client, providers, budget=budget) as completer:
+        dispatcher = Dispatcher(completer, Flights(redis_client, KEEP_S), Cache(redis_client), pool)
+        done = landed(dispatcher, [*limited, *free])
     outcomes = {turn.token: turn.decided() for turn in done.answered}
     assert outcomes[limited[0].token].decision == fallback_decision("agregame 2 leches")
     assert (outcomes[free[0].token].source, sum(calls(simulator).values())) == ("ai", 1)
@@ -233,8 +234,8 @@ def test_over_the_limit_there_is_a_fallback_that_fits(
 def test_a_defect_fails_the_turn_and_all_who_wait_for_it(redis_client: redis.Redis, pool: Executor) -> None:
     """Nobody is left to the end of a lease, and the key is free."""
     turns = customers(5)
-    broken = Broken([], AiClient([]), Circuit(redis_client).breaker)
-    done = landed(Caller(broken, Flights(redis_client, KEEP_S), Cache(redis_client), pool), turns)
+    broken = Broken([], PaidCalls([], AiClient([])), Circuit(redis_client).breaker)
+    done = landed(Dispatcher(broken, Flights(redis_client, KEEP_S), Cache(redis_client), pool), turns)
     assert (done.answered, tokens(done.failed)) == ((), tokens(turns))
     assert {turn.outcome for turn in done.failed} == {None}
     assert left_behind(redis_client, turns[0].planned().key) == 0
@@ -242,72 +243,72 @@ def test_a_defect_fails_the_turn_and_all_who_wait_for_it(redis_client: redis.Red
 
 @pytest.mark.parametrize("left_s", [MARGIN_S, MARGIN_S - 1.0, 0.01])
 def test_past_the_deadline_there_is_a_fallback_without_a_call(
-    caller: Caller, simulator: Simulator, left_s: float
+    dispatcher: Dispatcher, simulator: Simulator, left_s: float
 ) -> None:
     """The wait on the queue counts: what is left of the lease is only the margin."""
-    done = landed(caller, customers(2), left_s=left_s)
+    done = landed(dispatcher, customers(2), left_s=left_s)
     assert calls(simulator) == {}
     assert "fallback" in sources(done.answered)
 
 
-def test_the_deadline_is_the_leases_end_less_the_margin(caller: Caller, simulator: Simulator) -> None:
+def test_the_deadline_is_the_leases_end_less_the_margin(dispatcher: Dispatcher, simulator: Simulator) -> None:
     """A provider that hangs is left in time to commit the fallback."""
     simulator.set("all", mode="hang")
     started = time.monotonic()
-    done = landed(caller, customers(1), left_s=MARGIN_S + 0.5)
+    done = landed(dispatcher, customers(1), left_s=MARGIN_S + 0.5)
     assert 0.4 < time.monotonic() - started < 2.0
     assert sources(done.answered) == {"fallback": 1}
 
 
 def test_without_redis_every_turn_is_answered_by_a_call_of_its_own(
-    answerer: Answerer, simulator: Simulator, pool: Executor
+    completer: Completer, simulator: Simulator, pool: Executor
 ) -> None:
     """Dearer, never silent."""
     with absent_redis() as client:
-        done = landed(Caller(answerer, Flights(client, KEEP_S), Cache(client), pool), customers(3))
+        done = landed(Dispatcher(completer, Flights(client, KEEP_S), Cache(client), pool), customers(3))
     assert (sources(done.answered), sum(calls(simulator).values())) == ({"ai": 3}, 3)
 
 
 @pytest.mark.parametrize("with_served", [False, True])
 def test_what_nobody_takes_is_kept(
-    answerer: Answerer, simulator: Simulator, redis_client: redis.Redis, with_served: bool
+    completer: Completer, simulator: Simulator, redis_client: redis.Redis, with_served: bool
 ) -> None:
     """Who went on with the answers fails after the first: what was asked for besides is in the cache, nobody leads."""
     turns = [*customers(1), *customers(1, "tienen arroz?", first=1), *customers(1, "y leche?", first=2)]
     served = customers(1, "tienen pan?", first=3)
     with ThreadPoolExecutor(1) as one_by_one:
-        caller = Caller(answerer, Flights(redis_client, KEEP_S), Cache(redis_client), one_by_one)
+        dispatcher = Dispatcher(completer, Flights(redis_client, KEEP_S), Cache(redis_client), one_by_one)
         if with_served:
-            landed(caller, served)
+            landed(dispatcher, served)
         wanted = [*turns, *served] if with_served else turns
-        ready = caller.call(wanted, {turn.token: LEASE_S for turn in wanted}, MARGIN_S)
+        ready = dispatcher.call(wanted, {turn.token: LEASE_S for turn in wanted}, MARGIN_S)
         next(ready)
         ready.close()
     assert sum(calls(simulator).values()) == 3 + with_served
     assert len(Cache(redis_client).get_many(AI_RESPONSE, [turn.planned().key for turn in turns])) == 3
     with ThreadPoolExecutor(1) as one_by_one:
-        caller = Caller(answerer, Flights(redis_client, KEEP_S), Cache(redis_client), one_by_one)
-        assert sources(landed(caller, turns).answered) == {"cache": 3}
+        dispatcher = Dispatcher(completer, Flights(redis_client, KEEP_S), Cache(redis_client), one_by_one)
+        assert sources(landed(dispatcher, turns).answered) == {"cache": 3}
 
 
 def test_a_parked_turn_that_cannot_be_read_is_his_trouble_alone(
-    caller: Caller, simulator: Simulator, redis_client: redis.Redis
+    dispatcher: Dispatcher, simulator: Simulator, redis_client: redis.Redis
 ) -> None:
     """Another release has parked it; the leader and the others are answered."""
     turns = customers(3)
     key = turns[0].planned().key
     redis_client.rpush(PARKED.key(key), b'{"token": "of another release"}', b"garbage")
-    done = landed(caller, turns)
+    done = landed(dispatcher, turns)
     assert (tokens(done.answered), done.failed) == (tokens(turns), ())
     assert left_behind(redis_client, key) == 1
 
 
-def test_no_turns_is_nothing(caller: Caller) -> None:
+def test_no_turns_is_nothing(dispatcher: Dispatcher) -> None:
     """An empty batch."""
-    assert landed(caller, []) == Landed()
+    assert landed(dispatcher, []) == Landed()
 
 
-def test_a_cart_changes_only_as_its_customer_asked(caller: Caller) -> None:
+def test_a_cart_changes_only_as_its_customer_asked(dispatcher: Dispatcher) -> None:
     """The rules come from the turn itself: its words, its session, its products."""
-    (turn,) = landed(caller, customers(1, "agregame 2 leches")).answered
+    (turn,) = landed(dispatcher, customers(1, "agregame 2 leches")).answered
     assert turn.decided().decision["cart_operations"] == [{"op": "add", "product_id": 7, "quantity": 2}]

@@ -16,19 +16,37 @@ from factories import rows
 from sqlalchemy import Connection
 from support import Servers
 
-from worker.errors import ProviderDenied
+from worker.errors import ModelGone, ProviderDenied
+from worker.providers.circuit import Breaker, Permit
 from worker.providers.circuit_states import read_circuits
+from worker.providers.providers_file import load_providers
+from worker.settings import Settings
+
+MODELS = ("gpt-6-luna", "gpt-6.1-terra")
+GONE, OTHER = (f"gpt/{model}" for model in MODELS)
+TOLD = "The model has been deprecated."
+#: Every circuit there is, in the order of the file: a provider, then its models.
+NAMES = [
+    name
+    for provider in load_providers(Settings())
+    for name in (provider.name, *(f"{provider.name}/{model.id}" for model in provider.models))
+]
+
+
+def name_of(circuit: dict[str, Any]) -> str:
+    """As the command takes it."""
+    return f"{circuit['provider']}/{circuit['model']}" if circuit["model"] else str(circuit["provider"])
 
 
 def seen(client: redis.Redis) -> Any:
     """The circuit as an operator sees it."""
-    (found,) = read_circuits(client, [NAME])
+    (found,) = read_circuits(client, [(NAME, [])])
     return found
 
 
 def test_a_circuit_that_nobody_knows(redis_client: redis.Redis) -> None:
     """Closed, without figures; those asked for come in their order."""
-    found = read_circuits(redis_client, ["b", "a"])
+    found = read_circuits(redis_client, [("b", []), ("a", [])])
     assert [(one.provider, one.state, one.calls, one.trips, one.since) for one in found] == [
         ("b", "closed", 0, 0, None),
         ("a", "closed", 0, 0, None),
@@ -85,27 +103,81 @@ def command(directory: Path, servers: Servers, *arguments: str) -> Any:
 def test_the_command(tmp_path: Path, redis_client: redis.Redis, connection: Connection, servers: Servers) -> None:
     """List, open, close; an opened circuit turns callers away, a closed one has forgotten all; both are noted."""
     circuit = Circuit(redis_client)
-    circuit.fail(LIMITS.failures_in_a_row)
-    listed = {one["provider"]: one for one in command(tmp_path, servers)}
-    assert {name: one["state"] for name, one in listed.items()} == {
-        "gemini-flash": "closed",
-        NAME: "open",
-        "gpt-3.5": "closed",
-    }
+    circuit.fail(error=ProviderDenied(NAME, "HTTP 401"))
+    listed = {name_of(one): one for one in command(tmp_path, servers)}
+    assert {name: one["state"] for name, one in listed.items()} == dict.fromkeys(NAMES, "closed") | {NAME: "open"}
+    assert list(listed) == NAMES
     assert listed[NAME]["opens_until"].endswith("Z")
-    (closed,) = command(tmp_path, servers, "close", NAME)
+    closed, *models = command(tmp_path, servers, "close", NAME)
+    assert [name_of(one) for one in models] == [name for name in NAMES if name.startswith(f"{NAME}/")]
     assert (closed["state"], closed["calls"], closed["failures"]) == ("closed", 0, 0)
     assert circuit.figures()["opened"] == "0"
     assert circuit.permit().healthy
-    (opened,) = command(tmp_path, servers, "open", NAME)
+    opened, *models = command(tmp_path, servers, "open", NAME)
     assert opened["state"] == "forced_open"
     assert circuit.is_shut_to()
-    assert command(tmp_path, servers, "list", NAME) == [opened]
+    assert command(tmp_path, servers, "list", NAME) == [opened, *models]
     noted = rows(connection, "select data ->> 'provider' as name, data ->> 'state' as state from events order by id")
     assert noted == [{"name": NAME, "state": "closed"}, {"name": NAME, "state": "forced_open"}]
     shown = run(tmp_path, "circuits", **urls_of(servers)).stdout
     assert "forced_open" in shown
     assert max(len(line) for line in shown.splitlines()) <= 80
+
+
+def ask_and_be_refused(client: redis.Redis) -> Breaker:
+    """A breaker that has just heard that the first of two models is gone; the caller goes on with the second."""
+    breaker = Breaker(client, lambda *_: None)
+    permit = breaker.permit("gpt", "caller", MODELS)
+    assert isinstance(permit, Permit)
+    breaker.failed(permit, ModelGone("gpt", "HTTP 404", told=TOLD), 10.0)
+    assert asked_next(breaker) == MODELS[1]
+    return breaker
+
+
+def asked_next(breaker: Breaker) -> str:
+    """The model that is asked now."""
+    permit = breaker.permit("gpt", "caller", MODELS)
+    assert isinstance(permit, Permit)
+    return permit.model
+
+
+def test_the_circuit_of_a_model(
+    tmp_path: Path, redis_client: redis.Redis, connection: Connection, servers: Servers
+) -> None:
+    """With the provider's sentence, in JSON and below the table; by hand back at once, or away for good."""
+    breaker = ask_and_be_refused(redis_client)
+    listed = {name_of(one): one for one in command(tmp_path, servers, "list", "gpt")}
+    assert {name: one["state"] for name, one in listed.items()} == {"gpt": "closed", GONE: "open", OTHER: "closed"}
+    assert (listed[GONE]["reason"], listed[GONE]["told"], listed[GONE]["trips"]) == ("model_gone", TOLD, 1)
+    assert 3_500 < listed[GONE]["open_s"] <= 3_600
+    (only,) = command(tmp_path, servers, "list", GONE)
+    assert only.keys() == listed[GONE].keys()
+    assert name_of(only) == GONE
+    shown = run(tmp_path, "circuits", **urls_of(servers)).stdout
+    assert f"\n{GONE}: {TOLD}\n" in shown
+    (closed,) = command(tmp_path, servers, "close", GONE)
+    assert (closed["state"], closed["told"]) == ("closed", "")
+    assert asked_next(breaker) == MODELS[0]
+    (opened,) = command(tmp_path, servers, "open", GONE)
+    assert (opened["state"], opened["reason"]) == ("forced_open", "operator")
+    assert asked_next(breaker) == MODELS[1]
+    (provider,) = [one for one in command(tmp_path, servers) if name_of(one) == "gpt"]
+    assert provider["state"] == "closed"
+    noted = rows(connection, "select data - 'reason' as data from events order by id")
+    assert [row["data"] for row in noted] == [
+        {"provider": "gpt", "model": MODELS[0], "state": state} for state in ("closed", "forced_open")
+    ]
+
+
+def test_another_model_that_answers(tmp_path: Path, redis_client: redis.Redis, servers: Servers) -> None:
+    """Is named for an hour."""
+    note = {"answered_by": "gpt-9", "answered_at": int(time.time())}
+    redis_client.hset(f"ai_circuit:gpt:{MODELS[0]}", mapping=note)
+    (found,) = command(tmp_path, servers, "list", GONE)
+    assert (found["state"], found["answered_by"]) == ("closed", "gpt-9")
+    assert f"\n{GONE}: answered by gpt-9\n" in run(tmp_path, "circuits", **urls_of(servers)).stdout
+    redis_client.hset(f"ai_circuit:gpt:{MODELS[0]}", "answered_at", int(time.time()) - 3_601)
+    assert command(tmp_path, servers, "list", GONE)[0]["answered_by"] == ""
 
 
 def test_opening_works_without_postgresql(tmp_path: Path, redis_client: redis.Redis, servers: Servers) -> None:
@@ -123,7 +195,8 @@ def test_opening_works_without_postgresql(tmp_path: Path, redis_client: redis.Re
     [
         (["open"], 2, "needs the name of a PROVIDER"),
         (["shut", NAME], 2, "shut"),
-        (["close", "nobody"], 1, "there is no provider nobody; known are gemini-flash, deepseek, gpt-3.5"),
+        (["close", "nobody"], 1, "there is no provider nobody; known are gemini-flash, deepseek, gpt"),
+        (["open", "gpt/nothing"], 1, "gpt has no model nothing; known are gpt-6-luna, gpt-6.1-terra"),
     ],
 )
 def test_what_cannot_be_done(

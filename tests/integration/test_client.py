@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,23 +25,16 @@ from tls import certificate, tls_front
 from worker import errors
 from worker.errors import ProviderError, ProviderTimeout, ProviderUnavailable, UnreadableAnswer
 from worker.providers.client import AiClient
-from worker.providers.providers_file import Prices, Provider
+from worker.providers.models import Model, Price, Provider
+from worker.providers.pricing import estimate_tokens
 from worker.providers.request import AiRequest
 from worker.usage import Usage
 
 KEY = "sk-Secret0123"
 REQUEST = AiRequest(system="Answer in JSON.", user='{"message":"quiero dos leches"}')
+PRICE = Price(Decimal("0.5"), Decimal("0.5"), Decimal("1.5"), Decimal("0.5"))
+MODEL = Model("model-1", {}, "max_tokens", "object", "automatic", (PRICE,))
 ANSWER = {"choices": [{"message": {"content": "{}"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 9}}
-
-
-@dataclass
-class Clock:
-    """The client's sleeps, taken down instead of slept."""
-
-    slept: list[float] = field(default_factory=list)
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
 
 
 @pytest.fixture(autouse=True)
@@ -59,27 +52,21 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def client(server: Server, clock: Clock) -> Iterator[AiClient]:
+def client(server: Server) -> Iterator[AiClient]:
     """Closed before its server, which waits for the connections it has open."""
-    client = AiClient([provider(server)], sleep=clock.sleep, random=lambda: 0.5)
+    client = AiClient([provider(server)])
     yield client
     client.close()
 
 
 def provider(server: Server, wire: Any = "openai") -> Provider:
-    prices = Prices(Decimal("0.5"), Decimal("0.5"), Decimal("1.5"))
-    return Provider("p", "model-1", wire, f"{server.url}/v1", SecretStr(KEY), prices, (), 1.0, 5.0)
+    return Provider("p", wire, f"{server.url}/v1", "", SecretStr(KEY), "KEY", None, (), 1.0, 5.0, (MODEL,))
 
 
 def fails(client: AiClient, provider: Provider, within_s: float = 5.0) -> ProviderError:
     """The error of a call, after a look that no key and no text of a customer stands anywhere in it."""
     with pytest.raises(ProviderError) as raised:
-        client.call(provider, REQUEST, time.monotonic() + within_s)
+        client.call(provider, MODEL, REQUEST, time.monotonic() + within_s)
     shown = f"{raised.value} {raised.value!r} {''.join(traceback.format_exception(raised.value))}"
     assert KEY not in shown
     assert "leches" not in shown
@@ -101,8 +88,8 @@ OUTCOMES: list[tuple[str, type[ProviderError] | str, Usage | float | None]] = [
     ("gemini_400_invalid_key", errors.ProviderDenied, None),
     ("openai_400_context_length", errors.RequestRefused, None),
     ("deepseek_400_context_length", errors.RequestRefused, None),
-    ("openai_404_unknown_model", errors.RequestRefused, None),
-    ("gemini_404_unknown_model", errors.RequestRefused, None),
+    ("openai_404_unknown_model", errors.ModelGone, None),
+    ("gemini_404_unknown_model", errors.ModelGone, None),
     ("openai_429_rpm_gpt35", errors.ProviderRateLimited, 20.0),
     ("gemini_429_quota", errors.ProviderRateLimited, 48.0),
     ("gemini_503_overloaded", ProviderUnavailable, None),
@@ -119,7 +106,7 @@ class TestRecorded:
         server.answers = [recorded(name).answer]
         asked = provider(server, "gemini" if name.startswith("gemini") else "openai")
         if isinstance(outcome, str):
-            completion = client.call(asked, REQUEST, time.monotonic() + 5)
+            completion = client.call(asked, MODEL, REQUEST, time.monotonic() + 5)
             assert completion.text.startswith(outcome)
             assert completion.usage == facts
         else:
@@ -137,7 +124,7 @@ class TestRecorded:
 
 def test_request_and_completion(server: Server, client: AiClient) -> None:
     """What the provider gets is what the wire format builds; what comes back names provider, model and time."""
-    completion = client.call(provider(server), REQUEST, time.monotonic() + 5)
+    completion = client.call(provider(server), MODEL, REQUEST, time.monotonic() + 5)
     (seen,) = server.seen
     assert seen.path == "/v1/chat/completions"
     assert seen.headers["Authorization"] == f"Bearer {KEY}"
@@ -151,7 +138,7 @@ def test_gemini_key_is_not_in_the_url(server: Server, client: AiClient) -> None:
     """Gemini's key travels in its header: URLs are logged everywhere."""
     body = {"candidates": [{"content": {"parts": [{"text": "{}"}]}, "finishReason": "STOP"}]}
     server.answers = [say(200, body)]
-    client.call(provider(server, "gemini"), REQUEST, time.monotonic() + 5)
+    client.call(provider(server, "gemini"), MODEL, REQUEST, time.monotonic() + 5)
     (seen,) = server.seen
     assert seen.path == "/v1/models/model-1:generateContent"
     assert seen.headers["x-goog-api-key"] == KEY
@@ -170,7 +157,7 @@ def test_connections_are_kept(server: Server, client: AiClient, form: str) -> No
     zipped = say(200, gzip.compress(content), Content_Encoding="gzip")
     server.answers = [{"plain": say(200, content), "gzip": zipped, "chunked": play}[form]]
     for _ in range(3):
-        assert client.call(provider(server), REQUEST, time.monotonic() + 5).text == "{}"
+        assert client.call(provider(server), MODEL, REQUEST, time.monotonic() + 5).text == "{}"
     assert len({seen.port for seen in server.seen}) == 1
 
 
@@ -188,7 +175,7 @@ def test_threads_side_by_side(server: Server, client: AiClient) -> None:
     texts = [f"message {number}" for number in range(16)]
 
     def ask(text: str) -> str:
-        return client.call(provider(server), AiRequest("s", text), time.monotonic() + 5).text
+        return client.call(provider(server), MODEL, AiRequest("s", text), time.monotonic() + 5).text
 
     with ThreadPoolExecutor(16) as pool:
         assert list(pool.map(ask, texts)) == texts
@@ -205,7 +192,7 @@ def test_a_request_is_one_packet(server: Server, client: AiClient, monkeypatch: 
 
     monkeypatch.setattr(http.client.HTTPConnection, "send", noting)
     for user in ("uno", "otro ñ"):
-        client.call(provider(server), AiRequest("JSON", user), time.monotonic() + 5)
+        client.call(provider(server), MODEL, AiRequest("JSON", user), time.monotonic() + 5)
     assert [json.loads(packet.partition(b"\r\n\r\n")[2])["messages"][1]["content"] for packet in sent] == [
         "uno",
         "otro ñ",
@@ -216,7 +203,7 @@ def test_a_request_is_one_packet(server: Server, client: AiClient, monkeypatch: 
 def test_a_key_that_changes_is_sent(server: Server, client: AiClient) -> None:
     """What is kept of a request is kept for its own headers."""
     for key in ("sk-one", "sk-two"):
-        client.call(replace(provider(server), api_key=SecretStr(key)), REQUEST, time.monotonic() + 5)
+        client.call(replace(provider(server), api_key=SecretStr(key)), MODEL, REQUEST, time.monotonic() + 5)
     assert [seen.headers["Authorization"] for seen in server.seen] == ["Bearer sk-one", "Bearer sk-two"]
 
 
@@ -224,7 +211,7 @@ def test_cookies_are_not_kept(server: Server, client: AiClient) -> None:
     """A cookie of one answer is not sent with the next request."""
     server.answers = [say(200, ANSWER, Set_Cookie="a=1")]
     for _ in range(2):
-        client.call(provider(server), REQUEST, time.monotonic() + 5)
+        client.call(provider(server), MODEL, REQUEST, time.monotonic() + 5)
     assert "Cookie" not in server.seen[1].headers
 
 
@@ -234,7 +221,7 @@ def test_netrc_does_not_replace_the_key(
     """An entry for the provider's host in somebody's netrc file changes nothing."""
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    client.call(provider(server), REQUEST, time.monotonic() + 5)
+    client.call(provider(server), MODEL, REQUEST, time.monotonic() + 5)
     assert server.seen[0].headers["Authorization"] == f"Bearer {KEY}"
 
 
@@ -242,7 +229,7 @@ def test_proxy_of_the_environment(server: Server, client: AiClient, monkeypatch:
     """HTTP_PROXY is used, and through it, too, a dripping answer stops at the deadline."""
     monkeypatch.setenv("HTTP_PROXY", server.url)
     behind = replace(provider(server), base_url="http://provider.invalid/v1")
-    client.call(behind, REQUEST, time.monotonic() + 5)
+    client.call(behind, MODEL, REQUEST, time.monotonic() + 5)
     assert server.seen[0].path == "http://provider.invalid/v1/chat/completions"
     server.answers = [drip(chunked(b""), b"1\r\n \r\n")]
     assert isinstance(fails(client, behind, within_s=0.3), ProviderTimeout)
@@ -257,7 +244,7 @@ def test_over_tls(server: Server, client: AiClient, tmp_path: Path, monkeypatch:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(given.file))
         trusting = AiClient([secure])
         for _ in range(2):
-            trusting.call(secure, REQUEST, time.monotonic() + 5)
+            trusting.call(secure, MODEL, REQUEST, time.monotonic() + 5)
         assert [seen.body["messages"][1]["content"] for seen in server.seen] == [REQUEST.user] * 2
         assert len({seen.port for seen in server.seen}) == 1
         server.answers = [drip(chunked(b""), b"1\r\n \r\n")]
@@ -368,13 +355,14 @@ def test_bad_answers(server: Server, client: AiClient, answer: Answer, error: ty
     assert {seen.path for seen in server.seen} == {"/v1/chat/completions"}
 
 
-def test_refused_port(client: AiClient, server: Server, clock: Clock) -> None:
-    """Nobody listens: tried twice, then unavailable."""
+def test_refused_port(client: AiClient, server: Server) -> None:
+    """Nobody listens: unavailable."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        assert type(fails(client, replace(provider(server), base_url=url))) is ProviderUnavailable
-    assert clock.slept == [1.0]
+        error = fails(client, replace(provider(server), base_url=url))
+    assert type(error) is ProviderUnavailable
+    assert error.usage is None
 
 
 def test_ca_bundle_that_is_not_there(server: Server, client: AiClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -384,65 +372,47 @@ def test_ca_bundle_that_is_not_there(server: Server, client: AiClient, monkeypat
     assert type(fails(client, secure)) is ProviderUnavailable
 
 
-# The second attempt
-
-
-@pytest.mark.parametrize("first", [say(500, {}), say(503, {}, Retry_After="1"), raw(b"")])
-def test_second_attempt_succeeds(server: Server, client: AiClient, clock: Clock, first: Answer) -> None:
-    """After a failure that may pass, one more attempt about a second later; its own time is the latency."""
-    server.answers = [first, say(200, ANSWER)]
-    assert client.call(provider(server), REQUEST, time.monotonic() + 5).text == "{}"
-    assert clock.slept == [1.0]
-
-
-def test_two_attempts_at_most(server: Server, client: AiClient) -> None:
-    """A provider that stays sick is given up after the second attempt."""
-    server.answers = [say(500, {})]
-    assert isinstance(fails(client, provider(server)), ProviderUnavailable)
-    assert len(server.seen) == 2
-
-
-def test_a_short_wait_is_kept(server: Server, client: AiClient, clock: Clock) -> None:
-    """A wait of up to two seconds that the provider asks for is kept."""
-    server.answers = [say(503, {}, Retry_After="2"), say(200, ANSWER)]
-    client.call(provider(server), REQUEST, time.monotonic() + 5)
-    assert clock.slept == [2.0]
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        say(429, {}),
-        say(503, {}, Retry_After="3"),
-        say(401, {}),
-        say(400, {}),
-        say(408, {}),
-        say(200, b"?"),
-        say(200, {"choices": [{"message": {"content": "x"}, "finish_reason": "insufficient_system_resource"}]}),
-    ],
-    ids=["rate limited", "long wait", "denied", "refused", "timeout", "unreadable", "billed"],
-)
-def test_no_second_attempt(server: Server, client: AiClient, clock: Clock, answer: Answer) -> None:
-    """What another second will not mend, or was billed already, is not repeated."""
+@pytest.mark.parametrize("answer", [say(500, {}), say(503, {}, Retry_After="1"), raw(b""), say(429, {})])
+def test_a_call_is_one_request(server: Server, client: AiClient, answer: Answer) -> None:
+    """Another attempt is made by who pays for it, not here."""
     server.answers = [answer]
     fails(client, provider(server))
     assert len(server.seen) == 1
-    assert clock.slept == []
 
 
-def test_no_second_attempt_without_time(server: Server, client: AiClient, clock: Clock) -> None:
-    """The delay and one second must fit before the deadline."""
-    server.answers = [say(500, {})]
-    fails(client, provider(server), within_s=1.9)
-    assert len(server.seen) == 1
-    assert clock.slept == []
+@pytest.mark.parametrize(
+    ("answer", "billed"),
+    [(drip(b"", b""), True), (raw(b""), True), (say(503, {}), False), (say(429, {}), False), (say(401, {}), False)],
+    ids=["too late", "hung up", "busy", "limited", "denied"],
+)
+def test_a_call_that_was_given_up_after_it_was_sent_is_estimated(
+    server: Server, client: AiClient, answer: Answer, billed: bool
+) -> None:
+    """The model may write on to the end, and the bill says so; an error answer costs nothing."""
+    server.answers = [answer]
+    usage = fails(client, provider(server), within_s=0.3).usage
+    most = Usage(estimate_tokens(REQUEST.text), 0, REQUEST.max_output_tokens)
+    assert usage == (most if billed else None)
 
 
-@pytest.mark.parametrize(("number", "delay_s"), [(0.0, 0.75), (0.999999, 1.25)])
-def test_jitter(server: Server, clock: Clock, number: float, delay_s: float) -> None:
-    """The delay lies a quarter of a second around one."""
-    server.answers = [say(500, {}), say(200, ANSWER)]
-    client = AiClient([provider(server)], sleep=clock.sleep, random=lambda: number)
-    client.call(provider(server), REQUEST, time.monotonic() + 5)
-    client.close()
-    assert clock.slept == [pytest.approx(delay_s, abs=0.001)]
+def test_an_error_in_an_answer_of_status_200(server: Server, client: AiClient) -> None:
+    """OpenRouter's way: the code in the body is what counts."""
+    for status, error in ((429, errors.ProviderRateLimited), (502, ProviderUnavailable), (401, errors.ProviderDenied)):
+        server.answers = [say(200, {"error": {"code": status, "message": "no"}, "user_id": "x"})]
+        assert type(fails(client, provider(server))) is error
+
+
+def test_a_providers_sentence_is_told_without_key_and_words(server: Server, client: AiClient) -> None:
+    """What a provider quotes back of the key or of the message is blotted out."""
+    quoted = f"Bad value 'quiero dos leches' for key {KEY} and sk-proj-abc***def, use max_completion_tokens instead"
+    server.answers = [say(400, {"error": {"message": quoted, "code": "unsupported_parameter"}})]
+    told = fails(client, provider(server)).told
+    assert "max_completion_tokens instead" in told
+    assert not any(word in told for word in ("quiero", "leches", KEY, "sk-proj"))
+
+
+def test_the_query_of_a_base_url_is_sent(server: Server, client: AiClient) -> None:
+    """With the call and with the list of models."""
+    azure = replace(provider(server), query="api-version=2026-01-01")
+    client.call(azure, MODEL, REQUEST, time.monotonic() + 5)
+    assert server.seen[0].path == "/v1/chat/completions?api-version=2026-01-01"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,10 @@ import pytest
 import redis
 from command_line import run, urls_of
 from factories import accept_one, answer
-from http_provider import Answer, drip, say, serving
+from http_provider import Answer, Server, drip, say, serving
+from model_apis import FIRST, GONE, KEY, MODELS, NAMES, SUCCESSOR, ModelApis, model_apis
 from sqlalchemy import Connection, Engine, text
-from support import Servers, new_database
+from support import REPOSITORY, Servers, new_database
 
 from db import queries
 from db.engine import normalised
@@ -27,22 +30,10 @@ from worker.providers.providers_file import load_providers
 from worker.settings import Settings, read_settings
 
 OK, WARNING, FAILED = State.OK, State.WARNING, State.FAILED
-KEYS = {"GEMINI_API_KEY": "AIza-geheim-0123456789", "DEEPSEEK_API_KEY": "sk-geheim-0123456789"}
-#: Answers of the two wire formats to a call of one token: cut short, but billed.
-GEMINI: Answer = say(
-    200,
-    {
-        "candidates": [{"content": {"parts": [{"text": "{"}]}, "finishReason": "MAX_TOKENS"}],
-        "usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 1},
-    },
-)
-OPENAI: Answer = say(
-    200,
-    {
-        "choices": [{"message": {"content": "{"}, "finish_reason": "length"}],
-        "usage": {"prompt_tokens": 9, "completion_tokens": 1},
-    },
-)
+PACKAGED = REPOSITORY / "worker" / "providers" / "providers.toml"
+SHOP = "Almacén de la esquina"
+KEYS = dict.fromkeys(("GEMINI_API_KEY", "DEEPSEEK_API_KEY", "OPENAI_API_KEY"), KEY)
+NAMED = [("deepseek", ["deepseek-flash"])]
 
 
 def by_check(findings: list[Finding]) -> dict[str, Finding]:
@@ -128,9 +119,10 @@ def test_a_redis_in_use(redis_client: redis.Redis, servers: Servers) -> None:
     """A fresh payload, a cleanup that has just run, a circuit that nobody knows, no cache of its own."""
     redis_client.xadd("whatsapp:inbound", {"payload": "{}"})
     redis_client.set("metrics:last_run:cleanup_expired_sessions", int(time.time()) - 60)
-    found = by_check(redis_servers.examine(settings_of(servers), ["deepseek"]))
-    checks = ("redis", "redis persistence", "redis memory", "redis clock", "inbound stream", "beat", "circuit deepseek")
-    assert states(found) == dict.fromkeys((*checks, "cache"), OK)
+    found = by_check(redis_servers.examine(settings_of(servers), NAMED))
+    checks = ("redis", "redis persistence", "redis memory", "redis clock", "inbound stream", "beat", "cache")
+    circuits = ("circuit deepseek", "circuit deepseek/deepseek-flash")
+    assert states(found) == dict.fromkeys((*checks, *circuits), OK)
     assert found["inbound stream"].found.startswith("1 payload waiting, the oldest for")
     assert found["beat"].found == "last run 1 min ago"
     assert found["cache"].found == "in the durable Redis"
@@ -144,7 +136,7 @@ def test_what_is_wrong_with_a_redis(redis_client: redis.Redis, servers: Servers)
     denied: dict[Any, Any] = {"state": "open", "reason": "denied", "until_ms": int(time.time() * 1000) + 90_000}
     redis_client.hset("ai_circuit:deepseek", mapping=denied)
     try:
-        found = by_check(redis_servers.examine(settings_of(servers), ["deepseek"]))
+        found = by_check(redis_servers.examine(settings_of(servers), NAMED))
     finally:
         redis_client.config_set("appendonly", "yes")
         redis_client.config_set("maxmemory-policy", "noeviction")
@@ -177,65 +169,153 @@ def test_a_cache_of_its_own(redis_client: redis.Redis, servers: Servers) -> None
     assert (found["cache"].state, found["cache"].mend) == (WARNING, "set maxmemory-policy allkeys-lfu")
 
 
-def probe(gemini: Answer, deepseek: Answer) -> dict[str, Finding]:
-    """What a probe of two providers finds that answer so; the third has no key."""
-    with serving(gemini) as first, serving(deepseek) as second:
-        urls = {"GEMINI_BASE_URL": f"{first.url}/v1beta", "DEEPSEEK_BASE_URL": second.url}
-        found = by_check(providers.examine(load_providers(read_settings(KEYS | urls)), probe=True))
-        assert [len(first.seen), len(second.seen)] == [1, 1]
-        assert second.seen[0].body["max_tokens"] == 1
-    assert found["provider gpt-3.5"].state is WARNING
-    assert not any(key in str(found) for key in KEYS.values())
+def looked(apis: ModelApis, *, probe: bool = True, **environ: str) -> dict[str, Finding]:
+    """What the doctor finds at these providers; no key is in it, nor a word of the question."""
+    configured = read_settings(KEYS | apis.base_urls | environ)
+    found = by_check(providers.examine(load_providers(configured), SHOP, probe=probe))
+    assert KEY not in str(found)
+    assert "Tienen" not in str(found)
     return found
 
 
-def test_providers_that_answer() -> None:
-    """One call of one token each; a cut answer is an answer. A provider without a key is left out."""
-    found = probe(GEMINI, OPENAI)
-    assert (found["provider gemini-flash"].state, found["provider deepseek"].state) == (OK, OK)
-    assert found["provider deepseek"].found.startswith("deepseek-chat answers in ")
-    assert "providers" not in found
+@pytest.fixture
+def apis() -> Iterator[ModelApis]:
+    """The three providers, as they are in November 2026."""
+    with model_apis() as found:
+        yield found
+
+
+def test_models_that_answer(apis: ModelApis) -> None:
+    """Each is asked once, as the service asks; a provider without a key is told and left out."""
+    found = looked(apis, GEMINI_API_KEY="")
+    asked = [name for name in NAMES if not name.startswith("gemini-flash")]
+    assert states(found) == {f"model {name}": OK for name in asked} | {"provider gemini-flash": WARNING}
+    assert apis.calls() == {name.partition("/")[2]: 1 for name in asked}
+    assert found["model gpt/gpt-6-luna"].found.startswith("answers in ")
+    assert "GEMINI_API_KEY" in str(found["provider gemini-flash"].mend)
+
+
+@pytest.mark.parametrize(("provider", "model"), [(name, model) for name in MODELS for model in MODELS[name]])
+def test_a_model_that_is_gone(apis: ModelApis, provider: str, model: str) -> None:
+    """In the provider's own words, with the way out; a warning, since the provider's other model answers."""
+    apis.set({model: "gone"})
+    found = looked(apis)
+    check = f"model {provider}/{model}"
+    assert states(found) == {f"model {name}": OK for name in NAMES} | {check: WARNING}
+    assert found[check].found == f"model_gone: {GONE[provider].format(model)}"
+    assert "PROVIDERS_FILE" in str(found[check].mend)
+    assert "docs/providers.md" in str(found[check].mend)
+
+
+@pytest.mark.parametrize("state", ["gone", "no_money", "parameters", "thinking", "prose"])
+def test_no_model_that_answers(apis: ModelApis, state: str) -> None:
+    """Each is a failure, and one line says what that means for customers."""
+    apis.set({model: state for models in MODELS.values() for model in models})
+    found = looked(apis)
+    assert states(found) == dict.fromkeys((*(f"model {name}" for name in NAMES), "providers"), FAILED)
+    assert "fallback" in found["providers"].found
+
+
+@pytest.mark.parametrize("provider", MODELS)
+@pytest.mark.parametrize(
+    ("state", "found_words", "mend_words"),
+    [
+        ("no_money", "denied: ", "balance"),
+        ("parameters", "model_unfit: ", "docs/providers.md"),
+        ("thinking", "thinking: it thinks: turn thinking off in its request", "PROVIDERS_FILE"),
+        ("prose", "unreadable: its answer does not fit: ", "base_url"),
+    ],
+)
+def test_a_model_that_cannot_be_used(
+    apis: ModelApis, provider: str, state: str, found_words: str, mend_words: str
+) -> None:
+    """What is wrong with it and what to do; the other models are not touched."""
+    apis.set({FIRST[provider]: state})
+    found = looked(apis)
+    check = f"model {provider}/{FIRST[provider]}"
+    assert states(found) == {f"model {name}": OK for name in NAMES} | {check: WARNING}
+    assert found_words in found[check].found
+    assert mend_words in str(found[check].mend)
+
+
+@pytest.mark.parametrize("provider", MODELS)
+def test_a_model_that_another_one_answers_for(apis: ModelApis, provider: str) -> None:
+    """It works, at a price that may be another one."""
+    apis.set({FIRST[provider]: "rerouted"})
+    found = looked(apis)
+    check = f"model {provider}/{FIRST[provider]}"
+    assert states(found) == {f"model {name}": OK for name in NAMES} | {check: WARNING}
+    assert found[check].found.startswith("answers in ")
+    assert found[check].found.endswith(f" ms, but as {SUCCESSOR[provider]}")
 
 
 @pytest.mark.parametrize(
-    ("deepseek", "state", "words"),
+    ("days", "state"), [(-1, WARNING), (0, WARNING), (providers.ENDS_SOON_DAYS, WARNING), (31, OK), (400, OK)]
+)
+def test_a_model_whose_end_the_provider_tells(apis: ModelApis, days: int, state: State) -> None:
+    """In its list of models; a month before, somebody should know."""
+    day = datetime.now(UTC).date() + timedelta(days=days)
+    apis.ends = {"gpt-6-luna": day.isoformat()}
+    found = looked(apis)
+    assert states(found) == {f"model {name}": OK for name in NAMES} | {"model gpt/gpt-6-luna": state}
+    assert found["model gpt/gpt-6-luna"].found.endswith(f" ms; it ends on {day}")
+    assert found["model gemini-flash/gemini-3.1-flash-lite"].found.endswith(" ms; it ends on 2027-05-07")
+
+
+@pytest.mark.parametrize("end", ["soon", "2027-02-30", ""])
+def test_an_end_that_is_no_day_is_none(apis: ModelApis, end: str) -> None:
+    """Lists are the providers' own affair."""
+    apis.ends = {"gpt-6-luna": end}
+    assert looked(apis)["model gpt/gpt-6-luna"].found.endswith(" ms")
+
+
+def alone(answer: Answer) -> tuple[dict[str, Finding], Server]:
+    """What the doctor finds of DeepSeek alone, which answers everything so."""
+    with serving(answer) as server:
+        given = {"DEEPSEEK_API_KEY": KEY, "DEEPSEEK_BASE_URL": server.url}
+        return by_check(providers.examine(load_providers(read_settings(given)), SHOP, probe=True)), server
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "words"),
     [
-        (say(401, {"error": {"message": "Bad key sk-geheim-0123456789"}}), FAILED, "denied: HTTP 401"),
+        (say(401, {"error": {"message": f"Bad key {KEY}"}}), FAILED, "denied: Bad key …"),
         (say(402, {"error": {"message": "?"}}), FAILED, "balance"),
-        (say(404, {"error": {"code": "model_not_found"}}), FAILED, "HTTP 404 model_not_found"),
+        (say(404, {"error": {"code": "model_not_found"}}), FAILED, "model_not_found"),
+        (say(404, {"error": {"message": "No ¿Tienen leche? here"}}), FAILED, "model_gone: No ¿…"),
         (say(503, b"busy"), WARNING, "unavailable: HTTP 503"),
         (say(429, b"", Retry_After="60"), WARNING, "rate_limited"),
-        (say(200, b"<html>Welcome to the hotel</html>"), WARNING, "base_url"),
+        (say(200, b"<html>Welcome to the hotel</html>"), FAILED, "base_url"),
     ],
 )
-def test_a_provider_that_does_not(deepseek: Answer, state: State, words: str) -> None:
-    """What waits for somebody's hand is a failure, what passes by itself is none; the others are not touched."""
-    found = probe(GEMINI, deepseek)
-    assert found["provider gemini-flash"].state is OK
-    assert found["provider deepseek"].state is state
-    assert words in f"{found['provider deepseek'].found} {found['provider deepseek'].mend}"
-
-
-def test_no_provider_at_all() -> None:
-    """Two that are down and one without a key leave only the fallback."""
-    found = probe(say(500, b""), say(500, b""))
+def test_a_provider_that_does_not_answer(answer: Answer, state: State, words: str) -> None:
+    """What waits for somebody's hand is a failure, what passes by itself is none; keys and questions are not shown."""
+    found, server = alone(answer)
+    assert len(server.seen) == 2
+    for model in MODELS["deepseek"]:
+        finding = found[f"model deepseek/{model}"]
+        assert finding.state is state
+        assert words in f"{finding.found} {finding.mend}"
+        assert KEY not in str(finding)
+        assert "Tienen" not in str(finding)
     assert found["providers"].state is FAILED
 
 
-def test_a_provider_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer that drips is not waited for."""
-    monkeypatch.setattr(providers, "PROBE_S", 0.3)
-    found = probe(GEMINI, drip(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n", b" "))
-    assert (found["provider deepseek"].state, found["provider deepseek"].found[:7]) == (WARNING, "timeout")
+def test_a_provider_that_takes_too_long(tmp_path: Path) -> None:
+    """An answer that drips is not waited for longer than the service would."""
+    with serving(drip(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n", b" ")) as server:
+        file = tmp_path / "providers.toml"
+        file.write_text(re.sub(r"(?m)^timeout_s = .*$", "timeout_s = 0.3", PACKAGED.read_text("utf-8")), "utf-8")
+        given = {"DEEPSEEK_API_KEY": KEY, "DEEPSEEK_BASE_URL": server.url, "PROVIDERS_FILE": str(file)}
+        found = by_check(providers.examine(load_providers(read_settings(given)), SHOP, probe=True))
+    model = found["model deepseek/deepseek-flash"]
+    assert (model.state, model.found[:7]) == (WARNING, "timeout")
 
 
-def test_nobody_is_asked_without_a_probe() -> None:
+def test_nobody_is_asked_without_a_probe(apis: ModelApis) -> None:
     """Only the keys are looked for."""
-    with serving(GEMINI) as server:
-        given = {"GEMINI_API_KEY": "AIza-geheim", "GEMINI_BASE_URL": server.url}
-        found = by_check(providers.examine(load_providers(read_settings(given)), probe=False))
-        assert server.seen == []
-    assert found["provider gemini-flash"].state is OK
+    assert states(looked(apis, probe=False)) == {f"model {name}": OK for name in NAMES}
+    assert apis.asked == []
 
 
 def doctor(directory: Path, *options: str, **environ: str) -> tuple[int, dict[str, dict[str, Any]]]:
@@ -291,3 +371,20 @@ def test_a_file_of_providers_that_cannot_be_read(tmp_path: Path, servers: Server
     assert code == 1
     assert (checks["postgresql"]["state"], checks["providers"]["state"]) == ("ok", "failed")
     assert "providers.toml" in checks["providers"]["found"]
+
+
+def test_exit_codes_tell_whether_customers_are_answered(tmp_path: Path, servers: Servers, apis: ModelApis) -> None:
+    """One model that is gone is told and does not make the providers unfit; when all are, they are."""
+    given = urls_of(servers) | KEYS | apis.base_urls
+    apis.set({"gpt-6-luna": "gone"})
+    _, checks = doctor(tmp_path, **given)
+    unfit = {name for name, check in checks.items() if check["state"] == "failed"}
+    assert not {name for name in unfit if name.startswith(("model", "provider"))}
+    assert checks["model gpt/gpt-6-luna"]["found"] == f"model_gone: {GONE['gpt'].format('gpt-6-luna')}"
+    apis.set({model: "gone" for models in MODELS.values() for model in models})
+    code, checks = doctor(tmp_path, **given)
+    assert code == 1
+    assert {name for name, check in checks.items() if check["state"] == "failed"} - unfit == {
+        "providers",
+        *(f"model {name}" for name in NAMES),
+    }

@@ -10,18 +10,17 @@ from threading import Event
 
 import pytest
 import redis
-from answering import answerer_on, calls, providers_of, well_behaved
+from answering import calls, completer_on, providers_of, well_behaved
 from turns import MILK, plan_of
-from worker.providers.attempt import Ask
 
 from worker.ai.consent import CartRules
 from worker.local.simulator import Simulator
 from worker.providers.circuit import Breaker, Limits
-from worker.providers.completion import Answerer
+from worker.providers.completion import Ask, Completer
 
 NOTHING = CartRules(frozenset(), frozenset(), frozenset(), frozenset())
-DOWN = {"deepseek": "deepseek", "gemini": "gemini-flash"}
-MEDIUM, SIMPLE = "precio de la leche {}", "{}"
+DOWN = {"deepseek": "deepseek", "openai": "gpt"}
+MEDIUM, COMPLEX = "precio de la leche {}", "cual de los {} me conviene mas?"
 #: Ten minutes in six seconds: every time of the breaker is a hundredth of what it is by default.
 OUTAGE_S = 6.0
 A_HUNDREDTH = Limits(window_ms=300, open_ms=50, open_max_ms=3_000)
@@ -38,16 +37,16 @@ def simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def answerer(simulator: Simulator, redis_client: redis.Redis) -> Iterator[Answerer]:
-    """An answerer on well-behaved providers and an empty Redis."""
-    with answerer_on(redis_client, providers_of(well_behaved(simulator))) as made:
+def completer(simulator: Simulator, redis_client: redis.Redis) -> Iterator[Completer]:
+    """A completer on well-behaved providers and an empty Redis."""
+    with completer_on(redis_client, providers_of(well_behaved(simulator))) as made:
         yield made
 
 
-def ask(answerer: Answerer, number: int, text: str = MEDIUM) -> str | None:
-    """Asks for something of medium difficulty, or as simple as it gets; the provider that answered."""
+def ask(completer: Completer, number: int, text: str = MEDIUM) -> str | None:
+    """Asks for something of medium difficulty, or a hard question; the provider that answered."""
     plan = plan_of(text.format(number), MILK)
-    return answerer.answer(Ask(plan, NOTHING, f"caller-{number}", "549", float("inf"))).provider
+    return completer.complete(Ask(plan, NOTHING, f"caller-{number}", "549", float("inf"))).provider
 
 
 def let_the_wait_pass(client: redis.Redis) -> None:
@@ -57,29 +56,29 @@ def let_the_wait_pass(client: redis.Redis) -> None:
 
 
 def test_an_outage_costs_few_calls_and_ends_within_a_wait(
-    answerer: Answerer, simulator: Simulator, redis_client: redis.Redis
+    completer: Completer, simulator: Simulator, redis_client: redis.Redis
 ) -> None:
     """Five calls to each until its circuit opens, one per open wait after that, and back after two good probes."""
     for name in DOWN:
         simulator.set(name, status=503)
-    assert {ask(answerer, number) for number in range(30)} == {"gpt-3.5"}
+    assert {ask(completer, number) for number in range(30)} == {"gemini-flash"}
     assert {name: count for name, count in calls(simulator).items() if name in DOWN} == dict.fromkeys(DOWN, 5)
     for wait in range(1, 4):
         let_the_wait_pass(redis_client)
-        assert {ask(answerer, 100 * wait + number) for number in range(10)} == {"gpt-3.5"}
+        assert {ask(completer, 100 * wait + number) for number in range(10)} == {"gemini-flash"}
         assert {name: count for name, count in calls(simulator).items() if name in DOWN} == dict.fromkeys(
             DOWN, 5 + wait
         )
     well_behaved(simulator)
     let_the_wait_pass(redis_client)
-    assert [ask(answerer, 1_000 + number) for number in range(3)] == ["deepseek"] * 3
+    assert [ask(completer, 1_000 + number) for number in range(3)] == ["deepseek"] * 3
     assert redis_client.hget("ai_circuit:deepseek", "state") == b"closed"
     assert int(redis_client.hget("ai_circuit:deepseek", "trips") or 0) == 4
 
 
 @contextmanager
-def flowing(answerer: Answerer) -> Iterator[list[tuple[float, str | None]]]:
-    """Callers side by side, each with one message after the other, simple and medium in turn, until the end of the
+def flowing(completer: Completer) -> Iterator[list[tuple[float, str | None]]]:
+    """Callers side by side, each with one message after the other, hard and medium in turn, until the end of the
     block; when each was answered (monotonic clock) and by whom.
     """
     answered: list[tuple[float, str | None]] = []
@@ -88,7 +87,7 @@ def flowing(answerer: Answerer) -> Iterator[list[tuple[float, str | None]]]:
     def call(number: int) -> None:
         while not end.is_set():
             number += CALLERS
-            provider = ask(answerer, number, (SIMPLE, MEDIUM)[number // CALLERS % 2])
+            provider = ask(completer, number, (COMPLEX, MEDIUM)[number // CALLERS % 2])
             answered.append((time.monotonic(), provider))
 
     with ThreadPoolExecutor(CALLERS) as pool:
@@ -128,8 +127,8 @@ def test_ten_minutes_of_outage_under_load(simulator: Simulator, redis_client: re
     simulator.set("all", latency_ms=(20.0, 20.0))
     for name in DOWN:
         simulator.set(name, status=503)
-    breaker = Breaker(redis_client, lambda _provider, _state: None, A_HUNDREDTH)
-    with answerer_on(redis_client, providers_of(simulator), breaker) as answerer, flowing(answerer) as answered:
+    breaker = Breaker(redis_client, lambda *_: None, A_HUNDREDTH)
+    with completer_on(redis_client, providers_of(simulator), breaker) as completer, flowing(completer) as answered:
         began_s = time.monotonic()
         Event().wait(OUTAGE_S)
         while min(waits_left_s(redis_client).values()) < A_MOMENT_S:
@@ -144,7 +143,7 @@ def test_ten_minutes_of_outage_under_load(simulator: Simulator, redis_client: re
             assert time.monotonic() < back_s + max(left_s.values()) + A_MOMENT_S
             Event().wait(0.01)
     assert len(meanwhile) > 100
-    assert {provider for _, provider in meanwhile} == {"gpt-3.5"}
+    assert {provider for _, provider in meanwhile} == {"gemini-flash"}
     for name in DOWN:
         assert 5 + waits[name] <= made[name] <= 5 + (CALLERS - 1) + waits[name]
         assert 1 <= waits[name] <= most_probes(back_s - began_s)
@@ -156,7 +155,7 @@ def test_a_passing_failure_of_the_only_provider_is_asked_again(simulator: Simula
     """With nobody else to ask, one failure of a healthy provider is worth a second attempt; later ones are not."""
     well_behaved(simulator)
     simulator.set("openai", status=500)
-    with answerer_on(redis_client, providers_of(simulator, openai="sk-test")) as alone:
+    with completer_on(redis_client, providers_of(simulator, openai="sk-test")) as alone:
         assert ask(alone, 1) is None
         assert calls(simulator) == {"openai": 2}
         assert ask(alone, 2) is None

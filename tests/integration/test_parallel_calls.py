@@ -21,7 +21,7 @@ from worker.settings import read_settings
 
 WAIT_S = 10.0
 LEASE_S, MARGIN_S = 45.0, 15.0
-#: Calls, hedged ones, batches.
+#: Calls and batches, and some to spare.
 AT_MOST = 192 + 64 + 32
 Make = Callable[..., Services]
 
@@ -62,7 +62,7 @@ def test_so_many_are_asked_side_by_side(
     left_s = {turn.token: LEASE_S for turn in turns}
 
     def ask() -> int:
-        return sum(len(landed.answered) for landed in services.caller.call(turns, left_s, MARGIN_S))
+        return sum(len(landed.answered) for landed in services.dispatcher.call(turns, left_s, MARGIN_S))
 
     with ThreadPoolExecutor(1) as thread:
         answered = thread.submit(ask)

@@ -68,7 +68,7 @@ def test_everything_answers(settings_here: Settings, connection: Connection) -> 
         ready = get(port, "/readyz")
     assert seen.all("up") == {(what,): 1 for what in ("postgresql", "redis", "cache", "broker")}
     assert (seen.value("messages_waiting"), seen.value("queue_tasks", queue="flow")) == (1, 3)
-    assert seen.value("provider_calls_total", provider="deepseek", outcome="ok") == 0
+    assert seen.value("provider_calls_total", provider="deepseek", model="deepseek-flash", outcome="ok") == 0
     assert (ready.status, ready.json) == (200, {"ready": True, "reasons": []})
 
 

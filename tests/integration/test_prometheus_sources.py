@@ -38,6 +38,7 @@ from worker.providers.circuit import Breaker
 from worker.streams import Streams
 
 Sums = dict[tuple[Any, ...], int]
+NAMED = [("deepseek", ["deepseek-flash"]), ("gpt", ["gpt-6-luna"])]
 
 
 @pytest.fixture
@@ -79,6 +80,27 @@ def test_endings_and_money_are_summed_up(uncounted: Connection) -> None:
     assert sums(uncounted, "cost_microusd") == {("deepseek",): 42, ("none",): 7}
     assert sums(uncounted, "baseline_microusd") == {(): 50}
     assert sum(sums(uncounted, "reply_latency").values()) == 1
+
+
+def test_calls_are_summed_up_by_model(uncounted: Connection) -> None:
+    """Tokens and money of every call, of lost turns too; what was not used is no series."""
+    usage = {"prompt_tokens": 600, "cached_tokens": 500, "completion_tokens": 60}
+    none = dict.fromkeys(usage, 0)
+
+    def call(model: str, outcome: str, calls: int, usage: dict[str, int], cost: int) -> dict[str, Any]:
+        named = {"provider": "deepseek", "model": model, "outcome": outcome, "calls": calls}
+        return named | {"usage": usage, "cost_microusd": cost}
+
+    made = [call("deepseek-flash", "model_gone", 1, none, 0), call("deepseek-v4-pro", "ok", 2, usage, 90)]
+    record(uncounted, metrics_row(str(uuid4()), calls_made=made), metrics_row(str(uuid4()), source="cache"))
+    record(uncounted, metrics_row(str(uuid4()), committed=False, calls_made=made[1:]))
+    name = ("deepseek-v4-pro", "deepseek")
+    assert sums(uncounted, "model_cost_microusd") == {name: 180}
+    assert sums(uncounted, "model_tokens") == {
+        ("prompt", *name): 1_200,
+        ("cached", *name): 1_000,
+        ("completion", *name): 120,
+    }
 
 
 def test_a_dead_letter_is_told_from_other_canned_replies(uncounted: Connection) -> None:
@@ -206,7 +228,7 @@ def test_calls_are_counted_by_the_breaker(redis_client: redis.Redis) -> None:
     """Each call once with its outcome; a permit that was not used is none; how long only where it was answered."""
     breaker = Breaker(redis_client, lambda *_: None, on_call=lambda *call: count_call(redis_client, *call))
     for end in ("answer", "slow answer", "timeout", "refused", "unused", "denied"):
-        permit = breaker.permit("deepseek", end)
+        permit = breaker.permit("deepseek", end, ["deepseek-flash"])
         assert permit is not None
         match end:
             case "answer":
@@ -221,17 +243,21 @@ def test_calls_are_counted_by_the_breaker(redis_client: redis.Redis) -> None:
                 breaker.failed(permit, ProviderDenied("deepseek", "x"), 10.0)
             case "unused":
                 breaker.released(permit)
-    seen = read_durable(redis_client, ["deepseek", "gpt-3.5"], time.time())
+    seen = read_durable(redis_client, NAMED, time.time())
     assert seen.calls == {
-        "deepseek:ok": 2,
+        "deepseek/deepseek-flash:ok": 2,
         "deepseek:le:250": 1,
         "deepseek:le:inf": 1,
         "deepseek:ms": 31_250,
-        "deepseek:timeout": 1,
-        "deepseek:refused": 1,
-        "deepseek:denied": 1,
+        "deepseek/deepseek-flash:timeout": 1,
+        "deepseek/deepseek-flash:refused": 1,
+        "deepseek/deepseek-flash:denied": 1,
     }
     assert [(circuit.provider, circuit.state, circuit.trips) for circuit in seen.circuits] == [("deepseek", "open", 1)]
+    assert [(each.name, each.state) for each in seen.models] == [
+        ("deepseek/deepseek-flash", "closed"),
+        ("gpt/gpt-6-luna", "closed"),
+    ]
     (key,) = redis_client.keys("metrics:calls:*")
     assert 0 < redis_client.ttl(key) <= CALL_COUNTS.ttl_s
 
@@ -239,7 +265,7 @@ def test_calls_are_counted_by_the_breaker(redis_client: redis.Redis) -> None:
 @pytest.mark.parametrize("bound", CALL_BUCKETS_MS)
 def test_a_call_as_long_as_a_bound_lies_below_it(redis_client: redis.Redis, bound: int) -> None:
     """As `le` says."""
-    count_call(redis_client, "a", "ok", float(bound))
+    count_call(redis_client, "a", "m", "ok", float(bound))
     assert f"a:le:{bound}" in read_durable(redis_client, [], time.time()).calls
 
 
@@ -253,19 +279,20 @@ def test_streams_books_and_runs_are_read(redis_client: redis.Redis) -> None:
     redis_client.hset(time.strftime("budget:%Y-%m", time.gmtime(now_s)), "spent", 70)
     redis_client.hset(time.strftime("budget:%Y-%m-%d", time.gmtime(now_s)), "spent", 30)
     note_run(redis_client, CLEANUP)
-    seen = read_durable(redis_client, ["deepseek"], now_s)
+    seen = read_durable(redis_client, NAMED[:1], now_s)
     assert seen.stream_entries == {"inbound": 2, "outbound": 0, "rejected": 1}
     assert seen.oldest_inbound_s == pytest.approx(20, abs=0.01)
     assert seen.spent_microusd == {"month": 70, "day": 30}
     assert abs(seen.last_cleanup_at_s - now_s) < 5
-    assert (seen.circuits, seen.calls) == ((), {})
+    assert (seen.circuits, seen.calls, seen.probes) == ((), {}, ())
+    assert [each.name for each in seen.models] == ["deepseek/deepseek-flash"]
 
 
 def test_counters_of_another_day_are_not_today_s(redis_client: redis.Redis) -> None:
     """Day by day they begin at nothing, and never lose some of what they had."""
     yesterday = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86_400))
     redis_client.hset(f"metrics:cache:{yesterday}", "session:hits", 5)
-    redis_client.hset(f"metrics:calls:{yesterday}", "deepseek:ok", 5)
+    redis_client.hset(f"metrics:calls:{yesterday}", "deepseek/deepseek-flash:ok", 5)
     assert read_cache_counts(redis_client, time.time()) == {}
     assert read_durable(redis_client, [], time.time()).calls == {}
     assert read_cache_counts(redis_client, time.time() - 86_400) == {"session:hits": 5}

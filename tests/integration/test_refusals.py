@@ -1,4 +1,4 @@
-"""Cart operations that nobody asked for: repaired once, asked of the next model, and at last a reply that says so."""
+"""Cart operations that nobody asked for: repaired once, then a reply that says so; no other model is paid for them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from typing import Any
 
 import pytest
 import redis
-from answering import answerer_on
+from answering import completer_on
 from http_provider import Answer, Server, say, serving
 from turns import ANA, MILK, RICE, decision_of, planned, session_of, turn_of
-from worker.providers.attempt import Ask
 
 from worker.ai.consent import rules_for
 from worker.ai.fallback import SAY_OTHERWISE, TRY_AGAIN, UNCHANGED
 from worker.providers.circuit import Limits
-from worker.providers.completion import Answerer
+from worker.providers.completion import Ask, Completer
 from worker.providers.providers_file import load_providers
 from worker.session.turn import Outcome
 from worker.settings import read_settings
@@ -47,7 +46,7 @@ OFFERS = says("¿Cuántas leches querés?")
 class Models:
     """Two models, the cheaper asked first except for hard messages, and what they are asked."""
 
-    answerer: Answerer
+    completer: Completer
     cheap: Server
     dear: Server
 
@@ -56,7 +55,7 @@ class Models:
         turn = planned(turn_of(said, session=session_of(**changes)), MILK, RICE)
         plan, session = turn.planned(), turn.fetched()
         rules = rules_for(said, session, plan.products)
-        return self.answerer.answer(Ask(plan, rules, turn.token, ANA, float("inf"), said, session.cart))
+        return self.completer.complete(Ask(plan, rules, turn.token, ANA, float("inf"), said, session.cart))
 
     def systems(self) -> list[str]:
         """The instructions of the cheap model's requests."""
@@ -81,14 +80,14 @@ def ready(redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Iterato
             urls = dict(zip(("DEEPSEEK_BASE_URL", "OPENAI_BASE_URL"), (server.url for server in servers), strict=True))
             keys = dict.fromkeys(("DEEPSEEK_API_KEY", "OPENAI_API_KEY"), "sk-test")
             providers = load_providers(read_settings(urls | keys))
-            return Models(stack.enter_context(answerer_on(redis_client, providers)), *servers)
+            return Models(stack.enter_context(completer_on(redis_client, providers)), *servers)
 
         yield make
 
 
 def failures(client: redis.Redis) -> list[bytes | None]:
     """What the circuits of both have counted."""
-    return [client.hget(f"ai_circuit:{name}", "failures") for name in ("deepseek", "gpt-3.5")]  # type: ignore[misc]
+    return [client.hget(f"ai_circuit:{name}", "failures") for name in ("deepseek", "gpt")]  # type: ignore[misc]
 
 
 def test_the_repair_says_what_was_refused_and_why(ready: Ready) -> None:
@@ -116,20 +115,20 @@ def test_only_what_was_refused_must_go(ready: Ready) -> None:
 
 
 @pytest.mark.parametrize("second", [OBEYS, CLAIMS], ids=["insists", "claims"])
-def test_a_model_that_insists_is_left_for_the_next(ready: Ready, second: Answer) -> None:
-    """On the operation, or on saying that it was made; the next one gets the request as it was."""
+def test_a_model_that_insists_is_the_last_to_be_asked(ready: Ready, second: Answer) -> None:
+    """On the operation, or on saying that it was made: the next one is paid too, and would be misled as well."""
     models = ready([OBEYS, second], [says("Agregué 2 leches.", ADD_2)])
     outcome = models.answer(ADD)
-    assert (outcome.source, outcome.provider) == ("ai", "gpt-3.5")
-    assert (models.asked(), outcome.calls) == ((2, 1), 3)
-    assert models.dear.seen[0].body["messages"][0]["content"] == models.systems()[0]
+    assert (outcome.source, outcome.provider, outcome.calls) == ("fallback", None, 2)
+    assert models.asked() == (2, 0)
+    assert [(call.outcome, call.calls) for call in outcome.calls_made] == [("refused", 2)]
 
 
-def test_if_all_insist_the_customer_is_told_that_nothing_changed(ready: Ready) -> None:
+def test_the_customer_is_told_that_nothing_changed(ready: Ready) -> None:
     """The reply fits what was asked, and asks for other words, not for another try."""
     models = ready([OBEYS], [OBEYS])
     outcome = models.answer(ADD)
-    assert (outcome.source, outcome.decision["intent"], outcome.calls) == ("fallback", "add_to_cart", 4)
+    assert (outcome.source, outcome.decision["intent"], outcome.calls) == ("fallback", "add_to_cart", 2)
     assert UNCHANGED in outcome.decision["reply"]
     assert SAY_OTHERWISE in outcome.decision["reply"]
     assert "cart_operations" not in outcome.decision
@@ -143,16 +142,34 @@ def test_refusals_alone_call_no_person(ready: Ready) -> None:
     assert UNCHANGED in outcome.decision["reply"]
 
 
-@pytest.mark.parametrize("answers", [[DOWN], [say(200, {"choices": []})], [OBEYS, DOWN]], ids=["down", "empty", "then"])
-def test_a_hard_message_goes_to_a_person_where_a_model_failed(ready: Ready, answers: list[Answer]) -> None:
-    """One refusal among them changes nothing: the better answer may have been the other's."""
-    outcome = ready([OBEYS], answers).answer(HARD)
+@pytest.mark.parametrize("answers", [[DOWN], [say(200, {"choices": []})]], ids=["down", "empty"])
+def test_after_a_model_that_failed_the_next_may_be_refused(ready: Ready, answers: list[Answer]) -> None:
+    """A refusal is the end of it, whoever failed before: nothing changed, and nobody is called."""
+    models = ready([OBEYS], answers)
+    outcome = models.answer(HARD)
+    assert (outcome.source, models.asked()) == ("fallback", (2, 1))
+    assert outcome.decision["requires_human"] is False
+    assert UNCHANGED in outcome.decision["reply"]
+
+
+@pytest.mark.parametrize("repair", [DOWN, say(200, {"choices": []})], ids=["down", "empty"])
+def test_a_repair_that_fails_is_a_failure_of_the_provider(ready: Ready, repair: Answer) -> None:
+    """The next model gets the request as it was, and may do what was asked for."""
+    models = ready([OBEYS, repair], [says("Agregué 2 leches.", ADD_2)])
+    outcome = models.answer(ADD)
+    assert (outcome.source, outcome.provider) == ("ai", "gpt")
+    assert models.dear.seen[0].body["messages"][0]["content"][0]["text"] == models.systems()[0]
+
+
+def test_a_hard_message_that_all_failed_goes_to_a_person(ready: Ready) -> None:
+    """Nobody else could help."""
+    outcome = ready([DOWN], [say(200, {"choices": []})]).answer(HARD)
     assert outcome.decision["requires_human"] is True
 
 
 def test_an_easy_message_that_failed_asks_for_another_try(ready: Ready) -> None:
     """Its words were not the matter."""
-    outcome = ready([OBEYS], [DOWN]).answer(ADD)
+    outcome = ready([DOWN], [DOWN]).answer(ADD)
     assert outcome.decision["requires_human"] is False
     assert TRY_AGAIN in outcome.decision["reply"]
 
@@ -161,7 +178,7 @@ def test_texts_that_mislead_models_open_no_circuit(ready: Ready, redis_client: r
     """Or one customer could take the models away from all."""
     models = ready([OBEYS], [OBEYS])
     for _ in range(Limits().failures_in_a_row + 1):
-        assert models.answer(ADD).calls == 4
+        assert models.answer(ADD).calls == 2
     assert failures(redis_client) == [None, None]
 
 

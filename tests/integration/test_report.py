@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from threading import Thread
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from factories import metrics_row, row, rows
+from rich.console import Console
 from sqlalchemy import Connection, Engine, text
 
 from db import queries
-from worker.metrics.report import make_report
+from worker.metrics.record import FAILURES
+from worker.metrics.report import as_tables, make_report
 
 Json = dict[str, Any]
 HOUR = timedelta(hours=1)
@@ -32,15 +36,31 @@ PLAIN = """
                filter (where committed), array[0, 0, 0]::double precision[]) as latency_ms
     from ai_metrics where at >= :since and at < :until
 """
+PLAIN_CALLS = """
+    select c ->> 'provider' as provider, c ->> 'model' as model,
+           coalesce(sum((c ->> 'calls')::integer) filter (where c ->> 'outcome' = 'ok'), 0)::integer as ok,
+           coalesce(sum((c ->> 'calls')::integer) filter (where c ->> 'outcome' = 'timeout'), 0)::integer as timeout,
+           coalesce(sum((c ->> 'calls')::integer) filter (where c ->> 'outcome' = 'model_gone'), 0)::integer as gone,
+           sum((c ->> 'cost_microusd')::integer)::integer as cost_microusd,
+           coalesce(sum((c -> 'usage' ->> 'prompt_tokens')::integer), 0)::integer as prompt_tokens,
+           coalesce(sum((c -> 'usage' ->> 'cached_tokens')::integer), 0)::integer as cached_tokens
+    from ai_metrics, jsonb_array_elements(calls_made) c where at >= :since and at < :until group by 1, 2 order by 1, 2
+"""
 #: Of every kind of turn, at random moments of the `days` days before now.
 SCATTER = text("""
     insert into ai_metrics (reply_id, at, committed, source, provider, messages, cost_microusd, baseline_microusd,
-                            provider_latency_ms, reply_latency_ms, session_cache)
+                            provider_latency_ms, reply_latency_ms, session_cache, calls_made)
     select gen_random_uuid(), now() - random() * make_interval(days => :days), random() < 0.9,
            (array['ai', 'cache', 'cache', 'fallback', 'canned', 'closed'])[1 + floor(random() * 6)::integer],
            (array['gemini-flash', 'deepseek', null])[1 + floor(random() * 3)::integer], 1 + n % 3, n % 7 * 10, 40,
            100 + n % 300, case when n % 50 > 0 then floor(20 + exp(random() * 8)) end,
-           (array['hit', 'hit', 'miss', 'new', null])[1 + floor(random() * 5)::integer]
+           (array['hit', 'hit', 'miss', 'new', null])[1 + floor(random() * 5)::integer],
+           case when n % 3 > 0 then '[]' else jsonb_build_array(
+               jsonb_build_object('provider', 'deepseek', 'model', 'deepseek-flash', 'calls', 1, 'cost_microusd', n % 7,
+                   'outcome', (array['ok', 'ok', 'timeout', 'model_gone'])[1 + floor(random() * 4)::integer],
+                   'usage', jsonb_build_object('prompt_tokens', 600 + n % 9, 'cached_tokens', n % 500)),
+               jsonb_build_object('provider', (array['deepseek', 'gpt'])[1 + n % 2], 'model', 'm' || n % 2, 'calls', 2,
+                   'cost_microusd', 11, 'outcome', 'ok', 'usage', '{}'::jsonb)) end
     from generate_series(1, :turns) n
 """)
 
@@ -69,7 +89,28 @@ def check(connection: Connection, window_s: float, until: datetime) -> Json:
     assert round(report["costs"]["total_usd"] * 1_000_000) == found["cost_microusd"]
     assert round(report["costs"]["baseline_usd"] * 1_000_000) == found["baseline_microusd"]
     assert list(report["latency_ms"].values()) == pytest.approx(found["latency_ms"], abs=0.51)
+    check_calls(connection, report["calls"], until - timedelta(seconds=window_s), until)
     return report
+
+
+def check_calls(connection: Connection, calls: Json, since: datetime, until: datetime) -> None:
+    """Calls, tokens and costs of each model, and the sums of each provider."""
+    plain = rows(connection, PLAIN_CALLS, since=since, until=until)
+    models = [(provider, model, told) for provider in calls for model, told in calls[provider]["models"].items()]
+    assert [(provider, model) for provider, model, _ in models] == [(each["provider"], each["model"]) for each in plain]
+    for found, (_, _, told) in zip(plain, models, strict=True):
+        assert (told["ok"], told["failed"]["timeout"], told["failed"]["model_gone"]) == (
+            *(found[name] for name in ("ok", "timeout", "gone")),
+        )
+        assert (round(told["cost_usd"] * 1_000_000), told["prompt_tokens"]) == (
+            *(found[name] for name in ("cost_microusd", "prompt_tokens")),
+        )
+        rate = 100 * found["cached_tokens"] / max(found["prompt_tokens"], 1)
+        assert told["prompt_cache_rate"] == pytest.approx(rate, abs=0.051)
+    for told in calls.values():
+        assert told["ok"] == sum(model["ok"] for model in told["models"].values())
+        kinds = {kind: sum(model["failed"][kind] for model in told["models"].values()) for kind in told["failed"]}
+        assert told["failed"] == kinds
 
 
 def check_windows(connection: Connection) -> None:
@@ -114,6 +155,7 @@ def test_the_figures_by_hand(connection: Connection) -> None:
             "circuit_breaker_trips": 2,
             "fallback_usage": 20.0,
         },
+        "calls": {},
         "sessions": {
             "session_cache_hit_rate": 75.0,
             "average_session_duration_s": 1_200,
@@ -132,6 +174,94 @@ def test_the_figures_by_hand(connection: Connection) -> None:
     }
 
 
+def call(model: str, outcome: str, calls: int = 1, cost: int = 0, **usage: int) -> Json:
+    """Calls of a model as they are recorded."""
+    provider = "gpt" if model.startswith("gpt") else "deepseek"
+    made = {"provider": provider, "model": model, "outcome": outcome, "calls": calls, "cost_microusd": cost}
+    return made | {"usage": usage}
+
+
+def test_calls_by_hand(connection: Connection) -> None:
+    """The contract's form: the model that answered most, every kind of failure, and beside them each model's own."""
+    record(connection, calls_made=[call("deepseek-flash", "model_gone"), call("deepseek-v4-pro", "ok", 2, 300)])
+    read = {"prompt_tokens": 600, "cached_tokens": 450, "completion_tokens": 60}
+    record(connection, calls_made=[call("deepseek-flash", "ok", 1, 80, **read)])
+    record(connection, committed=False, calls_made=[call("deepseek-v4-pro", "timeout", 1, 20)])
+    record(connection, source="cache")
+    nothing = dict.fromkeys(FAILURES, 0)
+    (told,) = make_report(connection)["calls"].items()
+    assert told == (
+        "deepseek",
+        {
+            "model": "deepseek-v4-pro",
+            "ok": 3,
+            "failed": nothing | {"model_gone": 1, "timeout": 1},
+            "models": {
+                "deepseek-flash": {
+                    "ok": 1,
+                    "failed": nothing | {"model_gone": 1},
+                    "cost_usd": 0.00008,
+                    "prompt_tokens": 600,
+                    "prompt_cache_rate": 75.0,
+                },
+                "deepseek-v4-pro": {
+                    "ok": 2,
+                    "failed": nothing | {"timeout": 1},
+                    "cost_usd": 0.00032,
+                    "prompt_tokens": 0,
+                    "prompt_cache_rate": 0.0,
+                },
+            },
+        },
+    )
+
+
+def test_calls_are_shown_by_model(connection: Connection) -> None:
+    """On a terminal: what failed in words, the providers' own caches, the money; kinds that did not happen are not."""
+    read = {"prompt_tokens": 600, "cached_tokens": 450}
+    record(connection, calls_made=[call("gpt-6-luna", "model_gone", 2), call("gpt-6.1-terra", "ok", 3, 80, **read)])
+    paper = StringIO()
+    Console(file=paper, width=80).print(as_tables(make_report(connection)))
+    cells = [
+        [cell.strip() for cell in line.split("│")[1:-1]] for line in paper.getvalue().splitlines() if "gpt/" in line
+    ]
+    assert cells == [
+        ["gpt/gpt-6-luna", "0", "2 model_gone", "0.0 %", "$ 0.000000"],
+        ["gpt/gpt-6.1-terra", "3", "0", "75.0 %", "$ 0.000080"],
+    ]
+
+
+def test_calls_at_the_edges_of_hours(connection: Connection) -> None:
+    """A window holds its first moment and not its last, whether hours are summed up already or not."""
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - 5 * HOUR
+    tick = timedelta(microseconds=1)
+    add = text(
+        "insert into ai_metrics (reply_id, at, source, calls_made)"
+        " values (gen_random_uuid(), :at, 'ai', cast(:calls as jsonb))"
+    )
+    for at in (hour - tick, hour, hour + HOUR - tick, hour + HOUR, hour + 2 * HOUR - tick, hour + 2 * HOUR):
+        connection.execute(add, {"at": at, "calls": json.dumps([call("deepseek-flash", "ok")])})
+    summed_up = row(connection, "select count(*) as hours, sum(calls)::integer as calls from call_hours")
+    assert summed_up == {"hours": 4, "calls": 6}
+    for since, until, calls in (
+        (hour, hour + HOUR, 2),
+        (hour, hour + 2 * HOUR, 4),
+        (hour + tick, hour + HOUR - tick, 0),
+        (hour - tick, hour + tick, 2),
+        (hour + tick, hour + 2 * HOUR + tick, 4),
+    ):
+        found = check(connection, (until - since).total_seconds(), until)["calls"]
+        assert found.get("deepseek", {"ok": 0})["ok"] == calls
+
+
+def test_turns_of_before_calls_were_recorded(connection: Connection) -> None:
+    """They count in every figure but that of calls."""
+    record(connection, datetime.now(UTC) - 3 * HOUR, provider="deepseek", model="deepseek-chat")
+    record(connection, provider="deepseek", calls_made=None)
+    report = check(connection, 86_400, datetime.now(UTC) + HOUR)
+    assert (report["messages"], report["calls"]) == (2, {})
+
+
 def test_an_empty_database(connection: Connection) -> None:
     """Zeros, not errors."""
     report = make_report(connection)
@@ -146,13 +276,13 @@ def test_each_attempt_is_paid_on_its_own_provider(connection: Connection) -> Non
     for at in (None, datetime.now(UTC) - 3 * HOUR):
         shares = {"gemini-flash": 5, "deepseek": 30}
         record(connection, at, provider="deepseek", cost_microusd=35, cost_by_provider=shares)
-        record(connection, at, source="fallback", cost_microusd=9, cost_by_provider={"gpt-3.5": 4, "gemini-flash": 5})
+        record(connection, at, source="fallback", cost_microusd=9, cost_by_provider={"gpt": 4, "gemini-flash": 5})
         record(connection, at, provider="deepseek", cost_microusd=100)
     report = make_report(connection)
     usd = {name: round(value * 1_000_000) for name, value in report["costs"]["by_provider_usd"].items()}
-    assert usd == {"deepseek": 260, "gemini-flash": 20, "gpt-3.5": 8}
+    assert usd == {"deepseek": 260, "gemini-flash": 20, "gpt": 8}
     assert round(report["costs"]["total_usd"] * 1_000_000) == sum(usd.values())
-    assert report["ai"]["ai_provider_distribution"] == {"deepseek": 100.0, "gemini-flash": 0.0, "gpt-3.5": 0.0}
+    assert report["ai"]["ai_provider_distribution"] == {"deepseek": 100.0, "gemini-flash": 0.0, "gpt": 0.0}
 
 
 def test_any_window_tells_what_the_rows_tell(connection: Connection) -> None:

@@ -44,7 +44,7 @@ PASSWORD = "test-only"
 FIGURES = {
     *(
         (table, column.name)
-        for table in ("ai_metrics", "metric_hours", "latency_hours", "events")
+        for table in ("ai_metrics", "metric_hours", "latency_hours", "call_hours", "events")
         for column in Base.metadata.tables[table].columns
     ),
     *(("customer_sessions", name) for name in ("created_at", "updated_at", "expires_at")),
@@ -63,11 +63,15 @@ CHANGES = {
     "metric_totals": "INSERT UPDATE",
     "metric_hours": "DELETE INSERT",
     "latency_hours": "DELETE INSERT",
+    "call_hours": "DELETE INSERT",
     "events": "DELETE INSERT",
     "customers": "DELETE INSERT UPDATE",
     "customer_sessions": "DELETE INSERT UPDATE",
     "turns": "DELETE INSERT UPDATE",
 }
+
+
+CALL = {"provider": "deepseek", "model": "deepseek-flash", "outcome": "ok", "calls": 1, "usage": {}, "cost_microusd": 7}
 
 
 def apply(connection: Connection) -> None:
@@ -140,7 +144,7 @@ def test_the_worker_runs_the_whole_road(worker: Connection, owner: Connection) -
     queries.categories(worker)
     queries.search_products(worker, ["leche", "lehce"], 5)
     reply = answer(worker, "m1", order=order_of({"id": 1, "name": "Leche", "price": "10.00", "quantity": 1}))
-    queries.record_metrics(worker, [metrics_row(reply["token"])])
+    queries.record_metrics(worker, [metrics_row(reply["token"], calls_made=[CALL])])
     # The first row after an hour's end sums that hour up.
     owner.execute(text("update ai_metrics set at = at - interval '3 hours'"))
     queries.record_metrics(worker, [metrics_row(str(uuid4()), committed=False)])

@@ -7,17 +7,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from factories import ANA, BRUNO, CARLA, accept_one, answer, expire_sessions, order_of, product, row, rows
+from factories import ANA, BRUNO, CARLA, accept_one, answer, expire_sessions, metrics_row, order_of, product, row, rows
 from sqlalchemy import Connection, Engine, text
 from support import REPOSITORY, Servers, new_database
 
 from db import migrations, queries
 from db.engine import connect, make_engine
 from db.models import Base
+from worker.metrics.report import make_report
 
 #: What alembic takes while it migrates (`alembic/env.py`).
 MIGRATION_LOCK = 7_243_001
@@ -92,6 +94,30 @@ def test_up_and_down_and_up_again(empty_url: str) -> None:
         assert objects(empty_url) == ["alembic_version"]
     migrations.upgrade(empty_url)
     assert objects(empty_url) == made
+
+
+def test_calls_by_model_come_and_go_with_their_revision(empty_url: str) -> None:
+    """Turns recorded before it can be reported after it; down again nothing else is lost, and figures go on."""
+    migrations.upgrade(empty_url, "0001")
+    call = {"provider": "deepseek", "model": "m", "outcome": "ok", "calls": 1, "cost_microusd": 7}
+    made = {"calls_made": [call | {"usage": {"prompt_tokens": 10, "cached_tokens": 4, "completion_tokens": 1}}]}
+    named = {"provider": "deepseek"}
+    for turns, revision in enumerate(("head", "0001", "head"), 1):
+        with connect(empty_url) as connection, connection.begin():
+            queries.record_metrics(connection, [metrics_row(str(uuid4()), **named, **made)])
+        migrations.upgrade(empty_url) if revision == "head" else migrations.downgrade(empty_url, revision)
+        with connect(empty_url) as connection, connection.begin():
+            counted = rows(connection, "select name, sum(value)::integer as value from metric_totals group by 1")
+            totals = {total["name"]: total["value"] for total in counted}
+            assert (totals["messages_ended"], totals["cost_microusd"]) == (turns, 7 * turns)
+            assert [name for name in totals if name.startswith("model_")] == []
+            if revision == "head":
+                report = make_report(connection)
+                assert (report["messages"], report["calls"]) == (turns, {})
+    with connect(empty_url) as connection, connection.begin():
+        queries.record_metrics(connection, [metrics_row(str(uuid4()), **named, **made)])
+        report = make_report(connection)
+        assert (report["messages"], report["calls"]["deepseek"]["ok"]) == (4, 1)
 
 
 def test_an_upgrade_of_a_current_database_changes_nothing(empty_url: str) -> None:

@@ -65,8 +65,8 @@ def test_a_circuit_that_cannot_be_noted_costs_no_answer(
     urls = {"DATABASE_URL": f"postgresql://x@127.0.0.1:{nowhere}/x", "REDIS_URL": servers.redis_url}
     with Simulator() as simulator:
         keys = {"GEMINI_API_KEY": "invalid", "DEEPSEEK_API_KEY": "sk-test"}
-        caller = built(**urls, **keys, **simulator.base_urls).caller
+        dispatcher = built(**urls, **keys, **simulator.base_urls).dispatcher
         turn = planned(turn_of("hola"), MILK)
-        answered = [each for part in caller.call([turn], {turn.token: 40.0}, 15.0) for each in part.answered]
+        answered = [each for part in dispatcher.call([turn], {turn.token: 40.0}, 15.0) for each in part.answered]
     assert [(each.decided().source, each.decided().provider) for each in answered] == [("ai", "deepseek")]
     assert redis_client.hget("ai_circuit:gemini-flash", "state") == b"open"

@@ -12,16 +12,16 @@ from uuid import uuid4
 
 import pytest
 import redis
-from answering import answerer_on, providers_of
+from answering import completer_on, providers_of
 from otlp import Collected, collecting
 from support import REPOSITORY
 from turns import decided, plan_of, session_of
-from worker.providers.attempt import Ask
 
 from worker import tracing
 from worker.ai.consent import rules_for
 from worker.local.simulator import Simulator
 from worker.local.surroundings import environment
+from worker.providers.completion import Ask
 from worker.providers.providers_file import load_providers
 from worker.providers.request import AiRequest
 from worker.settings import settings
@@ -35,7 +35,8 @@ from worker.providers.providers_file import load_providers
 from worker.settings import settings
 tracing.steps("fetch_session", {"3f2b": 0.0})
 tracing.turn("3f2b", {}, 0.0)
-tracing.Call(load_providers(settings())[0], AiRequest("s", "u", caller="3f2b")).ended(None)
+provider = load_providers(settings())[0]
+tracing.Call(provider, provider.models[0], AiRequest("s", "u", caller="3f2b")).ended(None)
 tracing.flush()
 costly = ("opentelemetry.exporter", "opentelemetry.sdk.trace", "worker.spans")
 sys.exit(any(name.startswith(costly) for name in sys.modules))
@@ -77,17 +78,17 @@ def test_a_call_is_in_the_trace_of_the_turn_that_asks(
     monkeypatch.setenv("NO_PROXY", "*")
     tokens = [str(uuid4()), str(uuid4())]
     plan, rules = plan_of("hola"), rules_for("hola", session_of(), ())
-    with Simulator() as simulator, answerer_on(redis_client, providers_of(simulator)) as answerer:
+    with Simulator() as simulator, completer_on(redis_client, providers_of(simulator)) as completer:
         simulator.set("gemini", mode="garbage", latency_ms=(100, 100))
         asks = [Ask(plan, rules, token, "5491100000001", time.monotonic() + 20) for token in tokens]
         with ThreadPoolExecutor(len(asks)) as pool:
-            assert [outcome.calls for outcome in pool.map(answerer.answer, asks)] == [3, 3]
+            assert [outcome.calls for outcome in pool.map(completer.complete, asks)] == [3, 3]
     tracing.flush()
     for token in tokens:
         trace = collected.trace(token)
         assert {name: len(calls) for name, calls in trace.items()} == {
-            "chat gemini-2.5-flash-lite": 2,
-            "chat deepseek-chat": 1,
+            "chat gemini-3.5-flash-lite": 2,
+            "chat gpt-6-luna": 1,
         }
         assert len({call.span_id for calls in trace.values() for call in calls}) == 3
 
@@ -95,11 +96,12 @@ def test_a_call_is_in_the_trace_of_the_turn_that_asks(
 def test_a_call_that_no_turn_makes_is_in_no_trace(collected: Collected) -> None:
     """As the doctor's."""
     provider = load_providers(settings())[1]
-    tracing.Call(provider, AiRequest("instructions", "{}")).ended(None)
-    tracing.Call(provider, AiRequest("instructions", "{}", caller=str(uuid4()))).ended(None, "timeout")
+    asked = AiRequest("instructions", "{}", caller=str(uuid4()))
+    tracing.Call(provider, provider.models[0], AiRequest("instructions", "{}")).ended(None)
+    tracing.Call(provider, provider.models[0], asked).ended(None, "timeout")
     tracing.flush()
     (span,) = collected.spans
-    assert (span.name, span.attributes["error.type"]) == ("chat deepseek-chat", "timeout")
+    assert (span.name, span.attributes["error.type"]) == ("chat deepseek-flash", "timeout")
     assert span.attributes["gen_ai.provider.name"] == "deepseek"
 
 

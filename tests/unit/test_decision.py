@@ -65,9 +65,9 @@ def test_what_is_no_decision_is_refused(text: str) -> None:
         parse_decision(text, OFFERED)
 
 
-@pytest.mark.parametrize("reply", ["", "   ", "\n", "x" * 4097, 7, None, ["hola"], {"text": "hola"}])
+@pytest.mark.parametrize("reply", ["", "   ", "\n", 7, None, ["hola"], {"text": "hola"}])
 def test_a_reply_that_cannot_be_sent_is_refused(reply: object) -> None:
-    """Blank, longer than WhatsApp takes, or not a text."""
+    """Blank, or not a text."""
     with pytest.raises(InvalidDecision, match="reply"):
         parsed(reply=reply)
 
@@ -75,6 +75,15 @@ def test_a_reply_that_cannot_be_sent_is_refused(reply: object) -> None:
 def test_the_longest_reply_is_taken() -> None:
     """Exactly WhatsApp's limit."""
     assert len(parsed(reply="x" * 4096).reply) == 4096
+
+
+@pytest.mark.parametrize("sentence", ["Tenemos leche entera. ", "Leche\n", "x"])
+def test_a_reply_that_is_too_long_is_cut(sentence: str) -> None:
+    """At the end of a sentence where there is one: another call would cost more than the words it brings."""
+    reply = parsed(reply=sentence * 1_000 + "x" * 4_096).reply
+    assert 3_900 < len(reply) <= 4096
+    assert reply.startswith(sentence.strip())
+    assert reply.rstrip("…").endswith(sentence.strip())
 
 
 def test_nul_becomes_the_replacement_character() -> None:
@@ -85,11 +94,12 @@ def test_nul_becomes_the_replacement_character() -> None:
 
 
 @pytest.mark.parametrize("escape", [r"\ud800", r"\udc00", r"\ud800\ud800", r"\udfff x"])
-def test_lone_surrogates_are_refused(escape: str) -> None:
+def test_lone_surrogates_are_replaced(escape: str) -> None:
     """They are no text, and PostgreSQL refuses them; a proper pair is an emoji."""
     text = json.dumps(decision_of(reply="hola @")).replace("@", escape)
-    with pytest.raises(InvalidDecision):
-        parse_decision(text, OFFERED)
+    reply = parse_decision(text, OFFERED).reply
+    assert reply.startswith("hola \ufffd")
+    assert reply.encode()
     whole = json.dumps(decision_of(reply="hola @")).replace("@", r"\ud83d\ude00")
     assert parse_decision(whole, OFFERED).reply == "hola 😀"
 
@@ -113,11 +123,18 @@ def test_a_product_that_was_not_offered_is_refused(operations: list[dict[str, ob
 
 
 @pytest.mark.parametrize("op", ["add", "set"])
-@pytest.mark.parametrize("quantity", [None, 0, -1, 100, "dos", 1.5])
+@pytest.mark.parametrize("quantity", [None, 0, -1, 2**53 + 1, "dos", 1.5])
 def test_a_quantity_that_does_not_fit_is_refused(op: str, quantity: object) -> None:
-    """Missing, none, negative, too many, a word, a half."""
+    """Missing, none, negative, no number a computer keeps, a word, a half."""
     with pytest.raises(InvalidDecision):
         parsed(cart_operations=[{"op": op, "product_id": 7, "quantity": quantity}])
+
+
+@pytest.mark.parametrize("op", ["add", "set"])
+def test_more_than_a_cart_may_hold_is_no_mistake_of_the_models(op: str) -> None:
+    """Where a customer wants a hundred, `cart_limits` tells him what is the most."""
+    (change,) = parsed(cart_operations=[{"op": op, "product_id": 7, "quantity": 100}]).cart_operations
+    assert change.quantity == 100
 
 
 def test_removing_and_clearing_need_no_quantity() -> None:
@@ -126,7 +143,7 @@ def test_removing_and_clearing_need_no_quantity() -> None:
     assert [change.op for change in decision.cart_operations] == ["remove", "clear"]
 
 
-@pytest.mark.parametrize("operations", ["clear", {"op": "clear"}, [{"op": "steal"}], [7], [{"op": "clear"}] * 21, None])
+@pytest.mark.parametrize("operations", ["clear", {"op": "clear"}, [{"op": "steal"}], [7], [{"op": "clear"}] * 21])
 def test_cart_operations_of_another_form_are_refused(operations: object) -> None:
     """Nothing about a cart is guessed."""
     with pytest.raises(InvalidDecision):
@@ -160,6 +177,62 @@ def test_deep_nesting_is_refused() -> None:
     """A hostile answer costs an error, not a stack."""
     with pytest.raises(InvalidDecision):
         parse_decision('{"reply": "x", "entities": ' + "[" * 100_000 + "]" * 100_000 + "}", OFFERED)
+
+
+@pytest.mark.parametrize(
+    "name", ["confidence", "entities", "quick_replies", "requires_human", "next_state", "cart_operations"]
+)
+def test_null_stands_for_what_was_left_out(name: str) -> None:
+    """Models that must name every field write null where they have nothing to say."""
+    without = {key: value for key, value in decision_of().items() if key != name}
+    assert parsed(**{name: None}) == parse_decision(json.dumps(without), OFFERED)
+
+
+@pytest.mark.parametrize("form", [str.upper, str.title, " {} ".format])
+def test_names_are_taken_in_any_letter_case(form: Any) -> None:
+    """A model's capitals change nothing."""
+    change = {"op": form("add"), "product_id": 7, "quantity": 2}
+    decision = parsed(intent=form("add_to_cart"), next_state=form("viewing_cart"), cart_operations=[change])
+    assert (decision.intent, decision.next_state) == ("add_to_cart", "viewing_cart")
+    assert decision.cart_operations[0].op == "add"
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "Here is the JSON:\n{}\nAnything else?",
+        '<think>The customer greets. {{"reply": "no"}}</think>\n{}',
+        "<THINKING>hm</THINKING>{}",
+        "```json\n{}\n```",
+        "```\n{}```",
+        "\ufeff{}",
+        "{{not this}} {}",
+        '{{"plan": "greet"}}\n{}',
+        '{}\n{{"note": 1}}',
+    ],
+)
+def test_words_and_thoughts_around_the_object_are_left_out(around: str) -> None:
+    """Reading what stands there is cheaper than asking again."""
+    assert parse_decision(around.format(json.dumps(decision_of(reply="¡Hola!"))), OFFERED).reply == "¡Hola!"
+
+
+def test_of_two_decisions_the_last_counts() -> None:
+    """A draft may come before it."""
+    draft, final = (json.dumps(decision_of(reply=reply)) for reply in ("Borrador", "Final"))
+    assert parse_decision(f"{draft}\n{final}", OFFERED).reply == "Final"
+
+
+@pytest.mark.parametrize("text", ["<think>" + json.dumps(decision_of()), "{" * 100_000, '{"a":' * 50_000])
+def test_what_never_comes_to_an_answer_is_refused(text: str) -> None:
+    """Thoughts without an end, and braces without one."""
+    with pytest.raises(InvalidDecision):
+        parse_decision(text, OFFERED)
+
+
+def test_an_echoed_request_is_no_reply() -> None:
+    """It has a `message`, which is none of the reply's names."""
+    with pytest.raises(InvalidDecision, match="reply"):
+        parse_decision(json.dumps({"products": [], "message": "hola"}), OFFERED)
 
 
 JSON = st.recursive(

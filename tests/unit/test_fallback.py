@@ -11,13 +11,13 @@ import pytest
 from msgspec.structs import replace
 from turns import MILK, MILK_ITEM, RICE_ITEM, message, plan_of, session_of, turn_of
 
+from worker.ai.cart_limits import MAX_LINES
 from worker.ai.consent import CLAIMING, DENYING
 from worker.ai.decision import Intent, parse_decision
 from worker.ai.fallback import (
     EMPTY_CART,
     FALLBACKS,
     HANDOVER_TEXT,
-    MAX_ITEMS,
     SAY_OTHERWISE,
     TRY_AGAIN,
     UNCHANGED,
@@ -127,11 +127,11 @@ def test_a_cart_is_shown_to_nobody_who_did_not_ask() -> None:
 
 def test_a_long_cart_leaves_room_for_the_rest() -> None:
     """With the longest names, what to do next still stands at the end."""
-    for number, more in ((MAX_ITEMS, ""), (MAX_ITEMS + 3, "• y 3 productos más")):
+    for number, more in ((MAX_LINES, ""), (MAX_LINES + 3, "• y 3 productos más")):
         cart = [CartItem(each, f"{each} {'x' * 150}", 1.0, 99) for each in range(number)]
         reply = fallback_decision(SAID["view_cart"], cart)["reply"]
         assert more in reply
-        assert reply.count("•") == MAX_ITEMS + bool(more)
+        assert reply.count("•") == MAX_LINES + bool(more)
         assert len(reply) <= MAX_TEXT_CHARS
         assert reply.endswith("elegí una opción.")
 

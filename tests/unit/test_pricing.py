@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.providers.pricing import cost_microusd, estimate_tokens, usd
-from worker.providers.providers_file import Prices
+from worker.providers.models import Price
+from worker.providers.pricing import YARDSTICK, cost_microusd, estimate_tokens, yardstick_microusd
 from worker.usage import Usage
 
-GPT35 = Prices(Decimal("0.50"), Decimal("0.50"), Decimal("1.50"))
-DEEPSEEK = Prices(Decimal("0.28"), Decimal("0.028"), Decimal("0.42"))
+GPT35 = YARDSTICK
+DEEPSEEK = Price(Decimal("0.28"), Decimal("0.028"), Decimal("0.42"), Decimal("0.28"))
+LUNA = Price(Decimal("0.10"), Decimal("0.01"), Decimal("0.50"), Decimal("0.125"))
 TOKENS = st.integers(min_value=0, max_value=10_000_000)
 
 
@@ -46,9 +47,14 @@ def test_cost_is_never_more_than_half_a_microdollar_off(prompt: int, completion:
     assert abs(cost * 1000 - exact_thousandths) <= 500
 
 
-def test_microdollars_become_dollars_exactly() -> None:
-    """A cent and a bit is not a binary fraction."""
-    assert usd(10_001) == Decimal("0.010001")
+def test_tokens_written_to_the_prompt_cache_have_a_price_of_their_own() -> None:
+    """Of 2,000 prompt tokens 1,000 were written and 500 read: 500 x 0.10 + 500 x 0.01 + 1,000 x 0.125 + 100 x 0.50."""
+    assert cost_microusd(LUNA, Usage(2_000, 500, 100, 1_000)) == 230
+
+
+def test_the_yardstick_is_fixed_and_knows_no_cache() -> None:
+    """Half a dollar and one and a half, for all tokens, whatever a provider found in its cache (contract 3.8)."""
+    assert yardstick_microusd(Usage(1_000_000, 900_000, 1_000_000, 50_000)) == 2_000_000
 
 
 @pytest.mark.parametrize(("text", "tokens"), [("", 1), ("hola", 1), ("holas", 2), ("x" * 400, 100)])

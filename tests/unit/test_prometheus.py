@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from threading import Event
 from typing import Any
@@ -16,15 +18,33 @@ from structlog.testing import capture_logs
 
 from db.monitoring import REPLY_BUCKETS_MS, Total, Unfinished
 from worker import __version__
-from worker.errors import ProviderError
+from worker.errors import GivenUp, ModelFault, ProviderError
 from worker.metrics import prometheus_lookout
 from worker.metrics.prometheus import CIRCUIT_STATES, OUTCOMES, Known, families
 from worker.metrics.prometheus_lookout import Lookout, settle, value_of
 from worker.metrics.prometheus_server import application
 from worker.metrics.prometheus_sources import Database, Durable, View, entry_time_s
 from worker.providers.circuit_states import Circuit
+from worker.providers.models import Model, Provider
+from worker.providers.probe import Probe
 
-KNOWN = Known(("deepseek", "gpt-3.5"), {"month": Decimal(100), "day": Decimal("0.5")})
+
+def model(name: str, ends: date | None = None) -> Model:
+    """A model of this name."""
+    return Model(name, {}, "max_tokens", "object", "automatic", (), ends=ends)
+
+
+def provider(name: str, *models: Model) -> Provider:
+    """A provider that has these models."""
+    return Provider(name, "openai", "http://127.0.0.1:1", "", None, None, None, (), 1.0, 1.0, models)
+
+
+PROVIDERS = (
+    provider("deepseek", model("deepseek-flash", ends=date(2027, 5, 7)), model("deepseek-v4-pro")),
+    provider("gpt", model("gpt-6-luna")),
+)
+NAMES = [(known.name, each.id) for known in PROVIDERS for each in known.models]
+KNOWN = Known(PROVIDERS, {"month": Decimal(100), "day": Decimal("0.5")})
 NOW = Unfinished(
     waiting=3,
     oldest_waiting_s=12.5,
@@ -46,10 +66,26 @@ TOTALS = (
     Total("cost_microusd", {"provider": "deepseek"}, 1_234_567),
     Total("cost_microusd", {"provider": "none"}, 5),
     Total("baseline_microusd", {}, 2_000_000),
+    Total("model_tokens", {"provider": "deepseek", "model": "deepseek-flash", "kind": "prompt"}, 5_000),
+    Total("model_tokens", {"provider": "deepseek", "model": "deepseek-flash", "kind": "cached"}, 4_000),
+    Total("model_cost_microusd", {"provider": "deepseek", "model": "deepseek-flash"}, 1_200_000),
 )
 DURABLE = Durable(
     circuits=(Circuit("deepseek", "open", trips=3),),
-    calls={"deepseek:ok": 3, "deepseek:denied": 2, "deepseek:le:250": 2, "deepseek:le:inf": 1, "deepseek:ms": 40_400},
+    models=(
+        Circuit("deepseek", "open", "deepseek-flash", reason="model_gone", since=datetime(2026, 11, 29, tzinfo=UTC)),
+        Circuit("deepseek", "closed", "deepseek-v4-pro", answered_by="deepseek-flash"),
+        Circuit("gpt", "closed", "gpt-6-luna"),
+    ),
+    probes=(Probe("deepseek", "deepseek-flash", 1_763_800_000.0, "model_gone", "told"),),
+    calls={
+        "deepseek/deepseek-flash:ok": 1,
+        "deepseek/deepseek-v4-pro:ok": 2,
+        "deepseek/deepseek-flash:denied": 2,
+        "deepseek:le:250": 2,
+        "deepseek:le:inf": 1,
+        "deepseek:ms": 40_400,
+    },
     spent_microusd={"month": 75_000_000, "day": 600_000},
     stream_entries={"inbound": 1, "outbound": 2, "rejected": 3},
     oldest_inbound_s=30.0,
@@ -88,7 +124,7 @@ def test_totals_begin_at_zero() -> None:
         ("closed", "closed"): 0,
         ("canned", "dead"): 1,
     }
-    assert seen.all("cost_dollars_total") == {("deepseek",): 1.234567, ("gpt-3.5",): 0, ("none",): 0.000005}
+    assert seen.all("cost_dollars_total") == {("deepseek",): 1.234567, ("gpt",): 0, ("none",): 0.000005}
     assert seen.value("baseline_cost_dollars_total") == 2.0
     empty = told(View(Database(NOW, ())))
     assert empty.value("baseline_cost_dollars_total") == 0
@@ -106,13 +142,14 @@ def test_reply_latency_is_a_histogram() -> None:
 
 
 def test_calls_of_providers() -> None:
-    """Every outcome of every known provider, and how long answers took."""
+    """Every outcome of every known model, and how long a provider's answers took."""
     seen = told(VIEW)
     calls = seen.all("provider_calls_total")
-    assert set(calls) == {(outcome, name) for outcome in OUTCOMES for name in KNOWN.providers}
+    assert set(calls) == {(each, outcome, name) for name, each in NAMES for outcome in OUTCOMES}
     assert {labels: value for labels, value in calls.items() if value} == {
-        ("ok", "deepseek"): 3,
-        ("denied", "deepseek"): 2,
+        ("deepseek-flash", "ok", "deepseek"): 1,
+        ("deepseek-v4-pro", "ok", "deepseek"): 2,
+        ("deepseek-flash", "denied", "deepseek"): 2,
     }
     assert seen.value("provider_latency_seconds_bucket", provider="deepseek", le="0.1") == 0
     assert seen.value("provider_latency_seconds_bucket", provider="deepseek", le="0.25") == 2
@@ -120,14 +157,47 @@ def test_calls_of_providers() -> None:
     assert seen.value("provider_latency_seconds_sum", provider="deepseek") == 40.4
 
 
+def test_tokens_and_costs_of_models() -> None:
+    """As the database has summed them up; a model that was never paid has none."""
+    seen = told(VIEW)
+    assert seen.all("model_tokens_total") == {
+        ("prompt", "deepseek-flash", "deepseek"): 5_000,
+        ("cached", "deepseek-flash", "deepseek"): 4_000,
+    }
+    assert seen.all("model_cost_dollars_total") == {("deepseek-flash", "deepseek"): 1.2}
+
+
+def test_models_that_are_used() -> None:
+    """Circuits of those that were probed, called today, or have changed; a model that nobody has asked is not told."""
+    seen = told(VIEW)
+    flash, pro = ("deepseek-flash", "deepseek"), ("deepseek-v4-pro", "deepseek")
+    states = seen.all("model_state")
+    assert states == {(*flash, state): float(state == "open") for state in CIRCUIT_STATES} | {
+        (*pro, state): float(state == "closed") for state in CIRCUIT_STATES
+    }
+    assert seen.all("model_rerouted") == {flash: 0, pro: 1}
+    outcomes = seen.all("model_probe_outcome")
+    assert outcomes == {("deepseek-flash", kind, "deepseek"): float(kind == "model_gone") for kind in OUTCOMES}
+    assert seen.all("model_probe_timestamp_seconds") == {flash: 1_763_800_000}
+    assert seen.all("model_end_timestamp_seconds") == {flash: datetime(2027, 5, 7, tzinfo=UTC).timestamp()}
+    for used in ({"calls": {"gpt/gpt-6-luna:timeout": 1}}, {"probes": (Probe("gpt", "gpt-6-luna", 1.0, "ok"),)}):
+        assert ("gpt-6-luna", "gpt") in told(replace(VIEW, redis=replace(DURABLE, **used))).all("model_rerouted")
+    by_probe = (Probe("gpt", "gpt-6-luna", 1.0, "ok", answered_by="gpt-6.1-terra"),)
+    told_by_probe = told(replace(VIEW, redis=replace(DURABLE, probes=by_probe)))
+    assert told_by_probe.value("model_rerouted", provider="gpt", model="gpt-6-luna") == 1
+    changed = replace(DURABLE.models[2], since=datetime(2026, 11, 29, tzinfo=UTC))
+    assert ("gpt-6-luna", "gpt") in told(replace(VIEW, redis=replace(DURABLE, models=(changed,)))).all("model_rerouted")
+
+
 def test_outcomes_are_the_kinds_of_errors() -> None:
     """A new kind of ProviderError must not go uncounted."""
-    kinds, waiting = set[str](), list(ProviderError.__subclasses__())
+    kinds, waiting = set[type[ProviderError]](), list(ProviderError.__subclasses__())
     while waiting:
         kind = waiting.pop()
-        kinds.add(kind.kind)
+        kinds.add(kind)
         waiting += kind.__subclasses__()
-    assert set(OUTCOMES) == {"ok"} | kinds
+    # These two only hold others together; nobody raises them.
+    assert set(OUTCOMES) == {"ok"} | {each.kind for each in kinds - {GivenUp, ModelFault}}
 
 
 def test_circuits_and_money() -> None:
@@ -188,7 +258,7 @@ def test_labels_name_no_person() -> None:
     """Only these labels, and no value that could be a phone number."""
     labels = {label for _, found in told(VIEW).values for label in found}
     known = {"what", "version", "place", "lease", "source", "state", "le", "provider", "outcome", "period"}
-    assert {name for name, _ in labels} == known | {"stream", "layer", "result", "queue"}
+    assert {name for name, _ in labels} == known | {"stream", "layer", "result", "queue", "model", "kind"}
     assert not [value for _, value in labels if re.search(r"\d{7,}", value)]
 
 

@@ -1,4 +1,4 @@
-"""What a turn's calls have cost, in all and by provider, on its way to `ai_metrics`."""
+"""What a turn's calls have cost, in all and by provider and model, on its way to `ai_metrics`."""
 
 from __future__ import annotations
 
@@ -6,39 +6,55 @@ from msgspec.structs import replace
 from turns import MILK, planned, turn_of
 
 from worker.metrics.record import metrics_row, stored_outcome
-from worker.providers.providers_file import load_providers
-from worker.providers.spending import NOTHING, spent_on
+from worker.providers.spending import shares, summed, with_costs
 from worker.session.turn import Outcome, turn_from_dict, turn_to_dict
-from worker.settings import read_settings
-from worker.usage import Usage
+from worker.usage import ModelCalls, Usage
 
-GEMINI, DEEPSEEK, _ = load_providers(read_settings({}))
 USAGE = Usage(prompt_tokens=1_000, completion_tokens=100)
+GEMINI = ModelCalls("gemini-flash", "gemini-3.5-flash-lite", "ok", 1, USAGE, 550)
+DEEPSEEK = ModelCalls("deepseek", "deepseek-flash", "ok", 1, USAGE, 210)
+FREE = ModelCalls("deepseek", "deepseek-flash", "unavailable", 1, Usage(), 0)
 
 
 def test_costs_add_up_by_provider() -> None:
     """Each provider's calls on its own account; those that cost nothing are not there."""
-    spent = sum([spent_on(GEMINI, USAGE), spent_on(DEEPSEEK, USAGE), spent_on(GEMINI, USAGE)], NOTHING)
-    assert spent.calls == 3
-    assert spent.by_provider == {"gemini-flash": 280, "deepseek": 322}
-    assert spent.cost_microusd == 280 + 322
-    assert (spent + spent_on(DEEPSEEK, None)).by_provider == spent.by_provider
-    assert spent_on(DEEPSEEK, None).by_provider == {}
-    assert NOTHING.by_provider == {}
+    outcome = with_costs(Outcome("ai", {}), [GEMINI, DEEPSEEK, GEMINI])
+    assert (outcome.calls, outcome.cost_microusd) == (3, 550 + 210 + 550)
+    assert (outcome.prompt_tokens, outcome.completion_tokens) == (3_000, 300)
+    assert outcome.cost_by_provider == {"gemini-flash": 1_100, "deepseek": 210}
+    assert with_costs(Outcome("ai", {}), [GEMINI, FREE]).cost_by_provider == {"gemini-flash": 550}
+    assert with_costs(Outcome("ai", {}), [FREE]).cost_by_provider is None
+    assert with_costs(Outcome("ai", {}), []).cost_by_provider is None
 
 
 def test_shares_are_kept_only_where_somebody_else_was_paid() -> None:
     """The usual turn has nothing to add to its provider and its cost."""
-    alone, both = spent_on(GEMINI, USAGE), spent_on(GEMINI, USAGE) + spent_on(DEEPSEEK, USAGE)
-    assert alone.shares("gemini-flash") is None
-    assert NOTHING.shares("gemini-flash") is None
-    assert alone.shares("deepseek") == alone.shares(None) == {"gemini-flash": 140}
-    assert both.shares("deepseek") == {"gemini-flash": 140, "deepseek": 322}
+    assert shares([GEMINI], "gemini-flash") is None
+    assert shares([], "gemini-flash") is None
+    assert shares([GEMINI], "deepseek") == shares([GEMINI], None) == {"gemini-flash": 550}
+    assert shares([GEMINI, DEEPSEEK], "deepseek") == {"gemini-flash": 550, "deepseek": 210}
+
+
+def test_calls_are_summed_by_model_and_outcome() -> None:
+    """A failed call stays apart from a good one, and one model from another."""
+    pro = replace(DEEPSEEK, model="deepseek-v4-pro")
+    twice = replace(DEEPSEEK, calls=2, usage=USAGE + USAGE, cost_microusd=420)
+    assert summed([DEEPSEEK, FREE, pro, DEEPSEEK]) == (twice, FREE, pro)
 
 
 def test_shares_reach_the_row_that_is_recorded() -> None:
     """Through the chain's JSON and what is kept with the reply."""
-    shares = {"gemini-flash": 140, "deepseek": 322}
-    outcome = Outcome("ai", {"intent": "greeting"}, "deepseek", cost_microusd=462, cost_by_provider=shares)
+    given = {"gemini-flash": 140, "deepseek": 322}
+    outcome = Outcome("ai", {"intent": "greeting"}, "deepseek", cost_microusd=462, cost_by_provider=given)
     turn = turn_from_dict(turn_to_dict(replace(planned(turn_of(), MILK), outcome=outcome)))
-    assert metrics_row("id", stored_outcome(turn), 1, committed=True)["cost_by_provider"] == shares
+    assert metrics_row("id", stored_outcome(turn), 1, committed=True)["cost_by_provider"] == given
+
+
+def test_calls_reach_the_row_that_is_recorded() -> None:
+    """Each model with what became of it, through the chain's JSON and what is kept with the reply."""
+    outcome = with_costs(Outcome("ai", {"intent": "greeting"}, "deepseek"), [GEMINI, FREE, DEEPSEEK])
+    turn = turn_from_dict(turn_to_dict(replace(planned(turn_of(), MILK), outcome=outcome)))
+    assert turn.decided().calls_made == (GEMINI, FREE, DEEPSEEK)
+    row = metrics_row("id", stored_outcome(turn), 1, committed=True)
+    assert row["cost_microusd"] == 760
+    assert row["cost_by_provider"] == {"gemini-flash": 550, "deepseek": 210}

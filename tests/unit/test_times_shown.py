@@ -34,6 +34,7 @@ REPORT: dict[str, Any] = {
     "messages": 0,
     "ai": dict.fromkeys(("ai_cache_hit_rate", "fallback_usage", "circuit_breaker_trips"), 0)
     | {"ai_provider_distribution": {}},
+    "calls": {},
     "sessions": dict.fromkeys(
         ("session_cache_hit_rate", "active_sessions", "average_session_duration_s", "expired_sessions_cleaned"), 0
     ),
@@ -52,8 +53,12 @@ def printed(what: RenderableType) -> str:
 def test_circuits_open_until_a_time_in_utc() -> None:
     """Which the Z says that ISO 8601 has for it; the table must fit a terminal."""
     by_hand = Circuit("gemini-flash", "forced_open", calls=1_000, failures=1_000, reason="rate_limited")
-    shown = printed(circuits.as_table([by_hand, Circuit("deepseek", "open", opens_until=NOON, open_s=60.0)]))
-    assert "12:00:00Z" in shown
+    gone = Circuit("gemini-flash", "open", "gemini-3.5-flash-lite", reason="model_gone", opens_until=NOON, told="gone.")
+    deepseek = Circuit("deepseek", "open", opens_until=NOON, open_s=60.0)
+    shown = printed(circuits.as_table([by_hand, gone, deepseek]))
+    assert shown.count("12:00:00Z") == 2
+    assert len(shown.splitlines()) == 5
+    assert shown.endswith("\ngemini-flash/gemini-3.5-flash-lite: gone.\n")
     assert "…" not in shown
     assert Circuit("deepseek", "open", opens_until=NOON).to_dict()["opens_until"] == "2026-11-22T12:00:00Z"
 

@@ -6,13 +6,13 @@ usual name, a missing confidence, a fourth button); a cart operation that does n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Annotated, Literal, get_args
+from collections.abc import Collection, Iterable, Iterator
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from worker.ai.json_in_text import objects_in
-from worker.messages.text import MAX_TEXT_CHARS, clip_at_sentence
+from worker.messages.text import MAX_BUTTON_ID_CHARS, MAX_TEXT_CHARS, clip_at_sentence
 
 Intent = Literal[
     "greeting",
@@ -40,6 +40,8 @@ State = Literal[
     "order_completed",
 ]
 MAX_BUTTONS = 3
+#: An address is shorter; it goes into the session and the order as it is.
+MAX_ENTITIES, MAX_ENTITY_CHARS = 20, 300
 #: The largest integer that every JSON reader keeps exactly.
 MAX_NUMBER = 2**53
 #: Taken for a confidence that was left out: neither sure nor unsure.
@@ -81,15 +83,28 @@ def _confidence(value: object) -> object:
 def _buttons(value: object) -> object:
     given = value if isinstance(value, list) else []
     buttons = [{"id": item, "title": item} if isinstance(item, str) else item for item in given]
-    usable = [b for b in buttons if isinstance(b, dict) and _is_text(b.get("id")) and _is_text(b.get("title"))]
-    return usable[:MAX_BUTTONS]
+    return [button for button in buttons if isinstance(button, dict) and _is_usable(button)][:MAX_BUTTONS]
+
+
+def _is_usable(button: dict[str, Any]) -> bool:
+    is_whole = _is_text(button.get("id")) and _is_text(button.get("title"))
+    return is_whole and len(button["id"]) <= MAX_BUTTON_ID_CHARS
 
 
 def _entities(value: object) -> object:
     """What was understood, by name; a list of {"name", "value"} is taken too, which a strict schema can describe."""
-    pairs = [(e.get("name"), e.get("value")) for e in value if isinstance(e, dict)] if isinstance(value, list) else []
-    entries = value.items() if isinstance(value, dict) else [pair for pair in pairs if isinstance(pair[0], str)]
-    return {name: entry for name, entry in entries if isinstance(entry, str | None) or _is_number(entry)}
+    entries = list(value.items() if isinstance(value, dict) else _pairs(value))
+    kept = [(name, entry) for name, entry in entries if isinstance(entry, str | None) or _is_number(entry)]
+    return {
+        name[:MAX_ENTITY_CHARS]: entry[:MAX_ENTITY_CHARS] if isinstance(entry, str) else entry
+        for name, entry in kept[:MAX_ENTITIES]
+    }
+
+
+def _pairs(value: object) -> Iterator[tuple[str, Any]]:
+    for entry in value if isinstance(value, list) else ():
+        if isinstance(entry, dict) and isinstance(entry.get("name"), str):
+            yield entry["name"], entry.get("value")
 
 
 def _is_number(value: object) -> bool:
@@ -115,7 +130,7 @@ class Button(BaseModel):
     """A quick reply under the text."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
-    id: str = Field(max_length=256)
+    id: str
     title: str
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import get_args
 
 from worker.ai.decision import Intent, InvalidDecision, State
+from worker.ai.language import without_accents
 
 _WORD = re.compile(r"[^\W\d_]+")
 _LABELS = frozenset({*get_args(Intent), *get_args(State)})
@@ -31,8 +32,15 @@ _QUOTED_WORDS = 8
 _REPEATS, _MOST = 3, 0.6
 #: Shorter texts hold too few small words to tell a language by.
 _LEAST_LANGUAGE_WORDS = 4
-#: A short greeting may well be the customer's own.
+#: Shorter messages may well be said back ("dos leches").
 _LEAST_ECHO_WORDS = 3
+#: Who is greeted or thanked answers in kind, often with the very same words.
+_IN_KIND = frozenset(
+    """
+    hola buenas buenos buen muy dia dias tardes noches muchas mil gracias igualmente feliz navidad año nuevo que tengas
+    tengan un una linda lindo semana finde
+    """.split()  # noqa: SIM905 - a list of so many strings cannot be read
+)
 _LANGUAGES: dict[str, frozenset[str]] = {
     name: frozenset(words.split())
     for name, words in tomllib.loads(Path(__file__).with_name("function_words.toml").read_text("utf-8")).items()
@@ -64,8 +72,11 @@ def _words(text: str) -> list[str]:
 
 
 def _is_echo(words: list[str], said: list[str]) -> bool:
-    """The customer's words and hardly any other."""
-    return len(said) >= _LEAST_ECHO_WORDS and words[: len(said)] == said and len(words) <= len(said) + 2
+    """The customer's words and hardly any other, whoever sets the accents."""
+    if len(said) < _LEAST_ECHO_WORDS or len(words) > len(said) + 2:
+        return False
+    plain = [without_accents(word) for word in said]
+    return [without_accents(word) for word in words[: len(said)]] == plain and not _IN_KIND.issuperset(plain)
 
 
 def _is_loop(reply: str, words: list[str]) -> bool:

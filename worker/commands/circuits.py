@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 import redis
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
@@ -90,14 +91,14 @@ def breaker(client: redis.Redis, configured: Settings) -> Breaker:
     return Breaker(client, note)
 
 
-def as_table(found: Sequence[Circuit]) -> Table:
-    """A row for each circuit."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("circuit", "state", "why"):
+def as_table(found: Sequence[Circuit]) -> Group:
+    """A row for each circuit, and below what providers have said of their models."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("circuit", overflow="fold")
+    for name in ("state", "why"):
         table.add_column(name, no_wrap=True)
     for name in ("failed", "calls", "shut until", "trips"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("in the provider's words")
     for circuit in found:
         until = f"{circuit.opens_until:%H:%M:%S}Z" if circuit.opens_until else ""
         table.add_row(
@@ -108,6 +109,10 @@ def as_table(found: Sequence[Circuit]) -> Table:
             "" if circuit.model else f"{circuit.calls:,}",
             "by hand" if circuit.state == "forced_open" else until,
             f"{circuit.trips:,}",
-            circuit.told or (f"answered by {circuit.answered_by}" if circuit.answered_by else ""),
         )
-    return table
+    return Group(table, *(Text(f"{circuit.name}: {said}") for circuit in found if (said := words(circuit))))
+
+
+def words(circuit: Circuit) -> str:
+    """The provider's sentence about a model, or which other one answers for it."""
+    return circuit.told or (f"answered by {circuit.answered_by}" if circuit.answered_by else "")

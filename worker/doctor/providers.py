@@ -83,8 +83,8 @@ def _ends(client: AiClient, provider: Provider) -> Mapping[str, str | None]:
 
 def known_end(model: Model, listed: Mapping[str, str | None]) -> Model:
     """The model with the day of its end as the provider's list has it, where that is a date."""
-    with suppress(TypeError, ValueError):
-        return replace(model, ends=date.fromisoformat(str(listed[model.id])))
+    with suppress(ValueError):
+        return replace(model, ends=date.fromisoformat(str(listed.get(model.id))))
     return model
 
 

@@ -18,28 +18,18 @@ from db.monitoring import REPLY_BUCKETS_MS, Total
 from worker import __version__
 from worker.cache import LAYERS
 from worker.metrics.prometheus_sources import Database, Durable, Sources, View
-from worker.metrics.record import ANSWERED, CALL_BUCKETS_MS
+from worker.metrics.record import ANSWERED, CALL_BUCKETS_MS, FAILURES
 from worker.providers.circuit_states import Circuit
 from worker.providers.models import Provider
 from worker.providers.pricing import YARDSTICK_NAME
+from worker.providers.probe import Probe
 
 MICRO = 1_000_000
 #: Where replies come from, and how messages end; counted from zero, because Prometheus does not see the first increase
 #: of a counter that appears with it.
 REPLY_SOURCES = ("ai", "cache", "fallback", "canned")
 ENDINGS = (*(("answered", source) for source in REPLY_SOURCES), ("closed", "closed"), ("dead", "canned"))
-OUTCOMES = (
-    ANSWERED,
-    "timeout",
-    "unavailable",
-    "rate_limited",
-    "denied",
-    "model_gone",
-    "model_unfit",
-    "refused",
-    "unreadable",
-    "thinking",
-)
+OUTCOMES = (ANSWERED, *FAILURES)
 CIRCUIT_STATES = ("closed", "half_open", "open", "forced_open")
 #: Values of the labels of one sample, and its own.
 Samples = Iterable[tuple[Sequence[str], float]]
@@ -181,11 +171,11 @@ def of_models(seen: Durable, known: Known) -> Iterator[Metric]:
         ((*name, state), float(state == each.state)) for name, each in circuits.items() for state in CIRCUIT_STATES
     ]
     yield gauge("model_state", "1 for the state of the model's circuit.", states, "provider", "model", "state")
-    rerouted = [(name, float(bool(each.answered_by))) for name, each in circuits.items()]
-    told = "Whether another model than the one that is asked has answered within the hour."
+    rerouted = [(name, float(bool(each.answered_by or _rerouted(probes.get(name))))) for name, each in circuits.items()]
+    told = "Whether another model than the one that is asked has answered within the hour, or the latest probe."
     yield gauge("model_rerouted", told, rerouted, "provider", "model")
-    results = [(name, float(probe.outcome == ANSWERED)) for name, probe in probes.items()]
-    yield gauge("model_probe_ok", "Whether the latest probe got a usable answer.", results, "provider", "model")
+    results = [((*name, kind), float(probe.outcome == kind)) for name, probe in probes.items() for kind in OUTCOMES]
+    yield gauge("model_probe_outcome", "1 for how the latest probe ended.", results, "provider", "model", "outcome")
     times = [(name, probe.at_s) for name, probe in probes.items()]
     yield gauge("model_probe_timestamp_seconds", "When the model was last probed.", times, "provider", "model")
     ends = [
@@ -202,6 +192,10 @@ def _is_used(circuit: Circuit, calls: Mapping[str, int], probes: Container[tuple
     name = f"{circuit.provider}/{circuit.model}"
     called = any(calls.get(f"{name}:{kind}") for kind in OUTCOMES)
     return called or (circuit.provider, circuit.model) in probes or circuit.since is not None
+
+
+def _rerouted(probe: Probe | None) -> bool:
+    return probe is not None and bool(probe.answered_by)
 
 
 def of_budgets(seen: Durable, known: Known) -> Iterator[Metric]:

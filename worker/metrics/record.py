@@ -16,8 +16,20 @@ from worker.log import logger
 from worker.session.turn import Turn
 
 log = logger(__name__)
-#: The outcome of a call that brought an answer; the others are the kinds of `ProviderError`.
+#: The outcome of a call that brought an answer.
 ANSWERED = "ok"
+#: How else a call may end: the kinds of `ProviderError`.
+FAILURES = (
+    "timeout",
+    "unavailable",
+    "rate_limited",
+    "denied",
+    "model_gone",
+    "model_unfit",
+    "refused",
+    "unreadable",
+    "thinking",
+)
 #: Upper bounds of the buckets in which answers are counted by how long they took.
 CALL_BUCKETS_MS = (100, 250, 500, 1_000, 1_500, 2_500, 5_000, 10_000, 15_000, 30_000)
 CLEANUP = "cleanup_expired_sessions"

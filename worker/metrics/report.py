@@ -11,7 +11,7 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from db import report as figures
-from worker.metrics.record import ANSWERED
+from worker.metrics.record import ANSWERED, FAILURES
 from worker.providers.pricing import YARDSTICK_NAME
 from worker.session.session import SESSION_TTL_S
 from worker.session.turn import SILENT
@@ -96,10 +96,10 @@ def _of_provider(rows: Sequence[Json]) -> Json:
 
 
 def _ended(rows: Sequence[Json]) -> Json:
-    kinds: Json = {}
+    kinds: Json = {ANSWERED: 0, **dict.fromkeys(FAILURES, 0)}
     for row in rows:
         kinds[row["outcome"]] = kinds.get(row["outcome"], 0) + row["calls"]
-    return {"ok": kinds.pop(ANSWERED, 0), "failed": kinds}
+    return {"ok": kinds.pop(ANSWERED), "failed": kinds}
 
 
 def _of_model(rows: Sequence[Json]) -> Json:
@@ -171,7 +171,7 @@ def _call_table(calls: Json) -> Table:
     table = _table("Calls of models", "model", "answered", "failed", "prompt cached", "cost")
     for provider, found in calls.items():
         for name, model in found["models"].items():
-            failed = ", ".join(f"{count:,} {kind}" for kind, count in model["failed"].items()) or "0"
+            failed = ", ".join(f"{count:,} {kind}" for kind, count in model["failed"].items() if count) or "0"
             cached, cost = f"{model['prompt_cache_rate']:.1f} %", f"$ {model['cost_usd']:.6f}"
             table.add_row(f"{provider}/{name}", f"{model['ok']:,}", failed, cached, cost)
     return table

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 
 from worker.errors import ConfigurationError
 from worker.providers.models import DAYS, JsonMode, Model, Price, PromptCache, Provider, WeekHours, Wire
-from worker.settings import PROVIDER_KEYS, SECRETS, Settings, secret_of_environment
+from worker.settings import PROVIDER_KEYS, Settings, secret_of_environment
 
 _PACKAGED = Path(__file__).with_name("providers.toml")
 #: "Mon-Fri 01:00-04:00", "Sun 00:00-24:00"
@@ -61,7 +61,7 @@ def _checked_setting(name: str) -> str:
 
 def _checked_key_name(name: str) -> str:
     """Any variable but one that holds another secret: a database password must never be sent as a provider's key."""
-    if name.lower() in SECRETS - PROVIDER_KEYS or name.lower() in Settings.model_fields.keys() - PROVIDER_KEYS:
+    if name.lower() in Settings.model_fields.keys() - PROVIDER_KEYS:
         raise ValueError("is a setting of Chasqui's own and no provider's key")
     return name
 

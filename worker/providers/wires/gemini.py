@@ -53,7 +53,7 @@ def parse(provider: Provider, request: AiRequest, body: object) -> tuple[str, Us
     usage = _usage(request, body, text)
     finish = at(body, "candidates", 0, "finishReason")
     blocked = at(body, "promptFeedback", "blockReason")
-    if blocked or finish in _REFUSALS:
+    if blocked or code(finish) in _REFUSALS:
         raise RequestRefused(provider.name, f"blocked: {code(blocked or finish)}", usage=usage)
     if finish == "MAX_TOKENS" and not text.strip() and count(at(body, "usageMetadata", "thoughtsTokenCount")):
         raise ThoughtAway(provider.name, "its thoughts took the whole limit of output", usage=usage)
