@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from http_provider import Server
-from recorded import TABLE, Recording, saying
+from recorded import TABLE, Recording, cost_microusd, saying
 from service import Conversation, forget, says, webhook
 
 #: By provider: a message for which it is the first candidate and which no cache may answer, and who is asked after it.
@@ -116,11 +116,12 @@ class Shop:
 
     def check_bill(self, reply: dict[str, Any], paid: Iterable[tuple[str, Recording]]) -> None:
         """PostgreSQL and the budget's book both hold what these recordings cost, each at its provider's prices."""
-        paid = list(paid)
-        cost = sum(recording.cost_microusd(provider) for provider, recording in paid)
-        tokens = tuple(map(sum, zip(*(recording.tokens for _, recording in paid), strict=True)))
+        paid, asked = list(paid), {provider: iter(server.seen) for provider, server in self.servers.items()}
+        bills = [(provider, recording.billed(next(asked[provider]).body)) for provider, recording in paid]
+        cost = sum(cost_microusd(provider, *tokens) for provider, tokens in bills)
+        tokens = tuple(map(sum, zip(*(tokens for _, tokens in bills), strict=True)))
         row = self.metric(reply)
-        assert (row.cost_microusd, row.calls) == (cost, len(paid))
+        assert (row.cost_microusd, row.calls) == (cost, len(paid)), (row.cost_microusd, row.calls_made, bills)
         assert (row.prompt_tokens, row.cached_tokens, row.completion_tokens) == tokens
         assert (row.source, row.provider, row.committed) == (reply["source"], reply["provider"], True)
         assert self.booked_microusd() - self.booked_before == cost

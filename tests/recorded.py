@@ -28,10 +28,14 @@ _FRAMING = {"content-length", "transfer-encoding", "content-encoding", "connecti
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """An answer as it goes over the wire, and the body that says what it is billed for (None: nothing)."""
+    """An answer as it goes over the wire, and the body that says what it is billed for (None: nothing).
+
+    given_up: it never ends, or not whole, so that the call is billed as estimated.
+    """
 
     answer: Answer
     body: Any = None
+    given_up: bool = False
 
     @property
     def tokens(self) -> tuple[int, int, int]:
@@ -44,9 +48,23 @@ class Recording:
         written = figures.get("candidatesTokenCount", 0) + figures.get("thoughtsTokenCount", 0)
         return figures.get("promptTokenCount", 0), figures.get("cachedContentTokenCount", 0), written
 
-    def cost_microusd(self, provider: str) -> int:
-        """Its price at this provider, rounded half up to micro-dollars."""
-        return cost_microusd(provider, *self.tokens)
+    def billed(self, asked: dict[str, Any]) -> tuple[int, int, int]:
+        """The same for a call with this body; estimated where it was given up: its texts and all it might have said."""
+        return (estimated_tokens(asked), 0, MOST_TOKENS) if self.given_up else self.tokens
+
+
+#: The limit of output that every request of ours names.
+MOST_TOKENS = 700
+
+
+def estimated_tokens(asked: dict[str, Any]) -> int:
+    """A token per four characters of the two texts of a request, in either wire format."""
+    if "contents" in asked:
+        texts = [asked["systemInstruction"]["parts"][0]["text"], asked["contents"][0]["parts"][0]["text"]]
+    else:
+        contents = [message["content"] for message in asked["messages"]]
+        texts = [content if isinstance(content, str) else content[0]["text"] for content in contents]
+    return -(-sum(map(len, texts)) // 4)
 
 
 def cost_microusd(provider: str, prompt: int, cached: int, completion: int) -> int:

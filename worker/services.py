@@ -143,7 +143,7 @@ def build(configuration: Settings) -> Services:
     spent_so_far = partial(retry.run, engine, queries.spent_microusd)
     budget = Budget(shared, budget_limits(configuration), spent_so_far, settling=told)
     client = AiClient(providers)
-    paid_calls = PaidCalls(providers, client, budget, Reroutes(told).note)
+    paid_calls = PaidCalls(providers, client, budget, Reroutes(told).note, breaker.is_stale)
     completer = Completer(providers, paid_calls, breaker, budget)
     prober = Prober(providers, client, breaker, durable, budget, partial(record_calls, engine), configuration.shop_name)
     pool = ThreadPoolExecutor(configuration.ai_parallel_calls, thread_name_prefix="provider")

@@ -32,7 +32,7 @@ Hits = Sequence[tuple[Message, Message]]
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Money in US dollars: what was paid, and what all messages would have cost with gpt-3.5, uncached."""
+    """Money in US dollars: what was paid, and what all messages would have cost with gpt-3.5-turbo, uncached."""
 
     total_usd: float
     baseline_usd: float
@@ -209,7 +209,7 @@ def _overview(figures: Mapping[str, Any]) -> Table:
             f"{first['seed_method']['hit_rate']} %",
         ),
         ("wrong answers, both days", "0", f"{figures['wrong_answers']:,}", f"{seed['wrong_hits']:,} of its hits"),
-        ("cost against all gpt-3.5, uncached", "≤ 25 %", f"{figures['cost_share_of_baseline']} %", ""),
+        ("cost against all gpt-3.5-turbo, uncached", "≤ 25 %", f"{figures['cost_share_of_baseline']} %", ""),
         ("on the first day", "", f"{first['cost_share_of_baseline']} %", ""),
         ("cost, baseline", "", f"$ {figures['cost_usd']:.4f}, $ {figures['baseline_usd']:.4f}", ""),
         ("providers asked", "", providers, ""),

@@ -27,7 +27,7 @@ SESSION_TTL_S: Final = 7_200
 REPLY_TTL_S: Final = 86_400
 HISTORY: Final = 6
 TIMEOUT_S: Final = 15.0
-MODEL: Final = "gpt-3.5-turbo"
+MODEL: Final = "gpt-6-luna"
 INSTRUCTIONS: Final = "You are the assistant of a supermarket. Answer with one JSON object."
 LOAD = "select session_state, cart_data, context_data from plain.customer_sessions where customer_phone = %s"
 SAVE = """
@@ -94,7 +94,9 @@ def asked(text: str) -> Json:
     user = orjson.dumps({"message": text}).decode()
     messages = [{"role": "system", "content": INSTRUCTIONS}, {"role": "user", "content": user}]
     url = f"{settings().openai_base_url}/chat/completions"
-    answer = provider().post(url, json={"model": MODEL, "messages": messages}, timeout=TIMEOUT_S)
+    answer = provider().post(
+        url, json={"model": MODEL, "messages": messages, "reasoning_effort": "none"}, timeout=TIMEOUT_S
+    )
     answer.raise_for_status()
     return dict(orjson.loads(answer.json()["choices"][0]["message"]["content"]))
 

@@ -24,6 +24,7 @@ from worker.errors import (
     ProviderRateLimited,
     ProviderUnavailable,
     RequestRefused,
+    ThoughtAway,
 )
 from worker.log import logger
 from worker.providers.local_circuit import LocalBreaker
@@ -41,11 +42,13 @@ ASKED_MAX_MS = 3_600_000
 MODEL_OPEN_MS, MODEL_OPEN_MAX_MS = 3_600_000, 6 * 3_600_000
 #: Customers in a row whose messages are refused without a reason before the model is taken for unfit.
 UNCLEAR_CUSTOMERS = 3
+#: Permits that were given before a model was set aside are used up within this time.
+STALE_S = 0.5
 LOCAL_GENERATION = -1
 #: The caller of probes that are made for no customer.
 PROBER = "prober"
 RATE_LIMITED = ProviderRateLimited.kind
-#: The reason of a model's circuit that refusals without a reason have opened.
+#: Why refusals without a reason have opened a model's circuit.
 UNCLEAR = "model_unfit"
 log = logger(__name__)
 
@@ -135,6 +138,7 @@ class Breaker:
         self._remember_s = remember_s
         self._remembered: dict[tuple[str, tuple[str, ...]], tuple[Permit, float]] = {}
         self._forgotten: dict[str, int] = {}
+        self._set_aside: dict[str, tuple[int, float]] = {}
         self._times_forgotten = count()
         self._telling = cache(lambda provider: telling(partial(self._heard, provider, "", "", ""))) if telling else None
         self._local = LocalBreaker(self._limits.failures_in_a_row, self._limits.open_ms / 1000, clock)
@@ -160,6 +164,11 @@ class Breaker:
             self._remembered[provider, tuple(models)] = given, self._clock() + self._remember_s
         return given
 
+    def is_stale(self, permit: Permit) -> bool:
+        """Whether the permit's model has turned out to be unusable in this process since the permit was given."""
+        generation, until = self._set_aside.get(_place(permit), (0, 0.0))
+        return self._clock() < until and LOCAL_GENERATION < permit.model_generation <= generation
+
     def succeeded(self, permit: Permit, latency_ms: float) -> None:
         """The call brought an answer; a slow one counts as slow."""
         self._local.record(permit.provider, failed=False)
@@ -175,7 +184,9 @@ class Breaker:
             customer: whose message it was; kept as a short hash, and only until the model's next success.
         """
         of_model = isinstance(error, ModelFault)
-        ignored = of_model or isinstance(error, RequestRefused)
+        ignored = of_model or isinstance(error, RequestRefused | ThoughtAway)
+        if of_model:
+            self._set_aside[_place(permit)] = permit.model_generation, self._clock() + STALE_S
         self._local.record(permit.provider, failed=not ignored)
         self._local.record(_place(permit), failed=of_model, at_once=True)
         if isinstance(error, ProviderDenied):
@@ -259,6 +270,8 @@ class Breaker:
             self._record_model(permit, "gone", error.kind, error.told)
         elif isinstance(error, RequestRefused) and error.unclear:
             self._record_model(permit, "unclear", UNCLEAR, error.told, customer)
+        elif isinstance(error, ThoughtAway):
+            self._record_model(permit, "unclear", error.kind, error.detail, customer)
         elif permit.probing:
             self._record_model(permit, "ignore")
 

@@ -27,6 +27,8 @@ _WIRES: dict[str, ModuleType] = {"openai": openai, "gemini": gemini}
 _LONGEST_TOLD = 300
 #: Words that may be a customer's: long enough to say something, or figures.
 _WORD = re.compile(r"\w{4,}|\d{3,}")
+#: A local server's "none" is no secret, and may be a word of its sentence.
+_LEAST_KEY = 8
 #: Keys as providers quote them back, whole or in part.
 _KEY_LIKE = re.compile(r"\b(?:sk|gsk|xai|AIza|pplx)[-_A-Za-z0-9*.]{6,}")
 
@@ -127,8 +129,9 @@ def redacted(told: str, provider: Provider, model: Model, request: AiRequest) ->
     if not told:
         return ""
     line = " ".join(told.split())[:_LONGEST_TOLD]
-    if provider.api_key is not None:
-        line = line.replace(provider.api_key.get_secret_value(), "…")
+    key = provider.api_key.get_secret_value() if provider.api_key else ""
+    if len(key) >= _LEAST_KEY:
+        line = line.replace(key, "…")
     private = _words(request.user) - _words(f"{request.system} {model.id}")
     return _WORD.sub(lambda found: "…" if found[0].lower() in private else found[0], _KEY_LIKE.sub("…", line))
 

@@ -22,6 +22,7 @@ from worker.errors import (
     ProviderRateLimited,
     ProviderTimeout,
     RequestRefused,
+    ThoughtAway,
     UnreadableAnswer,
 )
 from worker.log import logger
@@ -29,7 +30,7 @@ from worker.providers.budget import Budget
 from worker.providers.candidates import candidates
 from worker.providers.circuit import RATE_LIMITED, RATE_LIMITED_MS, Breaker, Refusal
 from worker.providers.models import Provider
-from worker.providers.paid_calls import LEAST_SECOND_S, Candidate, NotPaidFor, PaidCalls
+from worker.providers.paid_calls import LEAST_SECOND_S, Candidate, NotPaidFor, PaidCalls, SetAside
 from worker.providers.pricing import estimate_tokens, yardstick_microusd
 from worker.providers.request import Completion
 from worker.providers.spending import with_costs
@@ -186,8 +187,11 @@ class Completer:
         began = self._clock()
         try:
             decided = self._decided(candidate, ask, progress)
-        except NotPaidFor:
-            progress.out_of_money = True
+        except (NotPaidFor, SetAside) as exc:
+            if isinstance(exc, SetAside):
+                progress.set_aside.add((candidate.provider.name, candidate.model.id))
+            else:
+                progress.out_of_money = True
             self._breaker.released(candidate.permit)
             return None
         except ProviderError as error:
@@ -200,7 +204,7 @@ class Completer:
     def _note(self, candidate: Candidate, error: ProviderError, progress: Progress) -> None:
         provider, model = candidate.provider.name, candidate.model.id
         log.warning("provider_failed", provider=provider, model=model, kind=error.kind, detail=error.detail)
-        if isinstance(error, ModelFault):
+        if isinstance(error, ModelFault | ThoughtAway):
             progress.set_aside.add((provider, model))
         elif isinstance(error, ProviderRateLimited):
             asked_s = error.retry_after_s

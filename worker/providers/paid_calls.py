@@ -36,6 +36,10 @@ class Candidate(Struct, frozen=True):
     tries: int = 1
 
 
+class SetAside(Exception):
+    """The model turned out to be unusable after its permit was given: no call was made."""
+
+
 class NotPaidFor(Exception):
     """A budget or the customer's limit is used up; no other provider will change that."""
 
@@ -44,6 +48,7 @@ class PaidCalls:
     """Calls of one process; thread safe.
 
     Args:
+        is_stale: whether a permit's model has turned out to be unusable meanwhile.
         rerouted: called with provider, model and name where an answer names another model than was asked.
         clock, sleep, random: seconds, and a number in [0, 1).
         now: the time by which prices hold.
@@ -55,6 +60,7 @@ class PaidCalls:
         client: AiClient,
         budget: Budget | None = None,
         rerouted: Callable[[str, str, str], None] = lambda *_: None,
+        is_stale: Callable[[Permit], bool] = lambda _: False,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = _random.random,
@@ -64,6 +70,7 @@ class PaidCalls:
         self._client = client
         self._budget = budget
         self._rerouted = rerouted
+        self._is_stale = is_stale
         self._clock = clock
         self._sleep = sleep
         self._random = random
@@ -79,7 +86,7 @@ class PaidCalls:
             deadline: on the monotonic clock.
             calls: each call is added to it, failed ones too.
 
-        Raises ProviderError, and NotPaidFor where there is no money.
+        Raises ProviderError, NotPaidFor where there is no money, and SetAside.
         """
 
         def call() -> tuple[Completion, str]:
@@ -104,6 +111,11 @@ class PaidCalls:
             held = self._budget.reserve(provider.name, model.price_at(self._now()), request, customer)
             if held is None:
                 raise NotPaidFor
+        # Others may have asked while this one waited for its money: a gone model is not asked once more.
+        if self._is_stale(candidate.permit):
+            if self._budget is not None and held is not None:
+                self._budget.settle(held, 0)
+            raise SetAside
         made = self._booked(provider, model, model.id, Usage(), UnreadableAnswer.kind)
         try:
             completion = self._client.call(provider, model, request, deadline)

@@ -70,7 +70,8 @@ def error_for(provider: str, status: int, retry_after: str | None, body: object,
     """
     error = at(body, "error") if isinstance(at(body, "error"), dict) else body
     detail = " ".join([f"HTTP {status}", *_codes(error)][:2])
-    told = str(at(error, "message") or at(error, "detail") or at(body, "error") or "")[:_LONGEST_WORDS]
+    sentences = (at(error, "message"), at(error, "detail"), at(body, "error"))
+    told = next((said for said in sentences if isinstance(said, str)), "")[:_LONGEST_WORDS]
     meaning = _meaning(status, _words(error, told))
     if meaning is not None:
         return _MEANINGS[meaning](provider, detail, told=told)
