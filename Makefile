@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test check lint types audit economy faults overload bench bench-short growth lock clean
+.PHONY: help demo test check lint types audit economy faults real-model overload bench bench-short growth lock clean
 help:
 	@echo "make demo    install what is needed and play a conversation through the whole service"
 	@echo "make test    install what is needed and run the tests"
@@ -11,6 +11,7 @@ help:
 	@echo "make audit   look for known vulnerabilities of what is locked (where they can be asked for) and for secrets"
 	@echo "make economy replay the standard workload: cache hits, cost, wrong answers (SEED=, MESSAGES=, CATALOG=)"
 	@echo "make faults  break the service in every way and check that nothing is lost (SEED=, ONLY=, SHORT=1)"
+	@echo "make real-model  a real, small language model on this machine behind the whole service, about 10 minutes (Linux, gcc, cmake)"
 	@echo "make overload 100,000 messages within 10 s: all are answered, memory and queues stay bounded (MESSAGES=, SEED=)"
 	@echo "make bench   throughput, latency and cost beside an empty Celery chain, 10 minutes (SEED=); bench-short: 2"
 	@echo "make growth  the same service on a growing database, over 100,000 messages, with 1 to 4 processes (SEED=)"
@@ -49,6 +50,9 @@ economy: $(READY)
 
 faults: $(READY)
 	@PYTHONPATH=tests exec $(BIN)/python -m faults --seed $(or $(SEED),1) $(if $(ONLY),--only "$(ONLY)") $(if $(SHORT),--short)
+
+real-model: $(READY)
+	@PYTHONPATH=tests exec $(BIN)/python -m real_model
 
 overload: $(READY)
 	@PYTHONPATH=tests exec $(BIN)/python -m benchmarks.overload --seed $(or $(SEED),1) $(if $(MESSAGES),--messages $(MESSAGES))

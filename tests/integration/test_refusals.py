@@ -109,7 +109,7 @@ def test_only_what_was_refused_must_go(ready: Ready) -> None:
     models = ready([says("Agregué todo.", ADD_2, ADD_99_RICE), says("Agregué 2 leches.", ADD_2)], [DOWN])
     outcome = models.answer(ADD)
     assert outcome.decision["cart_operations"] == [ADD_2]
-    assert outcome.decision["reply"] == "Agregué 2 leches."
+    assert outcome.decision["reply"].splitlines()[0] == "Agregué 2 leches."
     assert '"product_id":8' in models.systems()[1]
     assert '"product_id":7' not in models.systems()[1]
 

@@ -53,7 +53,7 @@ def test_more_than_there_is() -> None:
         "En tu carrito:",
         "• 1 × Arroz largo 1 kg",
     ]
-    assert within_limits(decision(add(9, 4)), (), PRODUCTS) == decision(add(9, 4))
+    assert within_limits(decision(add(9, 4)), (), PRODUCTS).cart_operations == decision(add(9, 4)).cart_operations
     assert "queda 1:" in within_limits(decision(add(9, 2)), (), [FOUR_LEFT | {"stock": 1}]).reply
     assert "no queda ninguno:" in within_limits(decision(add(10, 1)), (), PRODUCTS).reply
 
@@ -86,7 +86,8 @@ def test_fewer_than_before_may_always_be_taken() -> None:
     """Whatever is left of it."""
     cart = (CartItem(9, "Leche sin lactosa", 1850.0, 10),)
     for operation in (add(9, 8, "set"), {"op": "remove", "product_id": 9}, {"op": "clear"}):
-        assert within_limits(decision(operation), cart, PRODUCTS) == decision(operation)
+        made = within_limits(decision(operation), cart, PRODUCTS)
+        assert made.cart_operations == decision(operation).cart_operations
     assert within_limits(decision(add(9, 11, "set")), cart, PRODUCTS).cart_operations == ()
 
 
@@ -123,3 +124,46 @@ def test_no_call_for_a_person_is_cached() -> None:
     assert entry is not None
     assert cached_outcome(entry).decision == decided().decision
     assert cacheable(Outcome("ai", {"reply": "x"})) is not None
+
+
+@pytest.mark.parametrize("first", ["remove", "clear"])
+def test_what_one_operation_takes_out_another_may_put_back(first: str) -> None:
+    """The request need not have named the product: it stood in the cart."""
+    made = decision({"op": first, "product_id": MILK_ITEM.id}, add(MILK_ITEM.id, 3, "set"))
+    assert within_limits(made, (MILK_ITEM,), [RICE]).cart_operations == made.cart_operations
+
+
+@pytest.mark.parametrize(
+    ("operations", "lines"),
+    [
+        ([add(8, 2)], ["Cambios en tu carrito:", "• 2 × Arroz largo 1 kg"]),
+        ([add(7, 1)], ["Cambios en tu carrito:", "• 3 × Leche entera Nubelinda 1 L"]),
+        (
+            [add(8, 1), {"op": "remove", "product_id": 7}],
+            ["Cambios en tu carrito:", "• 1 × Arroz largo 1 kg", "• Leche entera Nubelinda 1 L: afuera"],
+        ),
+        ([{"op": "clear"}], ["Tu carrito está vacío."]),
+        ([add(7, 2, "set")], []),
+        ([], []),
+    ],
+)
+def test_what_changes_is_told_whatever_the_model_says(operations: list[dict[str, Any]], lines: list[str]) -> None:
+    """By our own count, behind the model's words; nothing is added where nothing changes."""
+    made = within_limits(decision(*operations), (MILK_ITEM,), PRODUCTS)
+    assert made.reply.splitlines() == ["Listo, agregué todo.", *([""] if lines else []), *lines]
+
+
+def test_long_words_leave_room_for_what_changes() -> None:
+    """A model's words are cut, ours are not."""
+    long = decision(add(8, 2)).model_copy(update={"reply": "Muy bien. " * 400})
+    made = within_limits(long, (), PRODUCTS)
+    assert len(made.reply) <= 4_096
+    assert made.reply.endswith("• 2 × Arroz largo 1 kg")
+
+
+def test_what_is_put_back_has_its_limits() -> None:
+    """They are told by the name that it had in the cart."""
+    made = decision({"op": "remove", "product_id": MILK_ITEM.id}, add(MILK_ITEM.id, 100, "set"))
+    limited = within_limits(made, (MILK_ITEM,), [RICE])
+    assert [change.op for change in limited.cart_operations] == ["remove"]
+    assert f"De {MILK_ITEM.name} podés llevar hasta 99" in limited.reply

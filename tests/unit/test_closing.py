@@ -36,6 +36,14 @@ def confirming(text: str = "sí, confirmo", **changes: Any) -> Turn:
     return replace(planned(turn_of(text, session=session), RICE), outcome=decided(**changes))
 
 
+def test_what_one_operation_takes_out_another_may_put_back() -> None:
+    """Also where the request named no such product: its name and price are those it had in the cart."""
+    taken_out = {"op": "remove", "product_id": 7, "quantity": None}
+    put_back = {"op": "set", "product_id": 7, "quantity": 3}
+    turn = confirming("3 leches", cart_operations=[taken_out, put_back])
+    assert session_after(turn, NOW).cart == (replace(MILK_ITEM, quantity=3),)
+
+
 def test_the_reply_as_the_contract_has_it() -> None:
     """Every field, in JSON."""
     outcome = decided(

@@ -1,4 +1,4 @@
-"""Limits of a cart: most pieces of one product, and what is in stock. What exceeds them is left out and told.
+"""Limits of a cart, and words of ours about it: each change is told, and what exceeds a limit is left out and told.
 
 Pure thought.
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 from worker.ai.decision import Button, CartChange, Decision
 from worker.ai.prompt import product_facts
+from worker.messages.text import MAX_TEXT_CHARS, clip_at_sentence
 from worker.session.session import MAX_QUANTITY, CartItem, CartOperation, apply_cart_operation
 
 VIEW_CART = Button(id="view_cart", title="Ver carrito")
@@ -18,18 +19,20 @@ MAX_LINES = 20
 TOO_MANY = "De {name} podés llevar hasta {most} por pedido: no cambié nada de eso."
 TOO_FEW_LEFT = "De {name} {left}: no cambié nada de eso."
 CART = "En tu carrito:"
+CHANGED = "Cambios en tu carrito:"
+TAKEN_OUT = "• {name}: afuera"
 EMPTY = "Tu carrito está vacío."
 
 
 def within_limits(decision: Decision, cart: Sequence[CartItem], products: Iterable[Mapping[str, Any]]) -> Decision:
     """The decision without the operations that no cart can take; where there are any, its words are ours, since the
-    model's may say that they were done.
+    model's may say that they were done. The words about a cart that changes end with what has changed, by our count.
 
     Args:
         products: rows of the catalogue that stood in the request.
     """
     known = {product["id"]: product for product in products}
-    facts = {number: product_facts(product) for number, product in known.items()}
+    facts = facts_by_id(cart, known.values())
     now, kept, told = tuple(cart), list[CartChange](), list[str]()
     for change in decision.cart_operations:
         if problem := _problem(change, now, known, facts):
@@ -38,11 +41,38 @@ def within_limits(decision: Decision, cart: Sequence[CartItem], products: Iterab
             kept.append(change)
             now = apply_cart_operation(now, CartOperation(**change.model_dump()), facts)
     if not told:
-        return decision
+        return _with_changes(decision, cart, now)
     words = "\n".join([*dict.fromkeys(told), *_shown(now)])
     return decision.model_copy(
         update={"cart_operations": tuple(kept), "reply": words, "quick_replies": (VIEW_CART,), "next_state": None}
     )
+
+
+def _with_changes(decision: Decision, before: Sequence[CartItem], after: Sequence[CartItem]) -> Decision:
+    """The decision, whose reply ends with what it changes: a model's own words may say nothing of it, or lie."""
+    changes = "\n".join(changed_lines(before, after))
+    if not changes:
+        return decision
+    words = clip_at_sentence(decision.reply, MAX_TEXT_CHARS - len(changes) - 2)
+    return decision.model_copy(update={"reply": f"{words}\n\n{changes}"})
+
+
+def changed_lines(before: Sequence[CartItem], after: Sequence[CartItem]) -> list[str]:
+    """Products whose quantity is another one than before, with the new one; none where nothing has changed."""
+    was, now = ({item.id: item.quantity for item in cart} for cart in (before, after))
+    put_in = [item for item in after if was.get(item.id) != item.quantity]
+    taken_out = [TAKEN_OUT.format(name=item.name) for item in before if item.id not in now]
+    if not put_in and not taken_out:
+        return []
+    return [EMPTY] if not after else [CHANGED, *cart_lines(put_in), *taken_out[:MAX_LINES]]
+
+
+def facts_by_id(cart: Iterable[CartItem], products: Iterable[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
+    """Id, name and price of what an operation may name: products of the request, and of the cart as it was before the
+    first one, for a later one may put back what an earlier one has taken out.
+    """
+    in_cart = {item.id: {"id": item.id, "name": item.name, "price": item.price} for item in cart}
+    return in_cart | {product["id"]: product_facts(product) for product in products}
 
 
 def _problem(

@@ -34,8 +34,8 @@ view_cart, clear_cart, checkout, support, unknown;
 "next_state": one of browsing, searching, viewing_product, adding_to_cart, viewing_cart, checkout, waiting_address, \
 confirming_order, order_completed, or null to stay; order_completed only after the customer has confirmed the order;
 "cart_operations": list of {{"op": add, set, remove or clear, "product_id", "quantity"}}; empty if nothing changes}}
-For example: {{"intent": "greeting", "confidence": 0.9, "entities": [], "reply": "¡Hola! ¿Qué \
-necesitás?", "quick_replies": [], "requires_human": false, "next_state": null, "cart_operations": []}}
+For example: {{"intent": "greeting", "confidence": 0.9, "entities": [], "reply": "...", "quick_replies": [], \
+"requires_human": false, "next_state": null, "cart_operations": []}}
 Categories of the shop: {categories}"""
 
 

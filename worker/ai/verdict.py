@@ -64,7 +64,7 @@ def decide(text: str, asked: Asked, problem: InvalidDecision | None = None) -> D
         decision = _for_everybody(decision)
     check_order(decision, asked.rules)
     check_cart(decision, asked.rules)
-    if not decision.cart_operations and (wanted or isinstance(problem, RefusedChange)):
+    if not decision.cart_operations and (wanted or asked.rules.kinds or isinstance(problem, RefusedChange)):
         check_claim(decision)
     return within_limits(decision, asked.cart or (), asked.plan.products)
 

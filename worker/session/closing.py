@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from worker.ai.prompt import product_facts
+from worker.ai.cart_limits import facts_by_id
 from worker.messages.reply import QuickReply, Reply, expires_at, within_limits
 from worker.session.session import (
     CHECKOUT_STATES,
@@ -59,7 +59,7 @@ def _products(turn: Turn) -> dict[int, Mapping[str, Any]]:
     """What the operations of the turn may put into the cart; nobody looks at them where there are none."""
     if turn.plan is None or not turn.decided().decision.get("cart_operations"):
         return {}
-    return {product["id"]: product_facts(product) for product in turn.plan.products}
+    return facts_by_id(turn.fetched().cart, turn.plan.products)
 
 
 def _order_facts(turn: Turn) -> dict[str, str]:

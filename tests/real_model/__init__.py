@@ -1,0 +1,1 @@
+"""The whole service with a real, small language model behind a real OpenAI-compatible server: `make real-model`."""
