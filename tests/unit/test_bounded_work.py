@@ -10,7 +10,6 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from decimal import Decimal
 from importlib import import_module
 from typing import Any
 
@@ -307,7 +306,7 @@ OTHER_WORK: dict[str, Work] = {
         ),
         4_096,
     ),
-    "session.session.Session.cart_total": many(lambda size: session_of(cart=cart(size)).cart_total > Decimal(0), 4_096),
+    "session.session.Session.cart_totals": many(lambda size: len(session_of(cart=cart(size)).cart_totals), 4_096),
     "session.closing.closing_row": many(closed, 2_048),
     "session.turn.turn_from_dict": many(
         lambda size: turn.turn_from_dict(turn.turn_to_dict(turn_of(session=session_of(cart=cart(size))))), 4_096

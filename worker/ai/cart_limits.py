@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import asdict
+
 from worker.ai.decision import Button, CartChange, Decision
 from worker.ai.prompt import product_facts
 from worker.messages.text import MAX_TEXT_CHARS, clip_at_sentence
@@ -71,7 +73,7 @@ def facts_by_id(cart: Iterable[CartItem], products: Iterable[Mapping[str, Any]])
     """Id, name and price of what an operation may name: products of the request, and of the cart as it was before the
     first one, for a later one may put back what an earlier one has taken out.
     """
-    in_cart = {item.id: {"id": item.id, "name": item.name, "price": item.price} for item in cart}
+    in_cart = {item.id: asdict(item) for item in cart}
     return in_cart | {product["id"]: product_facts(product) for product in products}
 
 
