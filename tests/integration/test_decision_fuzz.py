@@ -183,7 +183,7 @@ def check_committed(connection: Connection, turn: Turn) -> bool:
     assert kept["session_state"] == meant["session"]["session_state"]
     assert kept["cart_data"] == orjson.loads(orjson.dumps(meant["session"]["cart_data"]))
     placed = rows(connection, f"select total from orders where reply_id = '{turn.token}'")
-    assert [order["total"] for order in placed] == ([Decimal(meant["order"]["total"])] if meant["order"] else [])
+    assert [order["total"] for order in placed] == [Decimal(order["total"]) for order in meant["orders"]]
     return bool(placed)
 
 

@@ -28,8 +28,10 @@ from worker.ai import (
     fallback,
     goods,
     intent,
+    json_in_text,
     language,
     prompt,
+    reply_check,
     sharing,
     signs,
 )
@@ -70,6 +72,12 @@ def parsed(answer: str) -> None:
         decision.parse_decision(answer, {7})
 
 
+def judged(written: str) -> None:
+    """Looks at a reply to the same words."""
+    with suppress(decision.InvalidDecision):
+        reply_check.check_reply(written, written, written)
+
+
 def titled(title: str) -> object:
     """A reply of three such buttons, and a text of the same words."""
     buttons = tuple(reply.QuickReply(f"{place}{title}", f"{place}{title}") for place in range(3))
@@ -103,6 +111,8 @@ TEXT_WORK: dict[str, Function] = {
     "ai.consent.rules_for": come_in(with_last_reply),
     "ai.consent.check_claim": claim_of,
     "ai.decision.parse_decision": parsed,
+    "ai.json_in_text.objects_in": json_in_text.objects_in,
+    "ai.reply_check.check_reply": judged,
     "ai.goods.Goods.mended": come_in(SOLD.mended),
     "ai.goods.Goods.singular": come_in(SOLD.singular),
     "ai.prompt.render": lambda written: prompt.render("Super", written, CATEGORIES, [MILK], session_of()),
@@ -127,6 +137,7 @@ INSIDE = {
     "ai.naming.is_on_sale": "at most 300 characters, from sharing and intent",
     "ai.naming.names_place": "at most 160 characters, from sharing",
     "ai.naming.names_use": "at most 160 characters, from sharing",
+    "ai.verdict.decide": "what parse_decision and check_reply are given",
     "messages.content.read_content": "a name of a type; its parts are read by readable and selection",
     "messages.content.is_reply_due": "a name of a type",
     "session.session.new_session": "a customer's id",
@@ -138,7 +149,7 @@ MODULES = (
         f"ai.{name}"
         for name in ("catalog_orders", "consent", "decision", "goods", "slips", "shapes", "topics", "naming")
     ),
-    "ai.prompt",
+    *(f"ai.{name}" for name in ("prompt", "json_in_text", "reply_check", "verdict")),
     "catalog.terms",
     *(f"session.{name}" for name in ("session", "closing", "takeover", "turn")),
 )

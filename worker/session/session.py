@@ -65,10 +65,10 @@ class Session(Struct, frozen=True):
 
 def by_currency(cart: Iterable[CartItem]) -> dict[str, tuple[CartItem, ...]]:
     """The items of each currency; currencies and items in the order of the cart."""
-    found: dict[str, tuple[CartItem, ...]] = {}
+    found: dict[str, list[CartItem]] = {}
     for item in cart:
-        found[item.currency] = (*found.get(item.currency, ()), item)
-    return found
+        found.setdefault(item.currency, []).append(item)
+    return {currency: tuple(items) for currency, items in found.items()}
 
 
 def cost(items: Iterable[CartItem]) -> Decimal:
