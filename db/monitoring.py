@@ -47,9 +47,10 @@ LOCK_HOLDERS = text("""
       and coalesce(a.backend_type, 'client backend') = 'client backend'
     group by a.pid, a.application_name, a.usename, a.state, a.xact_start order by a.xact_start
 """)
-#: What a transaction must hold to make customers wait. Of the catalogue's tables the road only reads.
+#: Tables in which a held row makes customers wait: the road writes them, or (products) refers to their rows.
 WRITTEN_TABLES = (
     "ai_metrics",
+    "call_hours",
     "customer_sessions",
     "customers",
     "events",
@@ -59,6 +60,7 @@ WRITTEN_TABLES = (
     "metric_totals",
     "order_items",
     "orders",
+    "products",
     "turns",
 )
 #: None of our own transactions lasts as long.

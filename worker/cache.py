@@ -82,6 +82,14 @@ REJECTED_KEEP_S = 30 * DAY_S
 REJECTED_KEEP_ENTRIES = 100_000
 
 
+#: KEYS[1] a counter; ARGV[1] its time to live in seconds, from the first count on -> the count.
+COUNT_ONCE_MORE = """
+local count = redis.call('INCR', KEYS[1])
+if count == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+return count
+"""
+
+
 class Cache:
     """JSON values in the cache Redis. When it does not answer, every read is a miss and every write is dropped, and it
     is left alone for a moment so that its absence costs one timeout and not one per call.
@@ -152,8 +160,7 @@ class Cache:
             for name, value in values.items():
                 pipeline.set(layer.key(name), orjson.dumps(value), ex=layer.ttl_s)
             for name in counted:
-                pipeline.set(counter.key(name), 0, ex=counter.ttl_s, nx=True)
-                pipeline.incr(counter.key(name))
+                pipeline.eval(COUNT_ONCE_MORE, 1, counter.key(name), counter.ttl_s)
 
         if values:
             self._execute(store, layer)

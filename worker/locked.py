@@ -48,7 +48,7 @@ class SplitCommit(Generic[Row, Result]):
                 raise
         phones = sorted({self.phone_of(row) for row in rows})
         held = self.locked(phones) if time.monotonic() < self.until_s else set(phones)
-        if again and len(phones) == 1:
+        if len(phones) == 1 and (again or not held):
             held = set(phones)
         results: list[Result] = []
         left = [row for row in rows if self.phone_of(row) in held]

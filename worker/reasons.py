@@ -81,6 +81,8 @@ def _refused_by_broker(error: BaseException) -> str | None:
         return "it refuses the password"
     if isinstance(error, RedisError) and any(sign in str(error) for sign in _LOCKED):
         return "it refuses the password"
+    if "limit" in str(getattr(error, "reply_text", "")):  # of connections, while a fleet restarts
+        return None
     return _CLOSED.get(getattr(error, "reply_code", None) or 0)
 
 

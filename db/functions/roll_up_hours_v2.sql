@@ -19,8 +19,13 @@ begin
         return null;
     end if;
 
-    -- One at a time, until its commit; what the one before has summed up is seen from here on.
-    perform pg_advisory_xact_lock(7243003);
+    -- One at a time, until its commit; what the one before has summed up is seen from here on. Whoever adds only what is
+    -- new leaves it to the one who is at it, or holds it open: the report reads from ai_metrics what is not summed up.
+    if touched <> '{}' then
+        perform pg_advisory_xact_lock(7243003);
+    elsif not pg_try_advisory_xact_lock(7243003) then
+        return null;
+    end if;
     rolled_until := coalesce((select max(hour) + interval '1 hour' from metric_hours), '-infinity');
     delete from metric_hours where hour = any (touched);
     delete from latency_hours where hour = any (touched);

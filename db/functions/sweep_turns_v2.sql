@@ -8,6 +8,8 @@ declare
     -- A value, which an index can be asked for; a volatile function it cannot.
     moment timestamptz := clock_timestamp();
     most integer := (options ->> 'limit')::integer;
+    -- An intake of before does not name it, and does not know of locked customers.
+    locked_lease_s double precision := coalesce((options ->> 'locked_lease_s')::double precision, 5);
     overdue text[];
     locked text[];
 begin
@@ -17,7 +19,7 @@ begin
         select customer_phone from turns where token is not null and lease_until <= moment
         order by lease_until limit most for update skip locked);
     locked := array(select locked_for_commit(overdue));
-    update turns set lease_until = moment + make_interval(secs => (options ->> 'locked_lease_s')::double precision)
+    update turns set lease_until = moment + make_interval(secs => locked_lease_s)
     where customer_phone = any (locked);
     if cardinality(overdue) < most then
         locked := locked || array(
@@ -28,6 +30,7 @@ begin
     overdue := array(select phone from unnest(overdue) phone where phone <> all (locked) order by 1);
     update turns set token = null, lease_until = null, swept = false where customer_phone = any (overdue);
     return query select * from claim_turns(overdue, (options ->> 'lease_s')::double precision, 1, 0, true);
-    return query select jsonb_build_object('customer_phone', phone, 'locked', true) from unnest(locked) phone;
+    return query select jsonb_build_object('customer_phone', phone, 'locked', true) from unnest(locked) phone
+        where options ? 'locked_lease_s';
 end
 $$;

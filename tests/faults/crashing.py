@@ -105,9 +105,8 @@ def _weaken(switches: Any) -> None:
     careless = PUBLISH.replace(once, once.replace(" 'NX',", ""))
     assert careless != PUBLISH, "publish.lua has changed: this control switches nothing off"
 
-    def once_or_not(self: Any, connection: Any) -> None:
-        if not switches.is_off(SWEEP):
-            sweep(self, connection)
+    def once_or_not(self: Any, connection: Any) -> Any:
+        return set() if switches.is_off(SWEEP) else sweep(self, connection)
 
     def publish_or_repeat(self: Any, replies: Any, **given: Any) -> int:
         if switches.is_off(PUBLISH_ONCE):

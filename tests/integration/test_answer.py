@@ -185,11 +185,20 @@ def test_an_open_circuit_is_passed_by(ready: Ready, simulator: Simulator, redis_
 
 
 def test_costs_of_failed_attempts_add_up(ready: Ready, simulator: Simulator) -> None:
-    """An answer that could not be used is paid for too."""
+    """An answer that could not be used is paid for too. Whoever is alone is asked for its next model as well."""
     simulator.set("gemini", mode="garbage")
-    wasted = ready(gemini="sk-test").complete(ask(HELLO))
+    alone = ready(gemini="sk-test").complete(ask(HELLO))
+    first = alone.calls_made[0]
+    wasted = structs.replace(
+        alone,
+        calls=first.calls,
+        prompt_tokens=first.usage.prompt_tokens,
+        completion_tokens=first.usage.completion_tokens,
+        cost_microusd=first.cost_microusd,
+    )
     good = ready(openai="sk-test").complete(ask(HELLO))
     both = ready().complete(ask(HELLO))
+    assert alone.calls == 2 * first.calls
     assert (wasted.source, good.source, both.source) == ("fallback", "ai", "ai")
     assert min(wasted.cost_microusd, good.cost_microusd) > 0
     assert both.calls == wasted.calls + good.calls

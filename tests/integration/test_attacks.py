@@ -182,7 +182,7 @@ def test_what_was_asked_for_is_not_done_with_an_order_that_was_not(completer: Co
     """Whoever adds one milk has not confirmed an order; he is told that nothing has changed."""
     row = answered(completer, attacked("none", "agregame una leche", ""), [ADD_1])
     assert [item["quantity"] for item in row["session"]["cart_data"]] == [2]
-    assert row["order"] is None
+    assert row["orders"] == []
     assert UNCHANGED in row["reply"]["text"]
 
 

@@ -14,7 +14,7 @@ import pytest
 import redis
 from away import absent_redis
 from http_provider import Server, say, serving
-from roles import DENIED, DOWN, GONE, chat, model_of, role
+from roles import DENIED, DOWN, GONE, UNCLEAR, chat, model_of, role
 
 from worker.ai.decision_schema import decision_schema
 from worker.ai.prompt import render
@@ -139,11 +139,18 @@ def test_the_circuits_hear_of_it(bench: Bench, capsys: pytest.CaptureFixture[str
     assert bench.changes[-1][:3] == ("first", "a", "closed")
 
 
-def test_a_refused_key_opens_the_providers_circuit(bench: Bench) -> None:
-    """All its models go with it."""
+def test_a_refused_key_is_left_to_the_customers_calls(bench: Bench) -> None:
+    """It may be about this model alone: a spare one must not shut its provider. The note of the probe tells it."""
     bench.server.answers = [DENIED]
-    bench.prober().run()
-    assert bench.changes[0][:4] == ("first", "", "open", "denied")
+    assert {probe.outcome for probe in bench.prober().run()} == {"denied"}
+    assert bench.changes == []
+
+
+def test_a_refusal_without_a_reason_is_the_models(bench: Bench) -> None:
+    """The message is ours, so it is not the message."""
+    bench.server.answers = [UNCLEAR, chat("Sí, tenemos leche.")]
+    assert [probe.outcome for probe in bench.prober().run()] == ["model_unfit", "ok"]
+    assert bench.changes[0][:4] == ("first", "a", "open", "model_unfit")
 
 
 @pytest.mark.parametrize("answer", [DOWN, chat("greeting"), chat("Hello, we have milk for you"), say(200, b"?")])

@@ -37,7 +37,7 @@ EXPECTED: dict[str, tuple[tuple[str, str, str], str, str, str]] = {
     "gemini_budget_refused": (NEXT_PROVIDER, "refused", "closed", "closed"),
     "openai_no_money": (NEXT_PROVIDER, "denied", "closed", "open"),
     "answered_by_another_model": (("ai", "first", "gpt-6-luna-2026-09-22"), "ok", "closed", "closed"),
-    "thinking_ate_the_answer": (NEXT_PROVIDER, "thinking", "closed", "closed"),
+    "thinking_ate_the_answer": (NEXT_MODEL, "thinking", "closed", "closed"),
     "blank_json": (NEXT_PROVIDER, "unreadable", "closed", "closed"),
     "prose_around_json": (("ai", "first", "any"), "ok", "closed", "closed"),
     "content_in_parts": (("ai", "first", "any"), "ok", "closed", "closed"),

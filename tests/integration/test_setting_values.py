@@ -131,12 +131,6 @@ def test_every_format_and_level_of_the_log(
         structlog.reset_defaults()
 
 
-@pytest.mark.parametrize("value", ["true", "false", "1", "0", "yes", "no", "on", "off", "True", "False"])
-def test_every_word_for_yes_and_no(value: str) -> None:
-    """Whichever people write."""
-    assert read_settings({"AI_HEDGE": value}).ai_hedge is (value.lower() in ("true", "1", "yes", "on"))
-
-
 def test_every_number_at_its_bounds() -> None:
     """The least and the greatest that a number may be are taken."""
     bounds = {

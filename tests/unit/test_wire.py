@@ -434,7 +434,6 @@ def test_gemini_cached_tokens() -> None:
     [
         (401, errors.ProviderDenied),
         (402, errors.ProviderDenied),
-        (403, errors.ProviderDenied),
         (408, errors.ProviderTimeout),
         (413, RequestRefused),
         (422, RequestRefused),
@@ -448,6 +447,29 @@ def test_gemini_cached_tokens() -> None:
 @pytest.mark.parametrize("body", [None, [], {"error": "text"}, {"error": {"details": {}}}])
 def test_status_without_a_readable_body(status: int, error: type[ProviderError], body: object) -> None:
     """The status alone decides where the body says nothing."""
+    assert type(error_for("p", status, None, body, NOW)) is error
+
+
+def test_forbidden_by_the_api_or_by_a_page_before_it() -> None:
+    """A page that is no JSON may have been provoked by a customer's text: no word about the key."""
+    assert type(error_for("p", 403, None, {"error": {"message": "no"}}, NOW)) is errors.ProviderDenied
+    assert type(error_for("p", 403, None, None, NOW)) is UnreadableAnswer
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (403, {"code": "x", "error": "Content violates usage guidelines. Failed check: SAFETY_CHECK"}, RequestRefused),
+        (400, {"error": {"code": "json_validate_failed", "message": "Failed to generate JSON."}}, UnreadableAnswer),
+        (
+            400,
+            [{"error": {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT"}}],
+            errors.ProviderDenied,
+        ),
+    ],
+)
+def test_what_other_servers_mean(status: int, body: object, error: type[ProviderError]) -> None:
+    """A filter of xAI, a model of Groq that fails once, Gemini's list of one error."""
     assert type(error_for("p", status, None, body, NOW)) is error
 
 

@@ -54,7 +54,7 @@ AGREEING = re.compile(
     r"^\W*(s[ií]+|sip|dale|ok|okey|okay|bueno|claro|por favor|confirmo|listo|perfecto|obvio|de una|vale|va)\b"
 )
 #: Who writes one of these has not confirmed an order, whatever else stands there.
-HESITATING = re.compile(r"\b(?:no|nada|todavia|aun|espera\w*|pera|para|despues|cancel\w*|mejor|pregunt\w*|duda\w*)\b")
+HESITATING = re.compile(r"\b(?:no|todavia|aun no|espera\w*|pera|despues te|cancel\w*|mejor no|pregunt\w*|duda\w*)\b")
 ASKING = re.compile(r"\?|\b(cuanto|cuanta|cual|precio|tenes|tienen|hay|venden|sale|cuesta|vale)\b")
 #: Words that talk to the machine, not to the shop. Nobody who wants groceries needs them.
 INJECTION = re.compile(

@@ -1,6 +1,7 @@
 """JSON schema of one request's answers: what would be refused cannot be said. Pure thought.
 
-Kept to the subset that every provider takes: each object closed, each of its properties required, no lengths.
+Kept to the subset that every provider takes: each object closed, each of its properties required, no lengths and no
+bounds (Azure refuses `minimum` and `maxItems`). The check behind it knows those.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, get_args
 
 from worker.ai.consent import CartRules
-from worker.ai.decision import MAX_BUTTONS, Intent, State
+from worker.ai.decision import Intent, State
 
 Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string"}
@@ -22,11 +23,11 @@ def decision_schema(rules: CartRules, *, shared: bool) -> Schema:
     """
     properties: Schema = {
         "intent": {"type": "string", "enum": list(get_args(Intent))},
-        "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+        "confidence": {"type": "number"},
         # An object whose names are not known beforehand cannot be closed, so it is a list of pairs.
         "entities": {"type": "array", "items": _object(name=_TEXT, value=_TEXT)},
         "reply": _TEXT,
-        "quick_replies": {"type": "array", "items": _object(id=_TEXT, title=_TEXT), "maxItems": MAX_BUTTONS},
+        "quick_replies": {"type": "array", "items": _object(id=_TEXT, title=_TEXT)},
     }
     if not shared:
         properties |= {
@@ -34,7 +35,7 @@ def decision_schema(rules: CartRules, *, shared: bool) -> Schema:
             "next_state": {"type": ["string", "null"], "enum": [*_states(rules), None]},
         }
         if operations := list(_operations(rules)):
-            properties["cart_operations"] = {"type": "array", "items": {"anyOf": operations}, "maxItems": 20}
+            properties["cart_operations"] = {"type": "array", "items": {"anyOf": operations}}
     return _object(**properties)
 
 

@@ -64,7 +64,7 @@ def forget_replies(phones: Sequence[str]) -> None:
     from worker.local.surroundings import surroundings
     from worker.services import CACHE_TIMEOUT_S, connect_redis
 
-    with surroundings(postgres=False, redis=False) as configured, suppress(RedisError):
+    with surroundings(postgres=False) as configured, suppress(RedisError):
         if phones and configured.cache_url is not None:
             with connect_redis(configured.required("cache_url"), CACHE_TIMEOUT_S) as cache:
                 cache.delete(*map(REPLY_LIMIT.key, phones))

@@ -168,7 +168,8 @@ def of_calls(calls: Mapping[str, int], known: Known) -> Iterator[Metric]:
 
 def of_models(seen: Durable, known: Known) -> Iterator[Metric]:
     """Circuits and probes of the models that were asked lately, and the announced ends of all."""
-    probes = {(probe.provider, probe.model): probe for probe in seen.probes}
+    configured = {(provider.name, model.id) for provider in known.providers for model in provider.models}
+    probes = {(each.provider, each.model): each for each in seen.probes if (each.provider, each.model) in configured}
     circuits = {(each.provider, each.model): each for each in seen.models if _is_used(each, seen.calls, probes)}
     states = [
         ((*name, state), float(state == each.state)) for name, each in circuits.items() for state in CIRCUIT_STATES

@@ -126,6 +126,7 @@ elseif ARGV[1] == 'force' then
 elseif ARGV[1] == 'probed' then
     local model = model_at(KEYS[3])
     local shut = model.state == 'open' or model.state == 'half_open'
+    if model.state == 'forced_open' then redis.call('PEXPIRE', model.key, TTL_MS) end
     if ARGV[2] == 'success' and shut then return close_model(model) end
     if ARGV[2] == 'gone' and (model.state == 'closed' or model.state == 'half_open') then
         return open_model(model, ARGV[5], ARGV[6], ARGV[3], ARGV[4])

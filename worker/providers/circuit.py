@@ -45,8 +45,6 @@ UNCLEAR_CUSTOMERS = 3
 #: Permits that were given before a model was set aside are used up within this time.
 STALE_S = 0.5
 LOCAL_GENERATION = -1
-#: The caller of probes that are made for no customer.
-PROBER = "prober"
 RATE_LIMITED = ProviderRateLimited.kind
 #: Why refusals without a reason have opened a model's circuit.
 UNCLEAR = "model_unfit"
@@ -211,13 +209,9 @@ class Breaker:
 
     def probed(self, provider: str, model: str, error: ProviderError | None) -> None:
         """Takes in the result of a probe beside the customers' calls: a model's fault sets it aside, a good answer
-        brings it back, a refused key or balance opens the provider's circuit; all else is left to customers' calls.
+        brings it back. A refused key or balance may be about this model alone; it is left to the customers' calls.
         """
-        if isinstance(error, ProviderDenied):
-            permit = self.permit(provider, PROBER)
-            if isinstance(permit, Permit):
-                self.failed(permit, error, 0.0)
-        elif error is None or isinstance(error, ModelFault):
+        if error is None or isinstance(error, ModelFault):
             what, reason, told = ("gone", error.kind, error.told) if error else ("success", "", "")
             answer = self._run(provider, [model], ["probed", what, reason, told, MODEL_OPEN_MS, MODEL_OPEN_MAX_MS])
             if answer is not None:

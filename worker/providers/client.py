@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from types import ModuleType
@@ -27,6 +27,8 @@ _WIRES: dict[str, ModuleType] = {"openai": openai, "gemini": gemini}
 _LONGEST_TOLD = 300
 #: Words that may be a customer's: long enough to say something, or figures.
 _WORD = re.compile(r"\w{4,}|\d{3,}")
+#: A letter as servers that answer in ASCII write it.
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 #: A local server's "none" is no secret, and may be a word of its sentence.
 _LEAST_KEY = 8
 #: Keys as providers quote them back, whole or in part.
@@ -128,12 +130,26 @@ def redacted(told: str, provider: Provider, model: Model, request: AiRequest) ->
     """A provider's sentence without its key and without a word of the customer, on one line."""
     if not told:
         return ""
-    line = " ".join(told.split())[:_LONGEST_TOLD]
     key = provider.api_key.get_secret_value() if provider.api_key else ""
-    if len(key) >= _LEAST_KEY:
-        line = line.replace(key, "…")
-    private = _words(request.user) - _words(f"{request.system} {model.id}")
-    return _WORD.sub(lambda found: "…" if found[0].lower() in private else found[0], _KEY_LIKE.sub("…", line))
+    line = told.replace(key, "…") if len(key) >= _LEAST_KEY else told
+    line = " ".join(_ESCAPED.sub(lambda found: chr(int(found[1], 16)), line).split())
+    private = _words(_texts(request.user)) - _words(f"{request.system} {model.id}")
+    line = _WORD.sub(lambda found: "…" if found[0].lower() in private else found[0], _KEY_LIKE.sub("…", line))
+    return line[:_LONGEST_TOLD]
+
+
+def _texts(user: str) -> str:
+    """All texts of a request's JSON as they are, and as they stand in it."""
+    value = _json(user.encode("utf-8", "replace"))
+    return f"{user} {' '.join(_strings(value))}"
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _strings(item)
 
 
 def _words(text: str) -> set[str]:

@@ -15,12 +15,15 @@ from worker.ai.complexity import COMPLEX
 from worker.ai.consent import CartRules
 from worker.ai.decision import Decision, InvalidDecision, RefusedChange
 from worker.ai.fallback import fallback_decision
+from worker.ai.reply_check import UnfitReply
 from worker.ai.verdict import decide, request_of
 from worker.errors import (
+    GivenUp,
     ModelFault,
     ProviderError,
     ProviderRateLimited,
     ProviderTimeout,
+    ProviderUnavailable,
     RequestRefused,
     ThoughtAway,
     UnreadableAnswer,
@@ -81,12 +84,14 @@ class Progress:
     Args:
         calls: made so far.
         set_aside: models that turned out not to be usable, by provider.
+        failed: models that gave an answer nobody can use, this once.
         waits: seconds until a rate-limited provider may be asked again.
         timed_out_probing: a half-open provider has cost its time-out; another one shall not.
     """
 
     calls: list[ModelCalls] = field(default_factory=list)
     set_aside: set[tuple[str, str]] = field(default_factory=set)
+    failed: set[tuple[str, str]] = field(default_factory=set)
     waits: dict[str, float] = field(default_factory=dict)
     timed_out_probing: bool = False
     refused: bool = False
@@ -131,14 +136,23 @@ class Completer:
         """
         progress = Progress()
         asked = candidates(self._providers, ask.plan.complexity, self._now())
-        while True:
+        while asked:
             decided = self._first_decision(asked, ask, progress)
             if decided is not None:
                 return self._success(decided, progress.calls)
-            if progress.refused or progress.out_of_money or not self._waited(ask, progress):
-                return self.fallback(ask.plan, ask.said, ask.cart, progress.calls, refused=progress.refused)
-            asked = [provider for provider in asked if provider.name in progress.waits]
-            progress.waits.clear()
+            asked = [] if progress.refused or progress.out_of_money else self._next_round(asked, ask, progress)
+        return self.fallback(ask.plan, ask.said, ask.cart, progress.calls, refused=progress.refused)
+
+    def _next_round(self, asked: Sequence[Provider], ask: Ask, progress: Progress) -> list[Provider]:
+        """Providers worth asking once more: the only one there is, for its next model; or those that said when."""
+        if len(asked) == 1 and progress.failed - progress.set_aside:
+            progress.set_aside |= progress.failed
+            return list(asked)
+        if not self._waited(ask, progress):
+            return []
+        waiting = [provider for provider in asked if provider.name in progress.waits]
+        progress.waits.clear()
+        return waiting
 
     def _first_decision(self, asked: Sequence[Provider], ask: Ask, progress: Progress) -> Decided | None:
         for candidate in self._candidates(asked, ask, progress):
@@ -209,8 +223,10 @@ class Completer:
         elif isinstance(error, ProviderRateLimited):
             asked_s = error.retry_after_s
             progress.waits[provider] = RATE_LIMITED_MS / 1000 if asked_s is None else asked_s
-        elif isinstance(error, ProviderTimeout) and candidate.permit.probing:
-            progress.timed_out_probing = True
+        elif isinstance(error, ProviderTimeout):
+            progress.timed_out_probing |= candidate.permit.probing
+        elif isinstance(error, UnreadableAnswer | RequestRefused | ProviderUnavailable) and not _was_cut(error):
+            progress.failed.add((provider, model))
 
     def _decided(self, candidate: Candidate, ask: Ask, progress: Progress) -> Decided:
         """A valid decision, of the first answer or of its repair. Raises ProviderError and NotPaidFor."""
@@ -227,8 +243,9 @@ class Completer:
         # A refused answer is no fault of the provider's: texts that mislead models must not open their circuits, and
         # the next model, which is paid too, would be misled as well.
         progress.refused = isinstance(problem, RefusedChange)
-        made = RequestRefused if progress.refused else UnreadableAnswer
-        raise made(candidate.provider.name, str(problem))
+        if progress.refused or isinstance(problem, UnfitReply):
+            raise RequestRefused(candidate.provider.name, str(problem), unclear=not progress.refused)
+        raise UnreadableAnswer(candidate.provider.name, str(problem))
 
     def _success(self, decided: Decided, calls: Sequence[ModelCalls]) -> Outcome:
         completion = decided.completion
@@ -259,3 +276,8 @@ class Completer:
         hard = plan.complexity == COMPLEX and not refused
         decision = fallback_decision(said, cart, requires_human=hard, refused=refused)
         return with_costs(Outcome("fallback", decision, baseline_microusd=baseline), calls)
+
+
+def _was_cut(error: ProviderError) -> bool:
+    """Whether the connection is at fault, which the provider's other models share."""
+    return isinstance(error, GivenUp) and not error.detail.startswith("HTTP ")

@@ -14,7 +14,7 @@ from worker.errors import ProviderError, ProviderRateLimited, ProviderUnavailabl
 from worker.providers.budget import Budget
 from worker.providers.circuit import Permit
 from worker.providers.client import AiClient
-from worker.providers.models import Model, Provider
+from worker.providers.models import ANY_NAME, Model, Provider
 from worker.providers.pricing import cost_microusd
 from worker.providers.request import AiRequest, Completion
 from worker.usage import ModelCalls, Usage
@@ -143,7 +143,8 @@ class PaidCalls:
             return model, model.id
         self._rerouted(provider.name, model.id, name)
         known = (*provider.models, *(other for each in self._providers for other in each.models))
-        other = next((other for other in known if other is not model and other.answers_to(name)), None)
+        named = (other for other in known if other is not model and ANY_NAME not in other.answers_as)
+        other = next((other for other in named if other.answers_to(name)), None)
         return (other, other.id) if other is not None else (model, name)
 
     def _wait_s(self, state: RetryCallState) -> float:

@@ -19,7 +19,7 @@ from worker.ai.decision import InvalidDecision
 from worker.ai.prompt import cache_key, render
 from worker.ai.verdict import decide, request_of
 from worker.cache import BUDGET, MODEL_PROBES, PROBE_LOCK
-from worker.errors import ProviderError, ThoughtAway, UnreadableAnswer
+from worker.errors import ModelUnfit, ProviderError, RequestRefused, ThoughtAway, UnreadableAnswer
 from worker.log import logger
 from worker.providers.budget import Budget
 from worker.providers.circuit import Breaker
@@ -107,6 +107,9 @@ def ask(client: AiClient, provider: Provider, model: Model, asked: Question, dea
     try:
         completion = client.call(provider, model, asked.request(), deadline)
     except ProviderError as error:
+        if isinstance(error, RequestRefused) and error.unclear:
+            # The message is ours, so it is the model that refuses.
+            error = ModelUnfit(error.provider, error.detail, usage=error.usage, told=error.told)
         told = THINKS if isinstance(error, ThoughtAway) else error.told or error.detail
         return Looked(Probe(provider.name, model.id, time.time(), error.kind, told), error.usage or Usage(), error)
     other = "" if model.answers_to(completion.answered_by) else str(completion.answered_by)

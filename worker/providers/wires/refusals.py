@@ -37,6 +37,7 @@ _MEANINGS: dict[str, Made] = {
     "model_gone": ModelGone,
     "model_unfit": ModelUnfit,
     "message": RequestRefused,
+    "answer": UnreadableAnswer,
 }
 
 
@@ -68,6 +69,8 @@ def error_for(provider: str, status: int, retry_after: str | None, body: object,
     Returns:
         An error that holds the status and the provider's own code, and its sentence, not yet redacted, in `told`.
     """
+    if isinstance(body, list) and len(body) == 1:  # Gemini's OpenAI-compatible endpoint
+        body = body[0]
     error = at(body, "error") if isinstance(at(body, "error"), dict) else body
     detail = " ".join([f"HTTP {status}", *_codes(error)][:2])
     sentences = (at(error, "message"), at(error, "detail"), at(body, "error"))
@@ -98,7 +101,7 @@ def _meaning(status: int, words: str) -> str | None:
 
 
 def _by_status(status: int, *, is_json: bool) -> Made:
-    if status in (401, 402, 403):
+    if status in (401, 402) or (status == HTTPStatus.FORBIDDEN and is_json):
         return ProviderDenied
     if status in (404, 410):
         # A page that is no JSON comes from another program than the API.
