@@ -112,7 +112,7 @@ TEXT_WORK: dict[str, Function] = {
     "ai.consent.check_claim": claim_of,
     "ai.decision.parse_decision": parsed,
     "ai.json_in_text.objects_in": json_in_text.objects_in,
-    "ai.reply_check.check_reply": judged,
+    "ai.reply_check.check_reply": come_in(judged),
     "ai.goods.Goods.mended": come_in(SOLD.mended),
     "ai.goods.Goods.singular": come_in(SOLD.singular),
     "ai.prompt.render": lambda written: prompt.render("Super", written, CATEGORIES, [MILK], session_of()),

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from worker.ai.json_in_text import objects_in
-from worker.messages.text import MAX_BUTTON_ID_CHARS, MAX_TEXT_CHARS, clip_at_sentence
+from worker.messages.text import MAX_BUTTON_ID_CHARS, MAX_TEXT_CHARS, clip_at_sentence, stream_safe
 
 Intent = Literal[
     "greeting",
@@ -70,7 +70,7 @@ def _operations(value: object) -> object:
 
 def _cut(value: object) -> object:
     """A reply that is too long is cut at the end of a sentence: asking again would cost another call."""
-    return clip_at_sentence(value.strip(), MAX_TEXT_CHARS) if isinstance(value, str) else value
+    return clip_at_sentence(stream_safe(value.strip()), MAX_TEXT_CHARS) if isinstance(value, str) else value
 
 
 def _confidence(value: object) -> object:
