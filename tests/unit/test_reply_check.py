@@ -29,6 +29,7 @@ BAD = [
     # labels and figures
     ("greeting", "hola", "label"),
     ("Unknown", "asdf", "label"),
+    ("[greeting]", "listo, quiero pagar", "label"),
     ("add_to_cart", "dame leche", "names of the instructions"),
     ("42", "cuanto?", "label"),
     ("0.93", "hola", "label"),

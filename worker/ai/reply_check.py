@@ -67,7 +67,7 @@ def check_reply(reply: str, said: str, instructions: str) -> None:
     is_said_back = _is_echo(reply, said)
     for problem, found in (
         ("holds JSON or names of the instructions", _JSON.search(reply) or _NAMES.search(reply)),
-        ("is a label or a figure and no sentence", reply.strip().lower() in _LABELS or not words),
+        ("is a label or a figure and no sentence", "_".join(words) in _LABELS or not words),
         ("repeats the customer's message", is_said_back),
         ("says the same again and again", _is_loop(_TOKEN.findall(reply.lower()))),
         ("quotes the instructions", _quotes(words, instructions)),
