@@ -155,16 +155,26 @@ class ModelUnfit(ModelFault):
 class RequestRefused(ProviderError):
     """HTTP 400, 413, 422, or a content filter: it counts against this request, not against the provider.
 
-    `unclear`: the refusal does not say whether the message or the model is its reason.
+    Args:
+        unclear: the refusal does not say whether the message or the model is its reason.
+        answered: it is we who refuse a whole answer; the provider is well.
     """
 
     kind = "refused"
 
     def __init__(
-        self, provider: str, detail: str, *, unclear: bool = False, usage: Usage | None = None, told: str = ""
+        self,
+        provider: str,
+        detail: str,
+        *,
+        unclear: bool = False,
+        answered: bool = False,
+        usage: Usage | None = None,
+        told: str = "",
     ) -> None:
         super().__init__(provider, detail, usage=usage, told=told)
         self.unclear = unclear
+        self.answered = answered
 
 
 class UnreadableAnswer(ProviderError):

@@ -50,3 +50,13 @@ def test_a_model_that_answers_nobody_is_set_aside(fleet: Fleet) -> None:
     for number in range(3):
         process.complete(ask(customer=f"549110000000{number}"))
     assert fleet.state("first:a")["state"] == "open"
+
+
+def test_an_answer_that_nobody_can_use_shows_that_the_provider_is_well(fleet: Fleet) -> None:
+    """Its circuit, open since it was down, closes again."""
+    fleet.client.hset("ai_circuit:first", mapping={"state": "open", "until_ms": 0, "opened": 1, "generation": 3})
+    fleet.play([chat(ECHO)])
+    process = fleet.process(fleet.providers[:1])
+    for number in range(2):
+        process.complete(ask("tenes leche che?", customer=f"549110000001{number}"))
+    assert fleet.state("first")["state"] == "closed"

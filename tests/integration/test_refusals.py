@@ -179,7 +179,7 @@ def test_texts_that_mislead_models_open_no_circuit(ready: Ready, redis_client: r
     models = ready([OBEYS], [OBEYS])
     for _ in range(Limits().failures_in_a_row + 1):
         assert models.answer(ADD).calls == 2
-    assert failures(redis_client) == [None, None]
+    assert failures(redis_client) == [b"0", None]
 
 
 def test_unreadable_answers_still_count(ready: Ready, redis_client: redis.Redis) -> None:

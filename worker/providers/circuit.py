@@ -176,7 +176,8 @@ class Breaker:
             self._record_model(permit, "success")
 
     def failed(self, permit: Permit, error: ProviderError, latency_ms: float, customer: str = "") -> None:
-        """The call failed. What is a message's fault only frees the probe; a model's fault sets the model aside.
+        """The call failed. What is a message's fault only frees the probe, a whole answer that we refuse shows that the
+        provider is well, and a model's fault sets the model aside.
 
         Args:
             customer: whose message it was; kept as a short hash, and only until the model's next success.
@@ -190,9 +191,10 @@ class Breaker:
         if isinstance(error, ProviderDenied):
             advice = "check the key and the balance"
             log.error("provider_denied", provider=permit.provider, model=permit.model, told=error.told, advice=advice)
+        answered = isinstance(error, RequestRefused) and error.answered
         self._record(
             permit,
-            "ignore" if ignored else "failure",
+            "success" if answered else "ignore" if ignored else "failure",
             latency_ms,
             asked_ms=asked_wait_ms(error),
             reason=error.kind,

@@ -244,7 +244,8 @@ class Completer:
         # the next model, which is paid too, would be misled as well.
         progress.refused = isinstance(problem, RefusedChange)
         if progress.refused or isinstance(problem, UnfitReply):
-            raise RequestRefused(candidate.provider.name, str(problem), unclear=not progress.refused)
+            unclear = not progress.refused
+            raise RequestRefused(candidate.provider.name, str(problem), unclear=unclear, answered=True)
         raise UnreadableAnswer(candidate.provider.name, str(problem))
 
     def _success(self, decided: Decided, calls: Sequence[ModelCalls]) -> Outcome:
