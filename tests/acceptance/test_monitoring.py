@@ -162,7 +162,7 @@ def tell_the_story(seen: Watched) -> None:
         beat.send_task("worker.cleanup_expired_sessions", queue="periodic")
         beat.send_task("worker.probe_models", queue="ai")
     service.wait_until(lambda: seen.scrape().value("last_cleanup_timestamp_seconds") > 0)
-    service.wait_until(lambda: len(seen.scrape().all("model_probe_timestamp_seconds")) == MODELS)
+    service.wait_until(lambda: len(seen.prometheus.query("chasqui_model_probe_timestamp_seconds")) == MODELS)
     service.wait_until(lambda: ended(seen) == 11 and series_sum(seen, "chasqui_messages_ended_total") == 11)
 
 
