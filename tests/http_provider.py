@@ -45,6 +45,8 @@ class Seen:
 class Server(ThreadingHTTPServer):
     """A provider on 127.0.0.1. `stopping` ends every answer that drips or waits."""
 
+    request_queue_size = 128  # socketserver's five let the kernel drop callers that come together, for seconds
+
     def __init__(self, *answers: Answer) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers: list[Answer] = list(answers)
