@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import redis
 from circuit import Circuit
 
-from worker.local.simulator import Simulator
+from worker.devkit.simulator import Simulator
 from worker.providers.budget import Budget
 from worker.providers.circuit import Breaker
 from worker.providers.client import AiClient

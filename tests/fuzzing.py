@@ -11,10 +11,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 from schemas import allowed_by
 
-from worker.ai.consent import CartRules, rules_for
-from worker.ai.decision import Decision, InvalidDecision
-from worker.ai.fallback import fallback_decision
-from worker.ai.verdict import decide, request_of
+from worker.replies.cart_guard import CartRules, rules_for
+from worker.replies.decision import Decision, InvalidDecision
+from worker.replies.fallback import fallback_decision
+from worker.replies.verdict import decide, request_of
 from worker.session.session import CartItem
 from worker.session.turn import Outcome, Plan, Turn
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from support import REPOSITORY
 
-from worker.local.processes import wait_until
-from worker.local.service import free_port
+from worker.runtime.embedded.processes import wait_until
+from worker.runtime.embedded.server import free_port
 
 #: What it would otherwise keep in folders of the system.
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")

@@ -10,10 +10,10 @@ from uuid import uuid4
 import redis
 from service import says, webhook
 
-from worker.cache import INBOUND
-from worker.intake import Intake
-from worker.services import Services
+from worker.intake.intake import Intake
+from worker.redisdb.cache import INBOUND
 from worker.session.turn import Turn, turn_from_dict
+from worker.steps.services import Services
 
 TEXTS = ("tenés leche?", "hola", "cuánto sale el arroz?", "gracias")
 

@@ -14,8 +14,8 @@ import psycopg2
 import pytest
 from support import Servers
 
-from worker.local.processes import NOBODY, own_directory, wait_until
-from worker.local.service import free_port
+from worker.runtime.embedded.processes import NOBODY, own_directory, wait_until
+from worker.runtime.embedded.server import free_port
 
 #: Debian keeps it where only root looks for programs.
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.defpath}:/usr/sbin:/usr/local/sbin")

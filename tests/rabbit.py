@@ -15,8 +15,8 @@ import pytest
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from worker.local.processes import wait_until
-from worker.local.service import free_port
+from worker.runtime.embedded.processes import wait_until
+from worker.runtime.embedded.server import free_port
 
 #: Debian's wrapper around these wants to be the system's own RabbitMQ.
 PROGRAMS = Path("/usr/lib/rabbitmq/bin")

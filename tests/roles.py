@@ -17,10 +17,10 @@ from http_provider import Answer, Server, say, serving
 from pydantic import SecretStr
 from turns import MILK, decision_of, plan_of
 
-from worker.ai.consent import CartRules
 from worker.providers.circuit import Breaker
 from worker.providers.completion import Ask, Completer
 from worker.providers.models import Model, Price, Provider, Wire
+from worker.replies.cart_guard import CartRules
 from worker.session.turn import Outcome, Plan
 
 NOTHING = CartRules(frozenset(), frozenset(), frozenset(), frozenset())

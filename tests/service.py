@@ -16,14 +16,14 @@ from sqlalchemy import Engine, text
 from support import EMPTY, Servers
 
 from db import retry
-from worker.cache import OUTBOUND, REJECTED
-from worker.catalog.products import import_products, read_products
-from worker.local.demo import CATALOG, KEYS
-from worker.local.gateway import Gateway
-from worker.local.ready import is_ready
-from worker.local.simulator import Simulator
-from worker.local.supervisor import Supervisor, running, service_programs
-from worker.local.surroundings import environment
+from worker.catalog.price_list import import_products, read_products
+from worker.devkit.demo import CATALOG, KEYS
+from worker.devkit.gateway import Gateway
+from worker.devkit.simulator import Simulator
+from worker.redisdb.cache import OUTBOUND, REJECTED
+from worker.runtime.environment import environment
+from worker.runtime.readiness import is_ready
+from worker.runtime.supervisor import Supervisor, running, service_programs
 from worker.settings import settings
 
 #: Short times, so that what is lost comes back within a test; no probe is among the calls that a test counts.

@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from worker.local.simulator import Simulator
+from worker.devkit.simulator import Simulator
 
 CONTEXT = {"categories": ["Lácteos"], "products": [], "message": "menú"}
 USER = json.dumps(CONTEXT, ensure_ascii=False)

@@ -13,9 +13,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from worker.local.processes import wait_until
-from worker.local.redis import Redis
-from worker.local.service import Access
+from worker.runtime.embedded.processes import wait_until
+from worker.runtime.embedded.redis import Redis
+from worker.runtime.embedded.server import Access
 
 PASSWORD = "se/c:ret@1"
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from worker.local.processes import wait_until
-from worker.local.supervisor import celery_program
+from worker.runtime.embedded.processes import wait_until
+from worker.runtime.supervisor import celery_program
 from worker.settings import FILE, Settings
 
 START_S, STOP_S = 90.0, 40.0

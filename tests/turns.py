@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from worker.ai.complexity import complexity
-from worker.ai.planning import with_plan
-from worker.ai.prompt import cache_key, render
+from worker.language.complexity import complexity
+from worker.replies.prompt import cache_key, render
 from worker.session.session import CartItem, Session
 from worker.session.turn import Outcome, Plan, Turn, TurnMessage
+from worker.steps.planning import with_plan
 
 SHOP = "el supermercado"
 ANA, BRUNO = "5491100000001", "5491100000002"

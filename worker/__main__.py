@@ -1,5 +1,5 @@
 """`python -m worker` is `chasqui`."""
 
-from worker.cli import main
+from worker.operate.cli import main
 
 main()

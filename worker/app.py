@@ -13,11 +13,12 @@ from celery.signals import celeryd_after_setup, setup_logging, worker_process_in
 from kombu.entity import Exchange, Queue
 from kombu.serialization import register
 
-from worker import garbage, log
-from worker.broker import BROKER_TIMEOUT_S, broker_of
-from worker.channel import keep_clients, take_without_copy
+from worker import log
+from worker.celery_ext import gc_tuning
+from worker.celery_ext.broker import BROKER_TIMEOUT_S, broker_of
+from worker.celery_ext.inline_dispatch import relay
+from worker.celery_ext.redis_channel import keep_clients, take_without_copy
 from worker.errors import ConfigurationError
-from worker.relay import relay
 from worker.settings import settings
 
 FLOW, AI, INBOUND, PERIODIC = "flow", "ai", "inbound", "periodic"
@@ -32,9 +33,9 @@ RETENTION_AT_UTC_H = 7
 
 
 class MaskedTask(Task):  # type: ignore[misc]  # celery ships no types
-    """Base of all tasks: operators see what `worker.masking` lets them see."""
+    """Base of all tasks: operators see what `worker.celery_ext.redaction` lets them see."""
 
-    Request = "worker.masking:MaskedRequest"
+    Request = "worker.celery_ext.redaction:MaskedRequest"
 
 
 class Application(Celery):  # type: ignore[misc]  # celery ships no types
@@ -43,12 +44,12 @@ class Application(Celery):  # type: ignore[misc]  # celery ships no types
     @cached_property
     def Worker(self) -> Any:  # noqa: N802  celery's name
         """The worker's class."""
-        return self.subclass_with_self("worker.quiet:QuietWorker", name="Worker")
+        return self.subclass_with_self("worker.celery_ext.processes:QuietWorker", name="Worker")
 
     @cached_property
     def Beat(self) -> Any:  # noqa: N802  celery's name
         """Beat's class."""
-        return self.subclass_with_self("worker.quiet:QuietBeat", name="Beat")
+        return self.subclass_with_self("worker.celery_ext.processes:QuietBeat", name="Beat")
 
 
 def _queue(name: str, arguments: dict[str, Any] | None) -> Queue:
@@ -122,7 +123,7 @@ def make_app() -> Celery:
 @worker_ready.connect  # type: ignore[untyped-decorator]  # celery ships no types
 def settle(**_: object) -> None:
     """Each process of a pool, and the one that takes the tasks."""
-    garbage.settle()
+    gc_tuning.settle()
 
 
 @celeryd_after_setup.connect  # type: ignore[untyped-decorator]  # celery ships no types

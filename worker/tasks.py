@@ -1,4 +1,4 @@
-"""The chain. Each task decodes its batch, does one step, and hands on; the logic lives in `worker.flow`.
+"""The chain. Each task decodes its batch, does one step, and hands on; the logic lives in `worker.steps.steps`.
 
 worker.fetch_session -> worker.route_ai -> worker.update_session -> worker.record_metrics      queue `flow`
                               | misses              ^
@@ -20,19 +20,20 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
-from worker import attempts, flow, tracing
 from worker.app import AI, FLOW, app
-from worker.broker import BROKER_TIMEOUT_S
+from worker.celery_ext.broker import BROKER_TIMEOUT_S
+from worker.celery_ext.inline_dispatch import relay
+from worker.celery_ext.micro_batch import Gathering
+from worker.celery_ext.redaction import summary
 from worker.errors import BrokerUnavailable, StepFailed
-from worker.gathering import Gathering
 from worker.log import logger
-from worker.masking import summary
 from worker.messages.inbound import MAX_PAYLOAD_BYTES
-from worker.metrics.record import CLEANUP, note_run
-from worker.relay import relay
-from worker.services import Services, services
 from worker.session.turn import Turn, turn_from_dict, turn_to_dict
 from worker.settings import settings
+from worker.steps import attempts, steps
+from worker.steps.services import Services, services
+from worker.telemetry import tracing
+from worker.telemetry.recording import CLEANUP, note_run
 
 Rows = list[dict[str, Any]]
 RECEIVE_PAUSE_S = 1.0
@@ -123,13 +124,13 @@ def done(step: str, turns: Sequence[Turn]) -> list[Turn]:
 @step("worker.fetch_session")
 def fetch_session(services: Services, batch: list[Turn]) -> None:
     """Session of each turn: cache, PostgreSQL, or new."""
-    hand_on(route_ai, done("fetch_session", flow.fetch_session(services, batch)))
+    hand_on(route_ai, done("fetch_session", steps.fetch_session(services, batch)))
 
 
 @step("worker.route_ai")
 def route_ai(services: Services, batch: list[Turn]) -> None:
     """Answered from the cache, or on to a provider."""
-    answered, missed = flow.route_ai(services, batch, calls_have_room)
+    answered, missed = steps.route_ai(services, batch, calls_have_room)
     hand_on(update_session, done("route_ai", answered))
     send(call_provider, [turn_to_dict(turn) for turn in done("route_ai", missed)])
 
@@ -138,14 +139,14 @@ def route_ai(services: Services, batch: list[Turn]) -> None:
 def call_provider(services: Services, batch: list[Turn]) -> None:
     """Asks the models side by side; what is ready goes on, with what other batches have ready at that time."""
     with finished.working(len(batch)):
-        for ready in flow.call_provider(services, batch):
+        for ready in steps.call_provider(services, batch):
             finished.add([turn_to_dict(turn) for turn in done("call_provider", ready)])
 
 
 @step("worker.update_session")
 def update_session(services: Services, batch: list[Turn]) -> None:
     """Commit, publish, and on with what the same customers wrote meanwhile."""
-    closed = flow.update_session(services, batch)
+    closed = steps.update_session(services, batch)
     send(fetch_session, list(closed.next_turns))
     hand_on(record_metrics, done("update_session", closed.turns), lambda turn: turn_to_dict(turn.recorded()))
 
@@ -156,7 +157,7 @@ finished = Gathering(lambda rows: send(update_session, rows), TOGETHER_S, settin
 @step("worker.record_metrics")
 def record_metrics(services: Services, batch: list[Turn]) -> None:
     """What it cost and how long it took."""
-    flow.record_metrics(services, batch)
+    steps.record_metrics(services, batch)
 
 
 @app.task(name="worker.receive", acks_late=True, reject_on_worker_lost=True)  # type: ignore[untyped-decorator]  # no types

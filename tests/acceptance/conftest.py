@@ -15,10 +15,10 @@ from service import Conversation, Service, begin_anew, service_processes
 from sqlalchemy import Engine
 from support import Servers
 
-from worker.local.gateway import Gateway
-from worker.local.simulator import Simulator
-from worker.local.supervisor import Supervisor
-from worker.services import connect_redis
+from worker.devkit.gateway import Gateway
+from worker.devkit.simulator import Simulator
+from worker.runtime.supervisor import Supervisor
+from worker.steps.services import connect_redis
 
 
 @pytest.fixture(scope="module")

@@ -19,13 +19,13 @@ from support import REPOSITORY, Servers
 
 from db import migrations
 from db.engine import connect, make_engine
-from worker.catalog.products import import_products, read_products
-from worker.local.demo import CATALOG
-from worker.local.gateway import Gateway
-from worker.local.servers import embedded_servers
-from worker.local.service import package_directory
-from worker.local.simulator import Simulator
-from worker.services import connect_redis
+from worker.catalog.price_list import import_products, read_products
+from worker.devkit.demo import CATALOG
+from worker.devkit.gateway import Gateway
+from worker.devkit.simulator import Simulator
+from worker.runtime.embedded.server import package_directory
+from worker.runtime.embedded.servers import embedded_servers
+from worker.steps.services import connect_redis
 
 DOCUMENT = (REPOSITORY / "docs" / "deploy.md").read_text("utf-8")
 ANA, BRUNO = "5491100000001", "5491100000002"

@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from worker.local.demo import ISOLATED, KEYS
-from worker.local.servers import embedded_servers
-from worker.local.simulator import Simulator
+from worker.devkit.demo import ISOLATED, KEYS
+from worker.devkit.simulator import Simulator
+from worker.runtime.embedded.servers import embedded_servers
 
 CHASQUI = (sys.executable, "-m", "worker")
 

@@ -15,12 +15,12 @@ import pytest
 import requests
 from composed import REQUIRED, Shop, composed, opened
 
-from worker.local.postgres import Postgres
-from worker.local.processes import launch, own_directory, wait_until
-from worker.local.redis import Redis
-from worker.local.servers import embedded_servers
-from worker.local.service import Access, free_port
-from worker.local.simulator import Simulator
+from worker.devkit.simulator import Simulator
+from worker.runtime.embedded.postgres import Postgres
+from worker.runtime.embedded.processes import launch, own_directory, wait_until
+from worker.runtime.embedded.redis import Redis
+from worker.runtime.embedded.server import Access, free_port
+from worker.runtime.embedded.servers import embedded_servers
 
 LOGIN = ("ana", "a-long-password")
 #: What every variable that must be set is set to, where nothing better is known.

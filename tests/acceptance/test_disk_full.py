@@ -17,11 +17,11 @@ from support import Servers
 
 from db import migrations
 from db.engine import make_engine
-from worker.cache import INBOUND, REJECTED
-from worker.local.gateway import Gateway
-from worker.local.servers import embedded_servers, start_postgres
-from worker.local.simulator import Simulator
-from worker.services import connect_redis
+from worker.devkit.gateway import Gateway
+from worker.devkit.simulator import Simulator
+from worker.redisdb.cache import INBOUND, REJECTED
+from worker.runtime.embedded.servers import embedded_servers, start_postgres
+from worker.steps.services import connect_redis
 
 #: What a fresh cluster with our schema needs, and as much again: nothing of it is the machine's disk.
 DISK = "128m"

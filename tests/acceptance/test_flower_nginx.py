@@ -12,8 +12,8 @@ import requests
 from nginx import listens, nginx, skip_without_nginx
 from support import REPOSITORY, Servers
 
-from worker.local.processes import wait_until
-from worker.local.service import free_port
+from worker.runtime.embedded.processes import wait_until
+from worker.runtime.embedded.server import free_port
 
 LOGIN = ("ana", "a long password")
 

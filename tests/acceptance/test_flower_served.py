@@ -19,10 +19,10 @@ import pytest
 import requests
 from celery import Celery
 
-from worker.local.processes import wait_until
-from worker.local.servers import embedded_servers
-from worker.local.service import free_port
-from worker.local.simulator import Simulator
+from worker.devkit.simulator import Simulator
+from worker.runtime.embedded.processes import wait_until
+from worker.runtime.embedded.server import free_port
+from worker.runtime.embedded.servers import embedded_servers
 from worker.settings import SECRETS, Settings
 
 PHONE, TEXT, FOREIGN = "5491166677788", "agregame 3 yerbas zorzalito", "quiero leche zorzal"

@@ -19,11 +19,11 @@ from service import Conversation, begin_anew, forget, says, service_processes, w
 from sqlalchemy import Engine
 from support import Servers
 
-from worker.local.demo import KEYS
-from worker.local.gateway import Gateway
-from worker.local.service import free_port
-from worker.local.supervisor import metrics_program, running
-from worker.services import connect_redis
+from worker.devkit.demo import KEYS
+from worker.devkit.gateway import Gateway
+from worker.runtime.embedded.server import free_port
+from worker.runtime.supervisor import metrics_program, running
+from worker.steps.services import connect_redis
 
 #: For each provider a message for which it is asked first, and which no cache may answer.
 SAID = {"gpt": "y de esos dos qué me conviene más?", "deepseek": "agregame 2 leches", "gemini-flash": "2"}

@@ -14,9 +14,9 @@ from service import Conversation, begin_anew, says, service_processes, webhook
 from sqlalchemy import Engine
 from support import Servers
 
-from worker.local.gateway import Gateway
-from worker.local.simulator import Simulator
-from worker.services import connect_redis
+from worker.devkit.gateway import Gateway
+from worker.devkit.simulator import Simulator
+from worker.steps.services import connect_redis
 
 ANA, BRUNO, CARLA, DARIO, EMMA = (f"549115555000{number}" for number in range(5))
 STEPS = ("accept", "fetch_session", "route_ai", "update_session")
@@ -124,7 +124,7 @@ def test_every_line_of_the_log_is_json(story: Story) -> None:
     """From the first line of every process to its last; each says what happened, how grave it is, when and where."""
     assert len(story.lines) > 20
     assert all({"event", "level", "timestamp", "logger"} <= line.keys() for line in story.lines)
-    assert {line["logger"] for line in story.lines} >= {"worker.intake", "celery.beat", "celery.apps.worker"}
+    assert {line["logger"] for line in story.lines} >= {"worker.intake.intake", "celery.beat", "celery.apps.worker"}
 
 
 def test_every_turn_has_one_line(story: Story) -> None:

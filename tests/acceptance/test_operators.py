@@ -12,7 +12,7 @@ from celery import Celery
 from factories import snapshot
 from service import Service, says, webhook
 
-from worker.commands.customers import erase_everywhere
+from worker.operate.commands.customers import erase_everywhere
 from worker.settings import settings
 
 PHONE, OTHER, NAME, WORD = "5491166554433", "5491166554434", "Zenobia", "zorzalito"

@@ -11,9 +11,9 @@ from service import Conversation, begin_anew, says, service_processes, webhook
 from sqlalchemy import Engine
 from support import Servers
 
-from worker.local.gateway import Gateway
-from worker.local.simulator import Simulator
-from worker.services import connect_redis
+from worker.devkit.gateway import Gateway
+from worker.devkit.simulator import Simulator
+from worker.steps.services import connect_redis
 
 
 @needs_pgbouncer

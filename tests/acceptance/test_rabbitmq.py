@@ -25,13 +25,13 @@ from support import REPOSITORY, Servers
 from tls import certificate, tls_front
 
 from worker.app import QUEUES, check_queues, make_app
-from worker.local.gateway import Gateway
-from worker.local.processes import wait_until
-from worker.local.redis import Redis
-from worker.local.servers import embedded_servers
-from worker.local.simulator import Simulator
-from worker.local.surroundings import environment
-from worker.services import connect_redis
+from worker.devkit.gateway import Gateway
+from worker.devkit.simulator import Simulator
+from worker.runtime.embedded.processes import wait_until
+from worker.runtime.embedded.redis import Redis
+from worker.runtime.embedded.servers import embedded_servers
+from worker.runtime.environment import environment
+from worker.steps.services import connect_redis
 
 pytestmark = needs_rabbitmq
 GATEWAY = (REPOSITORY / "docs" / "gateway.md").read_text("utf-8")

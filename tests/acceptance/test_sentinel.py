@@ -20,13 +20,13 @@ from support import Servers
 from tls import certificate, tls_front
 
 from worker.app import check_queues, make_app
-from worker.local.gateway import Gateway
-from worker.local.processes import wait_until
-from worker.local.redis import Redis
-from worker.local.service import Access, free_port
-from worker.local.simulator import Simulator
-from worker.local.surroundings import environment
-from worker.services import connect_redis
+from worker.devkit.gateway import Gateway
+from worker.devkit.simulator import Simulator
+from worker.runtime.embedded.processes import wait_until
+from worker.runtime.embedded.redis import Redis
+from worker.runtime.embedded.server import Access, free_port
+from worker.runtime.environment import environment
+from worker.steps.services import connect_redis
 
 GROUP, PASSWORD, OWN_PASSWORD = "chasqui", "secret1", "secret2"
 

@@ -21,14 +21,14 @@ from started import CHASQUI, PARTS, UP, started
 from support import Servers
 
 from db import migrations
-from worker.local.gateway import Gateway
-from worker.local.processes import own_directory, wait_until
-from worker.local.ready import is_ready
-from worker.local.servers import embedded_servers
-from worker.local.service import free_port
-from worker.local.simulator import Simulator
-from worker.services import connect_redis
+from worker.devkit.gateway import Gateway
+from worker.devkit.simulator import Simulator
+from worker.runtime.embedded.processes import own_directory, wait_until
+from worker.runtime.embedded.server import free_port
+from worker.runtime.embedded.servers import embedded_servers
+from worker.runtime.readiness import is_ready
 from worker.settings import read_settings
+from worker.steps.services import connect_redis
 
 NAMELESS = 123_456
 #: The interpreter may lie where only root looks, hence the capability, which the embedded servers get from root too.

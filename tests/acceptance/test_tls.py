@@ -23,13 +23,13 @@ from tls import Certificate, certificate, tls_front
 
 from db.engine import connect
 from worker.app import make_app
-from worker.local.gateway import Gateway
-from worker.local.processes import find_process, launch, own_directory, wait_until
-from worker.local.processes import run as run_as_owner
-from worker.local.service import free_port
-from worker.local.simulator import Simulator
-from worker.local.surroundings import environment
-from worker.services import connect_redis
+from worker.devkit.gateway import Gateway
+from worker.devkit.simulator import Simulator
+from worker.runtime.embedded.processes import find_process, launch, own_directory, wait_until
+from worker.runtime.embedded.processes import run as run_as_owner
+from worker.runtime.embedded.server import free_port
+from worker.runtime.environment import environment
+from worker.steps.services import connect_redis
 
 #: PostgreSQL as Debian packages it knows TLS; the embedded one does not.
 DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))

@@ -29,10 +29,10 @@ from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
 from worker import log
-from worker.catalog.products import read_products
-from worker.cli import interrupting
+from worker.catalog.price_list import read_products
 from worker.errors import ChasquiError
-from worker.services import DURABLE_TIMEOUT_S, connect_redis
+from worker.operate.cli import interrupting
+from worker.steps.services import DURABLE_TIMEOUT_S, connect_redis
 
 RESULT: Final = Path("build") / "bench.json"
 DETAILS: Final = Path("build") / "bench-details.json"

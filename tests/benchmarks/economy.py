@@ -24,14 +24,14 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.engine import connect
-from worker.catalog.products import read_products
-from worker.cli import interrupting
+from worker.catalog.price_list import read_products
+from worker.devkit.demo import CATALOG
+from worker.devkit.gateway import Gateway
 from worker.errors import ChasquiError, CommandError
-from worker.local.demo import CATALOG
-from worker.local.gateway import Gateway
-from worker.local.processes import wait_until
-from worker.local.supervisor import Supervisor
-from worker.services import DURABLE_TIMEOUT_S, connect_redis
+from worker.operate.cli import interrupting
+from worker.runtime.embedded.processes import wait_until
+from worker.runtime.supervisor import Supervisor
+from worker.steps.services import DURABLE_TIMEOUT_S, connect_redis
 
 #: A real supermarket's product list lies beside the checkout where the project is developed; it is not ours to ship.
 REAL_CATALOG: Final = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "catalog" / "supermarket_es.csv"

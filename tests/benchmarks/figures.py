@@ -24,7 +24,7 @@ from rich.console import Group
 from rich.table import Table
 from sqlalchemy import Connection, text
 
-from worker.metrics.report import make_report, percent
+from worker.telemetry.report import make_report, percent
 
 Json = dict[str, Any]
 Hits = Sequence[tuple[Message, Message]]

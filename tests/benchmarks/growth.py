@@ -27,8 +27,8 @@ from rich.console import Console
 from rich.table import Column, Table
 from sqlalchemy import text
 
-from worker.catalog.products import read_products
-from worker.services import DURABLE_TIMEOUT_S, connect_redis
+from worker.catalog.price_list import read_products
+from worker.steps.services import DURABLE_TIMEOUT_S, connect_redis
 
 RESULT: Final = Path("build") / "growth.json"
 SIZES: Final = (1_000, 10_000, 100_000, 1_000_000)

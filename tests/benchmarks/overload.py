@@ -33,11 +33,11 @@ from rich.table import Table
 from sqlalchemy import text
 
 from worker.app import AI, FLOW
-from worker.cache import INBOUND
-from worker.catalog.products import read_products
-from worker.intake import MAX_QUEUED_BATCHES, READ_BATCHES
-from worker.services import DURABLE_TIMEOUT_S, connect_redis
-from worker.sweep import LIMIT
+from worker.catalog.price_list import read_products
+from worker.intake.intake import MAX_QUEUED_BATCHES, READ_BATCHES
+from worker.intake.sweep import LIMIT
+from worker.redisdb.cache import INBOUND
+from worker.steps.services import DURABLE_TIMEOUT_S, connect_redis
 from worker.tasks import MAX_QUEUED_CALLS
 
 RESULT: Final = Path("build") / "overload.json"

@@ -17,8 +17,8 @@ from benchmarks.stage import Stage, open_stage
 from rich.console import Group
 from rich.table import Table
 
-from worker.catalog.products import read_products
-from worker.local.supervisor import Program, service_programs
+from worker.catalog.price_list import read_products
+from worker.runtime.supervisor import Program, service_programs
 
 WARM_UP: Final = 1_000
 MESSAGES: Final = 8_000

@@ -10,9 +10,9 @@ from typing import Any, Final
 import orjson
 from benchmarks.workload import Message
 
-from worker.cache import REJECTED
+from worker.devkit.gateway import Gateway, Seen
 from worker.errors import CommandError
-from worker.local.gateway import Gateway, Seen
+from worker.redisdb.cache import REJECTED
 
 #: Messages without a reply at any time; customers are people and wait for theirs before they go on.
 IN_FLIGHT: Final = 100

@@ -11,7 +11,7 @@ from benchmarks.gateway import Played
 from benchmarks.stage import Stage
 from benchmarks.usage import Load, load
 
-from worker.local.supervisor import Supervisor
+from worker.runtime.supervisor import Supervisor
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,15 +15,15 @@ from typing import Any, Final
 import requests
 
 from db import migrations
-from worker.catalog.products import import_products
+from worker.catalog.price_list import import_products
+from worker.devkit.demo import KEYS
+from worker.devkit.endpoint import BASE_PATHS
 from worker.errors import CommandError
-from worker.local.demo import KEYS
-from worker.local.endpoint import BASE_PATHS
-from worker.local.processes import last_lines, wait_until
-from worker.local.ready import is_ready
-from worker.local.service import HOST, free_port
-from worker.local.supervisor import Program, Supervisor, running, service_programs
-from worker.local.surroundings import HOME, environment, surroundings
+from worker.runtime.embedded.processes import last_lines, wait_until
+from worker.runtime.embedded.server import HOST, free_port
+from worker.runtime.environment import HOME, environment, surroundings
+from worker.runtime.readiness import is_ready
+from worker.runtime.supervisor import Program, Supervisor, running, service_programs
 from worker.settings import Settings
 
 #: Far quicker than real providers, so that a day fits into minutes; long enough that calls overlap.
@@ -82,7 +82,7 @@ def shop_environment(port: int) -> dict[str, str | None]:
 
 def simulator_program(port: int, seed: int) -> Program:
     """The provider simulator, in a process of its own."""
-    command = ("-m", "worker.local.simulator", "--port", str(port), "--seed", str(seed))
+    command = ("-m", "worker.devkit.simulator", "--port", str(port), "--seed", str(seed))
     return Program("simulator", (sys.executable, *command))
 
 

@@ -16,12 +16,12 @@ from sqlalchemy import Connection
 
 from db import migrations
 from db.engine import connect
-from worker.catalog.products import import_products
+from worker.catalog.price_list import import_products
 from worker.errors import CommandError
-from worker.local.processes import last_lines, wait_until
-from worker.local.service import free_port
-from worker.local.supervisor import Program, Supervisor, running
-from worker.local.surroundings import HOME, environment, surroundings
+from worker.runtime.embedded.processes import last_lines, wait_until
+from worker.runtime.embedded.server import free_port
+from worker.runtime.environment import HOME, environment, surroundings
+from worker.runtime.supervisor import Program, Supervisor, running
 from worker.settings import Settings
 
 START_TIMEOUT_S = 60.0
@@ -42,7 +42,7 @@ class Stage:
     connection: Connection
 
     def simulate(self, **behaviour: Any) -> None:
-        """Makes all providers behave so: fields of `worker.local.behaviour.Behaviour`."""
+        """Makes all providers behave so: fields of `worker.devkit.behaviour.Behaviour`."""
         if not simulator_obeys(self.port, **behaviour):
             raise CommandError("the provider simulator does not answer")
 

@@ -12,9 +12,9 @@ from typing import Final
 import psutil
 from sqlalchemy import Connection, text
 
-from worker.local.postgres import Postgres
-from worker.local.redis import Redis
-from worker.local.supervisor import Supervisor
+from worker.runtime.embedded.postgres import Postgres
+from worker.runtime.embedded.redis import Redis
+from worker.runtime.supervisor import Supervisor
 
 DRIVER: Final = "driver"
 MIB: Final = 2**20

@@ -1,7 +1,7 @@
 """What makes an answer wrong, and how often a cache of a given key would have answered. Pure.
 
 Nothing here knows Chasqui's cache key. An answer is judged by who asked what (the workload knows, free of noise), by
-the mark the simulated provider left in it (`worker.local.ask.marked`), and by the shop's own price list.
+the mark the simulated provider left in it (`worker.devkit.ask.marked`), and by the shop's own price list.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final
 from benchmarks.reading import as_read, stem
 from benchmarks.workload import Message
 
-from worker.local.spanish import money
+from worker.devkit.spanish import money
 
 #: A line of a list of products in a reply: number, name, price, and what is said of the stock.
 LISTED: Final = re.compile(r"^\d+\. (.+): (\S.*?)(?: \([^()]*\))?$", re.MULTILINE)

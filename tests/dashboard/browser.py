@@ -28,7 +28,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from support import REPOSITORY
 
-from worker.local.service import free_port
+from worker.runtime.embedded.server import free_port
 
 LOOK, ACT = "a password to look", "a password to act"
 SCREENSHOTS = REPOSITORY / "build" / "screenshots"

@@ -11,10 +11,10 @@ import requests
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from worker.dashboard.access import Access
-from worker.dashboard.gate import COOKIE, VISITOR, Gate
-from worker.local.processes import wait_until
-from worker.local.service import free_port
+from worker.operate.dashboard.access import Access
+from worker.operate.dashboard.gate import COOKIE, VISITOR, Gate
+from worker.runtime.embedded.processes import wait_until
+from worker.runtime.embedded.server import free_port
 
 
 async def inside(scope: Scope, receive: Receive, send: Send) -> None:

@@ -9,9 +9,9 @@ import pytest
 from browser import ACT, LOOK
 from door import Door, door
 
-from worker.dashboard.access import GUESS_WINDOW_S, LOGIN_S, MAX_GUESSES, Access, Role, is_local
-from worker.dashboard.gate import COOKIE
 from worker.errors import ConfigurationError
+from worker.operate.dashboard.access import GUESS_WINDOW_S, LOGIN_S, MAX_GUESSES, Access, Role, is_local
+from worker.operate.dashboard.gate import COOKIE
 from worker.settings import Settings
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from worker.dashboard.feed import Snapshot
-from worker.dashboard.figures import Spent, Waiting
-from worker.dashboard.live import Durable, Streams
-from worker.dashboard.ranges import DEFAULT
-from worker.dashboard.status import concerns
+from worker.operate.dashboard.feed import Snapshot
+from worker.operate.dashboard.figures import Spent, Waiting
+from worker.operate.dashboard.live import Durable, Streams
+from worker.operate.dashboard.ranges import DEFAULT
+from worker.operate.dashboard.status import concerns
 from worker.providers.circuit_states import Circuit
 from worker.settings import Settings
 

@@ -12,7 +12,7 @@ from selenium.webdriver.common.by import By
 from sqlalchemy import Connection
 
 from db import queries
-from worker.dashboard import desk
+from worker.operate.dashboard import desk
 
 WORDS = "mi tarjeta es 4509 9535 6623 3704"
 

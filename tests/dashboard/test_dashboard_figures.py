@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine, text
 
 from db import dashboard, queries
 from db import report as report_figures
-from worker.dashboard.figures import read_figures, read_spent, read_waiting
-from worker.dashboard.ranges import RANGES, TimeRange, named
+from worker.operate.dashboard.figures import read_figures, read_spent, read_waiting
+from worker.operate.dashboard.ranges import RANGES, TimeRange, named
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY_S = 86_400

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from browser import ACT, LOOK, Visit, wait_for
 
-from worker.dashboard.gate import COOKIE
+from worker.operate.dashboard.gate import COOKIE
 
 
 def test_logging_in_with_the_browser(locked: Visit) -> None:

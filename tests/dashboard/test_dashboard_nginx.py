@@ -14,7 +14,7 @@ from rows import fill
 from selenium.webdriver import Chrome
 from sqlalchemy import Engine
 
-from worker.dashboard.gate import COOKIE
+from worker.operate.dashboard.gate import COOKIE
 
 
 @pytest.fixture(scope="module")

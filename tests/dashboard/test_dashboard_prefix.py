@@ -10,8 +10,8 @@ from browser import ACT
 from door import Door, door
 from starlette.types import Scope
 
-from worker.dashboard.access import Access
-from worker.dashboard.prefix import PREFIX, under_prefix
+from worker.operate.dashboard.access import Access
+from worker.operate.dashboard.prefix import PREFIX, under_prefix
 from worker.settings import Settings
 
 UNDER = {"X-Forwarded-Prefix": "/chasqui"}

@@ -15,8 +15,8 @@ from selenium.webdriver import Chrome
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import make_url
 
-from worker.cache import CIRCUIT, INBOUND
-from worker.local.service import free_port
+from worker.redisdb.cache import CIRCUIT, INBOUND
+from worker.runtime.embedded.server import free_port
 
 CHARTS = ("Messages per minute", "Reply time", "Cache hits", "Cost", "Expired sessions per hour")
 

@@ -14,7 +14,7 @@ import pytest
 from browser import answers, wait_for
 from sqlalchemy import Engine
 
-from worker.local.service import free_port
+from worker.runtime.embedded.server import free_port
 
 UP = (sys.executable, "-m", "worker", "up", "--concurrency", "1", "--dashboard")
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.dashboard.buckets import counts, pieces
-from worker.dashboard.circuits import Stretch, standing, timeline
-from worker.dashboard.figures import CircuitChange, funnel
-from worker.dashboard.ranges import DEFAULT, TimeRange, named
-from worker.dashboard.wording import count, dollars, milliseconds, per_minute, rate
+from worker.operate.dashboard.buckets import counts, pieces
+from worker.operate.dashboard.circuits import Stretch, standing, timeline
+from worker.operate.dashboard.figures import CircuitChange, funnel
+from worker.operate.dashboard.ranges import DEFAULT, TimeRange, named
+from worker.operate.dashboard.wording import count, dollars, milliseconds, per_minute, rate
 from worker.providers.circuit_states import Circuit
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -42,10 +42,10 @@ def main() -> None:
 
 
 def _break_in(switches: Any, ai_lease_margin_s: float) -> None:
-    from worker import flow
+    from worker.steps import steps
 
     # The one time of the service that no setting names; fifteen seconds for each crash of `worker-ai` add up.
-    flow.AI_LEASE_MARGIN_S = ai_lease_margin_s
+    steps.AI_LEASE_MARGIN_S = ai_lease_margin_s
     _watch_commits(switches)
     _watch_handovers(switches)
     _watch_scripts(switches)
@@ -66,7 +66,7 @@ def _watch_handovers(switches: Any) -> None:
 
     from faults.points import watched
     from worker import tasks
-    from worker.streams import Streams
+    from worker.redisdb.streams import Streams
 
     Streams.read = watched(switches, "read", Streams.read)  # type: ignore[method-assign]  # that is the point
     Streams.publish = watched(switches, "publish", Streams.publish)  # type: ignore[method-assign]  # that is the point
@@ -97,8 +97,8 @@ def _watch_scripts(switches: Any) -> None:
 
 def _weaken(switches: Any) -> None:
     """Guards that the negative controls switch off."""
-    from worker.streams import PUBLISH, Streams
-    from worker.sweep import Sweep
+    from worker.intake.sweep import Sweep
+    from worker.redisdb.streams import PUBLISH, Streams
 
     sweep, publish = Sweep.once, Streams.publish
     once = "redis.call('SET', KEYS[i], '1', 'NX', 'EX', ARGV[1])"
@@ -119,7 +119,7 @@ def _weaken(switches: Any) -> None:
 
 
 def _listen_for_poison() -> None:
-    from worker.ai import planning
+    from worker.steps import planning
 
     decide = planning.without_model
 

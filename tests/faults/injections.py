@@ -16,9 +16,9 @@ from faults.play import Play
 from faults.points import Crash
 from faults.programs import AI_LEASE_MARGIN_S, INTAKES, PROCESSES, TIMES, WITH_POOL, WORKERS
 from faults.town import Town
-from worker.cache import RUN_ID
-from worker.local.processes import wait_until
-from worker.sweep import MAX_ATTEMPTS
+from worker.intake.sweep import MAX_ATTEMPTS
+from worker.redisdb.cache import RUN_ID
+from worker.runtime.embedded.processes import wait_until
 
 #: Longer than the lease of a turn and the sweep's look together, so that what was stopped has been taken over.
 STOP_S: Final = float(TIMES["FLOW_LEASE_S"]) + 2.0

@@ -17,14 +17,14 @@ from uuid import uuid4
 from msgspec import structs
 
 from faults.records import Ended, Records
-from worker import flow
-from worker.cache import Cache, Key
 from worker.catalog.search import Catalog
-from worker.services import Services
-from worker.session.closing import closing_row
+from worker.redisdb.cache import Cache, Key
+from worker.replies.closing import closing_row
+from worker.session.handover import UNTIL
 from worker.session.session import CartItem, Session, cart_rows
-from worker.session.takeover import UNTIL
 from worker.session.turn import Outcome, Turn, TurnMessage, known
+from worker.steps import steps
+from worker.steps.services import Services
 
 Plan = Callable[[Turn], Turn]
 
@@ -48,7 +48,7 @@ def planner(services: Services) -> Plan:
     """`route_ai`'s plan of one turn, from PostgreSQL alone."""
     memory = Memory()
     own = replace(services, cache=memory, catalog=Catalog(services.engine, memory))
-    return lambda turn: flow.plan(own, [turn])[0]
+    return lambda turn: steps.plan(own, [turn])[0]
 
 
 @dataclass(frozen=True, slots=True)

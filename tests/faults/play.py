@@ -16,9 +16,9 @@ from faults.gateway import Observer, Sender
 from faults.oracle import Oracle, planner
 from faults.town import Town, open_town
 from faults.workload import Delivery, Workload
-from worker.cache import INBOUND
-from worker.local.processes import wait_until
-from worker.services import build
+from worker.redisdb.cache import INBOUND
+from worker.runtime.embedded.processes import wait_until
+from worker.steps.services import build
 
 ROUND_MESSAGES: Final = 32
 #: Between two messages of a round: all at once, or over about the time in which they can be answered.

@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from worker.local.demo import KEYS
-from worker.local.endpoint import BASE_PATHS
-from worker.local.service import HOST
-from worker.local.supervisor import Program, celery_program, service_programs
+from worker.devkit.demo import KEYS
+from worker.devkit.endpoint import BASE_PATHS
+from worker.runtime.embedded.server import HOST
+from worker.runtime.supervisor import Program, celery_program, service_programs
 from worker.settings import Settings
 
 HERE: Final = Path(__file__).parent

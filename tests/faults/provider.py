@@ -9,9 +9,9 @@ from dataclasses import replace
 from threading import local
 from typing import Any
 
-from worker.local import endpoint, wire
-from worker.local.behaviour import Mode, Plan, SimulatedProvider
-from worker.local.simulator import main
+from worker.devkit import endpoint, http_exchange
+from worker.devkit.behaviour import Mode, Plan, SimulatedProvider
+from worker.devkit.simulator import main
 
 #: Words of a customer that spoil every answer to them. No rule of the simulator's shopkeeper knows them.
 HANG, GARBAGE = "colgate", "balbuceo"
@@ -26,7 +26,7 @@ def spoil() -> None:
 
     def listen(self: Any, name: str, path: str, body: bytes) -> None:
         # Not in the whole body: the conversation's history would spoil what the same customer asks later.
-        message = json.loads(wire.read_prompt(name, path, body).user)["message"]
+        message = json.loads(http_exchange.read_prompt(name, path, body).user)["message"]
         asked.mode = next((mode for word, mode in MODES.items() if word in message), None)
         complete(self, name, path, body)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from threading import Thread
 from typing import Any, Final, Literal
 
-from worker.local.service import HOST
+from worker.runtime.embedded.server import HOST
 
 Mode = Literal["pass", "swallow", "swallow_answers", "delay"]
 CHUNK: Final = 65_536

@@ -21,7 +21,7 @@ from faults.crashing import PUBLISH_ONCE, SWEEP
 from faults.play import Play
 from faults.points import Crash
 from faults.workload import Delivery, webhook
-from worker.local.processes import wait_until
+from worker.runtime.embedded.processes import wait_until
 
 TIMEOUT_S = 20.0
 #: Long enough for what the sweep would have done.

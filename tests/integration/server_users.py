@@ -14,7 +14,7 @@ import psutil
 import psycopg2
 import redis
 
-from worker.local.servers import EmbeddedServers
+from worker.runtime.embedded.servers import EmbeddedServers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOBODY = 65534
@@ -26,9 +26,9 @@ USER = f"""
 import os, sys
 from pathlib import Path
 from worker.errors import ConfigurationError
-from worker.local.postgres import Postgres, _program
-from worker.local.redis import Redis
-from worker.local.servers import embedded_servers
+from worker.runtime.embedded.postgres import Postgres, _program
+from worker.runtime.embedded.redis import Redis
+from worker.runtime.embedded.servers import embedded_servers
 if len(sys.argv) > 2:
     Postgres(Path()).answers("postgresql+psycopg2://x:x@127.0.0.1:1/x"), Redis(Path()).answers("redis://127.0.0.1:1")
     os.setgroups([]), os.setresgid(*[{NOBODY}] * 3), os.setresuid(*[{NOBODY}] * 3)

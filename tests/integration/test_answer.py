@@ -14,12 +14,12 @@ from answering import calls, completer_on, providers_of, well_behaved
 from msgspec import structs
 from turns import MILK, MILK_ITEM, plan_of, session_of
 
-from worker.ai.consent import CartRules, rules_for
-from worker.ai.fallback import fallback_decision
-from worker.local.simulator import Simulator
+from worker.devkit.simulator import Simulator
 from worker.providers.budget import Budget, Limits
 from worker.providers.completion import LEAST_TIME_S, Ask, Completer
 from worker.providers.pricing import yardstick_microusd
+from worker.replies.cart_guard import CartRules, rules_for
+from worker.replies.fallback import fallback_decision
 from worker.session.turn import Outcome, Plan
 from worker.usage import Usage
 

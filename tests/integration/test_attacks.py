@@ -17,11 +17,11 @@ from answering import completer_on
 from msgspec.structs import replace
 from turns import ANA, MILK, MILK_ITEM, RICE, message, planned, session_of, turn_of
 
-from worker.ai.consent import rules_for
-from worker.ai.fallback import UNCHANGED
 from worker.providers.completion import Ask, Completer
 from worker.providers.providers_file import load_providers
-from worker.session.closing import closing_row
+from worker.replies.cart_guard import rules_for
+from worker.replies.closing import closing_row
+from worker.replies.fallback import UNCHANGED
 from worker.session.session import cart_rows
 from worker.session.turn import Turn
 from worker.settings import read_settings

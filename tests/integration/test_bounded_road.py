@@ -17,14 +17,14 @@ from sqlalchemy import Connection, Engine, text
 from support import Servers
 
 from db import queries
-from worker import flow
-from worker.cache import INBOUND, OUTBOUND
-from worker.catalog.products import import_products, read_products
-from worker.intake import Intake
-from worker.local.demo import CATALOG
+from worker.catalog.price_list import import_products, read_products
+from worker.devkit.demo import CATALOG
+from worker.intake.intake import Intake
 from worker.messages.text import MAX_TEXT_CHARS
-from worker.services import Services
+from worker.redisdb.cache import INBOUND, OUTBOUND
 from worker.session.turn import Turn, turn_from_dict
+from worker.steps import steps
+from worker.steps.services import Services
 
 LITTLE_S = 0.2
 MOST_S = 5.0
@@ -43,11 +43,11 @@ def accept(services: Services, client: redis.Redis, written: list[str]) -> list[
 
 def answer(services: Services, client: redis.Redis, written: list[str]) -> set[str]:
     """Takes these messages along the whole road; the ids of those that are answered in the outbound stream."""
-    turns = flow.fetch_session(services, accept(services, client, written))
-    answered, missed = flow.route_ai(services, turns, lambda: True)
-    for landed in flow.call_provider(services, missed):
+    turns = steps.fetch_session(services, accept(services, client, written))
+    answered, missed = steps.route_ai(services, turns, lambda: True)
+    for landed in steps.call_provider(services, missed):
         answered += landed
-    flow.record_metrics(services, flow.update_session(services, answered).turns)
+    steps.record_metrics(services, steps.update_session(services, answered).turns)
     replies = [orjson.loads(fields[b"payload"]) for _, fields in client.xrange(OUTBOUND.pattern)]
     return {message_id for reply in replies for message_id in reply["in_reply_to"]}
 

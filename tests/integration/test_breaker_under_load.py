@@ -10,7 +10,7 @@ import redis
 from circuit import DOWN, FAST_MS, LIMITS, NAME, SAMPLES, Circuit
 
 from worker.providers.circuit import Breaker, Permit
-from worker.together import TogetherRedis
+from worker.redisdb.coalescing import TogetherRedis
 
 REMEMBER_S = 0.05
 

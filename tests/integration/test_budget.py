@@ -13,7 +13,7 @@ from away import absent_redis
 from worker.providers.budget import Budget, Limits, Reservation
 from worker.providers.models import Price
 from worker.providers.pricing import cost_microusd, estimate_tokens
-from worker.providers.request import AiRequest
+from worker.replies.request import AiRequest
 from worker.usage import Usage
 
 DOLLAR = Price(Decimal(1), Decimal(1), Decimal(1), Decimal(1))

@@ -11,9 +11,9 @@ import redis
 from command_line import run, urls_of
 from support import Servers
 
-from worker import cache_layers
-from worker.cache import CACHE_COUNTS, PRODUCT_SEARCH, SESSION, Cache
-from worker.cache_layers import flush, read_stats
+from worker.redisdb import layers as cache_layers
+from worker.redisdb.cache import CACHE_COUNTS, PRODUCT_SEARCH, SESSION, Cache
+from worker.redisdb.layers import flush, read_stats
 
 #: Keys that look like those of a layer and are none of it, or are of another.
 OTHERS = ("session", "sessions:1", "my_session:1", "ai_response:session:1", "published:session:1", "whatsapp:inbound")

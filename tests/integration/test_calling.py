@@ -16,15 +16,15 @@ from circuit import Circuit
 from msgspec.structs import replace
 from turns import MILK, MILK_ITEM, RICE_ITEM, planned, session_of, turn_of
 
-from worker.ai.fallback import fallback_decision
-from worker.cache import AI_RESPONSE, FLIGHT, PARKED, Cache
-from worker.local.simulator import Simulator
+from worker.devkit.simulator import Simulator
 from worker.providers.budget import Budget, Limits
 from worker.providers.client import AiClient
 from worker.providers.completion import Ask, Completer
 from worker.providers.dispatch import Dispatcher, Landed
 from worker.providers.flight import Flights, Joining
 from worker.providers.paid_calls import PaidCalls
+from worker.redisdb.cache import AI_RESPONSE, FLIGHT, PARKED, Cache
+from worker.replies.fallback import fallback_decision
 from worker.session.turn import Outcome, Turn, turn_to_dict
 
 LEASE_S, MARGIN_S = 20.0, 5.0

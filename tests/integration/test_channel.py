@@ -12,7 +12,7 @@ from kombu import Consumer, Message, Queue
 from support import Servers
 
 from worker.app import app
-from worker.channel import CHANNELS, keep_clients, take_without_copy
+from worker.celery_ext.redis_channel import CHANNELS, keep_clients, take_without_copy
 
 
 @pytest.fixture

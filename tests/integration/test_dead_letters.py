@@ -9,9 +9,9 @@ import redis
 from factories import ANA, accept, expire_leases, inbound, rows
 from sqlalchemy import Connection
 
-from worker.services import build
+from worker.intake.sweep import MAX_ATTEMPTS, Sweep
 from worker.settings import Settings
-from worker.sweep import MAX_ATTEMPTS, Sweep
+from worker.steps.services import build
 
 
 def test_the_fifth_attempt_was_the_last(

@@ -18,15 +18,15 @@ from sqlalchemy import Connection
 from turns import MILK, MILK_ITEM, RICE, RICE_ITEM, planned, session_of, turn_of
 
 from db import queries
-from worker import flow
-from worker.ai.decision import Decision, InvalidDecision
-from worker.ai.planning import cacheable
-from worker.metrics.record import stored_outcome
-from worker.services import Services
-from worker.session.closing import closing_row
+from worker.replies.closing import closing_row
+from worker.replies.decision import Decision, InvalidDecision
+from worker.session.handover import UNTIL
 from worker.session.session import CHECKOUT_STATES, CartItem, Session
-from worker.session.takeover import UNTIL
 from worker.session.turn import Turn, turn_from_dict
+from worker.steps import steps
+from worker.steps.planning import cacheable
+from worker.steps.services import Services
+from worker.telemetry.recording import stored_outcome
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 STATES = ("browsing", "searching", "viewing_cart", *sorted(CHECKOUT_STATES))
@@ -144,9 +144,9 @@ def test_random_answers_are_committed(shop_services: Services, connection: Conne
     for number in range(ROUNDS):
         turns = [turn_from_dict(turn) for turn in accept(connection, *messages(number, random))]
         ended = [answered(shop_services, turn, random) for turn in routed(shop_services, turns)]
-        closed = flow.update_session(shop_services, ended)
+        closed = steps.update_session(shop_services, ended)
         assert [turn.committed for turn in closed.turns] == [True] * CUSTOMERS
-        flow.record_metrics(shop_services, closed.turns)
+        steps.record_metrics(shop_services, closed.turns)
         ordered += sum(check_committed(connection, turn) for turn in ended)
     assert ordered == len(rows(connection, "select id from orders")) > 0
     told = rows(connection, "select count(*) as replies from messages where state = 'answered' and reply is not null")
@@ -161,7 +161,7 @@ def messages(number: int, random: Random) -> list[dict[str, Any]]:
 
 def routed(services: Services, turns: list[Turn]) -> list[Turn]:
     """The turns on their way to a model, none of them left to a person."""
-    planned_turns = flow.plan(services, flow.fetch_session(services, turns))
+    planned_turns = steps.plan(services, steps.fetch_session(services, turns))
     assert len(planned_turns) == CUSTOMERS
     return planned_turns
 

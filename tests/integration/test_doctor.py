@@ -22,11 +22,11 @@ from support import REPOSITORY, Servers, new_database
 
 from db import monitoring, queries
 from db.engine import normalised
-from worker.doctor import database, locks, providers, redis_servers
-from worker.doctor.finding import Finding, State
-from worker.intake import INTAKE_LOCK
-from worker.local.servers import embedded_servers
+from worker.intake.intake import INTAKE_LOCK
+from worker.operate.doctor import database, locks, providers, redis_servers
+from worker.operate.doctor.finding import Finding, State
 from worker.providers.providers_file import load_providers
+from worker.runtime.embedded.servers import embedded_servers
 from worker.settings import Settings, read_settings
 
 OK, WARNING, FAILED = State.OK, State.WARNING, State.FAILED

@@ -20,9 +20,9 @@ from redis.retry import Retry
 from sqlalchemy import Connection, text
 from support import REPOSITORY, Servers
 
-from worker.local.redis import Redis
-from worker.local.service import Access, free_port
-from worker.streams import Streams
+from worker.redisdb.streams import Streams
+from worker.runtime.embedded.redis import Redis
+from worker.runtime.embedded.server import Access, free_port
 
 COMPOSE = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text("utf-8"))["services"]
 GATEWAY = (REPOSITORY / "docs" / "gateway.md").read_text("utf-8")

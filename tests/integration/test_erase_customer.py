@@ -27,7 +27,7 @@ from locking import behind, in_its_own_connection, wait_until_blocked
 from sqlalchemy import Connection, Engine, text
 
 from db import queries
-from worker.metrics.report import make_report
+from worker.telemetry.report import make_report
 
 Json = dict[str, Any]
 SECRET = "Calle Falsa"

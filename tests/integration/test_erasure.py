@@ -15,9 +15,9 @@ from sqlalchemy import Connection
 from support import Servers
 
 from db.engine import connect
-from worker.erasure import COUNTED, Erasure
 from worker.errors import CommandError
-from worker.streams import Streams
+from worker.operate.erasure import COUNTED, Erasure
+from worker.redisdb.streams import Streams
 
 LONGER, SHORTER = f"{ANA}9", ANA[:-1]
 

@@ -9,11 +9,11 @@ import redis
 from factories import ANA, BRUNO, answer
 from sqlalchemy import Connection
 
-from worker.figures import store_metrics
-from worker.metrics.record import metrics_row
-from worker.services import build
+from worker.intake.sweep import Sweep
 from worker.settings import Settings
-from worker.sweep import Sweep
+from worker.steps.metrics_commit import store_metrics
+from worker.steps.services import build
+from worker.telemetry.recording import metrics_row
 
 COSTS: dict[str, Any] = {
     "source": "ai",

@@ -15,8 +15,8 @@ from sqlalchemy import Connection
 from support import Servers
 
 from db import queries
-from worker.catalog.products import import_products
-from worker.catalog.steep import is_steep, steep_changes
+from worker.catalog.price_changes import is_steep, steep_changes
+from worker.catalog.price_list import import_products
 
 PRICE = "select price::text, currency from products where sku = 'A'"
 

@@ -21,13 +21,15 @@ from sqlalchemy import Connection, Engine, text
 from turns import decided
 
 from db import queries
-from worker import flow, intake, tasks
-from worker.cache import INBOUND, LOCKED_CUSTOMERS, OUTBOUND, REJECTED
+from worker import tasks
 from worker.errors import StepFailed
-from worker.intake import Intake
-from worker.services import Services
+from worker.intake import intake
+from worker.intake.intake import Intake
+from worker.intake.sweep import MAX_ATTEMPTS, Sweep
+from worker.redisdb.cache import INBOUND, LOCKED_CUSTOMERS, OUTBOUND, REJECTED
 from worker.session.turn import Turn, turn_from_dict, turn_to_dict
-from worker.sweep import MAX_ATTEMPTS, Sweep
+from worker.steps import steps
+from worker.steps.services import Services
 
 LOCKED = "5491100000001"
 OTHERS = [f"549110000000{number}" for number in range(2, 7)]
@@ -111,13 +113,13 @@ class Road:
 
     def decide(self, turns: Sequence[Turn]) -> list[Turn]:
         """Turns with sessions and an answer."""
-        fetched = flow.fetch_session(self.services, turns)
+        fetched = steps.fetch_session(self.services, turns)
         return [replace(turn, outcome=decided(reply=f"a {turn.customer_phone}")) for turn in fetched]
 
     def answer(self, turns: Sequence[Turn]) -> list[Turn]:
         """Answers turns and those that follow; those whose commit was done."""
-        closed = flow.update_session(self.services, self.decide(turns))
-        flow.record_metrics(self.services, closed.turns)
+        closed = steps.update_session(self.services, self.decide(turns))
+        steps.record_metrics(self.services, closed.turns)
         done = [turn for turn in closed.turns if turn.committed]
         return done + (self.answer([turn_from_dict(t) for t in closed.next_turns]) if closed.next_turns else [])
 
@@ -264,7 +266,7 @@ def test_however_often_a_customer_is_locked_nothing_is_given_up(road: Road, engi
         assert road.attempts() == [1]
         overdue(road)
         with held(engine, AT_THE_COMMIT[table]):
-            closed = flow.update_session(road.services, ready)
+            closed = steps.update_session(road.services, ready)
             assert [turn.committed for turn in closed.turns] == [False]
         if table == "messages":
             # Nobody can take back what stands in the locked row itself.
@@ -285,12 +287,12 @@ def test_a_swept_turn_of_a_locked_customer_does_not_stop_the_others(road: Road, 
     turns, _ = road.sweep()
     assert len(turns) == 6
     with held(engine, AT_THE_COMMIT[table]):
-        fetched = flow.fetch_session(road.services, turns)
+        fetched = steps.fetch_session(road.services, turns)
         assert sorted(turn.customer_phone for turn in fetched) == OTHERS
         assert road.attempts() == [0, 1, 1, 1, 1, 1]
-    fetched = flow.fetch_session(road.services, turns)
+    fetched = steps.fetch_session(road.services, turns)
     with held(engine, AT_THE_COMMIT[table]):
-        gone_on = flow.hand_over(road.services, fetched, lambda: True)
+        gone_on = steps.hand_over(road.services, fetched, lambda: True)
         assert sorted(turn.customer_phone for turn in gone_on) == OTHERS
 
 
@@ -299,7 +301,7 @@ def test_giving_turns_back_goes_around_the_locked(road: Road, engine: Engine) ->
     road.write(LOCKED, *OTHERS)
     turns = road.take(6)
     with held(engine, AT_THE_COMMIT["turns"]):
-        flow.release(road.services, [flow.failure(turn, "Error") for turn in turns])
+        steps.release(road.services, [steps.failure(turn, "Error") for turn in turns])
         started, _ = road.sweep()
     assert sorted(turn.customer_phone for turn in started) == OTHERS
 
@@ -327,11 +329,11 @@ def test_a_step_that_fails_takes_back_the_attempts_of_all_it_can(
 def test_a_reply_whose_row_is_locked_is_recorded_when_it_is_free(road: Road, engine: Engine) -> None:
     """Others' figures do not wait for it, and it is published once."""
     road.write(LOCKED, *OTHERS)
-    closed = flow.update_session(road.services, road.decide(road.take(6)))
+    closed = steps.update_session(road.services, road.decide(road.take(6)))
     answered = AT_THE_COMMIT["messages"].replace("= 'accepted'", "= 'answered' and published_at is null")
     unpublished = "select customer_phone from messages where reply is not null and published_at is null"
     with held(engine, answered):
-        flow.record_metrics(road.services, closed.turns)
+        steps.record_metrics(road.services, closed.turns)
         assert rows(road.connection, unpublished) == [{"customer_phone": LOCKED}]
         road.connection.execute(
             text(

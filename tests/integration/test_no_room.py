@@ -19,13 +19,15 @@ from structlog.testing import capture_logs
 from turns import decided
 
 from db import queries, retry
-from worker import flow, intake, tasks
-from worker.cache import INBOUND, OUTBOUND, REJECTED
+from worker import tasks
 from worker.errors import BrokerUnavailable, StepFailed
-from worker.intake import Intake
-from worker.services import Services
+from worker.intake import intake
+from worker.intake.intake import Intake
+from worker.intake.sweep import MAX_ATTEMPTS, Sweep
+from worker.redisdb.cache import INBOUND, OUTBOUND, REJECTED
 from worker.session.turn import Turn, turn_from_dict, turn_to_dict
-from worker.sweep import MAX_ATTEMPTS, Sweep
+from worker.steps import steps
+from worker.steps.services import Services
 
 DISK_FULL, READ_ONLY, NO_FUNCTION, OUT_OF_RANGE = "53100", "25006", "42883", "22003"
 #: Full, out of memory or connections, a failing disk, an operator who ends or restarts it, a standby, locks, time.
@@ -214,7 +216,7 @@ def begun(services: Services, connection: Connection, turn: Turn) -> Turn:
     """The turn as the sweep brings it again, after the first step, which counts an attempt; and decided."""
     expire_leases(connection, turn.customer_phone)
     (row,) = queries.sweep_turns(connection, lease_s=15.0, limit=10)
-    (fetched,) = flow.fetch_session(services, [turn_from_dict(row)])
+    (fetched,) = steps.fetch_session(services, [turn_from_dict(row)])
     assert attempts(connection) > 0
     return replace(fetched, outcome=decided())
 

@@ -17,10 +17,10 @@ from click.testing import CliRunner, Result
 from factories import ANA, BRUNO, accept, accept_one, answer, commit, commit_row, inbound, row, rows
 from sqlalchemy import Connection, text
 
-from worker.cli import main
-from worker.commands.terminal import harmless, masked, out
+from worker.operate.cli import main
+from worker.operate.commands.terminal import harmless, masked, out
+from worker.redisdb.streams import Streams
 from worker.settings import Settings
-from worker.streams import Streams
 
 REASON = "given up after 5 attempts"
 
@@ -141,7 +141,7 @@ def test_a_letter_is_replayed(connection: Connection) -> None:
 
 def test_all_letters_are_replayed(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """In more commits than one if they are many."""
-    monkeypatch.setattr("worker.commands.dead.REPLAY_CHUNK", 2)
+    monkeypatch.setattr("worker.operate.commands.dead.REPLAY_CHUNK", 2)
     for number in range(5):
         bury(connection, f"wamid.{number}", f"55110000{number:04}")
     assert chasqui("dead", "replay", "--all").stdout == "5 messages to be answered again.\n"

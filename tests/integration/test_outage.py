@@ -13,10 +13,10 @@ import redis
 from answering import calls, completer_on, providers_of, well_behaved
 from turns import MILK, plan_of
 
-from worker.ai.consent import CartRules
-from worker.local.simulator import Simulator
+from worker.devkit.simulator import Simulator
 from worker.providers.circuit import Breaker, Limits
 from worker.providers.completion import Ask, Completer
+from worker.replies.cart_guard import CartRules
 
 NOTHING = CartRules(frozenset(), frozenset(), frozenset(), frozenset())
 DOWN = {"deepseek": "deepseek", "openai": "gpt"}

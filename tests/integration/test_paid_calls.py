@@ -15,7 +15,6 @@ import redis
 from http_provider import Answer, Server, raw, say, serving
 from pydantic import SecretStr
 
-from worker.cache import MODEL_CIRCUIT
 from worker.errors import ProviderError, ProviderUnavailable
 from worker.providers.budget import Budget, Limits
 from worker.providers.circuit import Permit
@@ -23,8 +22,9 @@ from worker.providers.client import AiClient
 from worker.providers.models import Model, Price, Provider, WeekHours
 from worker.providers.paid_calls import Candidate, NotPaidFor, PaidCalls
 from worker.providers.pricing import cost_microusd, estimate_tokens
-from worker.providers.request import AiRequest, Completion
 from worker.providers.reroutes import AGAIN_S, Reroutes
+from worker.redisdb.cache import MODEL_CIRCUIT
+from worker.replies.request import AiRequest, Completion
 from worker.usage import ModelCalls, Usage
 
 REQUEST = AiRequest(system="Answer in JSON.", user="{}", max_output_tokens=100)

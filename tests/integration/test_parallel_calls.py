@@ -14,10 +14,10 @@ from sqlalchemy import Engine
 from support import Servers
 from turns import MILK, planned, turn_of
 
-from worker.local.simulator import Simulator
-from worker.services import Services, build, connect_redis
+from worker.devkit.simulator import Simulator
 from worker.session.turn import Turn
 from worker.settings import read_settings
+from worker.steps.services import Services, build, connect_redis
 
 WAIT_S = 10.0
 LEASE_S, MARGIN_S = 45.0, 15.0

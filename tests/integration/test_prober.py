@@ -16,14 +16,14 @@ from away import absent_redis
 from http_provider import Server, say, serving
 from roles import DENIED, DOWN, GONE, UNCLEAR, chat, model_of, role
 
-from worker.ai.decision_schema import decision_schema
-from worker.ai.prompt import render
-from worker.cache import BUDGET, MODEL_PROBES, PROBE_LOCK
 from worker.providers.budget import Budget, Limits
 from worker.providers.circuit import Breaker
 from worker.providers.client import AiClient
 from worker.providers.models import Provider
 from worker.providers.probe import DAY_MICROUSD, LOCK_S, PRODUCT, QUESTION, Prober, ends_soon, question, read_probes
+from worker.redisdb.cache import BUDGET, MODEL_PROBES, PROBE_LOCK
+from worker.replies.decision_schema import decision_schema
+from worker.replies.prompt import render
 from worker.usage import ModelCalls
 
 SHOP = "la tienda"

@@ -14,10 +14,10 @@ from support import SHARED_DATA, Servers
 
 from db import queries
 from db.engine import connect
-from worker.cache import PRODUCT_SEARCH, Cache
-from worker.catalog.products import import_products, read_products
+from worker.catalog.price_list import import_products, read_products
 from worker.catalog.search import Catalog, search_terms
-from worker.local.demo import CATALOG
+from worker.devkit.demo import CATALOG
+from worker.redisdb.cache import PRODUCT_SEARCH, Cache
 
 SUPERMARKET = SHARED_DATA / "catalog" / "supermarket_es.csv"
 CATALOGS = [

@@ -16,9 +16,9 @@ from support import Servers
 
 from worker.app import make_app, queue_lengths
 from worker.errors import CommandError
-from worker.local.surroundings import environment
-from worker.metrics import prometheus_lookout
-from worker.metrics.prometheus_server import exporter, serving
+from worker.operate.exporter import lookout
+from worker.operate.exporter.server import exporter, serving
+from worker.runtime.environment import environment
 from worker.settings import Settings, settings
 
 
@@ -113,7 +113,7 @@ def test_redis_is_away(nowhere: int) -> None:
 @pytest.mark.usefixtures("settings_here")
 def test_servers_that_say_nothing(silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that hangs costs a scrape the patience and no more, also the next one, and keeps nobody waiting."""
-    monkeypatch.setattr(prometheus_lookout, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(lookout, "PATIENCE_S", 0.5)
     urls = {"DATABASE_URL": f"postgresql://127.0.0.1:{silent}/x", "REDIS_URL": f"redis://127.0.0.1:{silent}"}
     with elsewhere(**urls) as configured, exporting(configured) as port:
         for _ in range(2):

@@ -29,13 +29,13 @@ from sqlalchemy import Connection, Engine, text
 
 from db import monitoring, queries
 from db.monitoring import REPLY_BUCKETS_MS, UNFINISHED
-from worker.cache import CALL_COUNTS
 from worker.errors import ProviderDenied, ProviderTimeout, RequestRefused
-from worker.intake import INTAKE_LOCK
-from worker.metrics.prometheus_sources import read_cache_counts, read_durable
-from worker.metrics.record import CALL_BUCKETS_MS, CLEANUP, count_call, note_run
+from worker.intake.intake import INTAKE_LOCK
+from worker.operate.exporter.sources import read_cache_counts, read_durable
 from worker.providers.circuit import Breaker
-from worker.streams import Streams
+from worker.redisdb.cache import CALL_COUNTS
+from worker.redisdb.streams import Streams
+from worker.telemetry.recording import CALL_BUCKETS_MS, CLEANUP, count_call, note_run
 
 Sums = dict[tuple[Any, ...], int]
 NAMED = [("deepseek", ["deepseek-flash"]), ("gpt", ["gpt-6-luna"])]

@@ -14,14 +14,14 @@ from service import says, webhook
 from sqlalchemy import Connection
 from turns import decided
 
-from worker import streams as streams_module
-from worker.cache import INBOUND, OUTBOUND, PUBLISHED, RUN_ID
 from worker.errors import RedisNotSwept
-from worker.intake import Intake
-from worker.metrics.record import RECORDED
-from worker.services import Services
-from worker.streams import CONSUMER, GROUP
-from worker.sweep import Sweep
+from worker.intake.intake import Intake
+from worker.intake.sweep import Sweep
+from worker.redisdb import streams as streams_module
+from worker.redisdb.cache import INBOUND, OUTBOUND, PUBLISHED, RUN_ID
+from worker.redisdb.streams import CONSUMER, GROUP
+from worker.steps.services import Services
+from worker.telemetry.recording import RECORDED
 
 OLD_RUN = "0" * 40
 LATE: dict[str, Any] = {"reply_id": "late", "to": ANA, "in_reply_to": ["m2"], "text": "Después"}

@@ -14,11 +14,11 @@ from answering import completer_on
 from http_provider import Answer, Server, say, serving
 from turns import ANA, MILK, RICE, decision_of, planned, session_of, turn_of
 
-from worker.ai.consent import rules_for
-from worker.ai.fallback import SAY_OTHERWISE, TRY_AGAIN, UNCHANGED
 from worker.providers.circuit import Limits
 from worker.providers.completion import Ask, Completer
 from worker.providers.providers_file import load_providers
+from worker.replies.cart_guard import rules_for
+from worker.replies.fallback import SAY_OTHERWISE, TRY_AGAIN, UNCHANGED
 from worker.session.turn import Outcome
 from worker.settings import read_settings
 

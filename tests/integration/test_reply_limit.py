@@ -17,14 +17,14 @@ from sqlalchemy import Connection, text
 from test_locked import Waiting
 from turns import decided
 
-from worker import flow
-from worker.cache import INBOUND, LIMITED, OUTBOUND, REPLY_LIMIT, Cache
-from worker.commands.customers import resume
-from worker.intake import Intake
-from worker.reply_limit import NOTICE_TEXT
-from worker.services import Services, connect_redis
+from worker.intake.intake import Intake
+from worker.intake.sweep import Sweep
+from worker.operate.commands.customers import resume
+from worker.redisdb.cache import INBOUND, LIMITED, OUTBOUND, REPLY_LIMIT, Cache
 from worker.session.turn import Turn, turn_from_dict, turn_to_dict
-from worker.sweep import Sweep
+from worker.steps import steps
+from worker.steps.reply_limit import NOTICE_TEXT
+from worker.steps.services import Services, connect_redis
 
 MOST = 5
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -53,15 +53,15 @@ def write(services: Services, *phones: str, said: str = "hola") -> list[Turn]:
 
 def route(services: Services, turns: Sequence[Turn]) -> list[Turn]:
     """Through the first two steps, travelling between them as between processes; a model answers what is left."""
-    fetched = [turn_from_dict(turn_to_dict(turn)) for turn in flow.fetch_session(services, turns)]
-    answered, missed = flow.route_ai(services, fetched, lambda: True)
+    fetched = [turn_from_dict(turn_to_dict(turn)) for turn in steps.fetch_session(services, turns)]
+    answered, missed = steps.route_ai(services, fetched, lambda: True)
     return [*answered, *(replace(turn, outcome=decided()) for turn in missed)]
 
 
 def close(services: Services, turns: Sequence[Turn]) -> None:
     """Through the last two."""
-    closed = flow.update_session(services, route(services, turns))
-    flow.record_metrics(services, closed.turns)
+    closed = steps.update_session(services, route(services, turns))
+    steps.record_metrics(services, closed.turns)
 
 
 def replies(services: Services) -> list[dict[str, Any]]:
@@ -128,7 +128,7 @@ def test_a_step_that_is_repeated_counts_once(services: Services, connection: Con
     Sweep(services, started.extend).once(connection)
     ready = route(services, [turn_from_dict(started[0])])
     for _ in range(2):
-        flow.record_metrics(services, flow.update_session(services, ready).turns)
+        steps.record_metrics(services, steps.update_session(services, ready).turns)
     assert services.redis.get(REPLY_LIMIT.key(ANA)) == b"1"
     assert len(replies(services)) == 1
 

@@ -20,8 +20,8 @@ from rich.console import Console
 from sqlalchemy import Connection, Engine, text
 
 from db import queries
-from worker.metrics.record import FAILURES
-from worker.metrics.report import as_tables, make_report
+from worker.telemetry.recording import FAILURES
+from worker.telemetry.report import as_tables, make_report
 
 Json = dict[str, Any]
 HOUR = timedelta(hours=1)

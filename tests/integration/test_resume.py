@@ -13,8 +13,8 @@ from factories import ANA, BRUNO, accept_one, answer, commit, commit_row, row, s
 from sqlalchemy import Connection
 from support import Servers
 
-from worker.commands import customers
-from worker.session.takeover import handed_over, waits_for_person
+from worker.operate.commands import customers
+from worker.session.handover import handed_over, waits_for_person
 
 CARLA = "5491100000003"
 Typed = Callable[..., CompletedProcess[str]]

@@ -27,9 +27,9 @@ from sqlalchemy import Connection, Engine, text
 from db import queries
 from worker.app import app
 from worker.errors import ConfigurationError
-from worker.metrics.report import make_report
 from worker.settings import Settings, read_settings
 from worker.tasks import apply_retention
+from worker.telemetry.report import make_report
 
 DAYS = 30
 AGE = tuple(
@@ -216,7 +216,7 @@ def test_a_busy_row_is_passed_over(engine: Engine, connection: Connection) -> No
 @pytest.fixture
 def _services_here(settings_here: Settings) -> Iterator[None]:
     """The services of this process on the servers of this run, and none afterwards."""
-    from worker import services
+    from worker.steps import services
 
     services._of_process.cache_clear()
     yield

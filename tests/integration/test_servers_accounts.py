@@ -24,8 +24,8 @@ from server_users import (
     write_both,
 )
 
-from worker.local.servers import embedded_servers
-from worker.local.service import package_directory
+from worker.runtime.embedded.server import package_directory
+from worker.runtime.embedded.servers import embedded_servers
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 

@@ -23,8 +23,8 @@ from server_users import (
 )
 
 from worker.errors import ConfigurationError
-from worker.local import service
-from worker.local.servers import EmbeddedServers, embedded_servers, start_postgres, start_redis
+from worker.runtime.embedded import server as embedded_server
+from worker.runtime.embedded.servers import EmbeddedServers, embedded_servers, start_postgres, start_redis
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_without_the_wheels_the_error_tells_the_way_out(
     home: Path, monkeypatch: pytest.MonkeyPatch, wanted: str, variable: str
 ) -> None:
     """Neither wheel installed: which variable to set, or what to install."""
-    monkeypatch.setattr(service, "find_spec", lambda _: None)
+    monkeypatch.setattr(embedded_server, "find_spec", lambda _: None)
     servers = embedded_servers(home, postgres=wanted == "postgres", redis=wanted == "redis")
     with pytest.raises(ConfigurationError, match=rf"{variable} is not set.*pip install '\.\[embedded\]'"), servers:
         pytest.fail("the block must not be entered")

@@ -11,11 +11,11 @@ import redis
 from support import Servers
 from turns import MILK, planned, turn_of
 
-from worker.cache import SESSION
+from worker.devkit.simulator import Simulator
 from worker.errors import ConfigurationError
-from worker.local.simulator import Simulator
-from worker.services import Services, build, connect_redis
+from worker.redisdb.cache import SESSION
 from worker.settings import read_settings
+from worker.steps.services import Services, build, connect_redis
 
 
 @pytest.fixture

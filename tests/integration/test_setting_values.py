@@ -20,10 +20,10 @@ from db.engine import connect
 from worker import log
 from worker.app import check_queues, make_app, queue_lengths
 from worker.errors import ConfigurationError
-from worker.local.startup import wait_for_servers
-from worker.local.surroundings import environment
-from worker.services import connect_redis
+from worker.runtime.environment import environment
+from worker.runtime.startup import wait_for_servers
 from worker.settings import SCHEMES, Settings, read_settings
+from worker.steps.services import connect_redis
 
 #: Run by the tests of Sentinel and RabbitMQ, which take real ones.
 ELSEWHERE = {"sentinel", "rediss+sentinel", "amqp", "amqps"}

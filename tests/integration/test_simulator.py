@@ -21,11 +21,11 @@ import pytest
 import requests
 from simulated import CONTEXT, DEADLINE_S, SYSTEM, USER, call, said, without
 
-from worker.local.ask import marked
-from worker.local.behaviour import Behaviour
-from worker.local.endpoint import BASE_PATHS
-from worker.local.shopkeeper import answer
-from worker.local.simulator import Simulator, SimulatorOptions
+from worker.devkit.ask import marked
+from worker.devkit.behaviour import Behaviour
+from worker.devkit.endpoint import BASE_PATHS
+from worker.devkit.shopkeeper import answer
+from worker.devkit.simulator import Simulator, SimulatorOptions
 
 PROVIDERS = tuple(BASE_PATHS)
 WIRE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "llm_wire"
@@ -366,7 +366,7 @@ def test_behaviour_is_checked_where_it_is_made() -> None:
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_runs_as_a_program_until_told_to_end(ending: signal.Signals) -> None:
     """Prints its URLs as one JSON line, serves, and exits 0 on a signal, with a hanging call or not."""
-    command = [sys.executable, "-m", "worker.local.simulator", "--port", "0"]
+    command = [sys.executable, "-m", "worker.devkit.simulator", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         urls = json.loads(process.stdout.readline())
@@ -382,7 +382,7 @@ def test_a_taken_port_is_one_clear_line() -> None:
     """The program says which port is taken and exits 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        command = [sys.executable, "-m", "worker.local.simulator", "--port", port]
+        command = [sys.executable, "-m", "worker.devkit.simulator", "--port", port]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"Error: port {port}: ")

@@ -10,9 +10,9 @@ import pytest
 import requests
 from simulated import CONTEXT, call, configured, openai_error, post, request, said, without
 
-from worker.local.ask import marked
-from worker.local.shopkeeper import answer
-from worker.local.simulator import Simulator
+from worker.devkit.ask import marked
+from worker.devkit.shopkeeper import answer
+from worker.devkit.simulator import Simulator
 
 PROVIDERS = ("openai", "gemini", "deepseek")
 TEXT = {"type": "string"}

@@ -9,7 +9,7 @@ import pytest
 import requests
 from simulated import USER, post, request
 
-from worker.local.simulator import Simulator
+from worker.devkit.simulator import Simulator
 
 LONG = "Respondé en JSON, con lo que la tienda tiene. " * 120
 SHORT = "Respondé en JSON. " * 20

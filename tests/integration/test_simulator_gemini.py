@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from simulated import configured, gemini_error, post, request
 
-from worker.local.simulator import Simulator
+from worker.devkit.simulator import Simulator
 
 ARGUMENT = "Request contains an invalid argument."
 

@@ -10,7 +10,7 @@ import pytest
 import requests
 from simulated import DEADLINE_S, MODELS, call, deepseek_error, gemini_error, openai_error, post, request, said
 
-from worker.local.simulator import Simulator
+from worker.devkit.simulator import Simulator
 
 PROVIDERS = ("openai", "gemini", "deepseek")
 

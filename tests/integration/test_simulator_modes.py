@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from simulated import CONTEXT, USER, call, post, request, said
 
-from worker.local.ask import marked
-from worker.local.shopkeeper import answer
-from worker.local.simulator import Simulator
+from worker.devkit.ask import marked
+from worker.devkit.shopkeeper import answer
+from worker.devkit.simulator import Simulator
 
 PROVIDERS = ("openai", "gemini", "deepseek")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from simulated import configured, deepseek_error, openai_error, post, request
 
-from worker.local.simulator import Simulator
+from worker.devkit.simulator import Simulator
 
 NO_JSON = "Sos el asistente de un supermercado."
 HINT = "Use 'max_completion_tokens' instead."

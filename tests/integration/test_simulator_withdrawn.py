@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from simulated import configured, deepseek_error, gemini_error, openai_error, post, request
 
-from worker.local.simulator import Simulator
+from worker.devkit.simulator import Simulator
 
 WIRE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "llm_wire"
 CASES = WIRE.parents[1] / "cases" / "providers.jsonl"

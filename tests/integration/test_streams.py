@@ -12,9 +12,9 @@ import redis
 from away import absent_redis
 from redis.exceptions import OutOfMemoryError, RedisError
 
-from worker import streams as streams_module
-from worker.cache import INBOUND, OUTBOUND, OUTBOUND_KEEP_S, PUBLISHED, REJECTED, REJECTED_KEEP_S
-from worker.streams import GROUP, Entry, Streams
+from worker.redisdb import streams as streams_module
+from worker.redisdb.cache import INBOUND, OUTBOUND, OUTBOUND_KEEP_S, PUBLISHED, REJECTED, REJECTED_KEEP_S
+from worker.redisdb.streams import GROUP, Entry, Streams
 
 REPLY: dict[str, Any] = {"reply_id": "r1", "to": "549", "text": "¡Hola! ñ😀", "confidence": 1.0, "quick_replies": []}
 

@@ -24,7 +24,7 @@ from factories import (
 from sqlalchemy import Connection, Engine, text
 
 from db import queries
-from worker.sweep import MAX_ATTEMPTS
+from worker.intake.sweep import MAX_ATTEMPTS
 
 Json = dict[str, Any]
 

@@ -13,8 +13,8 @@ import redis
 from redis.exceptions import RedisError, ResponseError
 from structlog.testing import capture_logs
 
-from worker import together
-from worker.together import TogetherRedis
+from worker.redisdb import coalescing
+from worker.redisdb.coalescing import TogetherRedis
 
 THREADS = 16
 
@@ -28,11 +28,11 @@ class Held(TogetherRedis):
         self.began, self.go_on = Event(), Event()
 
     def _round_trip(self, together: list[Any]) -> list[Any]:
-        self.trips.append(len(together))
+        self.trips.append(len(coalescing))
         if len(self.trips) == 1:
             self.began.set()
             assert self.go_on.wait(10)
-        return super()._round_trip(together)
+        return super()._round_trip(coalescing)
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_what_is_told_and_lost_is_in_the_log(client: Held, monkeypatch: pytest.M
     client.go_on.set()
     client.set("text", "a")
     with capture_logs() as lines:
-        monkeypatch.setattr(together, "log", together.logger("test"))
+        monkeypatch.setattr(coalescing, "log", coalescing.logger("test"))
         client.telling().incr("text")
         client.telling().rpush("text", "secret")
         assert client.get("text") == b"a"
@@ -177,7 +177,7 @@ def test_who_is_to_hear_an_answer_hears_it(client: Held, monkeypatch: pytest.Mon
     heard: list[Any] = []
     client.set("text", "a")
     with capture_logs() as lines:
-        monkeypatch.setattr(together, "log", together.logger("test"))
+        monkeypatch.setattr(coalescing, "log", coalescing.logger("test"))
         client.telling(heard.append).rpush("list", "a")
         client.telling(heard.append).incr("text")
         client.telling(lambda length: heard.append(1 // (length - length))).rpush("list", "b")

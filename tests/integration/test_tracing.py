@@ -17,20 +17,20 @@ from otlp import Collected, collecting
 from support import REPOSITORY
 from turns import decided, plan_of, session_of
 
-from worker import tracing
-from worker.ai.consent import rules_for
-from worker.local.simulator import Simulator
-from worker.local.surroundings import environment
+from worker.devkit.simulator import Simulator
 from worker.providers.completion import Ask
 from worker.providers.providers_file import load_providers
-from worker.providers.request import AiRequest
+from worker.replies.cart_guard import rules_for
+from worker.replies.request import AiRequest
+from worker.runtime.environment import environment
 from worker.settings import settings
-from worker.spans import is_wanted
+from worker.telemetry import tracing
+from worker.telemetry.otlp import is_wanted
 
 ONE_TURN = """
 import sys
 from worker import flow, intake, tasks, tracing
-from worker.providers.request import AiRequest
+from worker.replies.request import AiRequest
 from worker.providers.providers_file import load_providers
 from worker.settings import settings
 tracing.steps("fetch_session", {"3f2b": 0.0})
@@ -38,7 +38,7 @@ tracing.turn("3f2b", {}, 0.0)
 provider = load_providers(settings())[0]
 tracing.Call(provider, provider.models[0], AiRequest("s", "u", caller="3f2b")).ended(None)
 tracing.flush()
-costly = ("opentelemetry.exporter", "opentelemetry.sdk.trace", "worker.spans")
+costly = ("opentelemetry.exporter", "opentelemetry.sdk.trace", "worker.telemetry.otlp")
 sys.exit(any(name.startswith(costly) for name in sys.modules))
 """
 
@@ -57,7 +57,7 @@ def test_off_nothing_is_imported() -> None:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     done = subprocess.run([sys.executable, "-c", ONE_TURN], cwd=REPOSITORY, env=ours, check=False, timeout=60)
     assert done.returncode == 0
-    probe = ONE_TURN.replace("tracing.flush()", "import worker.spans")
+    probe = ONE_TURN.replace("tracing.flush()", "import worker.telemetry.otlp")
     assert subprocess.run([sys.executable, "-c", probe], cwd=REPOSITORY, env=ours, check=False).returncode == 1
 
 

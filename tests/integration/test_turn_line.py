@@ -14,13 +14,13 @@ from sqlalchemy import Connection, text
 from structlog.testing import capture_logs
 from turns import decided, session_of
 
-from worker import flow
-from worker.metrics import ended
-from worker.metrics.record import stored_outcome
-from worker.services import Services, build
+from worker.intake.sweep import Sweep
 from worker.session.turn import Turn, turn_from_dict
 from worker.settings import Settings
-from worker.sweep import Sweep
+from worker.steps import steps
+from worker.steps.services import Services, build
+from worker.telemetry import turn_log
+from worker.telemetry.recording import stored_outcome
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """What is logged of turns that ended."""
     with capture_logs() as captured:
         # A logger that was used before may remember where it wrote then.
-        monkeypatch.setattr(ended, "log", structlog.get_logger())
+        monkeypatch.setattr(turn_log, "log", structlog.get_logger())
         yield captured
 
 
@@ -54,7 +54,7 @@ def test_a_task_that_is_repeated_tells_nothing_new(
     """The chain records a turn; doing it again, or the sweep finding it later, adds no line."""
     services, turn = build(settings_here), answered(connection)
     for _ in range(2):
-        flow.record_metrics(services, [turn])
+        steps.record_metrics(services, [turn])
     sweep_later(services, connection)
     (line,) = told(lines, turn)
     assert (line["source"], line["provider"], line["cost_usd"]) == ("ai", "deepseek", 0.000125)
@@ -68,7 +68,7 @@ def test_the_sweep_tells_of_what_nobody_recorded(
     services, turn = build(settings_here), answered(connection)
     sweep_later(services, connection)
     sweep_later(services, connection)
-    flow.record_metrics(services, [turn])
+    steps.record_metrics(services, [turn])
     (line,) = told(lines, turn)
     assert (line["source"], line["cost_usd"]) == ("ai", 0.000125)
     assert line["total_ms"] >= 0

@@ -16,12 +16,12 @@ from support import Servers
 from turns import decided
 
 from db import queries
-from worker import flow
-from worker.ai.planning import cacheable
-from worker.cache import AI_RESPONSE
-from worker.services import Services
+from worker.intake.sweep import MAX_ATTEMPTS
+from worker.redisdb.cache import AI_RESPONSE
 from worker.session.turn import Turn, turn_from_dict
-from worker.sweep import MAX_ATTEMPTS
+from worker.steps import steps
+from worker.steps.planning import cacheable
+from worker.steps.services import Services
 from worker.tasks import MAX_QUEUED_CALLS
 
 LEASE_S = 15.0
@@ -31,7 +31,7 @@ KNOWN = TEXTS[:2]
 
 def route(services: Services, turns: list[Turn], *, room: bool) -> tuple[list[Turn], list[Turn]]:
     """The first two steps of the chain."""
-    return flow.route_ai(services, flow.fetch_session(services, turns), lambda: room)
+    return steps.route_ai(services, steps.fetch_session(services, turns), lambda: room)
 
 
 def swept(connection: Connection, turn: Turn) -> Turn:
@@ -52,7 +52,7 @@ def answer_once(services: Services, client: redis.Redis) -> None:
     missed = route(services, accept(services, client, len(TEXTS)), room=True)[1]
     entry = cacheable(decided())
     services.cache.set_many(AI_RESPONSE, {turn.planned().key: entry for turn in missed if turn.text in KNOWN})
-    flow.update_session(services, [replace(turn, outcome=decided()) for turn in missed])
+    steps.update_session(services, [replace(turn, outcome=decided()) for turn in missed])
 
 
 def test_without_room_what_needs_no_model_goes_on(
@@ -83,9 +83,9 @@ def test_waiting_for_a_provider_is_no_attempt(
         missed = route(shop_services, [again], room=bool(run % 2))[1]
     assert attempts(connection) == 0
     shop_services.dispatcher.call = lambda turns, *_: iter(())  # type: ignore[method-assign]  # a provider that kills
-    assert list(flow.call_provider(shop_services, missed)) == []
+    assert list(steps.call_provider(shop_services, missed)) == []
     assert attempts(connection) == 1
-    closed = flow.update_session(shop_services, [replace(turn, outcome=decided()) for turn in missed])
+    closed = steps.update_session(shop_services, [replace(turn, outcome=decided()) for turn in missed])
     assert len(closed.turns) == 1
 
 

@@ -30,9 +30,9 @@ from real_model.recipe import read_recipe
 from real_model.recording import Call, recording
 from real_model.server import model_server, seconds_of_a_call
 from real_model.trial import Found, Pace, Trial
-from worker.cli import interrupting
 from worker.errors import ChasquiError
-from worker.local.surroundings import HOME
+from worker.operate.cli import interrupting
+from worker.runtime.environment import HOME
 
 BUILD: Final = Path("build") / "real-model"
 TRANSCRIPT: Final = BUILD / "transcript.json"

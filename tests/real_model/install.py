@@ -16,7 +16,7 @@ from zipfile import BadZipFile, ZipFile
 
 from real_model.recipe import Recipe, Server, Weights
 from worker.errors import ConfigurationError
-from worker.local.processes import last_lines
+from worker.runtime.embedded.processes import last_lines
 
 #: A build takes three minutes on two cores that are free; the rest is for cores that are not.
 BUILD_TIMEOUT_S: Final = 1_500.0

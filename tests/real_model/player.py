@@ -12,7 +12,7 @@ from service import Conversation
 
 from real_model.script import Act, by_customer
 from real_model.transcript import Booked, Exchange, Shot
-from worker.session.takeover import UNTIL
+from worker.session.handover import UNTIL
 
 COLLECT_S: Final = 0.1
 ENDED: Final = "select message_id, state, outcome from messages where message_id = any(:ids) and state <> 'accepted'"

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import requests
 
-from worker.local.service import HOST
+from worker.runtime.embedded.server import HOST
 
 #: Longer than the slowest answer of a small model: what its caller has given up is counted to its end.
 UPSTREAM_TIMEOUT_S: Final = 180.0

@@ -13,9 +13,9 @@ import requests
 from real_model.install import Installed
 from real_model.recipe import Server
 from worker.errors import ConfigurationError
-from worker.local.processes import last_lines, wait_until
-from worker.local.service import HOST, free_port
-from worker.local.supervisor import Program, running
+from worker.runtime.embedded.processes import last_lines, wait_until
+from worker.runtime.embedded.server import HOST, free_port
+from worker.runtime.supervisor import Program, running
 
 #: Loading the weights takes seconds; the rest is for a disk and cores that others use too.
 READY_TIMEOUT_S: Final = 120.0

@@ -14,7 +14,7 @@ import requests
 from http_provider import Handler, Server, raw, say, serving
 
 from real_model.recording import Recorder, recording
-from worker.local.processes import wait_until
+from worker.runtime.embedded.processes import wait_until
 
 ANSWER = {
     "choices": [{"message": {"content": "hola"}}],

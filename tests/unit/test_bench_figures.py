@@ -16,8 +16,8 @@ from benchmarks.tables import facts
 from benchmarks.usage import Load
 from benchmarks.workload import Message, make_workload
 
-from worker.catalog.products import read_products
-from worker.local.demo import CATALOG
+from worker.catalog.price_list import read_products
+from worker.devkit.demo import CATALOG
 from worker.messages.inbound import parse_payload
 
 PRODUCTS = read_products(CATALOG)

@@ -7,6 +7,7 @@ long text gets to it; a test sees to that. What takes something else from outsid
 from __future__ import annotations
 
 import inspect
+import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -19,32 +20,17 @@ from bounded import TEXTS, Shapes, Work, check, cpu_s, growth_of, peak_bytes, re
 from msgspec.structs import replace
 from turns import CATEGORIES, MILK, decided, decision_of, planned, session_of, turn_of
 
-from worker.ai import (
-    answers,
-    catalog_orders,
-    complexity,
-    consent,
-    decision,
-    fallback,
-    goods,
-    intent,
-    json_in_text,
-    language,
-    prompt,
-    reply_check,
-    sharing,
-    signs,
-)
-from worker.catalog import terms
+from worker.language import complexity, intent, normalise, product_words, search_terms, sharing, small_talk, symbols
 from worker.messages import fields, inbound, reply, text
-from worker.session import closing, session, takeover, turn
+from worker.replies import cart_guard, catalog_orders, closing, decision, fallback, json_in_text, prompt, reply_check
+from worker.session import handover, session, turn
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 NOW_S = NOW.timestamp()
-SOLD = goods.goods_of(["Leche entera", "Arroz largo", "Pan lactal", "Coca cola"], ["Lácteos", "Bebidas"])
+SOLD = product_words.goods_of(["Leche entera", "Arroz largo", "Pan lactal", "Coca cola"], ["Lácteos", "Bebidas"])
 #: WhatsApp's limit, and that of a turn.
 LONGEST = text.MAX_TEXT_CHARS
-#: Of a product, as a price list may have it (`worker.catalog.products`).
+#: Of a product, as a price list may have it (`worker.catalog.price_list`).
 LONGEST_NAME = 300
 Function = Callable[[Any], object]
 
@@ -57,13 +43,13 @@ def come_in(function: Function) -> Function:
 def with_last_reply(written: str) -> object:
     """The rules where the shop's last reply and the customer's last message were as long as they can be."""
     history = [{"customer": written, "reply": written[:399] + "?"}] * session.HISTORY_TURNS
-    return consent.rules_for(written, session_of(context={"history": history}), [MILK])
+    return cart_guard.rules_for(written, session_of(context={"history": history}), [MILK])
 
 
 def claim_of(written: str) -> None:
     """Looks for claims in a reply of these words."""
     with suppress(decision.RefusedChange):
-        consent.check_claim(decision.Decision(reply=f"x{written}"[:4096]))
+        cart_guard.check_claim(decision.Decision(reply=f"x{written}"[:4096]))
 
 
 def parsed(answer: str) -> None:
@@ -94,65 +80,61 @@ TEXT_WORK: dict[str, Function] = {
     "messages.text.clip": lambda written: text.clip(written, len(written) - 1),
     "messages.text.clip_at_sentence": lambda written: text.clip_at_sentence(written, len(written) - 1),
     "messages.reply.within_limits": titled,
-    "ai.language.without_accents": come_in(language.without_accents),
-    "ai.language.normalised": come_in(language.normalised),
-    "ai.signs.may_tell": come_in(signs.may_tell),
-    "ai.sharing.common_form": come_in(lambda written: sharing.common_form(written, SOLD)),
-    "ai.complexity.complexity": come_in(complexity.complexity),
-    "ai.complexity.means_the_same_everywhere": come_in(complexity.means_the_same_everywhere),
-    "ai.intent.guess_intent": come_in(intent.guess_intent),
-    "ai.answers.is_answer": come_in(answers.is_answer),
-    "ai.answers.is_chat": come_in(answers.is_chat),
-    "ai.fallback.unreadable_decision": fallback.unreadable_decision,
-    "ai.catalog_orders.ordered_terms": come_in(catalog_orders.ordered_terms),
-    "ai.catalog_orders.note_of": come_in(catalog_orders.note_of),
-    "ai.catalog_orders.with_names": come_in(lambda written: catalog_orders.with_names(written, {"#a": "Leche"})),
-    "ai.consent.numbers_in": come_in(consent.numbers_in),
-    "ai.consent.rules_for": come_in(with_last_reply),
-    "ai.consent.check_claim": claim_of,
-    "ai.decision.parse_decision": parsed,
-    "ai.json_in_text.objects_in": json_in_text.objects_in,
-    "ai.reply_check.check_reply": come_in(judged),
-    "ai.goods.Goods.mended": come_in(SOLD.mended),
-    "ai.goods.Goods.singular": come_in(SOLD.singular),
-    "ai.prompt.render": lambda written: prompt.render("Super", written, CATEGORIES, [MILK], session_of()),
-    "catalog.terms.search_terms": come_in(lambda written: terms.search_terms(written, SOLD.mended)),
-    "session.takeover.wants_person": come_in(lambda written: takeover.wants_person(turn_of(written))),
+    "language.normalise.without_accents": come_in(normalise.without_accents),
+    "language.normalise.normalised": come_in(normalise.normalised),
+    "language.symbols.may_tell": come_in(symbols.may_tell),
+    "language.sharing.common_form": come_in(lambda written: sharing.common_form(written, SOLD)),
+    "language.complexity.complexity": come_in(complexity.complexity),
+    "language.complexity.means_the_same_everywhere": come_in(complexity.means_the_same_everywhere),
+    "language.intent.guess_intent": come_in(intent.guess_intent),
+    "language.small_talk.is_answer": come_in(small_talk.is_answer),
+    "language.small_talk.is_chat": come_in(small_talk.is_chat),
+    "replies.fallback.unreadable_decision": fallback.unreadable_decision,
+    "replies.catalog_orders.ordered_terms": come_in(catalog_orders.ordered_terms),
+    "replies.catalog_orders.note_of": come_in(catalog_orders.note_of),
+    "replies.catalog_orders.with_names": come_in(lambda written: catalog_orders.with_names(written, {"#a": "Leche"})),
+    "replies.cart_guard.numbers_in": come_in(cart_guard.numbers_in),
+    "replies.cart_guard.rules_for": come_in(with_last_reply),
+    "replies.cart_guard.check_claim": claim_of,
+    "replies.decision.parse_decision": parsed,
+    "replies.json_in_text.objects_in": json_in_text.objects_in,
+    "replies.reply_check.check_reply": come_in(judged),
+    "language.product_words.Goods.mended": come_in(SOLD.mended),
+    "language.product_words.Goods.singular": come_in(SOLD.singular),
+    "replies.prompt.render": lambda written: prompt.render("Super", written, CATEGORIES, [MILK], session_of()),
+    "language.search_terms.search_terms": come_in(lambda written: search_terms.search_terms(written, SOLD.mended)),
+    "session.handover.wants_person": come_in(lambda written: handover.wants_person(turn_of(written))),
 }
 #: Functions of a text to which no long one gets.
 INSIDE = {
-    "ai.slips.meant_by": f"a word of at most {language.LONGEST_WORD} letters, from Goods.mended",
-    "ai.fallback.fallback_decision": "what guess_intent is given",
-    "ai.slips.sound_alike": "two words that are a slip of each other",
-    "ai.shapes.asked": "at most 160 to 300 characters, from sharing and intent",
-    "ai.shapes.is_fact": "at most 160 to 300 characters, from sharing, complexity and intent",
-    "ai.shapes.either": "a constant",
-    "ai.topics.topics": "at most 220 to 300 characters, from complexity and intent",
-    "ai.naming.without_article": "at most 160 characters, from sharing",
-    "ai.naming.names_product": "at most 160 characters, from sharing",
-    "ai.naming.names_products": "at most 160 characters, from sharing",
-    "ai.naming.completes": "at most 160 characters, from sharing",
-    "ai.naming.is_qualified": "at most 160 characters, from sharing",
-    "ai.naming.is_grocery": "at most 160 characters, from sharing",
-    "ai.naming.is_on_sale": "at most 300 characters, from sharing and intent",
-    "ai.naming.names_place": "at most 160 characters, from sharing",
-    "ai.naming.names_use": "at most 160 characters, from sharing",
-    "ai.verdict.decide": "what parse_decision and check_reply are given",
+    "language.typos.meant_by": f"a word of at most {normalise.LONGEST_WORD} letters, from Goods.mended",
+    "replies.fallback.fallback_decision": "what guess_intent is given",
+    "language.typos.sound_alike": "two words that are a slip of each other",
+    "language.phrases.asked": "at most 160 to 300 characters, from sharing and intent",
+    "language.phrases.is_fact": "at most 160 to 300 characters, from sharing, complexity and intent",
+    "language.phrases.either": "a constant",
+    "language.topics.topics": "at most 220 to 300 characters, from complexity and intent",
+    "language.product_names.without_article": "at most 160 characters, from sharing",
+    "language.product_names.names_product": "at most 160 characters, from sharing",
+    "language.product_names.names_products": "at most 160 characters, from sharing",
+    "language.product_names.completes": "at most 160 characters, from sharing",
+    "language.product_names.is_qualified": "at most 160 characters, from sharing",
+    "language.product_names.is_grocery": "at most 160 characters, from sharing",
+    "language.product_names.is_on_sale": "at most 300 characters, from sharing and intent",
+    "language.product_names.names_place": "at most 160 characters, from sharing",
+    "language.product_names.names_use": "at most 160 characters, from sharing",
+    "replies.verdict.decide": "what parse_decision and check_reply are given",
     "messages.content.read_content": "a name of a type; its parts are read by readable and selection",
     "messages.content.is_reply_due": "a name of a type",
     "session.session.new_session": "a customer's id",
 }
-MODULES = (
-    *(f"messages.{name}" for name in ("text", "fields", "content", "webhook", "inbound", "reply")),
-    *(f"ai.{name}" for name in ("language", "signs", "sharing", "complexity", "intent", "answers", "fallback")),
-    *(
-        f"ai.{name}"
-        for name in ("catalog_orders", "consent", "decision", "goods", "slips", "shapes", "topics", "naming")
-    ),
-    *(f"ai.{name}" for name in ("prompt", "json_in_text", "reply_check", "verdict")),
-    "catalog.terms",
-    *(f"session.{name}" for name in ("session", "closing", "takeover", "turn")),
-)
+ROOMS = ("messages", "language", "replies", "session")
+MODULES = [
+    f"{room}.{module.name}"
+    for room in ROOMS
+    for module in pkgutil.iter_modules(import_module(f"worker.{room}").__path__)
+    if module.name != "cart_limits"  # works on what `decision` has bounded
+]
 _REPLY = closing.reply_of(turn_of(outcome=decided()), "browsing", NOW)
 
 
@@ -285,22 +267,24 @@ OTHER_WORK: dict[str, Work] = {
     "messages.inbound.parse_payload": Work(
         lambda body: inbound.parse_payload(body, NOW_S), PAYLOADS, min(inbound.MAX_PAYLOAD_BYTES, 262_144)
     ),
-    "ai.decision.parse_decision of an answer": Work(parsed, ANSWERS, 65_536),
+    "replies.decision.parse_decision of an answer": Work(parsed, ANSWERS, 65_536),
     "messages.reply.within_limits of buttons": Work(
         lambda buttons: reply.within_limits(replace(_REPLY, quick_replies=tuple(buttons))), BUTTONS, 4_096
     ),
-    "ai.consent.rules_for products": many(
-        lambda size: consent.rules_for("dame 2", session_of(cart=cart(size)), products(size)), 4_096
+    "replies.cart_guard.rules_for products": many(
+        lambda size: cart_guard.rules_for("dame 2", session_of(cart=cart(size)), products(size)), 4_096
     ),
-    "ai.prompt.render": many(
+    "replies.prompt.render": many(
         lambda size: prompt.render("Super", "hola", ["Lácteos"] * size, products(size), session_of(cart=cart(size))),
         4_096,
     ),
-    "ai.fallback.fallback_decision of a cart": many(
+    "replies.fallback.fallback_decision of a cart": many(
         lambda size: fallback.fallback_decision("ver mi carrito", cart(size)), 4_096
     ),
-    "ai.goods.goods_of a name": Work(lambda name: goods.goods_of([name]), TEXTS, LONGEST_NAME),
-    "ai.goods.goods_of names": many(lambda size: goods.goods_of(f"Leche{n} entera" for n in range(size)), 4_096),
+    "language.product_words.goods_of a name": Work(lambda name: product_words.goods_of([name]), TEXTS, LONGEST_NAME),
+    "language.product_words.goods_of names": many(
+        lambda size: product_words.goods_of(f"Leche{n} entera" for n in range(size)), 4_096
+    ),
     "session.session.changed_cart": many(
         lambda size: session.changed_cart(cart(size), [session.CartOperation(**each) for each in operations(size)], {}),
         4_096,
@@ -318,7 +302,7 @@ OTHER_WORK: dict[str, Work] = {
         4_096,
     ),
     "session.session.Session.cart_totals": many(lambda size: len(session_of(cart=cart(size)).cart_totals), 4_096),
-    "session.closing.closing_row": many(closed, 2_048),
+    "replies.closing.closing_row": many(closed, 2_048),
     "session.turn.turn_from_dict": many(
         lambda size: turn.turn_from_dict(turn.turn_to_dict(turn_of(session=session_of(cart=cart(size))))), 4_096
     ),

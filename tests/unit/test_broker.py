@@ -7,9 +7,9 @@ import ssl
 import pytest
 
 from worker.app import make_app
-from worker.broker import Broker, broker_of
+from worker.celery_ext.broker import Broker, broker_of
 from worker.errors import ConfigurationError
-from worker.local.surroundings import environment
+from worker.runtime.environment import environment
 from worker.settings import read_settings
 
 

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from turns import MILK, MILK_ITEM, RICE, RICE_ITEM, decided, decision_of, plan_of, session_of
 
-from worker.ai.cart_limits import EMPTY, MAX_LINES, cart_lines, within_limits
-from worker.ai.consent import CLAIMING, DENYING, rules_for
-from worker.ai.decision import Decision, parse_decision
-from worker.ai.planning import cacheable, cached_outcome
-from worker.ai.reply_check import check_reply
-from worker.ai.verdict import decide
 from worker.providers.completion import Ask
+from worker.replies.cart_guard import CLAIMING, DENYING, rules_for
+from worker.replies.cart_limits import EMPTY, MAX_LINES, cart_lines, within_limits
+from worker.replies.decision import Decision, parse_decision
+from worker.replies.reply_check import check_reply
+from worker.replies.verdict import decide
 from worker.session.session import CartItem
 from worker.session.turn import Outcome
+from worker.steps.planning import cacheable, cached_outcome
 
 FOUR_LEFT = MILK | {"id": 9, "name": "Leche sin lactosa", "stock": 4}
 SOLD_OUT = MILK | {"id": 10, "name": "Leche chocolatada", "stock": 0}

@@ -23,7 +23,7 @@ from turns import (
     turn_of,
 )
 
-from worker.session.closing import burial_row, closing_row, reply_of, session_after
+from worker.replies.closing import burial_row, closing_row, reply_of, session_after
 from worker.session.session import cart_rows
 from worker.session.turn import SILENT, Turn
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.ai.complexity import COMPLEX, MEDIUM, SIMPLE, complexity, means_the_same_everywhere
+from worker.language.complexity import COMPLEX, MEDIUM, SIMPLE, complexity, means_the_same_everywhere
 
 #: An answer made for one customer fits every other.
 SHARED = """\

@@ -15,7 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 from support import REPOSITORY
 
-from worker.local.supervisor import metrics_program, service_programs
+from worker.runtime.supervisor import metrics_program, service_programs
 from worker.settings import Settings
 
 TEXT = (REPOSITORY / "docker-compose.yml").read_text(encoding="utf-8")

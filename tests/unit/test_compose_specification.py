@@ -16,9 +16,9 @@ from composed import REQUIRED, TEXT, seconds
 from support import REPOSITORY
 
 from db.engine import normalised
-from worker.broker import broker_of
-from worker.services import connect_redis
+from worker.celery_ext.broker import broker_of
 from worker.settings import SECRETS, read_settings
+from worker.steps.services import connect_redis
 
 CONTENT: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = CONTENT["services"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from worker.local.conforming import conformed
+from worker.devkit.conforming import conformed
 
 TEXT = {"type": "string"}
 NULLABLE = {"type": ["string", "null"]}

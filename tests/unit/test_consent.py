@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 from turns import MILK, RICE, decision_of, session_of
 
-from worker.ai.consent import check_cart, check_claim, rules_for
-from worker.ai.decision import Decision, InvalidDecision, RefusedChange, parse_decision
+from worker.replies.cart_guard import check_cart, check_claim, rules_for
+from worker.replies.decision import Decision, InvalidDecision, RefusedChange, parse_decision
 from worker.session.session import HISTORY_CHARS
 
 PHONE = 5491122334455

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from worker.local import conversation
-from worker.local.conversation import CUSTOMERS, Delivery, demo_conversation
-from worker.local.shopkeeper import answer
-from worker.local.spanish import matches, plain
+from worker.devkit import conversation
+from worker.devkit.conversation import CUSTOMERS, Delivery, demo_conversation
+from worker.devkit.shopkeeper import answer
+from worker.devkit.spanish import matches, plain
 
 NOW_S = 1_763_800_000
 DELIVERIES = demo_conversation("RUN", NOW_S)

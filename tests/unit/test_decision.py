@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from turns import decision_of
 
-from worker.ai.decision import Decision, InvalidDecision, parse_decision
+from worker.replies.decision import Decision, InvalidDecision, parse_decision
 
 OFFERED = frozenset({7, 8})
 

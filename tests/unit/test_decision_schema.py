@@ -10,11 +10,11 @@ from typing import Any, get_args
 import pytest
 from turns import MILK, MILK_ITEM, RICE, decision_of, plan_of, session_of
 
-from worker.ai.consent import CartRules, check_cart, rules_for
-from worker.ai.decision import Intent, InvalidDecision, RefusedChange, State, parse_decision
-from worker.ai.decision_schema import decision_schema
-from worker.ai.verdict import REFUSED, REPAIR, request_of
-from worker.local.strict_schema import objection
+from worker.devkit.strict_schema import objection
+from worker.replies.cart_guard import CartRules, check_cart, rules_for
+from worker.replies.decision import Intent, InvalidDecision, RefusedChange, State, parse_decision
+from worker.replies.decision_schema import decision_schema
+from worker.replies.verdict import REFUSED, REPAIR, request_of
 
 SAID = [
     "hola",

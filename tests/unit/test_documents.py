@@ -18,10 +18,10 @@ from celery.bin.celery import celery
 from support import REPOSITORY
 
 from worker.app import app
-from worker.cli import main
-from worker.local.supervisor import service_programs
 from worker.messages.inbound import parse_payload
 from worker.messages.reply import Reply
+from worker.operate.cli import main
+from worker.runtime.supervisor import service_programs
 from worker.settings import FILE, SECRETS, Settings
 
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")])

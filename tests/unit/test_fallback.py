@@ -11,10 +11,12 @@ import pytest
 from msgspec.structs import replace
 from turns import MILK, MILK_ITEM, RICE_ITEM, message, plan_of, session_of, turn_of
 
-from worker.ai.cart_limits import MAX_LINES
-from worker.ai.consent import CLAIMING, DENYING
-from worker.ai.decision import Intent, parse_decision
-from worker.ai.fallback import (
+from worker.messages.reply import MAX_QUICK_REPLIES, MAX_TEXT_CHARS, MAX_TITLE_CHARS
+from worker.replies.cart_guard import CLAIMING, DENYING
+from worker.replies.cart_limits import MAX_LINES
+from worker.replies.closing import closing_row
+from worker.replies.decision import Intent, parse_decision
+from worker.replies.fallback import (
     EMPTY_CART,
     FALLBACKS,
     HANDOVER_TEXT,
@@ -23,10 +25,8 @@ from worker.ai.fallback import (
     UNCHANGED,
     fallback_decision,
 )
-from worker.messages.reply import MAX_QUICK_REPLIES, MAX_TEXT_CHARS, MAX_TITLE_CHARS
-from worker.session.closing import closing_row
+from worker.session.handover import wants_person
 from worker.session.session import CartItem
-from worker.session.takeover import wants_person
 from worker.session.turn import Outcome
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

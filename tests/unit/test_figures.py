@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.catalog.figures import AmbiguousFigure, NoFigure, figure, readings
+from worker.catalog.numbers import AmbiguousFigure, NoFigure, figure, readings
 
 ONE_READING = [
     ("1850", "1850"),

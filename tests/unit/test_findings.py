@@ -14,14 +14,14 @@ from sqlalchemy.exc import OperationalError
 
 from db import migrations
 from db.monitoring import Unfinished
-from worker.commands.doctor import show
-from worker.doctor import broker, clock, database, machine, redis_servers
-from worker.doctor.circuits import judge_circuit
-from worker.doctor.examination import is_fit
-from worker.doctor.finding import Finding, State, failed, guarded, ok, reason_of, warning
 from worker.errors import ConfigurationError
+from worker.operate.commands.doctor import show
+from worker.operate.doctor import broker, clock, database, machine, redis_servers
+from worker.operate.doctor.circuits import judge_circuit
+from worker.operate.doctor.examination import is_fit
+from worker.operate.doctor.finding import Finding, State, failed, guarded, ok, reason_of, warning
+from worker.operate.wording import count, duration, size
 from worker.providers.circuit_states import Circuit
-from worker.wording import count, duration, size
 
 OK, WARNING, FAILED = State.OK, State.WARNING, State.FAILED
 QUIET = Unfinished(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from worker.garbage import YOUNG
+from worker.celery_ext.gc_tuning import YOUNG
 
 LOOK = """
 import gc
-from worker.garbage import settle
+from worker.celery_ext.gc_tuning import settle
 settle()
 print(gc.get_freeze_count() > 1_000, gc.get_threshold()[0])
 """

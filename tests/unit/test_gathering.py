@@ -7,8 +7,8 @@ from threading import Event
 
 import pytest
 
+from worker.celery_ext.micro_batch import Gathering, Rows
 from worker.errors import BrokerUnavailable
-from worker.gathering import Gathering, Rows
 
 WAIT_S = 0.05
 

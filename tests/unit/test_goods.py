@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from worker.ai.goods import USUAL_GOODS, Goods, goods_of
-from worker.ai.sharing import common_form
+from worker.language.product_words import USUAL_GOODS, Goods, goods_of
+from worker.language.sharing import common_form
 
 NAMES = (
     "Zarajos de cordero",

@@ -19,14 +19,14 @@ OUTSIDE_WORLD = CELERY | {"redis", "sqlalchemy", "psycopg2", "alembic", "request
 PURE = (
     "worker.messages",
     "worker.session",
-    "worker.ai.complexity",
-    "worker.ai.language",
-    "worker.ai.decision",
-    "worker.ai.prompt",
+    "worker.language.complexity",
+    "worker.language.normalise",
+    "worker.replies.decision",
+    "worker.replies.prompt",
     "worker.providers.candidates",
     "worker.providers.pricing",
-    "worker.ai.fallback",
-    "worker.providers.request",
+    "worker.replies.fallback",
+    "worker.replies.request",
     "worker.usage",
     "worker.errors",
 )
@@ -35,15 +35,15 @@ SEE_CELERY = frozenset(
     {
         "worker.tasks",
         "worker.app",
-        "worker.channel",
-        "worker.masking",
-        "worker.quiet",
-        "worker.relay",
-        "worker.local.ready",
-        "worker.local.supervisor",
+        "worker.celery_ext.redis_channel",
+        "worker.celery_ext.redaction",
+        "worker.celery_ext.processes",
+        "worker.celery_ext.inline_dispatch",
+        "worker.runtime.readiness",
+        "worker.runtime.supervisor",
     }
 )
-READ_THE_ENVIRONMENT = frozenset({"worker.settings", "worker.local.surroundings"})
+READ_THE_ENVIRONMENT = frozenset({"worker.settings", "worker.runtime.environment"})
 
 
 @cache
@@ -104,7 +104,7 @@ def modules_of(rooms: Iterable[str]) -> list[str]:
 
 def test_the_rules_speak_of_modules_that_exist() -> None:
     """A renamed module must not slip out of its rule."""
-    for name in (*PURE, *SEE_CELERY, *READ_THE_ENVIRONMENT, "worker.flow", "worker.intake", "db.queries"):
+    for name in (*PURE, *SEE_CELERY, *READ_THE_ENVIRONMENT, "worker.steps.steps", "worker.intake.intake", "db.queries"):
         assert name in sources(), name
 
 
@@ -112,7 +112,7 @@ def test_imports_are_read_wherever_they_stand() -> None:
     """At the top, in a function, of a module and of a name in it."""
     tree = ast.parse("import os.path\nfrom db import retry\ndef f():\n    from celery.app import Celery\n")
     assert {"os.path", "db", "db.retry", "celery.app", "celery.app.Celery"} == set(imports(tree))
-    assert {"worker.flow", "sqlalchemy"} <= direct("worker.intake")
+    assert {"worker.steps.steps", "sqlalchemy"} <= direct("worker.intake.intake")
     assert reached("worker.tasks")["requests"][-2:] == ("worker.providers.transport", "requests")
 
 
@@ -129,7 +129,14 @@ def test_pure_thought_reaches_nothing_outside(module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["worker.flow", "worker.intake", "worker.sweep", "worker.services", "worker.erasure"]
+    "module",
+    [
+        "worker.steps.steps",
+        "worker.intake.intake",
+        "worker.intake.sweep",
+        "worker.steps.services",
+        "worker.operate.erasure",
+    ],
 )
 def test_the_steps_see_no_celery(module: str) -> None:
     """Nor does anything they are made of: they can be run and tested without a broker."""
@@ -184,8 +191,8 @@ def test_a_read_of_the_environment_is_found(source: str) -> None:
 
 def test_the_command_line_begins_light() -> None:
     """Loading it loads neither Celery nor the providers: a command fetches what it needs when it is called."""
-    heavy = {*CELERY, "requests", "worker.services", "worker.flow"}
-    code = f"import sys, worker.cli; print(*sorted({heavy} & sys.modules.keys()))"
+    heavy = {*CELERY, "requests", "worker.steps.services", "worker.steps.steps"}
+    code = f"import sys, worker.operate.cli; print(*sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 

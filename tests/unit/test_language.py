@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.ai.language import normalised, without_accents
+from worker.language.normalise import normalised, without_accents
 
 SPELLINGS = [
     (

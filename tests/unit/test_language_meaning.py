@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from worker.ai.language import normalised
-from worker.ai.sharing import common_form
-from worker.catalog.terms import search_terms
+from worker.language.normalise import normalised
+from worker.language.search_terms import search_terms
+from worker.language.sharing import common_form
 
 #: Each line: texts that mean one thing, and have one form.
 SAME = [

@@ -10,7 +10,7 @@ import pytest
 from celery import Celery
 from turns import turn_of
 
-from worker.masking import MaskedRequest, summary
+from worker.celery_ext.redaction import MaskedRequest, summary
 from worker.session.turn import turn_to_dict
 
 TURN = turn_to_dict(turn_of("quiero leche", phone="5491122334455"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worker.ai.memory import LONG_TEXTS, SHORT_CHARS, SHORT_TEXTS, remembered
+from worker.language.memory import LONG_TEXTS, SHORT_CHARS, SHORT_TEXTS, remembered
 
 
 def test_long_texts_neither_stay_nor_drive_out_short_ones() -> None:

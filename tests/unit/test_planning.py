@@ -9,11 +9,11 @@ import pytest
 from msgspec.structs import replace
 from turns import ANA, BRUNO, CATEGORIES, MILK, SHOP, message, planned, session_of, turn_of
 
-from worker.ai.catalog_orders import MAX_ORDERED, note_of, ordered_terms, with_names
-from worker.ai.goods import USUAL_GOODS
-from worker.ai.planning import terms_of, with_plan
+from worker.language.product_words import USUAL_GOODS
 from worker.messages.content import read_content
+from worker.replies.catalog_orders import MAX_ORDERED, note_of, ordered_terms, with_names
 from worker.session.turn import Plan, Turn
+from worker.steps.planning import terms_of, with_plan
 
 #: One question in two words, of one complexity or of two; what leans on its conversation; a story.
 TEXTS = (

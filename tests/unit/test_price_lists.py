@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support import SHARED_DATA
 
-from worker.catalog.products import Writing, read_products
+from worker.catalog.price_list import Writing, read_products
 from worker.errors import CommandError
 
 SHOP_FILE = SHARED_DATA / "catalog" / "supermarket_es.csv"

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from worker.local import processes
+from worker.runtime.embedded import processes
 
 
 def test_a_process_is_found_by_the_beginning_of_its_command_line() -> None:

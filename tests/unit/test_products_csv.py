@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from support import SHARED_DATA
 
-from worker.catalog.products import STOCK_UNKNOWN, read_products
+from worker.catalog.price_list import STOCK_UNKNOWN, read_products
+from worker.devkit.demo import CATALOG
 from worker.errors import CommandError
-from worker.local.demo import CATALOG
 
 HEADER = "sku,name,category,price\n"
 SHOP_FILE = SHARED_DATA / "catalog" / "supermarket_es.csv"

@@ -19,11 +19,11 @@ from structlog.testing import capture_logs
 from db.monitoring import REPLY_BUCKETS_MS, Total, Unfinished
 from worker import __version__
 from worker.errors import GivenUp, ModelFault, ProviderError
-from worker.metrics import prometheus_lookout
-from worker.metrics.prometheus import CIRCUIT_STATES, OUTCOMES, Known, families
-from worker.metrics.prometheus_lookout import Lookout, settle, value_of
-from worker.metrics.prometheus_server import application
-from worker.metrics.prometheus_sources import Database, Durable, View, entry_time_s
+from worker.operate.exporter import lookout as lookout_module
+from worker.operate.exporter.collector import CIRCUIT_STATES, OUTCOMES, Known, families
+from worker.operate.exporter.lookout import Lookout, settle, value_of
+from worker.operate.exporter.server import application
+from worker.operate.exporter.sources import Database, Durable, View, entry_time_s
 from worker.providers.circuit_states import Circuit
 from worker.providers.models import Model, Provider
 from worker.providers.probe import Probe
@@ -277,7 +277,7 @@ def test_the_age_of_an_entry_stands_in_its_id() -> None:
 
 def test_a_look_that_hangs_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits longer than the patience, no second look is begun beside it, and its end is the next answer."""
-    monkeypatch.setattr(prometheus_lookout, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(lookout_module, "PATIENCE_S", 0.05)
     answers, looks = Event(), list[int]()
 
     def look() -> int:

@@ -16,7 +16,7 @@ from support import REPOSITORY
 from test_documents import read, slug, table
 from test_prometheus import KNOWN, VIEW, Told, told
 
-from worker.metrics.prometheus import families
+from worker.operate.exporter.collector import families
 from worker.settings import Settings
 
 MONITORING = REPOSITORY / "monitoring"

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from turns import decided, plan_of, turn_of
 
-from worker.metrics.record import metrics_row, stored_outcome
+from worker.telemetry.recording import metrics_row, stored_outcome
 
 
 @pytest.mark.parametrize("shared", [True, False])

@@ -9,7 +9,7 @@ import pytest
 from celery import Celery
 from celery.worker.request import Request
 
-from worker.relay import Relay
+from worker.celery_ext.inline_dispatch import Relay
 
 
 class Consumer:

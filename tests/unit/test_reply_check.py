@@ -9,10 +9,10 @@ import pytest
 from support import SHARED_DATA
 from turns import CATEGORIES, SHOP
 
-from worker.ai.decision import InvalidDecision
-from worker.ai.fallback import APOLOGY_TEXT, HANDOVER_TEXT, UNREADABLE_TEXT, fallback_decision
-from worker.ai.prompt import INSTRUCTIONS, render
-from worker.ai.reply_check import check_reply
+from worker.replies.decision import InvalidDecision
+from worker.replies.fallback import APOLOGY_TEXT, HANDOVER_TEXT, UNREADABLE_TEXT, fallback_decision
+from worker.replies.prompt import INSTRUCTIONS, render
+from worker.replies.reply_check import check_reply
 
 SYSTEM = render(SHOP, "hola", CATEGORIES, [], None).system
 TURNS = SHARED_DATA / "cart_turns" / "turns_a.jsonl"

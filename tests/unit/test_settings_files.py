@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from worker.errors import ConfigurationError
-from worker.local.surroundings import environment
+from worker.runtime.environment import environment
 from worker.settings import SECRETS, read_settings, settings
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from worker.local.ask import TITLES, marked
-from worker.local.shopkeeper import answer
-from worker.local.spanish import count, matches, money, plain, term
+from worker.devkit.ask import TITLES, marked
+from worker.devkit.shopkeeper import answer
+from worker.devkit.spanish import count, matches, money, plain, term
 
 WHOLE = {
     "id": 1,

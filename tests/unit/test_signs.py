@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from worker.ai.sharing import common_form
+from worker.language.sharing import common_form
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from string import Formatter
 
 import pytest
 
-from worker.local import sold
-from worker.local.sold import APIS, CATALOGUE, Api
+from worker.devkit import sold
+from worker.devkit.sold import APIS, CATALOGUE, Api
 
 FILE = Path(sold.__file__).with_name("sold_models.toml")
 PLACES = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 from turns import MILK, planned, turn_of
 
-from worker.metrics.record import metrics_row, stored_outcome
 from worker.providers.spending import shares, summed, with_costs
 from worker.session.turn import Outcome, turn_from_dict, turn_to_dict
+from worker.telemetry.recording import metrics_row, stored_outcome
 from worker.usage import ModelCalls, Usage
 
 USAGE = Usage(prompt_tokens=1_000, completion_tokens=100)

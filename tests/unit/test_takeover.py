@@ -8,10 +8,10 @@ import pytest
 from msgspec.structs import replace
 from turns import message, session_of, turn_of
 
-from worker.ai.planning import without_model
-from worker.session.closing import closing_row
-from worker.session.takeover import WAIT, handed_over, waits_for_person, wants_person
+from worker.replies.closing import closing_row
+from worker.session.handover import WAIT, handed_over, waits_for_person, wants_person
 from worker.session.turn import Outcome
+from worker.steps.planning import without_model
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from worker.catalog.terms import MAX_TERM_WORDS, MAX_TERMS, search_terms
+from worker.language.search_terms import MAX_TERM_WORDS, MAX_TERMS, search_terms
 
 
 @pytest.mark.parametrize(

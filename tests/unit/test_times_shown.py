@@ -12,11 +12,11 @@ import pytest
 from rich.console import Console, RenderableType
 from support import REPOSITORY
 
-from worker.cache_layers import LayerStats
-from worker.commands import cache, circuits, dead
-from worker.commands.windows import moment
-from worker.metrics.report import as_tables
+from worker.operate.commands import cache, circuits, dead
+from worker.operate.commands.windows import moment
 from worker.providers.circuit_states import Circuit
+from worker.redisdb.layers import LayerStats
+from worker.telemetry.report import as_tables
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 BUENOS_AIRES = timezone(timedelta(hours=-3))

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from turns import MILK, MILK_ITEM, RICE, decided, message, planned, session_of, turn_of
 
-from worker.metrics.record import metrics_row, stored_outcome
 from worker.session.session import session_row
 from worker.session.turn import Outcome, Turn, TurnMessage, turn_from_dict, turn_to_dict
+from worker.telemetry.recording import metrics_row, stored_outcome
 
 COMPLETE = replace(
     planned(turn_of("tenes leche?", session=session_of(cart=(MILK_ITEM,), context={"terms": ["leche"]})), MILK, RICE),

@@ -8,7 +8,7 @@ from configparser import ConfigParser
 import pytest
 from support import REPOSITORY
 
-from worker.local.supervisor import DRAIN_S
+from worker.runtime.supervisor import DRAIN_S
 
 DOCUMENT = (REPOSITORY / "docs" / "deploy.md").read_text("utf-8")
 #: systemd's own, where a unit says nothing (systemd.service(5), systemd.unit(5), systemd-system.conf(5)), in seconds.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from worker.commands.messages import send
-from worker.commands.report import report
+from worker.operate.commands.messages import send
+from worker.operate.commands.report import report
 
 
 @pytest.mark.parametrize("other", [("--since", "1h"), ("--from", "2026-11-01")])

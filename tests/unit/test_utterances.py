@@ -12,13 +12,13 @@ from typing import get_args
 import pytest
 from support import REPOSITORY, SHARED_DATA
 
-from worker.ai.complexity import COMPLEX, MEDIUM, SIMPLE, complexity, means_the_same_everywhere
-from worker.ai.decision import Intent
-from worker.ai.goods import goods_of
-from worker.ai.intent import guess_intent
-from worker.ai.sharing import common_form
-from worker.catalog.products import read_products
-from worker.local.demo import CATALOG
+from worker.catalog.price_list import read_products
+from worker.devkit.demo import CATALOG
+from worker.language.complexity import COMPLEX, MEDIUM, SIMPLE, complexity, means_the_same_everywhere
+from worker.language.intent import guess_intent
+from worker.language.product_words import goods_of
+from worker.language.sharing import common_form
+from worker.replies.decision import Intent
 
 LEAST_UTTERANCES = 450
 #: A little under what is reached, so that a change for the worse is seen.

@@ -17,11 +17,11 @@ from worker import errors
 from worker.errors import ProviderError, RequestRefused, UnreadableAnswer
 from worker.providers.models import Model, Price, Provider
 from worker.providers.providers_file import load_providers
-from worker.providers.request import AiRequest
 from worker.providers.wires import gemini as wire_gemini
 from worker.providers.wires import openai as wire_openai
 from worker.providers.wires.refusals import error_for
 from worker.providers.wires.values import MAX_TOKENS
+from worker.replies.request import AiRequest
 from worker.settings import read_settings
 from worker.usage import Usage
 

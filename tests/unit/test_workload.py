@@ -26,8 +26,8 @@ from benchmarks.verdict import (
 )
 from benchmarks.workload import SHARES, Message, as_typed, called, make_days, make_workload, named, nouns, told_apart
 
-from worker.catalog.products import read_products
-from worker.local.demo import CATALOG
+from worker.catalog.price_list import read_products
+from worker.devkit.demo import CATALOG
 
 PRODUCTS = read_products(CATALOG)
 COUNT = 2_000

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Engine
 
 from db import queries, retry
-from worker.ai.goods import Goods, goods_of
-from worker.cache import CATEGORIES, PRODUCT_SEARCH, Cache
-from worker.catalog.terms import search_terms
+from worker.language.product_words import Goods, goods_of
+from worker.language.search_terms import search_terms
+from worker.redisdb.cache import CATEGORIES, PRODUCT_SEARCH, Cache
 
 __all__ = ["Catalog", "distinct", "search_terms"]
 

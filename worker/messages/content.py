@@ -19,7 +19,7 @@ from worker.messages.message import NO_REPLY_TYPES
 
 MAX_PRODUCT_ID_CHARS = 256
 MAX_QUANTITY = 999_999
-#: Before the items of a cart; `worker.ai.catalog_orders` reads them again.
+#: Before the items of a cart; `worker.replies.catalog_orders` reads them again.
 CART_BEGINS = "Pedido: "
 
 

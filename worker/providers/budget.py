@@ -15,11 +15,11 @@ from msgspec import Struct
 from redis.commands.core import Script
 from redis.exceptions import RedisError
 
-from worker.cache import BUDGET, BUDGET_RESERVED, CALL_LIMIT
 from worker.log import logger
 from worker.providers.models import Price
 from worker.providers.pricing import cost_microusd, estimate_tokens
-from worker.providers.request import AiRequest
+from worker.redisdb.cache import BUDGET, BUDGET_RESERVED, CALL_LIMIT
+from worker.replies.request import AiRequest
 from worker.usage import Usage
 
 SCRIPT = Path(__file__).with_name("budget.lua").read_text(encoding="utf-8")

@@ -9,10 +9,10 @@ from typing import Any
 
 import redis
 
-from worker.cache import CIRCUIT, CIRCUIT_SAMPLES, MODEL_CIRCUIT
 from worker.providers.circuit import Limits
 from worker.providers.models import Provider
 from worker.providers.reroutes import FRESH_S
+from worker.redisdb.cache import CIRCUIT, CIRCUIT_SAMPLES, MODEL_CIRCUIT
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,15 @@ from types import ModuleType
 
 import orjson
 
-from worker import tracing
 from worker.errors import GivenUp, ProviderDenied, ProviderError, ProviderTimeout, UnreadableAnswer
 from worker.providers.models import Model, Provider
 from worker.providers.pricing import estimate_tokens
-from worker.providers.request import AiRequest, Completion
 from worker.providers.transport import Answer, Transport
 from worker.providers.wires import gemini, openai
 from worker.providers.wires.refusals import error_for
 from worker.providers.wires.values import at
+from worker.replies.request import AiRequest, Completion
+from worker.telemetry import tracing
 from worker.usage import Usage
 
 _WIRES: dict[str, ModuleType] = {"openai": openai, "gemini": gemini}

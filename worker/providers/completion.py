@@ -11,12 +11,6 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from worker.ai.complexity import COMPLEX
-from worker.ai.consent import CartRules
-from worker.ai.decision import Decision, InvalidDecision, RefusedChange
-from worker.ai.fallback import fallback_decision
-from worker.ai.reply_check import UnfitReply
-from worker.ai.verdict import decide, request_of
 from worker.errors import (
     GivenUp,
     ModelFault,
@@ -28,6 +22,7 @@ from worker.errors import (
     ThoughtAway,
     UnreadableAnswer,
 )
+from worker.language.complexity import COMPLEX
 from worker.log import logger
 from worker.providers.budget import Budget
 from worker.providers.candidates import candidates
@@ -35,8 +30,13 @@ from worker.providers.circuit import RATE_LIMITED, RATE_LIMITED_MS, Breaker, Ref
 from worker.providers.models import Provider
 from worker.providers.paid_calls import LEAST_SECOND_S, Candidate, NotPaidFor, PaidCalls, SetAside
 from worker.providers.pricing import estimate_tokens, yardstick_microusd
-from worker.providers.request import Completion
 from worker.providers.spending import with_costs
+from worker.replies.cart_guard import CartRules
+from worker.replies.decision import Decision, InvalidDecision, RefusedChange
+from worker.replies.fallback import fallback_decision
+from worker.replies.reply_check import UnfitReply
+from worker.replies.request import Completion
+from worker.replies.verdict import decide, request_of
 from worker.session.session import CartItem
 from worker.session.turn import Outcome, Plan
 from worker.usage import ModelCalls, Usage

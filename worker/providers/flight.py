@@ -9,8 +9,8 @@ import redis
 from msgspec import Struct
 from redis.exceptions import RedisError
 
-from worker.cache import FLIGHT, PARKED
 from worker.log import logger
+from worker.redisdb.cache import FLIGHT, PARKED
 
 SCRIPT = Path(__file__).with_name("flight.lua").read_text(encoding="utf-8")
 log = logger(__name__)

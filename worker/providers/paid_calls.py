@@ -16,7 +16,7 @@ from worker.providers.circuit import Permit
 from worker.providers.client import AiClient
 from worker.providers.models import ANY_NAME, Model, Provider
 from worker.providers.pricing import cost_microusd
-from worker.providers.request import AiRequest, Completion
+from worker.replies.request import AiRequest, Completion
 from worker.usage import ModelCalls, Usage
 
 #: With less than this left a second attempt, or one after a wait, would cost money and bring nothing.

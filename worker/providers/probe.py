@@ -14,11 +14,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 from redis.exceptions import RedisError
 
-from worker.ai.consent import CartRules
-from worker.ai.decision import InvalidDecision
-from worker.ai.prompt import cache_key, render
-from worker.ai.verdict import decide, request_of
-from worker.cache import BUDGET, MODEL_PROBES, PROBE_LOCK
 from worker.errors import ModelUnfit, ProviderError, RequestRefused, ThoughtAway, UnreadableAnswer
 from worker.log import logger
 from worker.providers.budget import Budget
@@ -26,7 +21,12 @@ from worker.providers.circuit import Breaker
 from worker.providers.client import AiClient
 from worker.providers.models import Model, Provider
 from worker.providers.pricing import cost_microusd, estimate_tokens
-from worker.providers.request import AiRequest
+from worker.redisdb.cache import BUDGET, MODEL_PROBES, PROBE_LOCK
+from worker.replies.cart_guard import CartRules
+from worker.replies.decision import InvalidDecision
+from worker.replies.prompt import cache_key, render
+from worker.replies.request import AiRequest
+from worker.replies.verdict import decide, request_of
 from worker.session.session import CartItem
 from worker.session.turn import Plan
 from worker.usage import ModelCalls, Usage

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import redis
 from redis.exceptions import RedisError
 
-from worker.cache import MODEL_CIRCUIT
 from worker.log import logger
+from worker.redisdb.cache import MODEL_CIRCUIT
 
 #: The same is noted, and said in the log, again after this time.
 AGAIN_S = 600.0

@@ -53,7 +53,7 @@ class Plan(Struct, frozen=True):
 class Outcome(Struct, frozen=True):
     """What the customer is told and what it cost. Money in micro-dollars, times in milliseconds.
 
-    source: ai, cache, fallback, canned, or closed (no reply). decision: a validated decision (`worker.ai.decision`).
+    source: ai, cache, fallback, canned, or closed (no reply). decision: a validated one (`worker.replies.decision`).
     calls_made: all calls of models for this turn, summed by model and outcome; the figures above are their sums.
     cost_by_provider: what each provider was paid, None where nobody but `provider` was.
     """

@@ -6,8 +6,8 @@ from typing import Any
 
 from worker.errors import RequestRefused, ThoughtAway, UnreadableAnswer
 from worker.providers.models import Model, Provider
-from worker.providers.request import AiRequest
 from worker.providers.wires.values import Call, Json, at, code, count, merged, model_name, nested, usage_of
+from worker.replies.request import AiRequest
 from worker.usage import Usage
 
 MODELS_PATH = "models?pageSize=1000"

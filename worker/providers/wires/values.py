@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from worker.providers.pricing import estimate_tokens
-from worker.providers.request import AiRequest
+from worker.replies.request import AiRequest
 from worker.usage import Usage
 
 Json = dict[str, Any]

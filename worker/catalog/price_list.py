@@ -1,0 +1,141 @@
+"""Products from a CSV file: reading, checking, importing."""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from db import queries
+from db.engine import connect
+from worker.catalog.csv_files import read_text, reader_of
+from worker.catalog.numbers import AmbiguousFigure, NoFigure, figure
+from worker.errors import CommandError
+
+#: Other names under which shops keep these columns.
+SYNONYMS = {"id": "sku", "brand_guess": "brand", "category_l1": "category", "category_l2": "subcategory"}
+ROWS_PER_STATEMENT = 1_000
+#: A price list without a stock column is one of things that are there.
+STOCK_UNKNOWN = 100
+WITHOUT_DECIMALS: Final = frozenset(
+    tomllib.loads((Path(__file__).parent / "currencies.toml").read_text("utf-8"))["without_decimals"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How a price list is written; None is found out, or refused where two ways are possible.
+
+    decimal: `comma` or `point`; encoding: a name that Python knows; separator: a name of `SEPARATORS`.
+    """
+
+    decimal: str | None = None
+    encoding: str | None = None
+    separator: str | None = None
+
+
+class ProductRow(BaseModel):
+    """One line of the file. Columns: sku (or id), name, category; optional brand, format, price, currency, stock."""
+
+    model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
+    sku: str = Field(min_length=1, max_length=100)
+    name: str = Field(min_length=1, max_length=300)
+    category: str = Field(min_length=1, max_length=120)
+    brand: str = Field("", max_length=300)
+    format: str = Field("", max_length=300)
+    # Before the price, whose decimals it decides.
+    currency: str = Field("ARS", pattern="^[A-Z]{3}$")
+    price: Decimal = Field(ge=0, max_digits=12, decimal_places=2)
+    stock: int = Field(STOCK_UNKNOWN, ge=0, le=2_000_000_000)
+
+    @field_validator("price", "stock", mode="before")
+    @classmethod
+    def one_reading(cls, value: str, info: ValidationInfo) -> Decimal:
+        """A figure that can be read in one way only, or in the way that the operator has named."""
+        try:
+            return figure(value.strip(), (info.context or Writing()).decimal)
+        except (NoFigure, AmbiguousFigure) as exc:
+            raise PydanticCustomError("figure", "{problem}", {"problem": str(exc)}) from exc
+
+    @field_validator("price")
+    @classmethod
+    def in_cents(cls, value: Decimal, info: ValidationInfo) -> Decimal:
+        """Two decimals, as prices are stored; none that count where the currency has none."""
+        if info.data.get("currency") in WITHOUT_DECIMALS and value != value.to_integral_value():
+            raise PydanticCustomError("decimals", "{currency} has no decimals", {"currency": info.data["currency"]})
+        return abs(value.quantize(Decimal("0.01")))
+
+
+COLUMNS: Final = frozenset(ProductRow.model_fields) | SYNONYMS.keys()
+
+
+def read_products(file: Path, writing: Writing | None = None) -> list[dict[str, Any]]:
+    """All rows of a CSV file with a header. Raises CommandError with the line and the column of the first mistake:
+    nothing of a file with mistakes is imported.
+    """
+    writing = writing or Writing()
+    text = read_text(file, writing.encoding)
+    try:
+        rows = list(_rows(reader_of(text, writing.separator, COLUMNS), file, writing))
+    except csv.Error as exc:
+        raise CommandError(f"{file}: cannot be read: {exc}") from exc
+    if not rows:
+        raise CommandError(f"{file}: has no products; a header with sku, name, category and price is needed")
+    return rows
+
+
+def _rows(reader: csv.DictReader[str], file: Path, writing: Writing) -> Iterator[dict[str, Any]]:
+    header = _header(reader, file)
+    reader.fieldnames = header
+    seen: set[str] = set()
+    for raw in reader:
+        place = f"{file}, line {reader.line_num}"
+        row = _checked(raw, place, writing)
+        if any(cell.strip() for cell in raw.get(reader.restkey, ())):
+            raise CommandError(
+                f"{place}: has more columns than the header; a field with the separator in it, as 1890,50 where that "
+                "is a comma, stands between quotes"
+            )
+        if row["sku"] in seen:
+            raise CommandError(f"{place}: sku {row['sku']} stands twice")
+        seen.add(row["sku"])
+        yield row
+
+
+def _header(reader: csv.DictReader[str], file: Path) -> list[str]:
+    header = [name.strip() for name in reader.fieldnames or ()]
+    # Spreadsheets fill up with empty columns, in the header too.
+    while header and not header[-1]:
+        header.pop()
+    names = [SYNONYMS.get(name, name) for name in header]
+    if twice := [name for name in ProductRow.model_fields if names.count(name) > 1]:
+        raise CommandError(f"{file}: more than one column of the header is for {twice[0]}")
+    return header
+
+
+def _checked(raw: Mapping[str | Any, Any], place: str, writing: Writing) -> dict[str, Any]:
+    if any(isinstance(value, str) and "\0" in value for value in raw.values()):
+        raise CommandError(f"{place}: holds a NUL character")
+    given = {SYNONYMS.get(name, name): value for name, value in raw.items() if name and value not in (None, "")}
+    try:
+        return ProductRow.model_validate(given, context=writing).model_dump(mode="json")
+    except ValidationError as exc:
+        error = exc.errors()[0]
+        column = ".".join(str(part) for part in error["loc"])
+        raise CommandError(f"{place}: column {column}: {error['msg']}") from None
+
+
+def import_products(url: str, rows: Sequence[dict[str, Any]], progress: Callable[[int], None]) -> None:
+    """Inserts or updates all rows by sku in one transaction; `progress` is told how many more are in."""
+    with connect(url) as connection, connection.begin():
+        for first in range(0, len(rows), ROWS_PER_STATEMENT):
+            part = list(rows[first : first + ROWS_PER_STATEMENT])
+            queries.put_products(connection, part)
+            progress(len(part))

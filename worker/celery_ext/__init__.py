@@ -1,0 +1,1 @@
+"""What is changed in Celery and kombu, one concern a file."""

@@ -1,1 +1,0 @@
-"""The commands of `chasqui`: one file per noun, put together in `worker.cli`."""

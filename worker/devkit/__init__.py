@@ -1,0 +1,1 @@
+"""For trials without providers: their simulator, a demonstration, a sample catalogue."""

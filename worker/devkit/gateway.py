@@ -1,0 +1,86 @@
+"""The gateway's side of the two streams, for the command line: send payloads, follow replies."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import redis
+
+from worker.redisdb.cache import INBOUND, OUTBOUND, REJECTED
+
+BLOCK_MS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An entry that appeared in a stream: a reply (outbound) or a refused payload (rejected)."""
+
+    stream: str
+    fields: dict[str, str]
+
+    @property
+    def reply(self) -> dict[str, Any]:
+        """The outbound payload."""
+        return dict(orjson.loads(self.fields["payload"]))
+
+
+class Gateway:
+    """Follows with XREAD from where the streams stood at the start, never through a gateway's consumer group."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._positions: dict[Any, Any] = {key.pattern: self._end(key.pattern) for key in (OUTBOUND, REJECTED)}
+
+    def _end(self, stream: str) -> str:
+        last: Any = self._client.xrevrange(stream, count=1)
+        return last[0][0].decode() if last else "0"
+
+    def send(self, payload: str | bytes) -> None:
+        """Enqueues one payload."""
+        self._client.xadd(INBOUND.pattern, {"payload": payload})
+
+    def send_many(self, payloads: list[bytes]) -> None:
+        """Enqueues payloads in one round trip."""
+        pipeline = self._client.pipeline(transaction=False)
+        for payload in payloads:
+            pipeline.xadd(INBOUND.pattern, {"payload": payload})
+        pipeline.execute()
+
+    def follow(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> Iterator[Seen]:
+        """What appears, until nothing is wanted any more or `timeout_s` has passed."""
+        deadline = clock() + timeout_s
+        while clock() < deadline:
+            found: Any = self._client.xread(self._positions, block=BLOCK_MS)
+            for stream, entry_id, fields in _flat(found):
+                self._positions[stream] = entry_id
+                yield Seen(stream, fields)
+
+    def outcome_of(self, message_id: str, timeout_s: float) -> dict[str, Any] | None:
+        """The reply to a message sent before, or {"reason"} where its payload was refused; None after `timeout_s`."""
+        for seen in self.follow(timeout_s):
+            if seen.stream == OUTBOUND.pattern and message_id in seen.reply["in_reply_to"]:
+                return seen.reply
+            if seen.stream == REJECTED.pattern and message_id in seen.fields["payload"]:
+                return {"reason": seen.fields["reason"]}
+        return None
+
+
+def payloads_of(content: bytes) -> list[bytes]:
+    """One payload where the whole content is one JSON text, otherwise one per line that is not blank."""
+    try:
+        orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return [line for line in content.splitlines() if line.strip()]
+    return [content.strip()]
+
+
+def _flat(found: Any) -> Iterator[tuple[str, str, dict[str, str]]]:
+    streams = found.items() if isinstance(found, dict) else found or ()
+    for stream, entries in streams:
+        rows = entries[0] if entries and isinstance(entries[0], list) else entries
+        for entry_id, fields in rows:
+            yield stream.decode(), entry_id.decode(), {key.decode(): value.decode() for key, value in fields.items()}

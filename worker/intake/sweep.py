@@ -1,0 +1,118 @@
+"""The sweep: turns whose lease has ended are started again, what was not published is published again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec.structs import replace
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from db import queries, retry
+from worker.log import logger
+from worker.redisdb.cache import RUN_ID
+from worker.replies.closing import burial_row
+from worker.replies.fallback import apology_decision
+from worker.session.turn import Outcome, Turn, turn_from_dict
+from worker.steps.locked_customers import locked_lease_s
+from worker.steps.metrics_commit import store_metrics
+from worker.steps.services import Services
+from worker.steps.steps import commit_turns
+from worker.telemetry.recording import metrics_row, stored_outcome
+from worker.telemetry.turn_log import turn_ended
+
+#: Turns claimed per pass; each runs alone, so this is also how much they may add to queue `flow`.
+LIMIT = 100
+#: A message that was started this often and never ended is a dead letter (design section 1, step 10).
+MAX_ATTEMPTS = 5
+#: How much of what Redis had written may be gone after it restarts: fsync every second, with a margin.
+REDIS_LOSS_S = 10.0
+MAX_REPUBLISHED = 20_000
+log = logger(__name__)
+
+
+class Sweep:
+    """One pass per call; part of the active intake."""
+
+    def __init__(self, services: Services, start: Callable[[Sequence[dict[str, Any]]], None]) -> None:
+        self._services = services
+        self._start = start
+
+    def once(self, connection: Connection) -> set[str]:
+        """Unpublished replies, then overdue turns, some of which end here with a reply of their own. Returns the
+        customers whose overdue turns stay, because somebody else holds rows of theirs.
+        """
+        self._republish(connection)
+        return self._restart_turns(connection)
+
+    def _restart_turns(self, connection: Connection) -> set[str]:
+        lease_s, locked_s = self._services.settings.flow_lease_s, locked_lease_s(self._services)
+        claimed, locked = retry.again_on_conflict(
+            lambda: queries.sweep_around_locked(connection, lease_s=lease_s, limit=LIMIT, locked_lease_s=locked_s)
+        )
+        worn_out = [row for row in claimed if row["messages"][0]["attempts"] >= MAX_ATTEMPTS]
+        self._start([row for row in claimed if row not in worn_out])
+        if claimed:
+            log.warning("turns_restarted", turns=len(claimed) - len(worn_out), dead=len(worn_out))
+        if worn_out:
+            self._bury(connection, [turn_from_dict(row) for row in worn_out])
+        return locked
+
+    def _bury(self, connection: Connection, turns: Sequence[Turn]) -> None:
+        """Dead letters, an apology each; what the same customers wrote next is started."""
+        phones = [turn.customer_phone for turn in turns]
+        states = {row["customer_phone"]: row["session_state"] for row in queries.load_sessions(connection, phones)}
+        now = datetime.now(UTC)
+        rows = []
+        for turn in turns:
+            decided = replace(turn, outcome=Outcome("canned", apology_decision()))
+            state = states.get(turn.customer_phone, "browsing")
+            error = f"given up after {MAX_ATTEMPTS} attempts"
+            rows.append(burial_row(decided, stored_outcome(decided), state, error, now))
+        result = commit_turns(self._services, rows)
+        self._start(result["next"])
+        self._services.streams.publish([entry["reply"] for entry in result["replies"]], by_sweep=True)
+
+    def _republish(self, connection: Connection) -> None:
+        """Replies that nobody marked published, and, when Redis has restarted, those it may have forgotten."""
+        restarted = self._redis_restarted()
+        recent_s = restarted[1] + REDIS_LOSS_S if restarted else 0.0
+        rows = queries.unpublished_replies(
+            connection,
+            # A worker may just be about to note as published what the restart has undone.
+            older_than_s=0.0 if restarted else self._services.settings.flow_lease_s,
+            recent_s=recent_s,
+            max_rows=MAX_REPUBLISHED,
+        )
+        if rows:
+            new = self._services.streams.publish([row["reply"] for row in rows], by_sweep=True)
+            self._record(rows)
+            log.warning("replies_republished", replies=len(rows), new=new)
+        if restarted:
+            self._services.redis.set(RUN_ID.pattern, restarted[0], ex=RUN_ID.ttl_s)
+
+    def _record(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Figures of replies that are out. Where somebody holds the sums that all share, another pass records them:
+        what customers write goes on meanwhile.
+        """
+        metrics = [metrics_row(r["reply_id"], r["outcome"], r["message_count"], committed=True) for r in rows]
+        try:
+            total_ms = store_metrics(self._services, metrics, waits_again=False)
+        except DBAPIError as exc:
+            if not retry.is_locked(exc):
+                raise
+            log.warning("figures_locked", replies=len(metrics))
+            return
+        for row in metrics:
+            if row["reply_id"] in total_ms:
+                turn_ended(row, total_ms[row["reply_id"]])
+
+    def _redis_restarted(self) -> tuple[str, float] | None:
+        """Run id and uptime (seconds) of a Redis that nobody has yet looked after since it started."""
+        server: Any = self._services.redis.info("server")
+        known: Any = self._services.redis.get(RUN_ID.pattern)
+        if known is not None and known.decode() == server["run_id"]:
+            return None
+        return str(server["run_id"]), float(server["uptime_in_seconds"])

@@ -1,0 +1,1 @@
+"""Spanish: normalising, classifying, and which questions may share an answer."""

@@ -1,0 +1,43 @@
+"""How hard a message is to answer, and whether it means the same in every session. Pure thought."""
+
+from __future__ import annotations
+
+from worker.language.memory import remembered
+from worker.language.normalise import normalised
+from worker.language.phrases import is_fact
+from worker.language.sharing import common_form
+from worker.language.small_talk import CHAT, is_answer, is_chat
+from worker.language.topics import topics
+
+SIMPLE, MEDIUM, COMPLEX = "simple", "medium", "complex"
+#: Longer texts (characters) tell a story, and a story needs the best model.
+LONG_TEXT_CHARS = 220
+#: What takes weighing, or care.
+HARD_TOPICS = frozenset({"complaint", "advice"})
+#: Questions about the shop, which have one short answer.
+SHOP_TOPICS = frozenset({"delivery", "hours", "place", "payment", "buying"})
+
+
+@remembered
+def complexity(text: str) -> str:
+    """`simple`: small talk, yes and no, numbers, the menu, one question about the shop. `complex`: comparison, advice,
+    recipes, complaints, long stories, several requests in one. `medium`: products, cart and order, and all else.
+    """
+    plain = normalised(text)
+    if len(plain) > LONG_TEXT_CHARS:
+        return COMPLEX
+    if not plain or CHAT.fullmatch(plain) or is_answer(plain) or is_fact(plain):
+        return SIMPLE
+    requests = set(topics(plain))
+    if not requests and is_chat(plain):
+        return SIMPLE
+    if requests & HARD_TOPICS or len(requests) > 1:
+        return COMPLEX
+    return SIMPLE if requests and requests <= SHOP_TOPICS else MEDIUM
+
+
+def means_the_same_everywhere(text: str) -> bool:
+    """Whether an answer made without the session fits every customer. In doubt no: a wrong yes would give one customer
+    an answer that was meant for another's conversation.
+    """
+    return common_form(text) is not None

@@ -1,0 +1,162 @@
+"""Spanish as it is written on WhatsApp, brought to one form. Pure thought."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from worker.language.memory import remembered
+
+#: Letters of the longest word that is looked at. The dictionary of the Real Academia Española has none of more than 23
+#: ("electroencefalografista"), and `search_words` keeps what the catalogue is called by up to 30 (`add_search_words`).
+LONGEST_WORD = 30
+#: Whole sentences of Arabic in one sign, which Unicode takes apart into 18 and 8 letters; no other makes more than 7.
+LIGATURES = dict.fromkeys(map(ord, "\ufdfa\ufdfb"), " ")
+#: Marks that telephones put between letters and nobody sees.
+INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufe0e\ufe0f\ufeff"))
+#: "<3" stands last: before anything else it could be "less than 3".
+EMOTICONS = re.compile(r"(?<!\w)[:;=]['-]?[)(dpo]+(?!\w)|<3+(?=\W*$)")
+#: "N°" must not become "no", nor "1°" become 1; "1'5 l" is how Spain writes "1,5 l".
+NUMBER_SIGNS = (
+    (re.compile(r"\bn\s?[°º]", re.IGNORECASE), " numero "),
+    (re.compile(r"(?<=\d)\s?[°º]"), "o"),
+    (re.compile(r"(?<=\d)['’´](?=\d)"), ","),
+)
+#: Signs that are words: "s/ sal" is "sin sal".
+SPOKEN = {"s/": "sin ", "c/": "con ", "p/": "para ", "+": " mas ", "➕": " mas ", "=": " igual "}
+SPOKEN_SIGNS = re.compile(r"\b([scp]/)\s*(?=[^\W\d_]{2})|([+➕=])")
+#: Between digits some signs are part of the number ("1,5 l", "1/2 kg"); "%", money and forbidding emoji mean something
+#: wherever they stand; all other signs go.
+NOISE = re.compile(r"(?<!\d)[.,/:-]|[.,/:-](?!\d)|[^\w\s.,/:%$€🚫❌⛔✖➖👎-]|_")
+STANDING_APART = re.compile(r"[$€🚫❌⛔✖➖👎]")
+PERCENT = re.compile(r"(?<=\d) (?=%)")
+#: These two are double in many words: "arrrroz", "polllo".
+MAYBE_DOUBLE = re.compile(r"(?<=[aeiou])([lr])\1{2,}(?=[aeiou])")
+#: A word of one letter only is a size ("pilas AAA"), and so is a run of x ("talle XXXL"); no word ends in aa, ii, uu.
+STRETCHED = re.compile(r"\b([^\W\d_])\1+\b|([^\W\d_x])\2{2,}|(?<=[^\W\d_])([aiu])\3\b")
+
+#: Each line: a word, and how it is also typed. Only what can be read in one way.
+_SPELLINGS = """
+    que q ke qe
+    quiero kiero qiero
+    quisiera kisiera
+    cuanto cto cnto kuanto quanto qanto cuano cuato
+    cuesta kuesta
+    como komo kmo
+    cual kual
+    donde dnd dde
+    tambien tmb tmbn tbn tb
+    bueno bno
+    bien bn
+    hola hla holis holi holaa hoa hloa hoal hoola holla hhola
+    menu meu mnu mneu meun mennu
+    chau chua cahu chhau chaau
+    buenas wenas bnas bns buenass
+    dias diass
+    tardes tardess
+    noches nochess
+    gracias grax grx grcs gcs grasias graciass thx
+    ok oki okis okey okay okas oka okei
+    venden benden vnden
+    precio presio
+    tenes tnes tns tens tees teens
+    tienen tnen tienne
+    sale sle slae sael
+    esta esat etsa
+    aqui aki
+    para xa
+    porque xq pq porq
+"""
+SPELLINGS = {typed: line.split()[0] for line in _SPELLINGS.strip().splitlines() for typed in line.split()[1:]}
+PLEASE = re.compile(r"\bpor ?fa(?:vor(?:cito)?|bor|cito|s)?\b|\bporfis\b|\bx ?fa(?:vor|s)?\b|\bpl[iz]?[sz]\b")
+LETTERS = {"k": "que", "d": "de", "x": "por"}
+#: What can be read in one way only beside certain words: "vitamina k", "2 k" and "talle d" stay.
+SINGLE_LETTERS = re.compile(
+    r"(?<!vitamina )(?<!talle )(?<!tipo )(?<!\d )\b([kd])\b(?= \w)"
+    r"|\b(x)\b(?= (?:kilo|kg|unidad|docena|mayor|menor|que|k|litro|persona|casualidad|la|tu|su|todo|aca)\b)"
+)
+SILENT_H = re.compile(r"^(?:(ola)\b|ay\b(?= \w))|(?<=\bsi )ay\b")
+LITRE = "lt lts litro litros"
+MILLILITRE = "mililitro mililitros mls"
+KILO = "kgs kilo kilos kilogramo kilogramos"
+GRAM = "gr grs gramo gramos"
+UNITS = {
+    typed: unit
+    for unit, typings in {"l": LITRE, "ml": MILLILITRE, "kg": KILO, "g": GRAM}.items()
+    for typed in (unit, *typings.split())
+}
+UNIT = re.compile(rf"(?<=\d) ?({'|'.join(UNITS)})\b")
+_GREETING = r"(?:(?:hola|buenas(?: tardes| noches)?|buenos dias|buen dia) )*"
+_QUESTION = (
+    r"(?:tenes|tienes|tienen|tendr\w+|hay|habra|venden?|vendes|cuanto|a (?:cuanto|como|que)|en cuanto|que|cual\w*"
+    r"|precios?|donde|hacen|aceptan|se puede|sab(?:es|en)?|me (?:dec|dic|pod|pued)\w+|queria|quisiera|busco)"
+)
+#: Courtesies and laughter change nothing; an apology or "una consulta" does not where a question follows.
+COURTESY = re.compile(r"\b(?:por favor|che|(?:por|de) casualidad|a?(?:ja|je|ji|ha){2,}[jh]?|x+d+)\b")
+#: Courtesies within each other ("por por favor favor"): a sentence has none, and each would cost another reading.
+MOST_PASSES = 6
+OPENING = re.compile(
+    rf"^({_GREETING})(?:(?:disculp(?:a|e|en|ame|eme)|perdon(?:a|e|en|ame)?"
+    rf"|(?:[tl]es? hago )?una (?:consult|pregunt)(?:a|ita)) )+(?={_QUESTION}\b)"
+)
+
+
+def without_accents(text: str) -> str:
+    """Lower case, accents removed; ñ stays a letter of its own, since "año" is not "ano"."""
+    if text.isascii():
+        return text.lower()
+    # Decomposed first: "ñ" may come as one sign or two, and some letters are capitals only in disguise.
+    plain = unicodedata.normalize("NFKD", text.translate(LIGATURES)).lower().replace("n\u0303", "ñ")
+    return "".join(sign for sign in plain if not unicodedata.combining(sign))
+
+
+#: One reading of a text serves all who look at it: complexity, sharing, product terms.
+@remembered
+def normalised(text: str) -> str:
+    """One form for texts that differ only in case, accents, space, punctuation, emoji, stretched letters, usual
+    abbreviations, spellings of one unit, and courtesies that change nothing.
+
+    Numbers, units, "con", "sin" and negations always stay: "sin sal" is not "con sal", nor "2 kg" "3 kg". Signs go
+    that may tell something ("> 5000"); who compares forms asks `worker.language.symbols` first.
+    """
+    plain = _read(_spelled_out(text))
+    for _ in range(MOST_PASSES):
+        if (shorter := _without_fillers(plain)) == plain:
+            break
+        # What stood behind a courtesy may have come to the front.
+        plain = _read(shorter)
+    return plain
+
+
+def _spelled_out(text: str) -> str:
+    """Letters, digits and meaningful signs only, single spaces."""
+    for sign, word in NUMBER_SIGNS:
+        text = sign.sub(word, text)
+    plain = EMOTICONS.sub(" ", without_accents(_apart(text)).replace("\u2044", "/"))
+    plain = SPOKEN_SIGNS.sub(lambda found: SPOKEN[found[1] or found[2]], plain)
+    plain = STANDING_APART.sub(r" \g<0> ", NOISE.sub(" ", plain))
+    return " ".join(plain.split())
+
+
+def _apart(text: str) -> str:
+    """Fractions and raised figures set apart, since "1½" taken to pieces would read 11/2; without invisible marks."""
+    if text.isascii():
+        return text
+    seen = text.translate(INVISIBLE)
+    return "".join([f" {sign} " if sign.isnumeric() and not sign.isdecimal() else sign for sign in seen])
+
+
+def _read(plain: str) -> str:
+    """The words in their usual spelling."""
+    plain = PERCENT.sub("", plain)
+    plain = STRETCHED.sub(lambda found: found[2] or found[3] or found[0], MAYBE_DOUBLE.sub(r"\1\1", plain))
+    plain = " ".join([SPELLINGS.get(word, word) for word in plain.split()])
+    plain = SILENT_H.sub(lambda found: "hola" if found[1] else "hay", PLEASE.sub("por favor", plain))
+    plain = SINGLE_LETTERS.sub(lambda found: LETTERS[found[1] or found[2]], plain)
+    return UNIT.sub(lambda found: f" {UNITS[found[1]]}", plain)
+
+
+def _without_fillers(plain: str) -> str:
+    """Without courtesies, unless nothing else was said."""
+    shorter = " ".join(OPENING.sub(r"\1", COURTESY.sub(" ", plain)).split())
+    return shorter or plain

@@ -1,0 +1,87 @@
+"""Whether a message means the same in every session, decided by the shape of the whole sentence. Pure thought.
+
+A message is shared only if it has, from its first word to its last, one of the shapes of `worker.language.phrases` and
+`worker.language.open_questions`, and what stands in an open place is the name of something. All else leans on its
+conversation.
+"""
+
+from __future__ import annotations
+
+from worker.language import product_names
+from worker.language.memory import remembered
+from worker.language.normalise import normalised
+from worker.language.open_questions import OPEN_QUESTIONS
+from worker.language.phrases import FORMAL, NOW, SMALL_TALK, asked, is_fact
+from worker.language.product_words import USUAL_GOODS, Goods
+from worker.language.symbols import may_tell
+
+#: Whoever writes more tells of himself.
+MAX_CHARS = 160
+#: What may stand in an open place, by the name of its group.
+CHECKS = {
+    "product": product_names.names_product,
+    "products": product_names.names_products,
+    "other": product_names.completes,
+    "grocery": product_names.is_grocery,
+    "shown": product_names.is_on_sale,
+    "place": product_names.names_place,
+    "use": product_names.names_use,
+}
+PRODUCTS = frozenset(("product", "products", "other", "grocery"))
+
+
+@remembered
+def common_form(text: str, goods: Goods = USUAL_GOODS) -> str | None:
+    """The message as every customer could have meant it; None if it leans on its conversation, and in doubt. goods:
+    what is sold here.
+
+    Questions that differ only in greeting, courtesy and the verb have one form: "Hola! hay leche?" and "me decís si
+    tienen leche" are both "tenes leche y a que precio".
+    """
+    stripped = text.strip()
+    if "\n" in stripped or len(stripped) > MAX_CHARS or may_tell(stripped):
+        return None
+    plain = goods.mended(normalised(stripped))
+    if SMALL_TALK.fullmatch(plain):
+        return plain
+    question = asked(FORMAL.sub(r"\1 tienen", plain))
+    return question if is_fact(plain) else _open_question(NOW.sub("", question), goods)
+
+
+def _open_question(question: str, goods: Goods) -> str | None:
+    for shape, form in OPEN_QUESTIONS:
+        found = shape.fullmatch(question)
+        places = {place: what for place, what in found.groupdict().items() if what} if found else {}
+        if found and all(_fits(place, what, goods) for place, what in places.items()):
+            return form.format(
+                question, **_in_order({place: _named(place, places[place], goods) for place in places}, goods)
+            )
+    return None
+
+
+def _fits(place: str, what: str, goods: Goods) -> bool:
+    if place == "section":
+        return what in goods.sections or product_names.is_on_sale(what, goods.names)
+    if place in PRODUCTS and product_names.without_article(what) in goods.beginnings:
+        return True
+    return CHECKS[place](what, goods.names)
+
+
+def _named(place: str, what: str, goods: Goods) -> str:
+    plain = product_names.without_article(what)
+    return goods.singular(plain) if place in PRODUCTS else plain
+
+
+def _in_order(named: dict[str, str], goods: Goods) -> dict[str, str]:
+    """With two whole names in one order, for "leche o queso" is "queso o leche". In "leche entera o descremada" the
+    other is "leche descremada"; which words it takes the place of in a longer name is open, and so it stays there.
+    """
+    other = named.get("other")
+    if other is None:
+        return named
+    if not product_names.names_product(other, goods.names):
+        if not product_names.is_qualified(named["product"], goods.names):
+            return named
+        other = f"{named['product'].split()[0]} {other}"
+    first, second = sorted((named["product"], other))
+    return named | {"product": first, "other": second}

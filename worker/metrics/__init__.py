@@ -1,1 +1,0 @@
-"""What a reply cost and how long it took: recording and reporting."""

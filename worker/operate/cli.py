@@ -1,0 +1,58 @@
+"""The command line. Exit codes: 0 done, 1 failed (one clear line on stderr), 2 wrong usage."""
+
+from __future__ import annotations
+
+import click
+
+from worker import __version__, log
+from worker.operate.commands import customers, database, dead, messages, report, service
+from worker.operate.commands.cache import cache
+from worker.operate.commands.circuits import circuits
+from worker.operate.commands.dashboard import dashboard
+from worker.operate.commands.doctor import doctor
+from worker.operate.commands.metrics import metrics
+from worker.operate.commands.terminal import Group, fill_standard_streams, interrupting, redis_errors, stop_signals
+from worker.settings import settings
+
+__all__ = ["interrupting", "main", "redis_errors", "stop_signals"]
+
+COMMANDS = (
+    service.demo,
+    service.up,
+    service.intake,
+    metrics,
+    dashboard,
+    messages.send,
+    messages.enqueue,
+    report.report,
+    doctor,
+    circuits,
+    cache,
+    dead.dead,
+    customers.resume,
+    customers.erase,
+    database.db,
+    database.catalog,
+)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="chasqui")
+def main() -> None:
+    """Chasqui answers a supermarket's WhatsApp customers.
+
+    A gateway puts what customers write into the Redis stream whatsapp:inbound and takes replies from
+    whatsapp:outbound. Servers and keys come from the environment (DATABASE_URL, REDIS_URL, OPENAI_API_KEY, ...);
+    PostgreSQL and Redis are started under ./.chasqui where no URL is set.
+
+    \b
+    Try it:      chasqui demo
+    Run it:      chasqui up          (in another terminal: chasqui send --from 5491122334455 "hola")
+    """
+    fill_standard_streams()
+    configured = settings()
+    log.configure(configured.log_format, configured.log_level)
+
+
+for command in COMMANDS:
+    main.add_command(command)

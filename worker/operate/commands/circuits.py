@@ -1,0 +1,118 @@
+"""`chasqui circuits`: which providers are asked, and an operator's hand on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+import redis
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy.exc import SQLAlchemyError
+
+from db import queries
+from db.engine import connect
+from worker.errors import CommandError
+from worker.log import logger
+from worker.operate.commands.terminal import out, print_json, redis_errors
+from worker.providers.circuit import Breaker
+from worker.providers.circuit_states import Circuit, Named, named, read_circuits
+from worker.providers.providers_file import load_providers
+from worker.settings import Settings
+
+log = logger(__name__)
+COLOURS = {"closed": "green", "half_open": "yellow"}
+
+
+@click.command()
+@click.argument("action", type=click.Choice(["list", "open", "close"]), default="list")
+@click.argument("provider", required=False, metavar="[PROVIDER[/MODEL]]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def circuits(action: str, provider: str | None, as_json: bool) -> None:
+    """Show circuit breakers, or open or close one by hand.
+
+    \b
+    list                      state, failures and calls of the last 30 s, how long it stays open, how often it opened
+    open PROVIDER[/MODEL]     it is not asked any more, until its circuit is closed by hand
+    close PROVIDER[/MODEL]    back to normal, whoever opened it: it is asked again, and nothing is held against it
+
+    A provider's circuit opens when its calls fail, a model's when the model is gone or refuses how it is asked.
+    """
+    from worker.runtime.environment import surroundings
+    from worker.steps.services import DURABLE_TIMEOUT_S, connect_redis
+
+    if action != "list" and provider is None:
+        raise click.UsageError(f"{action} needs the name of a PROVIDER")
+    with (
+        surroundings(postgres=action != "list") as configured,
+        redis_errors(),
+        connect_redis(configured.required("redis_url"), DURABLE_TIMEOUT_S) as client,
+    ):
+        known = named(load_providers(configured))
+        one, model = chosen(known, provider) if provider else ("", "")
+        if action != "list":
+            breaker(client, configured).force(one, action, model)
+        found = [each for each in read_circuits(client, known) if is_meant(each, one, model)]
+    if as_json:
+        print_json([circuit.to_dict() for circuit in found])
+    else:
+        out.print(as_table(found))
+
+
+def chosen(known: Named, name: str) -> tuple[str, str]:
+    """The provider and the model (empty: none) that were named. Raises CommandError with the names there are."""
+    provider, _, model = name.partition("/")
+    models = dict(known).get(provider)
+    if models is None:
+        raise CommandError(f"there is no provider {provider}; known are {', '.join(dict(known))}")
+    if model and model not in models:
+        raise CommandError(f"{provider} has no model {model}; known are {', '.join(models)}")
+    return provider, model
+
+
+def is_meant(circuit: Circuit, provider: str, model: str) -> bool:
+    """Whether a circuit was asked for: all where no provider was named, a provider's with its models'."""
+    return provider in ("", circuit.provider) and model in ("", circuit.model)
+
+
+def breaker(client: redis.Redis, configured: Settings) -> Breaker:
+    """The breaker of the fleet, which notes what an operator does to it for the report and the dashboard."""
+
+    def note(provider: str, model: str, state: str, reason: str, _told: str) -> None:
+        data = {"provider": provider, "state": state, "reason": reason} | ({"model": model} if model else {})
+        try:
+            with connect(configured.required("database_url")) as connection, connection.begin():
+                queries.add_event(connection, "circuit", data)
+        except SQLAlchemyError as exc:
+            # What counts is done; PostgreSQL may be the very thing that is being mended.
+            log.warning("circuit_not_noted", provider=provider, error=type(exc).__name__)
+
+    return Breaker(client, note)
+
+
+def as_table(found: Sequence[Circuit]) -> Group:
+    """A row for each circuit, and below what providers have said of their models."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("circuit", overflow="fold")
+    for name in ("state", "why"):
+        table.add_column(name, no_wrap=True)
+    for name in ("failed", "calls", "shut until", "trips"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for circuit in found:
+        until = f"{circuit.opens_until:%H:%M:%S}Z" if circuit.opens_until else ""
+        table.add_row(
+            f"  {circuit.model}" if circuit.model else circuit.provider,
+            Text(circuit.state, COLOURS.get(circuit.state, "red")),
+            circuit.reason,
+            "" if circuit.model else f"{circuit.failures:,}",
+            "" if circuit.model else f"{circuit.calls:,}",
+            "by hand" if circuit.state == "forced_open" else until,
+            f"{circuit.trips:,}",
+        )
+    return Group(table, *(Text(f"{circuit.name}: {said}") for circuit in found if (said := words(circuit))))
+
+
+def words(circuit: Circuit) -> str:
+    """The provider's sentence about a model, or which other one answers for it."""
+    return circuit.told or (f"answered by {circuit.answered_by}" if circuit.answered_by else "")

@@ -1,0 +1,124 @@
+"""Customers: back from a person to the AI, or forgotten."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+import click
+from sqlalchemy import Connection
+
+from db import queries
+from worker.errors import BadPayload, CommandError
+from worker.messages.fields import customer_id
+from worker.operate.commands.terminal import commit, database, database_errors, masked, out, print_json, redis_errors
+
+#: A turn that is under way ends within seconds.
+RESUME_TRIES, RESUME_PAUSE_S = 20, 0.5
+LEFT_OUT = {
+    "busy": "a message is being answered right now, try again",
+    "not_waiting": "does not wait for a person",
+}
+
+
+def known_form(_context: click.Context, _parameter: click.Parameter, phone: str) -> str:
+    """WhatsApp's id of a customer in the form in which it is stored; wrong usage for anything else."""
+    try:
+        return customer_id(phone)
+    except BadPayload:
+        raise click.BadParameter("neither 5 to 20 digits nor a business-scoped user id (such as US.1A2B3C)") from None
+
+
+def known_forms(context: click.Context, parameter: click.Parameter, phones: Sequence[str]) -> tuple[str, ...]:
+    """The same for several, each once."""
+    return tuple(dict.fromkeys(known_form(context, parameter, phone) for phone in phones))
+
+
+@click.command()
+@click.argument("phones", metavar="PHONE...", nargs=-1, required=True, callback=known_forms)
+def resume(phones: tuple[str, ...]) -> None:
+    """Give customers who were waiting for a person back to the AI. PHONE is WhatsApp's id of a customer.
+
+    Exits 1 if one of them was not, with the reason; the others are.
+    """
+    with database() as connection:
+        answers = {phone: resume_one(connection, phone) for phone in phones}
+    forget_replies([phone for phone, answer in answers.items() if answer == "resumed"])
+    resumed = sum(answer == "resumed" for answer in answers.values())
+    if resumed:
+        out.print(f"The AI answers {'this customer' if resumed == 1 else f'{resumed:,} customers'} again.")
+    if resumed < len(answers):
+        left = (f"{masked(phone)}: {LEFT_OUT[answer]}" for phone, answer in answers.items() if answer in LEFT_OUT)
+        raise CommandError("\n".join(left))
+
+
+def forget_replies(phones: Sequence[str]) -> None:
+    """Begins the count of an hour's replies anew: who had all of them would be silenced again at once. A cache Redis
+    that does not answer limits nobody.
+    """
+    from redis.exceptions import RedisError
+
+    from worker.redisdb.cache import REPLY_LIMIT
+    from worker.runtime.environment import surroundings
+    from worker.steps.services import CACHE_TIMEOUT_S, connect_redis
+
+    with surroundings(postgres=False) as configured, suppress(RedisError):
+        if phones and configured.cache_url is not None:
+            with connect_redis(configured.required("cache_url"), CACHE_TIMEOUT_S) as cache:
+                cache.delete(*map(REPLY_LIMIT.key, phones))
+
+
+def resume_one(connection: Connection, phone: str) -> str:
+    """`resumed`, or a key of LEFT_OUT. Waits up to 10 s for a turn that is under way."""
+    for _ in range(RESUME_TRIES):
+        answer = commit(connection, queries.resume_customer, phone)
+        if answer != "busy":
+            break
+        time.sleep(RESUME_PAUSE_S)
+    return answer
+
+
+@click.command()
+@click.argument("phone", callback=known_form)
+@click.option("--yes", is_flag=True, help="Do not ask, not even on a terminal.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def erase(phone: str, yes: bool, as_json: bool) -> None:
+    """Remove a customer's personal data from PostgreSQL and Redis. PHONE is WhatsApp's id of the customer.
+
+    Names, numbers, texts, replies, addresses and the conversation go, also what has not been answered yet. Figures
+    stay. It may run while the service does, and again at any time. What it cannot reach, backups for one, stands in
+    docs/operations.md.
+    """
+    if not yes and sys.stdin.isatty():
+        click.confirm(f"Erase the customer {masked(phone)} for good?", abort=True)
+    removed = erase_everywhere(phone)
+    if as_json:
+        print_json(removed)
+    elif any(removed.values()):
+        for name, number in removed.items():
+            click.echo(f"{name.replace('_', ' '):<14} {number:>7,}")
+    else:
+        click.echo("Nothing is known of this customer.")
+
+
+def erase_everywhere(phone: str) -> dict[str, int]:
+    """Erases on the servers of the surroundings; how much of each kind. A progress sign on a terminal."""
+    from db.engine import connect
+    from worker.operate.erasure import STATEMENT_TIMEOUT_MS, Erasure
+    from worker.runtime.environment import surroundings
+    from worker.steps.services import DURABLE_TIMEOUT_S, connect_redis
+    from worker.steps.steps import AI_LEASE_MARGIN_S
+
+    with (
+        surroundings() as configured,
+        redis_errors(),
+        database_errors(),
+        connect(configured.required("database_url"), statement_timeout_ms=STATEMENT_TIMEOUT_MS) as connection,
+        connect_redis(configured.required("redis_url"), DURABLE_TIMEOUT_S) as durable,
+        connect_redis(configured.required("cache_url"), DURABLE_TIMEOUT_S) as cache,
+        out.status("Erasing"),
+    ):
+        erasure = Erasure(connection, durable, cache, phone)
+        return erasure.run(configured.ai_deadline_s + AI_LEASE_MARGIN_S)

@@ -1,0 +1,158 @@
+"""Dead letters: messages that were started five times and never ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy import Connection
+
+from db import queries
+from worker.errors import CommandError
+from worker.messages.reply import REPLY_WINDOW_S
+from worker.operate.commands.terminal import commit, database, harmless, masked, out, print_json
+
+Json = dict[str, Any]
+#: Letters replayed in one commit.
+REPLAY_CHUNK = 500
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def dead(context: click.Context) -> None:
+    """Messages that were tried five times and given up: look at them, try them again, or close them.
+
+    ID is the number in the list, or WhatsApp's id of the message. Without a command: the list.
+
+    \b
+    A payload that could not be read is no dead letter. It is in the Redis
+    stream whatsapp:rejected, with its reason:
+    redis-cli -u "$REDIS_URL" XREVRANGE whatsapp:rejected + - COUNT 5
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(list_letters)
+
+
+@dead.command("list")
+@as_json_option
+def list_letters(as_json: bool = False) -> None:
+    """List all dead letters, oldest first, without what the customers wrote."""
+    with database() as connection:
+        letters = [listed(row) for row in commit(connection, queries.dead_letters)]
+    if as_json:
+        print_json(letters)
+    else:
+        out.print(as_table(letters) if letters else "No dead letters.")
+
+
+def listed(row: Json) -> Json:
+    """A row of `dead_letters` with the customer masked, for lists get copied about."""
+    return {name: masked(value) if name == "customer_phone" else value for name, value in row.items()}
+
+
+def as_table(letters: Sequence[Json]) -> Table:
+    """The list for a terminal; times in UTC."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("ID", "died (UTC)", "customer", "attempts", "reason", "last error", "message id"):
+        table.add_column(heading, justify="right" if heading in ("ID", "attempts") else "left", overflow="fold")
+    for letter in letters:
+        died = letter["died_at"].astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+        cells = [letter[name] for name in ("customer_phone", "attempts", "reason", "last_error", "message_id")]
+        table.add_row(*(Text(harmless(str(cell or "-"))) for cell in (letter["id"], died, *cells)))
+    return table
+
+
+@dead.command()
+@click.argument("letter_id", metavar="ID")
+@as_json_option
+def show(letter_id: str, as_json: bool) -> None:
+    """Show one dead letter with all that is kept of it: phone number, name and text too."""
+    with database() as connection:
+        letter = commit(connection, letter_of, letter_id)
+    payload = letter.pop("content")
+    if as_json:
+        print_json(letter | {"payload": payload})
+    else:
+        for name, value in (letter | payload).items():
+            click.echo(f"{name:<15} {shown(value)}")
+
+
+def shown(value: object) -> str:
+    """A value for a terminal: times in UTC, further lines of a text below its first."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(" ", "seconds")
+    return "-" if value is None else harmless(str(value)).replace("\n", f"\n{'':<16}")
+
+
+def letter_of(connection: Connection, letter_id: str) -> Json:
+    """The dead letter with this number or message id. Raises CommandError where there is none."""
+    found = queries.find_message(connection, letter_id)
+    if found is None:
+        raise CommandError(f"there is no message {letter_id}")
+    if (state := found.pop("state")) != "dead":
+        raise CommandError(f"message {letter_id} is no dead letter: it is {state}")
+    return found
+
+
+@dead.command()
+@click.argument("letter_id", metavar="[ID]", required=False)
+@click.option("--all", "everything", is_flag=True, help="Replay all dead letters.")
+def replay(letter_id: str | None, everything: bool) -> None:
+    """Let a dead letter be answered after all.
+
+    It counts as just accepted: the running service answers it within seconds, after everything that the customer has
+    written so far, and tries it five times at most.
+    """
+    if everything is (letter_id is not None):
+        raise click.UsageError("Give either an ID or --all.")
+    with database() as connection:
+        letters = commit(connection, letters_of, letter_id)
+        replayed = replay_letters(connection, [letter["id"] for letter in letters])
+        if letter_id is not None and not replayed:
+            raise CommandError(f"message {letter_id} has just been replayed or discarded by somebody else")
+        click.echo(f"{replayed} message{'' if replayed == 1 else 's'} to be answered again.")
+        warn(connection, letters)
+
+
+def letters_of(connection: Connection, letter_id: str | None) -> list[Json]:
+    """One dead letter, or all of them."""
+    return queries.dead_letters(connection) if letter_id is None else [letter_of(connection, letter_id)]
+
+
+def replay_letters(connection: Connection, ids: Sequence[int]) -> int:
+    """Replays in bounded commits; how many were still dead letters."""
+    chunks = [ids[first : first + REPLAY_CHUNK] for first in range(0, len(ids), REPLAY_CHUNK)]
+    hidden = not out.is_terminal or len(chunks) < 2
+    return sum(
+        commit(connection, queries.replay_dead_letters, chunk)
+        for chunk in track(chunks, "Replaying", console=out, disable=hidden)
+    )
+
+
+def warn(connection: Connection, letters: Sequence[Json]) -> None:
+    """Says on stderr what may keep the replies from the customers."""
+    from worker.intake.intake import INTAKE_LOCK
+
+    opened = datetime.now(UTC) - timedelta(seconds=REPLY_WINDOW_S)
+    late = sum(letter["sent_at"] < opened for letter in letters)
+    if late:
+        click.echo(f"{late} of them older than 24 h: WhatsApp refuses such a reply, it will have expired.", err=True)
+    if letters and not commit(connection, queries.is_locked, INTAKE_LOCK):
+        click.echo("No service is running: they wait for chasqui up.", err=True)
+
+
+@dead.command()
+@click.argument("letter_id", metavar="ID")
+def discard(letter_id: str) -> None:
+    """Close a dead letter for good. It is no longer listed; nothing of it is deleted."""
+    with database() as connection:
+        letter = commit(connection, letter_of, letter_id)
+        if not commit(connection, queries.discard_dead_letter, letter["id"]):
+            raise CommandError(f"message {letter_id} has just been replayed or discarded by somebody else")
+    click.echo(f"Message {letter['id']} is closed.")

@@ -1,0 +1,87 @@
+"""Messages from the command line into the inbound stream, and the reply to one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import click
+import orjson
+from rich.progress import track
+
+from worker.errors import CommandError
+from worker.operate.commands.terminal import out, print_json, redis_errors
+
+if TYPE_CHECKING:
+    from worker.devkit.gateway import Gateway
+
+#: Payloads enqueued in one round trip.
+ENQUEUE_CHUNK = 500
+
+
+@contextmanager
+def connected_gateway() -> Iterator[Gateway]:
+    """The gateway's side of the streams, on the durable Redis of the surroundings."""
+    from worker.devkit.gateway import Gateway
+    from worker.runtime.environment import surroundings
+    from worker.steps.services import DURABLE_TIMEOUT_S, connect_redis
+
+    with surroundings(postgres=False) as configured, redis_errors():
+        client = connect_redis(configured.required("redis_url"), DURABLE_TIMEOUT_S)
+        yield Gateway(client)
+        client.close()
+
+
+@click.command()
+@click.option("--from", "sender", required=True, metavar="PHONE", help="WhatsApp's id of the customer (digits).")
+@click.option("--name", default=None, help="The customer's name.")
+@click.option(
+    "--timeout",
+    type=click.IntRange(1, 86_400),
+    default=60,
+    show_default=True,
+    help="Seconds to wait for the reply.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the reply as it stands in the outbound stream.")
+@click.argument("text")
+def send(sender: str, name: str | None, timeout: int, as_json: bool, text: str) -> None:
+    """Enqueue one message, wait for its reply, print it. The service must be running (chasqui up)."""
+    message_id = f"cli.{uuid4().hex}"
+    message = {"message_id": message_id, "from": sender, "timestamp": int(time.time()), "type": "text", "text": text}
+    with connected_gateway() as gateway:
+        gateway.send(orjson.dumps(message | ({"name": name} if name else {})).decode())
+        outcome = gateway.outcome_of(message_id, timeout)
+    if outcome is None:
+        raise CommandError(
+            f"no reply within {timeout} s. Either the service is not running (chasqui up; the message waits) "
+            "or none is due, because the customer waits for a person."
+        )
+    if "reason" in outcome:
+        raise CommandError(f"rejected: {outcome['reason']}")
+    if as_json:
+        print_json(outcome)
+    else:
+        click.echo(outcome["text"])
+
+
+@click.command()
+@click.argument("file", type=click.File("rb"))
+def enqueue(file: Any) -> None:
+    """Enqueue a webhook body or JSON lines from FILE (-: stdin).
+
+    A file that is one JSON text is one payload; otherwise every line that is not blank is one. What cannot be read
+    ends in whatsapp:rejected with its reason.
+    """
+    from worker.devkit.gateway import payloads_of
+
+    payloads = payloads_of(file.read())
+    if not payloads:
+        raise CommandError("nothing to enqueue: the input is empty")
+    with connected_gateway() as gateway:
+        chunks = [payloads[first : first + ENQUEUE_CHUNK] for first in range(0, len(payloads), ENQUEUE_CHUNK)]
+        for chunk in track(chunks, "Enqueuing", console=out, disable=not out.is_terminal or len(chunks) < 2):
+            gateway.send_many(chunk)
+    out.print(f"{len(payloads)} payload{'' if len(payloads) == 1 else 's'} enqueued.")

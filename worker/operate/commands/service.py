@@ -1,0 +1,98 @@
+"""Running the service: the demo, all of it, the intake alone."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from db import migrations
+from worker.celery_ext import gc_tuning
+from worker.operate.commands.dashboard import dashboard_programs
+from worker.operate.commands.terminal import database_errors, interrupting, out, say, stop_signals
+from worker.settings import settings
+
+
+@click.command()
+def demo() -> None:
+    """Play a conversation through the whole service.
+
+    Starts PostgreSQL, Redis, simulated providers and all processes of the service on their own, in a directory that
+    is removed afterwards; needs no settings and touches nothing else. Exits 0 only if every message ended as it
+    should.
+    """
+    from worker.devkit.demo import play
+
+    with interrupting():
+        sys.exit(0 if play(out) else 1)
+
+
+@click.command()
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="Workers, of one process each.",
+)
+@click.option("--flower", "with_flower", is_flag=True, help="Flower too, on 127.0.0.1 and behind a login.")
+@click.option("--dashboard", "with_dashboard", is_flag=True, help="The operators' page too, on DASHBOARD_PORT.")
+def up(concurrency: int, with_flower: bool, with_dashboard: bool) -> None:
+    """Run the service until Ctrl-C: intake, workers, beat and the exporter for Prometheus.
+
+    Servers whose URL is not set are started under ./.chasqui and stopped at the end; `. .chasqui/env` gives psql and
+    redis-cli their URLs. It waits for servers that do not answer yet. Migrations are run first. A process that dies is
+    started again within 2 s. A second `chasqui up` in the same directory is refused; for more workers there is
+    --concurrency.
+    """
+    from worker.operate.commands.flower import flower
+    from worker.providers.providers_file import load_providers
+    from worker.runtime.embedded.servers import only_service
+    from worker.runtime.environment import HOME, server_keeper, surroundings
+    from worker.runtime.readiness import is_ready
+    from worker.runtime.startup import check_servers, wait_for_servers
+    from worker.runtime.supervisor import metrics_program, running, service_programs
+
+    keep_servers = server_keeper()
+    with (
+        stop_signals() as stop,
+        only_service(HOME),
+        surroundings() as configured,
+        database_errors(),
+        flower(wanted=with_flower) as page,
+    ):
+        if not any(provider.api_key for provider in load_providers(configured)):
+            say("Warning: no provider has a key (OPENAI_API_KEY, ...): every reply will be the fallback.", err=True)
+        operators_page = dashboard_programs(configured, wanted=with_dashboard)
+        if not wait_for_servers(configured, stop):
+            return
+        migrations.upgrade(configured.required("database_url"))
+        beside = [*([metrics_program()] if configured.metrics_port else []), *page, *operators_page]
+        with running([*service_programs(HOME, concurrency), *beside]) as supervisor:
+            supervisor.watch(
+                stop,
+                keep_servers,
+                lambda: is_ready(configured),
+                lambda: say("Chasqui is ready. Stop it with Ctrl-C."),
+                lambda: check_servers(configured),
+            )
+
+
+@click.command()
+def intake() -> None:
+    """Run the intake alone: reads whatsapp:inbound, starts the chain, sweeps up what was lost.
+
+    Several may run; one is active, the others stand by.
+    """
+    from worker.runtime.environment import surroundings
+    from worker.runtime.startup import wait_for_servers
+
+    with stop_signals() as stop, surroundings() as configured:
+        if not wait_for_servers(configured, stop):
+            return
+        from worker.intake.intake import Intake
+        from worker.steps.services import services
+        from worker.tasks import CeleryChain
+
+        gc_tuning.settle()
+        Intake(services(), CeleryChain(settings().batch_max), stop).run()

@@ -1,0 +1,115 @@
+"""What the durable Redis holds of one customer while it is on its way: entries of streams, parked turns, flights."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+import redis
+
+from worker.messages.inbound import parse_payload
+from worker.redisdb.cache import FLIGHT, INBOUND, OUTBOUND, PARKED, REJECTED, Key
+from worker.redisdb.streams import GROUP, PAYLOAD
+
+Fields = dict[bytes, bytes]
+#: Entries or keys looked at in one round trip.
+LOOK = 500
+
+
+class Traces:
+    """The traces of one customer. Nothing here hides that Redis is away."""
+
+    def __init__(self, client: redis.Redis, phone: str) -> None:
+        self._client: Any = client
+        self._phone = phone
+        self._whole_number = re.compile(rb"(?<![0-9A-Za-z])" + re.escape(phone.encode()) + rb"(?![0-9A-Za-z])")
+        self._looked_at: dict[str, bytes] = {}
+        #: Inbound entries that the last `remove` had to leave to intake, because they hold messages of others too.
+        self.left_to_intake = 0
+
+    def remove(self) -> Counter[str]:
+        """Deletes what is theirs alone; how much of each kind. Outbound and rejected entries are looked at once,
+        however often this is called.
+        """
+        return Counter(
+            inbound=self._remove_inbound(),
+            outbound=self._remove_new(OUTBOUND, self._is_reply),
+            rejected=self._remove_new(REJECTED, self._is_named),
+            parked=self._remove_parked(),
+        )
+
+    def leads(self) -> dict[str, str]:
+        """What is being asked of providers right now, by anybody: reply cache keys by the token of the turn."""
+        leads = {}
+        for keys in self._keys(FLIGHT):
+            for key, value in zip(keys, self._client.mget(keys), strict=True):
+                if value is not None and value.startswith(b"L"):
+                    leads[value[1:].decode()] = key.decode().removeprefix(FLIGHT.key(""))
+        return leads
+
+    def _remove_inbound(self) -> int:
+        self.left_to_intake = removed = 0
+        for entries in self._entries(INBOUND, b"-"):
+            theirs = [(entry_id, self._is_alone(fields)) for entry_id, fields in entries if self._is_named(fields)]
+            self.left_to_intake += sum(alone is None for _, alone in theirs)
+            removed += self._delete(INBOUND, [entry_id for entry_id, alone in theirs if alone])
+        return removed
+
+    def _remove_new(self, stream: Key, is_theirs: Callable[[Fields], bool]) -> int:
+        removed = 0
+        for entries in self._entries(stream, self._looked_at.get(stream.name, b"-")):
+            removed += self._delete(stream, [entry_id for entry_id, fields in entries if is_theirs(fields)])
+            self._looked_at[stream.name] = b"(" + entries[-1][0]
+        return removed
+
+    def _remove_parked(self) -> int:
+        """Turns that wait for the answer to somebody's equal question."""
+        removed = 0
+        for key in (key for keys in self._keys(PARKED) for key in keys):
+            for turn in self._client.lrange(key, 0, -1):
+                if orjson.loads(turn)["customer_phone"] == self._phone:
+                    removed += self._client.lrem(key, 0, turn)
+        return removed
+
+    def _is_named(self, fields: Fields) -> bool:
+        return any(self._whole_number.search(value) for value in fields.values())
+
+    def _is_reply(self, fields: Fields) -> bool:
+        return self._is_named(fields) and orjson.loads(fields[PAYLOAD.encode()])["to"] == self._phone
+
+    def _is_alone(self, fields: Fields) -> bool | None:
+        """Whether a payload that names this customer holds no message of anybody else; None where it holds both, or
+        what intake is going to reject.
+        """
+        parsed = parse_payload(fields.get(PAYLOAD.encode(), b""), time.time())
+        if parsed.rejections:
+            return None
+        owners = {message.customer_phone for message in parsed.messages}
+        return owners <= {self._phone} or (None if self._phone in owners else False)
+
+    def _entries(self, stream: Key, start: bytes) -> Iterator[list[tuple[bytes, Fields]]]:
+        while entries := self._client.xrange(stream.pattern, min=start, count=LOOK):
+            yield entries
+            start = b"(" + entries[-1][0]
+
+    def _delete(self, stream: Key, ids: list[bytes]) -> int:
+        if not ids:
+            return 0
+        with self._client.pipeline(transaction=True) as pipeline:
+            if stream is INBOUND:
+                pipeline.xack(stream.pattern, GROUP, *ids)
+            pipeline.xdel(stream.pattern, *ids)
+            return int(pipeline.execute()[-1])
+
+    def _keys(self, family: Key) -> Iterator[list[bytes]]:
+        cursor = 0
+        while True:
+            cursor, keys = self._client.scan(cursor, match=family.key("*"), count=LOOK)
+            if keys:
+                yield keys
+            if not cursor:
+                return

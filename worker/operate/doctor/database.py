@@ -1,0 +1,144 @@
+"""What PostgreSQL tells of itself and the work: version, migrations, clock, intake, what waits, what was given up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
+
+from db import migrations, monitoring
+from db.engine import connect
+from db.monitoring import Unfinished
+from db.pooler import keeps_session
+from worker.intake.intake import INTAKE_LOCK
+from worker.operate.doctor import locks
+from worker.operate.doctor.clock import judge_skew, skew_s
+from worker.operate.doctor.finding import Finding, failed, guarded, ok, warning
+from worker.operate.wording import count, oldest
+from worker.settings import Settings
+
+CHECK = "postgresql"
+#: The version that Chasqui is tested with.
+LEAST_VERSION = 160_000
+STATEMENT_TIMEOUT_MS = 5_000
+#: A reply is published within milliseconds of its commit.
+UNPUBLISHED_S = 60.0
+#: What lies this many times longer than it should is not only slow.
+FAR_TOO_LONG = 10
+NO_SERVER = "start the service with chasqui up, which brings a PostgreSQL of its own, or set DATABASE_URL"
+UNREACHABLE = "is the server up, and DATABASE_URL right? Nothing it knows (migrations, intake, messages) was checked"
+LOOK_AGAIN = "look at the server's log"
+
+
+def examine(configured: Settings) -> list[Finding]:
+    """All that needs PostgreSQL; one finding alone where it does not answer."""
+    if configured.database_url is None:
+        return [failed(CHECK, "DATABASE_URL is not set, and no embedded server is running", NO_SERVER)]
+    url = configured.database_url.get_secret_value()
+    return guarded(CHECK, lambda: list(_examine(url, configured)), UNREACHABLE)
+
+
+def _examine(url: str, configured: Settings) -> Iterator[Finding]:
+    yield judge_sessions(kept := keeps_session(url))
+    if not kept:
+        return
+    with connect(url, statement_timeout_ms=STATEMENT_TIMEOUT_MS) as opened:
+        connection = opened.execution_options(isolation_level="AUTOCOMMIT")
+        yield judge_version(connection.execute(text("show server_version_num")).scalar_one(), place(url))
+        yield from guarded("postgresql clock", lambda: judge_skew("postgresql clock", _skew_s(connection)), LOOK_AGAIN)
+        yield from guarded("migrations", lambda: judge_revision(_revision(connection)), "run chasqui db upgrade")
+        yield from guarded(locks.CHECK, lambda: locks.examine(connection), LOOK_AGAIN)
+        yield from guarded("messages", lambda: _unfinished(connection, configured), "run chasqui db upgrade")
+
+
+def place(url: str) -> str:
+    """Where a database is: host, port and name, without user and password."""
+    parsed = make_url(url)
+    return f"{parsed.host or 'localhost'}:{parsed.port or 5432}/{parsed.database or ''}"
+
+
+def judge_version(version: str, where: str) -> Finding:
+    """version: `server_version_num`, like 160004."""
+    found = f"version {int(version) // 10_000} at {where}"
+    if int(version) < LEAST_VERSION:
+        return warning(CHECK, found, f"Chasqui is tested with {LEAST_VERSION // 10_000}: upgrade the server")
+    return ok(CHECK, found)
+
+
+def judge_sessions(kept: bool) -> Finding:
+    """kept: whether a connection stays with one server process."""
+    if kept:
+        return ok("postgresql sessions", "a connection keeps its session")
+    found = "a pooler gives every transaction another connection: locks and settings do not hold"
+    mend = "set the pooler to sessions (PgBouncer: pool_mode = session), or name the server itself in DATABASE_URL"
+    return failed("postgresql sessions", found, mend)
+
+
+def _skew_s(connection: Connection) -> float:
+    now = text("select extract(epoch from clock_timestamp())::double precision")
+    return skew_s(lambda: float(connection.execute(now).scalar_one()))
+
+
+def _revision(connection: Connection) -> str | None:
+    tables = connection.execute(text("select to_regclass('alembic_version') is not null")).scalar_one()
+    return monitoring.revision(connection) if tables else None
+
+
+def judge_revision(revision: str | None) -> Finding:
+    """revision: the migration that the database is at, None for an empty database."""
+    head = migrations.head()
+    if revision == head:
+        return ok("migrations", f"at {head}, the newest")
+    if revision is None:
+        return failed("migrations", "the database is empty", "run chasqui db upgrade")
+    known = {script.revision for script in ScriptDirectory.from_config(migrations.configuration()).walk_revisions()}
+    if revision not in known:
+        return failed(
+            "migrations",
+            f"the database is at {revision}, which this version ({head}) does not know",
+            "install the version of Chasqui that made it, or a newer one",
+        )
+    return failed("migrations", f"the database is at {revision}, this version needs {head}", "run chasqui db upgrade")
+
+
+def _unfinished(connection: Connection, configured: Settings) -> list[Finding]:
+    work = monitoring.unfinished(connection, INTAKE_LOCK)
+    # A model may take until the deadline; work that is lost on the way is started again after one lease.
+    usual_s = configured.ai_deadline_s + 2 * configured.flow_lease_s
+    return [judge_intake(work), judge_waiting(work, usual_s), judge_unpublished(work), judge_dead(work)]
+
+
+def judge_intake(work: Unfinished) -> Finding:
+    """Whether anybody reads the inbound stream."""
+    if work.intake_active:
+        return ok("intake", "one is active")
+    return failed("intake", "none is active: nobody reads what customers write", "start chasqui up, or chasqui intake")
+
+
+def judge_waiting(work: Unfinished, usual_s: float) -> Finding:
+    """Messages without an answer. usual_s: how long the oldest may wait in a healthy service."""
+    found = oldest(count(work.waiting, "message") + " unanswered", work.waiting, work.oldest_waiting_s)
+    mend = "are intake and the workers running, and the queues short? See docs/operations.md, 'the backlog grows'"
+    if not work.waiting or work.oldest_waiting_s <= usual_s:
+        return ok("messages", found)
+    severity = failed if work.oldest_waiting_s > FAR_TOO_LONG * usual_s else warning
+    return severity("messages", found, mend)
+
+
+def judge_unpublished(work: Unfinished) -> Finding:
+    """Replies that were committed and not marked as published."""
+    found = oldest(count(work.unpublished, "answer") + " unpublished", work.unpublished, work.oldest_unpublished_s)
+    if not work.unpublished or work.oldest_unpublished_s <= UNPUBLISHED_S:
+        return ok("answers", found)
+    severity = failed if work.oldest_unpublished_s > FAR_TOO_LONG * UNPUBLISHED_S else warning
+    return severity("answers", found, "the active intake publishes them again: is Redis up, and has it room?")
+
+
+def judge_dead(work: Unfinished) -> Finding:
+    """Messages that were given up."""
+    found = count(work.dead, "dead letter")
+    if not work.dead:
+        return ok("dead letters", found)
+    return warning("dead letters", found, "look at them with chasqui dead list, then replay or discard them")

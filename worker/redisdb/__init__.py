@@ -1,0 +1,1 @@
+"""Redis: keys, the cache, streams and connections."""

@@ -1,0 +1,203 @@
+"""The cache manager, and the one place where every Redis key pattern, type and time to live stands (contract 3.4)."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import orjson
+import redis
+from redis.exceptions import RedisError
+
+from worker.log import logger
+
+log = logger(__name__)
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A family of keys: its pattern with one place to fill, its Redis type and its time to live in seconds."""
+
+    name: str
+    pattern: str
+    type: str
+    ttl_s: int | None
+
+    def key(self, part: str) -> str:
+        """The key for one member of the family."""
+        return self.pattern.format(part)
+
+
+# The four cache layers, on CACHE_REDIS_URL.
+SESSION = Key("session", "session:{}", "string", 7_200)
+AI_RESPONSE = Key("ai_response", "ai_response:{}", "string", DAY_S)
+CATEGORIES = Key("categories", "categories:{}", "string", 1_800)
+PRODUCT_SEARCH = Key("product_search", "product_search:{}", "string", 900)
+#: Replies to a customer in the hour since the first of them; beside the sessions, in whose round trips it is counted.
+REPLY_LIMIT = Key("reply_limit", "limit:replies:{}", "string", 3_600)
+LAYERS = (SESSION, AI_RESPONSE, CATEGORIES, PRODUCT_SEARCH)
+#: Hits and misses by layer and UTC day; beside the layers, so that counting costs no round trip of its own.
+CACHE_COUNTS = Key("cache_counts", "metrics:cache:{}", "hash", 8 * DAY_S)
+#: Among them, how many customers had all replies of an hour.
+LIMITED = "replies:limited"
+
+# On the durable Redis (REDIS_URL).
+CIRCUIT = Key("circuit", "ai_circuit:{}", "hash", 7 * DAY_S)
+#: Of one model: "{provider}:{model}".
+MODEL_CIRCUIT = Key("model_circuit", "ai_circuit:{}", "hash", 7 * DAY_S)
+#: The breaker's time window, in buckets; twice the window, set where it is written.
+CIRCUIT_SAMPLES = Key("circuit_samples", "ai_circuit:{}:samples", "hash", None)
+#: By month and by day: 40 and 3 days, set where they are written.
+BUDGET = Key("budget", "budget:{}", "hash", None)
+BUDGET_RESERVED = Key("budget_reserved", "budget:reserved", "sorted set", 3_600)
+CALL_LIMIT = Key("call_limit", "limit:{}", "string", 3_600)
+#: Deadline + 60 s, set where they are written.
+FLIGHT = Key("flight", "flight:{}", "string", None)
+PARKED = Key("parked", "parked:{}", "list", None)
+PUBLISHED = Key("published", "published:{}", "string", 7 * DAY_S)
+REPLY_COUNTS = Key("reply_counts", "metrics:replies:{}", "hash", 8 * DAY_S)
+#: Calls of providers by UTC day: outcomes, and how long answers took (`worker.telemetry.recording`).
+CALL_COUNTS = Key("call_counts", "metrics:calls:{}", "hash", 8 * DAY_S)
+#: Latest probes of models, JSON by "{provider}/{model}" (`worker.providers.probe`).
+MODEL_PROBES = Key("model_probes", "metrics:model_probes", "hash", 7 * DAY_S)
+#: A model that is being probed, or was lately, by somebody of the fleet.
+PROBE_LOCK = Key("probe_lock", "metrics:probing:{}", "string", None)
+#: When a periodic task last did its work, in seconds since 1970.
+LAST_RUN = Key("last_run", "metrics:last_run:{}", "string", 30 * DAY_S)
+#: How many customers wait because somebody else holds rows of theirs, as the active intake last saw.
+LOCKED_CUSTOMERS = Key("locked_customers", "metrics:locked_customers", "string", 60)
+#: Which run of Redis was last looked after by the sweep; another one has restarted and may have lost its last second.
+RUN_ID = Key("run_id", "metrics:redis_run_id", "string", 30 * DAY_S)
+INBOUND = Key("inbound", "whatsapp:inbound", "stream", None)
+OUTBOUND = Key("outbound", "whatsapp:outbound", "stream", None)
+REJECTED = Key("rejected", "whatsapp:rejected", "stream", None)
+#: Streams are trimmed, not expired: replies by age only, refused payloads by number and age.
+OUTBOUND_KEEP_S = 7 * DAY_S
+REJECTED_KEEP_S = 30 * DAY_S
+REJECTED_KEEP_ENTRIES = 100_000
+
+
+#: KEYS[1] a counter; ARGV[1] its time to live in seconds, from the first count on -> the count.
+COUNT_ONCE_MORE = """
+local count = redis.call('INCR', KEYS[1])
+if count == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+return count
+"""
+
+
+class Cache:
+    """JSON values in the cache Redis. When it does not answer, every read is a miss and every write is dropped, and it
+    is left alone for a moment so that its absence costs one timeout and not one per call.
+    """
+
+    AWAY_S = 2.0
+
+    def __init__(self, client: redis.Redis, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._clock = clock
+        self._away_until = 0.0
+        self._counts: Counter[str] = Counter()
+        self._lock = Lock()
+
+    def get_many(self, layer: Key, names: Sequence[str], *, keep: bool = False) -> dict[str, Any]:
+        """The values found, by name, in one round trip; a value that is not a JSON object, or an empty one, counts as
+        absent. keep: what is found lives on for the layer's whole time to live, so that what is in use stays.
+        """
+        if not names:
+            return {}
+
+        def load(pipeline: Any) -> None:
+            pipeline.mget([layer.key(name) for name in names])
+            for name in names if keep else ():
+                pipeline.expire(layer.key(name), layer.ttl_s)
+
+        return self._found(layer, names, self._execute(load, layer)[:1])
+
+    def get_counted(
+        self, layer: Key, names: Sequence[str], counter: Key, counted: Sequence[str]
+    ) -> tuple[dict[str, Any], dict[str, int]]:
+        """The same, and how often each of `counted` was counted by `set_counted`, in the same round trip."""
+        if not counted:
+            return {}, {}
+
+        def load(pipeline: Any) -> None:
+            pipeline.mget([counter.key(name) for name in counted])
+            if names:
+                pipeline.mget([layer.key(name) for name in names])
+
+        answers = self._execute(load, layer)
+        times = {name: int(raw) for name, raw in zip(counted, (answers or [()])[0], strict=False) if raw is not None}
+        return self._found(layer, names, answers[1:2]) if names else {}, times
+
+    def _found(self, layer: Key, names: Sequence[str], answers: Sequence[Any]) -> dict[str, Any]:
+        raws = answers[0] if answers and isinstance(answers[0], list) else ()
+        decoded = {name: _decoded(raw) for name, raw in zip(names, raws, strict=False)}
+        found = {name: value for name, value in decoded.items() if value}
+        self.count(f"{layer.name}:hits", len(found))
+        self.count(f"{layer.name}:misses", len(names) - len(found))
+        return found
+
+    def count(self, name: str, number: int = 1) -> None:
+        """Adds to today's counters, with whatever goes to Redis next."""
+        with self._lock:
+            self._counts[name] += number
+
+    def set_many(self, layer: Key, values: Mapping[str, Any]) -> None:
+        """Stores values by name with the layer's time to live, in one round trip."""
+        self.set_counted(layer, values, layer, ())
+
+    def set_counted(self, layer: Key, values: Mapping[str, Any], counter: Key, counted: Sequence[str]) -> None:
+        """The same, and counts each of `counted` once more in the same round trip. A counter lives for its time to live
+        from the first count on.
+        """
+
+        def store(pipeline: Any) -> None:
+            for name, value in values.items():
+                pipeline.set(layer.key(name), orjson.dumps(value), ex=layer.ttl_s)
+            for name in counted:
+                pipeline.eval(COUNT_ONCE_MORE, 1, counter.key(name), counter.ttl_s)
+
+        if values:
+            self._execute(store, layer)
+
+    def _execute(self, fill: Callable[[Any], object], layer: Key) -> list[Any]:
+        """The answers of a pipeline that also carries the counts made so far; empty while Redis is away."""
+        if self._clock() < self._away_until:
+            return []
+        pipeline = self._client.pipeline(transaction=False)
+        fill(pipeline)
+        counts = self._add_counts(pipeline)
+        try:
+            answers: list[Any] = pipeline.execute()
+        except RedisError as exc:
+            log.warning("cache_unavailable", layer=layer.name, error=type(exc).__name__)
+            self._away_until = self._clock() + self.AWAY_S
+            with self._lock:
+                self._counts.update(counts)
+            return []
+        return answers
+
+    def _add_counts(self, pipeline: Any) -> Counter[str]:
+        with self._lock:
+            counts, self._counts = self._counts, Counter()
+        if counts:
+            key = CACHE_COUNTS.key(time.strftime("%Y-%m-%d", time.gmtime()))
+            for name, number in counts.items():
+                pipeline.hincrby(key, name, number)
+            pipeline.expire(key, CACHE_COUNTS.ttl_s)
+        return counts
+
+
+def _decoded(raw: bytes | None) -> dict[str, Any] | None:
+    if raw is None:
+        return None
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None

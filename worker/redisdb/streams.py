@@ -1,0 +1,153 @@
+"""The three WhatsApp streams on the durable Redis: inbound with its consumer group, outbound, rejected."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import redis
+from redis.exceptions import ResponseError
+
+from worker.errors import RedisNotSwept
+from worker.redisdb.cache import (
+    INBOUND,
+    OUTBOUND,
+    OUTBOUND_KEEP_S,
+    PUBLISHED,
+    REJECTED,
+    REJECTED_KEEP_ENTRIES,
+    REJECTED_KEEP_S,
+    RUN_ID,
+)
+
+PUBLISH = Path(__file__).with_name("publish.lua").read_text(encoding="utf-8")
+GROUP = "chasqui"
+#: Before every entry of a stream.
+BEGINNING = b"0"
+#: One name for every intake: only the one that holds the lock reads, so what is pending is always its own to finish.
+CONSUMER = "intake"
+PAYLOAD = "payload"
+SWEEP_PATIENCE_S = 5.0
+SWEEP_PAUSE_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of the inbound stream; `payload` is None where the field is missing."""
+
+    id: bytes
+    payload: bytes | None
+    fields: dict[bytes, bytes]
+
+
+class Streams:
+    """Reads, answers and refuses. Nothing here hides that Redis is away: the callers wait or leave it to the sweep."""
+
+    def __init__(self, client: redis.Redis, once: redis.Redis | None = None) -> None:
+        """once: a client that repeats nothing by itself. Entries whose answer was lost are pending, and a second read
+        would pass them over until the next start; a second `finish` would refuse a payload twice.
+        """
+        self._client = client
+        self._once = once or client
+        self._publish = client.register_script(PUBLISH)
+
+    def send(self, payload: str | bytes) -> None:
+        """Adds one payload to the inbound stream."""
+        self._client.xadd(INBOUND.pattern, {PAYLOAD: payload})
+
+    def create_group(self) -> None:
+        """Makes the consumer group (and the stream) where they are missing, from the first entry on."""
+        try:
+            self._client.xgroup_create(INBOUND.pattern, GROUP, id="0", mkstream=True)
+        except ResponseError as exc:
+            if "BUSYGROUP" not in str(exc):
+                raise
+
+    def read(self, *, pending: bool, count: int, block_ms: int | None = None, after: bytes = BEGINNING) -> list[Entry]:
+        """Up to `count` entries: those behind `after` that were read before and not acknowledged (`pending`), or new
+        ones, for which it waits up to `block_ms`.
+        """
+        start = after if pending else ">"
+        found: Any = self._once.xreadgroup(GROUP, CONSUMER, {INBOUND.pattern: start}, count=count, block=block_ms)
+        entries = _entries(found)
+        return [Entry(entry_id, fields.get(PAYLOAD.encode()), fields) for entry_id, fields in entries]
+
+    def finish(self, entries: Sequence[Entry], rejections: Sequence[tuple[Entry, str]]) -> None:
+        """Acknowledges and deletes the entries, and in the same transaction keeps each refused payload with its
+        reason, so that a crash neither loses nor doubles a refusal.
+        """
+        if not entries:
+            return
+        with self._once.pipeline(transaction=True) as pipeline:
+            for entry, reason in rejections:
+                _reject(pipeline, _original(entry), reason)
+            ids = [entry.id for entry in entries]
+            pipeline.xack(INBOUND.pattern, GROUP, *ids)
+            pipeline.xdel(INBOUND.pattern, *ids)
+            pipeline.execute()
+
+    def reject(self, payload: str | bytes, reason: str) -> None:
+        """Keeps a payload that was refused before it reached the inbound stream."""
+        _reject(self._client, payload, reason)
+
+    def publish(self, replies: Sequence[dict[str, Any]], *, by_sweep: bool = False) -> int:
+        """Puts replies (contract 3.2) into the outbound stream in their order, each reply id once; how many were new.
+
+        The text of an entry depends on the reply's values alone, so a reply published again is the same to the byte.
+        A Redis that has restarted may have forgotten its last second: until the sweep has put that back, only the sweep
+        publishes, or a customer's next reply would stand before the forgotten one. Raises RedisNotSwept where that
+        takes longer than 5 s.
+        """
+        if not replies:
+            return 0
+        keys = [OUTBOUND.pattern, RUN_ID.pattern, *(PUBLISHED.key(reply["reply_id"]) for reply in replies)]
+        payloads = [orjson.dumps(reply, option=orjson.OPT_SORT_KEYS) for reply in replies]
+        args = [PUBLISHED.ttl_s or 0, "sweep" if by_sweep else "", *payloads]
+        until = time.monotonic() + SWEEP_PATIENCE_S
+        while (new := int(self._publish(keys=keys, args=args))) < 0:
+            if time.monotonic() > until:
+                raise RedisNotSwept("Redis has restarted, and no sweep has run since")
+            time.sleep(SWEEP_PAUSE_S)
+        return new
+
+    def trim(self) -> int:
+        """Drops replies of more than 7 days and refusals of more than 30; how many entries went."""
+        now = time.time()
+        with self._client.pipeline(transaction=False) as pipeline:
+            pipeline.xtrim(OUTBOUND.pattern, minid=_minimum_id(now - OUTBOUND_KEEP_S), approximate=False)
+            pipeline.xtrim(REJECTED.pattern, minid=_minimum_id(now - REJECTED_KEEP_S), approximate=False)
+            return sum(pipeline.execute())
+
+
+def _minimum_id(time_s: float) -> str:
+    return f"{int(time_s * 1000)}-0"
+
+
+def _reject(client: Any, payload: str | bytes, reason: str) -> None:
+    client.xadd(REJECTED.pattern, {PAYLOAD: payload, "reason": reason}, maxlen=REJECTED_KEEP_ENTRIES, approximate=True)
+
+
+def _original(entry: Entry) -> bytes:
+    if entry.payload is not None:
+        return entry.payload
+    fields = {key.decode(errors="replace"): value.decode(errors="replace") for key, value in entry.fields.items()}
+    return orjson.dumps(fields)
+
+
+def _entries(found: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    """Entries out of XREADGROUP's answer, whichever of redis-py's two shapes it has.
+
+    One that was deleted while pending has no fields: it must be finished like others, or it stays pending for ever.
+    """
+    if not found:
+        return []
+    streams = found.values() if isinstance(found, dict) else [entries for _, entries in found]
+    flat: list[tuple[bytes, dict[bytes, bytes]]] = []
+    for entries in streams:
+        rows = entries[0] if isinstance(found, dict) and entries and isinstance(entries[0], list) else entries
+        flat.extend(rows)
+    return flat

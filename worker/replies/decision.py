@@ -1,0 +1,209 @@
+"""What a model must answer: the reply schema, and its validation.
+
+Models do not always keep to names and lists they were given. What can be understood without guessing is taken (another
+usual name, a missing confidence, a fourth button); a cart operation that does not fit never is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from worker.messages.text import MAX_BUTTON_ID_CHARS, MAX_TEXT_CHARS, clip_at_sentence, stream_safe
+from worker.replies.json_in_text import objects_in
+
+Intent = Literal[
+    "greeting",
+    "search_product",
+    "browse_category",
+    "add_to_cart",
+    "modify_cart_quantity",
+    "remove_from_cart",
+    "view_cart",
+    "clear_cart",
+    "checkout",
+    "support",
+    "unknown",
+]
+#: A model may lead to any state but `inactive`, which is not a place in a conversation.
+State = Literal[
+    "browsing",
+    "searching",
+    "viewing_product",
+    "adding_to_cart",
+    "viewing_cart",
+    "checkout",
+    "waiting_address",
+    "confirming_order",
+    "order_completed",
+]
+MAX_BUTTONS = 3
+#: An address is shorter; it goes into the session and the order as it is.
+MAX_ENTITIES, MAX_ENTITY_CHARS = 20, 300
+#: The largest integer that every JSON reader keeps exactly.
+MAX_NUMBER = 2**53
+#: Taken for a confidence that was left out: neither sure nor unsure.
+NO_CONFIDENCE = 0.5
+
+
+def _lowered(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _intent(value: object) -> object:
+    return _lowered(value) if _lowered(value) in get_args(Intent) else "unknown"
+
+
+def _state(value: object) -> object:
+    return _lowered(value) if _lowered(value) in get_args(State) else None
+
+
+def _flag(value: object) -> object:
+    return False if value is None else value
+
+
+def _operations(value: object) -> object:
+    return () if value is None else value
+
+
+def _cut(value: object) -> object:
+    """A reply that is too long is cut at the end of a sentence: asking again would cost another call."""
+    return clip_at_sentence(stream_safe(value.strip()), MAX_TEXT_CHARS) if isinstance(value, str) else value
+
+
+def _confidence(value: object) -> object:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        # NaN comes out as 0, since it is greater than nothing.
+        return float(min(max(0, value), 1))
+    return NO_CONFIDENCE
+
+
+def _buttons(value: object) -> object:
+    given = value if isinstance(value, list) else []
+    buttons = [{"id": item, "title": item} if isinstance(item, str) else item for item in given]
+    return [button for button in buttons if isinstance(button, dict) and _is_usable(button)][:MAX_BUTTONS]
+
+
+def _is_usable(button: dict[str, Any]) -> bool:
+    is_whole = _is_text(button.get("id")) and _is_text(button.get("title"))
+    return is_whole and len(button["id"]) <= MAX_BUTTON_ID_CHARS
+
+
+def _entities(value: object) -> object:
+    """What was understood, by name; a list of {"name", "value"} is taken too, which a strict schema can describe."""
+    entries = list(value.items() if isinstance(value, dict) else _pairs(value))
+    kept = [(name, entry) for name, entry in entries if isinstance(entry, str | None) or _is_number(entry)]
+    return {
+        name[:MAX_ENTITY_CHARS]: entry[:MAX_ENTITY_CHARS] if isinstance(entry, str) else entry
+        for name, entry in kept[:MAX_ENTITIES]
+    }
+
+
+def _pairs(value: object) -> Iterator[tuple[str, Any]]:
+    for entry in value if isinstance(value, list) else ():
+        if isinstance(entry, dict) and isinstance(entry.get("name"), str):
+            yield entry["name"], entry.get("value")
+
+
+def _is_number(value: object) -> bool:
+    """Whether JSON and PostgreSQL can hold it: no NaN, no infinity, no integer of more than 64 bits."""
+    return isinstance(value, int | float) and abs(value) <= MAX_NUMBER
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+class CartChange(BaseModel):
+    """One cart operation; a product id that was not offered is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    op: Annotated[Literal["add", "set", "remove", "clear"], BeforeValidator(_lowered)]
+    product_id: int | None = Field(None, validation_alias=AliasChoices("product_id", "id"))
+    #: More than a cart may hold is no mistake of the model's where a customer wants it: `cart_limits` tells him.
+    quantity: int | None = Field(None, ge=1, le=MAX_NUMBER)
+
+
+class Button(BaseModel):
+    """A quick reply under the text."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    id: str
+    title: str
+
+
+class Decision(BaseModel):
+    """What the model decided: the words for the customer and what they change."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
+    intent: Annotated[Intent, BeforeValidator(_intent)] = "unknown"
+    confidence: Annotated[float, BeforeValidator(_confidence)] = NO_CONFIDENCE
+    entities: Annotated[dict[str, str | int | float | bool | None], BeforeValidator(_entities)] = Field(
+        default_factory=dict
+    )
+    #: `message` is none of its names: a request that is echoed back has one.
+    reply: Annotated[str, BeforeValidator(_cut)] = Field(
+        min_length=1, validation_alias=AliasChoices("reply", "reply_text", "text", "response", "answer")
+    )
+    quick_replies: Annotated[tuple[Button, ...], BeforeValidator(_buttons)] = ()
+    requires_human: Annotated[bool, BeforeValidator(_flag)] = False
+    next_state: Annotated[State | None, BeforeValidator(_state)] = None
+    cart_operations: Annotated[tuple[CartChange, ...], BeforeValidator(_operations)] = Field(default=(), max_length=20)
+
+
+class InvalidDecision(ValueError):
+    """The text is not a decision; the message names the first field that does not fit, never its value."""
+
+
+class RefusedChange(InvalidDecision):
+    """A decision that would change the cart, or says that it did, in a way the customer did not ask for.
+
+    told: what is refused and why, for the model alone: it may hold numbers that the model was talked into.
+    """
+
+    def __init__(self, problem: str, told: str) -> None:
+        super().__init__(problem)
+        self.told = told
+
+
+def parse_decision(text: str, offered: Collection[int]) -> Decision:
+    """A decision from a model's text, in which other words and thoughts may stand around the JSON object.
+
+    Args:
+        offered: ids of products that stood in the request, the only ones a cart operation may name.
+
+    Raises InvalidDecision, for an operation RefusedChange.
+    """
+    decision = _validated(text)
+    refuse((change, _unfit(change, offered)) for change in decision.cart_operations)
+    return decision
+
+
+def _validated(text: str) -> Decision:
+    """The last object in the text that is a decision; where none is, what is wrong with the last one."""
+    problem = InvalidDecision("answer: json_invalid")
+    for found in reversed(objects_in(text)):
+        try:
+            return Decision.model_validate(found)
+        except ValidationError as exc:
+            place = ".".join(str(part) for part in exc.errors()[0]["loc"])
+            problem = InvalidDecision(f"{place or 'answer'}: {exc.errors()[0]['type']}")
+    raise problem
+
+
+def refuse(judged: Iterable[tuple[CartChange, str | None]]) -> None:
+    """Raises RefusedChange for cart operations that come with a reason against them."""
+    refused = [(change, reason) for change, reason in judged if reason]
+    if refused:
+        told = "; ".join(f"{change.model_dump_json(exclude_none=True)}: {reason}" for change, reason in refused)
+        raise RefusedChange(f"cart_operations: {refused[0][1]}", told)
+
+
+def _unfit(change: CartChange, offered: Collection[int]) -> str | None:
+    if change.op != "clear" and change.product_id not in offered:
+        return "product was not offered"
+    if change.op in ("add", "set") and change.quantity is None:
+        return "quantity is missing"
+    return None

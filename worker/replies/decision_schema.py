@@ -1,0 +1,68 @@
+"""JSON schema of one request's answers: what would be refused cannot be said. Pure thought.
+
+Kept to the subset that every provider takes: each object closed, each of its properties required, no lengths and no
+bounds (Azure refuses `minimum` and `maxItems`). The check behind it knows those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, get_args
+
+from worker.replies.cart_guard import CartRules
+from worker.replies.decision import Intent, State
+
+Schema = dict[str, Any]
+_TEXT: Schema = {"type": "string"}
+_COMPLETED = "order_completed"
+
+
+def decision_schema(rules: CartRules, *, shared: bool) -> Schema:
+    """The schema of a decision under these rules. shared: the answer is everybody's, so it changes no cart, calls no
+    person and moves no conversation.
+    """
+    properties: Schema = {
+        "intent": {"type": "string", "enum": list(get_args(Intent))},
+        "confidence": {"type": "number"},
+        # An object whose names are not known beforehand cannot be closed, so it is a list of pairs.
+        "entities": {"type": "array", "items": _object(name=_TEXT, value=_TEXT)},
+        "reply": _TEXT,
+        "quick_replies": {"type": "array", "items": _object(id=_TEXT, title=_TEXT)},
+    }
+    if not shared:
+        properties |= {
+            "requires_human": {"type": "boolean"},
+            "next_state": {"type": ["string", "null"], "enum": [*_states(rules), None]},
+        }
+        if operations := list(_operations(rules)):
+            properties["cart_operations"] = {"type": "array", "items": {"anyOf": operations}}
+    return _object(**properties)
+
+
+def _object(**properties: Any) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _states(rules: CartRules) -> list[str]:
+    return [state for state in get_args(State) if state != _COMPLETED or rules.may_complete]
+
+
+def _operations(rules: CartRules) -> Iterable[Schema]:
+    """One alternative for each form of operation that may be made."""
+    puts = sorted(rules.kinds & {"add", "set"})
+    if puts and rules.in_stock and rules.quantities:
+        product, quantity = _one_of(rules.in_stock), _one_of(rules.quantities)
+        yield _object(op={"type": "string", "enum": puts}, product_id=product, quantity=quantity)
+    if "remove" in rules.kinds and rules.offered:
+        yield _object(op={"type": "string", "enum": ["remove"]}, product_id=_one_of(rules.offered))
+    if "clear" in rules.kinds:
+        yield _object(op={"type": "string", "enum": ["clear"]})
+
+
+def _one_of(numbers: Iterable[int]) -> Schema:
+    return {"type": "integer", "enum": sorted(number for number in numbers if number > 0)}

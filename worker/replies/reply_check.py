@@ -1,0 +1,135 @@
+"""Rejecting words that are no answer for a customer: an echo, a loop, a label, JSON, our own instructions, English.
+
+Small models write such things in a form that is otherwise valid, and a cache would keep them. Pure thought.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import get_args
+
+from worker.language.normalise import without_accents
+from worker.replies.decision import Intent, InvalidDecision, State
+
+_WORD = re.compile(r"[^\W\d_]+")
+#: Figures tell lines of a list apart.
+_TOKEN = re.compile(r"[^\W_]+")
+_ADDRESS = re.compile(r"https?://\S+|www\.\S+|\b[\w.+-]{1,64}@\S+")
+_LABELS = frozenset({*get_args(Intent), *get_args(State)})
+#: Names that stand in our instructions and in no shop's words.
+_NAMES = re.compile(
+    r"\b(?:cart_operations|next_state|quick_replies|requires_human|product_id|json|"
+    + "|".join(sorted(label for label in _LABELS if "_" in label))
+    + r")\b",
+    re.IGNORECASE,
+)
+_JSON = re.compile(r'^\s*\{|\[\s*\{|\{\s*"|"(?:reply|intent|entities|confidence)"\s*:')
+#: So many words of a row from our instructions are no accident.
+_QUOTED_WORDS = 8
+#: Words that come so often one behind the other, and make more than this share of a reply, are a loop.
+_REPEATS, _MOST = 3, 0.6
+#: Longer phrases than this are not looked for.
+_LONGEST_PHRASE = 40
+#: Fewer small words of a language may be a brand's name.
+_LEAST_LANGUAGE_WORDS = 3
+#: Shorter messages may well be said back ("dos leches").
+_LEAST_ECHO_WORDS = 3
+#: Who is greeted or thanked answers in kind, often with the very same words.
+_IN_KIND = frozenset(
+    """
+    hola buenas buenos buen muy dia dias tardes noches muchas mil gracias igualmente feliz navidad año nuevo que tengas
+    tengan un una linda lindo semana finde fin de abrazo grande nos vemos luego hasta chau adios mañana pronto
+    """.split()  # noqa: SIM905 - a list of so many strings cannot be read
+)
+_LANGUAGES: dict[str, frozenset[str]] = {
+    name: frozenset(words.split())
+    for name, words in tomllib.loads(Path(__file__).with_name("function_words.toml").read_text("utf-8")).items()
+}
+
+
+class UnfitReply(InvalidDecision):
+    """A reply in a valid form that is no answer. A customer can provoke one, so it is no failure of the provider's."""
+
+
+def check_reply(reply: str, said: str, instructions: str) -> None:
+    """Raises InvalidDecision, with the reason but without a word of it, for a reply that nobody should get.
+
+    Args:
+        said: the customer's message.
+        instructions: the system text that the model was given.
+    """
+    words = _words(reply)
+    is_said_back = _is_echo(reply, said)
+    for problem, found in (
+        ("holds JSON or names of the instructions", _JSON.search(reply) or _NAMES.search(reply)),
+        ("is a label or a figure and no sentence", "_".join(words) in _LABELS or not words),
+        ("repeats the customer's message", is_said_back),
+        ("says the same again and again", _is_loop(_TOKEN.findall(reply.lower()))),
+        ("quotes the instructions", _quotes(words, instructions)),
+        ("is not in the customer's language", _is_foreign(words, _words(said))),
+    ):
+        if found:
+            raise UnfitReply(f"reply: {problem}")
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(_ADDRESS.sub(" ", text.lower()))
+
+
+def _is_echo(reply: str, said: str) -> bool:
+    """The customer's words and no other, whoever sets the accents. A question that comes back as a sentence has been
+    answered.
+    """
+    words, asked = (_TOKEN.findall(without_accents(text)) for text in (reply, said))
+    words = words[:-1] if words[-1:] in (["ok"], ["si"]) and asked[-1:] != words[-1:] else words
+    same = words == asked and ("?" in reply) == ("?" in said)
+    return same and len(asked) >= _LEAST_ECHO_WORDS and not {*map(without_accents, _IN_KIND)}.issuperset(asked)
+
+
+def _is_loop(tokens: Sequence[str]) -> bool:
+    """The same words again and again, one behind the other, make most of it."""
+    if any(
+        one == two == three and one.isalpha() for one, two, three in zip(tokens, tokens[1:], tokens[2:], strict=False)
+    ):
+        return True
+    return any(_repeated(tokens, size) > _MOST * len(tokens) for size in range(2, _LONGEST_PHRASE + 1))
+
+
+def _repeated(tokens: Sequence[str], size: int) -> int:
+    """How many words the longest run of a phrase of this size has that follows itself often enough."""
+    longest = run = 0
+    for one, next_one in zip(tokens, tokens[size:], strict=False):
+        run = run + 1 if one == next_one else 0
+        longest = max(longest, run)
+    return longest + size if longest >= size * (_REPEATS - 1) else 0
+
+
+def _quotes(words: list[str], instructions: str) -> bool:
+    return not _rows(words).isdisjoint(_rows_of(instructions))
+
+
+def _rows(words: list[str]) -> set[tuple[str, ...]]:
+    return {tuple(words[first : first + _QUOTED_WORDS]) for first in range(len(words) - _QUOTED_WORDS + 1)}
+
+
+@lru_cache(maxsize=4)
+def _rows_of(instructions: str) -> frozenset[tuple[str, ...]]:
+    """Of the instructions before the examples and the categories, which may well be quoted."""
+    return frozenset(_rows(_words(instructions.partition("For example:")[0])))
+
+
+def _is_foreign(words: list[str], said: list[str]) -> bool:
+    counts = _language_counts(words)
+    best, most = counts.most_common(1)[0] if counts else ("spanish", 0)
+    if best == "spanish" or most < _LEAST_LANGUAGE_WORDS or most <= 2 * counts["spanish"]:
+        return False
+    return _language_counts(said)[best] <= _language_counts(said)["spanish"]
+
+
+def _language_counts(words: Iterable[str]) -> Counter[str]:
+    return Counter(name for word in words for name, small in _LANGUAGES.items() if word in small)

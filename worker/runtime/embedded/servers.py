@@ -1,0 +1,155 @@
+"""The embedded servers that take the place of an unset DATABASE_URL or REDIS_URL, shared by all who need them.
+
+In the directory: `in-use` is locked (shared) by every user for as long as it lives, `starting` (exclusive) around each
+start and stop, `up` by the one service that may run there. Locks are the kernel's, so a kill -9 releases them. Whoever
+leaves last stops the servers; servers that outlived their last user are taken over by the next.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from worker.errors import ConfigurationError
+from worker.runtime.embedded.postgres import Postgres
+from worker.runtime.embedded.processes import RunningServer
+from worker.runtime.embedded.redis import Redis
+from worker.runtime.embedded.server import Service, write_private
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedServers:
+    """URLs of the servers that were asked for, passwords included; None for the others."""
+
+    database_url: str | None = field(repr=False)
+    redis_url: str | None = field(repr=False)
+
+
+@contextmanager
+def embedded_servers(directory: Path, *, postgres: bool = True, redis: bool = True) -> Iterator[EmbeddedServers]:
+    """Have the servers run under `directory` for the length of the block, together with other users of it.
+
+    Writes `directory/env` with shell lines that export the URLs. Processes forked (not executed) inside the block
+    count as the same user. Raises ConfigurationError where a server is not installed or does not start.
+    """
+    if not (postgres or redis):
+        yield EmbeddedServers(None, None)
+        return
+    home = _home(directory)
+    with _in_use(home):
+        with _starting(home):
+            database_url = Postgres(home).start().url if postgres else None
+            redis_url = Redis(home).start().url if redis else None
+            _write_env(home)
+        yield EmbeddedServers(database_url, redis_url)
+
+
+@contextmanager
+def only_service(directory: Path) -> Iterator[None]:
+    """Keeps a second service away from `directory` for the length of the block: the two would share beat's schedule,
+    the workers' names and the exporter's port. Raises ConfigurationError where one runs.
+    """
+    home = _home(directory)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(_locked(home / "up", fcntl.LOCK_EX | fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise ConfigurationError(
+                f"chasqui up runs in {home.parent} already: stop it first, or take --concurrency for more workers"
+            ) from None
+        yield
+
+
+def start_postgres(directory: Path) -> RunningServer:
+    """Attach to the PostgreSQL under `directory` or start it. It runs until it is stopped or a last user leaves."""
+    return _start(Postgres(_home(directory)))
+
+
+def start_redis(directory: Path) -> RunningServer:
+    """Attach to the Redis under `directory` or start it. It runs until it is stopped or a last user leaves."""
+    return _start(Redis(_home(directory)))
+
+
+def _start(service: Service) -> RunningServer:
+    with _starting(service.home):
+        server = service.start()
+        _write_env(service.home)
+        return server
+
+
+def _home(directory: Path) -> Path:
+    """The directory with links resolved, as it stands in command lines; created with mode 0700."""
+    home = directory.resolve()
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise _unusable(home, exc) from exc
+    return home
+
+
+def _unusable(home: Path, exc: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"the embedded servers cannot use {home} ({exc}). Work in a directory of your own, give it to this user, "
+        "or set DATABASE_URL and REDIS_URL"
+    )
+
+
+@contextmanager
+def _in_use(home: Path) -> Iterator[None]:
+    with _locked(home / "in-use", fcntl.LOCK_SH) as lock:
+        try:
+            yield
+        finally:
+            with _starting(home):
+                if _alone(lock):
+                    _stop_all(home)
+
+
+@contextmanager
+def _starting(home: Path) -> Iterator[None]:
+    with _locked(home / "starting", fcntl.LOCK_EX):
+        try:
+            yield
+        except OSError as exc:
+            raise _unusable(home, exc) from exc
+
+
+@contextmanager
+def _locked(path: Path, kind: int) -> Iterator[int]:
+    """Waits for the lock. Its descriptor is not inherited by programs (PEP 446)."""
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as exc:
+        raise _unusable(path.parent, exc) from exc
+    try:
+        fcntl.flock(lock, kind)
+        yield lock
+    finally:
+        fcntl.flock(lock, fcntl.LOCK_UN)  # closing would leave it to a forked child that has the descriptor too
+        os.close(lock)
+
+
+def _alone(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _stop_all(home: Path) -> None:
+    """Also what this user did not ask for: others that did may have left before."""
+    for service in (Redis(home), Postgres(home)):
+        if server := service.running():
+            server.stop()
+
+
+def _write_env(home: Path) -> None:
+    """For people: `. .chasqui/env` and then psql or redis-cli, hence without SQLAlchemy's driver name."""
+    servers = {"DATABASE_URL": Postgres(home).running(), "REDIS_URL": Redis(home).running()}
+    lines = [f"export {name}='{server.url}'\n" for name, server in servers.items() if server]
+    write_private(home / "env", "".join(lines).replace("postgresql+psycopg2://", "postgresql://"))

@@ -1,0 +1,73 @@
+"""Gives a command the servers it needs: those the environment names, the embedded ones for what it leaves unset."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from worker.log import logger
+from worker.runtime.embedded.processes import RunningServer
+from worker.runtime.embedded.servers import embedded_servers, start_postgres, start_redis
+from worker.settings import FILE, SECRETS, Settings, settings
+
+log = logger(__name__)
+
+#: Where the embedded servers of a checkout keep their data.
+HOME = Path(".chasqui")
+
+
+@contextmanager
+def surroundings(directory: Path = HOME, *, postgres: bool = True, redis: bool = True) -> Iterator[Settings]:
+    """The complete settings for the length of the block, with the servers that are wanted. The URLs of embedded ones
+    also stand in the environment of this process and its children, so that all of them read the same settings.
+    """
+    given = settings()
+    wants_postgres, wants_redis = postgres and given.database_url is None, redis and given.redis_url is None
+    with embedded_servers(directory, postgres=wants_postgres, redis=wants_redis) as servers:
+        urls = {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url}
+        with environment({name: url for name, url in urls.items() if url is not None}):
+            yield settings()
+
+
+def server_keeper(directory: Path = HOME) -> Callable[[], None]:
+    """To be called now and then: starts an embedded server of ours again that has died. Made before `surroundings`
+    completes the environment, which tells which servers are embedded.
+    """
+    given = settings()
+    wanted = ((given.database_url, start_postgres), (given.redis_url, start_redis))
+    embedded = [start for url, start in wanted if url is None]
+    servers: dict[int, RunningServer] = {}
+
+    def keep() -> None:
+        for number, start in enumerate(embedded):
+            if number not in servers or not servers[number].alive():
+                if number in servers:
+                    log.warning("embedded_server_died", pid=servers[number].pid)
+                servers[number] = start(directory)
+
+    return keep
+
+
+@contextmanager
+def environment(given: Mapping[str, str | None]) -> Iterator[None]:
+    """These environment variables (None: unset) for the length of the block, with settings to match. One that is set
+    here does not also come from a file.
+    """
+    values = {**given, **{f"{name}{FILE}": None for name in given if name.lower() in SECRETS}}
+    before = {name: os.environ.get(name) for name in values}
+    _set(values)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    settings.cache_clear()

@@ -1,0 +1,125 @@
+"""The start of a process: it waits for the servers it needs, and refuses those on which nothing can be relied."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event, Thread
+
+from db.pooler import keeps_session
+from worker.errors import ConfigurationError
+from worker.log import logger
+from worker.runtime.error_reasons import is_refused, reason_of
+from worker.settings import Settings
+from worker.steps.services import connect_redis
+
+PAUSE_S = 0.5
+#: How often a process that waits says so.
+REMIND_EVERY_S = 30.0
+REDIS_TIMEOUT_S = 5.0
+NO_SESSIONS = (
+    "PostgreSQL: DATABASE_URL leads through a pooler that gives every transaction another connection, and so locks and "
+    "settings do not hold: set it to sessions (PgBouncer: pool_mode = session), or name the server itself"
+)
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that is needed. look: returns when it is fit; raises ConfigurationError where it never will be, and
+    what its client raises while it does not answer. settings: that lead to it.
+    """
+
+    name: str
+    settings: str
+    look: Callable[[], None]
+
+
+def wait_for_servers(configured: Settings, stop: Event | None = None, *, broker_alone: bool = False) -> bool:
+    """Whether the servers answer now; it returns when they do, or `stop` is set. While it waits, it logs for what.
+
+    Raises ConfigurationError where one refuses us, or cannot be relied on.
+    """
+    stop = stop or Event()
+    wanted = [_broker()] if broker_alone else [_postgres(configured), _redis(configured), _broker()]
+    return all(_waited(server, stop) for server in wanted)
+
+
+def announce_servers(configured: Settings) -> None:
+    """Logs for which servers a process waits that shows what there is meanwhile. In a thread of its own."""
+
+    def wait() -> None:
+        try:
+            wait_for_servers(configured)
+        except ConfigurationError as exc:
+            log.error("server_refused", reason=str(exc))
+
+    Thread(target=wait, name="servers", daemon=True).start()
+
+
+def check_servers(configured: Settings) -> None:
+    """One look. Raises ConfigurationError as `wait_for_servers` does; a server that is away is none of its business."""
+    for server in (_postgres(configured), _redis(configured), _broker()):
+        _missing(server)
+
+
+def _waited(server: Server, stop: Event) -> bool:
+    began, reminded = time.monotonic(), 0.0
+    while not stop.is_set():
+        reason, waited_s = _missing(server), time.monotonic() - began
+        if reason is None:
+            if reminded:
+                log.info("server_answers", server=server.name, waited_s=round(waited_s, 1))
+            return True
+        if not reminded or time.monotonic() - reminded > REMIND_EVERY_S:
+            log.warning("waiting_for_server", server=server.name, reason=reason, waited_s=round(waited_s, 1))
+            reminded = time.monotonic()
+        stop.wait(PAUSE_S)
+    return False
+
+
+def _missing(server: Server) -> str | None:
+    """Why a server cannot be used yet; None where it can."""
+    try:
+        server.look()
+    except ConfigurationError:
+        raise
+    except (TypeError, ValueError) as exc:
+        raise ConfigurationError(f"{server.name}: an option in the URL is none of its: see {server.settings}") from exc
+    except Exception as exc:  # each client has a family of errors of its own
+        if is_refused(exc):
+            raise ConfigurationError(f"{server.name}: {reason_of(exc)}: is {server.settings} right?") from exc
+        return reason_of(exc)
+    return None
+
+
+def _postgres(configured: Settings) -> Server:
+    url = configured.required("database_url")
+
+    def look() -> None:
+        if not keeps_session(url):
+            raise ConfigurationError(NO_SESSIONS)
+
+    return Server("PostgreSQL", "DATABASE_URL", look)
+
+
+def _redis(configured: Settings) -> Server:
+    url = configured.required("redis_url")
+
+    def look() -> None:
+        with connect_redis(url, REDIS_TIMEOUT_S, repeats=0) as client:
+            client.ping()
+
+    return Server("Redis", "REDIS_URL", look)
+
+
+def _broker() -> Server:
+    """Celery's, whose application is made from the settings of this process when it is first needed."""
+
+    def look() -> None:
+        from worker.app import check_queues
+
+        check_queues()
+
+    return Server("the broker", "BROKER_URL (or REDIS_URL, BROKER_SENTINEL_PASSWORD)", look)

@@ -1,0 +1,179 @@
+"""Everything a process needs to do its steps, built once per process and only when first used: nothing connects at
+import, and no connection crosses a fork.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from threading import Lock
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from db import queries, retry
+from db.engine import LOCK_TIMEOUT_MS, make_engine
+from worker.catalog.search import Catalog
+from worker.errors import ConfigurationError
+from worker.log import logger
+from worker.providers.budget import Budget, Limits
+from worker.providers.circuit import Breaker
+from worker.providers.client import AiClient
+from worker.providers.completion import Completer
+from worker.providers.dispatch import Dispatcher
+from worker.providers.flight import Flights
+from worker.providers.models import Provider
+from worker.providers.paid_calls import PaidCalls
+from worker.providers.probe import Prober
+from worker.providers.providers_file import load_providers
+from worker.providers.reroutes import Reroutes
+from worker.providers.spending import with_costs
+from worker.redisdb.cache import Cache
+from worker.redisdb.coalescing import TogetherRedis
+from worker.redisdb.streams import Streams
+from worker.session.turn import Outcome
+from worker.settings import Settings, settings
+from worker.telemetry.recording import count_call, metrics_row
+from worker.usage import ModelCalls
+
+DURABLE_TIMEOUT_S = 5.0
+#: A cache that is slower than this is no cache.
+CACHE_TIMEOUT_S = 1.0
+FLIGHT_MARGIN_S = 60.0
+#: More than threads of one process: what AI_PARALLEL_CALLS allows, and batches. redis-py stops at 100.
+REDIS_CONNECTIONS = 512
+MICRO = 1_000_000
+#: Another process's failures, or an operator's hand, are heeded that much later. Under load it saves most looks.
+REMEMBER_CIRCUIT_S = 0.05
+#: How long a customer may wait for a note about a circuit to be written.
+NOTE_S = 1.0
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The outside world of one process."""
+
+    settings: Settings
+    engine: Engine
+    redis: redis.Redis
+    streams: Streams
+    cache: Cache
+    catalog: Catalog
+    budget: Budget
+    providers: tuple[Provider, ...]
+    prober: Prober
+    completer: Completer
+    dispatcher: Dispatcher
+
+
+def connect_redis(url: str, timeout_s: float, *, repeats: int = 1) -> redis.Redis:
+    """A client with time limits on everything; on a dropped connection a command is repeated at once, so often."""
+    # A socket of this machine has no packets to keep it alive, and redis-py no such argument for it.
+    of_tcp: dict[str, Any] = {} if url.startswith("unix:") else {"socket_keepalive": True}
+    try:
+        return redis.Redis.from_url(
+            url,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            **of_tcp,
+            health_check_interval=30,
+            max_connections=REDIS_CONNECTIONS,
+            retry=Retry(NoBackoff(), repeats),
+        )
+    except ValueError:
+        # What redis-py says of it may show a part of a password.
+        raise ConfigurationError("REDIS_URL or CACHE_REDIS_URL: no URL of a Redis") from None
+
+
+def budget_limits(configuration: Settings) -> Limits:
+    """The budgets of the environment, in micro-dollars."""
+    month, day = configuration.ai_monthly_budget_usd, configuration.ai_daily_budget_usd
+    return Limits(
+        month_microusd=None if month is None else int(month * MICRO),
+        day_microusd=None if day is None else int(day * MICRO),
+        calls_per_customer_hour=configuration.ai_calls_per_customer_hour,
+    )
+
+
+def record_calls(engine: Engine, calls: Sequence[ModelCalls]) -> None:
+    """Records what calls have cost that belong to no turn, as is done for a turn that was lost."""
+    outcome = with_costs(Outcome("ai", {}, calls[0].provider, calls[0].model), calls)
+    row = metrics_row(str(uuid4()), msgspec.to_builtins(outcome), messages=0, committed=False)
+    try:
+        retry.run(engine, lambda connection: queries.record_metrics(connection, [row]))
+    except SQLAlchemyError as exc:
+        log.warning("cost_not_recorded", cost_microusd=outcome.cost_microusd, error=type(exc).__name__)
+
+
+def note_circuit(engine: Engine, provider: str, model: str, state: str, reason: str, told: str) -> None:
+    """Notes a change of a circuit for the report and the dashboard; told: the provider's own sentence."""
+    data = {"provider": provider, "state": state, "reason": reason}
+    data |= {"model": model, "told": told} if model else {}
+    try:
+        retry.run(engine, lambda connection: queries.add_event(connection, "circuit", data), give_up_after_s=NOTE_S)
+    except SQLAlchemyError as exc:
+        # The note is not worth the answer that a customer waits for.
+        log.warning("circuit_not_noted", provider=provider, error=type(exc).__name__)
+
+
+def build(configuration: Settings) -> Services:
+    """Connects nothing yet; raises ConfigurationError where a setting is missing or does not fit."""
+    engine = make_engine(configuration.required("database_url"), pool_size=8, lock_timeout_ms=LOCK_TIMEOUT_MS)
+    durable = connect_redis(configuration.required("redis_url"), DURABLE_TIMEOUT_S)
+    cache = Cache(connect_redis(configuration.required("cache_url"), CACHE_TIMEOUT_S))
+    providers = load_providers(configuration)
+
+    shared = TogetherRedis(connection_pool=durable.connection_pool)
+    told = shared.telling()
+    flights = Flights(shared, configuration.ai_deadline_s + FLIGHT_MARGIN_S)
+    breaker = Breaker(
+        shared,
+        partial(note_circuit, engine),
+        on_call=partial(count_call, told),
+        telling=shared.telling,
+        remember_s=REMEMBER_CIRCUIT_S,
+    )
+    spent_so_far = partial(retry.run, engine, queries.spent_microusd)
+    budget = Budget(shared, budget_limits(configuration), spent_so_far, settling=told)
+    client = AiClient(providers)
+    paid_calls = PaidCalls(providers, client, budget, Reroutes(told).note, breaker.is_stale)
+    completer = Completer(providers, paid_calls, breaker, budget)
+    prober = Prober(providers, client, breaker, durable, budget, partial(record_calls, engine), configuration.shop_name)
+    pool = ThreadPoolExecutor(configuration.ai_parallel_calls, thread_name_prefix="provider")
+    return Services(
+        settings=configuration,
+        engine=engine,
+        redis=durable,
+        streams=Streams(durable, connect_redis(configuration.required("redis_url"), DURABLE_TIMEOUT_S, repeats=0)),
+        cache=cache,
+        catalog=Catalog(engine, cache),
+        budget=budget,
+        providers=providers,
+        prober=prober,
+        completer=completer,
+        dispatcher=Dispatcher(completer, flights, cache, pool),
+    )
+
+
+_building = Lock()
+
+
+@lru_cache(maxsize=1)
+def _of_process(_pid: int) -> Services:
+    return build(settings())
+
+
+def services() -> Services:
+    """The services of this process; a forked child gets its own."""
+    with _building:
+        return _of_process(os.getpid())

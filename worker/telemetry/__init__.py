@@ -1,0 +1,1 @@
+"""What is recorded of turns and calls: metrics, traces, the report."""

@@ -1,0 +1,197 @@
+"""The metrics report (contract 3.8), from PostgreSQL alone, so that it survives a restart of Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from sqlalchemy import Connection
+
+from db import report as figures
+from worker.operate.wording import duration
+from worker.providers.pricing import YARDSTICK_NAME
+from worker.session.session import SESSION_TTL_S
+from worker.session.turn import SILENT
+from worker.telemetry.recording import ANSWERED, FAILURES
+
+DEFAULT_WINDOW_S = 86_400
+MICRO = 1_000_000
+#: Sources of the replies that a model was or could have been asked for.
+ROUTED = frozenset({"ai", "cache", "fallback"})
+Json = dict[str, Any]
+
+
+def percent(part: float, whole: float) -> float:
+    """A percentage rounded to 0.1; 0 of nothing is 0."""
+    return round(100.0 * part / whole, 1) if whole else 0.0
+
+
+def make_report(
+    connection: Connection, window_s: float = DEFAULT_WINDOW_S, until: datetime | None = None
+) -> dict[str, Any]:
+    """The report over the `window_s` seconds that end at `until` (None: now), as `chasqui report --json` prints it."""
+    window = figures.window(connection, window_s, until)
+    sums = figures.sums(connection, window)
+    events = figures.events(connection, window)
+    p50, p95, p99 = (round(value) for value in figures.latencies_ms(connection, window))
+    return {
+        "window_s": round(window_s),
+        "messages": _messages(sums),
+        "ai": _ai(sums, events),
+        "calls": _calls(figures.calls(connection, window)),
+        "sessions": _sessions(sums, events, figures.sessions(connection, window, SESSION_TTL_S)),
+        "costs": _costs(sums),
+        "latency_ms": {"p50": p50, "p95": p95, "p99": p99},
+        "orders": _orders(figures.orders(connection, window)),
+    }
+
+
+def _orders(sold: Mapping[str, tuple[int, Decimal]]) -> Json:
+    """Money is a decimal text, and each currency has its own total."""
+    return {
+        "placed": sum(placed for placed, _ in sold.values()),
+        "total": {currency: str(total) for currency, (_, total) in sold.items()},
+    }
+
+
+def _sum(sums: Iterable[Json], name: str, *sources: str) -> int:
+    """One figure of all rows, or of those of some sources."""
+    return sum(row[name] for row in sums if not sources or row["source"] in sources)
+
+
+def _messages(sums: Sequence[Json]) -> int:
+    return _sum(sums, "messages") - _sum(sums, "messages", SILENT)
+
+
+def _by_provider(sums: Sequence[Json]) -> dict[str, list[Json]]:
+    """The rows of each provider that has been asked; those of the reply cache name the one that once was."""
+    asked = {row["provider"] for row in sums if row["source"] == "ai" or row["cost_microusd"]}
+    return {name: [row for row in sums if row["provider"] == name] for name in sorted(asked - {""})}
+
+
+def _ai(sums: Sequence[Json], events: Json) -> Json:
+    routed = _sum(sums, "replies", *ROUTED)
+    providers = _by_provider(sums)
+    made = sum(_sum(rows, "replies", "ai") for rows in providers.values())
+    return {
+        "ai_cache_hit_rate": percent(_sum(sums, "replies", "cache"), routed),
+        "ai_provider_distribution": {
+            name: percent(_sum(rows, "replies", "ai"), made) for name, rows in providers.items()
+        },
+        "average_response_time_ms": {
+            name: round(_sum(rows, "answer_ms", "ai") / max(_sum(rows, "answers", "ai"), 1))
+            for name, rows in providers.items()
+        },
+        "circuit_breaker_trips": events["trips"],
+        "fallback_usage": percent(_sum(sums, "replies", "fallback"), routed),
+    }
+
+
+def _calls(rows: Sequence[Json]) -> Json:
+    """Calls by provider: the model that answered most (or was asked most), and how calls ended, of each model too."""
+    return {
+        name: _of_provider([row for row in rows if row["provider"] == name])
+        for name in sorted({row["provider"] for row in rows})
+    }
+
+
+def _of_provider(rows: Sequence[Json]) -> Json:
+    models = {name: [row for row in rows if row["model"] == name] for name in sorted({row["model"] for row in rows})}
+    main = max(models, key=lambda name: (_ended(models[name])["ok"], sum(row["calls"] for row in models[name])))
+    return {"model": main, **_ended(rows), "models": {name: _of_model(own) for name, own in models.items()}}
+
+
+def _ended(rows: Sequence[Json]) -> Json:
+    kinds: Json = {ANSWERED: 0, **dict.fromkeys(FAILURES, 0)}
+    for row in rows:
+        kinds[row["outcome"]] = kinds.get(row["outcome"], 0) + row["calls"]
+    return {"ok": kinds.pop(ANSWERED), "failed": kinds}
+
+
+def _of_model(rows: Sequence[Json]) -> Json:
+    prompt = _sum(rows, "prompt_tokens")
+    return _ended(rows) | {
+        "cost_usd": _sum(rows, "cost_microusd") / MICRO,
+        "prompt_tokens": prompt,
+        "prompt_cache_rate": percent(_sum(rows, "cached_tokens"), prompt),
+    }
+
+
+def _sessions(sums: Sequence[Json], ended: Json, alive: Json) -> Json:
+    lasted_s = ended["duration_s"] + alive["duration_s"]
+    return {
+        "session_cache_hit_rate": percent(_sum(sums, "sessions_cached"), _sum(sums, "sessions_wanted")),
+        "average_session_duration_s": round(lasted_s / max(ended["sessions"] + alive["active"], 1)),
+        "active_sessions": alive["active"],
+        "expired_sessions_cleaned": int(ended["cleaned"]),
+    }
+
+
+def _costs(sums: Sequence[Json]) -> Json:
+    cost, baseline = _sum(sums, "cost_microusd"), _sum(sums, "baseline_microusd")
+    return {
+        "total_usd": cost / MICRO,
+        "by_provider_usd": {name: _sum(rows, "cost_microusd") / MICRO for name, rows in _by_provider(sums).items()},
+        "cost_per_request_usd": round(cost / MICRO / max(_messages(sums), 1), 6),
+        "cache_savings": percent(_sum(sums, "baseline_microusd", "cache"), baseline),
+        "baseline_usd": baseline / MICRO,
+        "reduction": percent(baseline - cost, baseline),
+    }
+
+
+def as_tables(report: dict[str, Any], until: datetime | None = None) -> Group:
+    """The report for a terminal. until: where its window ends, None for now."""
+    ai, sessions, costs, latency = (report[name] for name in ("ai", "sessions", "costs", "latency_ms"))
+    length = duration(report["window_s"])
+    overview = _table(f"{length} up to {until:%Y-%m-%d %H:%M %Z}" if until else f"Last {length}", "figure", "value")
+    for name, value in (
+        ("messages answered", f"{report['messages']:,}"),
+        ("orders placed", f"{report['orders']['placed']:,}"),
+        *((f"ordered in {name}", f"{Decimal(total):,}") for name, total in report["orders"]["total"].items()),
+        ("AI cache hit rate", f"{ai['ai_cache_hit_rate']:.1f} %"),
+        ("fallback replies", f"{ai['fallback_usage']:.1f} %"),
+        ("circuit breaker trips", f"{ai['circuit_breaker_trips']:,}"),
+        ("session cache hit rate", f"{sessions['session_cache_hit_rate']:.1f} %"),
+        ("active sessions", f"{sessions['active_sessions']:,}"),
+        ("average session", duration(sessions["average_session_duration_s"])),
+        ("expired sessions cleaned", f"{sessions['expired_sessions_cleaned']:,}"),
+        ("cost", f"$ {costs['total_usd']:.6f}"),
+        ("cost per message", f"$ {costs['cost_per_request_usd']:.6f}"),
+        (f"all {YARDSTICK_NAME}, uncached", f"$ {costs['baseline_usd']:.6f}"),
+        ("saved by the cache", f"{costs['cache_savings']:.1f} %"),
+        ("saved in all", f"{costs['reduction']:.1f} %"),
+        ("reply time p50 / p95 / p99", f"{latency['p50']:,} / {latency['p95']:,} / {latency['p99']:,} ms"),
+    ):
+        overview.add_row(name, value)
+    providers = [_provider_table(ai, costs)] if ai["ai_provider_distribution"] else []
+    return Group(overview, *providers, *([_call_table(report["calls"])] if report["calls"] else []))
+
+
+def _provider_table(ai: Json, costs: Json) -> Table:
+    table = _table("Providers", "provider", "share", "mean time", "cost")
+    for name, share in ai["ai_provider_distribution"].items():
+        cost = costs["by_provider_usd"][name]
+        table.add_row(name, f"{share:.1f} %", f"{ai['average_response_time_ms'][name]:,} ms", f"$ {cost:.6f}")
+    return table
+
+
+def _call_table(calls: Json) -> Table:
+    table = _table("Calls of models", "model", "answered", "failed", "prompt cached", "cost")
+    for provider, found in calls.items():
+        for name, model in found["models"].items():
+            failed = ", ".join(f"{count:,} {kind}" for kind, count in model["failed"].items() if count) or "0"
+            cached, cost = f"{model['prompt_cache_rate']:.1f} %", f"$ {model['cost_usd']:.6f}"
+            table.add_row(f"{provider}/{name}", f"{model['ok']:,}", failed, cached, cost)
+    return table
+
+
+def _table(title: str, first: str, *others: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
