@@ -8,12 +8,11 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
 from db.engine import connect
+from db.locks import MIGRATION_LOCK
 from db.models import Base
 from worker.errors import ConfigurationError
 from worker.settings import settings
 
-#: Arbitrary but fixed: whoever migrates a Chasqui database takes this advisory lock first.
-MIGRATION_LOCK = 7_243_001
 LOCK_TIMEOUT = "10s"
 STATEMENT_TIMEOUT = "10min"
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import redis
 from redis.connection import parse_url
 
-from worker.steps.services import connect_redis
+from worker.redisdb.connect import connect_redis
 
 
 @contextmanager

@@ -12,10 +12,11 @@ from support import EMPTY, Servers
 
 from db import migrations, queries
 from db.engine import make_engine
+from worker.redisdb.connect import connect_redis
 from worker.runtime.embedded.servers import embedded_servers
 from worker.runtime.environment import environment
 from worker.settings import Settings
-from worker.steps.services import Services, build, connect_redis
+from worker.steps.services import Services, build
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import redis
 from service import says, webhook
 
 from worker.intake.intake import Intake
-from worker.redisdb.cache import INBOUND
+from worker.redisdb.keys import INBOUND
 from worker.session.turn import Turn, turn_from_dict
 from worker.steps.services import Services
 

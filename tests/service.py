@@ -20,7 +20,7 @@ from worker.catalog.price_list import import_products, read_products
 from worker.devkit.demo import CATALOG, KEYS
 from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator
-from worker.redisdb.cache import OUTBOUND, REJECTED
+from worker.redisdb.keys import OUTBOUND, REJECTED
 from worker.runtime.environment import environment
 from worker.runtime.readiness import is_ready
 from worker.runtime.supervisor import Supervisor, running, service_programs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cached_property
 from typing import Any
 
@@ -17,14 +18,15 @@ from worker import log
 from worker.celery_ext import gc_tuning
 from worker.celery_ext.broker import BROKER_TIMEOUT_S, broker_of
 from worker.celery_ext.inline_dispatch import relay
+from worker.celery_ext.queues import check_queues
 from worker.celery_ext.redis_channel import keep_clients, take_without_copy
 from worker.errors import ConfigurationError
+from worker.runtime.signals import hang_up_ends
+from worker.runtime.startup import wait_for_broker, wait_for_servers
 from worker.settings import settings
 
 FLOW, AI, INBOUND, PERIODIC = "flow", "ai", "inbound", "periodic"
 QUEUES = (FLOW, AI, INBOUND, PERIODIC)
-#: AMQP's answer to who declares something that exists and is different.
-PRECONDITION_FAILED = 406
 CLEANUP_EVERY_S = 300.0
 RECONCILE_EVERY_S = 300.0
 TRIM_EVERY_S = 3_600.0
@@ -50,6 +52,19 @@ class Application(Celery):  # type: ignore[misc]  # celery ships no types
     def Beat(self) -> Any:  # noqa: N802  celery's name
         """Beat's class."""
         return self.subclass_with_self("worker.celery_ext.processes:QuietBeat", name="Beat")
+
+    def wait_to_start(self, *, broker_alone: bool) -> None:
+        """Waits for the servers that a worker (or beat, which needs the broker alone) uses; where they cannot be relied
+        on, ends this process with the reason.
+        """
+        hang_up_ends()
+        try:
+            if broker_alone:
+                wait_for_broker(check_broker)
+            else:
+                wait_for_servers(settings(), check_broker)
+        except ConfigurationError as exc:
+            sys.exit(f"Error: {exc}")
 
 
 def _queue(name: str, arguments: dict[str, Any] | None) -> Queue:
@@ -145,37 +160,6 @@ def configure_logging(**_: object) -> None:
 app = make_app()
 
 
-def check_queues(application: Celery = app) -> None:
-    """Declares the queues, and the exchanges before them. Raises ConfigurationError where the broker, a RabbitMQ, has
-    others of these names, and what its client raises where it does not answer.
-    """
-    with application.connection_for_read() as connection:
-        connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
-        queues = [application.amqp.queues[name] for name in QUEUES]
-        in_the_way = [other for queue in queues if (other := _other(connection, queue))]
-    if in_the_way:
-        raise ConfigurationError(
-            f"RabbitMQ (BROKER_URL): {', '.join(in_the_way)}: stop whoever else uses it, and delete it"
-        )
-
-
-def _other(connection: Any, queue: Any) -> str | None:
-    """What stands where a queue, or its exchange, should be; None where nothing does, and it is declared."""
-    with connection.channel() as channel:
-        try:
-            queue(channel).declare()
-        except connection.channel_errors as exc:
-            if getattr(exc, "reply_code", None) != PRECONDITION_FAILED:
-                raise
-            if "for exchange" in str(exc):
-                return f"exchange {queue.name} is not a direct one (rabbitmqadmin delete exchange name={queue.name})"
-            return f"queue {queue.name} is not Chasqui's quorum queue (rabbitmqctl delete_queue {queue.name})"
-    return None
-
-
-def queue_lengths(application: Celery = app) -> dict[str, int]:
-    """Batches that wait on each queue, on whatever broker. Raises what its client raises where it does not answer."""
-    with application.connection_for_read() as connection:
-        connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
-        queues = [application.amqp.queues[name](connection.default_channel) for name in QUEUES]
-        return {queue.name: int(queue.queue_declare().message_count) for queue in queues}
+def check_broker() -> None:
+    """Declares the queues. Raises as `worker.celery_ext.queues.check_queues` does."""
+    check_queues(app)

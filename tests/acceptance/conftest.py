@@ -17,8 +17,8 @@ from support import Servers
 
 from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator
+from worker.redisdb.connect import connect_redis
 from worker.runtime.supervisor import Supervisor
-from worker.steps.services import connect_redis
 
 
 @pytest.fixture(scope="module")

@@ -23,9 +23,9 @@ from worker.catalog.price_list import import_products, read_products
 from worker.devkit.demo import CATALOG
 from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator
+from worker.redisdb.connect import connect_redis
 from worker.runtime.embedded.server import package_directory
 from worker.runtime.embedded.servers import embedded_servers
-from worker.steps.services import connect_redis
 
 DOCUMENT = (REPOSITORY / "docs" / "deploy.md").read_text("utf-8")
 ANA, BRUNO = "5491100000001", "5491100000002"

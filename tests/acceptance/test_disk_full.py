@@ -19,9 +19,9 @@ from db import migrations
 from db.engine import make_engine
 from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator
-from worker.redisdb.cache import INBOUND, REJECTED
+from worker.redisdb.connect import connect_redis
+from worker.redisdb.keys import INBOUND, REJECTED
 from worker.runtime.embedded.servers import embedded_servers, start_postgres
-from worker.steps.services import connect_redis
 
 #: What a fresh cluster with our schema needs, and as much again: nothing of it is the machine's disk.
 DISK = "128m"

@@ -21,9 +21,9 @@ from support import Servers
 
 from worker.devkit.demo import KEYS
 from worker.devkit.gateway import Gateway
+from worker.redisdb.connect import connect_redis
 from worker.runtime.embedded.server import free_port
 from worker.runtime.supervisor import metrics_program, running
-from worker.steps.services import connect_redis
 
 #: For each provider a message for which it is asked first, and which no cache may answer.
 SAID = {"gpt": "y de esos dos qué me conviene más?", "deepseek": "agregame 2 leches", "gemini-flash": "2"}

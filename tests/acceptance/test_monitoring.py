@@ -29,10 +29,10 @@ from support import REPOSITORY, Servers
 from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator
 from worker.providers.providers_file import load_providers
+from worker.redisdb.connect import connect_redis
 from worker.runtime.embedded.server import free_port
 from worker.runtime.supervisor import metrics_program, running
 from worker.settings import Settings, settings
-from worker.steps.services import connect_redis
 
 MONITORING = REPOSITORY / "monitoring"
 RULES: list[dict[str, Any]] = yaml.safe_load((MONITORING / "alerts.yml").read_text("utf-8"))["groups"][0]["rules"]

@@ -16,7 +16,7 @@ from support import Servers
 
 from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator
-from worker.steps.services import connect_redis
+from worker.redisdb.connect import connect_redis
 
 ANA, BRUNO, CARLA, DARIO, EMMA = (f"549115555000{number}" for number in range(5))
 STEPS = ("accept", "fetch_session", "route_ai", "update_session")

@@ -13,7 +13,7 @@ from support import Servers
 
 from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator
-from worker.steps.services import connect_redis
+from worker.redisdb.connect import connect_redis
 
 
 @needs_pgbouncer

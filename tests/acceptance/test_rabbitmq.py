@@ -24,14 +24,15 @@ from started import UP, started
 from support import REPOSITORY, Servers
 from tls import certificate, tls_front
 
-from worker.app import QUEUES, check_queues, make_app
+from worker.app import QUEUES, make_app
+from worker.celery_ext.queues import check_queues
 from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator
+from worker.redisdb.connect import connect_redis
 from worker.runtime.embedded.processes import wait_until
 from worker.runtime.embedded.redis import Redis
 from worker.runtime.embedded.servers import embedded_servers
 from worker.runtime.environment import environment
-from worker.steps.services import connect_redis
 
 pytestmark = needs_rabbitmq
 GATEWAY = (REPOSITORY / "docs" / "gateway.md").read_text("utf-8")

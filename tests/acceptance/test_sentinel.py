@@ -19,14 +19,15 @@ from sqlalchemy import Engine
 from support import Servers
 from tls import certificate, tls_front
 
-from worker.app import check_queues, make_app
+from worker.app import make_app
+from worker.celery_ext.queues import check_queues
 from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator
+from worker.redisdb.connect import connect_redis
 from worker.runtime.embedded.processes import wait_until
 from worker.runtime.embedded.redis import Redis
 from worker.runtime.embedded.server import Access, free_port
 from worker.runtime.environment import environment
-from worker.steps.services import connect_redis
 
 GROUP, PASSWORD, OWN_PASSWORD = "chasqui", "secret1", "secret2"
 

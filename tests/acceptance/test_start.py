@@ -23,12 +23,12 @@ from support import Servers
 from db import migrations
 from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator
+from worker.redisdb.connect import connect_redis
 from worker.runtime.embedded.processes import own_directory, wait_until
 from worker.runtime.embedded.server import free_port
 from worker.runtime.embedded.servers import embedded_servers
 from worker.runtime.readiness import is_ready
 from worker.settings import read_settings
-from worker.steps.services import connect_redis
 
 NAMELESS = 123_456
 #: The interpreter may lie where only root looks, hence the capability, which the embedded servers get from root too.

@@ -25,11 +25,11 @@ from db.engine import connect
 from worker.app import make_app
 from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator
+from worker.redisdb.connect import connect_redis
 from worker.runtime.embedded.processes import find_process, launch, own_directory, wait_until
 from worker.runtime.embedded.processes import run as run_as_owner
 from worker.runtime.embedded.server import free_port
 from worker.runtime.environment import environment
-from worker.steps.services import connect_redis
 
 #: PostgreSQL as Debian packages it knows TLS; the embedded one does not.
 DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))

@@ -32,7 +32,7 @@ from worker import log
 from worker.catalog.price_list import read_products
 from worker.errors import ChasquiError
 from worker.operate.cli import interrupting
-from worker.steps.services import DURABLE_TIMEOUT_S, connect_redis
+from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
 
 RESULT: Final = Path("build") / "bench.json"
 DETAILS: Final = Path("build") / "bench-details.json"

@@ -22,10 +22,10 @@ from celery import Celery
 from sqlalchemy import text
 
 from worker.errors import CommandError
+from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
 from worker.runtime.embedded.processes import wait_until
 from worker.runtime.environment import environment
 from worker.runtime.supervisor import Program, Supervisor
-from worker.steps.services import DURABLE_TIMEOUT_S, connect_redis
 
 #: Databases of the Redis server: each contender has a broker of its own kind, and none sees the others' keys.
 EMPTY_DATABASE, PLAIN_DATABASE = 1, 2

@@ -29,9 +29,9 @@ from worker.devkit.demo import CATALOG
 from worker.devkit.gateway import Gateway
 from worker.errors import ChasquiError, CommandError
 from worker.operate.cli import interrupting
+from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
 from worker.runtime.embedded.processes import wait_until
 from worker.runtime.supervisor import Supervisor
-from worker.steps.services import DURABLE_TIMEOUT_S, connect_redis
 
 #: A real supermarket's product list lies beside the checkout where the project is developed; it is not ours to ship.
 REAL_CATALOG: Final = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "catalog" / "supermarket_es.csv"

@@ -19,7 +19,7 @@ import redis
 from benchmarks.crowd import Written
 
 from worker.errors import CommandError
-from worker.redisdb.cache import INBOUND, OUTBOUND
+from worker.redisdb.keys import INBOUND, OUTBOUND
 
 CHUNK: Final = 1_000
 #: How long the driver leaves the cores to the measured between two looks while many messages are under way.

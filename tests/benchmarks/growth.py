@@ -28,7 +28,7 @@ from rich.table import Column, Table
 from sqlalchemy import text
 
 from worker.catalog.price_list import read_products
-from worker.steps.services import DURABLE_TIMEOUT_S, connect_redis
+from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
 
 RESULT: Final = Path("build") / "growth.json"
 SIZES: Final = (1_000, 10_000, 100_000, 1_000_000)

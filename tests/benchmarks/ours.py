@@ -12,10 +12,10 @@ from benchmarks.runs import Run, measured
 from benchmarks.stage import START_TIMEOUT_S, Stage
 
 from worker.errors import CommandError
+from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
 from worker.runtime.embedded.processes import wait_until
 from worker.runtime.readiness import is_ready
 from worker.runtime.supervisor import Program, Supervisor, service_programs
-from worker.steps.services import DURABLE_TIMEOUT_S, connect_redis
 
 #: Messages that occupy every provider call while they hang.
 HANGING: Final = 64

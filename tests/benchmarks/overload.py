@@ -36,8 +36,8 @@ from worker.app import AI, FLOW
 from worker.catalog.price_list import read_products
 from worker.intake.intake import MAX_QUEUED_BATCHES, READ_BATCHES
 from worker.intake.sweep import LIMIT
-from worker.redisdb.cache import INBOUND
-from worker.steps.services import DURABLE_TIMEOUT_S, connect_redis
+from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
+from worker.redisdb.keys import INBOUND
 from worker.tasks import MAX_QUEUED_CALLS
 
 RESULT: Final = Path("build") / "overload.json"

@@ -19,7 +19,7 @@ import redis
 import requests
 from celery import Celery, chain
 
-from worker.redisdb.cache import OUTBOUND
+from worker.redisdb.keys import OUTBOUND
 from worker.settings import settings
 
 Json = dict[str, Any]

@@ -12,7 +12,7 @@ from benchmarks.workload import Message
 
 from worker.devkit.gateway import Gateway, Seen
 from worker.errors import CommandError
-from worker.redisdb.cache import REJECTED
+from worker.redisdb.keys import REJECTED
 
 #: Messages without a reply at any time; customers are people and wait for theirs before they go on.
 IN_FLIGHT: Final = 100

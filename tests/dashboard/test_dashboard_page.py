@@ -19,7 +19,7 @@ from support import REPOSITORY
 
 from db import queries
 from worker.operate.dashboard.wording import dollars
-from worker.redisdb.cache import CACHE_COUNTS, CIRCUIT, INBOUND, MODEL_CIRCUIT
+from worker.redisdb.keys import CACHE_COUNTS, CIRCUIT, INBOUND, MODEL_CIRCUIT
 
 HOUR_S, DAY_S = 3_600, 86_400
 CHARTS = {

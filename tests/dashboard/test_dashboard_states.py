@@ -15,7 +15,7 @@ from selenium.webdriver import Chrome
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import make_url
 
-from worker.redisdb.cache import CIRCUIT, INBOUND
+from worker.redisdb.keys import CIRCUIT, INBOUND
 from worker.runtime.embedded.server import free_port
 
 CHARTS = ("Messages per minute", "Reply time", "Cache hits", "Cost", "Expired sessions per hour")

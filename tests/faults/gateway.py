@@ -17,7 +17,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from faults.workload import Delivery
-from worker.redisdb.cache import INBOUND, OUTBOUND, REJECTED
+from worker.redisdb.keys import INBOUND, OUTBOUND, REJECTED
 
 #: Longer than Redis is ever blocked here, so that nothing is sent again that was only slow to be taken.
 TIMEOUT_S: Final = 30.0

@@ -17,7 +17,7 @@ from faults.points import Crash
 from faults.programs import AI_LEASE_MARGIN_S, INTAKES, PROCESSES, TIMES, WITH_POOL, WORKERS
 from faults.town import Town
 from worker.intake.sweep import MAX_ATTEMPTS
-from worker.redisdb.cache import RUN_ID
+from worker.redisdb.keys import RUN_ID
 from worker.runtime.embedded.processes import wait_until
 
 #: Longer than the lease of a turn and the sweep's look together, so that what was stopped has been taken over.

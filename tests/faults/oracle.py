@@ -18,7 +18,8 @@ from msgspec import structs
 
 from faults.records import Ended, Records
 from worker.catalog.search import Catalog
-from worker.redisdb.cache import Cache, Key
+from worker.redisdb.cache import Cache
+from worker.redisdb.keys import Key
 from worker.replies.closing import closing_row
 from worker.session.handover import UNTIL
 from worker.session.session import CartItem, Session, cart_rows

@@ -16,7 +16,7 @@ from faults.gateway import Observer, Sender
 from faults.oracle import Oracle, planner
 from faults.town import Town, open_town
 from faults.workload import Delivery, Workload
-from worker.redisdb.cache import INBOUND
+from worker.redisdb.keys import INBOUND
 from worker.runtime.embedded.processes import wait_until
 from worker.steps.services import build
 

@@ -24,13 +24,13 @@ from faults.programs import PAIRS, PROCESSES, TIMES, environment, keys, port_of,
 from faults.proxy import Exchange, Proxy
 from worker.catalog.price_list import import_products, read_products
 from worker.devkit.demo import CATALOG
+from worker.redisdb.connect import connect_redis
 from worker.runtime.embedded.processes import RunningServer, wait_until
 from worker.runtime.embedded.server import HOST, free_port
 from worker.runtime.embedded.servers import embedded_servers, start_postgres, start_redis
 from worker.runtime.readiness import is_ready
 from worker.runtime.supervisor import Child, Supervisor, running
 from worker.settings import Settings, read_settings
-from worker.steps.services import connect_redis
 
 START_TIMEOUT_S: Final = 60.0
 LOOK_EVERY_S: Final = 0.1

@@ -10,7 +10,7 @@ import redis
 from benchmarks.crowd import Written
 from benchmarks.gateway import BenchGateway
 
-from worker.redisdb.cache import OUTBOUND
+from worker.redisdb.keys import OUTBOUND
 
 MESSAGES, RATE = 20, 200.0
 

@@ -21,7 +21,7 @@ from worker.catalog.price_list import import_products, read_products
 from worker.devkit.demo import CATALOG
 from worker.intake.intake import Intake
 from worker.messages.text import MAX_TEXT_CHARS
-from worker.redisdb.cache import INBOUND, OUTBOUND
+from worker.redisdb.keys import INBOUND, OUTBOUND
 from worker.session.turn import Turn, turn_from_dict
 from worker.steps import steps
 from worker.steps.services import Services

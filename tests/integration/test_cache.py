@@ -12,7 +12,8 @@ import redis
 from away import absent_redis, come_back
 from support import Servers
 
-from worker.redisdb.cache import AI_RESPONSE, CACHE_COUNTS, CATEGORIES, LAYERS, PRODUCT_SEARCH, SESSION, Cache, Key
+from worker.redisdb.cache import Cache
+from worker.redisdb.keys import AI_RESPONSE, CACHE_COUNTS, CATEGORIES, LAYERS, PRODUCT_SEARCH, SESSION, Key
 
 VALUE = {"version": 3, "text": "ñandú 😀", "list": [1, 2.5, None]}
 

@@ -12,7 +12,8 @@ from command_line import run, urls_of
 from support import Servers
 
 from worker.redisdb import layers as cache_layers
-from worker.redisdb.cache import CACHE_COUNTS, PRODUCT_SEARCH, SESSION, Cache
+from worker.redisdb.cache import Cache
+from worker.redisdb.keys import CACHE_COUNTS, PRODUCT_SEARCH, SESSION
 from worker.redisdb.layers import flush, read_stats
 
 #: Keys that look like those of a layer and are none of it, or are of another.

@@ -23,7 +23,8 @@ from worker.providers.completion import Ask, Completer
 from worker.providers.dispatch import Dispatcher, Landed
 from worker.providers.flight import Flights, Joining
 from worker.providers.paid_calls import PaidCalls
-from worker.redisdb.cache import AI_RESPONSE, FLIGHT, PARKED, Cache
+from worker.redisdb.cache import Cache
+from worker.redisdb.keys import AI_RESPONSE, FLIGHT, PARKED
 from worker.replies.fallback import fallback_decision
 from worker.session.turn import Outcome, Turn, turn_to_dict
 

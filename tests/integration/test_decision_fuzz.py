@@ -18,13 +18,13 @@ from sqlalchemy import Connection
 from turns import MILK, MILK_ITEM, RICE, RICE_ITEM, planned, session_of, turn_of
 
 from db import queries
+from worker.providers.reply_cache import cacheable
 from worker.replies.closing import closing_row
 from worker.replies.decision import Decision, InvalidDecision
 from worker.session.handover import UNTIL
 from worker.session.session import CHECKOUT_STATES, CartItem, Session
 from worker.session.turn import Turn, turn_from_dict
 from worker.steps import steps
-from worker.steps.planning import cacheable
 from worker.steps.services import Services
 from worker.telemetry.recording import stored_outcome
 

@@ -22,7 +22,7 @@ from support import REPOSITORY, Servers, new_database
 
 from db import monitoring, queries
 from db.engine import normalised
-from worker.intake.intake import INTAKE_LOCK
+from db.locks import INTAKE_LOCK
 from worker.operate.doctor import database, locks, providers, redis_servers
 from worker.operate.doctor.finding import Finding, State
 from worker.providers.providers_file import load_providers

@@ -12,7 +12,7 @@ from away import absent_redis
 from structlog.testing import capture_logs
 
 from worker.providers.flight import Boarding, Ending, Flights, Joining
-from worker.redisdb.cache import FLIGHT, PARKED
+from worker.redisdb.keys import FLIGHT, PARKED
 
 KEY = "ab" * 32
 KEEP_S = 90.0

@@ -24,7 +24,7 @@ from worker.errors import BrokerUnavailable, StepFailed
 from worker.intake import intake
 from worker.intake.intake import Intake
 from worker.intake.sweep import MAX_ATTEMPTS, Sweep
-from worker.redisdb.cache import INBOUND, OUTBOUND, REJECTED
+from worker.redisdb.keys import INBOUND, OUTBOUND, REJECTED
 from worker.session.turn import Turn, turn_from_dict, turn_to_dict
 from worker.steps import steps
 from worker.steps.services import Services

@@ -23,7 +23,7 @@ from worker.providers.models import Model, Price, Provider, WeekHours
 from worker.providers.paid_calls import Candidate, NotPaidFor, PaidCalls
 from worker.providers.pricing import cost_microusd, estimate_tokens
 from worker.providers.reroutes import AGAIN_S, Reroutes
-from worker.redisdb.cache import MODEL_CIRCUIT
+from worker.redisdb.keys import MODEL_CIRCUIT
 from worker.replies.request import AiRequest, Completion
 from worker.usage import ModelCalls, Usage
 

@@ -15,9 +15,10 @@ from support import Servers
 from turns import MILK, planned, turn_of
 
 from worker.devkit.simulator import Simulator
+from worker.redisdb.connect import connect_redis
 from worker.session.turn import Turn
 from worker.settings import read_settings
-from worker.steps.services import Services, build, connect_redis
+from worker.steps.services import Services, build
 
 WAIT_S = 10.0
 LEASE_S, MARGIN_S = 45.0, 15.0

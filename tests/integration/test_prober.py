@@ -21,7 +21,7 @@ from worker.providers.circuit import Breaker
 from worker.providers.client import AiClient
 from worker.providers.models import Provider
 from worker.providers.probe import DAY_MICROUSD, LOCK_S, PRODUCT, QUESTION, Prober, ends_soon, question, read_probes
-from worker.redisdb.cache import BUDGET, MODEL_PROBES, PROBE_LOCK
+from worker.redisdb.keys import BUDGET, MODEL_PROBES, PROBE_LOCK
 from worker.replies.decision_schema import decision_schema
 from worker.replies.prompt import render
 from worker.usage import ModelCalls

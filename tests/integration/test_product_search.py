@@ -17,7 +17,8 @@ from db.engine import connect
 from worker.catalog.price_list import import_products, read_products
 from worker.catalog.search import Catalog, search_terms
 from worker.devkit.demo import CATALOG
-from worker.redisdb.cache import PRODUCT_SEARCH, Cache
+from worker.redisdb.cache import Cache
+from worker.redisdb.keys import PRODUCT_SEARCH
 
 SUPERMARKET = SHARED_DATA / "catalog" / "supermarket_es.csv"
 CATALOGS = [

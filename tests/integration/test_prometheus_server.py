@@ -14,7 +14,8 @@ from scraped import get
 from sqlalchemy import Connection, Engine, text
 from support import Servers
 
-from worker.app import make_app, queue_lengths
+from worker.app import make_app
+from worker.celery_ext.queues import queue_lengths
 from worker.errors import CommandError
 from worker.operate.exporter import lookout
 from worker.operate.exporter.server import exporter, serving

@@ -28,12 +28,12 @@ from factories import (
 from sqlalchemy import Connection, Engine, text
 
 from db import monitoring, queries
+from db.locks import INTAKE_LOCK
 from db.monitoring import REPLY_BUCKETS_MS, UNFINISHED
 from worker.errors import ProviderDenied, ProviderTimeout, RequestRefused
-from worker.intake.intake import INTAKE_LOCK
 from worker.operate.exporter.sources import read_cache_counts, read_durable
 from worker.providers.circuit import Breaker
-from worker.redisdb.cache import CALL_COUNTS
+from worker.redisdb.keys import CALL_COUNTS
 from worker.redisdb.streams import Streams
 from worker.telemetry.recording import CALL_BUCKETS_MS, CLEANUP, count_call, note_run
 

@@ -18,7 +18,7 @@ from worker.errors import RedisNotSwept
 from worker.intake.intake import Intake
 from worker.intake.sweep import Sweep
 from worker.redisdb import streams as streams_module
-from worker.redisdb.cache import INBOUND, OUTBOUND, PUBLISHED, RUN_ID
+from worker.redisdb.keys import INBOUND, OUTBOUND, PUBLISHED, RUN_ID
 from worker.redisdb.streams import CONSUMER, GROUP
 from worker.steps.services import Services
 from worker.telemetry.recording import RECORDED

@@ -20,11 +20,13 @@ from turns import decided
 from worker.intake.intake import Intake
 from worker.intake.sweep import Sweep
 from worker.operate.commands.customers import resume
-from worker.redisdb.cache import INBOUND, LIMITED, OUTBOUND, REPLY_LIMIT, Cache
+from worker.redisdb.cache import Cache
+from worker.redisdb.connect import connect_redis
+from worker.redisdb.keys import INBOUND, LIMITED, OUTBOUND, REPLY_LIMIT
 from worker.session.turn import Turn, turn_from_dict, turn_to_dict
 from worker.steps import steps
 from worker.steps.reply_limit import NOTICE_TEXT
-from worker.steps.services import Services, connect_redis
+from worker.steps.services import Services
 
 MOST = 5
 NOWHERE = "redis://127.0.0.1:1/0"

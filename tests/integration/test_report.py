@@ -20,8 +20,9 @@ from rich.console import Console
 from sqlalchemy import Connection, Engine, text
 
 from db import queries
+from worker.operate.report_tables import as_tables
 from worker.telemetry.recording import FAILURES
-from worker.telemetry.report import as_tables, make_report
+from worker.telemetry.report import make_report
 
 Json = dict[str, Any]
 HOUR = timedelta(hours=1)

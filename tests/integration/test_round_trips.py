@@ -15,9 +15,9 @@ from redis.connection import AbstractConnection
 from sqlalchemy import Engine, event
 from turns import decided
 
-from worker.redisdb.cache import AI_RESPONSE
+from worker.providers.reply_cache import cacheable
+from worker.redisdb.keys import AI_RESPONSE
 from worker.steps import steps
-from worker.steps.planning import cacheable
 from worker.steps.services import Services
 
 #: Celery's own round trips aside.

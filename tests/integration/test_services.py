@@ -13,9 +13,10 @@ from turns import MILK, planned, turn_of
 
 from worker.devkit.simulator import Simulator
 from worker.errors import ConfigurationError
-from worker.redisdb.cache import SESSION
+from worker.redisdb.connect import connect_redis
+from worker.redisdb.keys import SESSION
 from worker.settings import read_settings
-from worker.steps.services import Services, build, connect_redis
+from worker.steps.services import Services, build
 
 
 @pytest.fixture

@@ -18,12 +18,13 @@ from tls import certificate, tls_front
 
 from db.engine import connect
 from worker import log
-from worker.app import check_queues, make_app, queue_lengths
+from worker.app import make_app
+from worker.celery_ext.queues import check_queues, queue_lengths
 from worker.errors import ConfigurationError
+from worker.redisdb.connect import connect_redis
 from worker.runtime.environment import environment
 from worker.runtime.startup import wait_for_servers
 from worker.settings import SCHEMES, Settings, read_settings
-from worker.steps.services import connect_redis
 
 #: Run by the tests of Sentinel and RabbitMQ, which take real ones.
 ELSEWHERE = {"sentinel", "rediss+sentinel", "amqp", "amqps"}
@@ -111,7 +112,7 @@ def test_an_option_that_postgresql_does_not_know_is_told(servers: Servers, query
     url = f"{servers.database_url}?{query}"
     configured = read_settings({"DATABASE_URL": url, "REDIS_URL": servers.redis_url})
     with pytest.raises(ConfigurationError, match=r"^PostgreSQL: .*DATABASE_URL") as caught:
-        wait_for_servers(configured)
+        wait_for_servers(configured, lambda: None)
     assert "hunter2" not in str(caught.value)
 
 

@@ -13,7 +13,7 @@ from away import absent_redis
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from worker.redisdb import streams as streams_module
-from worker.redisdb.cache import INBOUND, OUTBOUND, OUTBOUND_KEEP_S, PUBLISHED, REJECTED, REJECTED_KEEP_S
+from worker.redisdb.keys import INBOUND, OUTBOUND, OUTBOUND_KEEP_S, PUBLISHED, REJECTED, REJECTED_KEEP_S
 from worker.redisdb.streams import GROUP, Entry, Streams
 
 REPLY: dict[str, Any] = {"reply_id": "r1", "to": "549", "text": "¡Hola! ñ😀", "confidence": 1.0, "quick_replies": []}

@@ -17,10 +17,10 @@ from turns import decided
 
 from db import queries
 from worker.intake.sweep import MAX_ATTEMPTS
-from worker.redisdb.cache import AI_RESPONSE
+from worker.providers.reply_cache import cacheable
+from worker.redisdb.keys import AI_RESPONSE
 from worker.session.turn import Turn, turn_from_dict
 from worker.steps import steps
-from worker.steps.planning import cacheable
 from worker.steps.services import Services
 from worker.tasks import MAX_QUEUED_CALLS
 

@@ -30,10 +30,10 @@ from worker.catalog.price_list import import_products, read_products
 from worker.devkit.demo import CATALOG
 from worker.devkit.gateway import Gateway
 from worker.errors import CommandError
+from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
 from worker.runtime.embedded.processes import wait_until
 from worker.runtime.embedded.servers import embedded_servers
 from worker.runtime.environment import environment
-from worker.steps.services import DURABLE_TIMEOUT_S, connect_redis
 
 #: The server does one call after the other, and a call's time limit runs while it waits there.
 TALK: Final = {"AI_PARALLEL_CALLS": "1", "FLOW_LEASE_S": "15", "SWEEP_EVERY_S": "2"}

@@ -9,6 +9,7 @@ import pytest
 from turns import MILK, MILK_ITEM, RICE, RICE_ITEM, decided, decision_of, plan_of, session_of
 
 from worker.providers.completion import Ask
+from worker.providers.reply_cache import cacheable, cached_outcome
 from worker.replies.cart_guard import CLAIMING, DENYING, rules_for
 from worker.replies.cart_limits import EMPTY, MAX_LINES, cart_lines, within_limits
 from worker.replies.decision import Decision, parse_decision
@@ -16,7 +17,6 @@ from worker.replies.reply_check import check_reply
 from worker.replies.verdict import decide
 from worker.session.session import CartItem
 from worker.session.turn import Outcome
-from worker.steps.planning import cacheable, cached_outcome
 
 FOUR_LEFT = MILK | {"id": 9, "name": "Leche sin lactosa", "stock": 4}
 SOLD_OUT = MILK | {"id": 10, "name": "Leche chocolatada", "stock": 0}

@@ -17,8 +17,8 @@ from support import REPOSITORY
 
 from db.engine import normalised
 from worker.celery_ext.broker import broker_of
+from worker.redisdb.connect import connect_redis
 from worker.settings import SECRETS, read_settings
-from worker.steps.services import connect_redis
 
 CONTENT: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = CONTENT["services"]

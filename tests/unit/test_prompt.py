@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from turns import ANA, BRUNO, CATEGORIES, MILK, MILK_ITEM, RICE, SHOP, message, planned, session_of, turn_of
 
+from worker.catalog.facts import FEW_IN_STOCK, availability, product_facts
 from worker.replies import prompt
-from worker.replies.prompt import FEW_IN_STOCK, availability, cache_key, product_facts, render
+from worker.replies.prompt import cache_key, render
 from worker.replies.request import AiRequest
 from worker.session.session import Session
 

@@ -14,9 +14,9 @@ from support import REPOSITORY
 
 from worker.operate.commands import cache, circuits, dead
 from worker.operate.commands.windows import moment
+from worker.operate.report_tables import as_tables
 from worker.providers.circuit_states import Circuit
 from worker.redisdb.layers import LayerStats
-from worker.telemetry.report import as_tables
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 BUENOS_AIRES = timezone(timedelta(hours=-3))

@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 from db import queries, retry
 from worker.language.product_words import Goods, goods_of
 from worker.language.search_terms import search_terms
-from worker.redisdb.cache import CATEGORIES, PRODUCT_SEARCH, Cache
+from worker.redisdb.cache import Cache
+from worker.redisdb.keys import CATEGORIES, PRODUCT_SEARCH
 
 __all__ = ["Catalog", "distinct", "search_terms"]
 

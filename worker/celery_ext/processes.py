@@ -13,9 +13,6 @@ from celery.apps.worker import Worker
 
 from worker import log
 from worker.celery_ext.inline_dispatch import relay
-from worker.errors import ConfigurationError
-from worker.runtime.signals import hang_up_ends
-from worker.runtime.startup import wait_for_servers
 from worker.settings import settings
 
 
@@ -27,7 +24,7 @@ class QuietWorker(Worker):  # type: ignore[misc]  # celery ships no types
         log.configure(settings().log_format, settings().log_level)
         # Where it says that it shuts down, which the log says too.
         sys.__stdout__ = None  # type: ignore[misc]  # Python lets it be None; Celery then skips it
-        _wait()
+        self.app.wait_to_start(broker_alone=False)
         super().on_before_init(**given | {"quiet": True})
 
     def install_platform_tweaks(self, worker: Any) -> None:
@@ -47,14 +44,5 @@ class QuietBeat(Beat):  # type: ignore[misc]  # celery ships no types
 
     def __init__(self, **given: Any) -> None:
         log.configure(settings().log_format, settings().log_level)
-        _wait(broker_alone=True)
+        given["app"].wait_to_start(broker_alone=True)
         super().__init__(**given | {"quiet": True})
-
-
-def _wait(*, broker_alone: bool = False) -> None:
-    """Waits for the servers; where they cannot be relied on, ends this process with the reason."""
-    hang_up_ends()
-    try:
-        wait_for_servers(settings(), broker_alone=broker_alone)
-    except ConfigurationError as exc:
-        sys.exit(f"Error: {exc}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import orjson
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from db import migrations
@@ -23,12 +23,12 @@ from worker.devkit.behaviour import Behaviour
 from worker.devkit.conversation import Delivery, demo_conversation
 from worker.devkit.gateway import Gateway, Seen
 from worker.devkit.simulator import Simulator, SimulatorOptions
-from worker.redisdb.cache import OUTBOUND
+from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
+from worker.redisdb.keys import OUTBOUND
 from worker.runtime.environment import HOME, environment, surroundings
 from worker.runtime.supervisor import running, service_programs
 from worker.settings import settings
-from worker.steps.services import DURABLE_TIMEOUT_S, connect_redis
-from worker.telemetry.report import as_tables, make_report
+from worker.telemetry.report import make_report
 
 CATALOG = Path(__file__).with_name("catalog.csv")
 #: What the simulated providers take to answer, milliseconds: about what the real ones take for a short reply.
@@ -81,8 +81,12 @@ def demo_service(console: Console) -> Iterator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def play(console: Console) -> bool:
-    """Plays the conversation, prints replies as they come and the report; whether every message ended as it should."""
+def play(console: Console, as_tables: Callable[[dict[str, Any]], RenderableType]) -> bool:
+    """Plays the conversation, prints replies as they come and the report; whether every message ended as it should.
+
+    Args:
+        as_tables: how the report is shown.
+    """
     started = time.monotonic()
     with demo_service(console) as directory:
         client = connect_redis(settings().required("redis_url"), DURABLE_TIMEOUT_S)

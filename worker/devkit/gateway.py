@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import redis
 
-from worker.redisdb.cache import INBOUND, OUTBOUND, REJECTED
+from worker.redisdb.keys import INBOUND, OUTBOUND, REJECTED
 
 BLOCK_MS = 200
 

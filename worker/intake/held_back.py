@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from db import queries
 from worker.log import logger
-from worker.redisdb.cache import LOCKED_CUSTOMERS
+from worker.redisdb.keys import LOCKED_CUSTOMERS
 
 #: Of a customer who cannot be seen to be locked (a row that is inserted and not committed) every try costs the others
 #: `lock_timeout`, so it is made less often.

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
+from db.locks import INTAKE_LOCK
 from worker.errors import ChasquiError
 from worker.intake.held_back import Held
 from worker.intake.sweep import Sweep
@@ -30,7 +31,6 @@ from worker.steps.steps import claim_limits
 from worker.telemetry import tracing
 
 #: The advisory lock of the active intake; arbitrary but fixed.
-INTAKE_LOCK = 7_243_002
 STANDBY_S = 0.5
 BLOCK_MS = 500
 #: Batches on queue `flow` beyond which the backlog stays in the stream, where it is cheap and holds no lease.

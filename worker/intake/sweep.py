@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from db import queries, retry
 from worker.log import logger
-from worker.redisdb.cache import RUN_ID
+from worker.redisdb.keys import RUN_ID
 from worker.replies.closing import burial_row
 from worker.replies.fallback import apology_decision
 from worker.session.turn import Outcome, Turn, turn_from_dict

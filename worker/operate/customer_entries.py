@@ -12,7 +12,7 @@ import orjson
 import redis
 
 from worker.messages.inbound import parse_payload
-from worker.redisdb.cache import FLIGHT, INBOUND, OUTBOUND, PARKED, REJECTED, Key
+from worker.redisdb.keys import FLIGHT, INBOUND, OUTBOUND, PARKED, REJECTED, Key
 from worker.redisdb.streams import GROUP, PAYLOAD
 
 Fields = dict[bytes, bytes]

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from db import queries, retry
 from worker.errors import CommandError
 from worker.operate.customer_entries import Traces
-from worker.redisdb.cache import AI_RESPONSE, CALL_LIMIT, FLIGHT, PRODUCT_SEARCH, PUBLISHED, REPLY_LIMIT, SESSION
+from worker.redisdb.keys import AI_RESPONSE, CALL_LIMIT, FLIGHT, PRODUCT_SEARCH, PUBLISHED, REPLY_LIMIT, SESSION
 
 STATEMENT_TIMEOUT_MS = 60_000
 #: By then whoever had something in hands during one pass has put it where the next pass finds it.

@@ -12,11 +12,11 @@ from importlib.util import find_spec
 from typing import Any
 
 from worker import log
-from worker.app import app
+from worker.app import app, check_broker
 from worker.errors import ChasquiError, ConfigurationError
 from worker.runtime.environment import environment
 from worker.runtime.signals import hang_up_ends
-from worker.runtime.startup import wait_for_servers
+from worker.runtime.startup import wait_for_broker
 from worker.settings import Settings, settings
 
 #: What `worker.celery_ext.redaction` lets be seen of a task's arguments.
@@ -54,7 +54,7 @@ def serve(arguments: Sequence[str]) -> None:
     log.configure(settings().log_format, settings().log_level)
     mask_events()
     hang_up_ends()
-    wait_for_servers(settings(), broker_alone=True)
+    wait_for_broker(check_broker)
     with environment(
         {
             "FLOWER_BASIC_AUTH": login(settings()),

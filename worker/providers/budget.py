@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from worker.log import logger
 from worker.providers.models import Price
 from worker.providers.pricing import cost_microusd, estimate_tokens
-from worker.redisdb.cache import BUDGET, BUDGET_RESERVED, CALL_LIMIT
+from worker.redisdb.keys import BUDGET, BUDGET_RESERVED, CALL_LIMIT
 from worker.replies.request import AiRequest
 from worker.usage import Usage
 

@@ -27,7 +27,7 @@ from worker.errors import (
 )
 from worker.log import logger
 from worker.providers.local_circuit import LocalBreaker
-from worker.redisdb.cache import CIRCUIT, CIRCUIT_SAMPLES, MODEL_CIRCUIT
+from worker.redisdb.keys import CIRCUIT, CIRCUIT_SAMPLES, MODEL_CIRCUIT
 
 SCRIPT = Path(__file__).with_name("circuit.lua").read_text(encoding="utf-8")
 #: How long one probe may keep the half-open circuit to itself: longer than any call takes.

@@ -12,7 +12,7 @@ import redis
 from worker.providers.circuit import Limits
 from worker.providers.models import Provider
 from worker.providers.reroutes import FRESH_S
-from worker.redisdb.cache import CIRCUIT, CIRCUIT_SAMPLES, MODEL_CIRCUIT
+from worker.redisdb.keys import CIRCUIT, CIRCUIT_SAMPLES, MODEL_CIRCUIT
 
 
 @dataclass(frozen=True, slots=True)

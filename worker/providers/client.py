@@ -14,12 +14,12 @@ import orjson
 from worker.errors import GivenUp, ProviderDenied, ProviderError, ProviderTimeout, UnreadableAnswer
 from worker.providers.models import Model, Provider
 from worker.providers.pricing import estimate_tokens
+from worker.providers.traced_call import TracedCall
 from worker.providers.transport import Answer, Transport
 from worker.providers.wires import gemini, openai
 from worker.providers.wires.refusals import error_for
 from worker.providers.wires.values import at
 from worker.replies.request import AiRequest, Completion
-from worker.telemetry import tracing
 from worker.usage import Usage
 
 _WIRES: dict[str, ModuleType] = {"openai": openai, "gemini": gemini}
@@ -57,7 +57,7 @@ class AiClient:
             raise ProviderDenied(provider.name, "no API key is set")
         if started >= deadline:
             raise ProviderTimeout(provider.name, "the deadline had passed before the call")
-        traced = tracing.Call(provider, model, request)
+        traced = TracedCall(provider, model, request)
         try:
             text, usage, name = self._ask(provider, model, request, deadline - started)
         except ProviderError as error:

@@ -15,11 +15,12 @@ from msgspec.structs import replace
 from worker.log import logger
 from worker.providers.completion import Ask, Completer
 from worker.providers.flight import Ending, Flights, Joining
-from worker.redisdb.cache import AI_RESPONSE, Cache
+from worker.providers.reply_cache import cacheable, cached_outcome, is_entry
+from worker.redisdb.cache import Cache
+from worker.redisdb.keys import AI_RESPONSE
 from worker.replies.cart_guard import rules_for
 from worker.session.session import CartItem
 from worker.session.turn import Outcome, Turn, turn_from_dict, turn_to_dict
-from worker.steps.planning import cacheable, cached_outcome, is_entry
 
 log = logger(__name__)
 

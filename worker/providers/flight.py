@@ -10,7 +10,7 @@ from msgspec import Struct
 from redis.exceptions import RedisError
 
 from worker.log import logger
-from worker.redisdb.cache import FLIGHT, PARKED
+from worker.redisdb.keys import FLIGHT, PARKED
 
 SCRIPT = Path(__file__).with_name("flight.lua").read_text(encoding="utf-8")
 log = logger(__name__)

@@ -21,7 +21,7 @@ from worker.providers.circuit import Breaker
 from worker.providers.client import AiClient
 from worker.providers.models import Model, Provider
 from worker.providers.pricing import cost_microusd, estimate_tokens
-from worker.redisdb.cache import BUDGET, MODEL_PROBES, PROBE_LOCK
+from worker.redisdb.keys import BUDGET, MODEL_PROBES, PROBE_LOCK
 from worker.replies.cart_guard import CartRules
 from worker.replies.decision import InvalidDecision
 from worker.replies.prompt import cache_key, render

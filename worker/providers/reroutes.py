@@ -9,7 +9,7 @@ import redis
 from redis.exceptions import RedisError
 
 from worker.log import logger
-from worker.redisdb.cache import MODEL_CIRCUIT
+from worker.redisdb.keys import MODEL_CIRCUIT
 
 #: The same is noted, and said in the log, again after this time.
 AGAIN_S = 600.0

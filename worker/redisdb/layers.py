@@ -11,7 +11,7 @@ from typing import Any
 
 import redis
 
-from worker.redisdb.cache import CACHE_COUNTS, FLIGHT, Key
+from worker.redisdb.keys import CACHE_COUNTS, FLIGHT, Key
 
 #: KEYS: flight:{key} of any number; deletes those that hold a result ("R" .., see flight.lua) -> how many.
 FORGET_RESULTS = """

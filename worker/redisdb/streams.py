@@ -13,7 +13,7 @@ import redis
 from redis.exceptions import ResponseError
 
 from worker.errors import RedisNotSwept
-from worker.redisdb.cache import (
+from worker.redisdb.keys import (
     INBOUND,
     OUTBOUND,
     OUTBOUND_KEEP_S,

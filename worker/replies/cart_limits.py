@@ -10,9 +10,9 @@ from typing import Any
 
 from msgspec.structs import asdict
 
+from worker.catalog.facts import product_facts
 from worker.messages.text import MAX_TEXT_CHARS, clip_at_sentence
 from worker.replies.decision import Button, CartChange, Decision
-from worker.replies.prompt import product_facts
 from worker.session.session import MAX_QUANTITY, CartItem, CartOperation, apply_cart_operation
 
 VIEW_CART = Button(id="view_cart", title="Ver carrito")

@@ -8,14 +8,12 @@ from typing import Any
 
 import orjson
 
+from worker.catalog.facts import product_facts
 from worker.replies.request import AiRequest
 from worker.session.session import Session, cart_rows
 
 #: Raised by hand with every change of the instructions or the schema; it is part of the text, and so of the key.
 PROMPT_VERSION = 2
-#: Up to this many pieces a product counts as "few"; the exact stock stays out, so that a sale keeps the cache.
-FEW_IN_STOCK = 5
-
 INSTRUCTIONS = """\
 You are the assistant of {shop}, a supermarket that sells over WhatsApp. (v{version})
 You receive one JSON object: products of the shop, the customer's session if the message needs it, and the customer's \
@@ -38,24 +36,6 @@ confirming_order, order_completed, or null to stay; order_completed only after t
 For example: {{"intent": "greeting", "confidence": 0.9, "entities": [], "reply": "...", "quick_replies": [], \
 "requires_human": false, "next_state": null, "cart_operations": []}}
 Categories of the shop: {categories}"""
-
-
-def availability(stock: int) -> str:
-    """none, few or available."""
-    if stock <= 0:
-        return "none"
-    return "few" if stock <= FEW_IN_STOCK else "available"
-
-
-def product_facts(product: Mapping[str, Any]) -> dict[str, Any]:
-    """What a model is told of a product."""
-    return {
-        "id": product["id"],
-        "name": " ".join(filter(None, (product["name"], product["brand"], product["format"]))),
-        "price": product["price"],
-        "currency": product["currency"],
-        "availability": availability(product["stock"]),
-    }
 
 
 def session_facts(session: Session) -> dict[str, Any]:

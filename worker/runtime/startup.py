@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Event, Thread
 
 from db.pooler import keeps_session
 from worker.errors import ConfigurationError
 from worker.log import logger
+from worker.redisdb.connect import connect_redis
 from worker.runtime.error_reasons import is_refused, reason_of
 from worker.settings import Settings
-from worker.steps.services import connect_redis
 
 PAUSE_S = 0.5
 #: How often a process that waits says so.
@@ -22,6 +22,8 @@ NO_SESSIONS = (
     "PostgreSQL: DATABASE_URL leads through a pooler that gives every transaction another connection, and so locks and "
     "settings do not hold: set it to sessions (PgBouncer: pool_mode = session), or name the server itself"
 )
+#: Returns when a server is fit; raises ConfigurationError where it never will be, else what its client raises.
+Look = Callable[[], None]
 log = logger(__name__)
 
 
@@ -33,35 +35,53 @@ class Server:
 
     name: str
     settings: str
-    look: Callable[[], None]
+    look: Look
 
 
-def wait_for_servers(configured: Settings, stop: Event | None = None, *, broker_alone: bool = False) -> bool:
-    """Whether the servers answer now; it returns when they do, or `stop` is set. While it waits, it logs for what.
+def wait_for_servers(configured: Settings, look_at_broker: Look, stop: Event | None = None) -> bool:
+    """Waits until PostgreSQL, Redis and the broker answer, and logs for what it waits.
 
-    Raises ConfigurationError where one refuses us, or cannot be relied on.
+    Args:
+        look_at_broker: returns when the broker is fit (`worker.app.check_queues`).
+        stop: ends the wait.
+
+    Returns:
+        Whether all of them answer; False where `stop` was set before.
+
+    Raises:
+        ConfigurationError: one refuses us, or cannot be relied on.
     """
     stop = stop or Event()
-    wanted = [_broker()] if broker_alone else [_postgres(configured), _redis(configured), _broker()]
-    return all(_waited(server, stop) for server in wanted)
+    return all(_waited(server, stop) for server in _servers(configured, look_at_broker))
 
 
-def announce_servers(configured: Settings) -> None:
+def wait_for_broker(look_at_broker: Look) -> None:
+    """Waits until the broker answers. Raises as `wait_for_servers` does."""
+    _waited(_broker(look_at_broker), Event())
+
+
+def announce_servers(configured: Settings, look_at_broker: Look) -> None:
     """Logs for which servers a process waits that shows what there is meanwhile. In a thread of its own."""
 
     def wait() -> None:
         try:
-            wait_for_servers(configured)
+            wait_for_servers(configured, look_at_broker)
         except ConfigurationError as exc:
             log.error("server_refused", reason=str(exc))
 
     Thread(target=wait, name="servers", daemon=True).start()
 
 
-def check_servers(configured: Settings) -> None:
+def check_servers(configured: Settings, look_at_broker: Look) -> None:
     """One look. Raises ConfigurationError as `wait_for_servers` does; a server that is away is none of its business."""
-    for server in (_postgres(configured), _redis(configured), _broker()):
+    for server in _servers(configured, look_at_broker):
         _missing(server)
+
+
+def _servers(configured: Settings, look_at_broker: Look) -> Iterator[Server]:
+    yield _postgres(configured)
+    yield _redis(configured)
+    yield _broker(look_at_broker)
 
 
 def _waited(server: Server, stop: Event) -> bool:
@@ -114,12 +134,5 @@ def _redis(configured: Settings) -> Server:
     return Server("Redis", "REDIS_URL", look)
 
 
-def _broker() -> Server:
-    """Celery's, whose application is made from the settings of this process when it is first needed."""
-
-    def look() -> None:
-        from worker.app import check_queues
-
-        check_queues()
-
+def _broker(look: Look) -> Server:
     return Server("the broker", "BROKER_URL (or REDIS_URL, BROKER_SENTINEL_PASSWORD)", look)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from worker.language.normalise import normalised
+from worker.language.handover_request import asks_for_person
 from worker.session.turn import Turn
 
 #: How long a customer waits for a person before the AI answers again, unless `chasqui resume` ends it earlier.
@@ -15,18 +14,12 @@ WAIT = timedelta(minutes=30)
 #: The id of the quick reply that asks for a person (`worker.replies.fallback`).
 BUTTON = "human"
 UNTIL, TOLD = "human_until", "human_told"
-_SOMEBODY = r"(persona|humano|humana|asesora?|agente|operadora?|vendedora?|encargad[oa]|representante)"
-PERSON = re.compile(
-    rf"\b(hablar|hablo|comuni[cq]\w+|contact\w+|pasa\w*|paseme|atienda|atender\w*)( \w+){{0,3}} ({_SOMEBODY}|alguien)\b"
-    rf"|\b(quiero|necesito|hay)( con| a)?( un| una| algun| alguna)? {_SOMEBODY}\b"
-    r"|\b(persona real|ser humano|no (sos|eres) (una )?(persona|humano)|atencion al cliente)\b"
-)
 
 
 def wants_person(turn: Turn) -> bool:
     """Whether the customer asks for a person, by words or by button."""
     pressed = any(message.selection_id == BUTTON for message in turn.messages)
-    return pressed or PERSON.search(normalised(turn.text)) is not None
+    return pressed or asks_for_person(turn.text)
 
 
 def waits_for_person(context: Mapping[str, Any], now: datetime) -> bool:

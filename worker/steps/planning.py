@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeGuard
+from typing import Any
 
 from msgspec.structs import replace
 
+from worker.catalog.facts import product_facts
 from worker.catalog.search import Catalog, distinct, search_terms
 from worker.language.complexity import complexity
 from worker.language.product_words import USUAL_GOODS, Goods
 from worker.language.sharing import common_form
-from worker.providers.pricing import yardstick_microusd
-from worker.redisdb.cache import AI_RESPONSE, Cache
 from worker.replies.catalog_orders import note_of, ordered_terms, with_names
 from worker.replies.fallback import handover_decision, unreadable_decision
-from worker.replies.prompt import cache_key, product_facts, render
+from worker.replies.prompt import cache_key, render
 from worker.session.handover import waits_for_person, wants_person, was_told
 from worker.session.session import Session
 from worker.session.turn import SILENT, Outcome, Plan, Turn
-from worker.usage import Usage
 
 ORDER = "order"
-ENTRY_FIELDS = frozenset({"decision", "provider", "model", "prompt_tokens", "completion_tokens"})
-DECISION_FIELDS = frozenset({"reply", "intent", "confidence", "cart_operations"})
 
 
 def without_model(turn: Turn, now: datetime) -> Turn:
@@ -117,49 +113,3 @@ def with_plan(
     if common is not None and made is not None:
         made[common] = plan
     return replace(turn, plan=plan)
-
-
-def from_cache(turns: Sequence[Turn], cache: Cache) -> list[Turn]:
-    """The turns, with their outcome where the reply cache holds one. What is asked at least once a day stays in it: its
-    key names every fact it was made from, so it is as true as on its first day.
-    """
-    found = cache.get_many(AI_RESPONSE, list(dict.fromkeys(turn.planned().key for turn in turns)), keep=True)
-    usable = {key: entry for key, entry in found.items() if is_entry(entry)}
-    return [
-        replace(turn, outcome=cached_outcome(usable[turn.planned().key])) if turn.planned().key in usable else turn
-        for turn in turns
-    ]
-
-
-def is_entry(entry: object) -> TypeGuard[dict[str, Any]]:
-    """Whether a stored value has the form that `cacheable` gives; another version's counts as absent."""
-    if not isinstance(entry, dict) or not isinstance(entry.get("decision"), dict):
-        return False
-    return entry.keys() >= ENTRY_FIELDS and entry["decision"].keys() >= DECISION_FIELDS
-
-
-def cacheable(outcome: Outcome) -> dict[str, Any] | None:
-    """The entry of an outcome in the reply cache: the decision, who made it, and the tokens a repeat saves. None for
-    what must not be said twice: anything but a model's own answer, and a call for a person.
-    """
-    if outcome.source != "ai" or outcome.decision.get("requires_human"):
-        return None
-    return {
-        "decision": outcome.decision,
-        "provider": outcome.provider,
-        "model": outcome.model,
-        "prompt_tokens": outcome.prompt_tokens,
-        "completion_tokens": outcome.completion_tokens,
-    }
-
-
-def cached_outcome(entry: dict[str, Any]) -> Outcome:
-    """An outcome that costs nothing, from what `cacheable` kept."""
-    usage = Usage(prompt_tokens=entry["prompt_tokens"], completion_tokens=entry["completion_tokens"])
-    return Outcome(
-        source="cache",
-        decision=entry["decision"],
-        provider=entry["provider"],
-        model=entry["model"],
-        baseline_microusd=yardstick_microusd(usage),
-    )

@@ -14,7 +14,8 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from worker.log import logger
-from worker.redisdb.cache import LIMITED, Cache
+from worker.redisdb.cache import Cache
+from worker.redisdb.keys import LIMITED
 from worker.replies.fallback import handover_decision
 from worker.session.handover import waits_for_person
 from worker.session.turn import SILENT, Outcome, Turn

@@ -10,20 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from threading import Lock
-from typing import Any
 from uuid import uuid4
 
 import msgspec
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
 from db.engine import LOCK_TIMEOUT_MS, make_engine
 from worker.catalog.search import Catalog
-from worker.errors import ConfigurationError
 from worker.log import logger
 from worker.providers.budget import Budget, Limits
 from worker.providers.circuit import Breaker
@@ -39,18 +35,14 @@ from worker.providers.reroutes import Reroutes
 from worker.providers.spending import with_costs
 from worker.redisdb.cache import Cache
 from worker.redisdb.coalescing import TogetherRedis
+from worker.redisdb.connect import CACHE_TIMEOUT_S, DURABLE_TIMEOUT_S, connect_redis
 from worker.redisdb.streams import Streams
 from worker.session.turn import Outcome
 from worker.settings import Settings, settings
 from worker.telemetry.recording import count_call, metrics_row
 from worker.usage import ModelCalls
 
-DURABLE_TIMEOUT_S = 5.0
-#: A cache that is slower than this is no cache.
-CACHE_TIMEOUT_S = 1.0
 FLIGHT_MARGIN_S = 60.0
-#: More than threads of one process: what AI_PARALLEL_CALLS allows, and batches. redis-py stops at 100.
-REDIS_CONNECTIONS = 512
 MICRO = 1_000_000
 #: Another process's failures, or an operator's hand, are heeded that much later. Under load it saves most looks.
 REMEMBER_CIRCUIT_S = 0.05
@@ -74,25 +66,6 @@ class Services:
     prober: Prober
     completer: Completer
     dispatcher: Dispatcher
-
-
-def connect_redis(url: str, timeout_s: float, *, repeats: int = 1) -> redis.Redis:
-    """A client with time limits on everything; on a dropped connection a command is repeated at once, so often."""
-    # A socket of this machine has no packets to keep it alive, and redis-py no such argument for it.
-    of_tcp: dict[str, Any] = {} if url.startswith("unix:") else {"socket_keepalive": True}
-    try:
-        return redis.Redis.from_url(
-            url,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            **of_tcp,
-            health_check_interval=30,
-            max_connections=REDIS_CONNECTIONS,
-            retry=Retry(NoBackoff(), repeats),
-        )
-    except ValueError:
-        # What redis-py says of it may show a part of a password.
-        raise ConfigurationError("REDIS_URL or CACHE_REDIS_URL: no URL of a Redis") from None
 
 
 def budget_limits(configuration: Settings) -> Limits:

@@ -17,7 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
 from worker.log import logger
-from worker.redisdb.cache import REPLY_LIMIT, SESSION
+from worker.providers.reply_cache import from_cache
+from worker.redisdb.keys import REPLY_LIMIT, SESSION
 from worker.replies.closing import closing_row
 from worker.session.session import SESSION_TTL_S, new_session, session_from_row, session_row
 from worker.session.turn import Plan, Turn
@@ -129,7 +130,7 @@ def route_ai(services: Services, batch: Batch, has_room: Callable[[], bool]) -> 
     checked = limited + each(services, others, lambda turn: planning.without_model(turn, now))
     canned = [turn for turn in checked if turn.outcome is not None]
     planned = plan(services, [turn for turn in checked if turn.outcome is None])
-    routed = planning.from_cache(planned, services.cache)
+    routed = from_cache(planned, services.cache)
     answered = [turn for turn in routed if turn.outcome is not None]
     return canned + answered, hand_over(services, [turn for turn in routed if turn.outcome is None], has_room)
 

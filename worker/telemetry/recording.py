@@ -12,7 +12,7 @@ import redis
 from redis.exceptions import RedisError
 
 from worker.log import logger
-from worker.redisdb.cache import CALL_COUNTS, LAST_RUN, REPLY_COUNTS, Key
+from worker.redisdb.keys import CALL_COUNTS, LAST_RUN, REPLY_COUNTS, Key
 from worker.session.turn import Turn
 
 log = logger(__name__)

@@ -15,18 +15,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from worker.log import logger
-from worker.providers.models import Model, Provider
-from worker.replies.request import AiRequest
 from worker.settings import Settings, settings
-from worker.usage import Usage
 
 if TYPE_CHECKING:
     from worker.telemetry.otlp import Exporter
@@ -66,23 +62,15 @@ def turn(token: str, facts: Mapping[str, Value | None], began_at_s: float) -> No
         exporter.add([Span(token, TURN, None, began_at_s, time.time(), attributes)])
 
 
-class Call:
-    """One HTTP call to a model, from when this is made; part of the trace of the turn that asks."""
+def is_on() -> bool:
+    """Whether spans are sent anywhere."""
+    return _exporter() is not None
 
-    def __init__(self, provider: Provider, model: Model, request: AiRequest) -> None:
-        self._token = request.caller
-        self._provider = provider
-        self._model = model.id
-        self._max_tokens = request.max_output_tokens
-        self._began_at_s = time.time()
 
-    def ended(self, usage: Usage | None, error: str | None = None) -> None:
-        """It ends now, with the tokens it was billed for, if that is known."""
-        exporter = _exporter() if self._token else None
-        if exporter is not None and self._token is not None:
-            name, now = f"chat {self._model}", time.time()
-            attributes = _of_call(self._provider, self._model, self._max_tokens) | _of_usage(usage)
-            exporter.add([Span(self._token, name, CALL_PROVIDER, self._began_at_s, now, attributes, error)])
+def add(spans: Iterable[Span]) -> None:
+    """Spans that have ended."""
+    if (exporter := _exporter()) is not None:
+        exporter.add(spans)
 
 
 def flush() -> None:
@@ -92,30 +80,6 @@ def flush() -> None:
 
 
 _making = Lock()
-
-
-def _of_call(provider: Provider, model: str, max_tokens: int) -> dict[str, Value]:
-    """By the semantic conventions for generative AI. `gen_ai.system` is the older name, which tools still look for."""
-    maker = {"gemini": "gcp.gemini"}.get(provider.wire) or ("deepseek" if "deepseek" in model else "openai")
-    return {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": maker,
-        "gen_ai.system": maker,
-        "gen_ai.request.model": model,
-        "gen_ai.request.max_tokens": max_tokens,
-        "server.address": urlsplit(provider.base_url).hostname or "",
-        "chasqui.provider": provider.name,
-    }
-
-
-def _of_usage(usage: Usage | None) -> dict[str, Value]:
-    if usage is None:
-        return {}
-    return {
-        "gen_ai.usage.input_tokens": usage.prompt_tokens,
-        "gen_ai.usage.cache_read.input_tokens": usage.cached_tokens,
-        "gen_ai.usage.output_tokens": usage.completion_tokens,
-    }
 
 
 def _exporter() -> Exporter | None:

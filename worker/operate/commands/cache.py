@@ -14,7 +14,7 @@ from rich.table import Table
 from worker.errors import CommandError
 from worker.operate.commands.terminal import out, print_json
 from worker.operate.wording import size
-from worker.redisdb.cache import AI_RESPONSE, LAYERS, Key
+from worker.redisdb.keys import AI_RESPONSE, LAYERS, Key
 from worker.redisdb.layers import LayerStats, flush, forget_results, key_batches, read_stats
 
 BY_NAME = {layer.name: layer for layer in LAYERS}
@@ -32,8 +32,8 @@ def cache(action: str, layer: str | None, as_json: bool, yes: bool) -> None:
     stats [LAYER]     hits and misses since midnight (UTC), keys, and bytes as a sample of the keys has it
     flush LAYER       deletes all keys of the layer and nothing else; safe at any time, it fills again by itself
     """
+    from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
     from worker.runtime.environment import surroundings
-    from worker.steps.services import DURABLE_TIMEOUT_S, connect_redis
 
     if action == "flush" and layer is None:
         raise click.UsageError(f"flush needs a LAYER: {', '.join(BY_NAME)}")

@@ -39,8 +39,8 @@ def circuits(action: str, provider: str | None, as_json: bool) -> None:
 
     A provider's circuit opens when its calls fail, a model's when the model is gone or refuses how it is asked.
     """
+    from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
     from worker.runtime.environment import surroundings
-    from worker.steps.services import DURABLE_TIMEOUT_S, connect_redis
 
     if action != "list" and provider is None:
         raise click.UsageError(f"{action} needs the name of a PROVIDER")

@@ -60,9 +60,9 @@ def forget_replies(phones: Sequence[str]) -> None:
     """
     from redis.exceptions import RedisError
 
-    from worker.redisdb.cache import REPLY_LIMIT
+    from worker.redisdb.connect import CACHE_TIMEOUT_S, connect_redis
+    from worker.redisdb.keys import REPLY_LIMIT
     from worker.runtime.environment import surroundings
-    from worker.steps.services import CACHE_TIMEOUT_S, connect_redis
 
     with surroundings(postgres=False) as configured, suppress(RedisError):
         if phones and configured.cache_url is not None:
@@ -107,8 +107,8 @@ def erase_everywhere(phone: str) -> dict[str, int]:
     """Erases on the servers of the surroundings; how much of each kind. A progress sign on a terminal."""
     from db.engine import connect
     from worker.operate.erasure import STATEMENT_TIMEOUT_MS, Erasure
+    from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
     from worker.runtime.environment import surroundings
-    from worker.steps.services import DURABLE_TIMEOUT_S, connect_redis
     from worker.steps.steps import AI_LEASE_MARGIN_S
 
     with (

@@ -24,10 +24,11 @@ def dashboard() -> None:
 
     with stop_signals() as stop, surroundings() as configured:
         check_dashboard(configured)
+        from worker.app import check_broker
         from worker.operate.dashboard.server import serve
         from worker.runtime.startup import announce_servers
 
-        announce_servers(configured)
+        announce_servers(configured, check_broker)
         told = "The dashboard is at {}. Stop it with Ctrl-C."
         serve(configured, lambda address: say(told.format(address), err=True), stop)
 

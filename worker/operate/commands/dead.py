@@ -137,7 +137,7 @@ def replay_letters(connection: Connection, ids: Sequence[int]) -> int:
 
 def warn(connection: Connection, letters: Sequence[Json]) -> None:
     """Says on stderr what may keep the replies from the customers."""
-    from worker.intake.intake import INTAKE_LOCK
+    from db.locks import INTAKE_LOCK
 
     opened = datetime.now(UTC) - timedelta(seconds=REPLY_WINDOW_S)
     late = sum(letter["sent_at"] < opened for letter in letters)

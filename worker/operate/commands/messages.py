@@ -26,8 +26,8 @@ ENQUEUE_CHUNK = 500
 def connected_gateway() -> Iterator[Gateway]:
     """The gateway's side of the streams, on the durable Redis of the surroundings."""
     from worker.devkit.gateway import Gateway
+    from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
     from worker.runtime.environment import surroundings
-    from worker.steps.services import DURABLE_TIMEOUT_S, connect_redis
 
     with surroundings(postgres=False) as configured, redis_errors():
         client = connect_redis(configured.required("redis_url"), DURABLE_TIMEOUT_S)

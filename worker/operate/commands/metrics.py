@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from worker.errors import CommandError
@@ -23,12 +25,13 @@ def metrics() -> None:
     if settings().metrics_port == 0:
         raise CommandError("METRICS_PORT is 0: name the port to serve metrics on")
     with stop_signals() as stop, surroundings() as configured:
-        from worker.app import queue_lengths
+        from worker.app import app, check_broker
+        from worker.celery_ext.queues import queue_lengths
         from worker.operate.exporter.server import exporter, serving
         from worker.runtime.startup import announce_servers
 
         host, port = configured.metrics_host, configured.metrics_port
-        with exporter(configured, queue_lengths) as pages, serving(pages, host, port):
+        with exporter(configured, partial(queue_lengths, app)) as pages, serving(pages, host, port):
             log.info("metrics_served", host=host, port=port)
-            announce_servers(configured)
+            announce_servers(configured, check_broker)
             stop.wait()

@@ -20,7 +20,8 @@ def report(
     as_json: bool, window_s: int | None, since: timedelta | None, begin: datetime | None, end: datetime | None
 ) -> None:
     """Show what was answered, from where, how fast, and what it cost, in the last 24 hours or any other window."""
-    from worker.telemetry.report import as_tables, make_report
+    from worker.operate.report_tables import as_tables
+    from worker.telemetry.report import make_report
 
     if window_s is not None and (since or begin):
         raise click.UsageError("--window, --since and --from all say where the window begins: give one of them")

@@ -22,9 +22,10 @@ def demo() -> None:
     should.
     """
     from worker.devkit.demo import play
+    from worker.operate.report_tables import as_tables
 
     with interrupting():
-        sys.exit(0 if play(out) else 1)
+        sys.exit(0 if play(out, as_tables) else 1)
 
 
 @click.command()
@@ -64,7 +65,9 @@ def up(concurrency: int, with_flower: bool, with_dashboard: bool) -> None:
         if not any(provider.api_key for provider in load_providers(configured)):
             say("Warning: no provider has a key (OPENAI_API_KEY, ...): every reply will be the fallback.", err=True)
         operators_page = dashboard_programs(configured, wanted=with_dashboard)
-        if not wait_for_servers(configured, stop):
+        from worker.app import check_broker
+
+        if not wait_for_servers(configured, check_broker, stop):
             return
         migrations.upgrade(configured.required("database_url"))
         beside = [*([metrics_program()] if configured.metrics_port else []), *page, *operators_page]
@@ -74,7 +77,7 @@ def up(concurrency: int, with_flower: bool, with_dashboard: bool) -> None:
                 keep_servers,
                 lambda: is_ready(configured),
                 lambda: say("Chasqui is ready. Stop it with Ctrl-C."),
-                lambda: check_servers(configured),
+                lambda: check_servers(configured, check_broker),
             )
 
 
@@ -88,7 +91,9 @@ def intake() -> None:
     from worker.runtime.startup import wait_for_servers
 
     with stop_signals() as stop, surroundings() as configured:
-        if not wait_for_servers(configured, stop):
+        from worker.app import check_broker
+
+        if not wait_for_servers(configured, check_broker, stop):
             return
         from worker.intake.intake import Intake
         from worker.steps.services import services

@@ -11,7 +11,7 @@ from typing import Any
 import redis
 
 from worker.providers.circuit_states import Circuit, Named, read_circuits
-from worker.redisdb.cache import CACHE_COUNTS, INBOUND, LAYERS, REJECTED
+from worker.redisdb.keys import CACHE_COUNTS, INBOUND, LAYERS, REJECTED
 from worker.telemetry.report import percent
 
 

@@ -21,8 +21,8 @@ from worker.operate.dashboard.gate import Gate
 from worker.operate.dashboard.page import Dashboard
 from worker.providers.circuit_states import named
 from worker.providers.providers_file import load_providers
+from worker.redisdb.connect import connect_redis
 from worker.settings import Settings
-from worker.steps.services import connect_redis
 
 #: Longer than any query of ours should take, shorter than anybody likes to wait.
 STATEMENT_TIMEOUT_MS = 8_000

@@ -17,15 +17,16 @@ UNREACHABLE = "is BROKER_URL (or REDIS_URL) right, and the server up?"
 
 def examine() -> list[Finding]:
     """To be called when the settings are complete: the Celery application is made from them."""
-    from worker.app import app, check_queues, queue_lengths
+    from worker.app import app
+    from worker.celery_ext.queues import check_queues, queue_lengths
 
     try:
-        check_queues()
+        check_queues(app)
     except ConfigurationError as exc:
         return [failed("queues", str(exc), "chasqui up does not start before")]
     except Exception:  # noqa: BLE001, S110  told below, in words
         pass
-    queues = guarded("queues", lambda: judge_queues(queue_lengths()), UNREACHABLE)
+    queues = guarded("queues", lambda: judge_queues(queue_lengths(app)), UNREACHABLE)
     if not queues[0].found.startswith("flow"):
         return queues
     inspector: Any = app.control.inspect(timeout=INSPECT_TIMEOUT_S)

@@ -10,9 +10,9 @@ from sqlalchemy.engine import make_url
 
 from db import migrations, monitoring
 from db.engine import connect
+from db.locks import INTAKE_LOCK
 from db.monitoring import Unfinished
 from db.pooler import keeps_session
-from worker.intake.intake import INTAKE_LOCK
 from worker.operate.doctor import locks
 from worker.operate.doctor.clock import judge_skew, skew_s
 from worker.operate.doctor.finding import Finding, failed, guarded, ok, warning

@@ -13,9 +13,9 @@ from worker.operate.doctor.clock import judge_skew, skew_s
 from worker.operate.doctor.finding import Finding, State, failed, guarded, ok, warning
 from worker.operate.wording import count, duration, oldest, size
 from worker.providers.circuit_states import Named, read_circuits
-from worker.redisdb.cache import INBOUND, LAST_RUN
+from worker.redisdb.connect import connect_redis
+from worker.redisdb.keys import INBOUND, LAST_RUN
 from worker.settings import Settings
-from worker.steps.services import connect_redis
 from worker.telemetry.recording import CLEANUP
 
 Json = Mapping[str, Any]

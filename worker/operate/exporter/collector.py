@@ -21,7 +21,7 @@ from worker.providers.circuit_states import Circuit
 from worker.providers.models import Provider
 from worker.providers.pricing import YARDSTICK_NAME
 from worker.providers.probe import Probe
-from worker.redisdb.cache import LAYERS, LIMITED
+from worker.redisdb.keys import LAYERS, LIMITED
 from worker.telemetry.recording import ANSWERED, CALL_BUCKETS_MS, FAILURES
 
 MICRO = 1_000_000

@@ -19,15 +19,15 @@ from sqlalchemy.exc import ProgrammingError
 
 from db import migrations, monitoring, retry
 from db.engine import make_engine
+from db.locks import INTAKE_LOCK
 from worker.errors import CommandError
-from worker.intake.intake import INTAKE_LOCK
 from worker.operate.exporter.collector import Exporter, Known
 from worker.operate.exporter.lookout import Lookout, error_of, settle
 from worker.operate.exporter.sources import RETRY_S, QueueLengths, Sources
 from worker.providers.circuit_states import named
 from worker.providers.providers_file import load_providers
+from worker.redisdb.connect import connect_redis
 from worker.settings import Settings
-from worker.steps.services import connect_redis
 
 #: A client that sends no request, or takes no answer, is let go after this time.
 CLIENT_TIMEOUT_S = 10.0

@@ -16,7 +16,7 @@ from db.monitoring import Total, Unfinished
 from worker.operate.exporter.lookout import Lookout, settle, value_of
 from worker.providers.circuit_states import Circuit, Named, read_circuits
 from worker.providers.probe import Probe, read_probes
-from worker.redisdb.cache import (
+from worker.redisdb.keys import (
     BUDGET,
     CACHE_COUNTS,
     CALL_COUNTS,

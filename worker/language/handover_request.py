@@ -1,0 +1,19 @@
+"""Whether a text asks for a person. Pure thought."""
+
+from __future__ import annotations
+
+import re
+
+from worker.language.normalise import normalised
+
+_SOMEBODY = r"(persona|humano|humana|asesora?|agente|operadora?|vendedora?|encargad[oa]|representante)"
+PERSON = re.compile(
+    rf"\b(hablar|hablo|comuni[cq]\w+|contact\w+|pasa\w*|paseme|atienda|atender\w*)( \w+){{0,3}} ({_SOMEBODY}|alguien)\b"
+    rf"|\b(quiero|necesito|hay)( con| a)?( un| una| algun| alguna)? {_SOMEBODY}\b"
+    r"|\b(persona real|ser humano|no (sos|eres) (una )?(persona|humano)|atencion al cliente)\b"
+)
+
+
+def asks_for_person(text: str) -> bool:
+    """Whether a customer's text asks to talk to somebody."""
+    return PERSON.search(normalised(text)) is not None

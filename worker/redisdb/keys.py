@@ -1,0 +1,70 @@
+"""Every Redis key: pattern, type and time to live (contract 3.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A family of keys: its pattern with one place to fill, its Redis type and its time to live in seconds."""
+
+    name: str
+    pattern: str
+    type: str
+    ttl_s: int | None
+
+    def key(self, part: str) -> str:
+        """The key for one member of the family."""
+        return self.pattern.format(part)
+
+
+# The four cache layers, on CACHE_REDIS_URL.
+SESSION = Key("session", "session:{}", "string", 7_200)
+AI_RESPONSE = Key("ai_response", "ai_response:{}", "string", DAY_S)
+CATEGORIES = Key("categories", "categories:{}", "string", 1_800)
+PRODUCT_SEARCH = Key("product_search", "product_search:{}", "string", 900)
+#: Replies to a customer in the hour since the first of them; beside the sessions, in whose round trips it is counted.
+REPLY_LIMIT = Key("reply_limit", "limit:replies:{}", "string", 3_600)
+LAYERS = (SESSION, AI_RESPONSE, CATEGORIES, PRODUCT_SEARCH)
+#: Hits and misses by layer and UTC day; beside the layers, so that counting costs no round trip of its own.
+CACHE_COUNTS = Key("cache_counts", "metrics:cache:{}", "hash", 8 * DAY_S)
+#: Among them, how many customers had all replies of an hour.
+LIMITED = "replies:limited"
+
+# On the durable Redis (REDIS_URL).
+CIRCUIT = Key("circuit", "ai_circuit:{}", "hash", 7 * DAY_S)
+#: Of one model: "{provider}:{model}".
+MODEL_CIRCUIT = Key("model_circuit", "ai_circuit:{}", "hash", 7 * DAY_S)
+#: The breaker's time window, in buckets; twice the window, set where it is written.
+CIRCUIT_SAMPLES = Key("circuit_samples", "ai_circuit:{}:samples", "hash", None)
+#: By month and by day: 40 and 3 days, set where they are written.
+BUDGET = Key("budget", "budget:{}", "hash", None)
+BUDGET_RESERVED = Key("budget_reserved", "budget:reserved", "sorted set", 3_600)
+CALL_LIMIT = Key("call_limit", "limit:{}", "string", 3_600)
+#: Deadline + 60 s, set where they are written.
+FLIGHT = Key("flight", "flight:{}", "string", None)
+PARKED = Key("parked", "parked:{}", "list", None)
+PUBLISHED = Key("published", "published:{}", "string", 7 * DAY_S)
+REPLY_COUNTS = Key("reply_counts", "metrics:replies:{}", "hash", 8 * DAY_S)
+#: Calls of providers by UTC day: outcomes, and how long answers took (`worker.telemetry.recording`).
+CALL_COUNTS = Key("call_counts", "metrics:calls:{}", "hash", 8 * DAY_S)
+#: Latest probes of models, JSON by "{provider}/{model}" (`worker.providers.probe`).
+MODEL_PROBES = Key("model_probes", "metrics:model_probes", "hash", 7 * DAY_S)
+#: A model that is being probed, or was lately, by somebody of the fleet.
+PROBE_LOCK = Key("probe_lock", "metrics:probing:{}", "string", None)
+#: When a periodic task last did its work, in seconds since 1970.
+LAST_RUN = Key("last_run", "metrics:last_run:{}", "string", 30 * DAY_S)
+#: How many customers wait because somebody else holds rows of theirs, as the active intake last saw.
+LOCKED_CUSTOMERS = Key("locked_customers", "metrics:locked_customers", "string", 60)
+#: Which run of Redis was last looked after by the sweep; another one has restarted and may have lost its last second.
+RUN_ID = Key("run_id", "metrics:redis_run_id", "string", 30 * DAY_S)
+INBOUND = Key("inbound", "whatsapp:inbound", "stream", None)
+OUTBOUND = Key("outbound", "whatsapp:outbound", "stream", None)
+REJECTED = Key("rejected", "whatsapp:rejected", "stream", None)
+#: Streams are trimmed, not expired: replies by age only, refused payloads by number and age.
+OUTBOUND_KEEP_S = 7 * DAY_S
+REJECTED_KEEP_S = 30 * DAY_S
+REJECTED_KEEP_ENTRIES = 100_000
