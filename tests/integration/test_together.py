@@ -28,11 +28,11 @@ class Held(TogetherRedis):
         self.began, self.go_on = Event(), Event()
 
     def _round_trip(self, together: list[Any]) -> list[Any]:
-        self.trips.append(len(coalescing))
+        self.trips.append(len(together))
         if len(self.trips) == 1:
             self.began.set()
             assert self.go_on.wait(10)
-        return super()._round_trip(coalescing)
+        return super()._round_trip(together)
 
 
 @pytest.fixture

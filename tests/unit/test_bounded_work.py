@@ -103,6 +103,7 @@ TEXT_WORK: dict[str, Function] = {
     "language.product_words.Goods.singular": come_in(SOLD.singular),
     "replies.prompt.render": lambda written: prompt.render("Super", written, CATEGORIES, [MILK], session_of()),
     "language.search_terms.search_terms": come_in(lambda written: search_terms.search_terms(written, SOLD.mended)),
+    "language.handover_request.asks_for_person": come_in(handover_request.asks_for_person),
     "session.handover.wants_person": come_in(lambda written: handover.wants_person(turn_of(written))),
 }
 #: Functions of a text to which no long one gets.
