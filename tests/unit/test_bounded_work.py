@@ -20,7 +20,17 @@ from bounded import TEXTS, Shapes, Work, check, cpu_s, growth_of, peak_bytes, re
 from msgspec.structs import replace
 from turns import CATEGORIES, MILK, decided, decision_of, planned, session_of, turn_of
 
-from worker.language import complexity, intent, normalise, product_words, search_terms, sharing, small_talk, symbols
+from worker.language import (
+    complexity,
+    handover_request,
+    intent,
+    normalise,
+    product_words,
+    search_terms,
+    sharing,
+    small_talk,
+    symbols,
+)
 from worker.messages import fields, inbound, reply, text
 from worker.replies import cart_guard, catalog_orders, closing, decision, fallback, json_in_text, prompt, reply_check
 from worker.session import handover, session, turn
