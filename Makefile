@@ -45,7 +45,7 @@ audit: $(READY)
 check: lint types audit test
 
 economy: $(READY)
-	@PYTHONPATH=tests exec $(BIN)/python -m benchmarks.economy --seed $(or $(SEED),1) --messages $(or $(MESSAGES),20000) \
+	@PYTHONPATH=tests exec $(BIN)/python -m bench.economy --seed $(or $(SEED),1) --messages $(or $(MESSAGES),20000) \
 		$(if $(CATALOG),--catalog $(CATALOG))
 
 faults: $(READY)
@@ -55,16 +55,16 @@ real-model: $(READY)
 	@PYTHONPATH=tests exec $(BIN)/python -m real_model
 
 overload: $(READY)
-	@PYTHONPATH=tests exec $(BIN)/python -m benchmarks.overload --seed $(or $(SEED),1) $(if $(MESSAGES),--messages $(MESSAGES))
+	@PYTHONPATH=tests exec $(BIN)/python -m bench.overload --seed $(or $(SEED),1) $(if $(MESSAGES),--messages $(MESSAGES))
 
 bench: $(READY)
-	@PYTHONPATH=tests exec $(BIN)/python -m benchmarks.bench --seed $(or $(SEED),1)
+	@PYTHONPATH=tests exec $(BIN)/python -m bench.bench --seed $(or $(SEED),1)
 
 bench-short: $(READY)
-	@PYTHONPATH=tests exec $(BIN)/python -m benchmarks.bench --short --seed $(or $(SEED),1)
+	@PYTHONPATH=tests exec $(BIN)/python -m bench.bench --short --seed $(or $(SEED),1)
 
 growth: $(READY)
-	@PYTHONPATH=tests exec $(BIN)/python -m benchmarks.growth --seed $(or $(SEED),1)
+	@PYTHONPATH=tests exec $(BIN)/python -m bench.growth --seed $(or $(SEED),1)
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \

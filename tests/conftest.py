@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from factories import product
+from helpers.basics import EMPTY, Servers
+from helpers.factories import product
 from sqlalchemy import Connection, Engine
-from support import EMPTY, Servers
 
 from db import migrations, queries
 from db.engine import make_engine

@@ -8,12 +8,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from http_provider import serving
-from provider_case import Shop
-from recorded import PROVIDERS_TOML
-from service import Conversation, Service, begin_anew, service_processes
+from helpers.basics import Servers
+from helpers.http_provider import serving
+from helpers.provider_case import Shop
+from helpers.recorded import PROVIDERS_TOML
+from helpers.service import Conversation, Service, begin_anew, service_processes
 from sqlalchemy import Engine
-from support import Servers
 
 from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator

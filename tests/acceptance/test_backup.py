@@ -12,10 +12,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from service import Conversation, says, service_processes, webhook
+from helpers.basics import REPOSITORY, Servers
+from helpers.service import Conversation, says, service_processes, webhook
 from sqlalchemy import text
 from sqlalchemy.exc import InternalError
-from support import REPOSITORY, Servers
 
 from db import migrations
 from db.engine import connect, make_engine

@@ -89,7 +89,7 @@ def up(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_up_send_enqueue_report_and_an_end_without_traces(up: subprocess.Popen[str], tmp_path: Path) -> None:
     """A shop's first minutes, from an empty directory to Ctrl-C."""
-    imported = run(tmp_path, "catalog", "import", str(Path(__file__).parents[2] / "worker/local/catalog.csv"))
+    imported = run(tmp_path, "catalog", "import", str(Path(__file__).parents[2] / "worker/devkit/catalog.csv"))
     assert "91 products imported." in imported.stdout, imported.stderr
     reply = json.loads(run(tmp_path, "send", "--from", "5491122334455", "--json", "tenes leche?").stdout)
     assert reply["source"] == "ai"

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import psycopg2
 import pytest
 import requests
-from composed import REQUIRED, Shop, composed, opened
+from helpers.composed import REQUIRED, Shop, composed, opened
 
 from worker.devkit.simulator import Simulator
 from worker.runtime.embedded.postgres import Postgres

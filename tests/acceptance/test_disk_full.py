@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from service import Service, begin_anew, says, service_processes, webhook
+from helpers.basics import Servers
+from helpers.service import Service, begin_anew, says, service_processes, webhook
 from sqlalchemy.exc import OperationalError
-from support import Servers
 
 from db import migrations
 from db.engine import make_engine

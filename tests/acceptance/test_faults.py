@@ -8,7 +8,7 @@ from threading import Event, Thread
 
 import psutil
 import pytest
-from service import Service, says, webhook
+from helpers.service import Service, says, webhook
 
 MESSAGES = 120
 CUSTOMERS = 12

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from nginx import listens, nginx, skip_without_nginx
-from support import REPOSITORY, Servers
+from helpers.basics import REPOSITORY, Servers
+from helpers.nginx import listens, nginx, skip_without_nginx
 
 from worker.runtime.embedded.processes import wait_until
 from worker.runtime.embedded.server import free_port

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from service import Service, says, webhook
+from helpers.service import Service, says, webhook
 from sqlalchemy import text
 
 LOCKED = "5491144000001"

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from model_apis import FIRST, GONE, KEY, MODELS, NAMES, SUCCESSOR, ModelApis, model_apis
-from scraped import Scraped, get
-from service import Conversation, begin_anew, forget, says, service_processes, webhook
+from helpers.basics import Servers
+from helpers.model_apis import FIRST, GONE, KEY, MODELS, NAMES, SUCCESSOR, ModelApis, model_apis
+from helpers.scraped import Scraped, get
+from helpers.service import Conversation, begin_anew, forget, says, service_processes, webhook
 from sqlalchemy import Engine
-from support import Servers
 
 from worker.devkit.demo import KEYS
 from worker.devkit.gateway import Gateway

@@ -21,10 +21,10 @@ from urllib.parse import quote
 import pytest
 import yaml
 from celery import Celery
-from scraped import Scraped, get, needs_prometheus
-from service import FLOW_PROCESSES, Service, begin_anew, forget, says, service_processes, webhook
+from helpers.basics import REPOSITORY, Servers
+from helpers.scraped import Scraped, get, needs_prometheus
+from helpers.service import FLOW_PROCESSES, Service, begin_anew, forget, says, service_processes, webhook
 from sqlalchemy import Engine, text
-from support import REPOSITORY, Servers
 
 from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator

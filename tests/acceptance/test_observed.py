@@ -9,10 +9,10 @@ from itertools import chain
 from typing import Any
 
 import pytest
-from otlp import Collected, Received, collecting
-from service import Conversation, begin_anew, says, service_processes, webhook
+from helpers.basics import Servers
+from helpers.otlp import Collected, Received, collecting
+from helpers.service import Conversation, begin_anew, says, service_processes, webhook
 from sqlalchemy import Engine
-from support import Servers
 
 from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator

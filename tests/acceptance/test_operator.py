@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from service import Service, says, webhook
+from helpers.service import Service, says, webhook
 
 from worker.providers.providers_file import load_providers
 from worker.settings import Settings

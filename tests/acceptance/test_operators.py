@@ -9,8 +9,8 @@ from collections import Counter
 from typing import Any
 
 from celery import Celery
-from factories import snapshot
-from service import Service, says, webhook
+from helpers.factories import snapshot
+from helpers.service import Service, says, webhook
 
 from worker.operate.commands.customers import erase_everywhere
 from worker.settings import settings

@@ -6,10 +6,10 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from poolers import needs_pgbouncer, pooled
-from service import Conversation, begin_anew, says, service_processes, webhook
+from helpers.basics import Servers
+from helpers.poolers import needs_pgbouncer, pooled
+from helpers.service import Conversation, begin_anew, says, service_processes, webhook
 from sqlalchemy import Engine
-from support import Servers
 
 from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator

@@ -7,7 +7,7 @@ from threading import Thread
 from typing import Any
 
 from celery import Celery
-from service import Service, says, webhook
+from helpers.service import Service, says, webhook
 
 from worker.settings import settings
 

@@ -9,9 +9,9 @@ from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
-from http_provider import Answer, Handler
-from provider_case import FIRST_ASKED, HEALTHY, Shop
-from recorded import RECORDED, TABLE, recorded
+from helpers.http_provider import Answer, Handler
+from helpers.provider_case import FIRST_ASKED, HEALTHY, Shop
+from helpers.recorded import RECORDED, TABLE, recorded
 
 if not RECORDED.is_dir():
     pytest.skip("the recorded answers are not beside this checkout", allow_module_level=True)

@@ -14,15 +14,15 @@ from typing import Any
 import psutil
 import pytest
 from celery import Celery
-from command_line import run, urls_of
+from helpers.basics import REPOSITORY, Servers
+from helpers.command_line import run, urls_of
+from helpers.rabbit import Rabbit, needs_rabbitmq, rabbitmq
+from helpers.service import Conversation, begin_anew, says, service_processes, webhook
+from helpers.started import UP, started
+from helpers.tls import certificate, tls_front
 from kombu import Connection, Queue
 from kombu.exceptions import OperationalError
-from rabbit import Rabbit, needs_rabbitmq, rabbitmq
-from service import Conversation, begin_anew, says, service_processes, webhook
 from sqlalchemy import Engine
-from started import UP, started
-from support import REPOSITORY, Servers
-from tls import certificate, tls_front
 
 from worker.app import QUEUES, make_app
 from worker.celery_ext.queues import check_queues

@@ -9,9 +9,9 @@ import json
 from typing import Any
 
 import pytest
-from http_provider import Answer, Handler, chunked, drip, raw, say
-from provider_case import DECISION, FIRST_ASKED, HEALTHY, NEXT, Shop, decision_of
-from recorded import RECORDED, TABLE, Recording, changed, cost_microusd, recorded, saying
+from helpers.http_provider import Answer, Handler, chunked, drip, raw, say
+from helpers.provider_case import DECISION, FIRST_ASKED, HEALTHY, NEXT, Shop, decision_of
+from helpers.recorded import RECORDED, TABLE, Recording, changed, cost_microusd, recorded, saying
 
 if not RECORDED.is_dir():
     pytest.skip("the recorded answers are not beside this checkout", allow_module_level=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from celery import Celery
-from service import Service, says, webhook
-from support import SHARED_DATA
+from helpers.basics import SHARED_DATA
+from helpers.service import Service, says, webhook
 
 from worker.settings import settings
 

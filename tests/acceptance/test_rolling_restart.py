@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from threading import Event, Thread
 
-from service import Service, says, webhook
+from helpers.service import Service, says, webhook
 
 
 def test_nobody_notices_a_rolling_restart(service: Service) -> None:

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 import redis
-from command_line import run, urls_of
+from helpers.basics import Servers
+from helpers.command_line import run, urls_of
+from helpers.service import Conversation, begin_anew, says, service_processes, webhook
+from helpers.tls import certificate, tls_front
 from kombu.exceptions import OperationalError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from service import Conversation, begin_anew, says, service_processes, webhook
 from sqlalchemy import Engine
-from support import Servers
-from tls import certificate, tls_front
 
 from worker.app import make_app
 from worker.celery_ext.queues import check_queues

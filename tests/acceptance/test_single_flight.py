@@ -6,7 +6,7 @@ import os
 import signal
 from threading import Event, Thread
 
-from service import Service, says, webhook
+from helpers.service import Service, says, webhook
 
 CUSTOMERS = 200
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from command_line import run, urls_of
-from service import Conversation, begin_anew, says, service_processes, webhook
-from sockets import redis_on_a_socket
+from helpers.basics import Servers
+from helpers.command_line import run, urls_of
+from helpers.service import Conversation, begin_anew, says, service_processes, webhook
+from helpers.sockets import redis_on_a_socket
+from helpers.started import CHASQUI, PARTS, UP, started
 from sqlalchemy import Engine
-from started import CHASQUI, PARTS, UP, started
-from support import Servers
 
 from db import migrations
 from worker.devkit.gateway import Gateway

@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 from celery import Celery
+from helpers.basics import Servers
+from helpers.service import Conversation, begin_anew, says, service_processes, webhook
+from helpers.tls import Certificate, certificate, tls_front
 from kombu.exceptions import OperationalError
-from service import Conversation, begin_anew, says, service_processes, webhook
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DatabaseError
-from support import Servers
-from tls import Certificate, certificate, tls_front
 
 from db.engine import connect
 from worker.app import make_app

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from browser import ACT, LOOK, Visit, chromium, dashboard_process, skip_without_browser
+from helpers.basics import Servers
+from helpers.dashboard_browser import ACT, LOOK, Visit, chromium, dashboard_process, skip_without_browser
 from selenium.webdriver import Chrome
-from support import Servers
 
 BUDGETS = {"AI_DAILY_BUDGET_USD": "5", "AI_MONTHLY_BUDGET_USD": "50"}
 

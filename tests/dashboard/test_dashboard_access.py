@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from browser import ACT, LOOK
-from door import Door, door
+from helpers.dashboard_browser import ACT, LOOK
+from helpers.dashboard_door import Door, door
 
 from worker.errors import ConfigurationError
 from worker.operate.dashboard.access import GUESS_WINDOW_S, LOGIN_S, MAX_GUESSES, Access, Role, is_local

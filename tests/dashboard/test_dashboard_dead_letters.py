@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from browser import ACT, LOOK, Visit, wait_for
-from factories import BRUNO, CARLA, accept_one, commit, commit_row, rows
+from helpers.dashboard_browser import ACT, LOOK, Visit, wait_for
+from helpers.factories import BRUNO, CARLA, accept_one, commit, commit_row, rows
 from selenium.webdriver.common.by import By
 from sqlalchemy import Connection
 

@@ -6,8 +6,8 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from factories import ANA, metrics_row, rows
-from rows import fill
+from helpers.dashboard_rows import fill
+from helpers.factories import ANA, metrics_row, rows
 from sqlalchemy import Connection, Engine, text
 
 from db import dashboard, queries

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from browser import ACT, LOOK, Visit, wait_for
+from helpers.dashboard_browser import ACT, LOOK, Visit, wait_for
 
 from worker.operate.dashboard.gate import COOKIE
 

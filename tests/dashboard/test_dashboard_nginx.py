@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from browser import ACT, Visit, wait_for
-from nginx import nginx
-from rows import fill
+from helpers.dashboard_browser import ACT, Visit, wait_for
+from helpers.dashboard_rows import fill
+from helpers.nginx import nginx
 from selenium.webdriver import Chrome
 from sqlalchemy import Engine
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 import redis
-from browser import Visit, wait_for
-from rows import PHONE_PREFIX, SENTENCE, fill
+from helpers.basics import REPOSITORY
+from helpers.dashboard_browser import Visit, wait_for
+from helpers.dashboard_rows import PHONE_PREFIX, SENTENCE, fill
 from sqlalchemy import Engine
-from support import REPOSITORY
 
 from db import queries
 from worker.operate.dashboard.wording import dollars

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from browser import ACT
-from door import Door, door
+from helpers.dashboard_browser import ACT
+from helpers.dashboard_door import Door, door
 from starlette.types import Scope
 
 from worker.operate.dashboard.access import Access

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 import redis
-from browser import Visit, dashboard_process, skip_without_browser, wait_for
 from faults.proxy import Exchange, Proxy
-from rows import fill
+from helpers.dashboard_browser import Visit, dashboard_process, skip_without_browser, wait_for
+from helpers.dashboard_rows import fill
 from selenium.webdriver import Chrome
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import make_url

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from browser import answers, wait_for
+from helpers.dashboard_browser import answers, wait_for
 from sqlalchemy import Engine
 
 from worker.runtime.embedded.server import free_port

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
-from factories import (
+from helpers.factories import (
     ANA,
     BRUNO,
     CARLA,

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 import pytest
 import redis
-from answering import calls, completer_on, providers_of, well_behaved
+from helpers.answering import calls, completer_on, providers_of, well_behaved
+from helpers.turns import MILK, MILK_ITEM, plan_of, session_of
 from msgspec import structs
-from turns import MILK, MILK_ITEM, plan_of, session_of
 
 from worker.devkit.simulator import Simulator
 from worker.providers.budget import Budget, Limits

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 import redis
-from answering import completer_on
+from helpers.answering import completer_on
+from helpers.turns import ANA, MILK, MILK_ITEM, RICE, message, planned, session_of, turn_of
 from msgspec.structs import replace
-from turns import ANA, MILK, MILK_ITEM, RICE, message, planned, session_of, turn_of
 
 from worker.providers.completion import Ask, Completer
 from worker.providers.providers_file import load_providers

@@ -7,8 +7,8 @@ from random import Random
 
 import orjson
 import redis
-from benchmarks.crowd import Written
-from benchmarks.gateway import BenchGateway
+from bench.crowd import Written
+from bench.gateway import BenchGateway
 
 from worker.redisdb.keys import OUTBOUND
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import orjson
 import pytest
 import redis
-from bounded import MOST_BYTES, TEXTS, growth_of
-from one_batch import OneBatch
-from service import says, webhook
+from helpers.basics import Servers
+from helpers.bounded import MOST_BYTES, TEXTS, growth_of
+from helpers.one_batch import OneBatch
+from helpers.service import says, webhook
 from sqlalchemy import Connection, Engine, text
-from support import Servers
 
 from db import queries
 from worker.catalog.price_list import import_products, read_products

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import redis
-from circuit import DOWN, LIMITS, NAME, SAMPLES, SLOW_MS, Circuit
+from helpers.circuit import DOWN, LIMITS, NAME, SAMPLES, SLOW_MS, Circuit
 
 from worker.errors import (
     ProviderDenied,

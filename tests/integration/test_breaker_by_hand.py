@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import redis
-from away import absent_redis
+from helpers.away import absent_redis
 from redis.exceptions import RedisError
 
 from worker.errors import ProviderUnavailable, RequestRefused

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
-from circuit import DOWN, FAST_MS, KEY, NAME, Circuit
+from helpers.circuit import DOWN, FAST_MS, KEY, NAME, Circuit
 
 from worker.errors import ProviderDenied, RequestRefused
 from worker.providers.circuit import PROBE_MS, Permit

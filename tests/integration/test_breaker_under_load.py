@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import redis
-from circuit import DOWN, FAST_MS, LIMITS, NAME, SAMPLES, Circuit
+from helpers.circuit import DOWN, FAST_MS, LIMITS, NAME, SAMPLES, Circuit
 
 from worker.providers.circuit import Breaker, Permit
 from worker.redisdb.coalescing import TogetherRedis

@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 import redis
-from away import absent_redis
+from helpers.away import absent_redis
 
 from worker.providers.budget import Budget, Limits, Reservation
 from worker.providers.models import Price

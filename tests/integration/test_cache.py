@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import redis
-from away import absent_redis, come_back
-from support import Servers
+from helpers.away import absent_redis, come_back
+from helpers.basics import Servers
 
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import AI_RESPONSE, CACHE_COUNTS, CATEGORIES, LAYERS, PRODUCT_SEARCH, SESSION, Key

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import redis
-from command_line import run, urls_of
-from support import Servers
+from helpers.basics import Servers
+from helpers.command_line import run, urls_of
 
 from worker.redisdb import layers as cache_layers
 from worker.redisdb.cache import Cache

@@ -10,11 +10,11 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 import orjson
 import pytest
 import redis
-from answering import calls, completer_on, providers_of, well_behaved
-from away import absent_redis
-from circuit import Circuit
+from helpers.answering import calls, completer_on, providers_of, well_behaved
+from helpers.away import absent_redis
+from helpers.circuit import Circuit
+from helpers.turns import MILK, MILK_ITEM, RICE_ITEM, planned, session_of, turn_of
 from msgspec.structs import replace
-from turns import MILK, MILK_ITEM, RICE_ITEM, planned, session_of, turn_of
 
 from worker.devkit.simulator import Simulator
 from worker.providers.budget import Budget, Limits

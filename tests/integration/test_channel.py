@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import redis
 from celery import Celery
+from helpers.basics import Servers
 from kombu import Consumer, Message, Queue
-from support import Servers
 
 from worker.app import app
 from worker.celery_ext.redis_channel import CHANNELS, keep_clients, take_without_copy

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import redis
-from circuit import KEY, LIMITS, NAME, SAMPLES, Circuit
-from command_line import run, urls_of
-from factories import rows
+from helpers.basics import Servers
+from helpers.circuit import KEY, LIMITS, NAME, SAMPLES, Circuit
+from helpers.command_line import run, urls_of
+from helpers.factories import rows
 from sqlalchemy import Connection
-from support import Servers
 
 from worker.errors import ModelGone, ProviderDenied
 from worker.providers.circuit import Breaker, Permit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from factories import (
+from helpers.factories import (
     ANA,
     BRUNO,
     CARLA,

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from http_provider import Answer, Handler, Server, chunked, drip, raw, say, serving
+from helpers.http_provider import Answer, Handler, Server, chunked, drip, raw, say, serving
+from helpers.recorded import RECORDED, recorded
+from helpers.tls import certificate, tls_front
 from pydantic import SecretStr
-from recorded import RECORDED, recorded
-from tls import certificate, tls_front
 
 from worker import errors
 from worker.errors import ProviderError, ProviderTimeout, ProviderUnavailable, UnreadableAnswer

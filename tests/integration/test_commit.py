@@ -6,7 +6,7 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 import pytest
-from factories import (
+from helpers.factories import (
     ANA,
     BRUNO,
     CARLA,

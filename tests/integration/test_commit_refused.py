@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from factories import (
+from helpers.factories import (
     ANA,
     BRUNO,
     accept,

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import redis
-from factories import ANA, accept, expire_leases, inbound, rows
+from helpers.factories import ANA, accept, expire_leases, inbound, rows
 from sqlalchemy import Connection
 
 from worker.intake.sweep import MAX_ATTEMPTS, Sweep

@@ -11,11 +11,11 @@ from typing import Any
 
 import orjson
 import pytest
-from factories import accept, inbound, product, rows
-from fuzzing import AGREEING, SAYINGS, counted, decided, quantities
-from schemas import allowed_by
+from helpers.factories import accept, inbound, product, rows
+from helpers.fuzzing import AGREEING, SAYINGS, counted, decided, quantities
+from helpers.schemas import allowed_by
+from helpers.turns import MILK, MILK_ITEM, RICE, RICE_ITEM, planned, session_of, turn_of
 from sqlalchemy import Connection
-from turns import MILK, MILK_ITEM, RICE, RICE_ITEM, planned, session_of, turn_of
 
 from db import queries
 from worker.providers.reply_cache import cacheable

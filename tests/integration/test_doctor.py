@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 import redis
-from command_line import run, urls_of
-from factories import ANA, accept_one, answer
-from http_provider import Answer, Server, drip, say, serving
-from model_apis import FIRST, GONE, KEY, MODELS, NAMES, SUCCESSOR, ModelApis, model_apis
+from helpers.basics import REPOSITORY, Servers, new_database
+from helpers.command_line import run, urls_of
+from helpers.factories import ANA, accept_one, answer
+from helpers.http_provider import Answer, Server, drip, say, serving
+from helpers.model_apis import FIRST, GONE, KEY, MODELS, NAMES, SUCCESSOR, ModelApis, model_apis
 from sqlalchemy import Connection, Engine, text
-from support import REPOSITORY, Servers, new_database
 
 from db import monitoring, queries
 from db.engine import normalised

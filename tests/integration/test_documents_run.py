@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import redis
 import yaml
+from helpers.basics import REPOSITORY, Servers
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Connection, text
-from support import REPOSITORY, Servers
 
 from worker.redisdb.streams import Streams
 from worker.runtime.embedded.redis import Redis

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from factories import (
+from helpers.factories import (
     ANA,
     BRUNO,
     accept,
@@ -23,7 +23,7 @@ from factories import (
     snapshot,
     wamids,
 )
-from locking import behind, in_its_own_connection, wait_until_blocked
+from helpers.locking import behind, in_its_own_connection, wait_until_blocked
 from sqlalchemy import Connection, Engine, text
 
 from db import queries

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import redis
-from away import absent_redis
-from factories import ANA, BRUNO, Json, accept_one, answer, snapshot
-from service import says, webhook
+from helpers.away import absent_redis
+from helpers.basics import Servers
+from helpers.factories import ANA, BRUNO, Json, accept_one, answer, snapshot
+from helpers.service import says, webhook
 from sqlalchemy import Connection
-from support import Servers
 
 from db.engine import connect
 from worker.errors import CommandError

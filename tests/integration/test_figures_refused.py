@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import redis
-from factories import ANA, BRUNO, answer
+from helpers.factories import ANA, BRUNO, answer
 from sqlalchemy import Connection
 
 from worker.intake.sweep import Sweep

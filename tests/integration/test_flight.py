@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import redis
-from away import absent_redis
+from helpers.away import absent_redis
 from structlog.testing import capture_logs
 
 from worker.providers.flight import Boarding, Ending, Flights, Joining

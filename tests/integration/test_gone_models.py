@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
-from away import absent_redis
-from http_provider import Answer, drip
-from roles import DENIED, DOWN, GONE, NOTHING, UNCLEAR, UNFIT, Fleet, ask, chat, done, fleet_on
-from turns import MILK, plan_of
+from helpers.away import absent_redis
+from helpers.http_provider import Answer, drip
+from helpers.roles import DENIED, DOWN, GONE, NOTHING, UNCLEAR, UNFIT, Fleet, ask, chat, done, fleet_on
+from helpers.turns import MILK, plan_of
 
 from worker.errors import ModelGone, ProviderDenied, UnreadableAnswer
 from worker.providers.circuit import MODEL_OPEN_MAX_MS, MODEL_OPEN_MS, UNCLEAR_CUSTOMERS, Permit, Refusal

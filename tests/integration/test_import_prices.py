@@ -9,10 +9,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from command_line import run, urls_of
-from factories import product, row
+from helpers.basics import Servers
+from helpers.command_line import run, urls_of
+from helpers.factories import product, row
 from sqlalchemy import Connection
-from support import Servers
 
 from db import queries
 from worker.catalog.price_changes import is_steep, steep_changes

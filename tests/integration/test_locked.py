@@ -14,11 +14,11 @@ from typing import Any
 import orjson
 import pytest
 import redis
-from factories import expire_leases, expire_sessions, rows
+from helpers.factories import expire_leases, expire_sessions, rows
+from helpers.service import says, webhook
+from helpers.turns import decided
 from msgspec.structs import replace
-from service import says, webhook
 from sqlalchemy import Connection, Engine, text
-from turns import decided
 
 from db import queries
 from worker import tasks

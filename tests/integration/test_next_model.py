@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from http_provider import Answer, say
-from roles import DOWN, UNCLEAR, Fleet, ask, chat, done, fleet_on
+from helpers.http_provider import Answer, say
+from helpers.roles import DOWN, UNCLEAR, Fleet, ask, chat, done, fleet_on
 
 BLANK = say(200, {"choices": [{"message": {"content": "   "}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 9}})
 ECHO = "¿Tenés leche, che?"

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 import redis
-from factories import expire_leases
+from helpers.factories import expire_leases
+from helpers.one_batch import TEXTS, OneBatch, accept
+from helpers.service import says, webhook
+from helpers.turns import decided
 from kombu import Connection as Broker
 from msgspec.structs import replace
-from one_batch import TEXTS, OneBatch, accept
-from service import says, webhook
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
-from turns import decided
 
 from db import queries, retry
 from worker import tasks

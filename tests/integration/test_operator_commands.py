@@ -14,7 +14,7 @@ import pytest
 import redis
 import structlog
 from click.testing import CliRunner, Result
-from factories import ANA, BRUNO, accept, accept_one, answer, commit, commit_row, inbound, row, rows
+from helpers.factories import ANA, BRUNO, accept, accept_one, answer, commit, commit_row, inbound, row, rows
 from sqlalchemy import Connection, text
 
 from worker.operate.cli import main

@@ -10,8 +10,8 @@ from threading import Event
 
 import pytest
 import redis
-from answering import calls, completer_on, providers_of, well_behaved
-from turns import MILK, plan_of
+from helpers.answering import calls, completer_on, providers_of, well_behaved
+from helpers.turns import MILK, plan_of
 
 from worker.devkit.simulator import Simulator
 from worker.providers.circuit import Breaker, Limits

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import redis
-from http_provider import Answer, Server, raw, say, serving
+from helpers.http_provider import Answer, Server, raw, say, serving
 from pydantic import SecretStr
 
 from worker.errors import ProviderError, ProviderUnavailable

@@ -9,10 +9,10 @@ from threading import Barrier
 
 import pytest
 import redis
-from answering import well_behaved
+from helpers.answering import well_behaved
+from helpers.basics import Servers
+from helpers.turns import MILK, planned, turn_of
 from sqlalchemy import Engine
-from support import Servers
-from turns import MILK, planned, turn_of
 
 from worker.devkit.simulator import Simulator
 from worker.redisdb.connect import connect_redis

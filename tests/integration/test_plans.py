@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from benchmarks.filling import add, fill
-from factories import batch_of, commit_row, inbound, metrics_row, product
+from bench.filling import add, fill
+from helpers.basics import EMPTY, Servers, new_database
+from helpers.factories import batch_of, commit_row, inbound, metrics_row, product
 from sqlalchemy import Connection, Engine, text
-from support import EMPTY, Servers, new_database
 
 from db import migrations, queries
 from db.engine import connect

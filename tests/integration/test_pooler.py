@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from command_line import run
-from poolers import needs_pgbouncer, pooled
+from helpers.basics import Servers
+from helpers.command_line import run
+from helpers.poolers import needs_pgbouncer, pooled
 from sqlalchemy import text
-from support import Servers
 
 from db.engine import connect, make_engine
 from db.pooler import keeps_session

@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 import pytest
 import redis
-from away import absent_redis
-from http_provider import Server, say, serving
-from roles import DENIED, DOWN, GONE, UNCLEAR, chat, model_of, role
+from helpers.away import absent_redis
+from helpers.http_provider import Server, say, serving
+from helpers.roles import DENIED, DOWN, GONE, UNCLEAR, chat, model_of, role
 
 from worker.providers.budget import Budget, Limits
 from worker.providers.circuit import Breaker

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 import redis
-from factories import Json, product
-from shoppers import Wish, wishes, words_of
+from helpers.basics import SHARED_DATA, Servers
+from helpers.factories import Json, product
+from helpers.shoppers import Wish, wishes, words_of
 from sqlalchemy import Connection, Engine, event, text
-from support import SHARED_DATA, Servers
 
 from db import queries
 from db.engine import connect

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from factories import accept_one
-from scraped import get
+from helpers.basics import Servers
+from helpers.factories import accept_one
+from helpers.scraped import get
 from sqlalchemy import Connection, Engine, text
-from support import Servers
 
 from worker.app import make_app
 from worker.celery_ext.queues import queue_lengths

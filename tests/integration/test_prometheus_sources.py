@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 import redis
-from factories import (
+from helpers.factories import (
     ANA,
     BRUNO,
     CARLA,

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import redis
-from http_provider import say
-from roles import Fleet, ask, chat, done, fleet_on
-from support import SHARED_DATA
+from helpers.basics import SHARED_DATA
+from helpers.http_provider import say
+from helpers.roles import Fleet, ask, chat, done, fleet_on
 
 from worker.errors import ThoughtAway
 from worker.providers.circuit import DENIED_MS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from factories import (
+from helpers.factories import (
     ANA,
     BRUNO,
     accept,

@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 import pytest
 import redis
-from factories import ANA, answer
-from service import says, webhook
+from helpers.factories import ANA, answer
+from helpers.service import says, webhook
+from helpers.turns import decided
 from sqlalchemy import Connection
-from turns import decided
 
 from worker.errors import RedisNotSwept
 from worker.intake.intake import Intake

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import redis
-from answering import completer_on
-from http_provider import Answer, Server, say, serving
-from turns import ANA, MILK, RICE, decision_of, planned, session_of, turn_of
+from helpers.answering import completer_on
+from helpers.http_provider import Answer, Server, say, serving
+from helpers.turns import ANA, MILK, RICE, decision_of, planned, session_of, turn_of
 
 from worker.providers.circuit import Limits
 from worker.providers.completion import Ask, Completer

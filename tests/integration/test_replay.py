@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from factories import (
+from helpers.factories import (
     ANA,
     BRUNO,
     accept,
@@ -19,7 +19,7 @@ from factories import (
     rows,
     wamids,
 )
-from locking import behind
+from helpers.locking import behind
 from sqlalchemy import Connection, Engine, text
 
 from db import queries

@@ -10,12 +10,12 @@ import orjson
 import pytest
 import redis
 from click.testing import CliRunner
-from factories import ANA, BRUNO, expire_leases, rows
+from helpers.factories import ANA, BRUNO, expire_leases, rows
+from helpers.service import says, webhook
+from helpers.turns import decided
 from msgspec.structs import replace
-from service import says, webhook
 from sqlalchemy import Connection, text
 from test_locked import Waiting
-from turns import decided
 
 from worker.intake.intake import Intake
 from worker.intake.sweep import Sweep

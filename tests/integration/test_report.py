@@ -15,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from factories import metrics_row, row, rows
+from helpers.factories import metrics_row, row, rows
 from rich.console import Console
 from sqlalchemy import Connection, Engine, text
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from helpers.basics import Servers, new_database
 from sqlalchemy import Connection, TextClause, text
-from support import Servers, new_database
 
 from db import migrations, report
 from db.engine import connect

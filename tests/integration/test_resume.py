@@ -8,10 +8,10 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from command_line import run, urls_of
-from factories import ANA, BRUNO, accept_one, answer, commit, commit_row, row, session_of
+from helpers.basics import Servers
+from helpers.command_line import run, urls_of
+from helpers.factories import ANA, BRUNO, accept_one, answer, commit, commit_row, row, session_of
 from sqlalchemy import Connection
-from support import Servers
 
 from worker.operate.commands import customers
 from worker.session.handover import handed_over, waits_for_person

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from factories import (
+from helpers.factories import (
     ANA,
     BRUNO,
     CARLA,

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from factories import (
+from helpers.basics import REPOSITORY
+from helpers.factories import (
     ANA,
     accept,
     accept_one,
@@ -28,7 +29,6 @@ from factories import (
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ProgrammingError
-from support import REPOSITORY
 
 from db import migrations, monitoring, queries
 from db.engine import make_engine

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import redis
+from helpers.one_batch import accept
+from helpers.turns import decided
 from msgspec.structs import replace
-from one_batch import accept
 from redis.connection import AbstractConnection
 from sqlalchemy import Engine, event
-from turns import decided
 
 from worker.providers.reply_cache import cacheable
 from worker.redisdb.keys import AI_RESPONSE

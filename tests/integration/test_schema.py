@@ -12,9 +12,21 @@ from uuid import uuid4
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from factories import ANA, BRUNO, CARLA, accept_one, answer, expire_sessions, metrics_row, order_of, product, row, rows
+from helpers.basics import REPOSITORY, Servers, new_database
+from helpers.factories import (
+    ANA,
+    BRUNO,
+    CARLA,
+    accept_one,
+    answer,
+    expire_sessions,
+    metrics_row,
+    order_of,
+    product,
+    row,
+    rows,
+)
 from sqlalchemy import Connection, Engine, text
-from support import REPOSITORY, Servers, new_database
 
 from db import migrations, queries
 from db.engine import connect, make_engine

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from factories import product, row
+from helpers.factories import product, row
 from sqlalchemy import Connection, text
 
 from db import queries

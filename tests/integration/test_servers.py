@@ -15,7 +15,7 @@ import psutil
 import psycopg2
 import pytest
 import redis
-from server_users import (
+from helpers.server_users import (
     guarded_home,
     is_ready,
     leave,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from server_users import (
+from helpers.server_users import (
     NOBODY,
     guarded_home,
     is_ready,

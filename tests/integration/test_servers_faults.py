@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from server_users import (
+from helpers.server_users import (
     eventually,
     guarded_home,
     pids_of,

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from support import Servers
-from turns import MILK, planned, turn_of
+from helpers.basics import Servers
+from helpers.turns import MILK, planned, turn_of
 
 from worker.devkit.simulator import Simulator
 from worker.errors import ConfigurationError

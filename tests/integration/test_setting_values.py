@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 import pytest
 import structlog
-from command_line import run, urls_of
-from sockets import redis_on_a_socket
+from helpers.basics import Servers
+from helpers.command_line import run, urls_of
+from helpers.sockets import redis_on_a_socket
+from helpers.tls import certificate, tls_front
 from sqlalchemy import text
-from support import Servers
-from tls import certificate, tls_front
 
 from db.engine import connect
 from worker import log

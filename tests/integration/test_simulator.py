@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 import requests
-from simulated import CONTEXT, DEADLINE_S, SYSTEM, USER, call, said, without
+from helpers.simulated import CONTEXT, DEADLINE_S, SYSTEM, USER, call, said, without
 
 from worker.devkit.ask import marked
 from worker.devkit.behaviour import Behaviour

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from simulated import CONTEXT, call, configured, openai_error, post, request, said, without
+from helpers.simulated import CONTEXT, call, configured, openai_error, post, request, said, without
 
 from worker.devkit.ask import marked
 from worker.devkit.shopkeeper import answer

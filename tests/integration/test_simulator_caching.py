@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import requests
-from simulated import USER, post, request
+from helpers.simulated import USER, post, request
 
 from worker.devkit.simulator import Simulator
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from simulated import configured, gemini_error, post, request
+from helpers.simulated import configured, gemini_error, post, request
 
 from worker.devkit.simulator import Simulator
 

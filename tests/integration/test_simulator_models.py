@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from simulated import DEADLINE_S, MODELS, call, deepseek_error, gemini_error, openai_error, post, request, said
+from helpers.simulated import DEADLINE_S, MODELS, call, deepseek_error, gemini_error, openai_error, post, request, said
 
 from worker.devkit.simulator import Simulator
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from simulated import CONTEXT, USER, call, post, request, said
+from helpers.simulated import CONTEXT, USER, call, post, request, said
 
 from worker.devkit.ask import marked
 from worker.devkit.shopkeeper import answer

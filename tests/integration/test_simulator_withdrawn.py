@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simulated import configured, deepseek_error, gemini_error, openai_error, post, request
+from helpers.simulated import configured, deepseek_error, gemini_error, openai_error, post, request
 
 from worker.devkit.simulator import Simulator
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from factories import ANA, BRUNO, accept, commit, commit_row, expire_leases, inbound, rows
+from helpers.basics import EMPTY
+from helpers.factories import ANA, BRUNO, accept, commit, commit_row, expire_leases, inbound, rows
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import Connection, Engine
-from support import EMPTY
 
 from db import queries
 

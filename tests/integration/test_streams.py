@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 import redis
-from away import absent_redis
+from helpers.away import absent_redis
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from worker.redisdb import streams as streams_module

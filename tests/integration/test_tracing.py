@@ -12,10 +12,10 @@ from uuid import uuid4
 
 import pytest
 import redis
-from answering import completer_on, providers_of
-from otlp import Collected, collecting
-from support import REPOSITORY
-from turns import decided, plan_of, session_of
+from helpers.answering import completer_on, providers_of
+from helpers.basics import REPOSITORY
+from helpers.otlp import Collected, collecting
+from helpers.turns import decided, plan_of, session_of
 
 from worker.devkit.simulator import Simulator
 from worker.providers.completion import Ask

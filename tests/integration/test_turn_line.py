@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import redis
 import structlog
-from factories import accept_one, commit, commit_row
+from helpers.factories import accept_one, commit, commit_row
+from helpers.turns import decided, session_of
 from msgspec.structs import replace
 from sqlalchemy import Connection, text
 from structlog.testing import capture_logs
-from turns import decided, session_of
 
 from worker.intake.sweep import Sweep
 from worker.session.turn import Turn, turn_from_dict

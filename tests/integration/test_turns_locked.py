@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from factories import (
+from helpers.factories import (
     ANA,
     Json,
     accept,
@@ -18,7 +18,7 @@ from factories import (
     row,
     wamids,
 )
-from locking import behind
+from helpers.locking import behind
 from sqlalchemy import Connection, Engine
 
 from db import queries

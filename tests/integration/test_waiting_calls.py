@@ -8,12 +8,12 @@ import sys
 
 import pytest
 import redis
-from factories import expire_leases
+from helpers.basics import Servers
+from helpers.factories import expire_leases
+from helpers.one_batch import TEXTS, accept
+from helpers.turns import decided
 from msgspec.structs import replace
-from one_batch import TEXTS, accept
 from sqlalchemy import Connection, text
-from support import Servers
-from turns import decided
 
 from db import queries
 from worker.intake.sweep import MAX_ATTEMPTS

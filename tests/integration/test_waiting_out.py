@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import pytest
 import redis
-from circuit import Circuit
-from http_provider import Answer, say
-from roles import DOWN, Fleet, ask, chat, done, fleet_on, limited
+from helpers.circuit import Circuit
+from helpers.http_provider import Answer, say
+from helpers.roles import DOWN, Fleet, ask, chat, done, fleet_on, limited
 
 from worker.providers.client import AiClient
 from worker.providers.completion import Completer

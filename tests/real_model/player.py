@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
-from service import Conversation
+from helpers.service import Conversation
 
 from real_model.script import Act, by_customer
 from real_model.transcript import Booked, Exchange, Shot

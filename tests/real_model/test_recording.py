@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 import requests
-from http_provider import Handler, Server, raw, say, serving
+from helpers.http_provider import Handler, Server, raw, say, serving
 
 from real_model.recording import Recorder, recording
 from worker.runtime.embedded.processes import wait_until

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import orjson
 import redis
-from service import Conversation, forget, service_processes
-from support import Servers
+from helpers.basics import Servers
+from helpers.service import Conversation, forget, service_processes
 
 from db import migrations
 from db.engine import make_engine

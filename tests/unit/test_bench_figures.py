@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
-from benchmarks.crowd import REGULARS, Crowd, Written
-from benchmarks.gateway import Conversations, Played
-from benchmarks.rounds import Round, costs, percentile, spread, summary
-from benchmarks.runs import Run
-from benchmarks.tables import facts
-from benchmarks.usage import Load
-from benchmarks.workload import Message, make_workload
+from bench.crowd import REGULARS, Crowd, Written
+from bench.gateway import Conversations, Played
+from bench.rounds import Round, costs, percentile, spread, summary
+from bench.runs import Run
+from bench.tables import facts
+from bench.usage import Load
+from bench.workload import Message, make_workload
 
 from worker.catalog.price_list import read_products
 from worker.devkit.demo import CATALOG

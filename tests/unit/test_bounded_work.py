@@ -16,9 +16,9 @@ from typing import Any
 
 import orjson
 import pytest
-from bounded import TEXTS, Shapes, Work, check, cpu_s, growth_of, peak_bytes, repeated
+from helpers.bounded import TEXTS, Shapes, Work, check, cpu_s, growth_of, peak_bytes, repeated
+from helpers.turns import CATEGORIES, MILK, decided, decision_of, planned, session_of, turn_of
 from msgspec.structs import replace
-from turns import CATEGORIES, MILK, decided, decision_of, planned, session_of, turn_of
 
 from worker.language import (
     complexity,

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from turns import MILK, MILK_ITEM, RICE, RICE_ITEM, decided, decision_of, plan_of, session_of
+from helpers.turns import MILK, MILK_ITEM, RICE, RICE_ITEM, decided, decision_of, plan_of, session_of
 
 from worker.providers.completion import Ask
 from worker.providers.reply_cache import cacheable, cached_outcome

@@ -7,8 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from msgspec.structs import replace
-from turns import (
+from helpers.turns import (
     ANA,
     MILK,
     MILK_ITEM,
@@ -22,6 +21,7 @@ from turns import (
     session_of,
     turn_of,
 )
+from msgspec.structs import replace
 
 from worker.replies.closing import burial_row, closing_row, reply_of, session_after
 from worker.session.session import cart_rows

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
+from helpers.basics import REPOSITORY
 from packaging.requirements import Requirement
-from support import REPOSITORY
 
 from worker.runtime.supervisor import metrics_program, service_programs
 from worker.settings import Settings

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
-from composed import REQUIRED, TEXT, seconds
-from support import REPOSITORY
+from helpers.basics import REPOSITORY
+from helpers.composed import REQUIRED, TEXT, seconds
 
 from db.engine import normalised
 from worker.celery_ext.broker import broker_of

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from helpers.turns import MILK, RICE, decision_of, session_of
 from msgspec.structs import replace
-from turns import MILK, RICE, decision_of, session_of
 
 from worker.replies.cart_guard import check_cart, check_claim, rules_for
 from worker.replies.decision import Decision, InvalidDecision, RefusedChange, parse_decision

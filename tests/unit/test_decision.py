@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 import pytest
+from helpers.turns import decision_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from turns import decision_of
 
 from worker.replies.decision import Decision, InvalidDecision, parse_decision
 

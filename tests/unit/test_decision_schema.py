@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any, get_args
 
 import pytest
-from turns import MILK, MILK_ITEM, RICE, decision_of, plan_of, session_of
+from helpers.turns import MILK, MILK_ITEM, RICE, decision_of, plan_of, session_of
 
 from worker.devkit.strict_schema import objection
 from worker.replies.cart_guard import CartRules, check_cart, rules_for

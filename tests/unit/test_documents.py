@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 import pytest
 from celery.bin.celery import celery
-from support import REPOSITORY
+from helpers.basics import REPOSITORY
 
 from worker.app import app
 from worker.messages.inbound import parse_payload

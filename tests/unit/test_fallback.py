@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 
 import pytest
+from helpers.turns import MILK, MILK_ITEM, RICE_ITEM, message, plan_of, session_of, turn_of
 from msgspec.structs import replace
-from turns import MILK, MILK_ITEM, RICE_ITEM, message, plan_of, session_of, turn_of
 
 from worker.messages.reply import MAX_QUICK_REPLIES, MAX_TEXT_CHARS, MAX_TITLE_CHARS
 from worker.replies.cart_guard import CLAIMING, DENYING

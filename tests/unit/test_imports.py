@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from support import REPOSITORY
+from helpers.basics import REPOSITORY
 
 PACKAGES = ("worker", "db")
 CELERY = frozenset({"celery", "kombu", "billiard", "flower"})

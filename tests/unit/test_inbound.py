@@ -6,7 +6,7 @@ import json
 
 import orjson
 import pytest
-from inbound_bodies import ACCOUNT, NOW_S, only, parse, plain, reason, webhook, whatsapp
+from helpers.inbound_bodies import ACCOUNT, NOW_S, only, parse, plain, reason, webhook, whatsapp
 
 from worker.messages.inbound import MAX_DEPTH, MAX_PAYLOAD_BYTES, Parsed, parse_payload
 

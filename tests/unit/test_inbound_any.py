@@ -7,9 +7,9 @@ import json
 from typing import Any
 
 import orjson
+from helpers.inbound_bodies import ACCOUNT, ITEM, NOW_S, only, plain, webhook, whatsapp
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inbound_bodies import ACCOUNT, ITEM, NOW_S, only, plain, webhook, whatsapp
 
 from worker.messages.inbound import Parsed, parse_payload
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from inbound_bodies import ITEM, NOW_S, only, parse, plain, reason, webhook, whatsapp
+from helpers.inbound_bodies import ITEM, NOW_S, only, parse, plain, reason, webhook, whatsapp
 
 from worker.messages.inbound import InboundMessage, Parsed, parse_payload
 

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from inbound_bodies import only, parse, plain, reason, webhook, whatsapp
+from helpers.inbound_bodies import only, parse, plain, reason, webhook, whatsapp
 
 from worker.messages.inbound import InboundMessage
 

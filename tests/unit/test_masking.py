@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 from celery import Celery
-from turns import turn_of
+from helpers.turns import turn_of
 
 from worker.celery_ext.redaction import MaskedRequest, summary
 from worker.session.turn import turn_to_dict

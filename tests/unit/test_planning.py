@@ -6,8 +6,8 @@ import json
 from collections import defaultdict
 
 import pytest
+from helpers.turns import ANA, BRUNO, CATEGORIES, MILK, SHOP, message, planned, session_of, turn_of
 from msgspec.structs import replace
-from turns import ANA, BRUNO, CATEGORIES, MILK, SHOP, message, planned, session_of, turn_of
 
 from worker.language.product_words import USUAL_GOODS
 from worker.messages.content import read_content

@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from support import SHARED_DATA
+from helpers.basics import SHARED_DATA
 
 from worker.catalog.price_list import Writing, read_products
 from worker.errors import CommandError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support import SHARED_DATA
+from helpers.basics import SHARED_DATA
 
 from worker.catalog.price_list import STOCK_UNKNOWN, read_products
 from worker.devkit.demo import CATALOG

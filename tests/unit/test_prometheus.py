@@ -11,9 +11,9 @@ from threading import Event
 from typing import Any
 
 import pytest
+from helpers.scraped import Scraped
 from prometheus_client import Metric
 from prometheus_client.registry import Collector
-from scraped import Scraped
 from structlog.testing import capture_logs
 
 from db.monitoring import REPLY_BUCKETS_MS, Total, Unfinished

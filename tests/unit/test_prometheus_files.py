@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
+from helpers.basics import REPOSITORY
+from helpers.scraped import needs_promtool
 from prometheus_client import CollectorRegistry, generate_latest
-from scraped import needs_promtool
-from support import REPOSITORY
 from test_documents import read, slug, table
 from test_prometheus import KNOWN, VIEW, Told, told
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 import pytest
+from helpers.turns import ANA, BRUNO, CATEGORIES, MILK, MILK_ITEM, RICE, SHOP, message, planned, session_of, turn_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from turns import ANA, BRUNO, CATEGORIES, MILK, MILK_ITEM, RICE, SHOP, message, planned, session_of, turn_of
 
 from worker.catalog.facts import FEW_IN_STOCK, availability, product_facts
 from worker.replies import prompt

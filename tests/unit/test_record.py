@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from helpers.turns import decided, plan_of, turn_of
 from msgspec.structs import replace
-from turns import decided, plan_of, turn_of
 
 from worker.telemetry.recording import metrics_row, stored_outcome
 

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from support import SHARED_DATA
-from turns import CATEGORIES, SHOP
+from helpers.basics import SHARED_DATA
+from helpers.turns import CATEGORIES, SHOP
 
 from worker.replies.decision import InvalidDecision
 from worker.replies.fallback import APOLOGY_TEXT, HANDOVER_TEXT, UNREADABLE_TEXT, fallback_decision

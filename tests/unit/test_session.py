@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from helpers.turns import ANA, MILK_ITEM, RICE_ITEM, session_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from turns import ANA, MILK_ITEM, RICE_ITEM, session_of
 
 from worker.session.session import (
     CHECKOUT_STATES,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from helpers.turns import MILK, planned, turn_of
 from msgspec.structs import replace
-from turns import MILK, planned, turn_of
 
 from worker.providers.spending import shares, summed, with_costs
 from worker.session.turn import Outcome, turn_from_dict, turn_to_dict

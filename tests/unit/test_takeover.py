@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from helpers.turns import message, session_of, turn_of
 from msgspec.structs import replace
-from turns import message, session_of, turn_of
 
 from worker.replies.closing import closing_row
 from worker.session.handover import WAIT, handed_over, waits_for_person, wants_person

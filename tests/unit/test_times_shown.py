@@ -9,8 +9,8 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from helpers.basics import REPOSITORY
 from rich.console import Console, RenderableType
-from support import REPOSITORY
 
 from worker.operate.commands import cache, circuits, dead
 from worker.operate.commands.windows import moment

@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 import pytest
+from helpers.turns import MILK, MILK_ITEM, RICE, decided, message, planned, session_of, turn_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from turns import MILK, MILK_ITEM, RICE, decided, message, planned, session_of, turn_of
 
 from worker.session.session import session_row
 from worker.session.turn import Outcome, Turn, TurnMessage, turn_from_dict, turn_to_dict

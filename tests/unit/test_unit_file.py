@@ -6,7 +6,7 @@ import re
 from configparser import ConfigParser
 
 import pytest
-from support import REPOSITORY
+from helpers.basics import REPOSITORY
 
 from worker.runtime.supervisor import DRAIN_S
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from support import REPOSITORY, SHARED_DATA
+from helpers.basics import REPOSITORY, SHARED_DATA
 
 from worker.catalog.price_list import read_products
 from worker.devkit.demo import CATALOG

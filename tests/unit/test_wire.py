@@ -10,8 +10,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from helpers.basics import SHARED_DATA
 from pydantic import SecretStr
-from support import SHARED_DATA
 
 from worker import errors
 from worker.errors import ProviderError, RequestRefused, UnreadableAnswer

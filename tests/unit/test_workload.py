@@ -9,10 +9,10 @@ from random import Random
 from typing import Any
 
 import pytest
-from benchmarks import phrases
-from benchmarks.noise import noisy, with_typo
-from benchmarks.reading import as_read, topic
-from benchmarks.verdict import (
+from bench import phrases
+from bench.noise import noisy, with_typo
+from bench.reading import as_read, topic
+from bench.verdict import (
     Answer,
     Replied,
     hits_offline,
@@ -24,7 +24,7 @@ from benchmarks.verdict import (
     wrong,
     wrong_answers,
 )
-from benchmarks.workload import SHARES, Message, as_typed, called, make_days, make_workload, named, nouns, told_apart
+from bench.workload import SHARES, Message, as_typed, called, make_days, make_workload, named, nouns, told_apart
 
 from worker.catalog.price_list import read_products
 from worker.devkit.demo import CATALOG

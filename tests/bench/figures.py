@@ -1,0 +1,245 @@
+"""What a replay has shown: its figures, beside what was claimed and what the seed's own method would have done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import quantiles
+from typing import Any, Final
+
+from rich.console import Group
+from rich.table import Table
+from sqlalchemy import Connection, text
+
+from bench.replay import MESSAGE_ID, Replay
+from bench.verdict import (
+    Answer,
+    PriceList,
+    Replied,
+    hits_offline,
+    meaning_key,
+    same_question,
+    seed_key,
+    wrong_answers,
+)
+from bench.workload import Kind, Message
+from worker.telemetry.report import make_report, percent
+
+Json = dict[str, Any]
+Hits = Sequence[tuple[Message, Message]]
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Money in US dollars: what was paid, and what all messages would have cost with gpt-3.5-turbo, uncached."""
+
+    total_usd: float
+    baseline_usd: float
+
+    def since(self, before: Costs) -> Costs:
+        """What came on top."""
+        return Costs(self.total_usd - before.total_usd, self.baseline_usd - before.baseline_usd)
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day that was replayed, and what it cost."""
+
+    messages: Sequence[Message]
+    replay: Replay
+    costs: Costs
+
+
+KINDS: Final[Mapping[Kind, str]] = {
+    "talk": "greetings, thanks, menu",
+    "product": "product questions",
+    "answer": "yes, no, numbers",
+    "advice": "comparisons, advice",
+    "story": "never-repeated text",
+}
+#: The claims that the replay must meet, in percent.
+LEAST_HIT_RATE: Final = 78.0
+MOST_COST_SHARE: Final = 25.0
+EXAMPLES: Final = 5
+MARKS: Final = text("""
+    select m.message_id, m.outcome #>> '{decision,entities,facts}' as facts,
+           m.outcome #>> '{decision,entities,session}' as session, s.id::text as own_session
+    from messages m left join customer_sessions s on s.customer_phone = m.customer_phone
+""")
+FATES: Final = text("""
+    select m.message_id, m.state, m.attempts, m.last_error, m.published_at is not null as published,
+           t.token is not null as under_way, t.lease_until < now() as overdue
+    from messages m left join turns t on t.customer_phone = m.customer_phone
+    where m.message_id = any(cast(:ids as text[]))
+""")
+#: What two caches of another key would know: the seed's, and one that knows what is asked.
+KEYS: Final = (seed_key, meaning_key)
+RECORDED: Final = text("select count(*) from ai_metrics where committed")
+
+
+def recorded(connection: Connection) -> int:
+    """Replies whose metrics are recorded, which happens after they are out."""
+    return int(connection.execute(RECORDED).scalar_one())
+
+
+def fates(connection: Connection, message_ids: Sequence[str]) -> list[Json]:
+    """What the database knows of these messages."""
+    return [dict(row) for row in connection.execute(FATES, {"ids": list(message_ids)}).mappings()]
+
+
+def costs(connection: Connection) -> Costs:
+    """What all calls so far have cost, and what they would have."""
+    found = make_report(connection)["costs"]
+    return Costs(found["total_usd"], found["baseline_usd"])
+
+
+def measure(connection: Connection, days: Sequence[Day], sold: PriceList) -> Json:
+    """All figures as they stand in economy.json: rates in percent, times in milliseconds, money in US dollars. They are
+    those of the last day; `first_day` has those of the first, which began with an empty cache. Wrong answers are those
+    of all days.
+    """
+    written = [message for day in days for message in day.messages]
+    replies = _replied(connection, days)
+    return {
+        **_of_day(days, len(days) - 1, replies),
+        **_wrong(replies, sold),
+        "first_day": _of_day(days, 0, replies),
+        "left_to_a_person": len(written) - len(replies),
+        "session_cache_hit_rate": make_report(connection)["sessions"]["session_cache_hit_rate"],
+        "messages_per_s": round(len(replies) / sum(day.replay.duration_s for day in days), 1),
+        "latency_ms": _latency_ms([took_s for day in days for took_s in day.replay.took_s.values()]),
+    }
+
+
+def _of_day(days: Sequence[Day], number: int, replies: Sequence[Replied]) -> Json:
+    """What one day shows, with what was asked on the days before it in mind."""
+    day, until = days[number], [message for day in days[: number + 1] for message in day.messages]
+    numbers = {message.number for message in day.messages}
+    own = [reply for reply in replies if reply.message.number in numbers]
+    sources = Counter(reply.answer.source for reply in own)
+    asked = Counter(reply.answer.provider for reply in own if reply.answer.source == "ai")
+    seed_hits, known = ([hit for hit in hits_offline(until, key) if hit[0].number in numbers] for key in KEYS)
+    return {
+        "ai_cache_hit_rate": percent(sources["cache"], len(numbers)),
+        "cost_share_of_baseline": percent(day.costs.total_usd, day.costs.baseline_usd),
+        "cost_usd": round(day.costs.total_usd, 4),
+        "baseline_usd": round(day.costs.baseline_usd, 4),
+        "fallback_rate": percent(sources["fallback"], len(numbers)),
+        "provider_distribution": {str(name): percent(count, asked.total()) for name, count in asked.most_common()},
+        "meaning_known_hit_rate": percent(len(known), len(numbers)),
+        "seed_method": {
+            "hit_rate": percent(len(seed_hits), len(numbers)),
+            "wrong_hits": sum(not same_question(asked_now, made_for) for asked_now, made_for in seed_hits),
+        },
+        "by_kind": _by_kind(day.messages, own, known, seed_hits),
+    }
+
+
+def _replied(connection: Connection, days: Sequence[Day]) -> list[Replied]:
+    """Every answered message with its reply as it was published, and with the mark it bears."""
+    marks = {row.message_id: row for row in connection.execute(MARKS)}
+    messages = {message.number: message for day in days for message in day.messages}
+    found = []
+    for number, reply in sorted((number, reply) for day in days for number, reply in day.replay.replies.items()):
+        mark = marks[MESSAGE_ID.format(number)]
+        answer = Answer(reply["to"], reply["text"], reply["source"], reply["provider"], mark.facts, mark.session)
+        found.append(Replied(messages[number], answer, mark.own_session))
+    return found
+
+
+def _wrong(replies: Sequence[Replied], sold: PriceList) -> Json:
+    found = wrong_answers(replies, sold)
+    examples = [{"asked": r.message.text, "told": r.answer.text, "wrong": reason} for r, reason in found[:EXAMPLES]]
+    return {
+        "wrong_answers": len(found),
+        "wrong_reasons": dict(Counter(reason for _, reason in found)),
+        "wrong_examples": examples,
+    }
+
+
+def _by_kind(messages: Sequence[Message], replies: Sequence[Replied], *hits: Hits) -> dict[Kind, Json]:
+    """hits: those of a cache that knows what is asked, and those of the seed's method."""
+    written = Counter(message.kind for message in messages)
+    cached = Counter(reply.message.kind for reply in replies if reply.answer.source == "cache")
+    known, seed = (Counter(asked.kind for asked, _ in found) for found in hits)
+    return {
+        kind: {
+            "messages": written[kind],
+            "hit_rate": percent(cached[kind], written[kind]),
+            "meaning_known_hit_rate": percent(known[kind], written[kind]),
+            "seed_hit_rate": percent(seed[kind], written[kind]),
+        }
+        for kind in KINDS
+    }
+
+
+def _latency_ms(took_s: Sequence[float]) -> dict[str, int]:
+    steps = quantiles(took_s, n=20) if len(took_s) > 1 else [*took_s] * 19
+    return {"p50": round(steps[9] * 1000), "p95": round(steps[18] * 1000)}
+
+
+def missed(figures: Mapping[str, Any]) -> list[str]:
+    """The thresholds that were missed, a line each."""
+    hit_rate, cost_share, wrong = (
+        figures[name] for name in ("ai_cache_hit_rate", "cost_share_of_baseline", "wrong_answers")
+    )
+    lines = {
+        f"AI cache hit rate {hit_rate} %, at least {LEAST_HIT_RATE:.0f} % was claimed": hit_rate < LEAST_HIT_RATE,
+        f"cost share {cost_share} %, at most {MOST_COST_SHARE:.0f} % was claimed": cost_share > MOST_COST_SHARE,
+        f"{wrong} wrong answers {figures['wrong_reasons']}": wrong > 0,
+    }
+    return [line for line, failed in lines.items() if failed]
+
+
+def as_tables(figures: Mapping[str, Any]) -> Group:
+    """The figures for a terminal."""
+    return Group(_overview(figures), _kinds(figures["by_kind"]))
+
+
+def _overview(figures: Mapping[str, Any]) -> Table:
+    seed, latency, first = figures["seed_method"], figures["latency_ms"], figures["first_day"]
+    providers = ", ".join(f"{name} {share} %" for name, share in figures["provider_distribution"].items())
+    rows = (
+        ("AI cache hit rate", "≥ 78 %", f"{figures['ai_cache_hit_rate']} %", f"{seed['hit_rate']} %"),
+        (
+            "on the first day, from an empty cache",
+            "",
+            f"{first['ai_cache_hit_rate']} %",
+            f"{first['seed_method']['hit_rate']} %",
+        ),
+        ("wrong answers, both days", "0", f"{figures['wrong_answers']:,}", f"{seed['wrong_hits']:,} of its hits"),
+        ("cost against all gpt-3.5-turbo, uncached", "≤ 25 %", f"{figures['cost_share_of_baseline']} %", ""),
+        ("on the first day", "", f"{first['cost_share_of_baseline']} %", ""),
+        ("cost, baseline", "", f"$ {figures['cost_usd']:.4f}, $ {figures['baseline_usd']:.4f}", ""),
+        ("providers asked", "", providers, ""),
+        ("fallback replies", "", f"{figures['fallback_rate']} %", ""),
+        ("messages left to a person", "", f"{figures['left_to_a_person']:,}", ""),
+        ("session cache hit rate", "85 %", f"{figures['session_cache_hit_rate']} %", ""),
+        ("messages per second", "50", f"{figures['messages_per_s']}", ""),
+        ("reply time p50 / p95", "", f"{latency['p50']:,} / {latency['p95']:,} ms", ""),
+    )
+    return _table(("figure", "claim", "measured", "seed's method"), rows)
+
+
+def _kinds(kinds: Mapping[Kind, Json]) -> Table:
+    rows = [
+        (
+            KINDS[kind],
+            f"{found['messages']:,}",
+            f"{found['hit_rate']} %",
+            f"{found['meaning_known_hit_rate']} %",
+            f"{found['seed_hit_rate']} %",
+        )
+        for kind, found in kinds.items()
+    ]
+    return _table(("kind", "messages", "cache hits", "asked before", "seed's hits"), rows)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table()
+    for name in columns:
+        table.add_column(name, justify="left" if name == columns[0] else "right")
+    for row in rows:
+        table.add_row(*row)
+    return table

@@ -1,0 +1,57 @@
+"""The provider side of a process, with the simulated providers or with plain servers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import redis
+
+from helpers.circuit import Circuit
+from worker.devkit.simulator import Simulator
+from worker.providers.budget import Budget
+from worker.providers.circuit import Breaker
+from worker.providers.client import AiClient
+from worker.providers.completion import Completer
+from worker.providers.models import Provider
+from worker.providers.paid_calls import PaidCalls
+from worker.providers.providers_file import load_providers
+from worker.settings import read_settings
+
+SIMULATED = ("openai", "gemini", "deepseek")
+
+
+def providers_of(simulator: Simulator, **keys: str) -> tuple[Provider, ...]:
+    """The packaged providers at the simulator, with these keys (`openai="..."`); each has one where none is given."""
+    given = keys or dict.fromkeys(SIMULATED, "sk-test")
+    settings = {f"{name.upper()}_API_KEY": key for name, key in given.items()}
+    return load_providers(read_settings(settings | simulator.base_urls))
+
+
+@contextmanager
+def completer_on(
+    client: redis.Redis,
+    providers: Sequence[Provider],
+    breaker: Breaker | None = None,
+    budget: Budget | None = None,
+    *,
+    rerouted: Callable[[str, str, str], None] = lambda *_: None,
+    sleep: Callable[[float], None] = lambda _seconds: None,
+) -> Iterator[Completer]:
+    """A completer that does not pause between attempts; its breaker is one without jitter unless another is given."""
+    ai = AiClient(providers)
+    paid = PaidCalls(providers, ai, budget, rerouted, sleep=sleep)
+    yield Completer(providers, paid, breaker or Circuit(client).breaker, budget, sleep=sleep)
+    ai.close()
+
+
+def calls(simulator: Simulator) -> dict[str, int]:
+    """Calls each simulated provider has taken; those without any are left out."""
+    return {name: count for name in SIMULATED if (count := simulator.calls(name))}
+
+
+def well_behaved(simulator: Simulator) -> Simulator:
+    """The simulator as it is at first."""
+    simulator.set("all", mode="ok", status=None, error_rate=None, latency_ms=(0.0, 0.0), retry_after_s=None)
+    simulator.reset()
+    return simulator

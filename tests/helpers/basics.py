@@ -1,0 +1,43 @@
+"""What tests share besides fixtures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from sqlalchemy import text
+
+from db.engine import make_engine, normalised
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+EMPTY = text("""
+    truncate categories, products, customers, customer_sessions, orders, order_items, messages, turns, ai_metrics,
+        events restart identity cascade
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """URLs of the servers of this test run, and the directory they live in."""
+
+    database_url: str
+    redis_url: str
+    directory: Path
+
+
+@contextmanager
+def new_database(servers: Servers) -> Iterator[str]:
+    """The URL of a new, empty database, which is gone at the end."""
+    name = f"test_{uuid4().hex}"
+    engine = make_engine(servers.database_url)
+    try:
+        with engine.connect() as creator:
+            creator.execute(text(f"create database {name}"))
+            yield normalised(servers.database_url).set(database=name).render_as_string(hide_password=False)
+            creator.execute(text(f"drop database {name} with (force)"))
+    finally:
+        engine.dispose()

@@ -1,0 +1,137 @@
+"""The Compose file as Docker Compose would read it: variables filled in, `$$` undone, and run by hand."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from helpers.basics import REPOSITORY
+
+FILE = REPOSITORY / "docker-compose.yml"
+TEXT = FILE.read_text("utf-8")
+IMAGE = "chasqui:local"
+VARIABLE = re.compile(r"\$\{(\w+)(:[?-])([^}]*)\}")
+REQUIRED = frozenset(name for name, kind, _ in VARIABLE.findall(TEXT) if kind == ":?")
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A service: what its container would run, with which environment, and how Docker would look whether it is well."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    health: tuple[str, ...]
+    grace_s: float
+    is_ours: bool
+
+
+def composed(variables: Mapping[str, str], instead: Mapping[str, str]) -> dict[str, Composed]:
+    """The services by name. variables: the content of `.env`; instead: texts to be replaced wherever they stand."""
+
+    def told(text: str) -> str:
+        filled = VARIABLE.sub(lambda found: _value(found, variables), text).replace("$$", "$")
+        for old, new in instead.items():
+            filled = filled.replace(old, new)
+        return filled
+
+    services: dict[str, Any] = yaml.safe_load(TEXT)["services"]
+    return {name: _composed(name, service, told) for name, service in services.items()}
+
+
+def _value(found: re.Match[str], variables: Mapping[str, str]) -> str:
+    name, kind, told = found.groups()
+    value = variables.get(name, "")
+    assert value or kind == ":-", f"{name} is required: {told}"
+    return value
+
+
+def _composed(name: str, service: Mapping[str, Any], told: Callable[[str], str]) -> Composed:
+    kind, *words = service.get("healthcheck", {}).get("test", ["CMD"])
+    return Composed(
+        name,
+        tuple(told(word) for word in service["command"]),
+        {key: told(str(value)) for key, value in service.get("environment", {}).items()},
+        tuple(told(word) for word in (["sh", "-c", *words] if kind == "CMD-SHELL" else words)),
+        seconds(service["stop_grace_period"]),
+        service["image"] == IMAGE,
+    )
+
+
+def seconds(duration: str) -> float:
+    """A duration as the Compose specification writes it."""
+    parts = re.fullmatch(r"(?:(\d+)m)?(?:(\d+)s)?", duration)
+    assert parts, duration
+    assert any(parts.groups()), duration
+    return 60.0 * int(parts[1] or 0) + int(parts[2] or 0)
+
+
+@dataclass(slots=True)
+class Shop:
+    """Services that run by hand. more: what their environment needs besides, because they share one network here."""
+
+    services: Mapping[str, Composed]
+    directory: Path
+    more: Mapping[str, str]
+    #: Where they work; in their containers nothing can be written there.
+    workplace: Path
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def environment(self, name: str) -> dict[str, str]:
+        """What the image and the file set, and where the programs are."""
+        path = {"PATH": f"{Path(sys.executable).parent}:{os.defpath}", "HOME": str(self.workplace)}
+        return {**path, "PYTHONUNBUFFERED": "1", **self.more, **self.services[name].environment}
+
+    def run(self, name: str, command: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+        """A command in the place of the service's own, to its end, as `docker compose run` does."""
+        return subprocess.run(
+            command,
+            cwd=self.workplace,
+            env=self.environment(name),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def start(self, name: str) -> None:
+        """The service's own command."""
+        with self.log(name).open("wb") as output:
+            self.processes[name] = subprocess.Popen(
+                self.services[name].command,
+                cwd=self.workplace,
+                env=self.environment(name),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def log(self, name: str) -> Path:
+        """What the service has printed."""
+        return self.directory / f"{name}.log"
+
+    def is_healthy(self, name: str) -> bool:
+        """What Docker would say."""
+        return self.run(name, self.services[name].health).returncode == 0
+
+
+@contextmanager
+def opened(shop: Shop) -> Iterator[Shop]:
+    """The shop; at the end nothing of it is left, whatever happened."""
+    try:
+        yield shop
+    finally:
+        for process in shop.processes.values():
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

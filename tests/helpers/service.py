@@ -1,0 +1,127 @@
+"""The running service as its gateway and its operator see it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import orjson
+import redis
+from sqlalchemy import Engine, text
+
+from db import retry
+from helpers.basics import EMPTY, Servers
+from worker.catalog.price_list import import_products, read_products
+from worker.devkit.demo import CATALOG, KEYS
+from worker.devkit.gateway import Gateway
+from worker.devkit.simulator import Simulator
+from worker.redisdb.keys import OUTBOUND, REJECTED
+from worker.runtime.environment import environment
+from worker.runtime.readiness import is_ready
+from worker.runtime.supervisor import Supervisor, running, service_programs
+from worker.settings import settings
+
+#: Short times, so that what is lost comes back within a test; no probe is among the calls that a test counts.
+TIMES = {"FLOW_LEASE_S": "3", "AI_DEADLINE_S": "5", "SWEEP_EVERY_S": "0.5", "AI_PROBE_EVERY_S": "0"}
+FLOW_PROCESSES = 2
+
+
+@contextmanager
+def service_processes(
+    servers: Servers, directory: Path, given: Mapping[str, str | None]
+) -> Iterator[tuple[Supervisor, Path]]:
+    """The processes of the service, ready to work, and their log. given: where its providers are, at least."""
+    log = directory / "service.log"
+    unset = dict.fromkeys(("CACHE_REDIS_URL", "BROKER_URL", "PROVIDERS_FILE"))
+    urls = {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url, "LOG_FORMAT": "json"}
+    keys = dict.fromkeys(KEYS, "sk-test-0123456789abcdef")
+    with (
+        environment(unset | urls | keys | TIMES | dict(given)),
+        log.open("wb") as output,
+        running(service_programs(directory, FLOW_PROCESSES), output) as supervisor,
+    ):
+        deadline = time.monotonic() + 30
+        while not is_ready(settings()):
+            assert time.monotonic() < deadline, log.read_text()[-3000:]
+        yield supervisor, log
+
+
+def begin_anew(servers: Servers, engine: Engine, client: redis.Redis) -> None:
+    """An empty database with a fresh catalogue, empty caches and closed circuits, under the feet of the service."""
+    # The service goes on working, so emptying may cross one of its transactions.
+    retry.run(engine, lambda connection: connection.execute(EMPTY))
+    import_products(servers.database_url, read_products(CATALOG), lambda _rows: None)
+    forget(client, "ai_response:*", "ai_circuit:*", "flight:*", "session:*", "product_search:*", "categories:*")
+
+
+def forget(client: redis.Redis, *patterns: str) -> None:
+    """Deletes all keys of these patterns."""
+    for pattern in patterns:
+        for key in client.scan_iter(pattern):
+            client.delete(key)
+
+
+@dataclass(slots=True)
+class Conversation:
+    """What a gateway, and whoever may look into the servers, sees of the running service."""
+
+    engine: Engine
+    redis: redis.Redis
+    log: Path
+    gateway: Gateway
+    replies: list[dict[str, Any]] = field(default_factory=list)
+    rejections: list[dict[str, str]] = field(default_factory=list)
+
+    def wait_until(self, condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
+        """Collects replies and refusals until the condition holds; fails after `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, f"{len(self.replies)} replies; log:\n{self.log.read_text()[-3000:]}"
+            self.collect(0.05)
+
+    def collect(self, seconds: float) -> None:
+        """Takes in what appears within this time."""
+        for seen in self.gateway.follow(seconds):
+            if seen.stream == OUTBOUND.pattern:
+                self.replies.append(seen.reply)
+            elif seen.stream == REJECTED.pattern:
+                self.rejections.append(seen.fields)
+
+    def answered(self) -> list[str]:
+        """Message ids in the order in which their replies came."""
+        return [message_id for reply in self.replies for message_id in reply["in_reply_to"]]
+
+    def sql(self, statement: str, **values: object) -> list[Any]:
+        """Rows of a query."""
+        with self.engine.connect() as connection:
+            return list(connection.execute(text(statement), values))
+
+
+@dataclass(slots=True, kw_only=True)
+class Service(Conversation):
+    """The same with a hand on its processes and on its simulated providers."""
+
+    supervisor: Supervisor
+    simulator: Simulator
+
+    def look_after_children(self, stop: Event) -> None:
+        """What the supervisor does while `chasqui up` runs."""
+        while not stop.wait(0.1):
+            self.supervisor.look()
+
+
+def webhook(*messages: dict[str, Any]) -> str:
+    """A webhook body in Meta's shape."""
+    value = {"messaging_product": "whatsapp", "contacts": [], "messages": list(messages)}
+    entry = {"id": "1", "changes": [{"field": "messages", "value": value}]}
+    return orjson.dumps({"object": "whatsapp_business_account", "entry": [entry]}).decode()
+
+
+def says(message_id: str, phone: str, body: str) -> dict[str, Any]:
+    """A text message in Meta's shape."""
+    return {"id": message_id, "from": phone, "timestamp": str(int(time.time())), "type": "text", "text": {"body": body}}
