@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from helpers.basics import EMPTY, Servers
+from helpers.basics import EMPTY, Servers, keep_as_template
 from helpers.factories import product
 from sqlalchemy import Connection, Engine
 
@@ -27,7 +27,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
         assert running.database_url is not None
         assert running.redis_url is not None
         migrations.upgrade(running.database_url)
-        yield Servers(running.database_url, running.redis_url, directory)
+        found = Servers(running.database_url, running.redis_url, directory)
+        keep_as_template(found)
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -97,7 +97,7 @@ def test_the_service_works_over_a_socket(servers: Servers, shared_engine: Engine
         conversation.wait_until(lambda: "wamid.socket" in conversation.answered())
         lines = run(tmp_path, "doctor", "--no-probe", DATABASE_URL=servers.database_url, REDIS_URL=url).stdout
         assert re.search(r"✓ redis +version", lines), lines
-        assert re.search(r"✓ workers +3 workers answer", lines), lines
+        assert re.search(r"✓ workers +2 workers answer", lines), lines
 
 
 @pytest.mark.parametrize("name", sorted(PARTS))

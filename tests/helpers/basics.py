@@ -29,14 +29,26 @@ class Servers:
     directory: Path
 
 
+#: A migrated database that holds nothing and that nobody connects to: copying it is much faster than migrating.
+MIGRATED = "migrated"
+
+
+def keep_as_template(servers: Servers) -> None:
+    """Copies the freshly migrated database of these servers, for `new_database`."""
+    engine = make_engine(servers.database_url)
+    with engine.connect() as connection:
+        connection.execute(text(f"create database {MIGRATED} template {engine.url.database}"))
+    engine.dispose()
+
+
 @contextmanager
-def new_database(servers: Servers) -> Iterator[str]:
-    """The URL of a new, empty database, which is gone at the end."""
+def new_database(servers: Servers, template: str = "template1") -> Iterator[str]:
+    """The URL of a new database, by default an empty one, which is gone at the end."""
     name = f"test_{uuid4().hex}"
     engine = make_engine(servers.database_url)
     try:
         with engine.connect() as creator:
-            creator.execute(text(f"create database {name}"))
+            creator.execute(text(f"create database {name} template {template}"))
             yield normalised(servers.database_url).set(database=name).render_as_string(hide_password=False)
             creator.execute(text(f"drop database {name} with (force)"))
     finally:

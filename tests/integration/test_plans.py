@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from bench.filling import add, fill
-from helpers.basics import EMPTY, Servers, new_database
+from helpers.basics import EMPTY, MIGRATED, Servers, new_database
 from helpers.factories import batch_of, commit_row, inbound, metrics_row, product
 from sqlalchemy import Connection, Engine, text
 
-from db import migrations, queries
+from db import queries
 from db.engine import connect
 
 #: Enough that reading the whole of a table would be seen, and that PostgreSQL would not prefer to.
@@ -55,10 +55,8 @@ def filled(servers: Servers, shared_engine: Engine) -> Iterator[Connection]:
 @pytest.fixture(scope="module")
 def new_shop(servers: Servers) -> Iterator[Connection]:
     """A connection, with transactions, to a database of its own, whose tables PostgreSQL has never looked at."""
-    with new_database(servers) as url:
-        migrations.upgrade(url)
-        with connect(url) as connection:
-            yield connection
+    with new_database(servers, MIGRATED) as url, connect(url) as connection:
+        yield connection
 
 
 def tidy(connection: Connection) -> None:

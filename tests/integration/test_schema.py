@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from helpers.basics import REPOSITORY, Servers, new_database
+from helpers.basics import MIGRATED, REPOSITORY, Servers, new_database
 from helpers.factories import (
     ANA,
     BRUNO,
@@ -81,10 +81,9 @@ def test_models_and_migrations_agree(engine: Engine) -> None:
         assert compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata) == []
 
 
-def test_models_make_the_same_schema(connection: Connection, empty_url: str) -> None:
+def test_models_make_the_same_schema(connection: Connection, servers: Servers) -> None:
     """Also what alembic does not compare: checks, conditions of indexes, identities, generated columns."""
-    migrations.upgrade(empty_url)
-    with connect(empty_url) as other:
+    with new_database(servers, MIGRATED) as url, connect(url) as other:
         for table in Base.metadata.tables:
             other.execute(text(f"drop table {table} cascade"))
         other.execute(text("drop sequence session_version"))
