@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
+from typing import TypeVar
 from uuid import uuid4
 
 from sqlalchemy import text
@@ -18,6 +21,25 @@ EMPTY = text("""
     truncate categories, products, customers, customer_sessions, orders, order_items, messages, turns, ai_metrics,
         events restart identity cascade
 """)
+
+
+#: Long enough for anything that ends by itself, on any machine.
+GUARD_S = 60.0
+T = TypeVar("T")
+
+
+def ends(call: Callable[[], T], guard_s: float = GUARD_S) -> T:
+    """The result of a call that ends by itself, or its error; fails where it does not end."""
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(call())
+        except BaseException as exc:  # noqa: BLE001  whatever it is, the caller gets it
+            done.set_exception(exc)
+
+    Thread(target=run, daemon=True).start()
+    return done.result(guard_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from typing import Any
 import orjson
 import pytest
 import redis
-from helpers.away import absent_redis
 from helpers.http_provider import Server, say, serving
 from helpers.roles import DENIED, DOWN, GONE, UNCLEAR, chat, model_of, role
 
@@ -171,14 +170,6 @@ def test_without_a_key_nobody_is_asked(bench: Bench) -> None:
     """It could not be used either."""
     bench.providers = (replace(bench.providers[0], api_key=None),)
     assert bench.prober().run() == []
-    assert bench.server.seen == []
-
-
-def test_without_redis_there_is_no_probe(bench: Bench) -> None:
-    """Nobody could know what was spent, or who else asks."""
-    with absent_redis() as client:
-        bench.client = client
-        assert bench.prober().run() == []
     assert bench.server.seen == []
 
 
