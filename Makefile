@@ -40,6 +40,7 @@ test-long: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@PYTHONPATH=tests exec $(BIN)/python -m dead_code
 
 types: $(READY)
 	$(BIN)/mypy
