@@ -14,10 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 from helpers.basics import Servers
-from helpers.command_line import run, urls_of
+from helpers.command_line import CHASQUI, PARTS, UP, run, started, urls_of
 from helpers.service import Conversation, begin_anew, says, service_processes, webhook
 from helpers.sockets import redis_on_a_socket
-from helpers.started import CHASQUI, PARTS, UP, started
 from sqlalchemy import Engine
 
 from db import migrations
