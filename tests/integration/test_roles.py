@@ -32,6 +32,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from db import migrations, monitoring, queries
 from db.engine import make_engine
+from db.locks import is_locked, try_lock
 from worker.runtime.embedded import postgres
 from worker.runtime.embedded.processes import run
 from worker.runtime.embedded.servers import embedded_servers
@@ -154,15 +155,15 @@ def test_the_worker_runs_the_whole_road(worker: Connection, owner: Connection) -
     failed = {"customer_phone": ANA, "token": turn["token"], "message_ids": [1], "error": "Boom"}
     queries.release_turns(worker, [failed])
     expire_leases(worker, ANA)
-    (swept,) = queries.sweep_turns(worker, lease_s=15, limit=10)
+    (swept,) = queries.sweep_turns(worker, lease_s=15, limit=10)[0]
     begun = {"customer_phone": ANA, "token": swept["token"], "message_id": swept["messages"][0]["id"]}
     assert queries.begin_attempts(worker, {"lease_s": 15, "turns": [begun]})
     commit(worker, commit_row(swept))
     assert len(queries.unpublished_replies(worker, older_than_s=0)) == 1
     queries.spent_microusd(worker)
     queries.add_event(worker, "circuit", {"provider": "deepseek", "state": "closed"})
-    assert queries.try_lock(worker, 1)
-    queries.is_locked(worker, 1)
+    assert try_lock(worker, 1)
+    is_locked(worker, 1)
     expire_sessions(worker, ANA)
     assert queries.cleanup_expired_sessions(worker) == 1
 
