@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
-from db.locks import INTAKE_LOCK
+from db.locks import INTAKE_LOCK, try_lock
 from worker.errors import ChasquiError
 from worker.intake.held_back import Held
 from worker.intake.sweep import Sweep
@@ -112,7 +112,7 @@ class Intake:
         while not self._stop.is_set():
             try:
                 with self._services.engine.connect() as connection:
-                    if queries.try_lock(connection, INTAKE_LOCK):
+                    if try_lock(connection, INTAKE_LOCK):
                         self._work(connection)
                     else:
                         self._stop.wait(STANDBY_S)

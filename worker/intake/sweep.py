@@ -50,7 +50,7 @@ class Sweep:
     def _restart_turns(self, connection: Connection) -> set[str]:
         lease_s, locked_s = self._services.settings.flow_lease_s, locked_lease_s(self._services)
         claimed, locked = retry.again_on_conflict(
-            lambda: queries.sweep_around_locked(connection, lease_s=lease_s, limit=LIMIT, locked_lease_s=locked_s)
+            lambda: queries.sweep_turns(connection, lease_s=lease_s, limit=LIMIT, locked_lease_s=locked_s)
         )
         worn_out = [row for row in claimed if row["messages"][0]["attempts"] >= MAX_ATTEMPTS]
         self._start([row for row in claimed if row not in worn_out])
