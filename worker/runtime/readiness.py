@@ -8,7 +8,7 @@ from db import queries
 from db.engine import connect
 from db.locks import INTAKE_LOCK
 from worker.celery_ext.broker import broker_of
-from worker.celery_ext.inspection import answering_workers
+from worker.celery_ext.queues import answering_workers
 from worker.settings import Settings
 
 
