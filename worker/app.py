@@ -119,7 +119,7 @@ def _use_orjson() -> None:
 
 
 def _queue(name: str, arguments: dict[str, Any] | None) -> Queue:
-    """A queue with an exchange of its own; without one all of them would share the default one and its key."""
+    """Makes a queue with an exchange of its own; else all would share the default one and its key."""
     exchange = Exchange(name, type="direct")  # type: ignore[no-untyped-call]  # kombu's
     return Queue(name, exchange, routing_key=name, queue_arguments=arguments)  # type: ignore[no-untyped-call]  # kombu's
 

@@ -1,4 +1,4 @@
-"""The chain: each task decodes its batch, calls one step of `worker.steps.steps`, and hands on.
+"""Chain of the steps: each task decodes its batch, calls one step of `worker.steps.steps`, and hands on.
 
 worker.fetch_session -> worker.route_ai -> worker.update_session -> worker.record_metrics      queue `flow`
                               | misses              ^

@@ -44,35 +44,32 @@ class Cache:
         Args:
             keep: renews the time to live of what is found, so that what is in use stays.
         """
-        if not names:
-            return {}
 
         def load(pipeline: Any) -> None:
             pipeline.mget([layer.key(name) for name in names])
             for name in names if keep else ():
                 pipeline.expire(layer.key(name), layer.ttl_s)
 
-        return self._found(layer, names, self._execute(load, layer)[:1])
+        return self._found(layer, names, self._execute(load, layer) if names else ())
 
     def get_counted(
         self, layer: Key, names: Sequence[str], counter: Key, counted: Sequence[str]
     ) -> tuple[dict[str, Any], dict[str, int]]:
         """Does as `get_many`, and tells how often `set_counted` has counted each of `counted`, in one round trip."""
-        if not counted:
-            return {}, {}
 
         def load(pipeline: Any) -> None:
             pipeline.mget([counter.key(name) for name in counted])
             if names:
                 pipeline.mget([layer.key(name) for name in names])
 
-        answers = self._execute(load, layer)
-        times = {name: int(raw) for name, raw in zip(counted, (answers or [()])[0], strict=False) if raw is not None}
-        return self._found(layer, names, answers[1:2]) if names else {}, times
+        answers = self._execute(load, layer) if counted else []
+        counts = zip(counted, answers[0] if answers else (), strict=False)
+        return self._found(layer, names, answers[1:]), {name: int(raw) for name, raw in counts if raw is not None}
 
     def _found(self, layer: Key, names: Sequence[str], answers: Sequence[Any]) -> dict[str, Any]:
-        raws = answers[0] if answers and isinstance(answers[0], list) else ()
-        decoded = {name: _decoded(raw) for name, raw in zip(names, raws, strict=False)}
+        if not names:
+            return {}
+        decoded = {name: _decoded(raw) for name, raw in zip(names, answers[0] if answers else (), strict=False)}
         found = {name: value for name, value in decoded.items() if value}
         self.count(f"{layer.name}:hits", len(found))
         self.count(f"{layer.name}:misses", len(names) - len(found))
