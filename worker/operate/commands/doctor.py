@@ -35,7 +35,7 @@ def doctor(no_probe: bool, as_json: bool) -> None:
         findings = examine(configured, HOME, probe=not no_probe)
     fit = is_fit(findings)
     if as_json:
-        print_json({"fit": fit, "checks": [finding.to_dict() for finding in findings]})
+        print_json({"fit": fit, "checks": findings})
     else:
         show(out, findings)
     sys.exit(0 if fit else 1)
