@@ -11,10 +11,10 @@ import redis
 from helpers.basics import Servers
 from helpers.command_line import run, urls_of
 
+from worker.operate.snapshot import CacheLayer, read_cache_use
 from worker.redisdb import layers as cache_layers
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import CACHE_COUNTS, PRODUCT_SEARCH, SESSION
-from worker.operate.snapshot import CacheLayer, read_cache_use
 from worker.redisdb.layers import LayerSize, flush, read_size
 
 #: Keys that look like those of a layer and are none of it, or are of another.

@@ -15,8 +15,8 @@ from rich.console import Console, RenderableType
 from worker.operate.commands import cache, circuits, dead
 from worker.operate.commands.report import moment
 from worker.operate.report_tables import as_tables
-from worker.providers.circuit_states import Circuit
 from worker.operate.snapshot import CacheLayer
+from worker.providers.circuit_states import Circuit
 from worker.redisdb.layers import LayerSize
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
