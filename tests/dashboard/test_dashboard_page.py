@@ -16,9 +16,9 @@ from helpers.basics import REPOSITORY
 from helpers.dashboard_browser import Visit, wait_for
 from helpers.dashboard_rows import PHONE_PREFIX, SENTENCE, fill
 from sqlalchemy import Engine
+from worker.operate.dashboard.formats import dollars
 
 from db import queries
-from worker.operate.dashboard.wording import dollars
 from worker.redisdb.keys import CACHE_COUNTS, CIRCUIT, INBOUND, MODEL_CIRCUIT
 
 HOUR_S, DAY_S = 3_600, 86_400

@@ -1,4 +1,6 @@
-"""Keeps the figures fresh for all who look at the page together, and says what is in the way when they cannot be."""
+"""Live view of the servers for all open pages together: each read at most every few seconds, nothing while no page is
+open, and in words what is in the way where a server does not answer.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,18 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
 
 from worker.log import logger
-from worker.operate.dashboard.figures import Figures, Spent, Waiting, read_figures, read_spent, read_waiting
-from worker.operate.dashboard.live import Durable, Layer, read_durable, read_layers
-from worker.operate.dashboard.ranges import RANGES, TimeRange
-from worker.providers.circuit_states import Named
+from worker.operate.dashboard.figures import (
+    RANGES,
+    Figures,
+    Spent,
+    TimeRange,
+    Waiting,
+    read_figures,
+    read_spent,
+    read_waiting,
+)
+from worker.operate.snapshot import CacheUse, StreamLengths, read_cache_use, read_streams
+from worker.providers.circuit_states import Circuit, Named, read_circuits
 
 #: A read waits this many times as long as the last one took, so that the page is never a burden.
 REST = 10.0
@@ -44,8 +54,40 @@ Value = TypeVar("Value")
 log = logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """Circuits, by name, and streams as the durable Redis had them at a moment."""
+
+    at: datetime
+    circuits: dict[str, Circuit]
+    streams: StreamLengths
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All there is to show. None where something was never read; `troubles` say what is missing or old, and why.
+
+    Args:
+        read_at: when the figures were read.
+    """
+
+    range: TimeRange
+    figures: Figures | None
+    spent: tuple[Spent, Spent] | None
+    waiting: Waiting | None
+    durable: Durable | None
+    cache: CacheUse | None
+    troubles: tuple[str, ...]
+    read_at: datetime | None
+
+    @property
+    def streams(self) -> StreamLengths | None:
+        """The streams, where Redis has ever answered."""
+        return self.durable.streams if self.durable else None
+
+
 class Kept(Generic[Value]):
-    """The last good value of something that is read in a thread, at most every `every_s` seconds."""
+    """Last good value of something that is read in a thread, at most every `every_s` seconds."""
 
     def __init__(
         self,
@@ -58,11 +100,7 @@ class Kept(Generic[Value]):
         self.value: Value | None = None
         self.read_at: datetime | None = None
         self.trouble: str | None = None
-        self._read = read
-        self._every_s = every_s
-        self._server = server
-        self._pool = pool
-        self._clock = clock
+        self._read, self._every_s, self._server, self._pool, self._clock = read, every_s, server, pool, clock
         self._due = self._begun = 0.0
         self._reading: asyncio.Task[None] | None = None
 
@@ -93,65 +131,56 @@ class Kept(Generic[Value]):
         self._due = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What there is to show. None where something was never read; `troubles` say what is missing or old, and why."""
-
-    range: TimeRange
-    figures: Figures | None
-    spent: tuple[Spent, Spent] | None
-    waiting: Waiting | None
-    durable: Durable | None
-    layers: tuple[Layer, ...] | None
-    troubles: tuple[str, ...]
-    read_at: datetime | None
-
-
 class Feed:
-    """One per process."""
+    """Everything that the pages of this process show, read for all of them together."""
 
     def __init__(self, engine: Engine, durable: redis.Redis, cache: redis.Redis, providers: Named) -> None:
-        self.engine = engine
         # As many as there are things to read: a server that does not answer holds up nobody but itself.
         pool = ThreadPoolExecutor(len(RANGES) + 4, thread_name_prefix="figures")
         self._figures = {
-            span.name: Kept(partial(read_figures, engine, span), span.every_s, POSTGRES, pool) for span in RANGES
+            span.name: Kept(partial(read_figures, engine, span), span.every_s, POSTGRES, pool)
+            for span in RANGES.values()
         }
         self._spent = Kept(partial(read_spent, engine), SPENT_S, POSTGRES, pool)
         self._waiting = Kept(partial(read_waiting, engine), NOW_S, POSTGRES, pool)
         self._durable = Kept(partial(read_durable, durable, providers), NOW_S, REDIS, pool)
-        self._layers = Kept(partial(read_layers, cache), NOW_S, REDIS if cache is durable else CACHE_REDIS, pool)
+        self._cache = Kept(partial(read_cache_use, cache), NOW_S, REDIS if cache is durable else CACHE_REDIS, pool)
 
-    async def refresh(self, span: TimeRange) -> Snapshot:
-        """Everything that is due is read, side by side; then the snapshot. What takes too long is in a later one."""
+    async def refresh(self, span: TimeRange) -> View:
+        """Reads everything that is due, side by side. What takes too long is in a later view."""
         await asyncio.gather(*(kept.refresh() for kept in self._parts(span)))
-        return self.snapshot(span)
+        return self.view(span)
 
-    def snapshot(self, span: TimeRange) -> Snapshot:
-        """What is known, without looking again."""
+    def view(self, span: TimeRange) -> View:
+        """Returns what is known, without looking again."""
         figures = self._figures[span.name]
-        troubles = dict.fromkeys(kept.trouble for kept in self._parts(span) if kept.trouble)
-        return Snapshot(
+        return View(
             span,
             figures.value,
             self._spent.value,
             self._waiting.value,
             self._durable.value,
-            self._layers.value,
-            tuple(troubles),
+            self._cache.value,
+            tuple(dict.fromkeys(kept.trouble for kept in self._parts(span) if kept.trouble)),
             figures.read_at,
         )
 
     def hurry(self) -> None:
-        """Something was just changed: dead letters and the backlog are read anew at the next refresh."""
+        """Has dead letters and the backlog read anew at the next refresh, because something was just changed."""
         self._waiting.hurry()
 
     def _parts(self, span: TimeRange) -> tuple[Kept[Any], ...]:
-        return self._figures[span.name], self._spent, self._waiting, self._durable, self._layers
+        return self._figures[span.name], self._spent, self._waiting, self._durable, self._cache
+
+
+def read_durable(client: redis.Redis, providers: Named) -> Durable:
+    """Reads the circuits of these providers and the streams, in two round trips."""
+    circuits = {circuit.name: circuit for circuit in read_circuits(client, providers)}
+    return Durable(datetime.now(UTC), circuits, read_streams(client))
 
 
 def explanation(error: Exception, server: str) -> str:
-    """For the person at the page: what is wrong and what helps."""
+    """Returns for the person at the page what is wrong and what helps."""
     if not isinstance(error, SQLAlchemyError | RedisError):
         return f"The dashboard cannot read {server}: {type(error).__name__}. Its log says where."
     code = getattr(error.orig, "pgcode", None) if isinstance(error, DBAPIError) else None

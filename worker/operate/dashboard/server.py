@@ -18,7 +18,7 @@ from worker.errors import ConfigurationError
 from worker.operate.dashboard.access import Access
 from worker.operate.dashboard.feed import Feed
 from worker.operate.dashboard.gate import Gate
-from worker.operate.dashboard.page import Dashboard
+from worker.operate.dashboard.page import Dashboard, load_texts
 from worker.providers.circuit_states import named
 from worker.providers.providers_file import load_providers
 from worker.redisdb.connect import connect_redis
@@ -79,14 +79,14 @@ def listening(configuration: Settings) -> closing[socket.socket]:
 
 
 def make_app(configuration: Settings, access: Access) -> ASGIApp:
-    """The application behind its gate. Connects nothing yet."""
+    """Returns the application behind its gate. Connects nothing yet."""
     durable_url, cache_url = configuration.required("redis_url"), configuration.required("cache_url")
     durable = connect_redis(durable_url, REDIS_TIMEOUT_S)
     cache = durable if cache_url == durable_url else connect_redis(cache_url, REDIS_TIMEOUT_S)
     engine = make_engine(configuration.required("database_url"), pool_size=5, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
     providers = named(load_providers(configuration))
     feed = Feed(engine, durable, cache, providers)
-    Dashboard(configuration, access, feed, providers).register()
+    Dashboard(access, feed, engine, load_texts(configuration, providers)).register()
     app = FastAPI(openapi_url=None)
     ui.run_with(app, title="Chasqui", favicon=ICON, language="en-US", tailwind=False, show_welcome_message=False)
     return Gate(app, access)
