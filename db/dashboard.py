@@ -14,7 +14,7 @@ from db.report import Window
 
 HOUR_S = 3_600
 
-IN_WINDOW = "at >= now() - make_interval(secs => :window_s)"
+IN_WINDOW = "at >= :since"
 BIN = "date_bin(make_interval(secs => :bucket_s), {}, 'epoch')"
 #: The buckets of the window that ends at :moment, and how many seconds of each lie in it.
 BINS = f"""
@@ -79,7 +79,7 @@ LATENCIES = text(f"""
 EXPIRED = text(f"""
     with bins as ({BINS}), cleaned as (
         select {BIN.format("at")} as at, sum((data ->> 'deleted')::integer) as sessions
-        from events where kind = 'cleanup' and at >= :since and at < :until group by 1
+        from events where kind = 'cleanup' and {IN_WINDOW} group by 1
     )
     select at, seconds, coalesce(sessions, 0)::bigint as sessions from bins left join cleaned using (at) order by at
 """)  # noqa: S608  constants only
@@ -191,20 +191,20 @@ def expired(connection: Connection, window: Window, bucket_s: int) -> tuple[Expi
     return tuple(Expired(*row) for row in connection.execute(EXPIRED, _values(window, bucket_s)))
 
 
-def intents(connection: Connection, window_s: int, max_rows: int) -> list[tuple[str, int]]:
+def intents(connection: Connection, window: Window, max_rows: int) -> list[tuple[str, int]]:
     """Returns the newest `max_rows` replies of the window by intent, most frequent first."""
-    return [tuple(row) for row in connection.execute(INTENTS, {"window_s": window_s, "max_rows": max_rows})]
+    return [tuple(row) for row in connection.execute(INTENTS, window.values | {"max_rows": max_rows})]
 
 
-def circuit_changes(connection: Connection, window_s: int, max_rows: int) -> tuple[CircuitChange, ...]:
+def circuit_changes(connection: Connection, window: Window, max_rows: int) -> tuple[CircuitChange, ...]:
     """Returns the newest changes in the window and the last one of each circuit before it, oldest first."""
-    found = connection.execute(CIRCUIT_CHANGES, {"window_s": window_s, "max_rows": max_rows})
+    found = connection.execute(CIRCUIT_CHANGES, window.values | {"max_rows": max_rows})
     return tuple(CircuitChange(*row) for row in found)
 
 
-def sessions(connection: Connection, window_s: int) -> dict[str, tuple[int, int]]:
+def sessions(connection: Connection, window: Window) -> dict[str, tuple[int, int]]:
     """Returns how many sessions are alive or ended in the window, and their messages, by their (last) state."""
-    found = connection.execute(SESSIONS, {"window_s": window_s})
+    found = connection.execute(SESSIONS, window.values)
     return {state: (sessions, messages) for state, sessions, messages in found}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from worker.operate.dashboard.feed import View
-from worker.operate.dashboard.figures import Spent
+from worker.operate.dashboard.figures import Costs
 from worker.operate.dashboard.formats import count, duration, rate, spoken, standing
 from worker.settings import Settings
 
@@ -35,11 +35,11 @@ def concerns(view: View, settings: Settings) -> list[Concern]:
     return sorted(found, key=lambda concern: concern.mood != "bad")
 
 
-def used_share(spent: Spent, budget_usd: float | None) -> float:
+def used_share(costs: Costs, budget_usd: float | None) -> float:
     """Returns how much of a budget is gone, 0..; 0 where there is no budget, all of it where the budget is nothing."""
     if budget_usd is None:
         return 0.0
-    return spent.cost_usd / budget_usd if budget_usd else 1.0
+    return float(costs["total_usd"]) / budget_usd if budget_usd else 1.0
 
 
 def budgets(settings: Settings) -> list[float | None]:
@@ -49,16 +49,14 @@ def budgets(settings: Settings) -> list[float | None]:
 
 
 def _circuits(view: View) -> Iterator[Concern]:
-    if not (durable := view.durable):
-        return
-    models = [circuit for circuit in durable.circuits.values() if circuit.model]
-    for circuits in ([circuit for circuit in durable.circuits.values() if not circuit.model], models):
+    found = (view.circuits or {}).values()
+    for circuits in ([circuit for circuit in found if not circuit.model], [c for c in found if c.model]):
         shut = [circuit for circuit in circuits if circuit.state != "closed"]
         mood = "bad" if len(shut) == len(circuits) else "warn"
         for circuit in shut:
-            words = f"circuit {spoken(circuit.state)} {standing(circuit, durable.at)}"
+            words = f"circuit {spoken(circuit.state)} {standing(circuit, view.now)}"
             yield Concern(f"{circuit.name} is left alone: {words}.", mood)
-    for circuit in models:
+    for circuit in found:
         if circuit.answered_by:
             yield Concern(f"{circuit.name} is answered by {circuit.answered_by}, at another price.", "warn")
 
@@ -69,7 +67,7 @@ def _waiting(view: View) -> Iterator[Concern]:
         yield Concern(f"The inbound stream is not read fast enough: its oldest entry is {age} old.", "bad")
     if not view.waiting:
         return
-    unfinished = view.waiting.unfinished
+    unfinished, _ = view.waiting
     if unfinished.oldest_waiting_s > LONG_WAIT_S:
         waited = f"{count(unfinished.waiting)} unanswered, the oldest for {duration(unfinished.oldest_waiting_s)}"
         yield Concern(f"{waited}: are the workers running?", "bad")
@@ -79,8 +77,8 @@ def _waiting(view: View) -> Iterator[Concern]:
 
 
 def _money(view: View, settings: Settings) -> Iterator[Concern]:
-    for name, budget_usd, spent in zip(("day", "month"), budgets(settings), view.spent or (), strict=False):
-        share = used_share(spent, budget_usd)
+    for name, budget_usd, costs in zip(("day", "month"), budgets(settings), view.costs or (), strict=False):
+        share = used_share(costs, budget_usd)
         if share >= 1:
             yield Concern(f"The budget of this {name} is used up: fallbacks answer.", "bad")
         elif share >= NEARLY_SPENT:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from worker.settings import Settings
 
 REFRESH_S = 5.0
 MOODS = {"closed": "good", "half_open": "warn", "open": "bad", "forced_open": "bad"}
+FORMATS = ("count", "rate", "milliseconds", "duration", "dollars", "spoken", "standing")
 BASELINE = "baseline: every message sent to gpt-3.5-turbo at its last prices, nothing cached"
 TILES = ("answered", "reply_time", "cache_hits", "cost", "active_sessions", "waiting_now")
 #: Title, width and note of each card, and what is in it: charts (of charts.toml) and texts (macros of texts.html).
@@ -46,15 +46,6 @@ CARDS = (
     ("Top intents", "third", "of the replies", ("intents",)),
     ("Sessions", "third", "", ("sessions", "Expired sessions per hour")),
 )
-FORMATS = (
-    formats.count,
-    formats.rate,
-    formats.milliseconds,
-    formats.duration,
-    formats.dollars,
-    formats.spoken,
-    formats.standing,
-)
 #: What may be done with a dead letter, whether it was done, and what is said then.
 ACTS: dict[str, tuple[Callable[[Connection, int], bool], str]] = {
     "replay": (lambda connection, letter: queries.replay_dead_letters(connection, [letter]) == 1, "is answered again"),
@@ -64,32 +55,26 @@ SEND_ACT = "event => { const {act, letter} = event.target.dataset; if (act) emit
 log = logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Dashboard:
-    """State that all pages of this process share. texts: the macros of texts.html."""
+def register(settings: Settings, access: Access, feed: Feed, engine: Engine, providers: Named) -> None:
+    """Makes the page known to NiceGUI."""
+    texts = load_texts(settings, providers)
 
-    access: Access
-    feed: Feed
-    engine: Engine
-    texts: Any
-
-    def register(self) -> None:
-        """Makes the page known to NiceGUI."""
-
-        @ui.page("/", title="Chasqui", response_timeout=10.0)
-        def dashboard(request: Request, range: str = "") -> None:  # noqa: A002  the name in the address
-            ui.add_head_html(f"<style>{STYLE}</style><script>{SCRIPT}</script>")
-            Page(self, request.session.get(LOGIN), RANGES.get(range, DEFAULT))
+    @ui.page("/", title="Chasqui", response_timeout=10.0)
+    def dashboard(request: Request, range: str = "") -> None:  # noqa: A002  the name in the address
+        ui.add_head_html(f"<style>{STYLE}</style><script>{SCRIPT}</script>")
+        Page(access, feed, engine, texts, request.session.get(LOGIN), RANGES.get(range, DEFAULT))
 
 
 def load_texts(settings: Settings, providers: Named) -> Any:
     """Returns the macros of texts.html, which escape what they are given."""
-    loader = FileSystemLoader(Path(__file__).parent)
     environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    for shown in FORMATS:
-        environment.filters[shown.__name__] = shown
+    environment.filters |= {name: getattr(formats, name) for name in FORMATS}
     environment.globals |= {
         "names": [(name, model) for name, models in providers for model in ("", *models)],
         "moods": MOODS,
@@ -103,10 +88,17 @@ def load_texts(settings: Settings, providers: Named) -> Any:
 
 
 class Page:
-    """One browser tab. It shows at once what is known, and looks again every few seconds while it is open."""
+    """One browser tab. It shows at once what is known, and looks again every few seconds while it is open.
 
-    def __init__(self, shared: Dashboard, login: str | None, span: TimeRange) -> None:
-        self._shared, self._login, self._span = shared, login, span
+    Args:
+        texts: the macros of texts.html.
+    """
+
+    def __init__(
+        self, access: Access, feed: Feed, engine: Engine, texts: Any, login: str | None, span: TimeRange
+    ) -> None:
+        self._access, self._feed, self._engine, self._texts = access, feed, engine, texts
+        self._login, self._span = login, span
         self._shows: list[Callable[[View], object]] = []
         self._head()
         with _box("page"):
@@ -122,11 +114,11 @@ class Page:
                         for name in content:
                             self._chart(name) if name in charts.CHARTS else self._text(name)
                 self._dead_letters()
-        self._show(shared.feed.view(span))
+        self._show(feed.view(span))
         ui.timer(REFRESH_S, self._refresh)
 
     def _is_admin(self) -> bool:
-        return self._shared.access.role(self._login) is Role.ADMIN
+        return self._access.role(self._login) is Role.ADMIN
 
     def _head(self) -> None:
         with ui.element("header").classes("head"), _box("head-inner"):
@@ -135,7 +127,7 @@ class Page:
                 ui.label("administrator" if self._is_admin() else "read only").classes("badge")
             labels = {span.name: span.label for span in RANGES.values()}
             ranges = ui.toggle(labels, value=self._span.name, on_change=lambda event: self._choose(event.value))
-            ranges.props('flat dense no-caps unelevated aria-label="Time range"').classes("ranges")
+            ranges.props('flat dense no-caps unelevated toggle-color=ink aria-label="Time range"').classes("ranges")
             with _box("head-tools"):
                 theme = _button("Theme").props('aria-label="Colour theme"').classes("theme")
                 theme.on("click", js_handler="() => chasquiTheme.next()")
@@ -145,20 +137,20 @@ class Page:
 
     def _text(self, name: str, classes: str = "", **given: Any) -> Element:
         """What a macro of texts.html makes of a view; it is made anew only when it says something else."""
-        text, macro = ui.html(sanitize=False).classes(classes), partial(getattr(self._shared.texts, name), **given)
+        text, macro = ui.html(sanitize=False).classes(classes), partial(getattr(self._texts, name), **given)
         self._shows.append(lambda view: text.set_content(macro(view)))
         return text
 
     def _chart(self, name: str) -> None:
         with _box("chart").props(f'role=img aria-label="{name}"'):
-            drawn = ui.echart({}, renderer="svg").classes("chart-canvas")
+            chart = ui.echart({}, renderer="svg").classes("chart-canvas")
 
         def show(view: View) -> None:
             options = charts.options(name, view.figures) if view.figures else {}
-            if options != drawn.options:
-                drawn.options.clear()
-                drawn.options.update(options)
-                drawn.update()
+            if options != chart.options:
+                chart.options.clear()
+                chart.options.update(options)
+                chart.update()
 
         self._shows.append(show)
 
@@ -169,19 +161,15 @@ class Page:
                 letters.on("click", self._act, js_handler=SEND_ACT)
 
     async def _act(self, event: GenericEventArguments) -> None:
-        """Does what a button of a dead letter says. Whether the visitor still may is asked again, because a page can
-        outlive its login.
-        """
-        act, letter = event.args["act"], int(event.args["letter"])
-        if act == "discard" and not await self._is_sure(letter):
+        """Does what a button of a dead letter says, if the visitor still may: a page can outlive its login."""
+        letter, (call, done) = int(event.args["letter"]), ACTS[event.args["act"]]
+        if event.args["act"] == "discard" and not await _is_sure(letter):
             return
         if not self._is_admin():
             ui.notify("You are no longer logged in as an administrator.", type="negative")
             return
-        call, done = ACTS[act]
-        commit = partial(_commit, self._shared.engine, call, letter)
         try:
-            happened = await asyncio.to_thread(retry.again_on_conflict, commit)
+            happened = await asyncio.to_thread(retry.again_on_conflict, partial(self._commit, call, letter))
         except SQLAlchemyError as exc:
             log.warning("dead_letter_action_failed", letter=letter, error=type(exc).__name__)
             ui.notify("PostgreSQL does not answer; nothing was changed.", type="negative")
@@ -189,19 +177,13 @@ class Page:
         log.info("dead_letter_action", letter=letter, what=done)
         said = f"Message {letter} {done}." if happened else f"Message {letter} is no longer a dead letter."
         ui.notify(said, type="positive" if happened else "warning")
-        self._shared.feed.hurry()
+        self._feed.hurry()
         await self._refresh()
 
-    async def _is_sure(self, letter: int) -> bool:
-        with ui.dialog() as dialog, _box("dialog"):
-            ui.label(f"Discard dead letter {letter}?").classes("card-title")
-            ui.label("The customer has got an apology; the message itself will never be answered.").classes("note")
-            with _box("letter-actions"):
-                _button("Keep it", lambda: dialog.submit(False))
-                _button("Discard", lambda: dialog.submit(True)).classes("quiet-bad")
-        sure = await dialog
-        dialog.delete()
-        return bool(sure)
+    def _commit(self, call: Callable[[Connection, int], bool], letter: int) -> bool:
+        """Not repeated where the server goes away: it may have been done, and the second attempt would deny it."""
+        with self._engine.connect() as connection:
+            return call(connection, letter)
 
     async def _choose(self, name: str) -> None:
         self._span = RANGES[name]
@@ -209,11 +191,11 @@ class Page:
         await self._refresh()
 
     async def _refresh(self) -> None:
-        if self._shared.access.role(self._login) is None:
+        if self._access.role(self._login) is None:
             ui.navigate.to("/login")
             return
         span = self._span
-        view = await self._shared.feed.refresh(span)
+        view = await self._feed.refresh(span)
         if span is self._span:
             self._show(view)
 
@@ -222,10 +204,16 @@ class Page:
             show(view)
 
 
-def _commit(engine: Engine, call: Callable[[Connection, int], bool], letter: int) -> bool:
-    """Not repeated where the server goes away: the first attempt may have been done, and the second would deny it."""
-    with engine.connect() as connection:
-        return call(connection, letter)
+async def _is_sure(letter: int) -> bool:
+    with ui.dialog() as dialog, _box("dialog"):
+        ui.label(f"Discard dead letter {letter}?").classes("card-title")
+        ui.label("The customer has got an apology; the message itself will never be answered.").classes("note")
+        with _box("letter-actions"):
+            _button("Keep it", lambda: dialog.submit(False))
+            _button("Discard", lambda: dialog.submit(True)).classes("quiet-bad")
+    sure = await dialog
+    dialog.delete()
+    return bool(sure)
 
 
 def _box(classes: str) -> Element:
@@ -237,8 +225,7 @@ def _card(title: str, width: str, note: str) -> Element:
     area = ui.element("section").classes(f"card {width}").props(f'aria-label="{title}"')
     with area, _box("card-head"):
         TextElement(tag="h2", text=title).classes("card-title")
-        if note:
-            ui.label(note).classes("note")
+        ui.label(note).classes("note").set_visibility(bool(note))
     return area
 
 
