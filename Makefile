@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test test-long check lint types audit economy faults real-model overload bench bench-short growth lock clean
+.PHONY: help demo test test-long check lint types audit economy faults real-model overload bench bench-short growth schema lock clean
 help:
 	@echo "make demo    install what is needed and play a conversation through the whole service"
 	@echo "make test    install what is needed and run the tests, but for those that make test-long runs"
@@ -16,6 +16,7 @@ help:
 	@echo "make overload 100,000 messages within 10 s: all are answered, memory and queues stay bounded (MESSAGES=, SEED=)"
 	@echo "make bench   throughput, latency and cost beside an empty Celery chain, 10 minutes (SEED=); bench-short: 2"
 	@echo "make growth  the same service on a growing database, over 100,000 messages, with 1 to 4 processes (SEED=)"
+	@echo "make schema  renew db/schema.txt, which shows the schema that the migrations give"
 	@echo "make lock    renew the lock files (needs uv)"
 	@echo "make clean   remove .venv, .chasqui and build"
 
@@ -71,6 +72,9 @@ bench-short: $(READY)
 
 growth: $(READY)
 	@PYTHONPATH=tests exec $(BIN)/python -m bench.growth --seed $(or $(SEED),1)
+
+schema: $(READY)
+	@PYTHONPATH=tests exec $(BIN)/python -m helpers.schema_text
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \

@@ -251,7 +251,7 @@ def test_a_lost_turn_does_not_hinder_its_batch(connection: Connection) -> None:
     turns = accept(connection, *(inbound(phone, phone) for phone in (ANA, BRUNO, CARLA)))
     accept(connection, inbound("next", CARLA))
     expire_leases(connection, BRUNO)
-    (held,) = queries.sweep_turns(connection, lease_s=15, limit=10)
+    (held,) = queries.sweep_turns(connection, lease_s=15, limit=10)[0]
     batch = [commit_row(turn, orders=[ORDER]) for turn in turns]
     result = commit(connection, *batch)
     assert {entry["token"] for entry in result["committed"]} == {batch[0]["token"], batch[2]["token"]}

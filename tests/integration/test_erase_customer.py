@@ -104,7 +104,7 @@ def test_work_under_way_cannot_write_it_back(connection: Connection) -> None:
     queries.release_turns(connection, [failed])
     begun = {"customer_phone": ANA, "token": turn["token"], "message_id": turn["messages"][0]["id"]}
     assert queries.begin_attempts(connection, {"lease_s": 15, "turns": [begun]}) == {}
-    assert queries.sweep_turns(connection, lease_s=15, limit=10) == []
+    assert queries.sweep_turns(connection, lease_s=15, limit=10)[0] == []
     assert snapshot(connection) == erased
 
 

@@ -164,7 +164,7 @@ STATEMENTS: dict[str, Act] = {
     "lease_left": lambda connection, batch: queries.lease_left(connection, holders(connection, batch)),
     "update_session_cache": update_session,
     "record_metrics": record_metrics,
-    "sweep_turns": lambda connection, batch: queries.sweep_turns(connection, lease_s=15.0, limit=100),
+    "sweep_turns": lambda connection, batch: queries.sweep_turns(connection, lease_s=15.0, limit=100)[0],
     "locked_for_acceptance": lambda connection, batch: queries.locked_for_acceptance(
         connection, waiting(connection, batch)
     ),

@@ -1,4 +1,4 @@
-"""How hard a message is to answer, and whether it means the same in every session. Pure thought."""
+"""Complexity of a message (simple, medium, complex), which chooses the model's price."""
 
 from __future__ import annotations
 
