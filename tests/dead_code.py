@@ -34,15 +34,14 @@ EXCEPTIONS = {
     "msgspec writes them, for PostgreSQL": ("worker/session/turn.py:*",),
     "Celery finds tasks and receivers of its signals": (
         "worker/app.py:keep_turns",
+        "worker/app.py:tune_gc",
         "worker/app.py:configure_logging",
         "worker/tasks.py:*",
     ),
-    "Celery and kombu name or call them": (
-        "worker/celery_ext/inline_dispatch.py:_decoded_cache",
+    "Celery and kombu name, read or call them": (
+        "worker/celery_ext/at_most_once.py:acknowledged",
         "worker/celery_ext/processes.py:*",
-        "worker/celery_ext/redaction.py:MaskedRequest",
         "worker/celery_ext/redaction.py:safe",
-        "worker/celery_ext/redis_channel.py:kept_client",
     ),
     "click finds commands": ("worker/operate/commands/database.py:import_catalog",),
     "http.server, socketserver and uvicorn read and call them": (
