@@ -39,13 +39,13 @@ from worker.redisdb.cache import Cache
 from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.connect import connect_redis
 from worker.redisdb.keys import AI_RESPONSE, LIMITED, REPLY_LIMIT, SESSION
-from worker.redisdb.layers import read_stats
+from worker.redisdb.layers import read_size
 from worker.redisdb.streams import Entry, Streams
 from worker.replies.request import AiRequest
 from worker.runtime.embedded.processes import wait_until
 from worker.settings import read_settings
 from worker.steps.services import Services
-from worker.telemetry.recording import count_call, count_replies, note_run
+from worker.telemetry.recording import count_call, note_run
 
 PHONE, NAME = "5491122334455", "deepseek"
 REPLY = {"reply_id": "r1", "to": PHONE, "text": "hola"}
@@ -173,12 +173,6 @@ ROWS = {
         "cache_unavailable",
     ),
     "counter: kept for later": Row(CACHE, lambda client: Cache(client).count(LIMITED), None),
-    "counters of replies": Row(
-        "telemetry/recording.py:count_replies",
-        lambda client: count_replies(client, [{"source": "ai", "cost_microusd": 1, "baseline_microusd": 1}]),
-        None,
-        "counters_unavailable",
-    ),
     "counters of calls": Row(
         "telemetry/recording.py:count_call",
         lambda client: count_call(client, NAME, "m", "ok", 1.0),
@@ -209,7 +203,7 @@ ROWS = {
     "states of circuits": Row(
         "providers/circuit_states.py", lambda client: read_circuits(client, [(NAME, ("m",))]), Raises
     ),
-    "sizes of the cache": Row("redisdb/layers.py", lambda client: read_stats(client, SESSION), Raises),
+    "sizes of the cache": Row("redisdb/layers.py", lambda client: read_size(client, SESSION), Raises),
 }
 #: Who catches RedisError elsewhere.
 HANDLERS = {
@@ -218,7 +212,6 @@ HANDLERS = {
     "providers/probe.py:Prober._tell": "Redis has gone between two commands; the probe itself is postponed",
     "providers/probe.py:Prober._book": "the same",
     "runtime/embedded/redis.py:Redis.answers": "a server that is being started",
-    "operate/commands/cache.py:cache": "one line for the operator, in test_cache_layers",
     "operate/commands/customers.py:forget_replies": "one line for the operator, in test_operator_commands",
     "operate/commands/terminal.py:redis_errors": "one line for the operator, in test_circuits",
 }
