@@ -38,7 +38,7 @@ EXCEPTIONS = {
         "worker/app.py:tune_gc",
         "worker/tasks.py:*",
     ),
-    "Celery and kombu name or call them": (
+    "Celery and kombu name, read or call them": (
         "worker/celery_ext/at_most_once.py:acknowledged",
         "worker/celery_ext/processes.py:*",
         "worker/celery_ext/redaction.py:safe",
