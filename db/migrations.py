@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -40,15 +41,16 @@ def head() -> str:
 
 def upgrade(url: str, revision: str = "head") -> None:
     """Brings the database up to the revision; safe to run from several processes at once."""
-    config = configuration()
-    with connect(url, statement_timeout_ms=0) as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+    _run(command.upgrade, url, revision)
 
 
 def downgrade(url: str, revision: str) -> None:
     """Takes the database back to the revision (`base`: empty)."""
+    _run(command.downgrade, url, revision)
+
+
+def _run(migrate: Callable[[Config, str], None], url: str, revision: str) -> None:
     config = configuration()
     with connect(url, statement_timeout_ms=0) as connection:
         config.attributes["connection"] = connection
-        command.downgrade(config, revision)
+        migrate(config, revision)

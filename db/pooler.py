@@ -37,24 +37,19 @@ def _opened(url: str) -> Iterator[Any]:
             yield cursor
 
 
-def _may_begin(url: str, cursor: Any) -> bool:
+def _may_begin(url: str, cursor: Any, *, again: bool = True) -> bool:
     """Returns whether there are transactions. A pooler in statement mode ends a connection that begins one; so does a
     server that is just going away, and therefore it is tried again.
     """
     try:
-        return _begins(cursor)
+        cursor.execute("begin")
+        cursor.execute("rollback")
     except psycopg2.OperationalError:
+        if not again:
+            return False
         with _opened(url) as another:
             _process(another)
-            try:
-                return _begins(another)
-            except psycopg2.OperationalError:
-                return False
-
-
-def _begins(cursor: Any) -> bool:
-    cursor.execute("begin")
-    cursor.execute("rollback")
+            return _may_begin(url, another, again=False)
     return True
 
 

@@ -81,7 +81,7 @@ def run(
     give_up_after_s: float = GIVE_UP_AFTER_S,
     waits_again: bool = True,
 ) -> Result:
-    """Runs an idempotent `call` on a pooled connection, again with growing random pauses (0.05 to 1 s) where that may help.
+    """Runs an idempotent `call` on a pooled connection; where it may help, again with growing random pauses.
 
     Args:
         give_up_after_s: from then on the last error is raised as it came.

@@ -152,7 +152,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     except ValidationError as exc:
         problems += [f"{str(error['loc'][0]).upper()}: {error['msg']}" for error in exc.errors()]
     if problems:
-        raise ConfigurationError(f"environment: {'; '.join(problems)}")
+        raise ConfigurationError(f"environment: {'; '.join(problems)}") from None
     return found
 
 
