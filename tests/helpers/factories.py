@@ -43,7 +43,7 @@ def wamids(turn: Json) -> list[str]:
     return [message["message_id"] for message in turn["messages"]]
 
 
-def session_of(phone: str = ANA, **changes: Any) -> Json:
+def session_row(phone: str = ANA, **changes: Any) -> Json:
     """A session as `update_session_cache` takes it; the same customer's always has the same id."""
     given = {"session_state": "searching", "cart_data": [], "context_data": {"history": []}}
     return {"id": str(uuid5(NAMESPACE_DNS, phone))} | given | changes
@@ -61,7 +61,7 @@ def commit_row(turn: Json, **changes: Any) -> Json:
         "outcome": {"source": "ai"},
         "error": None,
         "orders": [],
-        "session": session_of(phone),
+        "session": session_row(phone),
     } | changes
 
 

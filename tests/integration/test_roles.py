@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
 from helpers.basics import REPOSITORY
+from helpers.command_line import run_in
 from helpers.factories import (
     ANA,
     accept,
@@ -287,8 +286,7 @@ def test_the_migrator_migrates(url: str, owner: Connection) -> None:
 def test_a_command_says_what_its_role_may_not(url: str, owner: Connection) -> None:
     """One line, which does not send the operator after the schema."""
     asked = {"DATABASE_URL": url_of("report", url), "REDIS_URL": "redis://127.0.0.1:1/0"}
-    command = [sys.executable, "-m", "worker", "dead", "list"]
-    done = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True, timeout=60, check=False)
+    done = run_in(os.environ | asked, REPOSITORY, "dead", "list")
     assert (done.returncode, done.stderr) == (1, "Error: PostgreSQL: the role in DATABASE_URL may not do this\n")
 
 

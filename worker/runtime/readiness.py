@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from db.engine import connect
 from db.locks import INTAKE_LOCK, is_locked
 from worker.celery_ext.broker import broker_of
-from worker.celery_ext.inspection import answering_workers
+from worker.celery_ext.queues import answering_workers
 from worker.settings import Settings
 
 
