@@ -64,10 +64,8 @@ EXCEPTIONS = {
     "selenium sends it to the browser": ("tests/helpers/dashboard_browser.py:binary_location",),
     "opentelemetry calls them": ("worker/telemetry/otlp.py:generate_*_id",),
     "logging and structlog read and call them": ("worker/log.py:debug", "worker/log.py:handlers"),
-    "alembic compares them with the database": ("db/models.py:*",),
     "tests read them": ("worker/messages/reply.py:to_json", "worker/session/session.py:cart_totals"),
     "a function in SQL names it": ("db/locks.py:ROLL_UP_LOCK",),
-    "tests call the database function by it; the sweep does so within another": ("db/queries.py:sweep_turns",),
 }
 
 
