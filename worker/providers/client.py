@@ -15,7 +15,7 @@ from worker.errors import GivenUp, ProviderDenied, ProviderError, ProviderTimeou
 from worker.providers.models import Model, Provider
 from worker.providers.pricing import estimate_tokens
 from worker.providers.traced_call import TracedCall
-from worker.providers.transport import Answer, Transport
+from worker.providers.transport import HttpAnswer, Transport
 from worker.providers.wires import gemini, openai
 from worker.providers.wires.refusals import error_for
 from worker.providers.wires.values import at
@@ -44,7 +44,7 @@ class AiClient:
     """
 
     def __init__(self, providers: Sequence[Provider], clock: Callable[[], float] = time.monotonic) -> None:
-        self._transport = Transport(hosts=max(1, len(providers)))
+        self._transport = Transport()
         self._clock = clock
 
     def call(self, provider: Provider, model: Model, request: AiRequest, deadline: float) -> Completion:
@@ -73,7 +73,7 @@ class AiClient:
         path, _, query = wire.MODELS_PATH.partition("?")
         url = provider.url(path)
         joined = f"{url}{'&' if '?' in url else '?'}{query}" if query else url
-        answer = self._transport.get(provider, joined, wire.headers(provider), limit_s)
+        answer = self._transport.send(provider, joined, wire.headers(provider), None, limit_s)
         if answer.status != HTTPStatus.OK:
             raise _refusal(provider, answer)
         found: dict[str, str | None] = wire.listed_models(_json(answer.body))
@@ -87,7 +87,9 @@ class AiClient:
         self, provider: Provider, model: Model, request: AiRequest, left_s: float
     ) -> tuple[str, Usage, str | None]:
         try:
-            answer = self._transport.post(provider, _WIRES[provider.wire].build(provider, model, request), left_s)
+            url, headers, body = _WIRES[provider.wire].build(provider, model, request)
+            headers["Content-Type"] = "application/json"
+            answer = self._transport.send(provider, url, headers, orjson.dumps(body), left_s)
             return _read(provider, request, answer)
         except GivenUp as error:
             if error.sent and error.usage is None:
@@ -100,7 +102,7 @@ class AiClient:
             raise UnreadableAnswer(provider.name, f"unexpected: {type(exc).__name__}") from exc
 
 
-def _read(provider: Provider, request: AiRequest, answer: Answer) -> tuple[str, Usage, str | None]:
+def _read(provider: Provider, request: AiRequest, answer: HttpAnswer) -> tuple[str, Usage, str | None]:
     if answer.status != HTTPStatus.OK:
         raise _refusal(provider, answer)
     body = _json(answer.body)
@@ -113,7 +115,7 @@ def _read(provider: Provider, request: AiRequest, answer: Answer) -> tuple[str, 
     return result
 
 
-def _refusal(provider: Provider, answer: Answer) -> ProviderError:
+def _refusal(provider: Provider, answer: HttpAnswer) -> ProviderError:
     return error_for(provider.name, answer.status, answer.retry_after, _json(answer.body), datetime.now(UTC))
 
 
