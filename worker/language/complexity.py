@@ -1,4 +1,4 @@
-"""How hard a message is to answer, and whether it means the same in every session. Pure thought."""
+"""Complexity of a message (simple, medium, complex), which chooses the model's price."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def complexity(text: str) -> str:
 
 
 def means_the_same_everywhere(text: str) -> bool:
-    """Whether an answer made without the session fits every customer. In doubt no: a wrong yes would give one customer
-    an answer that was meant for another's conversation.
+    """Returns whether an answer made without the session fits every customer. In doubt no: a wrong yes would give one
+    customer an answer that was meant for another's conversation.
     """
     return common_form(text) is not None

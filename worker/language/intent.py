@@ -1,4 +1,4 @@
-"""What a message seems to want, from patterns alone, for replies that no model makes. Pure thought.
+"""Intent of a message, guessed from patterns, for replies that no model makes.
 
 A guess is only a guess: nothing is ever changed in a cart because of one.
 """
@@ -45,8 +45,8 @@ URGENT = ("complaint", "person", "advice")
 
 
 def guess_intent(text: str) -> str:
-    """One of the intents of a decision (`worker.replies.decision.Intent`); of several the first; "unknown" where only
-    the session could tell, as for "2" or "ese".
+    """Guesses one of the intents of a decision (`worker.replies.decision.Intent`); of several the first; "unknown"
+    where only the session could tell, as for "2" or "ese".
     """
     plain = normalised(text)[:MAX_CHARS]
     if CHAT.fullmatch(plain):

@@ -1,4 +1,4 @@
-"""Spanish as it is written on WhatsApp, brought to one form. Pure thought."""
+"""Normaliser of Spanish as it is written on WhatsApp."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ OPENING = re.compile(
 
 
 def without_accents(text: str) -> str:
-    """Lower case, accents removed; ñ stays a letter of its own, since "año" is not "ano"."""
+    """Lowers the case and removes accents; ñ stays a letter of its own, since "año" is not "ano"."""
     if text.isascii():
         return text.lower()
     # Decomposed first: "ñ" may come as one sign or two, and some letters are capitals only in disguise.
@@ -113,7 +113,7 @@ def without_accents(text: str) -> str:
 #: One reading of a text serves all who look at it: complexity, sharing, product terms.
 @remembered
 def normalised(text: str) -> str:
-    """One form for texts that differ only in case, accents, space, punctuation, emoji, stretched letters, usual
+    """Returns one form for texts that differ only in case, accents, space, punctuation, emoji, stretched letters, usual
     abbreviations, spellings of one unit, and courtesies that change nothing.
 
     Numbers, units, "con", "sin" and negations always stay: "sin sal" is not "con sal", nor "2 kg" "3 kg". Signs go
@@ -129,7 +129,7 @@ def normalised(text: str) -> str:
 
 
 def _spelled_out(text: str) -> str:
-    """Letters, digits and meaningful signs only, single spaces."""
+    """Keeps letters, digits and meaningful signs, with single spaces."""
     for sign, word in NUMBER_SIGNS:
         text = sign.sub(word, text)
     plain = EMOTICONS.sub(" ", without_accents(_apart(text)).replace("\u2044", "/"))
@@ -139,7 +139,7 @@ def _spelled_out(text: str) -> str:
 
 
 def _apart(text: str) -> str:
-    """Fractions and raised figures set apart, since "1½" taken to pieces would read 11/2; without invisible marks."""
+    """Sets fractions and raised figures apart, since "1½" taken to pieces would read 11/2; drops invisible marks."""
     if text.isascii():
         return text
     seen = text.translate(INVISIBLE)
@@ -147,7 +147,7 @@ def _apart(text: str) -> str:
 
 
 def _read(plain: str) -> str:
-    """The words in their usual spelling."""
+    """Spells words as usual."""
     plain = PERCENT.sub("", plain)
     plain = STRETCHED.sub(lambda found: found[2] or found[3] or found[0], MAYBE_DOUBLE.sub(r"\1\1", plain))
     plain = " ".join([SPELLINGS.get(word, word) for word in plain.split()])
@@ -157,6 +157,6 @@ def _read(plain: str) -> str:
 
 
 def _without_fillers(plain: str) -> str:
-    """Without courtesies, unless nothing else was said."""
+    """Drops courtesies, unless nothing else was said."""
     shorter = " ".join(OPENING.sub(r"\1", COURTESY.sub(" ", plain)).split())
     return shorter or plain

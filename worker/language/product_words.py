@@ -1,4 +1,4 @@
-"""The words by which things are called that are sold here. Pure thought; all in normalised form."""
+"""Words by which products are called. Everything is in normalised form."""
 
 from __future__ import annotations
 
@@ -107,9 +107,9 @@ USUAL_GOODS = Goods()
 
 
 def goods_of(names: Iterable[str], sections: Iterable[str] = ()) -> Goods:
-    """What products of these names, in these sections, are called: by the first word of a name, if names begin with it
-    at least as often as they have it elsewhere. What a thing is called comes first in Spanish; a word that mostly comes
-    later says how it is.
+    """Collects the words by which the products of these names are called: the first word of a name, if names begin with
+    it at least as often as they have it elsewhere. What a thing is called comes first in Spanish; a word that mostly
+    comes later says how it is.
     """
     split = [words for name in names if (words := normalised(name).split())]
     begins = Counter(first for first, *_ in split)

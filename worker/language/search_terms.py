@@ -1,4 +1,4 @@
-"""What a message asks the catalogue for: search terms. Pure thought."""
+"""Search terms of a message, for the catalogue."""
 
 from __future__ import annotations
 
@@ -79,9 +79,9 @@ SIZE = re.compile(rf"[\d.,%]+(?:{UNIT})?")
 
 @remembered
 def search_terms(text: str, mend: Callable[[str], str] = str) -> tuple[str, ...]:
-    """What a message seems to ask for: at most 5 normalised terms, in order; nothing for small talk. How many of
-    something is left out, how big it is stays: "2 leches de 1 l" asks for "leches 1 l". mend: puts slips in normalised
-    words right.
+    """Returns what a message seems to ask for: at most 5 normalised terms, in order; nothing for small talk. How many
+    of something is left out, how big it is stays: "2 leches de 1 l" asks for "leches 1 l". mend: puts slips in
+    normalised words right.
     """
     for sign, words in FRACTIONS.items():
         text = text.replace(sign, words)
@@ -108,7 +108,7 @@ def _terms(part: str) -> list[str]:
 
 
 def _telling(words: list[str]) -> Iterator[str]:
-    """Without small words, what is only told, and words that are longer than any; numbers as digits. "te" is a pronoun
+    """Drops small words, what is only told, and words that are longer than any; numbers as digits. "te" is a pronoun
     before a small word, and tea elsewhere.
     """
     for word, following in pairwise([*words, ""]):

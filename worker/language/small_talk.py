@@ -1,4 +1,4 @@
-"""Short answers and small talk, which any model can handle; whole sentences of normalised text. Pure thought."""
+"""Short answers and small talk, which any model can handle; whole sentences of normalised text."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ MAX_CHAT_WORDS = 7
 
 
 def is_chat(plain: str) -> bool:
-    """Whether a normalised text without any topic is likely small talk."""
+    """Returns whether a normalised text without any topic is likely small talk."""
     return bool(_CHATTY.match(plain)) and plain.count(" ") < MAX_CHAT_WORDS
 
 
 def is_answer(plain: str) -> bool:
-    """Whether a normalised text is a mere answer: yes, no, a number, a place in a list, "that one"."""
+    """Returns whether a normalised text is a mere answer: yes, no, a number, a place in a list, "that one"."""
     words = plain.split()
     return bool(REACTION.fullmatch(plain)) or (
         len(words) <= MAX_ANSWER_WORDS and all(word in ANSWER_WORDS or FIGURE.fullmatch(word) for word in words)

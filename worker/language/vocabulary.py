@@ -1,4 +1,4 @@
-"""The words that decide whether a message stands on its own. Pure thought; all in normalised form.
+"""The words that decide whether a message stands on its own. Everything is in normalised form.
 
 The lists err on one side on purpose: a word that could lean on a conversation is here even if it also names a product.
 A wrong "stands on its own" shows one customer another's answer; a wrong "leans" costs one call of a model.
