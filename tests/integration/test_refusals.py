@@ -14,7 +14,7 @@ from helpers.answering import completer_on
 from helpers.http_provider import Answer, Server, say, serving
 from helpers.turns import ANA, MILK, RICE, decision_of, planned, session_of, turn_of
 
-from worker.providers.circuit import Limits
+from worker.providers.circuit_rules import Limits
 from worker.providers.completion import Ask, Completer
 from worker.providers.providers_file import load_providers
 from worker.replies.cart_guard import rules_for

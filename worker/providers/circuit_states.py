@@ -9,10 +9,12 @@ from typing import Any
 
 import redis
 
-from worker.providers.circuit import Limits
+from worker.providers.circuit_rules import Limits
 from worker.providers.models import Provider
-from worker.providers.reroutes import FRESH_S
 from worker.redisdb.keys import CIRCUIT, CIRCUIT_SAMPLES, MODEL_CIRCUIT
+
+#: That another model answers is no news any more after this time.
+FRESH_S = 3_600
 
 
 @dataclass(frozen=True, slots=True)

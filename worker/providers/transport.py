@@ -14,7 +14,7 @@ import requests
 import urllib3
 from msgspec import Struct
 from requests.adapters import HTTPAdapter
-from requests.utils import prepend_scheme_if_needed, select_proxy
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, prepend_scheme_if_needed, select_proxy
 from urllib3.exceptions import ConnectTimeoutError, DecodeError, HTTPError, NewConnectionError, ProxyError, SSLError
 
 from worker.errors import ProviderError, ProviderTimeout, ProviderUnavailable, UnreadableAnswer
@@ -83,15 +83,16 @@ class Transport:
 
 def _pool(url: str) -> urllib3.PoolManager:
     """A pool behind the proxy and with the CA bundle of the environment: some shops reach the internet no other way."""
-    environment = requests.Session().merge_environment_settings(url, {}, None, None, None)
-    bundle = requests.certs.where() if environment["verify"] is True else environment["verify"]
-    trust = {"ca_cert_dir" if Path(bundle).is_dir() else "ca_certs": bundle}
+    environment: Any = requests.Session().merge_environment_settings(url, {}, None, None, None)
+    bundle = DEFAULT_CA_BUNDLE_PATH if environment["verify"] is True else environment["verify"]
+    trust: dict[str, Any] = {"ca_cert_dir" if Path(bundle).is_dir() else "ca_certs": bundle}
     proxy = select_proxy(url, environment["proxies"])
+    pool: urllib3.PoolManager
     if proxy is None:
         pool = urllib3.PoolManager(maxsize=_MAX_CONNECTIONS, **trust)
     else:
         adapter = HTTPAdapter(pool_maxsize=_MAX_CONNECTIONS)
-        pool = adapter.proxy_manager_for(prepend_scheme_if_needed(proxy, "http"), **trust)
+        pool = adapter.proxy_manager_for(prepend_scheme_if_needed(proxy, "http"), **trust)  # type: ignore[no-untyped-call]  # requests'
     if not str(proxy).lower().startswith("socks"):  # its connections are of a class of their own
         pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
     return pool
@@ -138,14 +139,16 @@ class _DeadlineReader(io.RawIOBase):
         super().close()
 
 
+class _DeadlineResponse(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(_DeadlineReader(sock), *args, **kwargs)  # type: ignore[arg-type]  # it asks for a file alone
+
+
 class _HttpConnection(urllib3.connection.HTTPConnection):
     """Connection that sends a request's head and body in one packet, and reads its answer within one deadline."""
 
+    response_class = _DeadlineResponse
     _packet: list[bytes] | None = None
-
-    @staticmethod
-    def response_class(sock: Any, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
-        return http.client.HTTPResponse(_DeadlineReader(sock), *args, **kwargs)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         self._packet = []

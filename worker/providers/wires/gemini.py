@@ -6,11 +6,11 @@ from typing import Any
 
 from worker.errors import RequestRefused, ThoughtAway, UnreadableAnswer
 from worker.providers.models import Model, Provider
-from worker.providers.wires.values import Call, Json, at, code, count, merged, model_name, nested, usage_of
+from worker.providers.wires.values import Call, Json, Reading, at, code, count, merged, model_name, nested, usage_of
 from worker.replies.request import AiRequest
 from worker.usage import Usage
 
-MODELS_PATH = "models?pageSize=1000"
+MODELS_PATH, MODELS_QUERY = "models", "pageSize=1000"
 #: Reasons for which an answer ends that lie in the request or in what would have been said (API reference, 2026-11).
 _REFUSALS = frozenset(
     {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR", "LANGUAGE", "IMAGE_SAFETY"}
@@ -31,7 +31,7 @@ def build(provider: Provider, model: Model, request: AiRequest) -> Call:
         "contents": [{"role": "user", "parts": [{"text": request.user}]}],
         "generationConfig": _json_form(model, request),
     }
-    merged(body, nested(model.output_limit, request.max_output_tokens))
+    merged(body, nested(model.output_limit or "generationConfig.maxOutputTokens", request.max_output_tokens))
     return provider.url(f"models/{model.id}:generateContent"), headers(provider), merged(body, model.request)
 
 
@@ -43,7 +43,7 @@ def _json_form(model: Model, request: AiRequest) -> Json:
     return {"responseMimeType": "application/json", "responseJsonSchema": request.schema}
 
 
-def parse(provider: Provider, request: AiRequest, body: object) -> tuple[str, Usage, str | None]:
+def parse(provider: Provider, request: AiRequest, body: object) -> Reading:
     """Text, tokens and model of a decoded answer with status 200; tokens it does not name are estimated.
 
     Raises UnreadableAnswer (truncated, empty, not an answer), ThoughtAway and RequestRefused (the prompt or the answer

@@ -6,11 +6,11 @@ from typing import Any
 
 from worker.errors import ProviderUnavailable, RequestRefused, ThoughtAway, UnreadableAnswer
 from worker.providers.models import Model, Provider
-from worker.providers.wires.values import Call, Json, at, code, count, merged, model_name, nested, usage_of
+from worker.providers.wires.values import Call, Json, Reading, at, code, count, merged, model_name, nested, usage_of
 from worker.replies.request import AiRequest
 from worker.usage import Usage
 
-MODELS_PATH = "models"
+MODELS_PATH, MODELS_QUERY = "models", ""
 
 
 def headers(provider: Provider) -> dict[str, str]:
@@ -31,7 +31,7 @@ def build(provider: Provider, model: Model, request: AiRequest) -> Call:
         ],
         **_json_form(model, request),
     }
-    merged(body, nested(model.output_limit, request.max_output_tokens))
+    merged(body, nested(model.output_limit or "max_tokens", request.max_output_tokens))
     return provider.url("chat/completions"), headers(provider), merged(body, model.request)
 
 
@@ -53,7 +53,7 @@ def _json_form(model: Model, request: AiRequest) -> Json:
     return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
 
-def parse(provider: Provider, request: AiRequest, body: object) -> tuple[str, Usage, str | None]:
+def parse(provider: Provider, request: AiRequest, body: object) -> Reading:
     """Text, tokens and model of a decoded answer with status 200; tokens it does not name are estimated.
 
     Raises UnreadableAnswer (truncated, empty, not an answer), ThoughtAway, RequestRefused (content filter, refusal)

@@ -14,6 +14,9 @@ Json = dict[str, Any]
 Call = tuple[str, dict[str, str], Json]
 """URL, headers (with the key in them) and JSON body of one POST."""
 
+Reading = tuple[str, Usage, str | None]
+"""Text of an answer, its billed tokens, and the name of the model that it says made it."""
+
 #: More tokens than any model takes or gives; PostgreSQL and Redis can still add up what they would cost.
 MAX_TOKENS = 100_000_000
 # Letters and underscores in one case: an error code looks so, a key or a customer's sentence does not.
