@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import orjson
 import redis
 from msgspec.structs import replace
@@ -33,11 +34,11 @@ from worker.providers.circuit_rules import (
     Refusal,
     asked_wait_ms,
     model_outcome,
-    permit_of,
 )
 from worker.providers.clock import SYSTEM_CLOCK, Clock
 from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.keys import CIRCUIT, CIRCUIT_SAMPLES, MODEL_CIRCUIT
+from worker.telemetry.recording import ANSWERED
 
 SCRIPT = Path(__file__).with_name("circuit.lua").read_text(encoding="utf-8")
 #: Permits that were given before a model was set aside are used up within this time.
@@ -48,7 +49,7 @@ log = logger(__name__)
 
 
 class CircuitChange(NamedTuple):
-    """New state of a circuit: a provider's, or a model's where `model` is not empty; `told`: the provider's sentence."""
+    """New state of a provider's circuit, or of a model's where `model` is not empty; told: the provider's sentence."""
 
     provider: str
     model: str
@@ -102,11 +103,11 @@ class Breaker:
         known, until = remembered.get(tuple(models), (None, 0.0))
         if known is not None and self._clock.monotonic() < until:
             return replace(known, caller=caller)
-        report = {"caller": caller, "outcome": "probe" if probe else "leave", "asked_ms": PROBE_MS}
+        report = {"caller": caller, "models": models, "probe": probe, "probe_ms": PROBE_MS}
         answer = self._run("permit", provider, models, report)
         if answer is None:
             return self._local.permit(provider, caller, models)
-        given = permit_of(provider, caller, models, answer)
+        given = msgspec.json.decode(answer, type=Permit | Refusal)
         if isinstance(given, Permit) and given.healthy and given.clean and self._remember_s:
             # Remembered for nobody where another thread's result has made this process forget meanwhile.
             remembered[tuple(models)] = given, self._clock.monotonic() + self._remember_s
@@ -183,9 +184,9 @@ class Breaker:
         answer = self._run("force", provider, [model] if model else [], {"outcome": action})
         if answer is None:
             raise RedisError("circuits cannot be changed while Redis is away")
-        state: str = answer[1].decode()
-        self._on_change(CircuitChange(provider, model, state, "operator" if action == "open" else "", ""))
-        return state
+        (change,) = msgspec.json.decode(answer, type=list[CircuitChange])
+        self._on_change(change)
+        return change.state
 
     def _record(
         self,
@@ -219,23 +220,13 @@ class Breaker:
                 return
             self._announce(answer)
         if latency_ms is not None:
-            self._on_call(permit.provider, permit.model, error.kind if error else "ok", latency_ms)
+            self._on_call(permit.provider, permit.model, error.kind if error else ANSWERED, latency_ms)
 
-    def _announce(self, answer: list[Any] | None) -> None:
-        """Passes on the changes that a report has made: the script's answer holds them and the report."""
-        if answer is None or not (answer[0] or answer[2]):
-            return
-        report = orjson.loads(answer[4])
-        provider = report["provider"]
-        self._forget(provider)
-        changes = []
-        if answer[0]:
-            changes.append(CircuitChange(provider, "", answer[1].decode(), report["reason"], ""))
-        if answer[2]:
-            state = answer[3].decode()
-            changes.append(CircuitChange(provider, report["model"], state, report["model_reason"], report["told"]))
-        for change in changes:
-            names = {"provider": provider, "model": change.model or None}
+    def _announce(self, answer: bytes | None) -> None:
+        """Passes on the changes that a report has made, if any."""
+        for change in msgspec.json.decode(answer, type=list[CircuitChange]) if answer else ():
+            self._forget(change.provider)
+            names = {"provider": change.provider, "model": change.model or None}
             log.warning("circuit_changed", **names, state=change.state, reason=change.reason)
             self._on_change(change)
 
@@ -249,13 +240,13 @@ class Breaker:
         models: Sequence[str],
         report: dict[str, Any],
         client: redis.Redis | None = None,
-    ) -> list[Any] | None:
+    ) -> bytes | None:
         keys = [CIRCUIT.key(provider), CIRCUIT_SAMPLES.key(provider)]
         keys += [MODEL_CIRCUIT.key(f"{provider}:{model}") for model in models]
         names = {"provider": provider, "model": models[0] if models else ""}
         try:
             arguments: list[str | bytes] = [action, orjson.dumps(names | report), self._limits_json]
-            answer: list[Any] | None = self._script(keys=keys, args=arguments, client=client)
+            answer: bytes | None = self._script(keys=keys, args=arguments, client=client)
         except RedisError as exc:
             log.warning("circuit_unavailable", provider=provider, error=type(exc).__name__)
             return None

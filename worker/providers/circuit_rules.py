@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
 
 from msgspec import Struct
 
@@ -61,7 +60,7 @@ class Limits:
     unclear_customers: int = 3
 
 
-class Permit(Struct, frozen=True):
+class Permit(Struct, frozen=True, tag="permit"):
     """The right to call one model of a provider once.
 
     Args:
@@ -87,21 +86,11 @@ class Permit(Struct, frozen=True):
         return f"{self.provider}/{self.model}"
 
 
-class Refusal(Struct, frozen=True):
+class Refusal(Struct, frozen=True, tag="refusal"):
     """No call now. wait_s: until a call may be tried, None where that is not a matter of time."""
 
     reason: str
     wait_s: float | None = None
-
-
-def permit_of(provider: str, caller: str, models: Sequence[str], answer: Sequence[Any]) -> Permit | Refusal:
-    """The script's answer to a request for a permit (`circuit.lua`)."""
-    permitted, generation, healthy, place, model_generation, clean, probing, wait_ms, reason = answer
-    if not permitted:
-        return Refusal(reason.decode(), wait_ms / 1000 if wait_ms >= 0 else None)
-    model = models[place - 1] if place else ""
-    flags = bool(clean) or not model, bool(probing)
-    return Permit(provider, caller, generation, bool(healthy), model, model_generation, *flags)
 
 
 def asked_wait_ms(error: ProviderError | None) -> int:

@@ -18,7 +18,7 @@ from worker.providers.redaction import redacted
 from worker.providers.transport import HttpAnswer, Transport
 from worker.providers.wires import gemini, openai
 from worker.providers.wires.refusals import error_for
-from worker.providers.wires.values import Reading, at
+from worker.providers.wires.values import Reading, at, decoded
 from worker.replies.request import AiRequest, Completion
 from worker.telemetry import tracing
 from worker.telemetry.tracing import CALL_PROVIDER, Span, Value
@@ -63,7 +63,7 @@ class AiClient:
         answer = self._transport.send(provider, url, wire.headers(provider), None, limit_s)
         if answer.status != HTTPStatus.OK:
             raise _refusal(provider, answer)
-        found: dict[str, str | None] = wire.listed_models(_json(answer.body))
+        found: dict[str, str | None] = wire.listed_models(decoded(answer.body))
         return found
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class AiClient:
 def _read(provider: Provider, request: AiRequest, answer: HttpAnswer) -> Reading:
     if answer.status != HTTPStatus.OK:
         raise _refusal(provider, answer)
-    body = _json(answer.body)
+    body = decoded(answer.body)
     if body is None:
         raise UnreadableAnswer(provider.name, "not JSON")
     status = at(body, "error", "code")
@@ -100,16 +100,7 @@ def _read(provider: Provider, request: AiRequest, answer: HttpAnswer) -> Reading
 
 
 def _refusal(provider: Provider, answer: HttpAnswer) -> ProviderError:
-    return error_for(provider.name, answer.status, answer.retry_after, _json(answer.body), datetime.now(UTC))
-
-
-def _json(body: bytes) -> object:
-    """The decoded body, None where it is no JSON: an error page need not be, its status says enough."""
-    try:
-        value: object = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    return value
+    return error_for(provider.name, answer.status, answer.retry_after, decoded(answer.body), datetime.now(UTC))
 
 
 def trace_call(

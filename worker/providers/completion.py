@@ -60,9 +60,9 @@ class Ask(Struct, frozen=True):
 
     plan: Plan
     rules: CartRules
-    caller: str
-    customer: str
-    deadline: float
+    caller: str = ""
+    customer: str = ""
+    deadline: float = 0.0
     said: str = ""
     cart: tuple[CartItem, ...] | None = None
 

@@ -16,6 +16,7 @@ from worker.providers.clock import SYSTEM_CLOCK, Clock
 from worker.providers.models import ANY_NAME, Model, Provider
 from worker.providers.pricing import cost_microusd
 from worker.replies.request import AiRequest, Completion
+from worker.telemetry.recording import ANSWERED
 from worker.usage import ModelCalls, Usage
 
 #: With less than this left a second attempt, or one after a wait, would cost money and bring nothing.
@@ -23,7 +24,6 @@ LEAST_SECOND_S = 1.0
 _DELAY_S = 1.0  # before a second attempt, on average; jitter keeps callers who failed together apart
 _JITTER = 0.5
 _LONGEST_WAIT_S = 2.0  # a provider that asks for more is left to the next candidate
-ANSWERED = "ok"
 
 
 class Candidate(Struct, frozen=True):

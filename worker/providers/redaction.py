@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import orjson
-
 from worker.providers.models import Model, Provider
+from worker.providers.wires.values import decoded
 from worker.replies.request import AiRequest
 
 #: Characters of a sentence that are kept.
@@ -27,6 +26,7 @@ def redacted(sentence: str, provider: Provider, model: Model, request: AiRequest
     key = provider.api_key.get_secret_value() if provider.api_key else ""
     line = sentence.replace(key, "…") if len(key) >= _LEAST_KEY else sentence
     line = " ".join(_ESCAPED.sub(lambda found: chr(int(found[1], 16)), line).split())
+    line = line.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     private = _words(_texts(request.user)) - _words(f"{request.system} {model.id}")
     line = _WORD.sub(lambda found: "…" if found[0].lower() in private else found[0], _KEY_LIKE.sub("…", line))
     return line[:_LONGEST]
@@ -34,11 +34,7 @@ def redacted(sentence: str, provider: Provider, model: Model, request: AiRequest
 
 def _texts(user: str) -> str:
     """All texts of a request's JSON as they are, and as they stand in it."""
-    try:
-        value: object = orjson.loads(user.encode("utf-8", "replace"))
-    except orjson.JSONDecodeError:
-        return user
-    return f"{user} {' '.join(_strings(value))}"
+    return f"{user} {' '.join(_strings(decoded(user.encode('utf-8', 'replace'))))}"
 
 
 def _strings(value: object) -> Iterator[str]:
