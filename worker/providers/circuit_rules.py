@@ -38,12 +38,14 @@ UNCLEAR = "model_unfit"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a circuit opens and for how long. Times in milliseconds, rates as shares.
+    """Limits at which a circuit opens, and its cooldown. Times in milliseconds, rates as shares.
 
     failures_in_a_row is the threshold of the flow that Chasqui replaces; the window and the rates are those that
-    resilience libraries use as defaults, with a wait that doubles from 5 s to 5 min. A model that is gone seldom comes
-    back: one probe after an hour, later every six. unclear_customers: customers in a row whose messages are refused
-    without a reason before the model is taken for unfit.
+    resilience libraries use as defaults, with a cooldown that doubles from 5 s to 5 min. A model that is gone seldom
+    comes back: one probe after an hour, later every six.
+
+    Args:
+        unclear_customers: customers in a row whose messages are refused without a reason before the model is unfit.
     """
 
     window_ms: int = 30_000
@@ -87,14 +89,14 @@ class Permit(Struct, frozen=True, tag="permit"):
 
 
 class Refusal(Struct, frozen=True, tag="refusal"):
-    """No call now. wait_s: until a call may be tried, None where that is not a matter of time."""
+    """Refusal of a permit. wait_s: seconds until a call may be tried, None where that is not a matter of time."""
 
     reason: str
     wait_s: float | None = None
 
 
 def asked_wait_ms(error: ProviderError | None) -> int:
-    """How long the circuit stays open at least, once it opens: at most an hour, 0 where the error names no wait."""
+    """Least cooldown that an error asks for, in milliseconds: at most an hour, 0 where it names no wait."""
     if isinstance(error, ProviderDenied):
         return DENIED_MS
     if isinstance(error, ProviderUnavailable) and error.retry_after_s:
@@ -103,7 +105,7 @@ def asked_wait_ms(error: ProviderError | None) -> int:
 
 
 def model_outcome(permit: Permit, outcome: str, error: ProviderError | None) -> dict[str, str]:
-    """What a call's end says of its model, as the script takes it; empty where there is nothing to record."""
+    """Outcome of a call for its model's circuit, as the script takes it; empty where there is nothing to record."""
     reason, told = "", ""
     if not permit.model:
         return {}
@@ -121,7 +123,7 @@ def model_outcome(permit: Permit, outcome: str, error: ProviderError | None) -> 
 
 
 class LocalCircuits:
-    """Circuit breaker of one process: opens after failures in a row, probes when its open time is over. Thread safe."""
+    """Circuit breaker of one process: opens after failures in a row, probes after its cooldown. Thread safe."""
 
     def __init__(self, threshold: int, open_s: float, clock: Callable[[], float]) -> None:
         self._threshold = threshold
@@ -139,7 +141,7 @@ class LocalCircuits:
         return Permit(provider, caller, LOCAL_GENERATION, model=model, model_generation=LOCAL_GENERATION)
 
     def record(self, name: str, *, failed: bool, at_once: bool = False) -> None:
-        """Counts a result, also of calls that the shared breaker permitted. at_once: one failure opens it."""
+        """Counts a result, also of calls that the shared breaker permitted. at_once: this failure opens it."""
         with self._lock:
             more = self._threshold if at_once else 1
             self._failures[name] = self._failures.get(name, 0) + more if failed else 0
@@ -147,7 +149,7 @@ class LocalCircuits:
                 self._opens_until[name] = self._clock() + self._open_s
 
     def _allows(self, name: str) -> bool:
-        """Whether a call may be made now; after the open time one call at a time probes."""
+        """Whether a call may be made now; after the cooldown one call at a time probes."""
         with self._lock:
             if self._failures.get(name, 0) < self._threshold:
                 return True

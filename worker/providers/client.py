@@ -35,7 +35,7 @@ class AiClient:
         self._clock = clock
 
     def call(self, provider: Provider, model: Model, request: AiRequest, deadline: float) -> Completion:
-        """Asks a model once, and returns its complete answer at the latest at `deadline` (on the monotonic clock).
+        """Calls a model once, and returns its complete answer at the latest at `deadline` (on the monotonic clock).
 
         Raises:
             ProviderError: whatever goes wrong; a surprise in an answer is the provider's, never the turn's.
@@ -55,7 +55,7 @@ class AiClient:
         return Completion(provider.name, model.id, text, usage, (self._clock.monotonic() - started) * 1000, name)
 
     def listed_models(self, provider: Provider, limit_s: float) -> dict[str, str | None]:
-        """Models that the provider's own list names, with the day on which each ends or None. Raises ProviderError."""
+        """Asks for the provider's own list of models, with the day on which each ends or None. Raises ProviderError."""
         wire = _WIRES[provider.wire]
         url = provider.url(wire.MODELS_PATH)
         if wire.MODELS_QUERY:
@@ -124,7 +124,7 @@ def trace_call(
 
 
 def _attributes(provider: Provider, model: str, max_tokens: int, usage: Usage | None) -> dict[str, Value]:
-    """By the semantic conventions for generative AI. `gen_ai.system` is the older name, which tools still look for."""
+    """Attributes by the semantic conventions for generative AI. `gen_ai.system` is the older name, which tools still look for."""
     maker = "gcp.gemini" if provider.wire == "gemini" else "deepseek" if "deepseek" in model else "openai"
     attributes: dict[str, Value] = {
         "gen_ai.operation.name": "chat",

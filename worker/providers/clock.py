@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Time and chance.
+    """Clock, pause and dice of a process.
 
     Args:
         monotonic: seconds; deadlines are on it.

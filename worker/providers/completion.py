@@ -117,7 +117,7 @@ class Progress:
 
 
 class Completer:
-    """Candidates, circuits and money of one process; thread safe."""
+    """Completer of one process: loops over candidates and repairs answers; thread safe. `PaidCalls` retries."""
 
     def __init__(
         self,
@@ -137,8 +137,8 @@ class Completer:
         return self._paid_calls.over_limit(customers)
 
     def complete(self, ask: Ask) -> Outcome:
-        """The outcome for a planned request. Never raises for a provider's fault or for want of money: the last resort
-        is the fallback reply.
+        """Completes a planned request. Never raises for a provider's fault or for want of money: the last resort is the
+        fallback reply.
         """
         progress = Progress()
         asked = candidates(self._providers, ask.plan.complexity, self._clock.now())
@@ -217,7 +217,7 @@ class Completer:
         return Candidate(provider, models[permit.model], permit, tries=2 if permit.healthy and last else 1)
 
     def _try(self, candidate: Candidate, ask: Ask, progress: Progress) -> Decided | None:
-        """One candidate's decision, or None; its circuits hear of it once."""
+        """Tries one candidate, and records it once with its circuits. None where it brought no decision."""
         names = {"provider": candidate.provider.name, "model": candidate.model.id}
         began = self._clock.monotonic()
         try:

@@ -121,19 +121,16 @@ def _place(location: Sequence[int | str], raw: Any) -> str:
     parts: list[str] = []
     value = raw
     for step in location:
-        value = _child(value, step)
+        try:
+            value = value[step]
+        except (LookupError, TypeError):
+            value = None
         if isinstance(step, int) and parts:
             name = value.get("id") if isinstance(value, dict) else None
             parts[-1] += f" {step + 1}" + (f" ({name})" if name else "")
         else:
             parts.append(str(step))
     return ".".join(parts)
-
-
-def _child(value: Any, step: int | str) -> Any:
-    if isinstance(value, dict):
-        return value.get(step)
-    return value[step] if isinstance(value, list) and isinstance(step, int) and step < len(value) else None
 
 
 def _conflicts(entries: Sequence[_Entry]) -> Iterator[str]:

@@ -114,7 +114,7 @@ def build(configuration: Settings) -> Services:
         remember_s=REMEMBER_CIRCUIT_S,
     )
     spent_so_far = partial(retry.run, engine, queries.spent_microusd)
-    budget = Budget(shared, budget_limits(configuration), spent_so_far, fire_and_forget=unawaited)
+    budget = Budget(shared, budget_limits(configuration), spent_so_far)
     client = AiClient()
     completer = Completer(providers, client, breaker, budget)
     prober = Prober(providers, client, breaker, durable, budget, partial(record_calls, engine), configuration.shop_name)

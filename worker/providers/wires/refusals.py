@@ -59,7 +59,7 @@ RULES = _rules()
 
 
 def error_for(provider: str, status: int, retry_after: str | None, body: object, now: datetime) -> ProviderError:
-    """The error an HTTP answer other than 200 stands for.
+    """Classifies an HTTP answer other than 200 as one of our errors.
 
     Args:
         retry_after: that header.
@@ -89,7 +89,7 @@ def error_for(provider: str, status: int, retry_after: str | None, body: object,
 
 
 def _words(error: object, told: str) -> str:
-    """All that the rules look at, a line each."""
+    """Words that the rules look at, a line each."""
     fields = [at(error, key) for key in ("code", "status", "type", "param")] + _details(error, "reason")
     return "\n".join([*(word for word in fields if isinstance(word, str)), told])[:_LONGEST_WORDS]
 

@@ -95,7 +95,7 @@ def decoded(body: str | bytes) -> object:
 
 
 def at(value: object, *path: str | int) -> object:
-    """What stands at that path of a decoded JSON value; None where there is nothing or something of another form."""
+    """The value at a path of decoded JSON; None where there is nothing, or something of another form."""
     for step in path:
         if isinstance(step, str):
             value = value.get(step) if isinstance(value, dict) else None
