@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 
-from worker.language.groceries import GROCERIES
 from worker.language.normalise import normalised
 from worker.language.phrases import MENU, NOW, asked, is_fact
 from worker.language.product_names import is_on_sale
 from worker.language.small_talk import CHAT, is_answer, is_chat
 from worker.language.topics import ADDRESS, LIST, STREET, topics
-from worker.language.vocabulary import SECTIONS
+from worker.language.vocabulary import GROCERIES, SECTIONS
 
 INTENTS = {
     "complaint": "support",

@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 from worker.language.memory import remembered
+from worker.language.vocabulary import SPELLINGS
 
 #: Letters of the longest word that is looked at. The dictionary of the Real Academia Española has none of more than 23
 #: ("electroencefalografista"), and `search_words` keeps what the catalogue is called by up to 30 (`add_search_words`).
@@ -35,39 +36,6 @@ MAYBE_DOUBLE = re.compile(r"(?<=[aeiou])([lr])\1{2,}(?=[aeiou])")
 #: A word of one letter only is a size ("pilas AAA"), and so is a run of x ("talle XXXL"); no word ends in aa, ii, uu.
 STRETCHED = re.compile(r"\b([^\W\d_])\1+\b|([^\W\d_x])\2{2,}|(?<=[^\W\d_])([aiu])\3\b")
 
-#: Each line: a word, and how it is also typed. Only what can be read in one way.
-_SPELLINGS = """
-    que q ke qe
-    quiero kiero qiero
-    quisiera kisiera
-    cuanto cto cnto kuanto quanto qanto cuano cuato
-    cuesta kuesta
-    como komo kmo
-    cual kual
-    donde dnd dde
-    tambien tmb tmbn tbn tb
-    bueno bno
-    bien bn
-    hola hla holis holi holaa hoa hloa hoal hoola holla hhola
-    menu meu mnu mneu meun mennu
-    chau chua cahu chhau chaau
-    buenas wenas bnas bns buenass
-    dias diass
-    tardes tardess
-    noches nochess
-    gracias grax grx grcs gcs grasias graciass thx
-    ok oki okis okey okay okas oka okei
-    venden benden vnden
-    precio presio
-    tenes tnes tns tens tees teens
-    tienen tnen tienne
-    sale sle slae sael
-    esta esat etsa
-    aqui aki
-    para xa
-    porque xq pq porq
-"""
-SPELLINGS = {typed: line.split()[0] for line in _SPELLINGS.strip().splitlines() for typed in line.split()[1:]}
 PLEASE = re.compile(r"\bpor ?fa(?:vor(?:cito)?|bor|cito|s)?\b|\bporfis\b|\bx ?fa(?:vor|s)?\b|\bpl[iz]?[sz]\b")
 LETTERS = {"k": "que", "d": "de", "x": "por"}
 #: What can be read in one way only beside certain words: "vitamina k", "2 k" and "talle d" stay.

@@ -59,8 +59,8 @@ class CircuitChange(NamedTuple):
 
 
 class Breaker:
-    """Circuit breakers in Redis: count, open, probe half-open, close. Where Redis does not answer, a breaker of this process
-    takes over: never an error.
+    """Circuit breakers in Redis: count, open, probe half-open, close. Where Redis does not answer, a breaker of this
+    process takes over: never an error.
 
     Args:
         client: successes of healthy circuits go fire-and-forget where it coalesces.

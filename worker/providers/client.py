@@ -124,7 +124,7 @@ def trace_call(
 
 
 def _attributes(provider: Provider, model: str, max_tokens: int, usage: Usage | None) -> dict[str, Value]:
-    """Attributes by the semantic conventions for generative AI. `gen_ai.system` is the older name, which tools still look for."""
+    """Attributes of generative AI by the semantic conventions; `gen_ai.system` is an older name that tools look for."""
     maker = "gcp.gemini" if provider.wire == "gemini" else "deepseek" if "deepseek" in model else "openai"
     attributes: dict[str, Value] = {
         "gen_ai.operation.name": "chat",

@@ -67,14 +67,6 @@ class Ask(Struct, frozen=True):
     cart: tuple[CartItem, ...] | None = None
 
 
-class Decided(Struct, frozen=True):
-    """A completion, the valid decision in it, and the name of the model that made it."""
-
-    completion: Completion
-    decision: Decision
-    model: str
-
-
 @dataclass
 class Progress:
     """State of one request's completion.
@@ -144,9 +136,9 @@ class Completer:
         asked = candidates(self._providers, ask.plan.complexity, self._clock.now())
         while asked:
             for candidate in self._candidates(asked, ask, progress):
-                decided = self._try(candidate, ask, progress)
-                if decided is not None:
-                    return _success(decided, progress.calls)
+                outcome = self._try(candidate, ask, progress)
+                if outcome is not None:
+                    return with_costs(outcome, progress.calls)
                 if progress.over:
                     break
             asked = [] if progress.over else self._next_round(asked, ask, progress)
@@ -216,35 +208,48 @@ class Completer:
         # The next candidate is the better second attempt; a sick provider is not asked twice.
         return Candidate(provider, models[permit.model], permit, tries=2 if permit.healthy and last else 1)
 
-    def _try(self, candidate: Candidate, ask: Ask, progress: Progress) -> Decided | None:
+    def _try(self, candidate: Candidate, ask: Ask, progress: Progress) -> Outcome | None:
         """Tries one candidate, and records it once with its circuits. None where it brought no decision."""
-        names = {"provider": candidate.provider.name, "model": candidate.model.id}
+        provider, model, permit = candidate.provider.name, candidate.model.id, candidate.permit
         began = self._clock.monotonic()
         try:
-            decided = self._decided(candidate, ask, progress)
-        except NotPaidFor:
-            progress.out_of_money = True
-        except SetAside:
-            progress.set_aside.add((candidate.provider.name, candidate.model.id))
+            completion, decision, name = self._decided(candidate, ask, progress)
         except ProviderError as error:
-            log.warning("provider_failed", **names, kind=error.kind, detail=error.detail)
+            log.warning("provider_failed", provider=provider, model=model, kind=error.kind, detail=error.detail)
             progress.note(candidate, error)
-            self._breaker.failed(candidate.permit, error, (self._clock.monotonic() - began) * 1000, ask.customer)
+            self._breaker.failed(permit, error, (self._clock.monotonic() - began) * 1000, ask.customer)
             return None
-        else:
-            self._breaker.succeeded(candidate.permit, decided.completion.latency_ms)
-            return decided
-        self._breaker.released(candidate.permit)
-        return None
+        except (NotPaidFor, SetAside) as exc:
+            progress.out_of_money |= isinstance(exc, NotPaidFor)
+            if isinstance(exc, SetAside):
+                progress.set_aside.add((provider, model))
+            self._breaker.released(permit)
+            return None
+        self._breaker.succeeded(permit, completion.latency_ms)
+        return Outcome(
+            source="ai",
+            decision=decision.model_dump(mode="json"),
+            provider=provider,
+            model=name,
+            provider_latency_ms=round(completion.latency_ms),
+            baseline_microusd=yardstick_microusd(completion.usage),
+        )
 
-    def _decided(self, candidate: Candidate, ask: Ask, progress: Progress) -> Decided:
-        """A valid decision, of the first answer or of its repair. Raises ProviderError, NotPaidFor and SetAside."""
+    def _decided(self, candidate: Candidate, ask: Ask, progress: Progress) -> tuple[Completion, Decision, str]:
+        """Asks for a valid decision, and once for the repair of one that is not.
+
+        Returns:
+            The completion, its decision, and the name of the model that made it.
+
+        Raises:
+            ProviderError, NotPaidFor, SetAside: there is none.
+        """
         problem: InvalidDecision | None = None
         for _ in range(2):
             request = request_of(ask.plan, ask.rules, ask.caller, problem)
             completion, model = self._paid_calls.make(candidate, request, ask.customer, ask.deadline, progress.calls)
             try:
-                return Decided(completion, decide(completion.text, ask, problem), model)
+                return completion, decide(completion.text, ask, problem), model
             except InvalidDecision as exc:
                 problem = exc
                 kind = RequestRefused.kind if isinstance(exc, RefusedChange) else UnreadableAnswer.kind
@@ -256,19 +261,6 @@ class Completer:
             unclear = not progress.refused
             raise RequestRefused(candidate.provider.name, str(problem), unclear=unclear, answered=True)
         raise UnreadableAnswer(candidate.provider.name, str(problem))
-
-
-def _success(decided: Decided, calls: Sequence[ModelCalls]) -> Outcome:
-    completion = decided.completion
-    outcome = Outcome(
-        source="ai",
-        decision=decided.decision.model_dump(mode="json"),
-        provider=completion.provider,
-        model=decided.model,
-        provider_latency_ms=round(completion.latency_ms),
-        baseline_microusd=yardstick_microusd(completion.usage),
-    )
-    return with_costs(outcome, calls)
 
 
 def _was_cut(error: ProviderError) -> bool:

@@ -104,35 +104,26 @@ class PaidCalls:
             held = self._budget.reserve(provider.name, model.price_at(self._clock.now()), request, customer)
             if held is None:
                 raise NotPaidFor
-        cost = 0
+        made_before = len(calls)
         try:
             # Others may have asked while this one waited for its money: a gone model is not asked once more.
             if self._breaker.is_stale(candidate.permit):
                 raise SetAside
-            made, result = self._booked(candidate, request, deadline)
-            calls.append(made)
-            cost = made.cost_microusd
+            completion = self._client.call(provider, model, request, deadline)
+            payee, name = self._answered_by(provider, model, completion.answered_by)
+            calls.append(self._booked(provider, payee, name, completion.usage, ANSWERED))
+        except ProviderError as error:
+            calls.append(self._booked(provider, model, model.id, error.usage or Usage(), error.kind))
+            raise
         finally:
             if self._budget and held:
-                self._budget.settle(held, cost)
-        if isinstance(result, ProviderError):
-            raise result
-        return result, made.model
+                self._budget.settle(held, sum(call.cost_microusd for call in calls[made_before:]))
+        return completion, name
 
-    def _booked(
-        self, candidate: Candidate, request: AiRequest, deadline: float
-    ) -> tuple[ModelCalls, Completion | ProviderError]:
-        """Calls once. Returns the call as it is booked, and the completion or the error it ended with."""
-        provider, model = candidate.provider, candidate.model
-        try:
-            completion = self._client.call(provider, model, request, deadline)
-        except ProviderError as error:
-            usage = error.usage or Usage()
-            cost = cost_microusd(model.price_at(self._clock.now()), usage)
-            return ModelCalls(provider.name, model.id, error.kind, 1, usage, cost), error
-        payee, name = self._answered_by(provider, model, completion.answered_by)
-        cost = cost_microusd(payee.price_at(self._clock.now()), completion.usage)
-        return ModelCalls(provider.name, name, ANSWERED, 1, completion.usage, cost), completion
+    def _booked(self, provider: Provider, payee: Model, name: str, usage: Usage, outcome: str) -> ModelCalls:
+        """The call as it is booked: under a model's name, at the price of `payee` now."""
+        cost = cost_microusd(payee.price_at(self._clock.now()), usage)
+        return ModelCalls(provider.name, name, outcome, 1, usage, cost)
 
     def _answered_by(self, provider: Provider, model: Model, name: str | None) -> tuple[Model, str]:
         """The model by whose price an answer is paid, and its name: the one asked, or another one that the answer names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -106,12 +106,6 @@ def ask(client: AiClient, provider: Provider, model: Model, asked: Ask, deadline
         problem = UnreadableAnswer(provider.name, f"its answer does not fit: {exc}", usage=completion.usage)
         return Looked(replace(made, outcome=problem.kind, told=problem.detail), completion.usage, problem)
     return Looked(made, completion.usage)
-
-
-def ends_soon(model: Model, today: date) -> int | None:
-    """Days until a model's announced end, where they are few; 0 or less where it is past."""
-    left = (model.ends - today).days if model.ends else None
-    return left if left is not None and left <= ENDS_SOON_DAYS else None
 
 
 class Prober:

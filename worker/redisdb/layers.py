@@ -1,5 +1,5 @@
-"""The cache layers as an operator sees them: hits, size, and emptying one. Keys are walked with SCAN in small steps, so
-that a busy Redis is not held up.
+"""Cache layers for operators: hits, size, and flush. Keys are walked with SCAN in small steps, so that a busy Redis is
+not held up.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SAMPLE = 100
 
 @dataclass(frozen=True, slots=True)
 class LayerStats:
-    """A cache layer. hits, misses: since midnight (UTC). bytes: of all keys, estimated from a sample."""
+    """Figures of a cache layer. hits, misses: since midnight (UTC). bytes: of all keys, estimated from a sample."""
 
     layer: str
     hits: int
@@ -39,12 +39,12 @@ class LayerStats:
 
     @property
     def hit_rate(self) -> float | None:
-        """A percentage rounded to 0.1; None where nothing was looked for."""
+        """Percentage rounded to 0.1; None where nothing was looked for."""
         wanted = self.hits + self.misses
         return round(100 * self.hits / wanted, 1) if wanted else None
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Returns the JSON form."""
         return asdict(self) | {"hit_rate": self.hit_rate}
 
 
@@ -69,7 +69,7 @@ def _mean_bytes(client: redis.Redis, sample: list[bytes]) -> float:
 
 
 def key_batches(client: redis.Redis, layer: Key) -> Iterator[list[bytes]]:
-    """The keys of a layer, some at a time. Raises RedisError."""
+    """Walks the keys of a layer, some at a time. Raises RedisError."""
     cursor = 0
     while True:
         found: Any = client.scan(cursor, match=layer.key("*"), count=STEP)
@@ -79,20 +79,18 @@ def key_batches(client: redis.Redis, layer: Key) -> Iterator[list[bytes]]:
             return
 
 
-def flush(client: redis.Redis, layer: Key, told: Callable[[int], None]) -> int:
-    """Deletes the keys of a layer; how many. told: hears of each batch how many it was. Raises RedisError."""
+def flush(client: redis.Redis, layer: Key, on_batch: Callable[[int], None]) -> int:
+    """Deletes the keys of a layer; returns how many, and calls `on_batch` with each part. Raises RedisError."""
     deleted = 0
     for keys in key_batches(client, layer):
         if keys:
             gone: Any = client.unlink(*keys)
             deleted += gone
-            told(len(keys))
+            on_batch(len(keys))
     return deleted
 
 
 def forget_results(durable: redis.Redis) -> int:
-    """Deletes the results that single flight keeps for late comers, and no lead that is under way; how many. Raises
-    RedisError.
-    """
+    """Deletes the results that single flight keeps, and no lead under way; returns how many. Raises RedisError."""
     script = durable.register_script(FORGET_RESULTS)
     return sum(int(script(keys=keys)) for keys in key_batches(durable, FLIGHT) if keys)

@@ -137,13 +137,13 @@ def replay_letters(connection: Connection, ids: Sequence[int]) -> int:
 
 def warn(connection: Connection, letters: Sequence[Json]) -> None:
     """Says on stderr what may keep the replies from the customers."""
-    from db.locks import INTAKE_LOCK
+    from db.locks import INTAKE_LOCK, is_locked
 
     opened = datetime.now(UTC) - timedelta(seconds=REPLY_WINDOW_S)
     late = sum(letter["sent_at"] < opened for letter in letters)
     if late:
         click.echo(f"{late} of them older than 24 h: WhatsApp refuses such a reply, it will have expired.", err=True)
-    if letters and not commit(connection, queries.is_locked, INTAKE_LOCK):
+    if letters and not commit(connection, is_locked, INTAKE_LOCK):
         click.echo("No service is running: they wait for chasqui up.", err=True)
 
 

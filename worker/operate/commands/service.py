@@ -99,5 +99,5 @@ def intake() -> None:
         from worker.steps.services import services
         from worker.tasks import CeleryChain
 
-        gc_tuning.settle()
+        gc_tuning.tune()
         Intake(services(), CeleryChain(settings().batch_max), stop).run()
