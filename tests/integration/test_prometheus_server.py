@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, text
 from worker.app import make_app
 from worker.celery_ext.queues import queue_lengths
 from worker.errors import CommandError
-from worker.operate.exporter import lookout
+from worker.operate import background_read
 from worker.operate.exporter.server import exporter, serving
 from worker.runtime.environment import environment
 from worker.settings import Settings, settings
@@ -111,7 +111,7 @@ def test_redis_is_away(nowhere: int) -> None:
 @pytest.mark.usefixtures("settings_here")
 def test_servers_that_say_nothing(silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that hangs costs a scrape the patience and no more, also the next one, and keeps nobody waiting."""
-    monkeypatch.setattr(lookout, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(background_read, "PATIENCE_S", 0.5)
     urls = {"DATABASE_URL": f"postgresql://127.0.0.1:{silent}/x", "REDIS_URL": f"redis://127.0.0.1:{silent}"}
     with elsewhere(**urls) as configured, exporting(configured) as port:
         for _ in range(2):
@@ -128,7 +128,7 @@ def test_servers_that_say_nothing(silent: int, monkeypatch: pytest.MonkeyPatch) 
 
 def looks_under_way() -> list[threading.Thread]:
     """The threads of looks that have not ended."""
-    return [thread for thread in threading.enumerate() if thread.name.startswith("look-")]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("read-")]
 
 
 def wait_for_looks() -> None:

@@ -21,6 +21,7 @@ from worker.providers.pricing import cost_microusd, estimate_tokens
 from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.keys import BUDGET, BUDGET_RESERVED, CALL_LIMIT
 from worker.replies.request import AiRequest
+from worker.units import utc_day, utc_month
 from worker.usage import Usage
 
 SCRIPT = Path(__file__).with_name("budget.lua").read_text(encoding="utf-8")
@@ -119,8 +120,8 @@ class Budget:
         return self._run(held.books, customer, [*call, *budgets, limits.calls_per_customer_hour])
 
     def _books(self) -> tuple[str, str]:
-        now = self._clock.now()
-        return f"{now:%Y-%m}", f"{now:%Y-%m-%d}"
+        now_s = self._clock.now().timestamp()
+        return utc_month(now_s), utc_day(now_s)
 
     def _run(
         self, books: tuple[str, str], customer: str, arguments: list[str | int], script: Script | None = None

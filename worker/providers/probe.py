@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -29,6 +29,7 @@ from worker.replies.prompt import cache_key, render
 from worker.replies.verdict import decide, request_of
 from worker.session.turn import Plan
 from worker.telemetry.recording import ANSWERED
+from worker.units import utc_day
 from worker.usage import ModelCalls, Usage
 
 #: All probes of a UTC day together may cost a cent.
@@ -108,6 +109,12 @@ def ask(client: AiClient, provider: Provider, model: Model, asked: Ask, deadline
     return Looked(made, completion.usage)
 
 
+def ends_soon(model: Model, today: date) -> int | None:
+    """Days until a model's announced end, where they are few; 0 or less where it is past."""
+    left = (model.ends - today).days if model.ends else None
+    return left if left is not None and left <= ENDS_SOON_DAYS else None
+
+
 class Prober:
     """Probes of the fleet: one at a time for each model, for at most a cent a day.
 
@@ -185,7 +192,7 @@ def _log(probe: Probe) -> None:
 
 
 def _book_key() -> str:
-    return BUDGET.key(f"probes:{datetime.now(UTC):%Y-%m-%d}")
+    return BUDGET.key(f"probes:{utc_day()}")
 
 
 def read_probes(client: redis.Redis) -> list[Probe]:

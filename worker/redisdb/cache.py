@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from worker.log import logger
 from worker.redisdb.keys import CACHE_COUNTS, Key
+from worker.units import utc_day
 
 log = logger(__name__)
 #: KEYS[1] a counter; ARGV[1] its time to live in seconds, from the first count on -> the count.
@@ -117,7 +118,7 @@ class Cache:
         with self._lock:
             counts, self._counts = self._counts, Counter()
         if counts:
-            key = CACHE_COUNTS.key(time.strftime("%Y-%m-%d", time.gmtime()))
+            key = CACHE_COUNTS.key(utc_day())
             for name, number in counts.items():
                 pipeline.hincrby(key, name, number)
             pipeline.expire(key, CACHE_COUNTS.ttl_s)

@@ -48,7 +48,6 @@ CALL_LIMIT = Key("call_limit", "limit:{}", "string", 3_600)
 FLIGHT = Key("flight", "flight:{}", "string", None)
 PARKED = Key("parked", "parked:{}", "list", None)
 PUBLISHED = Key("published", "published:{}", "string", 7 * DAY_S)
-REPLY_COUNTS = Key("reply_counts", "metrics:replies:{}", "hash", 8 * DAY_S)
 #: Calls of providers by UTC day: outcomes, and how long answers took (`worker.telemetry.recording`).
 CALL_COUNTS = Key("call_counts", "metrics:calls:{}", "hash", 8 * DAY_S)
 #: Latest probes of models, JSON by "{provider}/{model}" (`worker.providers.probe`).

@@ -38,10 +38,10 @@ from worker.redisdb.streams import Streams
 from worker.session.turn import Outcome
 from worker.settings import Settings, settings
 from worker.telemetry.recording import count_call, metrics_row
+from worker.units import microusd
 from worker.usage import ModelCalls
 
 FLIGHT_MARGIN_S = 60.0
-MICRO = 1_000_000
 #: Another process's failures, or an operator's hand, are heeded that much later. Under load it saves most looks.
 REMEMBER_CIRCUIT_S = 0.05
 #: How long a customer may wait for a note about a circuit to be written.
@@ -70,8 +70,8 @@ def budget_limits(configuration: Settings) -> Limits:
     """The budgets of the environment, in micro-dollars."""
     month, day = configuration.ai_monthly_budget_usd, configuration.ai_daily_budget_usd
     return Limits(
-        month_microusd=None if month is None else int(month * MICRO),
-        day_microusd=None if day is None else int(day * MICRO),
+        month_microusd=None if month is None else microusd(month),
+        day_microusd=None if day is None else microusd(day),
         calls_per_customer_hour=configuration.ai_calls_per_customer_hour,
     )
 
