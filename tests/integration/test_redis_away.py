@@ -22,6 +22,7 @@ from helpers.basics import GUARD_S, REPOSITORY
 from helpers.one_batch import OneBatch
 from redis.exceptions import RedisError
 from structlog.testing import capture_logs
+from worker.providers.reroutes import Reroutes
 
 from worker.errors import ProviderTimeout
 from worker.intake import intake as intake_module
@@ -34,7 +35,6 @@ from worker.providers.flight import Boarding, Ending, Flights, Joining
 from worker.providers.models import Price
 from worker.providers.probe import Prober, read_probes
 from worker.providers.providers_file import load_providers
-from worker.providers.reroutes import Reroutes
 from worker.redisdb.cache import Cache
 from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.connect import connect_redis
