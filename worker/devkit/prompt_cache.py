@@ -1,4 +1,4 @@
-"""Prompt caches as the providers document them; deterministic for the same sequence of requests, and without end."""
+"""Prompt caches as the providers document them: deterministic for the same sequence of requests, and without end."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Final
 
 import orjson
 
-from worker.devkit.http_exchange import Prompt, Text
-from worker.devkit.served import Served
+from worker.devkit.prompt import Prompt
+from worker.devkit.rules import Served
 
 #: Characters of a token, as the simulator counts.
 TOKEN_CHARS: Final = 4
@@ -30,37 +30,38 @@ class CacheUse:
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """A place where a cached prefix may end. written: by this request, where it is not cached yet."""
+    """Place where a cached prefix may end. written: by this request, where it is not cached yet."""
 
     digest: bytes
     tokens: int
-    written: bool
+    written: bool = False
 
 
-def tokens(text: str) -> int:
-    """Characters / 4, rounded up."""
-    return -(-len(text) // TOKEN_CHARS)
+def tokens(chars: int) -> int:
+    """Counts the tokens of so many characters, rounded up."""
+    return -(-chars // TOKEN_CHARS)
 
 
 class PromptCache:
-    """The cached prefixes of one provider; thread safe."""
+    """Cached prefixes of one provider; thread safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._stored: OrderedDict[bytes, bool] = OrderedDict()
 
     def use(self, prompt: Prompt, served: Served) -> CacheUse:
-        """What the cache does for a prompt; what it learns from it counts from the next one on."""
-        if served.cache.kind == "none":
+        """Reads and writes for one prompt; what it writes counts from the next one on."""
+        rules = served.cache
+        if rules.kind == "none":
             return CacheUse()
-        if served.cache.kind == "breakpoints":
-            ends = [end for end in _breakpoints(prompt, served) if end.tokens >= served.cache.least_tokens]
+        if rules.kind == "breakpoints":
+            ends = [end for end in _breakpoints(prompt, served) if end.tokens >= rules.least_tokens]
             with self._lock:
                 return self._use_breakpoints(ends)
         units = list(_units(prompt, served))
         with self._lock:
             read = self._use_units(units)
-        return CacheUse(read if read >= served.cache.least_tokens else 0)
+        return CacheUse(read if read >= rules.least_tokens else 0)
 
     def forget(self) -> None:
         """Empties the cache."""
@@ -68,7 +69,7 @@ class PromptCache:
             self._stored.clear()
 
     def _use_breakpoints(self, ends: list[_End]) -> CacheUse:
-        """The longest of the marked prefixes that is cached is read; there is no fallback to a shorter common one."""
+        """Reads the longest of the marked prefixes that is cached; there is no fallback to a shorter common one."""
         read = max((end.tokens for end in ends if end.digest in self._stored), default=0)
         written = max((end.tokens for end in ends if end.written), default=0)
         for end in ends:
@@ -77,7 +78,7 @@ class PromptCache:
         return CacheUse(read, max(written - read, 0))
 
     def _use_units(self, units: list[_End]) -> int:
-        """The longest stored prefix is read. The whole prompt is stored, and the longest prefix that it shares with an
+        """Reads the longest stored prefix; stores the whole prompt, and the longest prefix that it shares with an
         earlier one: so what many have in common is read from the third of them on.
         """
         read = max((unit.tokens for unit in units if self._stored.get(unit.digest)), default=0)
@@ -101,25 +102,21 @@ def _breakpoints(prompt: Prompt, served: Served) -> Iterator[_End]:
     scope = [served.model, asked.get("prompt_cache_key"), asked.get("tools"), asked.get("response_format")]
     digest, chars = hashlib.blake2b(orjson.dumps(scope), digest_size=16), 0
     for index, text in enumerate(prompt.texts):
-        _add(digest, text)
+        digest.update(f"\0{text.role}\0{text.text}".encode("utf-8", "surrogatepass"))
         chars += len(text.text)
         last = implicit and index == len(prompt.texts) - 1
         if text.marked or implicit:
-            yield _End(digest.digest(), -(-chars // TOKEN_CHARS), written=text.marked or last)
-
-
-def _add(digest: hashlib.blake2b, text: Text) -> None:
-    digest.update(f"\0{text.role}\0{text.text}".encode("utf-8", "surrogatepass"))
+            yield _End(digest.digest(), tokens(chars), written=text.marked or last)
 
 
 def _units(prompt: Prompt, served: Served) -> Iterator[_End]:
-    """The prefixes of a prompt in whole units, and the whole prompt, of which whole units are counted."""
+    """Prefixes of a prompt in whole units, and the whole prompt, of which whole units are counted."""
     whole = "".join(text.text for text in prompt.texts)
     size = served.cache.unit_tokens * TOKEN_CHARS
     digest = hashlib.blake2b(served.model.encode(), digest_size=16)
     for end in range(size, len(whole) + 1, size):
         digest.update(whole[end - size : end].encode("utf-8", "surrogatepass"))
-        yield _End(digest.digest(), end // TOKEN_CHARS, written=False)
+        yield _End(digest.digest(), end // TOKEN_CHARS)
     rest = len(whole) // size * size
     digest.update(f"{whole[rest:]}\0".encode("utf-8", "surrogatepass"))
-    yield _End(digest.digest(), rest // TOKEN_CHARS, written=False)
+    yield _End(digest.digest(), rest // TOKEN_CHARS)

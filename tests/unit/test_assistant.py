@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from worker.devkit.ask import TITLES, marked
-from worker.devkit.shopkeeper import answer
+from worker.devkit.assistant import SCRIPT, answer, marked
 from worker.devkit.spanish import count, matches, money, plain, term
 
 WHOLE = {
@@ -79,7 +78,7 @@ def test_recognises_what_customers_want(message: str, intent: str) -> None:
     assert ask(message, *products, cart=CART)["intent"] == intent
 
 
-@pytest.mark.parametrize("title", TITLES.values())
+@pytest.mark.parametrize("title", SCRIPT.buttons.values())
 def test_understands_its_own_quick_replies(title: str) -> None:
     """A pressed button comes back as its title, which fits WhatsApp and is understood."""
     assert len(title) <= 20
