@@ -10,7 +10,8 @@ from threading import local
 
 from worker.devkit.behaviour import Mode, Plan, SimulatedProvider
 from worker.devkit.prompt import read_prompt
-from worker.devkit.simulator import Answer, Handler, main
+from worker.devkit.server import Answer, Handler
+from worker.devkit.simulator import main
 
 #: Words of a customer that spoil every answer to them. No rule of the simulator's assistant knows them.
 HANG, GARBAGE = "colgate", "balbuceo"

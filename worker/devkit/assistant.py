@@ -127,8 +127,8 @@ def categories_in(system: str) -> list[str]:
 
 
 def _try(ask: Ask, name: str) -> Decision | None:
-    if name in _ACTIONS:
-        return _ACTIONS[name](ask)
+    if name in ACTIONS:
+        return ACTIONS[name](ask)
     reply = SCRIPT.replies[name]
     holds = all(getattr(ask, each) for each in reply.when) and not any(getattr(ask, each) for each in reply.unless)
     return _say(ask, name) if holds and (not reply.states or ask.state in reply.states) else None
@@ -189,24 +189,18 @@ def _put(
     return decision | {"entities": about}
 
 
-def _take(ask: Ask) -> Decision | None:
-    return _take_offer(ask, ask.offered[0], 1) if len(ask.offered) == 1 else None
-
-
 def _pick(ask: Ask) -> Decision | None:
-    """A bare number: one of several offered products, or how many of the only one."""
+    """Adds one of several offered products, or so many of the only one."""
     word = ask.words.split()[-1]
-    number = ORDINALS.get(word) or COUNTS.get(word) or int(word)
-    if ask.is_checkout or not number:
+    number = ORDINALS.get(word) or COUNTS.get(word) or (int(word) if word.isdecimal() else None)
+    if ask.is_checkout or number == 0:
         return None
     if len(ask.offered) == 1 and word not in ORDINALS:
-        return _take_offer(ask, ask.offered[0], number)
-    if number <= len(ask.offered):
-        return _take_offer(ask, ask.offered[number - 1], count(plain(ask.previous["customer"])) or 1)
-    return None
-
-
-def _take_offer(ask: Ask, name: str, quantity: int) -> Decision:
+        name, quantity = ask.offered[0], number or 1
+    elif number and number <= len(ask.offered):
+        name, quantity = ask.offered[number - 1], count(plain(ask.previous["customer"])) or 1
+    else:
+        return None
     item = next((item for item in (*ask.found, *ask.cart) if item["name"] == name), None)
     # Without the item its id is not in this request, and guessing one would sell something else.
     return _put(ask, [(item, quantity)]) if item else _say(ask, "name_it", product=name)
@@ -253,8 +247,7 @@ def _numbered(items: Sequence[Item]) -> str:
     return "\n".join(f"{n}. {i['name']}: {_price(i)}{notes.get(str(i.get('availability')), '')}" for n, i in shown)
 
 
-_ACTIONS: Final[Mapping[str, Callable[[Ask], Decision | None]]] = {
-    "take": _take,
+ACTIONS: Final[Mapping[str, Callable[[Ask], Decision | None]]] = {
     "pick": _pick,
     "compare": _compare,
     "add": _add,

@@ -25,23 +25,18 @@ _GEMINI_FINISH: Final[Mapping[Finish, str]] = {"stop": "STOP", "length": "MAX_TO
 
 @dataclass(frozen=True, slots=True)
 class _Output:
-    """Output of a model. thoughts: tokens of thinking; parts: its text comes in several parts."""
+    """Output of a model. thoughts: tokens of thinking; in_parts: its text comes in several parts."""
 
     text: str
     finish: Finish
     thoughts: int
-    parts: bool
+    in_parts: bool
 
     @property
     def texts(self) -> list[str]:
         """Text in the parts it comes in."""
         half = len(self.text) // 2
-        return [self.text[:half], self.text[half:]] if self.parts else [self.text]
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of the text."""
-        return tokens(len(self.text))
+        return [self.text[:half], self.text[half:]] if self.in_parts else [self.text]
 
 
 def complete(prompt: Prompt, cache: PromptCache, mode: str, states: Mapping[str, str]) -> Json:
@@ -58,7 +53,7 @@ def complete(prompt: Prompt, cache: PromptCache, mode: str, states: Mapping[str,
     if served.limit is not None and thoughts + tokens(len(text)) > served.limit:  # thinking comes first
         thoughts = min(thoughts, served.limit)
         text, finish = text[: (served.limit - thoughts) * TOKEN_CHARS], "length"
-    output = _Output(text, finish, thoughts, parts=mode == "parts")
+    output = _Output(text, finish, thoughts, in_parts=mode == "parts")
     asked = tokens(sum(len(text.text) for text in prompt.texts))
     used = cache.use(prompt, served)
     if prompt.provider == "gemini":
@@ -93,10 +88,10 @@ def _spoilt(text: str, mode: str, prompt: Prompt) -> tuple[str, Finish]:
 
 
 def _chat(prompt: Prompt, served: Served, output: _Output, used: CacheUse, asked: int) -> Json:
-    answered = output.tokens + output.thoughts
-    details: Json = {"cached_tokens": used.read}
-    usage = {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
-    content = [{"type": "text", "text": text} for text in output.texts] if output.parts else output.text
+    answered = tokens(len(output.text)) + output.thoughts
+    usage: Json = {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
+    usage["prompt_tokens_details"] = {"cached_tokens": used.read}
+    content = [{"type": "text", "text": text} for text in output.texts] if output.in_parts else output.text
     message: Json = {"role": "assistant", "content": content}
     reason = "content_filter" if output.finish == "refused" else output.finish
     body: Json = {
@@ -105,32 +100,32 @@ def _chat(prompt: Prompt, served: Served, output: _Output, used: CacheUse, asked
         "created": CREATED_S,
         "model": served.model,
         "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": reason}],
-        "usage": usage | {"prompt_tokens_details": details},
+        "usage": usage,
     }
     if prompt.provider == "openai":
         tier = prompt.asked.get("service_tier")
         body["service_tier"] = tier if tier in ("flex", "priority") else "default"
         message["refusal"] = None
-        details["cache_write_tokens"] = used.written
+        usage["prompt_tokens_details"]["cache_write_tokens"] = used.written
     else:
-        body["usage"] |= {"prompt_cache_hit_tokens": used.read, "prompt_cache_miss_tokens": asked - used.read}
-        if output.thoughts:
-            message["reasoning_content"] = _thinking(output.thoughts)
+        usage |= {"prompt_cache_hit_tokens": used.read, "prompt_cache_miss_tokens": asked - used.read}
+    if prompt.provider == "deepseek" and output.thoughts:
+        message["reasoning_content"] = _thinking(output.thoughts)
     if prompt.provider == "openai" or output.thoughts:
-        body["usage"]["completion_tokens_details"] = {"reasoning_tokens": output.thoughts}
+        usage["completion_tokens_details"] = {"reasoning_tokens": output.thoughts}
     return body
 
 
 def _gemini(prompt: Prompt, served: Served, output: _Output, used: CacheUse, asked: int) -> Json:
     """Answers as generateContent does: thoughts stand beside the candidates' tokens, and zeros are left out."""
     parts: list[Any] = [{"text": text} for text in output.texts if text]
-    if served.shows_thoughts or output.parts:
+    if served.shows_thoughts or output.in_parts:
         parts.insert(0, {"text": _thinking(output.thoughts or 20), "thought": True})
     content: Json = {"parts": parts, "role": "model"} if parts else {"role": "model"}
     usage = {
         "promptTokenCount": asked,
-        "candidatesTokenCount": output.tokens,
-        "totalTokenCount": asked + output.tokens + output.thoughts,
+        "candidatesTokenCount": tokens(len(output.text)),
+        "totalTokenCount": asked + tokens(len(output.text)) + output.thoughts,
         "thoughtsTokenCount": output.thoughts,
         "cachedContentTokenCount": used.read,
     }

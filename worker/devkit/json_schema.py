@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -96,14 +96,14 @@ class _Conformer:
     def fit(self, value: Any, schema: Json, *, strict: bool) -> Any:
         schema = self._resolved(schema)
         if "anyOf" in schema:
-            return self._first(value, schema["anyOf"])
-        if "enum" in schema or "const" in schema:
-            return _allowed(value, schema)
+            return _first(self._fitting((value, branch) for branch in schema["anyOf"]))
+        if "enum" in schema or "const" in schema:  # an id may be a number here and a text there
+            return _first(each for each in (value, str(value)) if each in _values(schema))
         value = self._typed(value, schema)
         if isinstance(value, dict):
             return self._object(value, schema, strict=strict)
         if isinstance(value, list):
-            return self._items(value, schema.get("items", {}))[: schema.get("maxItems")]
+            return list(self._fitting((each, schema.get("items", {})) for each in value))[: schema.get("maxItems")]
         if isinstance(value, str):
             return value[: schema.get("maxLength")]
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -111,7 +111,7 @@ class _Conformer:
         return value
 
     def least(self, schema: Json) -> Any:
-        """The emptiest value that a schema allows."""
+        """Returns the emptiest value that a schema allows."""
         schema = self._resolved(schema)
         if self._nullable(schema):
             return None
@@ -120,38 +120,30 @@ class _Conformer:
         if "enum" in schema or "const" in schema:
             return _values(schema)[-1]
         kind = next(iter(_types(schema)), "object")
-        if kind != "object":
-            return schema.get("minimum", _EMPTY[kind])
-        return self._object({}, schema, strict=True)
+        return self._object({}, schema, strict=True) if kind == "object" else schema.get("minimum", _EMPTY[kind])
 
-    def _first(self, value: Any, branches: list[Json]) -> Any:
-        for branch in branches:
+    def _fitting(self, pairs: Iterable[tuple[Any, Json]]) -> Iterator[Any]:
+        """Yields the values that fit in their schemas as they are."""
+        for value, schema in pairs:
             with suppress(Misfit):
-                return self.fit(value, branch, strict=True)
-        raise Misfit
-
-    def _items(self, values: list[Any], schema: Json) -> list[Any]:
-        fitted = []
-        for value in values:
-            with suppress(Misfit):
-                fitted.append(self.fit(value, schema, strict=True))
-        return fitted
+                yield self.fit(value, schema, strict=True)
 
     def _object(self, value: Json, schema: Json, *, strict: bool) -> Json:
         properties, required = schema.get("properties") or {}, schema.get("required", [])
         if not properties and schema.get("additionalProperties") is not False:
             return value
-        wanted = {name: inner for name, inner in properties.items() if name in value or name in required}
-        return {name: self._property(value, name, inner, strict=strict) for name, inner in wanted.items()}
-
-    def _property(self, value: Json, name: str, schema: Json, *, strict: bool) -> Any:
-        if name in value:
+        fitted = {}
+        for name, inner in properties.items():
             try:
-                return self.fit(value[name], schema, strict=strict)
+                if name in value:
+                    fitted[name] = self.fit(value[name], inner, strict=strict)
+                elif name in required:
+                    fitted[name] = self.least(inner)
             except Misfit:
-                if strict and not self._nullable(schema):
+                if strict and not self._nullable(inner):
                     raise
-        return self.least(schema)
+                fitted[name] = self.least(inner)
+        return fitted
 
     def _typed(self, value: Any, schema: Json) -> Any:
         """Returns the value in a type of the schema: itself, a number as a text, an open object as a list of pairs."""
@@ -160,7 +152,7 @@ class _Conformer:
             return value
         if isinstance(value, dict) and "array" in kinds:
             return _pairs(value, self._resolved(schema.get("items", {})))
-        if isinstance(value, int | float) and not isinstance(value, bool) and "string" in kinds:
+        if _is(value, "number") and "string" in kinds:
             return str(value)
         raise Misfit
 
@@ -180,6 +172,12 @@ class _Conformer:
         raise TypeError("$ref")
 
 
+def _first(values: Iterator[Any]) -> Any:
+    for value in values:
+        return value
+    raise Misfit
+
+
 def _types(schema: Json) -> list[str]:
     """Types that a schema names: none, one or several; Gemini's own schemas write them in capitals."""
     named = schema.get("type", [])
@@ -193,13 +191,6 @@ def _is(value: Any, kind: str) -> bool:
 
 def _values(schema: Json) -> list[Any]:
     return list(schema.get("enum", [schema.get("const")]))
-
-
-def _allowed(value: Any, schema: Json) -> Any:
-    for each in (value, str(value)):  # an id may be a number here and a text there
-        if each in _values(schema):
-            return each
-    raise Misfit
 
 
 def _pairs(value: Json, item: Json) -> list[Json]:

@@ -104,21 +104,13 @@ def _strange(message: Any, kind: str, path: str, known: Mapping[str, list[str]])
 
 
 def _unfit(prompt: Prompt, api: Api, family: Family) -> Refused:
-    """The refusal by a newer rule of parameters: of the first of its fields that was sent."""
-    sent = dict(_sent(prompt.asked))
+    """Makes the refusal by a newer rule of parameters: of the first of its fields that was sent."""
+    sent = prompt.asked | prompt.settings | (prompt.settings.get("thinking_config") or {})
     field, name = next(pair for pair in api.unfit if not pair[0] or pair[0] in sent)
     value = _shown(sent.get(field))
     offered = _enumerated(each for each in family.thoughts if each != value)
     places = {"field": field or "messages", "value": value, "level": value.upper(), "offered": offered}
     return refusal(prompt.provider, name, model=prompt.model, **places)
-
-
-def _sent(message: Json) -> Iterator[tuple[str, Any]]:
-    """Fields of a request, those of messages in it too; a list is no message."""
-    for name, value in message.items():
-        yield name, value
-        if isinstance(value, dict):
-            yield from _sent(value)
 
 
 def _served(prompt: Prompt, api: Api, family: Family, model: str) -> Served:

@@ -19,13 +19,6 @@ PAGE: Final = 50
 PAGE_MAX: Final = 1000
 
 
-class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Class of errors: type and code, or Gemini's status."""
-
-    type: str = "server_error"
-    code: str | None = None
-
-
 class Sentence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Refusal: status and body, with {places} to be filled in."""
 
@@ -95,19 +88,22 @@ class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One API.
 
     Args:
+        entry: of its list of models, what all have in common.
         limits: fields that bound the output.
+        statuses: type and code of errors, Gemini's status, where a sentence names no other.
         unfit: fields and the sentences that a newer rule refuses them with; the first that was sent counts, "" always.
     """
 
     base_path: str
     completion: str
+    entry: Json
     standard: str
     limits: list[str]
     unknown_fields: Literal["refused", "ignored"]
     families: dict[str, Family]
     models: dict[str, Model]
     withdrawn: dict[str, Withdrawn]
-    statuses: dict[int, Kind]
+    statuses: dict[int, tuple[str, str]]
     errors: dict[str, Sentence]
     unfit: list[tuple[str, str]]
     fields: dict[str, list[str]] = {}
@@ -156,12 +152,12 @@ def refusal(provider: str, name: str, /, **places: object) -> Refused:
 
 def error_body(provider: str, status: int, message: str, *details: Json) -> Json:
     """Makes an error body in the provider's own shape."""
-    kind = APIS[provider].statuses.get(status) if provider in APIS else None
+    known = APIS[provider].statuses if provider in APIS else {}
     if provider == "gemini":
-        named = {"code": status, "message": message, "status": kind.type if kind else "INTERNAL"}
+        named = {"code": status, "message": message, "status": known.get(status, ("INTERNAL", ""))[0]}
         return {"error": {**named, "details": list(details)} if details else named}
-    kind = kind or Kind()
-    return {"error": {"message": message, "type": kind.type, "param": None, "code": kind.code}}
+    kind, code = known.get(status, ("server_error", ""))
+    return {"error": {"message": message, "type": kind, "param": None, "code": code or None}}
 
 
 def failure(provider: str, status: int, retry_after_s: float | None) -> Refused:
@@ -216,17 +212,10 @@ def _entry(provider: str, name: str) -> Json:
     api = APIS[provider]
     model = api.models.get(name) or Model(api.standard, "")
     if provider == "gemini":
-        return {
-            "name": f"models/{name}",
-            "displayName": name,
-            "inputTokenLimit": 1_048_576,
-            "outputTokenLimit": 65_536,
-            "supportedGenerationMethods": ["generateContent", "countTokens"],
-            "thinking": any(api.families[model.family].thoughts.values()),
-        }
-    entry = {"id": name, "object": "model"}
-    if provider == "deepseek":
-        return {**entry, "owned_by": "deepseek"}
-    created_s = int(datetime.combine(model.since, time(), UTC).timestamp()) if model.since else CREATED_S
-    ends = model.ends.isoformat() if model.ends else None
-    return {**entry, "created": created_s, "owned_by": "system", "shutdown_date": ends}
+        thinks = any(api.families[model.family].thoughts.values())
+        return {"name": f"models/{name}", "displayName": name, **api.entry, "thinking": thinks}
+    entry = {"id": name, **api.entry}
+    if provider == "openai":
+        since = datetime.combine(model.since, time(), UTC).timestamp() if model.since else CREATED_S
+        entry |= {"created": int(since), "shutdown_date": model.ends.isoformat() if model.ends else None}
+    return entry
