@@ -207,7 +207,7 @@ def _pick(ask: Ask) -> Decision | None:
 
 
 def _remove(ask: Ask) -> Decision | None:
-    """The named item, or so many of it."""
+    """Removes the named item, or so many of it."""
     item, less = _in_cart(ask), count(ask.words)
     return _set(ask, item, int(item["quantity"]) - less if less else 0) if item else None
 
@@ -218,7 +218,7 @@ def _change(ask: Ask) -> Decision | None:
 
 
 def _in_cart(ask: Ask) -> Item | None:
-    """The cart item the message names; the latest one where it names none ("sacalo")."""
+    """Finds the cart item that the message names; the latest one where it names none ("sacalo")."""
     found = matches(ask.words, ask.cart) if ask.term else ask.cart[-1:]
     return found[0] if found else None
 

@@ -1,4 +1,4 @@
-"""Behaviour of a simulated provider, and what it has counted."""
+"""Behaviour, counters and prompt cache of a simulated provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's conversation, from `conversation.toml`: bodies that a gateway delivers while a few customers shop."""
+"""Conversation of the demo, from `conversation.toml`: bodies that a gateway delivers while a few customers shop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FILE: Final = Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
 
 
 class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One delivery of the file."""
+    """Delivery as the file has it."""
 
     customer: str = "WhatsApp"
     texts: list[str] = []
@@ -42,7 +42,7 @@ CUSTOMERS: Final = msgspec.convert(tomllib.loads(_FILE), Script).customers
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One payload for the inbound stream.
+    """Payload for the inbound stream.
 
     Args:
         message_ids: of the messages in it.

@@ -43,7 +43,7 @@ KEYS = ("OPENAI_API_KEY", "GEMINI_API_KEY", "DEEPSEEK_API_KEY")
 
 @dataclass(slots=True)
 class Played:
-    """What has been sent and what came back; prints replies as they come."""
+    """Record of what was sent and what came back; prints replies as they come."""
 
     console: Console
     sent_at: dict[str, float] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Played:
     rejections: int = 0
 
     def follow(self, gateway: Gateway, timeout_s: float, awaited: Collection[str] = ()) -> None:
-        """Takes in what comes until every awaited message id has a reply, or the time is over."""
+        """Follows the streams until every awaited message id has a reply, or the time is over."""
         arrivals = gateway.follow(timeout_s)
         while not awaited or not self.replies.keys() >= set(awaited):
             if (seen := next(arrivals, None)) is None:

@@ -24,7 +24,7 @@ class Seen:
 
     @property
     def reply(self) -> dict[str, Any]:
-        """The outbound payload."""
+        """Outbound payload."""
         return dict(orjson.loads(self.fields["payload"]))
 
 

@@ -28,7 +28,7 @@ _EMPTY: Final[Mapping[str, Any]] = {
 
 
 class Misfit(Exception):
-    """A value that a schema has no place for."""
+    """Value that a schema has no place for."""
 
 
 def objection(schema: Any) -> str | None:
@@ -179,7 +179,7 @@ def _first(values: Iterator[Any]) -> Any:
 
 
 def _types(schema: Json) -> list[str]:
-    """Types that a schema names: none, one or several; Gemini's own schemas write them in capitals."""
+    """Lists the types that a schema names: none, one or several; Gemini's own schemas write them in capitals."""
     named = schema.get("type", [])
     return [str(each).lower() for each in (named if isinstance(named, list) else [named])]
 

@@ -23,7 +23,7 @@ _OBJECTS_OF_THINKING: Final = frozenset({"thinking", "thinking_config"})
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One text of a prompt. marked: the cache may end behind it, by the client's wish."""
+    """Text of a prompt. marked: the cache may end behind it, by the client's wish."""
 
     role: str
     text: str

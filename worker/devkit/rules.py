@@ -1,4 +1,4 @@
-"""Which model serves a request and how it takes it, or the refusal; the rules themselves are data."""
+"""Rules of the simulated APIs: the model that serves a request and how it takes it, or the refusal."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _check_fields(prompt: Prompt, api: Api, family: Family) -> None:
 
 
 def _strange(message: Any, kind: str, path: str, known: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
-    """Path and name of each unknown field, depth first; messages whose fields are not listed may hold any."""
+    """Yields path and name of each unknown field, depth first; messages whose fields are not listed may hold any."""
     if isinstance(message, list):
         for index, each in enumerate(message):
             yield from _strange(each, kind, f"{path}[{index}]", known)
@@ -202,11 +202,11 @@ def _schema(prompt: Prompt, family: Family) -> Json | None:
 
 
 def _enumerated(names: Iterable[str]) -> str:
-    """Names in quotes as OpenAI writes them: 'a', 'b', and 'c'."""
+    """Lists names in quotes as OpenAI writes them: 'a', 'b', and 'c'."""
     quoted = [f"'{name}'" for name in names]
     return ", ".join([*quoted[:-1], f"and {quoted[-1]}"]) if len(quoted) > 1 else "".join(quoted)
 
 
 def _shown(value: Any) -> str:
-    """A value as error sentences write it: texts bare, the rest as JSON."""
+    """Writes a value as error sentences do: texts bare, the rest as JSON."""
     return value if isinstance(value, str) else orjson.dumps(value).decode()

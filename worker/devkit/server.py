@@ -1,4 +1,4 @@
-"""HTTP server of the simulator: which path is what, and how an answer, or what is left of it, goes out."""
+"""HTTP server of the simulator: paths, and how an answer, or what is left of it, goes out."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Answer:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection."""
+    """Connection of one client."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -101,30 +101,33 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answers lists of models and the control."""
+        self._respond(_refusable(self._get))
+
+    def do_POST(self) -> None:
+        """Answers completions and the control."""
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self._respond(_refusable(lambda: self._post(urlsplit(self.path).path, body)))
+
+    def _get(self) -> Answer:
         url = urlsplit(self.path)
         name = url.path.lstrip("/").partition("/")[0]
         listed = f"{APIS[name].base_path}/models" if name in APIS else "/"
         if url.path == "/control":
-            self._respond(self._shown())
-        elif name in APIS and f"{url.path}/".startswith(f"{listed}/"):
-            model = unquote(url.path.removeprefix(listed).lstrip("/"))
-            self._respond(_refusable(lambda: self._models(name, model, dict(parse_qsl(url.query)))))
-        else:
-            self._respond(Answer(404, error_body(name, 404, f"Unknown path {url.path}")))
+            return self._shown()
+        if name in APIS and f"{url.path}/".startswith(f"{listed}/"):
+            return self._models(name, unquote(url.path.removeprefix(listed).lstrip("/")), dict(parse_qsl(url.query)))
+        raise Refused(404, error_body(name, 404, f"Unknown path {url.path}"))
 
-    def do_POST(self) -> None:
-        """Answers completions and the control."""
-        path = urlsplit(self.path).path
-        name, body = path.lstrip("/").partition("/")[0], self.rfile.read(int(self.headers.get("Content-Length") or 0))
+    def _post(self, path: str, body: bytes) -> Answer:
+        name = path.lstrip("/").partition("/")[0]
         if path == "/control":
-            self._respond(self._control(body))
-        elif name in APIS and path.endswith(APIS[name].completion):
-            answer = _refusable(lambda: self.complete(name, path, body))
-            # Counted as ended before the first byte goes out: whoever has read an answer finds it ended.
-            self.server.providers[name].ended(answer.status)
-            self._respond(answer)
-        else:
-            self._respond(Answer(404, error_body(name, 404, f"Unknown path {path}")))
+            return self._control(body)
+        if name not in APIS or not path.endswith(APIS[name].completion):
+            raise Refused(404, error_body(name, 404, f"Unknown path {path}"))
+        answer = _refusable(lambda: self.complete(name, path, body))
+        # Counted as ended before the first byte goes out: whoever has read an answer finds it ended.
+        self.server.providers[name].ended(answer.status)
+        return answer
 
     def complete(self, name: str, path: str, body: bytes) -> Answer:
         """Answers a completion call of one provider. Raises Refused."""

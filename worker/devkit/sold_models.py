@@ -1,4 +1,4 @@
-"""What each simulated API sells, takes and refuses, read from `sold_models.toml`, and its lists of models."""
+"""Catalogue of what each simulated API sells, takes and refuses (`sold_models.toml`), and its lists of models."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Withdrawn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One API.
+    """Rules, models and sentences of one API.
 
     Args:
         entry: of its list of models, what all have in common.
@@ -115,7 +115,7 @@ class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file. checked: the day its facts were looked up."""
+    """Content of the file. checked: the day its facts were looked up."""
 
     checked: date
     openai: Api
