@@ -28,10 +28,10 @@ from helpers.factories import (
 from sqlalchemy import Connection, Engine, text
 
 from db import monitoring, queries
-from db.locks import INTAKE_LOCK
+from db.locks import INTAKE_LOCK, try_lock
 from db.monitoring import REPLY_BUCKETS_MS, UNFINISHED
 from worker.errors import ProviderDenied, ProviderTimeout, RequestRefused
-from worker.operate.exporter.sources import read_cache_counts, read_durable
+from worker.operate.snapshot import read_cache_use, read_counters, read_states, read_streams
 from worker.providers.circuit import Breaker
 from worker.redisdb.keys import CALL_COUNTS
 from worker.redisdb.streams import Streams
@@ -197,7 +197,7 @@ def test_what_is_unfinished_is_seen(connection: Connection, engine: Engine) -> N
         commit(connection, commit_row(turn, state=state))
     connection.execute(text("update messages set answered_at = now() - interval '40 s' where message_id = 'm4'"))
     with engine.connect() as intake:
-        assert queries.try_lock(intake, INTAKE_LOCK)
+        assert try_lock(intake, INTAKE_LOCK)
         later = monitoring.unfinished(connection, INTAKE_LOCK)
         intake.invalidate()
     assert (later.waiting, later.unpublished, later.dead, later.active_sessions) == (3, 2, 1, 2)
@@ -243,8 +243,7 @@ def test_calls_are_counted_by_the_breaker(redis_client: redis.Redis) -> None:
                 breaker.failed(permit, ProviderDenied("deepseek", "x"), 10.0)
             case "unused":
                 breaker.released(permit)
-    seen = read_durable(redis_client, NAMED, time.time())
-    assert seen.calls == {
+    assert read_counters(redis_client).calls == {
         "deepseek/deepseek-flash:ok": 2,
         "deepseek:le:250": 1,
         "deepseek:le:inf": 1,
@@ -253,7 +252,8 @@ def test_calls_are_counted_by_the_breaker(redis_client: redis.Redis) -> None:
         "deepseek/deepseek-flash:refused": 1,
         "deepseek/deepseek-flash:denied": 1,
     }
-    assert [(circuit.provider, circuit.state, circuit.trips) for circuit in seen.circuits] == [("deepseek", "open", 1)]
+    seen = read_states(redis_client, NAMED)
+    assert [(circuit.provider, circuit.state, circuit.trips) for circuit in seen.providers] == [("deepseek", "open", 1)]
     assert [(each.name, each.state) for each in seen.models] == [
         ("deepseek/deepseek-flash", "closed"),
         ("gpt/gpt-6-luna", "closed"),
@@ -266,7 +266,7 @@ def test_calls_are_counted_by_the_breaker(redis_client: redis.Redis) -> None:
 def test_a_call_as_long_as_a_bound_lies_below_it(redis_client: redis.Redis, bound: int) -> None:
     """As `le` says."""
     count_call(redis_client, "a", "m", "ok", float(bound))
-    assert f"a:le:{bound}" in read_durable(redis_client, [], time.time()).calls
+    assert f"a:le:{bound}" in read_counters(redis_client).calls
 
 
 def test_streams_books_and_runs_are_read(redis_client: redis.Redis) -> None:
@@ -279,13 +279,19 @@ def test_streams_books_and_runs_are_read(redis_client: redis.Redis) -> None:
     redis_client.hset(time.strftime("budget:%Y-%m", time.gmtime(now_s)), "spent", 70)
     redis_client.hset(time.strftime("budget:%Y-%m-%d", time.gmtime(now_s)), "spent", 30)
     note_run(redis_client, CLEANUP)
-    seen = read_durable(redis_client, NAMED[:1], now_s)
-    assert seen.stream_entries == {"inbound": 2, "outbound": 0, "rejected": 1}
-    assert seen.oldest_inbound_s == pytest.approx(20, abs=0.01)
-    assert seen.spent_microusd == {"month": 70, "day": 30}
-    assert abs(seen.last_cleanup_at_s - now_s) < 5
-    assert (seen.circuits, seen.calls, seen.probes) == ((), {}, ())
-    assert [each.name for each in seen.models] == ["deepseek/deepseek-flash"]
+    lengths, counters, states = (
+        read_streams(redis_client),
+        read_counters(redis_client, now_s),
+        read_states(redis_client, NAMED[:1]),
+    )
+    assert (lengths.inbound, lengths.outbound, lengths.rejected) == (2, 0, 1)
+    assert lengths.oldest_inbound_s == pytest.approx(20, abs=5)
+    assert counters.spent_microusd == {"month": 70, "day": 30}
+    assert counters.last_cleanup_at_s is not None
+    assert abs(counters.last_cleanup_at_s - now_s) < 5
+    assert abs(counters.at_s - now_s) < 5
+    assert (states.providers, counters.calls, states.probes) == ((), {}, ())
+    assert [each.name for each in states.models] == ["deepseek/deepseek-flash"]
 
 
 def test_counters_of_another_day_are_not_today_s(redis_client: redis.Redis) -> None:
@@ -293,6 +299,7 @@ def test_counters_of_another_day_are_not_today_s(redis_client: redis.Redis) -> N
     yesterday = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86_400))
     redis_client.hset(f"metrics:cache:{yesterday}", "session:hits", 5)
     redis_client.hset(f"metrics:calls:{yesterday}", "deepseek/deepseek-flash:ok", 5)
-    assert read_cache_counts(redis_client, time.time()) == {}
-    assert read_durable(redis_client, [], time.time()).calls == {}
-    assert read_cache_counts(redis_client, time.time() - 86_400) == {"session:hits": 5}
+    today, the_day_before = read_cache_use(redis_client), read_cache_use(redis_client, time.time() - 86_400)
+    assert read_counters(redis_client).calls == {}
+    assert {layer.wanted for layer in today.layers} == {0}
+    assert {layer.name: layer.hits for layer in the_day_before.layers if layer.wanted} == {"session": 5}

@@ -18,6 +18,7 @@ OUTSIDE_WORLD = CELERY | {"redis", "sqlalchemy", "psycopg2", "alembic", "request
 #: The floors, from the ground up: a package imports only from those above it in this list.
 FLOORS = (
     "db",
+    "worker.units",
     "worker.usage",
     "worker.errors",
     "worker.settings",
@@ -50,6 +51,7 @@ PURE = (
     "worker.catalog.facts",
     "worker.providers.candidates",
     "worker.providers.pricing",
+    "worker.units",
     "worker.usage",
     "worker.errors",
 )

@@ -19,11 +19,21 @@ from structlog.testing import capture_logs
 from db.monitoring import REPLY_BUCKETS_MS, Total, Unfinished
 from worker import __version__
 from worker.errors import GivenUp, ModelFault, ProviderError
-from worker.operate.exporter import lookout as lookout_module
+from worker.operate import background_read
+from worker.operate.background_read import BackgroundRead, settle, value_of
 from worker.operate.exporter.collector import CIRCUIT_STATES, OUTCOMES, Known, families
-from worker.operate.exporter.lookout import Lookout, settle, value_of
 from worker.operate.exporter.server import application
-from worker.operate.exporter.sources import Database, Durable, View, entry_time_s
+from worker.operate.snapshot import (
+    CacheLayer,
+    CacheUse,
+    Database,
+    Durable,
+    LiveCounters,
+    ModelStates,
+    Snapshot,
+    StreamLengths,
+    entry_time_s,
+)
 from worker.providers.circuit_states import Circuit
 from worker.providers.models import Model, Provider
 from worker.providers.probe import Probe
@@ -70,14 +80,17 @@ TOTALS = (
     Total("model_tokens", {"provider": "deepseek", "model": "deepseek-flash", "kind": "cached"}, 4_000),
     Total("model_cost_microusd", {"provider": "deepseek", "model": "deepseek-flash"}, 1_200_000),
 )
-DURABLE = Durable(
-    circuits=(Circuit("deepseek", "open", trips=3),),
+STATES = ModelStates(
+    providers=(Circuit("deepseek", "open", trips=3),),
     models=(
         Circuit("deepseek", "open", "deepseek-flash", reason="model_gone", since=datetime(2026, 11, 29, tzinfo=UTC)),
         Circuit("deepseek", "closed", "deepseek-v4-pro", answered_by="deepseek-flash"),
         Circuit("gpt", "closed", "gpt-6-luna"),
     ),
     probes=(Probe("deepseek", "deepseek-flash", 1_763_800_000.0, "model_gone", "told"),),
+)
+COUNTERS = LiveCounters(
+    at_s=1_763_800_300.0,
     calls={
         "deepseek/deepseek-flash:ok": 1,
         "deepseek/deepseek-v4-pro:ok": 2,
@@ -87,27 +100,32 @@ DURABLE = Durable(
         "deepseek:ms": 40_400,
     },
     spent_microusd={"month": 75_000_000, "day": 600_000},
-    stream_entries={"inbound": 1, "outbound": 2, "rejected": 3},
-    oldest_inbound_s=30.0,
     last_cleanup_at_s=1_763_800_000.0,
     locked_customers=2,
 )
-VIEW = View(
+DURABLE = Durable(StreamLengths(1, 2, 3, oldest_inbound_s=30.0), COUNTERS, STATES)
+LAYERS = (("session", 8, 0), ("ai_response", 0, 9), ("categories", 0, 0), ("product_search", 0, 0))
+SNAPSHOT = Snapshot(
     Database(NOW, TOTALS, 42.5),
     DURABLE,
-    {"session:hits": 8, "ai_response:misses": 9, "replies:limited": 4},
+    CacheUse(tuple(CacheLayer(*layer) for layer in LAYERS), 4),
     {"flow": 7, "ai": 0},
 )
 
 
-def told(view: View, known: Known = KNOWN) -> Scraped:
-    """The samples of a view."""
-    return Scraped.of(families(view, known))
+def told(snapshot: Snapshot, known: Known = KNOWN) -> Scraped:
+    """The samples of a snapshot."""
+    return Scraped.of(families(snapshot, known))
+
+
+def with_models(counters: LiveCounters = COUNTERS, **changes: Any) -> Snapshot:
+    """The snapshot with other states of models."""
+    return replace(SNAPSHOT, redis=replace(DURABLE, counters=counters, states=replace(STATES, **changes)))
 
 
 def test_what_is_unfinished() -> None:
     """Every figure of PostgreSQL under its own name."""
-    seen = told(VIEW)
+    seen = told(SNAPSHOT)
     assert {name: seen.value(name) for name in ("messages_waiting", "unpublished_replies", "dead_letters")} == {
         "messages_waiting": 3,
         "unpublished_replies": 2,
@@ -123,7 +141,7 @@ def test_what_is_unfinished() -> None:
 
 def test_totals_begin_at_zero() -> None:
     """What has not happened yet is there as 0, so that Prometheus sees its first increase."""
-    seen = told(VIEW)
+    seen = told(SNAPSHOT)
     assert seen.all("messages_ended_total") == {
         ("ai", "answered"): 10,
         ("cache", "answered"): 0,
@@ -134,14 +152,14 @@ def test_totals_begin_at_zero() -> None:
     }
     assert seen.all("cost_dollars_total") == {("deepseek",): 1.234567, ("gpt",): 0, ("none",): 0.000005}
     assert seen.value("baseline_cost_dollars_total") == 2.0
-    empty = told(View(Database(NOW, ())))
+    empty = told(Snapshot(Database(NOW, ())))
     assert empty.value("baseline_cost_dollars_total") == 0
     assert empty.value("reply_latency_seconds_count", source="fallback") == 0
 
 
 def test_reply_latency_is_a_histogram() -> None:
     """Buckets hold all that lies below; the last one is the count; milliseconds have become seconds."""
-    seen = told(VIEW)
+    seen = told(SNAPSHOT)
     buckets = {labels[0]: value for labels, value in seen.all("reply_latency_seconds_bucket").items() if "ai" in labels}
     assert list(buckets) == [*(str(bound / 1000) for bound in REPLY_BUCKETS_MS), "+Inf"]
     assert (buckets["0.025"], buckets["0.25"], buckets["0.5"], buckets["1800.0"], buckets["+Inf"]) == (1, 1, 3, 3, 7)
@@ -151,7 +169,7 @@ def test_reply_latency_is_a_histogram() -> None:
 
 def test_calls_of_providers() -> None:
     """Every outcome of every known model, and how long a provider's answers took."""
-    seen = told(VIEW)
+    seen = told(SNAPSHOT)
     calls = seen.all("provider_calls_total")
     assert set(calls) == {(each, outcome, name) for name, each in NAMES for outcome in OUTCOMES}
     assert {labels: value for labels, value in calls.items() if value} == {
@@ -167,7 +185,7 @@ def test_calls_of_providers() -> None:
 
 def test_tokens_and_costs_of_models() -> None:
     """As the database has summed them up; a model that was never paid has none."""
-    seen = told(VIEW)
+    seen = told(SNAPSHOT)
     assert seen.all("model_tokens_total") == {
         ("prompt", "deepseek-flash", "deepseek"): 5_000,
         ("cached", "deepseek-flash", "deepseek"): 4_000,
@@ -177,7 +195,7 @@ def test_tokens_and_costs_of_models() -> None:
 
 def test_models_that_are_used() -> None:
     """Circuits of those that were probed, called today, or have changed; a model that nobody has asked is not told."""
-    seen = told(VIEW)
+    seen = told(SNAPSHOT)
     flash, pro = ("deepseek-flash", "deepseek"), ("deepseek-v4-pro", "deepseek")
     states = seen.all("model_state")
     assert states == {(*flash, state): float(state == "open") for state in CIRCUIT_STATES} | {
@@ -188,13 +206,13 @@ def test_models_that_are_used() -> None:
     assert outcomes == {("deepseek-flash", kind, "deepseek"): float(kind == "model_gone") for kind in OUTCOMES}
     assert seen.all("model_probe_timestamp_seconds") == {flash: 1_763_800_000}
     assert seen.all("model_end_timestamp_seconds") == {flash: datetime(2027, 5, 7, tzinfo=UTC).timestamp()}
-    for used in ({"calls": {"gpt/gpt-6-luna:timeout": 1}}, {"probes": (Probe("gpt", "gpt-6-luna", 1.0, "ok"),)}):
-        assert ("gpt-6-luna", "gpt") in told(replace(VIEW, redis=replace(DURABLE, **used))).all("model_rerouted")
-    by_probe = (Probe("gpt", "gpt-6-luna", 1.0, "ok", answered_by="gpt-6.1-terra"),)
-    told_by_probe = told(replace(VIEW, redis=replace(DURABLE, probes=by_probe)))
-    assert told_by_probe.value("model_rerouted", provider="gpt", model="gpt-6-luna") == 1
-    changed = replace(DURABLE.models[2], since=datetime(2026, 11, 29, tzinfo=UTC))
-    assert ("gpt-6-luna", "gpt") in told(replace(VIEW, redis=replace(DURABLE, models=(changed,)))).all("model_rerouted")
+    called = with_models(replace(COUNTERS, calls={"gpt/gpt-6-luna:timeout": 1}))
+    for used in (called, with_models(probes=(Probe("gpt", "gpt-6-luna", 1.0, "ok"),))):
+        assert ("gpt-6-luna", "gpt") in told(used).all("model_rerouted")
+    by_probe = with_models(probes=(Probe("gpt", "gpt-6-luna", 1.0, "ok", answered_by="gpt-6.1-terra"),))
+    assert told(by_probe).value("model_rerouted", provider="gpt", model="gpt-6-luna") == 1
+    changed = replace(STATES.models[2], since=datetime(2026, 11, 29, tzinfo=UTC))
+    assert ("gpt-6-luna", "gpt") in told(with_models(models=(changed,))).all("model_rerouted")
 
 
 def test_outcomes_are_the_kinds_of_errors() -> None:
@@ -210,21 +228,21 @@ def test_outcomes_are_the_kinds_of_errors() -> None:
 
 def test_circuits_and_money() -> None:
     """One state of four is 1; what is left of a budget may be less than nothing; no budget is no sample."""
-    seen = told(VIEW)
+    seen = told(SNAPSHOT)
     states = seen.all("circuit_state")
     assert states == {("deepseek", state): float(state == "open") for state in CIRCUIT_STATES}
     assert seen.all("circuit_trips_total") == {("deepseek",): 3}
     assert seen.all("budget_spent_dollars") == {("month",): 75.0, ("day",): 0.6}
     assert seen.all("budget_limit_dollars") == {("month",): 100.0, ("day",): 0.5}
     assert seen.all("budget_left_dollars") == {("month",): 25.0, ("day",): pytest.approx(-0.1)}
-    unlimited = told(VIEW, Known(KNOWN.providers, {}))
+    unlimited = told(SNAPSHOT, Known(KNOWN.providers, {}))
     assert unlimited.all("budget_left_dollars") == unlimited.all("budget_limit_dollars") == {}
     assert unlimited.all("budget_spent_dollars")
 
 
 def test_streams_caches_and_queues() -> None:
     """The rest of what Redis and the broker tell."""
-    seen = told(VIEW)
+    seen = told(SNAPSHOT)
     assert seen.all("stream_entries") == {("inbound",): 1, ("outbound",): 2, ("rejected",): 3}
     assert seen.value("last_cleanup_timestamp_seconds") == 1_763_800_000
     assert seen.value("cache_requests_total", layer="session", result="hit") == 8
@@ -245,8 +263,8 @@ def test_streams_caches_and_queues() -> None:
 )
 def test_a_server_that_is_away_takes_its_metrics_with_it(away: str, gone: set[str]) -> None:
     """It is said to be away, nothing is said to be 0, and the others are told as ever."""
-    given = {name: getattr(VIEW, name) for name in ("postgresql", "redis", "cache", "broker")}
-    seen, all_of_it = told(View(**given | {away: None})), told(VIEW)
+    given = {name: getattr(SNAPSHOT, name) for name in ("postgresql", "redis", "cache", "broker")}
+    seen, all_of_it = told(Snapshot(**given | {away: None})), told(SNAPSHOT)
     assert seen.all("up") == {(name,): float(name != away) for name in given}
     assert gone <= all_of_it.names()
     assert not gone & seen.names()
@@ -255,16 +273,16 @@ def test_a_server_that_is_away_takes_its_metrics_with_it(away: str, gone: set[st
 
 
 class Told(Collector):
-    """The view as a registry wants it."""
+    """The snapshot as a registry wants it."""
 
     def collect(self) -> Iterator[Metric]:
         """All families."""
-        return families(VIEW, KNOWN)
+        return families(SNAPSHOT, KNOWN)
 
 
 def test_labels_name_no_person() -> None:
     """Only these labels, and no value that could be a phone number."""
-    labels = {label for _, found in told(VIEW).values for label in found}
+    labels = {label for _, found in told(SNAPSHOT).values for label in found}
     known = {"what", "version", "place", "lease", "source", "state", "le", "provider", "outcome", "period"}
     assert {name for name, _ in labels} == known | {"stream", "layer", "result", "queue", "model", "kind"}
     assert not [value for _, value in labels if re.search(r"\d{7,}", value)]
@@ -277,7 +295,7 @@ def test_the_age_of_an_entry_stands_in_its_id() -> None:
 
 def test_a_look_that_hangs_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits longer than the patience, no second look is begun beside it, and its end is the next answer."""
-    monkeypatch.setattr(lookout_module, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(background_read, "PATIENCE_S", 0.05)
     answers, looks = Event(), list[int]()
 
     def look() -> int:
@@ -285,15 +303,15 @@ def test_a_look_that_hangs_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -
         answers.wait(10)
         return len(looks)
 
-    lookout = Lookout("server", look)
+    running = BackgroundRead("server", look)
     for _ in range(2):
-        latest = lookout.begin()
+        latest = running.begin()
         settle(latest)
         assert value_of("server", latest) is None
     assert looks == [1]
     answers.set()
     assert latest.result(10) == 1
-    later = lookout.begin()
+    later = running.begin()
     assert later.result(10) == 2
 
 
@@ -306,13 +324,13 @@ def test_a_look_that_fails_is_no_answer_and_the_next_may_be() -> None:
             raise errors.pop()
         return "seen"
 
-    lookout = Lookout("server", look)
-    failed = lookout.begin()
+    running = BackgroundRead("server", look)
+    failed = running.begin()
     settle(failed)
     with capture_logs() as logs:
         assert value_of("server", failed) is None
     assert logs == [{"event": "server_not_seen", "server": "server", "error": "ValueError", "log_level": "warning"}]
-    again = lookout.begin()
+    again = running.begin()
     settle(again)
     assert value_of("server", again) == "seen"
 

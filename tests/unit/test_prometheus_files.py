@@ -14,7 +14,7 @@ from helpers.basics import REPOSITORY
 from helpers.scraped import needs_promtool
 from prometheus_client import CollectorRegistry, generate_latest
 from test_documents import read, slug, table
-from test_prometheus import KNOWN, VIEW, Told, told
+from test_prometheus import KNOWN, SNAPSHOT, Told, told
 
 from worker.operate.exporter.collector import families
 from worker.settings import Settings
@@ -78,7 +78,7 @@ def test_no_section_is_about_an_alert_that_is_gone() -> None:
 @pytest.mark.parametrize("expression", [*(alert["expr"] for alert in ALERTS), *QUERIES])
 def test_expressions_speak_of_metrics_that_exist(expression: str) -> None:
     """Under the very name of a sample, with labels that it has."""
-    names = {f"chasqui_{name}" for name in told(VIEW).names()}
+    names = {f"chasqui_{name}" for name in told(SNAPSHOT).names()}
     used = set(NAME.findall(expression))
     assert used or expression.startswith("up{")
     assert used <= names
@@ -94,7 +94,7 @@ def test_the_table_of_metrics_is_complete() -> None:
     exported = {
         family.name + "_total" * (family.type == "counter"): {label for s in family.samples for label in s.labels}
         - {"le"}
-        for family in families(VIEW, KNOWN)
+        for family in families(SNAPSHOT, KNOWN)
     }
     assert described == exported
 

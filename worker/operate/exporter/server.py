@@ -19,11 +19,10 @@ from sqlalchemy.exc import ProgrammingError
 
 from db import migrations, monitoring, retry
 from db.engine import make_engine
-from db.locks import INTAKE_LOCK
 from worker.errors import CommandError
+from worker.operate.background_read import BackgroundRead, error_of, settle
 from worker.operate.exporter.collector import Exporter, Known
-from worker.operate.exporter.lookout import Lookout, error_of, settle
-from worker.operate.exporter.sources import RETRY_S, QueueLengths, Sources
+from worker.operate.snapshot import RETRY_S, QueueLengths, SnapshotReader
 from worker.providers.circuit_states import named
 from worker.providers.providers_file import load_providers
 from worker.redisdb.connect import connect_redis
@@ -41,7 +40,7 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 @contextmanager
 def exporter(configured: Settings, queue_lengths: QueueLengths) -> Iterator[Application]:
-    """The WSGI application of the exporter; connects when it is first asked. Raises ConfigurationError."""
+    """Yields the WSGI application of the exporter, which connects when it is first asked. Raises ConfigurationError."""
     providers = load_providers(configured)
     limits = {"month": configured.ai_monthly_budget_usd, "day": configured.ai_daily_budget_usd}
     known = Known(providers, {period: limit for period, limit in limits.items() if limit is not None})
@@ -51,9 +50,8 @@ def exporter(configured: Settings, queue_lengths: QueueLengths) -> Iterator[Appl
         connect_redis(configured.required("redis_url"), REDIS_TIMEOUT_S) as durable,
         connect_redis(configured.required("cache_url"), REDIS_TIMEOUT_S) as cache,
     ):
-        sources = Sources(engine, durable, cache, queue_lengths, named(providers), INTAKE_LOCK)
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(Exporter(sources, known))
+        registry.register(Exporter(SnapshotReader(engine, durable, cache, queue_lengths, named(providers)), known))
         yield application(make_wsgi_app(registry), Readiness(engine, durable))
     engine.dispose()
 
@@ -62,8 +60,10 @@ class Readiness:
     """Whether PostgreSQL is at the revision this code is written for, and the durable Redis answers."""
 
     def __init__(self, engine: Engine, durable: redis.Redis) -> None:
-        self._revision = Lookout("postgresql", lambda: retry.run(engine, monitoring.revision, give_up_after_s=RETRY_S))
-        self._ping = Lookout("redis", lambda: bool(durable.ping()))
+        self._revision = BackgroundRead(
+            "postgresql", lambda: retry.run(engine, monitoring.revision, give_up_after_s=RETRY_S)
+        )
+        self._ping = BackgroundRead("redis", lambda: bool(durable.ping()))
         self._head = migrations.head()
 
     def reasons(self) -> list[str]:

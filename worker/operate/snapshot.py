@@ -1,0 +1,257 @@
+"""Snapshot of the live state: the one reader of each figure that exporter, doctor, commands and dashboard show.
+
+Each part is read apart, by a function that raises what its server's client raises (RedisError, SQLAlchemyError).
+`SnapshotReader` reads all parts side by side; a server that does not answer in time has None in its place. The circuits
+are read by `worker.providers.circuit_states`, and what is unfinished in PostgreSQL by `db.monitoring`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import compress
+from typing import Any
+
+import redis
+from sqlalchemy import Connection, Engine
+
+from db import monitoring, retry
+from db.locks import INTAKE_LOCK
+from db.monitoring import Total, Unfinished
+from worker.operate.background_read import BackgroundRead, settle, value_of
+from worker.providers.circuit_states import Circuit, Named, read_circuits
+from worker.providers.probe import Probe, read_probes
+from worker.redisdb.keys import (
+    BUDGET,
+    CACHE_COUNTS,
+    CALL_COUNTS,
+    CIRCUIT,
+    INBOUND,
+    LAST_RUN,
+    LAYERS,
+    LIMITED,
+    LOCKED_CUSTOMERS,
+    OUTBOUND,
+    REJECTED,
+)
+from worker.telemetry.recording import CLEANUP
+from worker.telemetry.report import percent
+from worker.units import utc_day, utc_month
+
+#: A connection that a restarted server has dropped is tried again within this time.
+RETRY_S = 1.0
+#: Batches that wait on each queue of the broker. Passed in, because this room sees no Celery.
+QueueLengths = Callable[[], Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLengths:
+    """Entries of the three WhatsApp streams.
+
+    Args:
+        inbound: the backlog: entries that intake has not finished.
+        oldest_inbound_s: age of the oldest of them on Redis's own clock, None where there is none.
+    """
+
+    inbound: int
+    outbound: int
+    rejected: int
+    oldest_inbound_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCounters:
+    """Counters and signs of life that the service keeps in the durable Redis.
+
+    Args:
+        at_s: Redis's own time, in seconds since 1970, as `last_cleanup_at_s` is, which is None before the first run.
+        calls: today's (UTC) counters of provider calls, as `count_call` names them.
+        spent_microusd: booked on the budgets of this UTC "month" and "day".
+        locked_customers: customers who wait because somebody else holds rows of theirs.
+    """
+
+    at_s: float
+    calls: Mapping[str, int]
+    spent_microusd: Mapping[str, int]
+    last_cleanup_at_s: float | None
+    locked_customers: int
+
+
+@dataclass(frozen=True, slots=True)
+class CacheLayer:
+    """Hits and misses of one cache layer in one UTC day."""
+
+    name: str
+    hits: int
+    misses: int
+
+    @property
+    def wanted(self) -> int:
+        """Number of keys that were asked for."""
+        return self.hits + self.misses
+
+    @property
+    def hit_rate(self) -> float | None:
+        """Percentage rounded to 0.1, None where nothing was asked for."""
+        return percent(self.hits, self.wanted) if self.wanted else None
+
+
+@dataclass(frozen=True, slots=True)
+class CacheUse:
+    """Use of the cache Redis in one UTC day: its layers, and how many customers had all replies of an hour."""
+
+    layers: tuple[CacheLayer, ...]
+    limited_customers: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStates:
+    """Circuits and probes of the configured providers and their models.
+
+    Args:
+        providers: circuits of the providers that were called within 7 days.
+        models: circuits of all models.
+        probes: the latest probe of each model that has been probed.
+    """
+
+    providers: tuple[Circuit, ...]
+    models: tuple[Circuit, ...]
+    probes: tuple[Probe, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """State of the service as the durable Redis knows it."""
+
+    streams: StreamLengths
+    counters: LiveCounters
+    states: ModelStates
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """State of the service as PostgreSQL knows it.
+
+    Args:
+        totals: sums since the database was made.
+        locked_s: how long the oldest open transaction of somebody else has held rows of ours, 0 for none.
+    """
+
+    unfinished: Unfinished
+    totals: tuple[Total, ...]
+    locked_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Live state of all servers; None for one that did not answer in time. broker: batches by queue."""
+
+    postgresql: Database | None = None
+    redis: Durable | None = None
+    cache: CacheUse | None = None
+    broker: Mapping[str, int] | None = None
+
+
+class SnapshotReader:
+    """Reader of whole snapshots: all servers side by side, none of which can hold up the others."""
+
+    def __init__(
+        self, engine: Engine, durable: redis.Redis, cache: redis.Redis, queue_lengths: QueueLengths, providers: Named
+    ) -> None:
+        self._postgresql = BackgroundRead(
+            "postgresql", lambda: retry.run(engine, read_database, give_up_after_s=RETRY_S)
+        )
+        self._redis = BackgroundRead("redis", lambda: read_durable(durable, providers))
+        self._cache = BackgroundRead("cache", lambda: read_cache_use(cache))
+        self._broker = BackgroundRead("broker", queue_lengths)
+
+    def read(self) -> Snapshot:
+        """Reads all servers, for at most `background_read.PATIENCE_S`."""
+        postgresql, durable = self._postgresql.begin(), self._redis.begin()
+        cache, broker = self._cache.begin(), self._broker.begin()
+        settle(postgresql, durable, cache, broker)
+        return Snapshot(
+            value_of("postgresql", postgresql),
+            value_of("redis", durable),
+            value_of("cache", cache),
+            value_of("broker", broker),
+        )
+
+
+def read_database(connection: Connection) -> Database:
+    """Reads PostgreSQL's part: few rows, however many messages there have been."""
+    holders = monitoring.lock_holders(connection)
+    locked_s = max((holder.open_s or monitoring.LONG_OPEN_S for holder in holders), default=0.0)
+    return Database(monitoring.unfinished(connection, INTAKE_LOCK), monitoring.totals(connection), locked_s)
+
+
+def read_durable(client: redis.Redis, providers: Named) -> Durable:
+    """Reads the durable Redis's part, in five round trips."""
+    return Durable(read_streams(client), read_counters(client), read_states(client, providers))
+
+
+def read_streams(client: redis.Redis) -> StreamLengths:
+    """Reads the lengths of the streams and the age of the inbound backlog, in one round trip."""
+    with client.pipeline(transaction=False) as pipeline:
+        pipeline.time()
+        for stream in (INBOUND, OUTBOUND, REJECTED):
+            pipeline.xlen(stream.pattern)
+        pipeline.xrange(INBOUND.pattern, count=1)
+        now, inbound, outbound, rejected, oldest = pipeline.execute()
+    oldest_s = max(time_s(now) - entry_time_s(oldest[0][0]), 0.0) if oldest else None
+    return StreamLengths(inbound, outbound, rejected, oldest_s)
+
+
+def read_counters(client: redis.Redis, at_s: float | None = None) -> LiveCounters:
+    """Reads the live counters of the UTC day and month of `at_s` (None: now), in one round trip."""
+    with client.pipeline(transaction=False) as pipeline:
+        pipeline.time()
+        pipeline.hgetall(CALL_COUNTS.key(utc_day(at_s)))
+        pipeline.hget(BUDGET.key(utc_month(at_s)), "spent")
+        pipeline.hget(BUDGET.key(utc_day(at_s)), "spent")
+        pipeline.get(LAST_RUN.key(CLEANUP))
+        pipeline.get(LOCKED_CUSTOMERS.pattern)
+        now, calls, month, day, cleanup, locked = pipeline.execute()
+    spent = {"month": int(month or 0), "day": int(day or 0)}
+    return LiveCounters(time_s(now), _counts(calls), spent, float(cleanup) if cleanup else None, int(locked or 0))
+
+
+def read_states(client: redis.Redis, providers: Named) -> ModelStates:
+    """Reads circuits and probes, in three round trips."""
+    circuits = read_circuits(client, providers)
+    with client.pipeline(transaction=False) as pipeline:
+        for provider, _ in providers:
+            pipeline.exists(CIRCUIT.key(provider))
+        called = set(compress((name for name, _ in providers), pipeline.execute()))
+    return ModelStates(
+        tuple(circuit for circuit in circuits if not circuit.model and circuit.provider in called),
+        tuple(circuit for circuit in circuits if circuit.model),
+        tuple(read_probes(client)),
+    )
+
+
+def read_cache_use(client: redis.Redis, at_s: float | None = None) -> CacheUse:
+    """Reads the counters of the cache Redis for the UTC day of `at_s` (None: now), in one round trip."""
+    found: Any = client.hgetall(CACHE_COUNTS.key(utc_day(at_s)))
+    counts = _counts(found)
+    layers = (
+        CacheLayer(layer.name, counts.get(f"{layer.name}:hits", 0), counts.get(f"{layer.name}:misses", 0))
+        for layer in LAYERS
+    )
+    return CacheUse(tuple(layers), counts.get(LIMITED, 0))
+
+
+def entry_time_s(entry_id: bytes) -> float:
+    """Returns when an entry of a stream was added, in seconds since 1970: its id begins with the milliseconds."""
+    return int(entry_id.split(b"-")[0]) / 1000
+
+
+def time_s(answer: Any) -> float:
+    """Returns Redis's answer to TIME in seconds since 1970."""
+    seconds, micros = answer
+    return float(seconds) + float(micros) / 1e6
+
+
+def _counts(fields: Mapping[bytes, bytes]) -> dict[str, int]:
+    """Decodes a hash of counters."""
+    return {name.decode(): int(value) for name, value in fields.items()}
