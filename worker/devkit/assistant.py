@@ -72,6 +72,7 @@ class Ask:
         self.total = self.total_after()
         self.previous: Mapping[str, str] = (session.get("history") or [{}])[-1]
         self.offered: list[str] = re.findall(r"^\d+\. (.+?): ", self.previous.get("reply", ""), re.MULTILINE)
+        self.is_removal = bool(re.search(PATTERNS["remove"], self.words))
         self.is_order = bool(ORDER.search(self.words))
         self.is_address = bool(re.search(r"\d", self.message) and re.search(r"[a-z]{3}", self.words))
         self.categories: list[str] = context.get("categories") or []
@@ -135,13 +136,12 @@ def _try(ask: Ask, name: str) -> Decision | None:
 
 
 def _say(ask: Ask, name: str, /, *operations: Item, state: str | None = None, **places: str | int) -> Decision:
-    """Fills in a scripted reply; places that are numbers are entities too."""
+    """Fills in a scripted reply."""
     reply = SCRIPT.replies[name]
-    entities = {key: text.format(ask=ask, **places) for key, text in reply.entities.items()}
     return {
         "intent": reply.intent,
         "confidence": reply.confidence,
-        "entities": entities | {key: place for key, place in places.items() if isinstance(place, int)},
+        "entities": {key: text.format(ask=ask, **places) for key, text in reply.entities.items()},
         "reply": reply.text.format(ask=ask, **places),
         "quick_replies": [{"id": key, "title": SCRIPT.buttons[key]} for key in reply.buttons],
         "requires_human": reply.requires_human,
@@ -185,7 +185,7 @@ def _put(
     lines = "\n".join(SCRIPT.lines[name].format(**places) for name, places in said)
     state = "searching" if unclear else "adding_to_cart" if taken else "browsing"
     decision = _say(ask, "order", *operations, state=state, lines=lines)
-    about = {"product": taken[0][0]["name"], "quantity": taken[0][1]} if taken else {}
+    about = {"product": taken[0][0]["name"], "quantity": str(taken[0][1])} if taken else {}
     return decision | {"entities": about}
 
 
@@ -206,30 +206,18 @@ def _pick(ask: Ask) -> Decision | None:
     return _put(ask, [(item, quantity)]) if item else _say(ask, "name_it", product=name)
 
 
-def _remove(ask: Ask) -> Decision | None:
-    """Removes the named item, or so many of it."""
-    item, less = _in_cart(ask), count(ask.words)
-    return _set(ask, item, int(item["quantity"]) - less if less else 0) if item else None
-
-
-def _change(ask: Ask) -> Decision | None:
-    item, quantity = _in_cart(ask), count(ask.words)
-    return _set(ask, item, quantity) if item and quantity else None
-
-
-def _in_cart(ask: Ask) -> Item | None:
-    """Finds the cart item that the message names; the latest one where it names none ("sacalo")."""
+def _edit(ask: Ask) -> Decision | None:
+    """Sets the quantity of the named cart item, the latest where none is named ("sacalo"), or takes it out."""
     found = matches(ask.words, ask.cart) if ask.term else ask.cart[-1:]
-    return found[0] if found else None
-
-
-def _set(ask: Ask, item: Item, quantity: int) -> Decision:
-    operation = {"op": "remove", "product_id": item["id"]}
-    if quantity <= 0:
-        return _say(ask, "removed", operation, product=item["name"], total=ask.total_after(operation))
-    operation = {"op": "set", "product_id": item["id"], "quantity": quantity}
-    total = ask.total_after(operation)
-    return _say(ask, "changed", operation, product=item["name"], quantity=quantity, total=total)
+    number = count(ask.words)
+    if not found or not (number or ask.is_removal):
+        return None
+    item = found[0]
+    left = (int(item["quantity"]) - number if number else 0) if ask.is_removal else number or 0
+    operation = {"op": "set" if left > 0 else "remove", "product_id": item["id"]}
+    operation |= {"quantity": left} if left > 0 else {}
+    places = {"product": item["name"], "total": ask.total_after(operation), "quantity": left}
+    return _say(ask, "changed" if left > 0 else "removed", operation, **places)
 
 
 def _currency(item: Item) -> str:
@@ -251,6 +239,5 @@ ACTIONS: Final[Mapping[str, Callable[[Ask], Decision | None]]] = {
     "pick": _pick,
     "compare": _compare,
     "add": _add,
-    "remove": _remove,
-    "change": _change,
+    "edit": _edit,
 }
