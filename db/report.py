@@ -1,4 +1,4 @@
-"""The figures of the report, one statement per section, over a window of time.
+"""Figures of the report, one statement per section, over a window of time.
 
 Whole hours come from `metric_hours`, `latency_hours` and `call_hours`, what is left of the window at both ends from
 `ai_metrics`; the two together are exact, and quick however many turns there were.
@@ -17,7 +17,6 @@ Json = dict[str, Any]
 HOUR = timedelta(hours=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-WINDOW = "at > now() - make_interval(secs => :window_s)"
 BOUNDS = text("select now() as now, (select max(hour) from metric_hours) as newest_hour")
 SUMS = text("""
     select source, provider, sum(replies)::bigint as replies, sum(messages)::bigint as messages,
@@ -96,8 +95,11 @@ ORDERS = text("""
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """From `since` up to, not including, `until`; None for all there is after `since`. The hours from `hours_since` to
-    `hours_until` are summed up already. moment: the end of the window, be it the time of the transaction.
+    """Window of time from `since` up to, not including, `until`; None for all there is after `since`.
+
+    Args:
+        hours_since, hours_until: between them, whole hours are summed up already.
+        moment: the end of the window, be it the time of the transaction.
     """
 
     since: datetime
@@ -108,13 +110,13 @@ class Window:
 
     @property
     def values(self) -> Json:
-        """The window as the statements take it."""
+        """Values of the window as the statements take them."""
         ends = {"since": self.since, "until": self.until or "infinity"}
         return ends | {"hours_since": self.hours_since, "hours_until": self.hours_until}
 
 
 def window(connection: Connection, window_s: float, until: datetime | None = None) -> Window:
-    """The window of `window_s` seconds that ends at `until`, or now."""
+    """Returns the window of `window_s` seconds that ends at `until`, or now."""
     now, newest_hour = connection.execute(BOUNDS).one()
     moment = until or now
     since = moment - timedelta(seconds=window_s)
@@ -127,32 +129,32 @@ def window(connection: Connection, window_s: float, until: datetime | None = Non
 
 
 def sums(connection: Connection, window: Window) -> list[Json]:
-    """Replies, messages, cache hits of sessions, provider latencies and costs by source and provider ('': none)."""
+    """Sums replies, messages, session cache hits, provider latencies and costs by source and provider ('': none)."""
     return [dict(row) for row in connection.execute(SUMS, window.values).mappings()]
 
 
 def calls(connection: Connection, window: Window) -> list[Json]:
-    """Calls, tokens and costs by provider, model and outcome."""
+    """Sums calls, tokens and costs by provider, model and outcome."""
     return [dict(row) for row in connection.execute(CALLS, window.values).mappings()]
 
 
 def latencies_ms(connection: Connection, window: Window) -> tuple[float, float, float]:
-    """p50, p95 and p99 of the time from acceptance to publication; zeros where there were no replies."""
+    """Returns p50, p95 and p99 of the time from acceptance to publication; zeros where there were no replies."""
     p50, p95, p99 = connection.execute(LATENCIES, window.values).scalars()
     return p50, p95, p99
 
 
 def events(connection: Connection, window: Window) -> Json:
-    """Circuit trips, sessions cleaned, and how many sessions ended that had lasted how long in all."""
+    """Returns circuit trips, sessions cleaned, and how many sessions ended that had lasted how long in all."""
     return dict(connection.execute(EVENTS, window.values).mappings().one())
 
 
 def sessions(connection: Connection, window: Window, ttl_s: float) -> Json:
-    """Sessions alive at the end of the window and how long they had lasted in all. ttl_s: their time to live."""
+    """Returns the sessions alive at the end of the window, and how long they had lasted; `ttl_s`: their time to live."""
     return dict(connection.execute(SESSIONS, {"moment": window.moment, "ttl_s": ttl_s}).mappings().one())
 
 
 def orders(connection: Connection, window: Window) -> dict[str, tuple[int, Decimal]]:
-    """How many orders were placed, and their total, by currency."""
+    """Returns how many orders were placed, and their total, by currency."""
     rows = connection.execute(ORDERS, window.values)
     return {currency: (placed, total) for currency, placed, total in rows}
