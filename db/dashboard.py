@@ -1,10 +1,10 @@
-"""What the dashboard draws and the report does not hold. One named function per statement; nothing personal comes out:
-of a customer at most the last four characters of their number, of a message its type.
+"""Figures that the dashboard draws beside the report, one function per statement. Nothing personal comes out: of a
+customer at most the last four characters of the number, of a message its type.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,45 +12,54 @@ from sqlalchemy import Connection, text
 
 from db.report import Window
 
-Json = dict[str, Any]
 HOUR_S = 3_600
 
-WINDOW = "at >= now() - make_interval(secs => :window_s)"
-NOW = text("select now()")
-BUCKET = "date_bin(make_interval(secs => :bucket_s), {}, 'epoch')"
-# Both say the same by bucket and source; the first reads the sums of whole hours where there are any, and so is for
-# buckets of hours. The figures are those of the report, so that the parts of a chart add up to it.
-SUMS_BY_HOURS = text(f"""
-    select {BUCKET.format("hour")} as at, source, sum(replies)::bigint as replies, sum(messages)::bigint as messages,
-           sum(sessions_wanted)::bigint as sessions_wanted, sum(sessions_cached)::bigint as sessions_cached,
-           sum(cost_microusd)::bigint as cost_microusd, sum(baseline_microusd)::bigint as baseline_microusd
-    from (
-        select * from metric_hours where hour >= :hours_since and hour < :hours_until
-        union all select * from metric_sums(:since, :hours_since)
-        union all select * from metric_sums(:hours_until, :until)
-    ) parts
-    group by 1, 2
-""")  # noqa: S608  constants only
-SUMS_BY_TURNS = text(f"""
-    select {BUCKET.format("at")} as at, source, count(*) filter (where committed) as replies,
-           coalesce(sum(messages) filter (where committed), 0) as messages,
-           count(*) filter (where session_cache in ('hit', 'miss')) as sessions_wanted,
-           count(*) filter (where session_cache = 'hit') as sessions_cached,
-           sum(cost_microusd)::bigint as cost_microusd,
-           coalesce(sum(baseline_microusd) filter (where committed), 0)::bigint as baseline_microusd
-    from ai_metrics where at >= :since and at < :until
-    group by 1, 2
+IN_WINDOW = "at >= :since"
+BIN = "date_bin(make_interval(secs => :bucket_s), {}, 'epoch')"
+#: The buckets of the window that ends at :moment, and how many seconds of each lie in it.
+BINS = f"""
+    select at, extract(epoch from least(at + make_interval(secs => :bucket_s), :moment) - greatest(at, :since))::float8
+               as seconds
+    from generate_series({BIN.format(":since")}, :moment, make_interval(secs => :bucket_s)) at
+"""  # noqa: S608  constants only
+# The sums of whole hours where there are any, single turns for the rest. As in the report, so that the buckets add up
+# to it: lost turns count as cost, silent ones ('closed') are no messages.
+BUCKETS = text(f"""
+    with bins as ({BINS}), parts as (
+        select hour as at, source, replies, messages, sessions_wanted, sessions_cached, cost_microusd, baseline_microusd
+        from metric_hours where hour >= :hours_since and hour < :hours_until
+        union all
+        select at, source, committed::integer, messages * committed::integer,
+               (session_cache in ('hit', 'miss'))::integer, (session_cache = 'hit')::integer, cost_microusd,
+               baseline_microusd * committed::integer
+        from ai_metrics where at >= :since and at < :hours_since or at >= :hours_until and at < :until
+    ), sums as (
+        select {BIN.format("at")} as at, sum(messages) filter (where source = 'ai') as ai,
+               sum(messages) filter (where source = 'cache') as cache,
+               sum(messages) filter (where source = 'fallback') as fallback,
+               sum(messages) filter (where source not in ('ai', 'cache', 'fallback', 'closed')) as canned,
+               sum(cost_microusd) as cost_microusd, sum(baseline_microusd) as baseline_microusd,
+               100.0 * coalesce(sum(replies) filter (where source = 'cache'), 0)
+                   / nullif(sum(replies) filter (where source in ('ai', 'cache', 'fallback')), 0) as cache_hit_rate,
+               100.0 * sum(sessions_cached) / nullif(sum(sessions_wanted), 0) as session_hit_rate
+        from parts group by 1
+    )
+    select at, seconds, coalesce(ai, 0)::bigint as ai, coalesce(cache, 0)::bigint as cache,
+           coalesce(fallback, 0)::bigint as fallback, coalesce(canned, 0)::bigint as canned,
+           coalesce(cost_microusd, 0) / 1e6::float8 as cost_usd,
+           coalesce(baseline_microusd, 0) / 1e6::float8 as baseline_usd,
+           cache_hit_rate::float8 as cache_hit_rate, session_hit_rate::float8 as session_hit_rate
+    from bins left join sums using (at) order by at
 """)  # noqa: S608  constants only
 # As the report places its percentiles, for each bucket by itself.
 LATENCIES = text(f"""
     with spread as (
-        select {BUCKET.format("at")} as at, latency_ms, sum(replies) as replies
+        select {BIN.format("at")} as at, latency_ms, sum(replies) as replies
         from (
             select hour as at, latency_ms, replies from latency_hours where hour >= :hours_since and hour < :hours_until
             union all
-            select at, reply_latency_ms, 1 from ai_metrics where committed and at >= :since and at < :hours_since
-            union all
-            select at, reply_latency_ms, 1 from ai_metrics where committed and at >= :hours_until and at < :until
+            select at, reply_latency_ms, 1 from ai_metrics
+            where committed and (at >= :since and at < :hours_since or at >= :hours_until and at < :until)
         ) parts
         where latency_ms is not null group by 1, 2
     ), placed as (
@@ -64,107 +73,148 @@ LATENCIES = text(f"""
         from placed cross join unnest(array[0.5, 0.95, 0.99]) share
         group by at, share, total
     )
-    select at, array_agg((low + (high - low) * (place - floor(place)))::double precision order by share) as latency_ms
+    select at, array_agg((low + (high - low) * (place - floor(place)))::float8 order by share) as latency_ms
     from beside group by at
+""")  # noqa: S608  constants only
+EXPIRED = text(f"""
+    with bins as ({BINS}), cleaned as (
+        select {BIN.format("at")} as at, sum((data ->> 'deleted')::integer) as sessions
+        from events where kind = 'cleanup' and {IN_WINDOW} group by 1
+    )
+    select at, seconds, coalesce(sessions, 0)::bigint as sessions from bins left join cleaned using (at) order by at
 """)  # noqa: S608  constants only
 INTENTS = text(f"""
     select coalesce(intent, 'unknown') as intent, count(*) as replies
-    from (select intent from ai_metrics where committed and source <> 'closed' and {WINDOW}
+    from (select intent from ai_metrics where committed and source <> 'closed' and {IN_WINDOW}
           order by at desc limit :max_rows) newest
     group by 1 order by 2 desc, 1
 """)  # noqa: S608  constants only
-# What happened in the window, and before it the last change of each circuit, which says how the window began.
+# The last change of each circuit before the window says how the window began.
 CIRCUIT_CHANGES = text(f"""
     with before as (
         select distinct on (data ->> 'provider', data ->> 'model') at, data
-        from events where kind = 'circuit' and not {WINDOW}
+        from events where kind = 'circuit' and not {IN_WINDOW}
         order by data ->> 'provider', data ->> 'model', at desc, id desc
     ), inside as (
-        select at, data, id from events where kind = 'circuit' and {WINDOW} order by at desc, id desc limit :max_rows
+        select at, data, id from events where kind = 'circuit' and {IN_WINDOW} order by at desc, id desc limit :max_rows
     )
-    select at, data ->> 'provider' as provider, data ->> 'state' as state, coalesce(data ->> 'model', '') as model,
+    select at, concat_ws('/', data ->> 'provider', nullif(data ->> 'model', '')) as name, data ->> 'state' as state,
            coalesce(data ->> 'told', '') as told
     from (select at, data, 0 as id from before union all select at, data, id from inside) changes
     order by at, id
 """)  # noqa: S608  constants only
-EXPIRED = text(f"""
-    select date_bin(make_interval(secs => :bucket_s), at, 'epoch') as at, sum((data ->> 'deleted')::integer) as sessions
-    from events where kind = 'cleanup' and {WINDOW}
-    group by 1 order by 1
-""")  # noqa: S608  constants only
-LIVE_SESSIONS = text("""
-    select session_state as state, count(*) as sessions, sum(messages) as messages
-    from customer_sessions where expires_at > now() group by 1
-""")
-ENDED_SESSIONS = text(f"""
-    select data ->> 'state' as state, count(*) as sessions, sum((data ->> 'messages')::integer) as messages
-    from events where kind = 'session_end' and {WINDOW}
+SESSIONS = text(f"""
+    select state, count(*) as sessions, coalesce(sum(messages), 0)::bigint as messages
+    from (
+        select session_state as state, messages from customer_sessions where expires_at > now()
+        union all
+        select data ->> 'state', (data ->> 'messages')::integer from events where kind = 'session_end' and {IN_WINDOW}
+    ) alive_or_ended
     group by 1
 """)  # noqa: S608  constants only
-UNANSWERED = text("""
-    select count(*) as messages, extract(epoch from now() - min(accepted_at))::double precision as oldest_s
-    from messages where state = 'accepted'
-""")
 DEAD_LETTERS = text("""
-    select id, answered_at as died_at, right(customer_phone, 4) as customer_end,
-           coalesce(content ->> 'type', '?') as type, attempts, reason, last_error, count(*) over () as total
+    select id, answered_at as died_at, '…' || right(customer_phone, 4) as customer,
+           coalesce(content ->> 'type', '?') as type, attempts, coalesce(reason, '–') as reason,
+           coalesce(last_error, '–') as last_error
     from messages where state = 'dead' order by id desc limit :max_rows
 """)
 
 
-def now(connection: Connection) -> datetime:
-    """The time of this transaction, which every window ends with."""
-    moment: datetime = connection.execute(NOW).scalar_one()
-    return moment
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Sums of one bucket of time.
+
+    Args:
+        seconds: how much of it lies in the window: less at both ends.
+        ai, cache, fallback, canned: messages answered, by where the reply came from.
+        cache_hit_rate, session_hit_rate: percentages, None where nothing was looked for.
+        p50_ms, p95_ms, p99_ms: from acceptance to publication, None where nothing was published.
+    """
+
+    at: datetime
+    seconds: float
+    ai: int
+    cache: int
+    fallback: int
+    canned: int
+    cost_usd: float
+    baseline_usd: float
+    cache_hit_rate: float | None
+    session_hit_rate: float | None
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
 
 
-def sums(connection: Connection, window: Window, bucket_s: int) -> list[Json]:
-    """Replies, messages, cache hits of sessions and costs by bucket of time and source."""
-    statement = SUMS_BY_TURNS if bucket_s % HOUR_S else SUMS_BY_HOURS
-    return _rows(connection, statement, **window.values, bucket_s=bucket_s)
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """Expired sessions of one bucket of time, `seconds` of which lie in the window."""
+
+    at: datetime
+    seconds: float
+    sessions: int
 
 
-def latencies_ms(connection: Connection, window: Window, bucket_s: int) -> list[Json]:
-    """p50, p95 and p99 of the time from acceptance to publication by bucket of time."""
+@dataclass(frozen=True, slots=True)
+class CircuitChange:
+    """Change of a circuit's state. name: PROVIDER or PROVIDER/MODEL; told: the provider's own words."""
+
+    at: datetime
+    name: str
+    state: str
+    told: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Message that was given up. customer: the last four characters of the number."""
+
+    id: int
+    died_at: datetime
+    customer: str
+    type: str
+    attempts: int
+    reason: str
+    last_error: str
+
+
+def buckets(connection: Connection, window: Window, bucket_s: int) -> tuple[Bucket, ...]:
+    """Returns the whole window in buckets, oldest first."""
+    values = _values(window, bucket_s)
+    times = {row.at: row.latency_ms for row in connection.execute(LATENCIES, values)}
+    found = connection.execute(BUCKETS, values)
+    return tuple(Bucket(*row, *times.get(row.at, ())) for row in found)
+
+
+def expired(connection: Connection, window: Window, bucket_s: int) -> tuple[Expired, ...]:
+    """Returns the sessions that were cleaned up, over the whole window, oldest first."""
+    return tuple(Expired(*row) for row in connection.execute(EXPIRED, _values(window, bucket_s)))
+
+
+def intents(connection: Connection, window: Window, max_rows: int) -> list[tuple[str, int]]:
+    """Returns the newest `max_rows` replies of the window by intent, most frequent first."""
+    return [tuple(row) for row in connection.execute(INTENTS, window.values | {"max_rows": max_rows})]
+
+
+def circuit_changes(connection: Connection, window: Window, max_rows: int) -> tuple[CircuitChange, ...]:
+    """Returns the newest changes in the window and the last one of each circuit before it, oldest first."""
+    found = connection.execute(CIRCUIT_CHANGES, window.values | {"max_rows": max_rows})
+    return tuple(CircuitChange(*row) for row in found)
+
+
+def sessions(connection: Connection, window: Window) -> dict[str, tuple[int, int]]:
+    """Returns how many sessions are alive or ended in the window, and their messages, by their (last) state."""
+    found = connection.execute(SESSIONS, window.values)
+    return {state: (sessions, messages) for state, sessions, messages in found}
+
+
+def dead_letters(connection: Connection, max_rows: int) -> tuple[DeadLetter, ...]:
+    """Returns the newest dead letters, newest first."""
+    return tuple(DeadLetter(*row) for row in connection.execute(DEAD_LETTERS, {"max_rows": max_rows}))
+
+
+def _values(window: Window, bucket_s: int) -> dict[str, Any]:
+    """Buckets shorter than an hour are made of single turns."""
     if bucket_s % HOUR_S:
         window = replace(window, hours_since=window.since, hours_until=window.since)
-    return _rows(connection, LATENCIES, **window.values, bucket_s=bucket_s)
-
-
-def intents(connection: Connection, window_s: int, max_rows: int) -> list[Json]:
-    """The newest `max_rows` replies of the window by intent, most frequent first."""
-    return _rows(connection, INTENTS, window_s=window_s, max_rows=max_rows)
-
-
-def circuit_changes(connection: Connection, window_s: int, max_rows: int) -> list[Json]:
-    """The newest changes of circuits in the window and the last one of each circuit before it, oldest first."""
-    return _rows(connection, CIRCUIT_CHANGES, window_s=window_s, max_rows=max_rows)
-
-
-def expired(connection: Connection, window_s: int, bucket_s: int) -> list[Json]:
-    """Expired sessions that were cleaned up, by bucket of time, oldest first; empty buckets are absent."""
-    return _rows(connection, EXPIRED, window_s=window_s, bucket_s=bucket_s)
-
-
-def live_sessions(connection: Connection) -> list[Json]:
-    """Live sessions and their messages by state."""
-    return _rows(connection, LIVE_SESSIONS)
-
-
-def ended_sessions(connection: Connection, window_s: int) -> list[Json]:
-    """Sessions that ended in the window and their messages, by the state they ended in."""
-    return _rows(connection, ENDED_SESSIONS, window_s=window_s)
-
-
-def unanswered(connection: Connection) -> Json:
-    """How many accepted messages wait for their reply, and for how long the oldest has (seconds, None for none)."""
-    return _rows(connection, UNANSWERED)[0]
-
-
-def dead_letters(connection: Connection, max_rows: int) -> list[Json]:
-    """The newest dead letters without what would tell whose they are; each row carries how many there are in all."""
-    return _rows(connection, DEAD_LETTERS, max_rows=max_rows)
-
-
-def _rows(connection: Connection, statement: Any, **values: object) -> list[Json]:
-    return [dict(row) for row in connection.execute(statement, values).mappings()]
+    return window.values | {"moment": window.moment, "bucket_s": bucket_s}

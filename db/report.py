@@ -150,7 +150,7 @@ def events(connection: Connection, window: Window) -> Json:
 
 
 def sessions(connection: Connection, window: Window, ttl_s: float) -> Json:
-    """Returns the sessions alive at the end of the window, and how long they had lasted; `ttl_s`: their time to live."""
+    """Returns how many sessions are alive at the end of the window, and their ages in all; each lives for `ttl_s`."""
     return dict(connection.execute(SESSIONS, {"moment": window.moment, "ttl_s": ttl_s}).mappings().one())
 
 

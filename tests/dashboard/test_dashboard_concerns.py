@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-
-from worker.operate.dashboard.feed import Snapshot
-from worker.operate.dashboard.figures import Spent, Waiting
 from worker.operate.dashboard.live import Durable, Streams
 from worker.operate.dashboard.ranges import DEFAULT
 from worker.operate.dashboard.status import concerns
+
+from worker.operate.dashboard.feed import Snapshot
+from worker.operate.dashboard.figures import Spent, Waiting
 from worker.providers.circuit_states import Circuit
 from worker.settings import Settings
 

@@ -9,11 +9,11 @@ import pytest
 from helpers.dashboard_rows import fill
 from helpers.factories import ANA, metrics_row, rows
 from sqlalchemy import Connection, Engine, text
+from worker.operate.dashboard.ranges import RANGES, TimeRange, named
 
 from db import dashboard, queries
 from db import report as report_figures
 from worker.operate.dashboard.figures import read_figures, read_spent, read_waiting
-from worker.operate.dashboard.ranges import RANGES, TimeRange, named
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY_S = 86_400

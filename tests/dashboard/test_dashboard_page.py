@@ -18,7 +18,7 @@ from helpers.dashboard_rows import PHONE_PREFIX, SENTENCE, fill
 from sqlalchemy import Engine
 
 from db import queries
-from worker.operate.dashboard.wording import dollars
+from worker.operate.dashboard.formats import dollars
 from worker.redisdb.keys import CACHE_COUNTS, CIRCUIT, INBOUND, MODEL_CIRCUIT
 
 HOUR_S, DAY_S = 3_600, 86_400
@@ -150,11 +150,11 @@ def test_another_time_shows_other_figures(visit: Visit, busy: redis.Redis, urls:
     visit.press("1 h")
     hour = wait_for(lambda: (shown := visit.tile("Messages answered")[1]) != day and shown)
     assert abs(int(hour) - report(urls, HOUR_S)["messages"]) <= 2
-    assert visit.find(".range.chosen").text == "1 h"
+    assert visit.find(".ranges [aria-pressed=true]").text == "1 h"
     assert visit.driver.current_url.endswith("/?range=1h")
     visit.driver.refresh()
     visit.wait_for_figures()
-    assert visit.find(".range.chosen").text == "1 h"
+    assert visit.find(".ranges [aria-pressed=true]").text == "1 h"
 
 
 def test_the_page_is_live(visit: Visit, busy: redis.Redis) -> None:

@@ -9,9 +9,9 @@ import pytest
 from helpers.dashboard_browser import ACT
 from helpers.dashboard_door import Door, door
 from starlette.types import Scope
+from worker.operate.dashboard.prefix import PREFIX, under_prefix
 
 from worker.operate.dashboard.access import Access
-from worker.operate.dashboard.prefix import PREFIX, under_prefix
 from worker.settings import Settings
 
 UNDER = {"X-Forwarded-Prefix": "/chasqui"}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-
 from worker.operate.dashboard.buckets import counts, pieces
 from worker.operate.dashboard.circuits import Stretch, standing, timeline
-from worker.operate.dashboard.figures import CircuitChange, funnel
 from worker.operate.dashboard.ranges import DEFAULT, TimeRange, named
 from worker.operate.dashboard.wording import count, dollars, milliseconds, per_minute, rate
+
+from worker.operate.dashboard.figures import CircuitChange, funnel
 from worker.providers.circuit_states import Circuit
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -20,9 +20,9 @@ from helpers.http_provider import Answer, Server, drip, say, serving
 from helpers.model_apis import FIRST, GONE, KEY, MODELS, NAMES, SUCCESSOR, ModelApis, model_apis
 from sqlalchemy import Connection, Engine, text
 
-from db import monitoring, queries
+from db import monitoring
 from db.engine import normalised
-from db.locks import INTAKE_LOCK
+from db.locks import INTAKE_LOCK, try_lock
 from worker.operate.doctor import database, providers, redis_servers
 from worker.operate.doctor.finding import Finding, State
 from worker.providers.probe import ENDS_SOON_DAYS
@@ -58,7 +58,7 @@ def states(findings: dict[str, Finding]) -> dict[str, State]:
 def intake_lock(engine: Engine) -> Iterator[None]:
     """Somebody is the active intake."""
     with engine.connect() as holder:
-        assert queries.try_lock(holder, INTAKE_LOCK)
+        assert try_lock(holder, INTAKE_LOCK)
         yield
         holder.invalidate()
 

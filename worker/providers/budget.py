@@ -57,14 +57,14 @@ class Budget:
         limits: Limits,
         spent_so_far: Callable[[], tuple[int, int]],
         wall_clock: Callable[[], float] = time.time,
-        settling: redis.Redis | None = None,
+        fire_and_forget: redis.Redis | None = None,
     ) -> None:
-        """spent_so_far: micro-dollars of this month and this day according to PostgreSQL. settling: a client that need
-        not answer, to settle with; None: the same.
+        """spent_so_far: micro-dollars of this month and this day according to PostgreSQL. fire_and_forget: a
+        client that nobody waits for, to settle with; None: the same.
         """
         self._client = client
         self._script = client.register_script(SCRIPT)
-        self._settling = (settling or client).register_script(SCRIPT)
+        self._settling = (fire_and_forget or client).register_script(SCRIPT)
         self._limits = limits
         self._spent_so_far = spent_so_far
         self._wall_clock = wall_clock

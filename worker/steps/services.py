@@ -34,7 +34,7 @@ from worker.providers.providers_file import load_providers
 from worker.providers.reroutes import Reroutes
 from worker.providers.spending import with_costs
 from worker.redisdb.cache import Cache
-from worker.redisdb.coalescing import TogetherRedis
+from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.connect import CACHE_TIMEOUT_S, DURABLE_TIMEOUT_S, connect_redis
 from worker.redisdb.streams import Streams
 from worker.session.turn import Outcome
@@ -106,20 +106,20 @@ def build(configuration: Settings) -> Services:
     cache = Cache(connect_redis(configuration.required("cache_url"), CACHE_TIMEOUT_S))
     providers = load_providers(configuration)
 
-    shared = TogetherRedis(connection_pool=durable.connection_pool)
-    told = shared.telling()
+    shared = CoalescingRedis(connection_pool=durable.connection_pool)
+    unawaited = shared.fire_and_forget()
     flights = Flights(shared, configuration.ai_deadline_s + FLIGHT_MARGIN_S)
     breaker = Breaker(
         shared,
         partial(note_circuit, engine),
-        on_call=partial(count_call, told),
-        telling=shared.telling,
+        on_call=partial(count_call, unawaited),
+        fire_and_forget=shared.fire_and_forget,
         remember_s=REMEMBER_CIRCUIT_S,
     )
     spent_so_far = partial(retry.run, engine, queries.spent_microusd)
-    budget = Budget(shared, budget_limits(configuration), spent_so_far, settling=told)
+    budget = Budget(shared, budget_limits(configuration), spent_so_far, fire_and_forget=unawaited)
     client = AiClient(providers)
-    paid_calls = PaidCalls(providers, client, budget, Reroutes(told).note, breaker.is_stale)
+    paid_calls = PaidCalls(providers, client, budget, Reroutes(unawaited).note, breaker.is_stale)
     completer = Completer(providers, paid_calls, breaker, budget)
     prober = Prober(providers, client, breaker, durable, budget, partial(record_calls, engine), configuration.shop_name)
     pool = ThreadPoolExecutor(configuration.ai_parallel_calls, thread_name_prefix="provider")

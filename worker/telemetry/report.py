@@ -13,11 +13,9 @@ from db import report as figures
 from worker.session.session import SESSION_TTL_S
 from worker.session.turn import SILENT
 from worker.telemetry.recording import ANSWERED, FAILURES
-from worker.units import MICROUSD_PER_USD, usd
+from worker.units import usd
 
 DEFAULT_WINDOW_S = 86_400
-#: For the dashboard's charts.
-MICRO = MICROUSD_PER_USD
 #: Sources of the replies that a model was or could have been asked for.
 ROUTED = frozenset({"ai", "cache", "fallback"})
 Json = dict[str, Any]

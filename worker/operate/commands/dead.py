@@ -13,7 +13,7 @@ from rich.text import Text
 from sqlalchemy import Connection
 
 from db import queries
-from db.locks import INTAKE_LOCK
+from db.locks import INTAKE_LOCK, is_locked
 from worker.errors import CommandError
 from worker.messages.reply import REPLY_WINDOW_S
 from worker.operate.commands.terminal import commit, database, harmless, json_option, masked, out, print_json
@@ -137,11 +137,12 @@ def replay_letters(connection: Connection, ids: Sequence[int]) -> int:
 
 def warn(connection: Connection, letters: Sequence[Json]) -> None:
     """Prints on stderr what may keep the replies from the customers."""
+
     opened = datetime.now(UTC) - timedelta(seconds=REPLY_WINDOW_S)
     late = sum(letter["sent_at"] < opened for letter in letters)
     if late:
         click.echo(f"{late} of them older than 24 h: WhatsApp refuses such a reply, it will have expired.", err=True)
-    if letters and not commit(connection, queries.is_locked, INTAKE_LOCK):
+    if letters and not commit(connection, is_locked, INTAKE_LOCK):
         click.echo("No service is running: they wait for chasqui up.", err=True)
 
 

@@ -128,7 +128,7 @@ def intake() -> None:
         from worker.steps.services import services
         from worker.tasks import CeleryChain
 
-        gc_tuning.settle()
+        gc_tuning.tune()
         Intake(services(), CeleryChain(settings().batch_max), stop).run()
 
 

@@ -1,4 +1,4 @@
-"""Who may see the dashboard and who may act: passwords, logins, and how often somebody may guess."""
+"""Access to the dashboard: passwords and their roles, logins, and a limit on guesses."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ import hmac
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv6Address, ip_address, ip_network
-
-from pydantic import SecretStr
 
 from worker.errors import ConfigurationError
 from worker.settings import Settings
 
 #: A working day; then the password is asked for again.
 LOGIN_S = 12 * 3_600
-MAX_LOGINS = 1_000
 #: Wrong passwords from one address within GUESS_WINDOW_S, after which it has to wait.
 MAX_GUESSES = 5
 GUESS_WINDOW_S = 300.0
@@ -32,14 +28,6 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
-    """Somebody who may see the page. `login` is None where no password is set."""
-
-    role: Role
-    login: str | None = None
-
-
 def is_local(host: str) -> bool:
     """Whether an address to listen on can be reached from this machine alone."""
     if host == "localhost":
@@ -51,14 +39,18 @@ def is_local(host: str) -> bool:
 
 
 class Access:
-    """Logins in the memory of this process: a restart asks everybody for the password again. Times in seconds."""
+    """Logins in the memory of this process: a restart asks everybody for the password again.
+
+    Args:
+        clock: seconds, of any origin.
+
+    Raises:
+        ConfigurationError: the page would be open to others, or one password would mean both roles.
+    """
 
     def __init__(self, configuration: Settings, clock: Callable[[], float] = time.monotonic) -> None:
-        """Raises ConfigurationError where the page would be open to others, or a password would mean two roles."""
-        self._passwords = {
-            Role.ADMIN: _plain(configuration.dashboard_admin_password),
-            Role.READ: _plain(configuration.dashboard_password),
-        }
+        given = {Role.ADMIN: configuration.dashboard_admin_password, Role.READ: configuration.dashboard_password}
+        self._passwords = {role: secret.get_secret_value() for role, secret in given.items() if secret}
         self._clock = clock
         self._logins: dict[str, tuple[Role, float]] = {}
         self._guesses: dict[str, list[float]] = {}
@@ -67,30 +59,34 @@ class Access:
     @property
     def asks(self) -> bool:
         """Whether a password is needed at all. Without one the page is for this machine, and read only."""
-        return any(self._passwords.values())
+        return bool(self._passwords)
 
-    def log_in(self, password: str, address: str) -> Visitor | None:
-        """A new login with the role of this password; None where it is wrong. `must_wait_s` comes first."""
-        role = self._role_of(password)
-        if role is None:
+    def log_in(self, password: str, address: str) -> str | None:
+        """Returns a new login, or None where the password is wrong. `must_wait_s` comes first."""
+        # Every password is compared, whichever fits, in a time that tells nothing.
+        fits = [role for role, right in self._passwords.items() if _equal(right, password)]
+        if not fits:
             self._remember_guess(_network(address))
             return None
         self._guesses.pop(_network(address), None)
-        return self._new_login(role)
+        login, now = secrets.token_urlsafe(32), self._clock()
+        alive = {other: entry for other, entry in self._logins.items() if entry[1] > now}
+        self._logins = alive | {login: (fits[0], now + LOGIN_S)}
+        return login
 
     def log_out(self, login: str | None) -> None:
         """Ends a login, on all pages that were opened with it."""
         self._logins.pop(login or "", None)
 
-    def visitor(self, login: str | None) -> Visitor | None:
-        """Whoever comes with this login; None where it is unknown or too old."""
+    def role(self, login: str | None) -> Role | None:
+        """Returns what this login allows; None where it is unknown or too old."""
         if not self.asks:
-            return Visitor(Role.READ)
-        role, until = self._logins.get(login or "", (Role.READ, 0.0))
-        return Visitor(role, login) if self._clock() < until else None
+            return Role.READ
+        role, until = self._logins.get(login or "", (None, 0.0))
+        return role if self._clock() < until else None
 
     def must_wait_s(self, address: str) -> float:
-        """Seconds until this address may try a password again; 0 where it may now."""
+        """Returns the seconds until this address may try a password again; 0 where it may now."""
         recent = self._recent_guesses(_network(address))
         return recent[-MAX_GUESSES] + GUESS_WINDOW_S - self._clock() if len(recent) >= MAX_GUESSES else 0.0
 
@@ -100,40 +96,26 @@ class Access:
                 f"DASHBOARD_HOST is {host}, which others can reach. Set DASHBOARD_PASSWORD (may look) or "
                 "DASHBOARD_ADMIN_PASSWORD (may also replay and discard), or leave DASHBOARD_HOST at 127.0.0.1."
             )
-        if self.asks and len(set(self._passwords.values())) == 1:
+        if len(set(self._passwords.values())) < len(self._passwords):
             raise ConfigurationError("DASHBOARD_PASSWORD and DASHBOARD_ADMIN_PASSWORD must differ.")
 
-    def _role_of(self, password: str) -> Role | None:
-        """Compares with every password, whichever fits, in a time that tells nothing."""
-        given = password.encode()
-        fits = [role for role, right in self._passwords.items() if hmac.compare_digest(right, given) and right]
-        return fits[0] if fits else None
-
-    def _new_login(self, role: Role) -> Visitor:
-        now = self._clock()
-        alive = [(login, entry) for login, entry in self._logins.items() if entry[1] > now]
-        self._logins = dict(alive[-MAX_LOGINS + 1 :])
-        login = secrets.token_urlsafe(32)
-        self._logins[login] = (role, now + LOGIN_S)
-        return Visitor(role, login)
-
     def _remember_guess(self, network: str) -> None:
-        recent = [*self._recent_guesses(network), self._clock()][-MAX_GUESSES:]
-        self._guesses.pop(network, None)
-        self._guesses[network] = recent
-        while len(self._guesses) > MAX_ADDRESSES:
-            self._guesses.pop(next(iter(self._guesses)))
+        """The address goes to the end, so that the ones forgotten are those that have not tried for longest."""
+        self._guesses[network] = [*self._recent_guesses(network), self._clock()][-MAX_GUESSES:]
+        self._guesses[network] = self._guesses.pop(network)
+        if len(self._guesses) > MAX_ADDRESSES:
+            del self._guesses[next(iter(self._guesses))]
 
     def _recent_guesses(self, network: str) -> list[float]:
         return [at for at in self._guesses.get(network, ()) if self._clock() - at < GUESS_WINDOW_S]
 
 
-def _plain(password: SecretStr | None) -> bytes:
-    return password.get_secret_value().encode() if password else b""
+def _equal(right: str, given: str) -> bool:
+    return hmac.compare_digest(right.encode(), given.encode())
 
 
 def _network(address: str) -> str:
-    """Whose guesses count together: an IPv4 address, or the /64 that one IPv6 customer has to itself."""
+    """Returns whose guesses count together: an IPv4 address, or the /64 that one IPv6 customer has to itself."""
     try:
         parsed = ip_address(address)
     except ValueError:

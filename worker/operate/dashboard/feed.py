@@ -1,10 +1,12 @@
-"""Keeps the figures fresh for all who look at the page together, and says what is in the way when they cannot be."""
+"""Live view of the servers for all open pages together: each part is read at most every few seconds, nothing while no
+page is open, and a part that cannot be read keeps its last value and says why.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,11 +18,12 @@ from redis.exceptions import RedisError
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
 
+from db.dashboard import DeadLetter
+from db.monitoring import Unfinished
 from worker.log import logger
-from worker.operate.dashboard.figures import Figures, Spent, Waiting, read_figures, read_spent, read_waiting
-from worker.operate.dashboard.live import Durable, Layer, read_durable, read_layers
-from worker.operate.dashboard.ranges import RANGES, TimeRange
-from worker.providers.circuit_states import Named
+from worker.operate.dashboard.figures import RANGES, Costs, Figures, TimeRange, read_costs, read_figures, read_waiting
+from worker.operate.snapshot import CacheUse, StreamLengths, read_cache_use, read_streams
+from worker.providers.circuit_states import Circuit, Named, read_circuits
 
 #: A read waits this many times as long as the last one took, so that the page is never a burden.
 REST = 10.0
@@ -31,7 +34,7 @@ PATIENCE_S = 3.0
 #: Longer than a statement may take: a server that has said nothing by then is away, although its connections stand.
 HOPELESS_S = 10.0
 NOW_S = 4.0
-SPENT_S = 20.0
+COSTS_S = 20.0
 POSTGRES, REDIS, CACHE_REDIS = "PostgreSQL", "Redis (REDIS_URL)", "The cache Redis (CACHE_REDIS_URL)"
 #: PostgreSQL's codes: a statement that ran into its time limit, a right that the role lacks.
 TOO_SLOW, FORBIDDEN = "57014", "42501"
@@ -44,114 +47,109 @@ Value = TypeVar("Value")
 log = logger(__name__)
 
 
-class Kept(Generic[Value]):
-    """The last good value of something that is read in a thread, at most every `every_s` seconds."""
+@dataclass(frozen=True, slots=True)
+class View:
+    """All there is to show at `now`. None where something was never read.
 
-    def __init__(
-        self,
-        read: Callable[[], Value],
-        every_s: float,
-        server: str,
-        pool: Executor,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    Args:
+        read_at: when the figures were read.
+        troubles: what is missing or old, and why.
+        costs: of this day and this month.
+        waiting: unfinished messages, and the newest dead letters.
+        circuits: by name.
+    """
+
+    range: TimeRange
+    now: datetime
+    read_at: datetime | None = None
+    troubles: tuple[str, ...] = ()
+    figures: Figures | None = None
+    costs: tuple[Costs, Costs] | None = None
+    waiting: tuple[Unfinished, tuple[DeadLetter, ...]] | None = None
+    circuits: Mapping[str, Circuit] | None = None
+    streams: StreamLengths | None = None
+    cache: CacheUse | None = None
+
+
+class Kept(Generic[Value]):
+    """Last good value of something that is read in a thread, at most every `every_s` seconds."""
+
+    def __init__(self, read: Callable[[], Value], every_s: float, server: str, pool: Executor) -> None:
         self.value: Value | None = None
         self.read_at: datetime | None = None
         self.trouble: str | None = None
-        self._read = read
-        self._every_s = every_s
-        self._server = server
-        self._pool = pool
-        self._clock = clock
-        self._due = self._begun = 0.0
+        self._read, self._every_s, self._server, self._pool = read, every_s, server, pool
+        self._due_s = self._begun_s = 0.0
         self._reading: asyncio.Task[None] | None = None
 
     async def refresh(self) -> None:
         """Reads again if it is time to, and waits for that a little. Whoever comes meanwhile waits for the same."""
-        if self._reading is None and self._clock() >= self._due:
-            self._begun = self._clock()
+        if self._reading is None and time.monotonic() >= self._due_s:
+            self._begun_s = time.monotonic()
             self._reading = asyncio.create_task(self._read_once())
         if self._reading:
             await asyncio.wait({self._reading}, timeout=PATIENCE_S)
-        if self._reading and self._clock() - self._begun > HOPELESS_S:
+        if self._reading and time.monotonic() - self._begun_s > HOPELESS_S:
             self.trouble = no_answer(self._server)
 
     async def _read_once(self) -> None:
         try:
             self.value = await asyncio.get_running_loop().run_in_executor(self._pool, self._read)
             self.read_at, self.trouble = datetime.now(UTC), None
-            self._due = self._clock() + max(self._every_s, REST * (self._clock() - self._begun))
+            self._due_s = time.monotonic() + max(self._every_s, REST * (time.monotonic() - self._begun_s))
         except Exception as exc:  # whatever it is, the page stays up and says so
             log.warning("dashboard_figures_missing", server=self._server, exc_info=exc)
             self.trouble = explanation(exc, self._server)
-            self._due = self._clock() + RETRY_S
+            self._due_s = time.monotonic() + RETRY_S
         finally:
             self._reading = None
 
     def hurry(self) -> None:
         """Lets the next refresh read, whenever the last one was."""
-        self._due = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What there is to show. None where something was never read; `troubles` say what is missing or old, and why."""
-
-    range: TimeRange
-    figures: Figures | None
-    spent: tuple[Spent, Spent] | None
-    waiting: Waiting | None
-    durable: Durable | None
-    layers: tuple[Layer, ...] | None
-    troubles: tuple[str, ...]
-    read_at: datetime | None
+        self._due_s = 0.0
 
 
 class Feed:
-    """One per process."""
+    """Everything that the pages of this process show, read for all of them together."""
 
     def __init__(self, engine: Engine, durable: redis.Redis, cache: redis.Redis, providers: Named) -> None:
-        self.engine = engine
-        # As many as there are things to read: a server that does not answer holds up nobody but itself.
-        pool = ThreadPoolExecutor(len(RANGES) + 4, thread_name_prefix="figures")
+        cache_server = REDIS if cache is durable else CACHE_REDIS
+        # As many threads as there are things to read: a server that does not answer holds up nobody but itself.
+        pool = ThreadPoolExecutor(len(RANGES) + 5, thread_name_prefix="figures")
         self._figures = {
-            span.name: Kept(partial(read_figures, engine, span), span.every_s, POSTGRES, pool) for span in RANGES
+            span: Kept(partial(read_figures, engine, span), span.every_s, POSTGRES, pool) for span in RANGES.values()
         }
-        self._spent = Kept(partial(read_spent, engine), SPENT_S, POSTGRES, pool)
-        self._waiting = Kept(partial(read_waiting, engine), NOW_S, POSTGRES, pool)
-        self._durable = Kept(partial(read_durable, durable, providers), NOW_S, REDIS, pool)
-        self._layers = Kept(partial(read_layers, cache), NOW_S, REDIS if cache is durable else CACHE_REDIS, pool)
+        self._others: dict[str, Kept[Any]] = {
+            "costs": Kept(partial(read_costs, engine), COSTS_S, POSTGRES, pool),
+            "waiting": Kept(partial(read_waiting, engine), NOW_S, POSTGRES, pool),
+            "circuits": Kept(lambda: _by_name(read_circuits(durable, providers)), NOW_S, REDIS, pool),
+            "streams": Kept(partial(read_streams, durable), NOW_S, REDIS, pool),
+            "cache": Kept(partial(read_cache_use, cache), NOW_S, cache_server, pool),
+        }
 
-    async def refresh(self, span: TimeRange) -> Snapshot:
-        """Everything that is due is read, side by side; then the snapshot. What takes too long is in a later one."""
-        await asyncio.gather(*(kept.refresh() for kept in self._parts(span)))
-        return self.snapshot(span)
+    async def refresh(self, span: TimeRange) -> View:
+        """Reads everything that is due, side by side. What takes too long is in a later view."""
+        await asyncio.gather(*(kept.refresh() for kept in (self._figures[span], *self._others.values())))
+        return self.view(span)
 
-    def snapshot(self, span: TimeRange) -> Snapshot:
-        """What is known, without looking again."""
-        figures = self._figures[span.name]
-        troubles = dict.fromkeys(kept.trouble for kept in self._parts(span) if kept.trouble)
-        return Snapshot(
-            span,
-            figures.value,
-            self._spent.value,
-            self._waiting.value,
-            self._durable.value,
-            self._layers.value,
-            tuple(troubles),
-            figures.read_at,
-        )
+    def view(self, span: TimeRange) -> View:
+        """Returns what is known, without looking again."""
+        figures = self._figures[span]
+        troubles = dict.fromkeys(kept.trouble for kept in (figures, *self._others.values()) if kept.trouble)
+        others = {name: kept.value for name, kept in self._others.items()}
+        return View(span, datetime.now(UTC), figures.read_at, tuple(troubles), figures.value, **others)
 
     def hurry(self) -> None:
-        """Something was just changed: dead letters and the backlog are read anew at the next refresh."""
-        self._waiting.hurry()
+        """Has dead letters and the backlog read anew at the next refresh, because something was just changed."""
+        self._others["waiting"].hurry()
 
-    def _parts(self, span: TimeRange) -> tuple[Kept[Any], ...]:
-        return self._figures[span.name], self._spent, self._waiting, self._durable, self._layers
+
+def _by_name(circuits: Iterable[Circuit]) -> dict[str, Circuit]:
+    return {circuit.name: circuit for circuit in circuits}
 
 
 def explanation(error: Exception, server: str) -> str:
-    """For the person at the page: what is wrong and what helps."""
+    """Returns for the person at the page what is wrong and what helps."""
     if not isinstance(error, SQLAlchemyError | RedisError):
         return f"The dashboard cannot read {server}: {type(error).__name__}. Its log says where."
     code = getattr(error.orig, "pgcode", None) if isinstance(error, DBAPIError) else None
@@ -165,5 +163,5 @@ def explanation(error: Exception, server: str) -> str:
 
 
 def no_answer(server: str) -> str:
-    """A server that cannot be reached, and what that means for customers."""
+    """Returns that a server cannot be reached, and what that means for customers."""
     return f"{server} does not answer. {CONSEQUENCES[server]}"

@@ -1,180 +1,156 @@
-"""What the page shows out of PostgreSQL, read in one transaction so that its parts agree with each other."""
+"""Figures of the page out of PostgreSQL: those of a time range, costs of this day and month, dead letters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from db import dashboard, report
+from db import dashboard, monitoring, report
+from db.dashboard import Bucket, CircuitChange, DeadLetter, Expired
+from db.locks import INTAKE_LOCK
 from db.models import SESSION_STATES
+from db.monitoring import Unfinished
 from worker.log import redacted
-from worker.operate.dashboard.buckets import Bucket, Expiries, read_buckets, read_expiries, total
-from worker.operate.dashboard.ranges import TimeRange
-from worker.operate.dashboard.wording import NONE
-from worker.telemetry.report import MICRO, make_report, percent
+from worker.telemetry.report import make_report
 
-Json = dict[str, Any]
 #: Replies of which the intents are counted: the newest, so that a year of messages takes no longer than a day.
 MAX_INTENTS = 1_000_000
 MAX_CIRCUIT_CHANGES = 500
 MAX_DEAD_LETTERS = 50
 ERROR_CHARS = 160
+#: Expired sessions are cleaned up this often; shorter buckets would show that, and nothing else.
+CLEANUP_EVERY_S = 300
 #: The way to an order; `inactive` is no step of it.
 STEPS = SESSION_STATES[:-1]
+#: The part "costs" of the report.
+Costs = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class CircuitChange:
-    """A circuit that changed its state."""
+class TimeRange:
+    """Window of `window_s` seconds, drawn in buckets of `bucket_s`, read again after `every_s` at the earliest.
 
-    at: datetime
-    provider: str
-    state: str
-    model: str = ""
-    told: str = ""
+    From a day on the buckets are of whole hours: those are summed up already, however many turns there were.
+    """
 
-    @property
-    def name(self) -> str:
-        """The provider, or the provider and its model."""
-        return f"{self.provider}/{self.model}" if self.model else self.provider
+    name: str
+    label: str
+    window_s: int
+    bucket_s: int
+    every_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """How many sessions stand in a state or ended in it (`here`), and how many in it or a later one (`reached`)."""
-
-    state: str
-    here: int
-    reached: int
+RANGES = {
+    span.name: span
+    for span in (
+        TimeRange("15m", "15 min", 900, 15, 4.0),
+        TimeRange("1h", "1 h", 3_600, 60, 4.0),
+        TimeRange("24h", "24 h", 86_400, 3_600, 8.0),
+        TimeRange("7d", "7 d", 604_800, 10_800, 30.0),
+        TimeRange("30d", "30 d", 2_592_000, 86_400, 60.0),
+    )
+}
+DEFAULT = RANGES["24h"]
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A window of time. `report` is the metrics report as `chasqui report --json` prints it."""
+    """Figures of the window from `since` to `until`, from one transaction, so that they agree with each other.
+
+    Args:
+        report: the metrics report as `chasqui report --json` prints it.
+        changes: of circuits, oldest first, with the last one of each circuit before the window.
+        funnel: sessions that stand or ended in each of STEPS or in a later one.
+    """
 
     range: TimeRange
+    since: datetime
     until: datetime
-    report: Json
+    report: Mapping[str, Any]
     buckets: tuple[Bucket, ...]
-    expiries: tuple[Expiries, ...]
-    intents: tuple[tuple[str, int], ...]
-    circuit_changes: tuple[CircuitChange, ...]
-    steps: tuple[Step, ...]
+    expired: tuple[Expired, ...]
+    intents: list[tuple[str, int]]
+    changes: tuple[CircuitChange, ...]
+    funnel: Mapping[str, int]
     sessions: int
     messages_per_session: float
 
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """Money in US dollars: what calls have cost and what the same messages would have cost without us."""
-
-    cost_usd: float
-    baseline_usd: float
-
-    @property
-    def saved_percent(self) -> float:
-        """How much less than the baseline."""
-        return percent(self.baseline_usd - self.cost_usd, self.baseline_usd)
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A message that was given up. `customer` are the last characters of the customer's number."""
-
-    id: int
-    died_at: datetime
-    customer: str
-    type: str
-    attempts: int
-    reason: str
-    last_error: str
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """What waits for somebody: unanswered messages, and dead letters (the newest, and how many in all)."""
-
-    unanswered: int
-    oldest_s: float | None
-    dead: int
-    dead_letters: tuple[DeadLetter, ...]
+    def timeline(self, circuit: str) -> list[tuple[str, float]]:
+        """Returns the circuit's states over the window, with their shares (0..1) of it; closed where none is known."""
+        own = [change for change in self.changes if change.name == circuit]
+        stretches, state, begun = [], "closed", self.since
+        for change in [*own, CircuitChange(self.until, circuit, "")]:
+            at = max(change.at, self.since)
+            if at > begun:
+                stretches.append((state, (at - begun) / (self.until - self.since)))
+            state, begun = change.state, at
+        return stretches
 
 
 def read_figures(engine: Engine, span: TimeRange) -> Figures:
-    """The figures of the window that ends now."""
-    with _snapshot(engine) as connection:
-        both = [*dashboard.live_sessions(connection), *dashboard.ended_sessions(connection, span.window_s)]
-        until = dashboard.now(connection)
+    """Reads the figures of the window that ends now."""
+    with _one_moment(engine) as connection:
+        window = report.window(connection, span.window_s)
+        by_state = dashboard.sessions(connection, window)
+        sessions = sum(count for count, _ in by_state.values())
+        messages = sum(count for _, count in by_state.values())
         return Figures(
-            range=span,
-            until=until,
-            report=make_report(connection, span.window_s),
-            buckets=read_buckets(connection, span, until),
-            expiries=read_expiries(connection, span, until),
-            intents=_intents(connection, span),
-            circuit_changes=_circuit_changes(connection, span),
-            steps=funnel(both),
-            sessions=total(both, "sessions"),
-            messages_per_session=round(total(both, "messages") / max(total(both, "sessions"), 1), 1),
+            span,
+            window.since,
+            window.moment,
+            make_report(connection, span.window_s),
+            dashboard.buckets(connection, window, span.bucket_s),
+            dashboard.expired(connection, window, max(span.bucket_s, CLEANUP_EVERY_S)),
+            dashboard.intents(connection, window, MAX_INTENTS),
+            dashboard.circuit_changes(connection, window, MAX_CIRCUIT_CHANGES),
+            funnel({state: count for state, (count, _) in by_state.items()}),
+            sessions,
+            messages_per_session=round(messages / max(sessions, 1), 1),
         )
 
 
-def read_spent(engine: Engine) -> tuple[Spent, Spent]:
-    """This day and this month (UTC)."""
-    with _snapshot(engine) as connection:
-        day = dashboard.now(connection).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        return _spent_since(connection, day), _spent_since(connection, day.replace(day=1))
+def read_costs(engine: Engine) -> tuple[Costs, Costs]:
+    """Reads the costs of this day and this month (UTC), as the report has them."""
+    with _one_moment(engine) as connection:
+        now = report.window(connection, 0).moment.astimezone(UTC)
+        day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        since_day, since_month = (now - begin for begin in (day, day.replace(day=1)))
+        return _costs(connection, since_day), _costs(connection, since_month)
 
 
-def read_waiting(engine: Engine) -> Waiting:
-    """The backlog and the dead letters as they are now."""
+def read_waiting(engine: Engine) -> tuple[Unfinished, tuple[DeadLetter, ...]]:
+    """Reads the unfinished messages, and the newest dead letters without any customer's number."""
     with engine.connect() as connection:
-        backlog = dashboard.unanswered(connection)
         letters = dashboard.dead_letters(connection, MAX_DEAD_LETTERS)
-    total = letters[0]["total"] if letters else 0
-    return Waiting(backlog["messages"], backlog["oldest_s"], total, tuple(map(_dead_letter, letters)))
+        return monitoring.unfinished(connection, INTAKE_LOCK), tuple(map(_masked, letters))
 
 
-def funnel(rows: Iterable[Json]) -> tuple[Step, ...]:
-    """Steps of the way to an order out of rows with `state` and `sessions`."""
-    counts = dict.fromkeys(STEPS, 0)
-    for row in rows:
-        if row["state"] in counts:
-            counts[row["state"]] += row["sessions"]
-    here = list(counts.values())
-    return tuple(Step(state, here[n], sum(here[n:])) for n, state in enumerate(STEPS))
+def funnel(by_state: Mapping[str, int]) -> dict[str, int]:
+    """Returns for each step how many sessions have come to it or to a later one."""
+    reached = accumulate(by_state.get(state, 0) for state in reversed(STEPS))
+    return dict(zip(STEPS, reversed(list(reached)), strict=True))
 
 
 @contextmanager
-def _snapshot(engine: Engine) -> Iterator[Connection]:
-    """A transaction that sees one moment of the database, and changes nothing."""
+def _one_moment(engine: Engine) -> Iterator[Connection]:
+    """Opens a transaction that sees one moment of the database, and changes nothing."""
     reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     with reader.begin() as connection:
         yield connection
 
 
-def _spent_since(connection: Connection, since: datetime) -> Spent:
-    seconds = (dashboard.now(connection) - since).total_seconds()
-    sums = report.sums(connection, report.window(connection, seconds))
-    return Spent(total(sums, "cost_microusd") / MICRO, total(sums, "baseline_microusd") / MICRO)
+def _costs(connection: Connection, length: timedelta) -> Costs:
+    costs: Costs = make_report(connection, length.total_seconds())["costs"]
+    return costs
 
 
-def _intents(connection: Connection, span: TimeRange) -> tuple[tuple[str, int], ...]:
-    rows = dashboard.intents(connection, span.window_s, MAX_INTENTS)
-    return tuple((row["intent"], row["replies"]) for row in rows)
-
-
-def _circuit_changes(connection: Connection, span: TimeRange) -> tuple[CircuitChange, ...]:
-    rows = dashboard.circuit_changes(connection, span.window_s, MAX_CIRCUIT_CHANGES)
-    return tuple(CircuitChange(row["at"], row["provider"], row["state"], row["model"], row["told"]) for row in rows)
-
-
-def _dead_letter(row: Json) -> DeadLetter:
-    customer, kind = f"…{row['customer_end']}", redacted(row["type"])
-    reason, last_error = (redacted(row[name] or NONE)[:ERROR_CHARS] for name in ("reason", "last_error"))
-    return DeadLetter(row["id"], row["died_at"], customer, kind, row["attempts"], reason, last_error)
+def _masked(letter: DeadLetter) -> DeadLetter:
+    """Whatever wrote an error, no number of a customer gets to the page by it."""
+    reason, last_error = redacted(letter.reason)[:ERROR_CHARS], redacted(letter.last_error)[:ERROR_CHARS]
+    return replace(letter, type=redacted(letter.type), reason=reason, last_error=last_error)

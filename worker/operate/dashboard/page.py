@@ -1,162 +1,233 @@
-"""The page: its parts in their order, and what makes it live."""
+"""Page: a live view of the service, laid out in cards of texts and charts, and what an administrator may do."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 from fastapi import Request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nicegui import ui
+from nicegui.element import Element
+from nicegui.elements.mixins.text_element import TextElement
+from nicegui.events import GenericEventArguments
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
-from worker.operate.dashboard.access import Access, Role, Visitor
-from worker.operate.dashboard.circuits import Circuits
-from worker.operate.dashboard.conversations import Backlog, Funnel, Intents, Sessions
-from worker.operate.dashboard.dead import DeadLetters
-from worker.operate.dashboard.economy import Caches, Money, Providers, Purses, ReplyTime, Traffic
-from worker.operate.dashboard.feed import Feed, Snapshot
-from worker.operate.dashboard.gate import SCRIPT, STYLE, VISITOR
-from worker.operate.dashboard.parts import box, tone
-from worker.operate.dashboard.ranges import RANGES, TimeRange, named
-from worker.operate.dashboard.status import Headlines, concerns
+from db import queries, retry
+from worker.log import logger
+from worker.operate.dashboard import charts, concerns, formats
+from worker.operate.dashboard.access import Access, Role
+from worker.operate.dashboard.feed import Feed, View
+from worker.operate.dashboard.figures import DEFAULT, RANGES, TimeRange
+from worker.operate.dashboard.gate import LOGIN, SCRIPT, STYLE
 from worker.providers.circuit_states import Named
 from worker.settings import Settings
 
 REFRESH_S = 5.0
+MOODS = {"closed": "good", "half_open": "warn", "open": "bad", "forced_open": "bad"}
+FORMATS = ("count", "rate", "milliseconds", "duration", "dollars", "spoken", "standing")
+BASELINE = "baseline: every message sent to gpt-3.5-turbo at its last prices, nothing cached"
+TILES = ("answered", "reply_time", "cache_hits", "cost", "active_sessions", "waiting_now")
+#: Title, width and note of each card, and what is in it: charts (of charts.toml) and texts (macros of texts.html).
+CARDS = (
+    ("Messages per minute", "wide", "", ("Messages per minute",)),
+    ("Providers", "third", "of the replies that a model made", ("providers",)),
+    ("Reply time", "half", "", ("Reply time",)),
+    ("Cache hits", "half", "", ("Cache hits", "layers")),
+    ("Cost", "wide", BASELINE, ("Cost",)),
+    ("Spending", "third", "days and months are UTC", ("spending",)),
+    ("Circuits", "wide", "", ("circuits",)),
+    ("Backlog", "third", "now", ("backlog",)),
+    ("How far sessions get", "third", "stand in this state or a later one, or ended there", ("funnel",)),
+    ("Top intents", "third", "of the replies", ("intents",)),
+    ("Sessions", "third", "", ("sessions", "Expired sessions per hour")),
+)
+#: What may be done with a dead letter, whether it was done, and what is said then.
+ACTS: dict[str, tuple[Callable[[Connection, int], bool], str]] = {
+    "replay": (lambda connection, letter: queries.replay_dead_letters(connection, [letter]) == 1, "is answered again"),
+    "discard": (queries.discard_dead_letter, "is discarded"),
+}
+SEND_ACT = "event => { const {act, letter} = event.target.dataset; if (act) emit({act, letter}) }"
+log = logger(__name__)
 
 
-class Part(Protocol):
-    """A part of the page."""
+def register(settings: Settings, access: Access, feed: Feed, engine: Engine, providers: Named) -> None:
+    """Makes the page known to NiceGUI."""
+    texts = load_texts(settings, providers)
 
-    def show(self, snapshot: Snapshot) -> None:
-        """Takes over what has changed."""
+    @ui.page("/", title="Chasqui", response_timeout=10.0)
+    def dashboard(request: Request, range: str = "") -> None:  # noqa: A002  the name in the address
+        ui.add_head_html(f"<style>{STYLE}</style><script>{SCRIPT}</script>")
+        Page(access, feed, engine, texts, request.session.get(LOGIN), RANGES.get(range, DEFAULT))
 
 
-@dataclass(frozen=True, slots=True)
-class Dashboard:
-    """What all pages of this process share."""
-
-    settings: Settings
-    access: Access
-    feed: Feed
-    providers: Named
-
-    def register(self) -> None:
-        """Makes the page known to NiceGUI."""
-
-        @ui.page("/", title="Chasqui", response_timeout=10.0)
-        def dashboard(request: Request, range: str = "") -> None:  # noqa: A002  the name in the address
-            ui.add_head_html(f"<style>{STYLE}</style><script>{SCRIPT}</script>")
-            Page(self, request.scope[VISITOR], named(range)).start()
+def load_texts(settings: Settings, providers: Named) -> Any:
+    """Returns the macros of texts.html, which escape what they are given."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {name: getattr(formats, name) for name in FORMATS}
+    environment.globals |= {
+        "names": [(name, model) for name, models in providers for model in ("", *models)],
+        "moods": MOODS,
+        "concerns": partial(concerns.concerns, settings=settings),
+        "budgets": concerns.budgets(settings),
+        "used_share": concerns.used_share,
+        "long_wait_s": concerns.LONG_WAIT_S,
+        "nearly_spent": concerns.NEARLY_SPENT,
+    }
+    return environment.get_template("texts.html").module
 
 
 class Page:
-    """One browser tab."""
+    """One browser tab. It shows at once what is known, and looks again every few seconds while it is open.
 
-    def __init__(self, shared: Dashboard, visitor: Visitor, span: TimeRange) -> None:
-        self._shared, self._visitor, self._span = shared, visitor, span
-        self._buttons: dict[str, ui.button] = {}
+    Args:
+        texts: the macros of texts.html.
+    """
+
+    def __init__(
+        self, access: Access, feed: Feed, engine: Engine, texts: Any, login: str | None, span: TimeRange
+    ) -> None:
+        self._access, self._feed, self._engine, self._texts = access, feed, engine, texts
+        self._login, self._span = login, span
+        self._shows: list[Callable[[View], object]] = []
         self._head()
-        with box("page"):
-            self._status = _Status(shared.settings)
-            self._parts = self._build()
-
-    def start(self) -> None:
-        """Shows what is known at once, and looks again every few seconds while the tab is open."""
-        self._show(self._shared.feed.snapshot(self._span))
+        with _box("page"):
+            self._text("status", "status")
+            self._text("worries", "concerns").props("role=status")
+            self._text("hint")
+            with _box("tiles"):
+                for name in TILES:
+                    self._text(name, "card tile")
+            with _box("cards"):
+                for title, width, note, content in CARDS:
+                    with _card(title, width, note):
+                        for name in content:
+                            self._chart(name) if name in charts.CHARTS else self._text(name)
+                self._dead_letters()
+        self._show(feed.view(span))
         ui.timer(REFRESH_S, self._refresh)
 
-    def _build(self) -> list[Part]:
-        shared, settings = self._shared, self._shared.settings
-        with box("tiles"):
-            parts: list[Part] = [Headlines()]
-        with box("cards"):
-            parts += [Traffic(), Providers(), ReplyTime(), Caches(), Money()]
-            parts += [Purses(settings.ai_daily_budget_usd, settings.ai_monthly_budget_usd)]
-            parts += [Circuits(shared.providers), Backlog(), Funnel(), Intents(), Sessions()]
-            parts += [DeadLetters(shared.access, self._visitor, shared.feed.engine, self._look_now)]
-        return parts
+    def _is_admin(self) -> bool:
+        return self._access.role(self._login) is Role.ADMIN
 
     def _head(self) -> None:
-        with ui.element("header").classes("head"), box("head-inner"):
-            with box("brand"):
+        with ui.element("header").classes("head"), _box("head-inner"):
+            with _box("brand"):
                 ui.label("Chasqui").classes("brand-name")
-                ui.label("administrator" if self._visitor.role is Role.ADMIN else "read only").classes("badge")
-            with box("ranges").props('role=group aria-label="Time range"'):
-                for span in RANGES:
-                    self._range_button(span)
-            with box("head-tools"):
-                theme = ui.button("Theme", color=None).props('flat dense no-caps aria-label="Colour theme"')
-                theme.classes("action theme").on("click", js_handler="() => chasquiTheme.next()")
-                if self._visitor.login:
+                ui.label("administrator" if self._is_admin() else "read only").classes("badge")
+            labels = {span.name: span.label for span in RANGES.values()}
+            ranges = ui.toggle(labels, value=self._span.name, on_change=lambda event: self._choose(event.value))
+            ranges.props('flat dense no-caps unelevated toggle-color=ink aria-label="Time range"').classes("ranges")
+            with _box("head-tools"):
+                theme = _button("Theme").props('aria-label="Colour theme"').classes("theme")
+                theme.on("click", js_handler="() => chasquiTheme.next()")
+                if self._login:
                     with ui.element("form").props("method=post action=logout"):
-                        ui.button("Log out", color=None).props("flat dense no-caps type=submit").classes("action")
+                        _button("Log out").props("type=submit")
 
-    def _range_button(self, span: TimeRange) -> None:
-        button = ui.button(span.label, on_click=lambda: self._choose(span), color=None)
-        self._buttons[span.name] = button.props("flat dense no-caps").classes("range")
-        self._mark(span)
+    def _text(self, name: str, classes: str = "", **given: Any) -> Element:
+        """What a macro of texts.html makes of a view; it is made anew only when it says something else."""
+        text, macro = ui.html(sanitize=False).classes(classes), partial(getattr(self._texts, name), **given)
+        self._shows.append(lambda view: text.set_content(macro(view)))
+        return text
 
-    def _mark(self, span: TimeRange) -> None:
-        chosen = span is self._span
-        self._buttons[span.name].props(f"aria-pressed={str(chosen).lower()}")
-        self._buttons[span.name].classes("chosen" if chosen else "", remove="" if chosen else "chosen")
+    def _chart(self, name: str) -> None:
+        with _box("chart").props(f'role=img aria-label="{name}"'):
+            chart = ui.echart({}, renderer="svg").classes("chart-canvas")
 
-    async def _choose(self, span: TimeRange) -> None:
-        self._span = span
-        for other in RANGES:
-            self._mark(other)
-        ui.navigate.history.replace(f"?range={span.name}")
+        def show(view: View) -> None:
+            options = charts.options(name, view.figures) if view.figures else {}
+            if options != chart.options:
+                chart.options.clear()
+                chart.options.update(options)
+                chart.update()
+
+        self._shows.append(show)
+
+    def _dead_letters(self) -> None:
+        with _card("Dead letters", "full", "messages given up after five attempts; nobody's words are shown here"):
+            letters = self._text("letters", may_act=self._is_admin())
+            if self._is_admin():
+                letters.on("click", self._act, js_handler=SEND_ACT)
+
+    async def _act(self, event: GenericEventArguments) -> None:
+        """Does what a button of a dead letter says, if the visitor still may: a page can outlive its login."""
+        letter, (call, done) = int(event.args["letter"]), ACTS[event.args["act"]]
+        if event.args["act"] == "discard" and not await _is_sure(letter):
+            return
+        if not self._is_admin():
+            ui.notify("You are no longer logged in as an administrator.", type="negative")
+            return
+        try:
+            happened = await asyncio.to_thread(retry.again_on_conflict, partial(self._commit, call, letter))
+        except SQLAlchemyError as exc:
+            log.warning("dead_letter_action_failed", letter=letter, error=type(exc).__name__)
+            ui.notify("PostgreSQL does not answer; nothing was changed.", type="negative")
+            return
+        log.info("dead_letter_action", letter=letter, what=done)
+        said = f"Message {letter} {done}." if happened else f"Message {letter} is no longer a dead letter."
+        ui.notify(said, type="positive" if happened else "warning")
+        self._feed.hurry()
         await self._refresh()
 
-    async def _look_now(self) -> None:
-        self._shared.feed.hurry()
+    def _commit(self, call: Callable[[Connection, int], bool], letter: int) -> bool:
+        """Not repeated where the server goes away: it may have been done, and the second attempt would deny it."""
+        with self._engine.connect() as connection:
+            return call(connection, letter)
+
+    async def _choose(self, name: str) -> None:
+        self._span = RANGES[name]
+        ui.navigate.history.replace(f"?range={name}")
         await self._refresh()
 
     async def _refresh(self) -> None:
-        if self._shared.access.visitor(self._visitor.login) is None:
+        if self._access.role(self._login) is None:
             ui.navigate.to("/login")
             return
         span = self._span
-        snapshot = await self._shared.feed.refresh(span)
+        view = await self._feed.refresh(span)
         if span is self._span:
-            self._show(snapshot)
+            self._show(view)
 
-    def _show(self, snapshot: Snapshot) -> None:
-        self._status.show(snapshot)
-        for part in self._parts:
-            part.show(snapshot)
+    def _show(self, view: View) -> None:
+        for show in self._shows:
+            show(view)
 
 
-class _Status:
-    """Whether all is well, and since when that is known."""
+async def _is_sure(letter: int) -> bool:
+    with ui.dialog() as dialog, _box("dialog"):
+        ui.label(f"Discard dead letter {letter}?").classes("card-title")
+        ui.label("The customer has got an apology; the message itself will never be answered.").classes("note")
+        with _box("letter-actions"):
+            _button("Keep it", lambda: dialog.submit(False))
+            _button("Discard", lambda: dialog.submit(True)).classes("quiet-bad")
+    sure = await dialog
+    dialog.delete()
+    return bool(sure)
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        with box("status"):
-            self._badge = ui.label("Looking …").classes("badge status-badge")
-            self._updated = ui.label("").classes("note")
-        self._list = box("concerns").props("role=status")
-        self._lines: list[ui.label] = []
-        self._hint = ui.label("").classes("hint")
 
-    def show(self, snapshot: Snapshot) -> None:
-        found = concerns(snapshot, self._settings)
-        while len(self._lines) < len(found):
-            with self._list:
-                self._lines.append(ui.label().classes("concern"))
-        for number, line in enumerate(self._lines):
-            line.set_visibility(number < len(found))
-            if number < len(found):
-                line.set_text(found[number].text)
-                tone(line, found[number].mood)
-        known = snapshot.figures is not None
-        mood = found[0].mood if found else "good" if known else ""
-        self._badge.set_text({"good": "All is well", "": "Looking …"}.get(mood, "Needs a look"))
-        tone(self._badge, mood)
-        self._updated.set_text(f"Figures of {snapshot.read_at:%H:%M:%S}; all times are UTC" if snapshot.read_at else "")
-        quiet = snapshot.figures is not None and not snapshot.figures.report["messages"]
-        self._hint.set_visibility(quiet)
-        self._hint.set_text(
-            f"No messages were answered in the last {snapshot.range.label}. Choose a longer time, or, if the service "
-            'is new, send a first one: chasqui send --from PHONE "hola"'
-        )
+def _box(classes: str) -> Element:
+    return ui.element("div").classes(classes)
+
+
+def _card(title: str, width: str, note: str) -> Element:
+    """A titled area of the page, to be used with `with`; its content goes below the title."""
+    area = ui.element("section").classes(f"card {width}").props(f'aria-label="{title}"')
+    with area, _box("card-head"):
+        TextElement(tag="h2", text=title).classes("card-title")
+        ui.label(note).classes("note").set_visibility(bool(note))
+    return area
+
+
+def _button(label: str, action: Callable[[], object] | None = None) -> ui.button:
+    return ui.button(label, on_click=action, color=None).props("flat dense no-caps").classes("action")

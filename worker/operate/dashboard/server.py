@@ -1,4 +1,4 @@
-"""Runs the dashboard until it is told to stop."""
+"""Server of the page: one process that runs until it is told to stop."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import socket
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from threading import Event, Thread
 
 import uvicorn
@@ -18,7 +19,7 @@ from worker.errors import ConfigurationError
 from worker.operate.dashboard.access import Access
 from worker.operate.dashboard.feed import Feed
 from worker.operate.dashboard.gate import Gate
-from worker.operate.dashboard.page import Dashboard
+from worker.operate.dashboard.page import register
 from worker.providers.circuit_states import named
 from worker.providers.providers_file import load_providers
 from worker.redisdb.connect import connect_redis
@@ -27,47 +28,47 @@ from worker.settings import Settings
 #: Longer than any query of ours should take, shorter than anybody likes to wait.
 STATEMENT_TIMEOUT_MS = 8_000
 REDIS_TIMEOUT_S = 2.0
-ICON = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="#2f6fde"/>'
-    '<path d="M9 22 L16 9 L23 22 M12 17.5 H20" fill="none" stroke="#fff" stroke-width="2.6" stroke-linecap="round"/>'
-    "</svg>"
-)
+ICON = Path(__file__).with_name("icon.svg")
 
 
 def serve(configuration: Settings, on_ready: Callable[[str], None], stop: Event) -> None:
-    """Serves until SIGINT or SIGTERM, or `stop` is set, which may have been before. on_ready: called with the page's
-    address.
+    """Serves until SIGINT or SIGTERM, or `stop` is set, which may have been before.
 
-    Raises ConfigurationError where the settings would leave the page open to others, or the port is taken.
+    Args:
+        on_ready: called with the page's address.
+
+    Raises:
+        ConfigurationError: the settings would leave the page open to others, or the port is taken.
     """
     access = Access(configuration)
-    with listening(configuration) as server_socket:
+    with listening(configuration.dashboard_host, configuration.dashboard_port) as server_socket:
         app = make_app(configuration, access)
         on_ready(f"http://{configuration.dashboard_host}:{configuration.dashboard_port}")
         # Forwarded headers are not believed: with them an attacker could guess passwords from ever new addresses.
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=2,
-        )
+        config = uvicorn.Config(app, log_config=None, access_log=False, proxy_headers=False, server_header=False)
+        config.timeout_graceful_shutdown = 2
+        server = uvicorn.Server(config)
         # At INFO it writes down who connects, and by which id.
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
-        server = uvicorn.Server(config)
         Thread(target=_end, args=(server, stop), daemon=True).start()
         server.run(sockets=[server_socket])
 
 
-def _end(server: uvicorn.Server, stop: Event) -> None:
-    stop.wait()
-    server.should_exit = True
+def make_app(configuration: Settings, access: Access) -> ASGIApp:
+    """Returns the application behind its gate. Connects nothing yet."""
+    durable_url, cache_url = configuration.required("redis_url"), configuration.required("cache_url")
+    durable = connect_redis(durable_url, REDIS_TIMEOUT_S)
+    cache = durable if cache_url == durable_url else connect_redis(cache_url, REDIS_TIMEOUT_S)
+    engine = make_engine(configuration.required("database_url"), pool_size=5, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
+    providers = named(load_providers(configuration))
+    register(configuration, access, Feed(engine, durable, cache, providers), engine, providers)
+    app = FastAPI(openapi_url=None)
+    ui.run_with(app, title="Chasqui", favicon=ICON, language="en-US", tailwind=False, show_welcome_message=False)
+    return Gate(app, access)
 
 
-def listening(configuration: Settings) -> closing[socket.socket]:
-    """A socket at the configured address."""
-    host, port = configuration.dashboard_host, configuration.dashboard_port
+def listening(host: str, port: int) -> closing[socket.socket]:
+    """Returns a socket that listens; raises ConfigurationError where the address cannot be had."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return closing(socket.create_server((host, port), family=family))
@@ -78,15 +79,6 @@ def listening(configuration: Settings) -> closing[socket.socket]:
         ) from exc
 
 
-def make_app(configuration: Settings, access: Access) -> ASGIApp:
-    """The application behind its gate. Connects nothing yet."""
-    durable_url, cache_url = configuration.required("redis_url"), configuration.required("cache_url")
-    durable = connect_redis(durable_url, REDIS_TIMEOUT_S)
-    cache = durable if cache_url == durable_url else connect_redis(cache_url, REDIS_TIMEOUT_S)
-    engine = make_engine(configuration.required("database_url"), pool_size=5, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
-    providers = named(load_providers(configuration))
-    feed = Feed(engine, durable, cache, providers)
-    Dashboard(configuration, access, feed, providers).register()
-    app = FastAPI(openapi_url=None)
-    ui.run_with(app, title="Chasqui", favicon=ICON, language="en-US", tailwind=False, show_welcome_message=False)
-    return Gate(app, access)
+def _end(server: uvicorn.Server, stop: Event) -> None:
+    stop.wait()
+    server.should_exit = True
