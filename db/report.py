@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 Json = dict[str, Any]
 HOUR = timedelta(hours=1)
@@ -29,30 +29,6 @@ SUMS = text("""
         union all select * from metric_sums(:hours_until, :until)
     ) parts
     group by 1, 2 order by 2, 1
-""")
-# percentile_cont over rows that carry how often they count: between the two values beside the exact place.
-LATENCIES = text("""
-    with spread as (
-        select latency_ms, sum(replies) as replies
-        from (
-            select latency_ms, replies from latency_hours where hour >= :hours_since and hour < :hours_until
-            union all
-            select reply_latency_ms, 1 from ai_metrics where committed and at >= :since and at < :hours_since
-            union all
-            select reply_latency_ms, 1 from ai_metrics where committed and at >= :hours_until and at < :until
-        ) parts
-        where latency_ms is not null group by 1
-    ), placed as (
-        select latency_ms, sum(replies) over (order by latency_ms) as upto, sum(replies) over () as total from spread
-    )
-    select coalesce(low + (high - low) * (place - floor(place)), 0)::double precision
-    from unnest(array[0.5, 0.95, 0.99]) share cross join lateral (
-        select share * (max(total) - 1) as place,
-               min(latency_ms) filter (where upto > floor(share * (total - 1))) as low,
-               min(latency_ms) filter (where upto > ceil(share * (total - 1))) as high
-        from placed
-    ) beside
-    order by share
 """)
 CALLS = text("""
     select provider, model, outcome, sum(calls)::bigint as calls, sum(prompt_tokens)::bigint as prompt_tokens,
@@ -91,6 +67,42 @@ ORDERS = text("""
     select currency, count(*) as placed, sum(total) as total from orders
     where created_at >= :since and created_at < :until group by 1 order by 1
 """)
+
+
+def latencies_by(bucket: str) -> TextClause:
+    """Returns the statement of p50, p95 and p99 of every bucket that has any; `bucket` is an expression over `at`.
+
+    It is percentile_cont over rows that carry how often they count: between the two values beside the exact place.
+    """
+    return text(f"""
+        with spread as (
+            select {bucket} as bucket, latency_ms, sum(replies) as replies
+            from (
+                select hour as at, latency_ms, replies from latency_hours
+                where hour >= :hours_since and hour < :hours_until
+                union all
+                select at, reply_latency_ms, 1 from ai_metrics where committed and at >= :since and at < :hours_since
+                union all
+                select at, reply_latency_ms, 1 from ai_metrics where committed and at >= :hours_until and at < :until
+            ) parts
+            where latency_ms is not null group by 1, 2
+        ), placed as (
+            select bucket, latency_ms, sum(replies) over (partition by bucket order by latency_ms) as upto,
+                   sum(replies) over (partition by bucket) as total
+            from spread
+        ), beside as (
+            select bucket, share, share * (total - 1) as place,
+                   min(latency_ms) filter (where upto > floor(share * (total - 1))) as low,
+                   min(latency_ms) filter (where upto > ceil(share * (total - 1))) as high
+            from placed cross join unnest(array[0.5, 0.95, 0.99]) share
+            group by bucket, share, total
+        )
+        select bucket, array_agg((low + (high - low) * (place - floor(place)))::float8 order by share) as latency_ms
+        from beside group by bucket
+    """)  # noqa: S608  constants only
+
+
+LATENCIES = latencies_by("0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +152,8 @@ def calls(connection: Connection, window: Window) -> list[Json]:
 
 def latencies_ms(connection: Connection, window: Window) -> tuple[float, float, float]:
     """Returns p50, p95 and p99 of the time from acceptance to publication; zeros where there were no replies."""
-    p50, p95, p99 = connection.execute(LATENCIES, window.values).scalars()
+    found = connection.execute(LATENCIES, window.values).first()
+    p50, p95, p99 = found.latency_ms if found else (0.0, 0.0, 0.0)
     return p50, p95, p99
 
 
