@@ -35,16 +35,19 @@ EXCEPTIONS = {
     "Celery finds tasks and receivers of its signals": (
         "worker/app.py:keep_turns",
         "worker/app.py:configure_logging",
+        "worker/app.py:tune_gc",
         "worker/tasks.py:*",
     ),
-    "Celery and kombu name or call them": (
-        "worker/celery_ext/inline_dispatch.py:_decoded_cache",
+    "Celery and kombu name, read or call them": (
+        "worker/celery_ext/at_most_once.py:acknowledged",
         "worker/celery_ext/processes.py:*",
-        "worker/celery_ext/redaction.py:MaskedRequest",
         "worker/celery_ext/redaction.py:safe",
-        "worker/celery_ext/redis_channel.py:kept_client",
     ),
-    "click finds commands": ("worker/operate/commands/database.py:import_catalog",),
+    "click finds commands": (
+        "worker/operate/commands/database.py:import_catalog",
+        "worker/operate/commands/dead.py:discard",
+        "worker/operate/commands/dead.py:replay",
+    ),
     "http.server, socketserver and uvicorn read and call them": (
         "*:address_family",
         "*:close_connection",
@@ -58,6 +61,7 @@ EXCEPTIONS = {
         "*:protocol_version",
         "*:request_queue_size",
         "*:should_exit",
+        "*:timeout_graceful_shutdown",
         "*:wbufsize",
     ),
     "urllib3 and io read and call them": ("worker/providers/transport.py:*",),
@@ -67,13 +71,18 @@ EXCEPTIONS = {
         "worker/providers/circuit_rules.py:least_calls",
         "worker/providers/circuit_rules.py:unclear_customers",
     ),
+    "the dashboard's templates and charts name them": (
+        "db/dashboard.py:*",
+        "worker/operate/dashboard/figures.py:messages_per_session",
+        "worker/operate/dashboard/figures.py:timeline",
+        "worker/operate/dashboard/formats.py:milliseconds",
+    ),
+    "jinja reads them": ("worker/operate/dashboard/page.py:filters", "worker/operate/dashboard/page.py:globals"),
     "selenium sends it to the browser": ("tests/helpers/dashboard_browser.py:binary_location",),
     "opentelemetry calls them": ("worker/telemetry/otlp.py:generate_*_id",),
     "logging and structlog read and call them": ("worker/log.py:debug", "worker/log.py:handlers"),
-    "alembic compares them with the database": ("db/models.py:*",),
     "tests read them": ("worker/messages/reply.py:to_json", "worker/session/session.py:cart_totals"),
     "a function in SQL names it": ("db/locks.py:ROLL_UP_LOCK",),
-    "tests call the database function by it; the sweep does so within another": ("db/queries.py:sweep_turns",),
 }
 
 

@@ -69,12 +69,13 @@ def test_off_nothing_is_imported() -> None:
 
 def test_a_step_that_fails_says_so(collected: Collected) -> None:
     """With the kind of error, for each of its turns."""
-    tokens = [str(uuid4()), str(uuid4())]
-    tracing.steps("update_session", dict.fromkeys(tokens, time.time() - 0.5), "OperationalError")
+    tokens, began_s = [str(uuid4()), str(uuid4())], time.time() - 0.5
+    tracing.steps("update_session", dict.fromkeys(tokens, began_s), "OperationalError")
+    most_s = time.time() - began_s
     tracing.flush()
     spans = [span for token in tokens for span in collected.trace(token)["update_session"]]
     assert [(span.failed, span.attributes["error.type"]) for span in spans] == [(True, "OperationalError")] * 2
-    assert all(0.5 <= (span.ended_ns - span.began_ns) / 1e9 < 2 for span in spans)
+    assert all(0.5 <= (span.ended_ns - span.began_ns) / 1e9 <= most_s for span in spans)
 
 
 def test_a_call_is_in_the_trace_of_the_turn_that_asks(
