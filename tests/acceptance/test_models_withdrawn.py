@@ -64,7 +64,7 @@ class Shop:
         phones = [f"54911{int(each.rpartition('.')[2]):08}" for each in ids]
         bodies = [webhook(says(*message)) for message in zip(ids, phones, texts, strict=True)]
         self.sent += ids
-        self.conversation.gateway.send_many([body.encode() for body in bodies])
+        self.conversation.gateway.send(*bodies)
         self.conversation.wait_until(lambda: set(ids) <= set(self.conversation.answered()))
         self.conversation.wait_until(self._is_quiet)
         return [reply for reply in self.conversation.replies if set(ids) & set(reply["in_reply_to"])]

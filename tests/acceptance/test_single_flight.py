@@ -15,7 +15,7 @@ def ask(service: Service, run: str, question: str) -> list[str]:
     ids = [f"wamid.{run}.{number}" for number in range(CUSTOMERS)]
     bodies = [webhook(says(ids[n], f"54911009{n:05}", question)).encode() for n in range(CUSTOMERS)]
     service.simulator.reset()
-    service.gateway.send_many(bodies)
+    service.gateway.send(*bodies)
     return ids
 
 

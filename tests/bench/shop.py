@@ -17,7 +17,7 @@ import requests
 from db import migrations
 from worker.catalog.price_list import import_products
 from worker.devkit.demo import KEYS
-from worker.devkit.endpoint import BASE_PATHS
+from worker.devkit.sold_models import APIS
 from worker.errors import CommandError
 from worker.runtime.embedded.processes import last_lines, wait_until
 from worker.runtime.embedded.server import HOST, free_port
@@ -76,7 +76,7 @@ NO_LIMITS = {"REPLIES_PER_CUSTOMER_HOUR": "1000000"}
 def shop_environment(port: int) -> dict[str, str | None]:
     """The environment in which all providers are the simulator on this port, and no server is named."""
     unset: dict[str, str | None] = dict.fromkeys(name.upper() for name in Settings.model_fields)
-    addresses = {f"{name.upper()}_BASE_URL": f"http://{HOST}:{port}{path}" for name, path in BASE_PATHS.items()}
+    addresses = {f"{name.upper()}_BASE_URL": f"http://{HOST}:{port}{api.base_path}" for name, api in APIS.items()}
     return unset | dict.fromkeys(KEYS, "economy") | addresses | {"LOG_FORMAT": "json"} | NO_LIMITS
 
 

@@ -20,7 +20,7 @@ def economy(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str
     return subprocess.run(
         [sys.executable, "-m", "bench.economy", *arguments],
         cwd=directory,
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY / "tests")},
+        env=os.environ | {"PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'tests'}"},
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,

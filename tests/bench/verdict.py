@@ -1,7 +1,7 @@
 """What makes an answer wrong, and how often a cache of a given key would have answered. Pure.
 
 Nothing here knows Chasqui's cache key. An answer is judged by who asked what (the workload knows, free of noise), by
-the mark the simulated provider left in it (`worker.devkit.ask.marked`), and by the shop's own price list.
+the mark the simulated provider left in it (`worker.devkit.assistant.marked`), and by the shop's own price list.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from worker.devkit.demo import KEYS
-from worker.devkit.endpoint import BASE_PATHS
+from worker.devkit.sold_models import APIS
 from worker.runtime.embedded.server import HOST
 from worker.runtime.supervisor import Program, celery_program, service_programs
 from worker.settings import Settings
@@ -90,7 +90,7 @@ def environment(name: str, urls: Mapping[str, str], ports: Mapping[tuple[str, st
 
 def keys(port: int) -> dict[str, str]:
     """The environment that leads to the simulated providers, on this port."""
-    addresses = {f"{name.upper()}_BASE_URL": f"http://{HOST}:{port}{path}" for name, path in BASE_PATHS.items()}
+    addresses = {f"{name.upper()}_BASE_URL": f"http://{HOST}:{port}{api.base_path}" for name, api in APIS.items()}
     return addresses | dict.fromkeys(KEYS, "faults")
 
 

@@ -7,36 +7,35 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from threading import local
-from typing import Any
 
-from worker.devkit import endpoint, http_exchange
 from worker.devkit.behaviour import Mode, Plan, SimulatedProvider
+from worker.devkit.prompt import read_prompt
+from worker.devkit.server import Answer, Handler
 from worker.devkit.simulator import main
 
-#: Words of a customer that spoil every answer to them. No rule of the simulator's shopkeeper knows them.
+#: Words of a customer that spoil every answer to them. No rule of the simulator's assistant knows them.
 HANG, GARBAGE = "colgate", "balbuceo"
 MODES: dict[str, Mode] = {HANG: "hang", GARBAGE: "garbage"}
 
 
 def spoil() -> None:
     """Lets the text of a request decide how it is answered."""
-    handler: Any = endpoint._Handler
-    complete: Callable[..., None] = handler._complete
+    complete: Callable[..., Answer] = Handler.complete
     plan, asked = SimulatedProvider.plan, local()
 
-    def listen(self: Any, name: str, path: str, body: bytes) -> None:
+    def listen(self: Handler, name: str, path: str, body: bytes) -> Answer:
         # Not in the whole body: the conversation's history would spoil what the same customer asks later.
-        message = json.loads(http_exchange.read_prompt(name, path, body).user)["message"]
+        message = json.loads(read_prompt(name, path, body).user)["message"]
         asked.mode = next((mode for word, mode in MODES.items() if word in message), None)
-        complete(self, name, path, body)
+        return complete(self, name, path, body)
 
     def spoiled(self: SimulatedProvider) -> Plan:
         planned = plan(self)
         mode: Mode | None = getattr(asked, "mode", None)
         return replace(planned, mode=mode) if mode else planned
 
-    handler._complete = listen
-    SimulatedProvider.plan = spoiled  # type: ignore[method-assign]  # the simulator has no such switch, nor need it
+    Handler.complete = listen  # type: ignore[method-assign]  # the simulator has no such switch, nor need it
+    SimulatedProvider.plan = spoiled  # type: ignore[method-assign]  # as above
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ class Shop:
         ids = [f"wamid.recorded.{first + number}" for number in range(len(texts))]
         bodies = [webhook(says(each, phone_of(each), text)) for each, text in zip(ids, texts, strict=True)]
         self.sent += ids
-        self.conversation.gateway.send_many([body.encode() for body in bodies])
+        self.conversation.gateway.send(*bodies)
         return ids
 
     def ask(self, text: str) -> dict[str, Any]:

@@ -21,13 +21,12 @@ import pytest
 import requests
 from helpers.simulated import CONTEXT, DEADLINE_S, SYSTEM, USER, call, said, without
 
-from worker.devkit.ask import marked
+from worker.devkit.assistant import answer, marked
 from worker.devkit.behaviour import Behaviour
-from worker.devkit.endpoint import BASE_PATHS
-from worker.devkit.shopkeeper import answer
 from worker.devkit.simulator import Simulator, SimulatorOptions
+from worker.devkit.sold_models import APIS
 
-PROVIDERS = tuple(BASE_PATHS)
+PROVIDERS = tuple(APIS)
 WIRE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "llm_wire"
 
 
@@ -47,7 +46,7 @@ def wait_until(condition: Any) -> None:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_answers_as_the_shopkeeper_would(sim: Simulator, provider: str) -> None:
+def test_answers_as_the_assistant_would(sim: Simulator, provider: str) -> None:
     """The text is the brain's JSON for the request's own context, marked; the same each time but for the cache."""
     first, second = call(sim, provider), call(sim, provider)
     text, finish = said(first)

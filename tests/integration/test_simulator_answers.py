@@ -10,8 +10,7 @@ import pytest
 import requests
 from helpers.simulated import CONTEXT, call, configured, openai_error, post, request, said, without
 
-from worker.devkit.ask import marked
-from worker.devkit.shopkeeper import answer
+from worker.devkit.assistant import answer, marked
 from worker.devkit.simulator import Simulator
 
 PROVIDERS = ("openai", "gemini", "deepseek")
@@ -24,7 +23,7 @@ def strict(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-#: What an answer may be, with a field that the shopkeeper does not know and without some that it does.
+#: What an answer may be, with a field that the assistant does not know and without some that it does.
 SCHEMA = strict(
     mood=NULLABLE,
     intent={"type": "string", "enum": ["browse_category", "unknown"]},

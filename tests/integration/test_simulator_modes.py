@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import pytest
 from helpers.simulated import CONTEXT, USER, call, post, request, said
 
-from worker.devkit.ask import marked
-from worker.devkit.shopkeeper import answer
+from worker.devkit.assistant import answer, marked
 from worker.devkit.simulator import Simulator
 
 PROVIDERS = ("openai", "gemini", "deepseek")

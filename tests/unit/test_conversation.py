@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from worker.devkit import conversation
+from worker.devkit.assistant import answer
 from worker.devkit.conversation import CUSTOMERS, Delivery, demo_conversation
-from worker.devkit.shopkeeper import answer
 from worker.devkit.spanish import matches, plain
 
 NOW_S = 1_763_800_000
@@ -135,7 +135,7 @@ def test_messages_use_only_fields_that_meta_sends() -> None:
             assert set(message[message["type"]]) <= set(recorded[recorded["type"]])
 
 
-def test_the_shopkeeper_understands_every_text() -> None:
+def test_the_assistant_understands_every_text() -> None:
     """Played against the catalogue, each text is answered to the point, and Ana's order is completed."""
     products = [
         {**row, "id": n, "name": f"{row['name']} {row['brand']} {row['format']}", "availability": "available"}

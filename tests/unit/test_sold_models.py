@@ -9,10 +9,10 @@ from string import Formatter
 
 import pytest
 
-from worker.devkit import sold
-from worker.devkit.sold import APIS, CATALOGUE, Api
+from worker.devkit import sold_models
+from worker.devkit.sold_models import APIS, CATALOGUE, Api, sold
 
-FILE = Path(sold.__file__).with_name("sold_models.toml")
+FILE = Path(sold_models.__file__).with_suffix(".toml")
 PLACES = {
     "unknown": {"model", "sold"},
     "closed": {"model"},
@@ -71,10 +71,10 @@ def test_every_fact_has_a_source_that_is_listed() -> None:
 
 def test_todays_models_are_sold_and_yesterdays_are_not() -> None:
     """What the service asks by default can be had, and what it asked before cannot."""
-    assert {"gpt-6-luna", "gpt-6.1-terra"} <= set(sold.sold("openai", {}))
-    assert {"deepseek-flash", "deepseek-v4-pro"} <= set(sold.sold("deepseek", {}))
-    assert {"gemini-3.5-flash-lite", "gemini-3.1-flash-lite"} <= set(sold.sold("gemini", {}))
-    sold_now = {model for name in APIS for model in sold.sold(name, {})}
+    assert {"gpt-6-luna", "gpt-6.1-terra"} <= set(sold("openai", {}))
+    assert {"deepseek-flash", "deepseek-v4-pro"} <= set(sold("deepseek", {}))
+    assert {"gemini-3.5-flash-lite", "gemini-3.1-flash-lite"} <= set(sold("gemini", {}))
+    sold_now = {model for name in APIS for model in sold(name, {})}
     assert not {"gpt-3.5-turbo", "deepseek-chat", "gemini-2.5-flash-lite", "gemini-2.5-flash"} & sold_now
 
 

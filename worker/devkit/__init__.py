@@ -1,1 +1,1 @@
-"""For trials without providers: their simulator, a demonstration, a sample catalogue."""
+"""Simulator of the providers, demo and sample catalogue, for trials without a provider."""

@@ -1,120 +1,144 @@
-"""Complete answers in both wire formats with their usage, a function of their arguments alone."""
+"""Completions of the simulated models in both wire formats, with their usage, and every way to spoil them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from worker.devkit.http_exchange import Json, Prompt
-from worker.devkit.prompt_cache import TOKEN_CHARS, CacheUse, tokens
-from worker.devkit.served import Served
+import orjson
+
+from worker.devkit.assistant import answer, categories_in, marked
+from worker.devkit.json_schema import Json, conformed
+from worker.devkit.prompt import Prompt
+from worker.devkit.prompt_cache import TOKEN_CHARS, CacheUse, PromptCache, tokens
+from worker.devkit.rules import Served, serve
+from worker.devkit.sold_models import CREATED_S, Refused, error_body, refusal
 
 Finish = Literal["stop", "length", "refused"]
-
-CREATED_S: Final = 1_763_800_000
+_BLANKS: Final = " \n" * 400
 _THOUGHT: Final = "The customer wrote something, so what is meant, and what of it does the shop have? "
+_PROSE: Final = "<think>What does the customer want?</think>\nHere is the JSON:\n{}\nAnything else?"
+_GEMINI_FINISH: Final[Mapping[Finish, str]] = {"stop": "STOP", "length": "MAX_TOKENS", "refused": "SAFETY"}
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """An answer within its limit. thoughts: tokens of thinking. parts: its text comes in several parts."""
+class _Output:
+    """Output of a model. thoughts: tokens of thinking; in_parts: its text comes in several parts."""
 
     text: str
     finish: Finish
-    thoughts: int = 0
-    parts: bool = False
+    thoughts: int
+    in_parts: bool
+
+    @property
+    def texts(self) -> list[str]:
+        """Text in the parts it comes in."""
+        half = len(self.text) // 2
+        return [self.text[:half], self.text[half:]] if self.in_parts else [self.text]
 
 
-def within_limit(said: Said, limit: int | None) -> Said:
-    """What is left of an answer whose thoughts and text together may have `limit` tokens: thinking comes first."""
-    if limit is None or said.thoughts + tokens(said.text) <= limit:
-        return said
-    thoughts = min(said.thoughts, limit)
-    return Said(said.text[: (limit - thoughts) * TOKEN_CHARS], "length", thoughts, said.parts)
+def complete(prompt: Prompt, cache: PromptCache, mode: str, states: Mapping[str, str]) -> Json:
+    """Answers a prompt, spoilt as the mode asks. Raises Refused where the API does not take it.
+
+    Args:
+        states: of models, by order of the control.
+    """
+    if mode == "no_money":
+        raise refusal(prompt.provider, "no_money")
+    served = serve(prompt, states)
+    text, finish = _spoilt(_answer(prompt, served.schema), mode, prompt)
+    thoughts = served.thoughts
+    if served.limit is not None and thoughts + tokens(len(text)) > served.limit:  # thinking comes first
+        thoughts = min(thoughts, served.limit)
+        text, finish = text[: (served.limit - thoughts) * TOKEN_CHARS], "length"
+    output = _Output(text, finish, thoughts, in_parts=mode == "parts")
+    asked = tokens(sum(len(text.text) for text in prompt.texts))
+    used = cache.use(prompt, served)
+    if prompt.provider == "gemini":
+        return _gemini(prompt, served, output, used, asked)
+    return _chat(prompt, served, output, used, asked)
 
 
-def completion(prompt: Prompt, served: Served, said: Said, used: CacheUse) -> Json:
-    """The answer's body; tokens are counted as characters / 4."""
-    asked = -(-sum(len(text.text) for text in prompt.texts) // TOKEN_CHARS)
-    return (_gemini if prompt.provider == "gemini" else _chat)(prompt, served, said, used, asked)
+def _answer(prompt: Prompt, schema: Json | None) -> str:
+    """Returns the assistant's JSON as the schema wants it; a user text that is no JSON object is a bare message."""
+    context: Json = {"message": prompt.user}
+    with suppress(ValueError):
+        if isinstance(read := orjson.loads(prompt.user), dict):
+            context = read
+    decision = marked(answer({"categories": categories_in(prompt.system)} | context), context)
+    try:
+        return orjson.dumps(decision if schema is None else conformed(decision, schema)).decode()
+    except (AttributeError, KeyError, RecursionError, TypeError) as exc:
+        raise Refused(400, error_body(prompt.provider, 400, "The schema is not a valid JSON Schema.")) from exc
 
 
-def _chat(prompt: Prompt, served: Served, said: Said, used: CacheUse, asked: int) -> Json:
-    spoken: Json = {"role": "assistant", "content": _content(said)}
-    answer: Json = {
+def _spoilt(text: str, mode: str, prompt: Prompt) -> tuple[str, Finish]:
+    spoilt: Mapping[str, tuple[str, Finish]] = {
+        "garbage": ("Claro, acá va: {intent: saludo", "stop"),
+        "empty": ("", "stop"),
+        "blank": (_BLANKS, "stop"),
+        "truncated": (text[: len(text) // 2], "length"),
+        "refuse": ("", "refused"),
+        "prose": (_PROSE.format(text), "stop"),
+        "echo": (prompt.user, "stop"),
+    }
+    return spoilt.get(mode, (text, "stop"))
+
+
+def _chat(prompt: Prompt, served: Served, output: _Output, used: CacheUse, asked: int) -> Json:
+    answered = tokens(len(output.text)) + output.thoughts
+    usage: Json = {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
+    usage["prompt_tokens_details"] = {"cached_tokens": used.read}
+    content = [{"type": "text", "text": text} for text in output.texts] if output.in_parts else output.text
+    message: Json = {"role": "assistant", "content": content}
+    reason = "content_filter" if output.finish == "refused" else output.finish
+    body: Json = {
         "id": f"chatcmpl-{prompt.user_sha256[:29]}",
         "object": "chat.completion",
         "created": CREATED_S,
         "model": served.model,
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": reason}],
+        "usage": usage,
     }
-    usage = _chat_usage(said, used, asked)
     if prompt.provider == "openai":
-        spoken["refusal"] = None
+        tier = prompt.asked.get("service_tier")
+        body["service_tier"] = tier if tier in ("flex", "priority") else "default"
+        message["refusal"] = None
         usage["prompt_tokens_details"]["cache_write_tokens"] = used.written
-        usage["completion_tokens_details"] = {"reasoning_tokens": said.thoughts}
-        answer["service_tier"] = {"flex": "flex", "priority": "priority"}.get(
-            str(prompt.asked.get("service_tier")), "default"
-        )
     else:
         usage |= {"prompt_cache_hit_tokens": used.read, "prompt_cache_miss_tokens": asked - used.read}
-        if said.thoughts:
-            spoken["reasoning_content"] = _thinking(said.thoughts)
-            usage["completion_tokens_details"] = {"reasoning_tokens": said.thoughts}
-    reason = "content_filter" if said.finish == "refused" else said.finish
-    choice = {"index": 0, "message": spoken, "logprobs": None, "finish_reason": reason}
-    return answer | {"choices": [choice], "usage": usage}
+    if prompt.provider == "deepseek" and output.thoughts:
+        message["reasoning_content"] = _thinking(output.thoughts)
+    if prompt.provider == "openai" or output.thoughts:
+        usage["completion_tokens_details"] = {"reasoning_tokens": output.thoughts}
+    return body
 
 
-def _content(said: Said) -> Any:
-    return [{"type": "text", "text": half} for half in _halves(said.text)] if said.parts else said.text
-
-
-def _chat_usage(said: Said, used: CacheUse, asked: int) -> Json:
-    output = tokens(said.text) + said.thoughts
-    return {
-        "prompt_tokens": asked,
-        "completion_tokens": output,
-        "total_tokens": asked + output,
-        "prompt_tokens_details": {"cached_tokens": used.read},
-    }
-
-
-def _gemini(prompt: Prompt, served: Served, said: Said, used: CacheUse, asked: int) -> Json:
-    reason = {"stop": "STOP", "length": "MAX_TOKENS", "refused": "SAFETY"}[said.finish]
-    parts = _gemini_parts(said, shown=served.shows_thoughts or said.parts)
+def _gemini(prompt: Prompt, served: Served, output: _Output, used: CacheUse, asked: int) -> Json:
+    """Answers as generateContent does: thoughts stand beside the candidates' tokens, and zeros are left out."""
+    parts: list[Any] = [{"text": text} for text in output.texts if text]
+    if served.shows_thoughts or output.in_parts:
+        parts.insert(0, {"text": _thinking(output.thoughts or 20), "thought": True})
     content: Json = {"parts": parts, "role": "model"} if parts else {"role": "model"}
+    usage = {
+        "promptTokenCount": asked,
+        "candidatesTokenCount": tokens(len(output.text)),
+        "totalTokenCount": asked + tokens(len(output.text)) + output.thoughts,
+        "thoughtsTokenCount": output.thoughts,
+        "cachedContentTokenCount": used.read,
+    }
+    candidate = {"content": {} if output.finish == "refused" else content, "index": 0}
     return {
-        "candidates": [{"content": {} if said.finish == "refused" else content, "finishReason": reason, "index": 0}],
-        "usageMetadata": _gemini_usage(said, used, asked),
+        "candidates": [candidate | {"finishReason": _GEMINI_FINISH[output.finish]}],
+        "usageMetadata": {name: count for name, count in usage.items() if count},
         "modelVersion": served.model,
         "responseId": prompt.user_sha256[:23],
     }
 
 
-def _gemini_parts(said: Said, *, shown: bool) -> list[Json]:
-    thought = [{"text": _thinking(said.thoughts or 20), "thought": True}] if shown else []
-    texts = _halves(said.text) if said.parts else [said.text]
-    return [*thought, *({"text": text} for text in texts if text)]
-
-
-def _gemini_usage(said: Said, used: CacheUse, asked: int) -> Json:
-    """Thoughts stand beside the candidates' tokens; figures that are zero are left out."""
-    output = tokens(said.text)
-    usage = {
-        "promptTokenCount": asked,
-        "candidatesTokenCount": output,
-        "totalTokenCount": asked + output + said.thoughts,
-        "thoughtsTokenCount": said.thoughts,
-        "cachedContentTokenCount": used.read,
-    }
-    return {name: count for name, count in usage.items() if count}
-
-
-def _halves(text: str) -> list[str]:
-    return [text[: len(text) // 2], text[len(text) // 2 :]]
-
-
 def _thinking(count: int) -> str:
-    """So many tokens of thoughts."""
+    """Returns so many tokens of thoughts."""
     chars = count * TOKEN_CHARS
     return (_THOUGHT * (chars // len(_THOUGHT) + 1))[:chars]

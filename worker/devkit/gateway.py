@@ -1,4 +1,4 @@
-"""The gateway's side of the two streams, for the command line: send payloads, follow replies."""
+"""Gateway's side of the two streams, for the command line and trials: sends payloads, follows replies."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ BLOCK_MS = 200
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An entry that appeared in a stream: a reply (outbound) or a refused payload (rejected)."""
+    """Entry that appeared in a stream: a reply (outbound) or a refused payload (rejected)."""
 
     stream: str
     fields: dict[str, str]
 
     @property
     def reply(self) -> dict[str, Any]:
-        """The outbound payload."""
+        """Outbound payload."""
         return dict(orjson.loads(self.fields["payload"]))
 
 
@@ -39,11 +39,7 @@ class Gateway:
         last: Any = self._client.xrevrange(stream, count=1)
         return last[0][0].decode() if last else "0"
 
-    def send(self, payload: str | bytes) -> None:
-        """Enqueues one payload."""
-        self._client.xadd(INBOUND.pattern, {"payload": payload})
-
-    def send_many(self, payloads: list[bytes]) -> None:
+    def send(self, *payloads: str | bytes) -> None:
         """Enqueues payloads in one round trip."""
         pipeline = self._client.pipeline(transaction=False)
         for payload in payloads:
@@ -51,7 +47,7 @@ class Gateway:
         pipeline.execute()
 
     def follow(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> Iterator[Seen]:
-        """What appears, until nothing is wanted any more or `timeout_s` has passed."""
+        """Yields what appears until `timeout_s` has passed."""
         deadline = clock() + timeout_s
         while clock() < deadline:
             found: Any = self._client.xread(self._positions, block=BLOCK_MS)
@@ -60,7 +56,7 @@ class Gateway:
                 yield Seen(stream, fields)
 
     def outcome_of(self, message_id: str, timeout_s: float) -> dict[str, Any] | None:
-        """The reply to a message sent before, or {"reason"} where its payload was refused; None after `timeout_s`."""
+        """Waits for the reply to a message sent before, or {"reason"} where its payload was refused."""
         for seen in self.follow(timeout_s):
             if seen.stream == OUTBOUND.pattern and message_id in seen.reply["in_reply_to"]:
                 return seen.reply
@@ -70,7 +66,7 @@ class Gateway:
 
 
 def payloads_of(content: bytes) -> list[bytes]:
-    """One payload where the whole content is one JSON text, otherwise one per line that is not blank."""
+    """Splits content into payloads: one where the whole is one JSON text, otherwise one per line that is not blank."""
     try:
         orjson.loads(content)
     except orjson.JSONDecodeError:

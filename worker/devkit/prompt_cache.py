@@ -1,4 +1,4 @@
-"""Prompt caches as the providers document them; deterministic for the same sequence of requests, and without end."""
+"""Prompt caches as the providers document them: deterministic for the same sequence of requests, and without end."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Final
 
 import orjson
 
-from worker.devkit.http_exchange import Prompt, Text
-from worker.devkit.served import Served
+from worker.devkit.prompt import Prompt
+from worker.devkit.rules import Served
 
 #: Characters of a token, as the simulator counts.
 TOKEN_CHARS: Final = 4
@@ -30,62 +30,57 @@ class CacheUse:
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """A place where a cached prefix may end. written: by this request, where it is not cached yet."""
+    """Place where a cached prefix may end. counts: it is long enough; written: by this request, if not cached yet."""
 
     digest: bytes
     tokens: int
-    written: bool
+    counts: bool
+    written: bool = False
 
 
-def tokens(text: str) -> int:
-    """Characters / 4, rounded up."""
-    return -(-len(text) // TOKEN_CHARS)
+def tokens(chars: int) -> int:
+    """Counts the tokens of so many characters, rounded up."""
+    return -(-chars // TOKEN_CHARS)
 
 
 class PromptCache:
-    """The cached prefixes of one provider; thread safe."""
+    """Cached prefixes of one provider; thread safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._stored: OrderedDict[bytes, bool] = OrderedDict()
 
     def use(self, prompt: Prompt, served: Served) -> CacheUse:
-        """What the cache does for a prompt; what it learns from it counts from the next one on."""
+        """Reads and writes for one prompt; what it writes counts from the next one on."""
         if served.cache.kind == "none":
             return CacheUse()
-        if served.cache.kind == "breakpoints":
-            ends = [end for end in _breakpoints(prompt, served) if end.tokens >= served.cache.least_tokens]
-            with self._lock:
-                return self._use_breakpoints(ends)
-        units = list(_units(prompt, served))
+        by_units = served.cache.kind == "common_prefix"
+        ends = list(_units(prompt, served) if by_units else _breakpoints(prompt, served))
         with self._lock:
-            read = self._use_units(units)
-        return CacheUse(read if read >= served.cache.least_tokens else 0)
+            read = max((end.tokens for end in ends if end.counts and self._stored.get(end.digest)), default=0)
+            if by_units:
+                self._store_units(ends)
+                return CacheUse(read)
+            written = max((end.tokens for end in ends if end.counts and end.written), default=0)
+            for end in ends:
+                if end.counts and end.written:
+                    self._keep(end.digest, stored=True)
+            return CacheUse(read, max(written - read, 0))
 
     def forget(self) -> None:
         """Empties the cache."""
         with self._lock:
             self._stored.clear()
 
-    def _use_breakpoints(self, ends: list[_End]) -> CacheUse:
-        """The longest of the marked prefixes that is cached is read; there is no fallback to a shorter common one."""
-        read = max((end.tokens for end in ends if end.digest in self._stored), default=0)
-        written = max((end.tokens for end in ends if end.written), default=0)
-        for end in ends:
-            if end.written:
-                self._keep(end.digest, stored=True)
-        return CacheUse(read, max(written - read, 0))
+    def _store_units(self, units: list[_End]) -> None:
+        """Stores the whole prompt, and the longest prefix that it shares with an earlier one.
 
-    def _use_units(self, units: list[_End]) -> int:
-        """The longest stored prefix is read. The whole prompt is stored, and the longest prefix that it shares with an
-        earlier one: so what many have in common is read from the third of them on.
+        So what many have in common is read from the third of them on.
         """
-        read = max((unit.tokens for unit in units if self._stored.get(unit.digest)), default=0)
         common = next((unit.digest for unit in reversed(units) if unit.digest in self._stored), None)
-        ends = {common, units[-1].digest}
         for unit in units:
-            self._keep(unit.digest, stored=unit.digest in ends or self._stored.get(unit.digest, False))
-        return read
+            stored = unit.digest in (common, units[-1].digest) or self._stored.get(unit.digest, False)
+            self._keep(unit.digest, stored=stored)
 
     def _keep(self, digest: bytes, *, stored: bool) -> None:
         self._stored[digest] = stored
@@ -95,31 +90,30 @@ class PromptCache:
 
 
 def _breakpoints(prompt: Prompt, served: Served) -> Iterator[_End]:
-    """Ends of prefixes: marked parts, and in implicit mode the ends of all messages, of which the last is written."""
+    """Yields ends of prefixes: marked parts, and in implicit mode ends of all messages, of which the last is written.
+
+    There is no fallback to a shorter common prefix.
+    """
     asked = prompt.asked
     implicit = (asked.get("prompt_cache_options") or {}).get("mode") != "explicit"
     scope = [served.model, asked.get("prompt_cache_key"), asked.get("tools"), asked.get("response_format")]
     digest, chars = hashlib.blake2b(orjson.dumps(scope), digest_size=16), 0
-    for index, text in enumerate(prompt.texts):
-        _add(digest, text)
+    for index, text in enumerate(prompt.texts, 1):
+        digest.update(f"\0{text.role}\0{text.text}".encode("utf-8", "surrogatepass"))
         chars += len(text.text)
-        last = implicit and index == len(prompt.texts) - 1
         if text.marked or implicit:
-            yield _End(digest.digest(), -(-chars // TOKEN_CHARS), written=text.marked or last)
-
-
-def _add(digest: hashlib.blake2b, text: Text) -> None:
-    digest.update(f"\0{text.role}\0{text.text}".encode("utf-8", "surrogatepass"))
+            written = text.marked or index == len(prompt.texts)
+            yield _End(digest.digest(), tokens(chars), tokens(chars) >= served.cache.least_tokens, written)
 
 
 def _units(prompt: Prompt, served: Served) -> Iterator[_End]:
-    """The prefixes of a prompt in whole units, and the whole prompt, of which whole units are counted."""
+    """Yields prefixes of a prompt in whole units, and the whole prompt, of which whole units are counted."""
     whole = "".join(text.text for text in prompt.texts)
     size = served.cache.unit_tokens * TOKEN_CHARS
-    digest = hashlib.blake2b(served.model.encode(), digest_size=16)
-    for end in range(size, len(whole) + 1, size):
-        digest.update(whole[end - size : end].encode("utf-8", "surrogatepass"))
-        yield _End(digest.digest(), end // TOKEN_CHARS, written=False)
     rest = len(whole) // size * size
-    digest.update(f"{whole[rest:]}\0".encode("utf-8", "surrogatepass"))
-    yield _End(digest.digest(), rest // TOKEN_CHARS, written=False)
+    digest = hashlib.blake2b(served.model.encode(), digest_size=16)
+    pieces = [whole[end - size : end] for end in range(size, rest + 1, size)]
+    for number, piece in enumerate([*pieces, f"{whole[rest:]}\0"], 1):
+        digest.update(piece.encode("utf-8", "surrogatepass"))
+        count = min(number, len(pieces)) * served.cache.unit_tokens
+        yield _End(digest.digest(), count, count >= served.cache.least_tokens)

@@ -1,7 +1,7 @@
-"""Three language model providers in one local HTTP server, and every way they can misbehave.
+"""Simulator of three language model providers in one local HTTP server, and of every way they can misbehave.
 
 The first part of the path names the provider: `/openai/v1`, `/gemini/v1beta`, `/deepseek`. Completions are answered by
-`shopkeeper.answer`, and refused where the real API would: models and parameters are those of `sold_models.toml`.
+`assistant.answer`, and refused where the real API would: models and parameters are those of `sold_models.toml`.
 `GET /control` shows behaviours and counters; `POST /control` changes them while the server runs:
 `{"provider": "openai", "mode": "hang"}` (`"all"`, or no provider: all three; `"reset": true` sets counters to zero,
 `"forget": true` empties the prompt caches), `{"provider": "openai", "models": {"gpt-6-luna": "gone"}}`.
@@ -14,18 +14,24 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Thread
-from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import click
 
 from worker.devkit.behaviour import Behaviour, Calls, SimulatedProvider
-from worker.devkit.endpoint import BASE_PATHS, LOOK_EVERY_S, SimulatorServer
+from worker.devkit.server import LOOK_EVERY_S, SimulatorServer
+from worker.devkit.sold_models import APIS
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatorOptions:
-    """port: 0 takes a free one. seed: of latencies and failures. everyone: behaviour of those not in `providers`."""
+    """Options of a simulator.
+
+    Args:
+        port: 0 takes a free one.
+        seed: of latencies and failures.
+        everyone: behaviour of those not in `providers`.
+    """
 
     port: int = 0
     seed: int = 0
@@ -33,58 +39,49 @@ class SimulatorOptions:
     providers: Mapping[str, Behaviour] = field(default_factory=dict)
 
 
-class Simulator:
-    """The three providers as a context manager: listens on 127.0.0.1 inside the block, leaves no thread or socket."""
+class Simulator(SimulatorServer):
+    """The three providers as a context manager: listens inside its block, and leaves no thread or socket."""
 
     def __init__(self, options: SimulatorOptions | None = None) -> None:
-        self._options = options or SimulatorOptions()
+        chosen = options or SimulatorOptions()
+        behaviours = {name: chosen.providers.get(name, chosen.everyone) for name in APIS}
+        providers = {name: SimulatedProvider(each, f"{chosen.seed}:{name}") for name, each in behaviours.items()}
+        super().__init__(chosen.port, providers)
+        self._thread = Thread(target=self.serve_forever, args=(LOOK_EVERY_S,), name="simulator", daemon=True)
 
     def __enter__(self) -> Self:
         """Listens. Raises OSError where the port is taken."""
-        options = self._options
-        behaviours = {name: options.providers.get(name, options.everyone) for name in BASE_PATHS}
-        providers = {name: SimulatedProvider(each, f"{options.seed}:{name}") for name, each in behaviours.items()}
-        self._server = SimulatorServer(options.port, providers)
-        self._thread = Thread(target=self._server.serve_forever, args=(LOOK_EVERY_S,), name="simulator", daemon=True)
+        try:
+            self.server_bind()
+            self.server_activate()
+        except OSError:
+            self.server_close()
+            raise
         self._thread.start()
         return self
 
-    def __exit__(self, *exc: BaseException | TracebackType | type[BaseException] | None) -> None:
-        self._server.close()
+    def __exit__(self, *_: object) -> None:
+        self.close()
         self._thread.join()
 
     @property
     def control_url(self) -> str:
-        """Where GET shows and POST changes behaviours."""
-        return f"http://127.0.0.1:{self._server.server_port}/control"
+        """Address where GET shows and POST changes behaviours."""
+        return f"http://127.0.0.1:{self.server_port}/control"
 
     @property
     def base_urls(self) -> dict[str, str]:
-        """The environment that points Chasqui here: OPENAI_BASE_URL, GEMINI_BASE_URL, DEEPSEEK_BASE_URL."""
-        root = f"http://127.0.0.1:{self._server.server_port}"
-        return {f"{name.upper()}_BASE_URL": root + path for name, path in BASE_PATHS.items()}
-
-    def set(self, provider: str, **fields: Any) -> None:
-        """Changes fields of `Behaviour` for one provider or "all", the others stay. ValueError for a bad one."""
-        self._server.change(provider, fields)
+        """Environment that points Chasqui here: OPENAI_BASE_URL, GEMINI_BASE_URL, DEEPSEEK_BASE_URL."""
+        root = f"http://127.0.0.1:{self.server_port}"
+        return {f"{name.upper()}_BASE_URL": root + api.base_path for name, api in APIS.items()}
 
     def calls(self, provider: str) -> int:
-        """Completion calls taken so far."""
+        """Counts the completion calls taken so far."""
         return self.counters(provider).calls
 
     def counters(self, provider: str) -> Calls:
-        """A copy of a provider's counters."""
-        return self._server.providers[provider].counted()
-
-    def forget(self) -> None:
-        """Empties all prompt caches."""
-        for provider in self._server.providers.values():
-            provider.cache.forget()
-
-    def reset(self) -> None:
-        """Sets all counters to zero."""
-        for provider in self._server.providers.values():
-            provider.reset()
+        """Copies a provider's counters."""
+        return self.providers[provider].counted()
 
 
 @click.command()

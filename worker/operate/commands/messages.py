@@ -74,5 +74,5 @@ def enqueue(file: Any) -> None:
     with connected_gateway() as gateway:
         chunks = [payloads[first : first + ENQUEUE_CHUNK] for first in range(0, len(payloads), ENQUEUE_CHUNK)]
         for chunk in track(chunks, "Enqueuing", console=out, disable=not out.is_terminal or len(chunks) < 2):
-            gateway.send_many(chunk)
+            gateway.send(*chunk)
     out.print(f"{len(payloads)} payload{'' if len(payloads) == 1 else 's'} enqueued.")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from worker.devkit.conforming import conformed
+from worker.devkit.json_schema import conformed
 
 TEXT = {"type": "string"}
 NULLABLE = {"type": ["string", "null"]}

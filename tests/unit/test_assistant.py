@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from decimal import Decimal
+from string import Formatter
 from typing import Any
 
 import pytest
 
-from worker.devkit.ask import TITLES, marked
-from worker.devkit.shopkeeper import answer
+from worker.devkit.assistant import ACTIONS, SCRIPT, Ask, Reply, answer, marked
 from worker.devkit.spanish import count, matches, money, plain, term
 
 WHOLE = {
@@ -48,6 +48,25 @@ def stateless(message: str, *products: dict[str, Any]) -> dict[str, Any]:
     return answer({"categories": CATEGORIES, "products": list(products), "message": message})
 
 
+def test_the_script_holds_together() -> None:
+    """Rules name replies that exist, replies attributes and buttons that exist; the last rule always answers."""
+    named = {name for _, replies in SCRIPT.rules for name in replies}
+    assert named <= SCRIPT.replies.keys() | ACTIONS.keys()
+    for name, reply in SCRIPT.replies.items():
+        assert all(hasattr(Ask({}), attribute) for attribute in (*reply.when, *reply.unless)), name
+        assert set(reply.buttons) <= SCRIPT.buttons.keys(), name
+        assert {place.partition(".")[2] for place in places_in(reply) if place.startswith("ask.")} <= vars(
+            Ask({})
+        ).keys()
+    assert SCRIPT.rules[-1] == ("", ["unknown"])
+
+
+def places_in(reply: Reply) -> list[str]:
+    """Places in a reply's texts that are filled in."""
+    texts = (reply.text, *reply.entities.values())
+    return [place for text in texts for _, place, _, _ in Formatter().parse(text) if place]
+
+
 @pytest.mark.parametrize(
     ("message", "intent"),
     [
@@ -79,7 +98,7 @@ def test_recognises_what_customers_want(message: str, intent: str) -> None:
     assert ask(message, *products, cart=CART)["intent"] == intent
 
 
-@pytest.mark.parametrize("title", TITLES.values())
+@pytest.mark.parametrize("title", SCRIPT.buttons.values())
 def test_understands_its_own_quick_replies(title: str) -> None:
     """A pressed button comes back as its title, which fits WhatsApp and is understood."""
     assert len(title) <= 20
