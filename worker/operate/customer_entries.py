@@ -87,8 +87,8 @@ class CustomerEntries:
         return self._is_named(fields) and orjson.loads(fields[PAYLOAD.encode()])["to"] == self._phone
 
     def _is_alone(self, fields: Fields) -> bool | None:
-        """Whether a payload that names this customer holds no message of anybody else; None where it holds both, or
-        what intake is going to reject.
+        """Returns whether a payload that names this customer holds no message of anybody else; None where it holds
+        both, or what intake is going to reject.
         """
         parsed = parse_payload(fields.get(PAYLOAD.encode(), b""), time.time())
         if parsed.rejections:

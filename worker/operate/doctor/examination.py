@@ -37,7 +37,7 @@ def examine(configured: Settings, home: Path, *, probe: bool) -> list[Finding]:
 
 
 def is_fit(findings: Sequence[Finding]) -> bool:
-    """Whether the service can do all its work."""
+    """Returns whether the service can do all its work."""
     return all(finding.state is not State.FAILED for finding in findings)
 
 
