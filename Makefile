@@ -30,8 +30,8 @@ $(READY): pyproject.toml requirements-dev.lock
 demo: $(READY)
 	@exec $(BIN)/chasqui demo
 
-# Two processes, as most tests wait more than they compute; a file stays in one of them, and the long ones come first.
-PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+# More processes than two cores have, as many tests wait; a file stays in one of them, and the long ones come first.
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 test: $(READY)
 	@exec $(BIN)/pytest $(PARALLEL) -m "not long"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from db.report import Window
+from db.report import Window, latencies_by
 
 HOUR_S = 3_600
 
@@ -51,31 +51,7 @@ BUCKETS = text(f"""
            cache_hit_rate::float8 as cache_hit_rate, session_hit_rate::float8 as session_hit_rate
     from bins left join sums using (at) order by at
 """)  # noqa: S608  constants only
-# As the report places its percentiles, for each bucket by itself.
-LATENCIES = text(f"""
-    with spread as (
-        select {BIN.format("at")} as at, latency_ms, sum(replies) as replies
-        from (
-            select hour as at, latency_ms, replies from latency_hours where hour >= :hours_since and hour < :hours_until
-            union all
-            select at, reply_latency_ms, 1 from ai_metrics
-            where committed and (at >= :since and at < :hours_since or at >= :hours_until and at < :until)
-        ) parts
-        where latency_ms is not null group by 1, 2
-    ), placed as (
-        select at, latency_ms, sum(replies) over (partition by at order by latency_ms) as upto,
-               sum(replies) over (partition by at) as total
-        from spread
-    ), beside as (
-        select at, share, share * (total - 1) as place,
-               min(latency_ms) filter (where upto > floor(share * (total - 1))) as low,
-               min(latency_ms) filter (where upto > ceil(share * (total - 1))) as high
-        from placed cross join unnest(array[0.5, 0.95, 0.99]) share
-        group by at, share, total
-    )
-    select at, array_agg((low + (high - low) * (place - floor(place)))::float8 order by share) as latency_ms
-    from beside group by at
-""")  # noqa: S608  constants only
+LATENCIES = latencies_by(BIN.format("at"))
 EXPIRED = text(f"""
     with bins as ({BINS}), cleaned as (
         select {BIN.format("at")} as at, sum((data ->> 'deleted')::integer) as sessions
@@ -181,7 +157,7 @@ class DeadLetter:
 def buckets(connection: Connection, window: Window, bucket_s: int) -> tuple[Bucket, ...]:
     """Returns the whole window in buckets, oldest first."""
     values = _values(window, bucket_s)
-    times = {row.at: row.latency_ms for row in connection.execute(LATENCIES, values)}
+    times = {row.bucket: row.latency_ms for row in connection.execute(LATENCIES, values)}
     found = connection.execute(BUCKETS, values)
     return tuple(Bucket(*row, *times.get(row.at, ())) for row in found)
 

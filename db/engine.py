@@ -25,7 +25,7 @@ SESSION = (
 
 
 def normalised(url: str) -> URL:
-    """The URL with the psycopg2 driver named: a plain `postgresql://` means another driver since SQLAlchemy 2.1."""
+    """Names the driver in the URL, psycopg2: a plain `postgresql://` means another one since SQLAlchemy 2.1."""
     parsed = make_url(url)
     if parsed.drivername in ("postgres", "postgresql"):
         parsed = parsed.set(drivername="postgresql+psycopg2")
@@ -33,8 +33,8 @@ def normalised(url: str) -> URL:
 
 
 def connection_arguments() -> dict[str, Any]:
-    """libpq settings: time limits, and a name that operators see in pg_stat_activity. No `options`: poolers refuse a
-    connection that asks for them.
+    """Returns libpq's settings: time limits, and a name that operators see in pg_stat_activity. No `options`: poolers
+    refuse a connection that asks for them.
     """
     return {
         "connect_timeout": CONNECT_TIMEOUT_S,
@@ -47,7 +47,7 @@ def connection_arguments() -> dict[str, Any]:
 
 
 def _settle(engine: Engine, statement_timeout_ms: int, lock_timeout_ms: int) -> Engine:
-    """The engine, whose connections are told their time limits and UTC as soon as they are made."""
+    """Sets time limits and UTC on each connection of the engine as soon as it is made."""
 
     @event.listens_for(engine, "connect")
     def settle(made: Any, _record: object) -> None:
@@ -63,9 +63,13 @@ def _settle(engine: Engine, statement_timeout_ms: int, lock_timeout_ms: int) -> 
 def make_engine(
     url: str, *, pool_size: int = 5, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS, lock_timeout_ms: int = 0
 ) -> Engine:
-    """An engine for one process, to be made after any fork. Every statement commits by itself: each of ours is one call
-    of a database function. Errors never show parameters, which hold what customers wrote. lock_timeout_ms: how long a
-    statement may wait for a lock, 0 for as long as it may take at all.
+    """Returns an engine for one process, to be made after any fork.
+
+    Every statement commits by itself: each of ours is one call of a database function. Errors never show parameters,
+    which hold what customers wrote.
+
+    Args:
+        lock_timeout_ms: longest wait of a statement for a lock; 0: as long as it may take at all.
     """
     engine = create_engine(
         normalised(url),
@@ -82,7 +86,7 @@ def make_engine(
 
 @contextmanager
 def connect(url: str, *, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS) -> Iterator[Connection]:
-    """One connection of its own, with transactions, closed at the end."""
+    """Opens a connection of its own, with transactions, for the length of the block."""
     engine = create_engine(
         normalised(url), poolclass=NullPool, hide_parameters=True, connect_args=connection_arguments()
     )

@@ -1,7 +1,8 @@
-"""Where the migrations are and how to run them from code."""
+"""Migrations: their place, and how code runs them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -14,25 +15,25 @@ FUNCTIONS = Path(__file__).parent / "functions"
 
 
 def scripts_directory() -> Path:
-    """`alembic/` of a checkout, or the copy that the wheel carries."""
+    """Returns `alembic/` of a checkout, or the copy that the wheel carries."""
     checkout = Path(__file__).parent.parent / "alembic"
     return checkout if (checkout / "env.py").exists() else Path(__file__).parent / "_migrations"
 
 
 def configuration() -> Config:
-    """Alembic's configuration without the ini file, so that it also works from an installed wheel."""
+    """Returns alembic's configuration without the ini file, so that it also works from an installed wheel."""
     config = Config()
     config.set_main_option("script_location", str(scripts_directory()).replace("%", "%%"))
     return config
 
 
 def function_sql(name: str) -> str:
-    """The text of `db/functions/{name}.sql`; a version is never edited once released."""
+    """Returns the text of `db/functions/{name}.sql`; a version is never edited once released."""
     return (FUNCTIONS / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def head() -> str:
-    """The newest revision this code knows."""
+    """Returns the newest revision this code knows."""
     revision = ScriptDirectory.from_config(configuration()).get_current_head()
     assert revision is not None, "the migrations are part of the package"  # noqa: S101  an invariant, not a check
     return revision
@@ -40,15 +41,16 @@ def head() -> str:
 
 def upgrade(url: str, revision: str = "head") -> None:
     """Brings the database up to the revision; safe to run from several processes at once."""
-    config = configuration()
-    with connect(url, statement_timeout_ms=0) as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+    _run(command.upgrade, url, revision)
 
 
 def downgrade(url: str, revision: str) -> None:
     """Takes the database back to the revision (`base`: empty)."""
+    _run(command.downgrade, url, revision)
+
+
+def _run(migrate: Callable[[Config, str], None], url: str, revision: str) -> None:
     config = configuration()
     with connect(url, statement_timeout_ms=0) as connection:
         config.attributes["connection"] = connection
-        command.downgrade(config, revision)
+        migrate(config, revision)

@@ -1,5 +1,5 @@
-"""What Prometheus is told from PostgreSQL. Every statement reads few rows, however many messages there have been:
-a partial index that holds only what is unfinished, or the totals that a trigger keeps.
+"""Live state of PostgreSQL. Every statement reads few rows, however many messages there have been: a partial index that
+holds only what is unfinished, or the totals that a trigger keeps.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ REVISION = text("select version_num from alembic_version")
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """What is under way or left over now. Ages in seconds, 0 where there is nothing."""
+    """Work that is under way or left over now. Ages in seconds, 0 where there is nothing."""
 
     waiting: int
     oldest_waiting_s: float
@@ -86,7 +86,7 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """A sum since the database was made; names and labels as `count_metrics_v3.sql` says."""
+    """Sum since the database was made; names and labels as `count_metrics_v3.sql` says."""
 
     name: str
     labels: Mapping[str, Any]
@@ -95,8 +95,10 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class LockHolder:
-    """A session whose open transaction holds rows of the tables, or a whole one. since, open_s: None where only the
-    server's owner may see them.
+    """Session whose open transaction holds rows of the tables, or a whole one.
+
+    Args:
+        since, open_s: None where only the server's owner may see them.
     """
 
     pid: int
@@ -110,23 +112,23 @@ class LockHolder:
 
 
 def lock_holders(connection: Connection, older_than_s: float = LONG_OPEN_S) -> tuple[LockHolder, ...]:
-    """Who holds what the road writes to, the oldest first."""
+    """Returns the holders of what the road writes to, the oldest first."""
     given = {"tables": list(WRITTEN_TABLES), "older_than_s": older_than_s}
     return tuple(LockHolder(**row) for row in connection.execute(LOCK_HOLDERS, given).mappings())
 
 
 def unfinished(connection: Connection, intake_lock: int) -> Unfinished:
-    """One look. intake_lock: the advisory lock that the active intake holds."""
+    """Returns what is unfinished now; `intake_lock` is the advisory lock that the active intake holds."""
     found: Any = connection.execute(UNFINISHED, {"intake_lock": intake_lock}).mappings().one()
     return Unfinished(**found)
 
 
 def totals(connection: Connection) -> tuple[Total, ...]:
-    """All sums."""
+    """Returns all sums."""
     return tuple(Total(row.name, row.labels, row.value) for row in connection.execute(TOTALS))
 
 
 def revision(connection: Connection) -> str | None:
-    """The migration that the database is at; None where none has run to its end."""
+    """Returns the migration that the database is at; None where none has run to its end."""
     found: str | None = connection.execute(REVISION).scalar_one_or_none()
     return found

@@ -1,4 +1,4 @@
-"""Whether a connection keeps its session: behind a pooler in transaction or statement mode, it does not."""
+"""Detection of poolers in transaction or statement mode, behind which a connection does not keep its session."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ LOOKS = 5
 
 
 def keeps_session(url: str) -> bool:
-    """Whether a client's connection stays with one server process for as long as it is open.
+    """Returns whether a client's connection stays with one server process for as long as it is open.
 
-    If it does not, there are no advisory locks and no settings that last. Raises psycopg2.Error where the server does
-    not answer.
+    If it does not, there are no advisory locks and no settings that last.
+
+    Raises:
+        psycopg2.Error: the server does not answer.
     """
     with _opened(url) as idle, _opened(url) as busy:
         return _may_begin(url, busy) and _is_kept(idle, busy)
@@ -26,7 +28,7 @@ def keeps_session(url: str) -> bool:
 
 @contextmanager
 def _opened(url: str) -> Iterator[Any]:
-    """A cursor on a connection of its own, as libpq makes it: SQLAlchemy would begin a transaction at once."""
+    """Opens a cursor on a connection of its own, as libpq makes it: SQLAlchemy would begin a transaction at once."""
     where = normalised(url)
     _, given = where.get_dialect()().create_connect_args(where)
     with closing(psycopg2.connect(**given, **connection_arguments())) as connection:
@@ -35,29 +37,24 @@ def _opened(url: str) -> Iterator[Any]:
             yield cursor
 
 
-def _may_begin(url: str, cursor: Any) -> bool:
-    """Whether there are transactions. A pooler in statement mode ends the connection of whoever begins one; so does a
+def _may_begin(url: str, cursor: Any, *, again: bool = True) -> bool:
+    """Returns whether there are transactions. A pooler in statement mode ends a connection that begins one; so does a
     server that is just going away, and therefore it is tried again.
     """
     try:
-        return _begins(cursor)
+        cursor.execute("begin")
+        cursor.execute("rollback")
     except psycopg2.OperationalError:
+        if not again:
+            return False
         with _opened(url) as another:
             _process(another)
-            try:
-                return _begins(another)
-            except psycopg2.OperationalError:
-                return False
-
-
-def _begins(cursor: Any) -> bool:
-    cursor.execute("begin")
-    cursor.execute("rollback")
+            return _may_begin(url, another, again=False)
     return True
 
 
 def _is_kept(idle: Any, busy: Any) -> bool:
-    """Each connection asks again and again which process it speaks to. A pooler hands on the one that `idle` leaves
+    """Asks on both connections again and again which process serves them. A pooler hands on the one that `idle` leaves
     between two statements, to `busy` or to somebody else; `busy` holds its own in a transaction meanwhile, so that
     `idle` cannot get it back. Two processes seen by one connection, or one seen by both, give the pooler away.
     """

@@ -1,4 +1,4 @@
-"""One function per statement, named after it. Plain values go in and come out; JSON is encoded and decoded here."""
+"""Statements, one function each, named after it. Plain values go in and come out; JSON is encoded and decoded here."""
 
 from __future__ import annotations
 

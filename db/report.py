@@ -1,4 +1,4 @@
-"""The figures of the report, one statement per section, over a window of time.
+"""Figures of the report, one statement per section, over a window of time.
 
 Whole hours come from `metric_hours`, `latency_hours` and `call_hours`, what is left of the window at both ends from
 `ai_metrics`; the two together are exact, and quick however many turns there were.
@@ -11,13 +11,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 Json = dict[str, Any]
 HOUR = timedelta(hours=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-WINDOW = "at > now() - make_interval(secs => :window_s)"
 BOUNDS = text("select now() as now, (select max(hour) from metric_hours) as newest_hour")
 SUMS = text("""
     select source, provider, sum(replies)::bigint as replies, sum(messages)::bigint as messages,
@@ -30,30 +29,6 @@ SUMS = text("""
         union all select * from metric_sums(:hours_until, :until)
     ) parts
     group by 1, 2 order by 2, 1
-""")
-# percentile_cont over rows that carry how often they count: between the two values beside the exact place.
-LATENCIES = text("""
-    with spread as (
-        select latency_ms, sum(replies) as replies
-        from (
-            select latency_ms, replies from latency_hours where hour >= :hours_since and hour < :hours_until
-            union all
-            select reply_latency_ms, 1 from ai_metrics where committed and at >= :since and at < :hours_since
-            union all
-            select reply_latency_ms, 1 from ai_metrics where committed and at >= :hours_until and at < :until
-        ) parts
-        where latency_ms is not null group by 1
-    ), placed as (
-        select latency_ms, sum(replies) over (order by latency_ms) as upto, sum(replies) over () as total from spread
-    )
-    select coalesce(low + (high - low) * (place - floor(place)), 0)::double precision
-    from unnest(array[0.5, 0.95, 0.99]) share cross join lateral (
-        select share * (max(total) - 1) as place,
-               min(latency_ms) filter (where upto > floor(share * (total - 1))) as low,
-               min(latency_ms) filter (where upto > ceil(share * (total - 1))) as high
-        from placed
-    ) beside
-    order by share
 """)
 CALLS = text("""
     select provider, model, outcome, sum(calls)::bigint as calls, sum(prompt_tokens)::bigint as prompt_tokens,
@@ -94,10 +69,49 @@ ORDERS = text("""
 """)
 
 
+def latencies_by(bucket: str) -> TextClause:
+    """Returns the statement of p50, p95 and p99 of every bucket that has any; `bucket` is an expression over `at`.
+
+    It is percentile_cont over rows that carry how often they count: between the two values beside the exact place.
+    """
+    return text(f"""
+        with spread as (
+            select {bucket} as bucket, latency_ms, sum(replies) as replies
+            from (
+                select hour as at, latency_ms, replies from latency_hours
+                where hour >= :hours_since and hour < :hours_until
+                union all
+                select at, reply_latency_ms, 1 from ai_metrics where committed and at >= :since and at < :hours_since
+                union all
+                select at, reply_latency_ms, 1 from ai_metrics where committed and at >= :hours_until and at < :until
+            ) parts
+            where latency_ms is not null group by 1, 2
+        ), placed as (
+            select bucket, latency_ms, sum(replies) over (partition by bucket order by latency_ms) as upto,
+                   sum(replies) over (partition by bucket) as total
+            from spread
+        ), beside as (
+            select bucket, share, share * (total - 1) as place,
+                   min(latency_ms) filter (where upto > floor(share * (total - 1))) as low,
+                   min(latency_ms) filter (where upto > ceil(share * (total - 1))) as high
+            from placed cross join unnest(array[0.5, 0.95, 0.99]) share
+            group by bucket, share, total
+        )
+        select bucket, array_agg((low + (high - low) * (place - floor(place)))::float8 order by share) as latency_ms
+        from beside group by bucket
+    """)  # noqa: S608  constants only
+
+
+LATENCIES = latencies_by("0")
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
-    """From `since` up to, not including, `until`; None for all there is after `since`. The hours from `hours_since` to
-    `hours_until` are summed up already. moment: the end of the window, be it the time of the transaction.
+    """Window of time from `since` up to, not including, `until`; None for all there is after `since`.
+
+    Args:
+        hours_since, hours_until: between them, whole hours are summed up already.
+        moment: the end of the window, be it the time of the transaction.
     """
 
     since: datetime
@@ -108,13 +122,13 @@ class Window:
 
     @property
     def values(self) -> Json:
-        """The window as the statements take it."""
+        """Values of the window as the statements take them."""
         ends = {"since": self.since, "until": self.until or "infinity"}
         return ends | {"hours_since": self.hours_since, "hours_until": self.hours_until}
 
 
 def window(connection: Connection, window_s: float, until: datetime | None = None) -> Window:
-    """The window of `window_s` seconds that ends at `until`, or now."""
+    """Returns the window of `window_s` seconds that ends at `until`, or now."""
     now, newest_hour = connection.execute(BOUNDS).one()
     moment = until or now
     since = moment - timedelta(seconds=window_s)
@@ -127,32 +141,33 @@ def window(connection: Connection, window_s: float, until: datetime | None = Non
 
 
 def sums(connection: Connection, window: Window) -> list[Json]:
-    """Replies, messages, cache hits of sessions, provider latencies and costs by source and provider ('': none)."""
+    """Sums replies, messages, session cache hits, provider latencies and costs by source and provider ('': none)."""
     return [dict(row) for row in connection.execute(SUMS, window.values).mappings()]
 
 
 def calls(connection: Connection, window: Window) -> list[Json]:
-    """Calls, tokens and costs by provider, model and outcome."""
+    """Sums calls, tokens and costs by provider, model and outcome."""
     return [dict(row) for row in connection.execute(CALLS, window.values).mappings()]
 
 
 def latencies_ms(connection: Connection, window: Window) -> tuple[float, float, float]:
-    """p50, p95 and p99 of the time from acceptance to publication; zeros where there were no replies."""
-    p50, p95, p99 = connection.execute(LATENCIES, window.values).scalars()
+    """Returns p50, p95 and p99 of the time from acceptance to publication; zeros where there were no replies."""
+    found = connection.execute(LATENCIES, window.values).first()
+    p50, p95, p99 = found.latency_ms if found else (0.0, 0.0, 0.0)
     return p50, p95, p99
 
 
 def events(connection: Connection, window: Window) -> Json:
-    """Circuit trips, sessions cleaned, and how many sessions ended that had lasted how long in all."""
+    """Returns circuit trips, sessions cleaned, and how many sessions ended that had lasted how long in all."""
     return dict(connection.execute(EVENTS, window.values).mappings().one())
 
 
 def sessions(connection: Connection, window: Window, ttl_s: float) -> Json:
-    """Sessions alive at the end of the window and how long they had lasted in all. ttl_s: their time to live."""
+    """Returns how many sessions are alive at the end of the window, and their ages in all; each lives for `ttl_s`."""
     return dict(connection.execute(SESSIONS, {"moment": window.moment, "ttl_s": ttl_s}).mappings().one())
 
 
 def orders(connection: Connection, window: Window) -> dict[str, tuple[int, Decimal]]:
-    """How many orders were placed, and their total, by currency."""
+    """Returns how many orders were placed, and their total, by currency."""
     rows = connection.execute(ORDERS, window.values)
     return {currency: (placed, total) for currency, placed, total in rows}

@@ -1,4 +1,4 @@
-"""Running a database call again where that may help: deadlocks, serialisation failures, a server that went away."""
+"""Retries of database calls where that may help: deadlocks, serialisation failures, a server that went away."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ GIVE_UP_AFTER_S = 8.0
 
 
 def code_of(error: BaseException) -> str:
-    """PostgreSQL's five characters for an error; none where it did not come to that."""
+    """Returns PostgreSQL's five characters for an error; none where it did not come to that."""
     return getattr(error.orig, "pgcode", None) or "" if isinstance(error, DBAPIError) else ""
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Whether two transactions only stood in each other's way."""
+    """Returns whether two transactions only stood in each other's way."""
     return code_of(error) in CONFLICTS
 
 
 def is_locked(error: BaseException) -> bool:
-    """Whether somebody else held a row or a table for too long."""
+    """Returns whether somebody else held a row or a table for too long."""
     return code_of(error) == LOCK_NOT_AVAILABLE
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether the server could not be reached, is restarting, is out of room, takes no writes, took too long, or
+    """Returns whether the server cannot be reached, is restarting, is out of room, takes no writes, took too long, or
     dropped the connection.
     """
     if isinstance(error, DBAPIError) and error.connection_invalidated:
@@ -54,17 +54,17 @@ def is_away(error: BaseException) -> bool:
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether running the same call again may succeed."""
+    """Returns whether running the same call again may succeed."""
     return is_conflict(error) or is_away(error)
 
 
 def blames_a_value(error: BaseException) -> bool:
-    """Whether a value of the call is at fault, so that the others can do without it."""
+    """Returns whether a value of the call is at fault, so that the others can do without it."""
     return not may_pass(error) and not code_of(error).startswith(SET_UP)
 
 
 def again_on_conflict(call: Callable[[], Result]) -> Result:
-    """The result of `call`, run again up to 5 times where another transaction stood in its way."""
+    """Runs `call`, up to 5 times where another transaction stands in its way; returns its result."""
     retrying = Retrying(
         retry=retry_if_exception(is_conflict),
         stop=stop_after_attempt(5),
@@ -81,26 +81,24 @@ def run(
     give_up_after_s: float = GIVE_UP_AFTER_S,
     waits_again: bool = True,
 ) -> Result:
-    """The result of `call` on a pooled connection, run again with growing random pauses (0.05 to 1 s) until
-    `give_up_after_s`; then the last error as it came. `call` must bear being run twice. waits_again: whether it is run
-    again where it has waited for a lock in vain.
+    """Runs an idempotent `call` on a pooled connection; where it may help, again with growing random pauses.
+
+    Args:
+        give_up_after_s: from then on the last error is raised as it came.
+        waits_again: whether a wait for a lock in vain is repeated too.
     """
 
     def attempt() -> Result:
         with engine.connect() as connection:
             return call(connection)
 
-    return _retrying(give_up_after_s, may_pass if waits_again else _may_pass_unlocked)(attempt)
-
-
-def _may_pass_unlocked(error: BaseException) -> bool:
-    return may_pass(error) and not is_locked(error)
+    return _retrying(give_up_after_s, waits_again)(attempt)
 
 
 @cache
-def _retrying(give_up_after_s: float, passes: Callable[[BaseException], bool]) -> Retrying:
+def _retrying(give_up_after_s: float, waits_again: bool) -> Retrying:
     return Retrying(
-        retry=retry_if_exception(passes),
+        retry=retry_if_exception(lambda error: may_pass(error) and (waits_again or not is_locked(error))),
         stop=stop_after_delay(give_up_after_s),
         wait=wait_random_exponential(multiplier=0.05, max=1.0),
         reraise=True,

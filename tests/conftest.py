@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import redis
+import structlog
 from helpers.basics import EMPTY, Servers, keep_as_template, spare_the_disk
 from helpers.factories import product
 from sqlalchemy import Connection, Engine
@@ -17,6 +18,15 @@ from worker.runtime.embedded.servers import embedded_servers
 from worker.runtime.environment import environment
 from worker.settings import Settings
 from worker.steps.services import Services, build
+
+
+@pytest.fixture(autouse=True)
+def _plain_tracebacks() -> None:
+    """Lines of the log with an exception are written plainly; with every local variable, as by default, each takes a
+    second.
+    """
+    renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.processors.add_log_level, renderer])
 
 
 @pytest.fixture(scope="session")

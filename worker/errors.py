@@ -1,15 +1,17 @@
-"""Every error Chasqui raises. Facts are attributes; a foreign exception is translated once, where it enters.
+"""Errors that Chasqui raises. Facts are attributes; a foreign exception is translated once, where it enters.
 
 ChasquiError
 ├── ConfigurationError        a setting, a file or the machine is not fit; the text says what to do
 ├── CommandError              a command line request cannot be done; the text is shown as it is
 ├── BadPayload                an inbound payload or message cannot be read; `reason` goes to `whatsapp:rejected`
 ├── BrokerUnavailable         Celery's broker does not answer; `kind` is the foreign error's
+├── RedisNotSwept             the durable Redis has restarted and its losses are not put back: nothing may be published
 ├── StepFailed                a task failed; carries only the kind of error, never a value
 └── ProviderError             a call to a language model brought no usable answer
-    ├── ProviderTimeout       no complete answer before the deadline
-    ├── ProviderUnavailable   connection refused, cut, or an answer 5xx
-    ├── ProviderRateLimited   429; `retry_after_s` where the provider named a wait
+    ├── GivenUp               the connection ended without a whole answer; `sent`: it may be billed
+    │   ├── ProviderTimeout       no complete answer before the deadline
+    │   └── ProviderUnavailable   connection refused, cut, or an answer 5xx; `retry_after_s` where a wait was named
+    │       └── ProviderRateLimited   429
     ├── ProviderDenied        401, 402, 403 and others that mean the same: the key or the balance
     ├── ModelFault            the model cannot be asked as it is asked, whatever the message
     │   ├── ModelGone         withdrawn, unknown, closed to this key
@@ -30,15 +32,15 @@ class ChasquiError(Exception):
 
 
 class ConfigurationError(ChasquiError):
-    """The surroundings are not fit to run in; the message says how to mend them."""
+    """Setting, file or machine that is not fit; the message says how to mend it."""
 
 
 class CommandError(ChasquiError):
-    """A command cannot do what it was asked; the message is one clear line for the person who typed it."""
+    """Request on the command line that cannot be done; the message is one clear line for the person who typed it."""
 
 
 class BadPayload(ChasquiError):
-    """An inbound payload or message that cannot be read. `reason` is written for the gateway's developer."""
+    """Inbound payload or message that cannot be read. `reason` is written for the gateway's developer."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -46,11 +48,11 @@ class BadPayload(ChasquiError):
 
 
 class RedisNotSwept(ChasquiError):
-    """The durable Redis has restarted and what it may have forgotten is not yet put back: nothing may be published."""
+    """Restart of the durable Redis whose losses are not put back yet: nothing may be published."""
 
 
 class BrokerUnavailable(ChasquiError):
-    """Celery's broker does not answer. `kind`: the name of the foreign error, whose text may hold a URL."""
+    """Broker of Celery that does not answer. `kind`: name of the foreign error, whose text may hold a URL."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(f"broker: {kind}")
@@ -58,7 +60,7 @@ class BrokerUnavailable(ChasquiError):
 
 
 class StepFailed(ChasquiError):
-    """A task of the chain failed. Holds the kind of the error only, so that no value reaches a log or Flower."""
+    """Failure of a task of the chain. Holds the kind of the error only: no value reaches a log or Flower."""
 
     def __init__(self, task: str, kind: str) -> None:
         super().__init__(f"{task}: {kind}")
@@ -67,7 +69,7 @@ class StepFailed(ChasquiError):
 
 
 class ProviderError(ChasquiError):
-    """A call to a language model brought no usable answer.
+    """Call to a language model without a usable answer.
 
     Args:
         provider: its name.
@@ -88,7 +90,7 @@ class ProviderError(ChasquiError):
 
 
 class GivenUp(ProviderError):
-    """The connection ended without a whole answer. `sent`: the request had gone out, so that it may be billed."""
+    """Connection that ended without a whole answer. `sent`: the request had gone out, so that it may be billed."""
 
     def __init__(
         self, provider: str, detail: str, *, sent: bool = False, usage: Usage | None = None, told: str = ""
@@ -98,7 +100,7 @@ class GivenUp(ProviderError):
 
 
 class ProviderTimeout(GivenUp):
-    """No complete answer before the deadline."""
+    """Deadline that passed without a complete answer."""
 
     kind = "timeout"
 
@@ -129,25 +131,25 @@ class ProviderRateLimited(ProviderUnavailable):
 
 
 class ProviderDenied(ProviderError):
-    """The key is wrong or the balance empty: HTTP 401, 402, 403, and what else means the same (`refusals.toml`)."""
+    """Wrong key or empty balance: HTTP 401, 402, 403, and what else means the same (`refusals.toml`)."""
 
     kind = "denied"
 
 
 class ModelFault(ProviderError):
-    """The model cannot be asked, or not in this way; another message would fare no better."""
+    """Model that cannot be asked, or not in this way; another message would fare no better."""
 
     kind = "model_fault"
 
 
 class ModelGone(ModelFault):
-    """The model is withdrawn, unknown, or closed to this key."""
+    """Model that is withdrawn, unknown, or closed to this key."""
 
     kind = "model_gone"
 
 
 class ModelUnfit(ModelFault):
-    """The model refuses how it is asked: a parameter, a value, the schema, the region."""
+    """Model that refuses how it is asked: a parameter, a value, the schema, the region."""
 
     kind = "model_unfit"
 
@@ -178,12 +180,12 @@ class RequestRefused(ProviderError):
 
 
 class UnreadableAnswer(ProviderError):
-    """The answer is not what the wire format promises: garbage, empty, truncated, or not the reply schema."""
+    """Answer that is not what the wire format promises: garbage, empty, truncated, or not the reply schema."""
 
     kind = "unreadable"
 
 
 class ThoughtAway(UnreadableAnswer):
-    """The model's thoughts took the whole limit of output: thinking must be turned off in its request."""
+    """Answer whose thoughts took the whole limit of output: thinking must be turned off in the request."""
 
     kind = "thinking"

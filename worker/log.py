@@ -1,5 +1,5 @@
 """Structured logs: JSON in production, readable on a terminal. No phone number, text or key ever reaches them: events
-carry kinds and counts, and whatever a library logs passes the same redaction.
+carry kinds and counts, and what libraries log passes the same redaction.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ NUMBERS = re.compile(
 )
 #: user:password@ of a URL, keys of the providers, WhatsApp's message ids (they contain the phone number).
 SECRETS = re.compile(r"(?<=://)[^/\s]*@|\b(?:sk|AIza)[-\w]{8,}|\bBearer \S+|\bwamid\.\S+")
+#: An id of ours, which is most of what differs from line to line.
+OWN_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 #: What these say of every task and every migration at INFO costs more than it tells; at DEBUG the pool also prints what
 #: a foreign producer shows of its arguments.
 CHATTY_LOGGERS = ("alembic", "celery.app.trace", "celery.pool", "celery.worker.strategy")
@@ -38,16 +40,12 @@ ABOUT_BODIES = ("Received ", "Can't decode message body")
 
 
 def logger(name: str) -> Any:
-    """A structlog logger. `Any` because structlog's bound loggers are made at run time."""
+    """Returns a structlog logger. `Any` because structlog's bound loggers are made at run time."""
     return structlog.get_logger(name)
 
 
-#: An id of ours, which is most of what differs from line to line.
-OWN_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
 def redacted(text: str) -> str:
-    """The text with numbers that may be phones, and everything that may be a secret, masked."""
+    """Masks numbers that may be phones, and everything that may be a secret."""
     return text if OWN_ID.fullmatch(text) else _redacted(text)
 
 
@@ -57,7 +55,7 @@ def _redacted(text: str) -> str:
 
 
 def redact(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """structlog processor: redacts every string value of an event, nested ones too."""
+    """Redacts every string value of an event, nested ones too (structlog processor)."""
     return {key: _redact_value(value) for key, value in event.items()}
 
 
@@ -72,7 +70,7 @@ def _redact_value(value: object) -> object:
 
 
 def traceback_without_values(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """structlog processor: an exception becomes its kind and where it was raised. Its text stays out, since it may
+    """Replaces an exception by its kind and where it was raised (structlog processor). Its text stays out, since it may
     quote what a customer wrote.
     """
     given = event.pop("exc_info", None)
@@ -85,7 +83,7 @@ def traceback_without_values(_logger: object, _method: str, event: EventDict) ->
 
 
 def json_line(_logger: object, _method: str, event: EventDict) -> str:
-    """structlog processor, the last one: the event as JSON in ASCII, whatever is in it and wherever it goes."""
+    """Renders the event as JSON in ASCII, whatever is in it (structlog processor, the last one)."""
     try:
         line = orjson.dumps(event)
         if line.isascii():
@@ -97,8 +95,8 @@ def json_line(_logger: object, _method: str, event: EventDict) -> str:
 
 
 class Lines:
-    """Writes our own lines at once: on the way through the standard library's logging each took half as long again. A
-    line that cannot be written is dropped, as there: a full disk or a closed pipe must not fail a customer's turn.
+    """Writer of our own lines: on the way through the standard library's logging each took half as long again. A line
+    that cannot be written is dropped, as there: a full disk or a closed pipe must not fail a customer's turn.
     """
 
     def __init__(self, stream: TextIO, name: str = "") -> None:
@@ -106,7 +104,7 @@ class Lines:
         self._stream = stream
 
     def msg(self, line: str) -> None:
-        """Without a lock, which a signal's handler could find held by what it has interrupted."""
+        """Writes a line, without a lock: a signal's handler could find it held by what it has interrupted."""
         with suppress(OSError, ValueError):
             self._stream.write(f"{line}\n")
             self._stream.flush()
@@ -115,10 +113,10 @@ class Lines:
 
 
 class WithoutMessageBody(logging.Filter):
-    """Celery prints the whole body of a message it does not understand; what happened stays, the body goes."""
+    """Filter of the bodies that Celery prints of messages it does not understand; what happened stays."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Always true; shortens warnings and errors to their first line, those about messages to its first words."""
+        """Shortens warnings and errors to their first line, those about messages to its first words; returns True."""
         if record.levelno >= logging.WARNING:
             quotes = str(record.msg).startswith(ABOUT_BODIES)
             text = str(record.msg).split("%", 1)[0] if quotes else record.getMessage()
@@ -128,7 +126,7 @@ class WithoutMessageBody(logging.Filter):
 
 
 def log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """For `sys.excepthook`: the error that ends the process is one line too, and without its text."""
+    """Logs the error that ends the process as one line, without its text (`sys.excepthook`)."""
     logger(__name__).critical("uncaught", exc_info=(kind, error, trace))
 
 
@@ -136,7 +134,9 @@ def configure(log_format: str = "auto", level: str = "INFO") -> None:
     """Sets up structlog, and the standard library's root logger for what libraries log, to write to stderr; Python's
     warnings go there too.
 
-    log_format: json, console, or auto (console on a terminal). level: DEBUG, INFO, WARNING or ERROR.
+    Args:
+        log_format: json, console, or auto (console on a terminal).
+        level: DEBUG, INFO, WARNING or ERROR.
     """
     stream = sys.stderr
     as_json = log_format == "json" or (log_format == "auto" and not stream.isatty())

@@ -1,4 +1,4 @@
-"""The environment, read once into one frozen value. Nothing else in the project reads environment variables."""
+"""Settings: the environment, read once into one frozen value. Nothing else reads environment variables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCHEMES = {
 
 
 class Settings(BaseModel):
-    """Field names in upper case are the environment variables (design: one name everywhere). Times in seconds."""
+    """Settings of a process. Field names in upper case are the environment variables; times in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
@@ -77,7 +77,7 @@ class Settings(BaseModel):
     @field_validator(*SCHEMES)
     @classmethod
     def is_url(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        """Tells what is wrong without any part of it: where a password is not percent-encoded, each part may be it."""
+        """Refuses what is no URL, and quotes no part of it: where a password is not percent-encoded, each may be it."""
         given = value.get_secret_value() if value else ""
         schemes = SCHEMES[str(info.field_name)]
         if value and not given.startswith(tuple(f"{scheme}://" for scheme in schemes)):
@@ -97,12 +97,12 @@ class Settings(BaseModel):
     @field_validator("flower_url_prefix")
     @classmethod
     def without_slashes(cls, value: str | None) -> str | None:
-        """A path as Flower takes it."""
+        """Returns the path as Flower takes it."""
         return value.strip("/") if value else None
 
     @property
     def cache_url(self) -> SecretStr | None:
-        """Where the four cache layers live: `CACHE_REDIS_URL`, or else the durable Redis."""
+        """Redis of the four cache layers: `CACHE_REDIS_URL`, or else the durable one."""
         return self.cache_redis_url or self.redis_url
 
     @property
@@ -111,7 +111,11 @@ class Settings(BaseModel):
         return self.broker_url or self.redis_url
 
     def required(self, name: str) -> str:
-        """The plain value of a connection setting; ConfigurationError with the way out where it is unset."""
+        """Returns the plain value of a connection setting.
+
+        Raises:
+            ConfigurationError: it is unset; with the way out.
+        """
         value: SecretStr | None = getattr(self, name)
         if value is None:
             raise ConfigurationError(
@@ -120,75 +124,69 @@ class Settings(BaseModel):
         return value.get_secret_value()
 
 
-#: Settings that hold a password, a key or a URL with one: each may also be given as the name of a file that holds it.
+#: Settings that hold a password, a key or a URL with one: each may also stand in a file.
 SECRETS = frozenset(name for name, field in Settings.model_fields.items() if field.annotation == SecretStr | None)
 #: Settings that hold the key of a language model's API.
 PROVIDER_KEYS = frozenset(name for name in Settings.model_fields if name.endswith("_api_key"))
-#: Names a file that holds the value.
+#: End of a variable that names the file with a secret, as Docker's and Kubernetes' secrets do.
 FILE = "_FILE"
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Settings from a mapping of environment variables; an empty value counts as unset. A secret may stand in a file
-    that its variable with `_FILE` names, as Docker's and Kubernetes' secrets do.
+    """Reads settings from environment variables; an empty value counts as unset.
 
-    Raises ConfigurationError naming each variable that does not fit and why, never its value.
+    Raises:
+        ConfigurationError: names each variable that does not fit and why, never its value.
     """
-    given = {name: environ[name.upper()] for name in Settings.model_fields if environ.get(name.upper())}
-    in_files, problems = _secrets_in_files(environ)
-    problems += [
-        f"{name.upper()}: it is set and so is {name.upper()}{FILE}" for name in sorted(in_files & given.keys())
-    ]
+    given: dict[str, str] = {}
+    problems: list[str] = []
+    for name in Settings.model_fields:
+        try:
+            value = _secret(name.upper(), environ) if name in SECRETS else environ.get(name.upper())
+        except ConfigurationError as exc:
+            problems.append(str(exc))
+        else:
+            given |= {name: value} if value else {}
     try:
-        found = Settings.model_validate(in_files | given)
-        if not problems:
-            return found
+        found = Settings.model_validate(given)
     except ValidationError as exc:
         problems += [f"{str(error['loc'][0]).upper()}: {error['msg']}" for error in exc.errors()]
-    raise ConfigurationError(f"environment: {'; '.join(problems)}") from None
-
-
-def _secrets_in_files(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """The secrets that stand in files, and what is wrong with the others. No path is told: it may be a key that was
-    put into the wrong variable.
-    """
-    found: dict[str, str] = {}
-    problems: list[str] = []
-    for name in sorted(SECRETS):
-        variable = f"{name.upper()}{FILE}"
-        if not environ.get(variable):
-            continue
-        try:
-            found[name] = Path(environ[variable]).read_text("utf-8").strip()
-        except (OSError, ValueError) as exc:
-            reason = exc.strerror if isinstance(exc, OSError) else "not a text"
-            problems.append(f"{variable}: the file cannot be read ({reason})")
-            continue
-        if not found[name]:
-            problems.append(f"{variable}: the file is empty")
-    return found, problems
+    if problems:
+        raise ConfigurationError(f"environment: {'; '.join(problems)}") from None
+    return found
 
 
 def secret_of_environment(name: str, environ: Mapping[str, str] = os.environ) -> SecretStr | None:
-    """A secret in a variable that is no setting (the key of a provider that PROVIDERS_FILE names), or in a file, as the
-    settings' secrets may be. None where it is unset or empty. Raises ConfigurationError.
+    """Returns a secret that is no setting (the key of a provider that PROVIDERS_FILE names), or None where it is unset.
+
+    Raises:
+        ConfigurationError: it is set twice, or its file cannot be read.
     """
-    file = environ.get(f"{name}{FILE}")
+    try:
+        found = _secret(name, environ)
+    except ConfigurationError as exc:
+        raise ConfigurationError(f"environment: {exc}") from None
+    return SecretStr(found) if found else None
+
+
+def _secret(variable: str, environ: Mapping[str, str]) -> str | None:
+    """Returns a secret from its variable or its file. Errors name no path: it may be a key in the wrong variable."""
+    given, file = environ.get(variable), environ.get(f"{variable}{FILE}")
     if not file:
-        return SecretStr(environ[name]) if environ.get(name) else None
-    if environ.get(name):
-        raise ConfigurationError(f"environment: {name}: it is set and so is {name}{FILE}")
+        return given
+    if given:
+        raise ConfigurationError(f"{variable}: it is set and so is {variable}{FILE}")
     try:
         found = Path(file).read_text("utf-8").strip()
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "not a text"
-        raise ConfigurationError(f"environment: {name}{FILE}: the file cannot be read ({reason})") from None
+        raise ConfigurationError(f"{variable}{FILE}: the file cannot be read ({reason})") from None
     if not found:
-        raise ConfigurationError(f"environment: {name}{FILE}: the file is empty")
-    return SecretStr(found)
+        raise ConfigurationError(f"{variable}{FILE}: the file is empty")
+    return found
 
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The settings of this process, read at first use."""
+    """Returns the settings of this process, read at first use."""
     return read_settings(os.environ)

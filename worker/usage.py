@@ -30,7 +30,7 @@ class Usage(Struct, frozen=True):
 
 
 class ModelCalls(Struct, frozen=True):
-    """Calls for one turn that ended in the same way at the same model.
+    """Sum of the calls for one turn that ended in the same way at the same model.
 
     Args:
         model: the model that answered, or that was asked where none did.

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from helpers.command_line import run_in
 
 from worker.devkit.demo import ISOLATED, KEYS
 from worker.devkit.simulator import Simulator
@@ -28,18 +29,9 @@ def clean_environment(**more: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in ours} | {"METRICS_PORT": "0"} | more
 
 
-def run(directory: Path, *arguments: str, stdin: str = "", timeout_s: float = 90.0) -> subprocess.CompletedProcess[str]:
+def run(directory: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """A command to its end."""
-    return subprocess.run(
-        [*CHASQUI, *arguments],
-        cwd=directory,
-        env=clean_environment(),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
+    return run_in(clean_environment(), directory, *arguments, stdin=stdin)
 
 
 def processes_of(directory: Path) -> list[str]:
@@ -126,7 +118,7 @@ def test_a_killed_up_takes_its_processes_with_it(up: subprocess.Popen[str], tmp_
 
 def test_demo_ends_well_and_leaves_nothing(tmp_path: Path) -> None:
     """The demo exits 0, prints sources and the report, and leaves neither process nor data."""
-    done = run(tmp_path, "demo", timeout_s=120)
+    done = run(tmp_path, "demo")
     assert done.returncode == 0, done.stdout + done.stderr
     for expected in ("cache", "rejected", "canned", "AI cache hit rate", "every message ended as it should"):
         assert expected in done.stdout

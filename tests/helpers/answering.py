@@ -13,9 +13,9 @@ from worker.devkit.simulator import Simulator
 from worker.providers.budget import Budget
 from worker.providers.circuit import Breaker
 from worker.providers.client import AiClient
+from worker.providers.clock import Clock
 from worker.providers.completion import Completer
 from worker.providers.models import Provider
-from worker.providers.paid_calls import PaidCalls
 from worker.providers.providers_file import load_providers
 from worker.settings import read_settings
 
@@ -41,13 +41,11 @@ def completer_on(
     breaker: Breaker | None = None,
     budget: Budget | None = None,
     *,
-    rerouted: Callable[[str, str, str], None] = lambda *_: None,
     sleep: Callable[[float], None] = lambda _seconds: None,
 ) -> Iterator[Completer]:
     """A completer that does not pause between attempts; its breaker is one without jitter unless another is given."""
-    ai = AiClient(providers)
-    paid = PaidCalls(providers, ai, budget, rerouted, sleep=sleep)
-    yield Completer(providers, paid, breaker or Circuit(client).breaker, budget, sleep=sleep)
+    ai = AiClient()
+    yield Completer(providers, ai, breaker or Circuit(client).breaker, budget, Clock(sleep=sleep))
     ai.close()
 
 

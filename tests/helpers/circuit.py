@@ -9,7 +9,9 @@ from typing import Any
 import redis
 
 from worker.errors import ProviderError, ProviderUnavailable
-from worker.providers.circuit import Breaker, Limits, Permit, Refusal
+from worker.providers.circuit import Breaker, CircuitChange
+from worker.providers.circuit_rules import Limits, Permit, Refusal
+from worker.providers.clock import Clock
 
 NAME = "deepseek"
 KEY, SAMPLES = "ai_circuit:deepseek", "ai_circuit:deepseek:samples"
@@ -28,10 +30,11 @@ class Circuit:
 
     def __post_init__(self) -> None:
         """The breaker tells its changes to this list, a model as PROVIDER/MODEL."""
-        self.breaker = Breaker(self.client, self._changed, random=lambda: self.jitter)
+        self.breaker = Breaker(self.client, self._changed, clock=Clock(random=lambda: self.jitter))
 
-    def _changed(self, provider: str, model: str, state: str, _reason: str, _told: str) -> None:
-        self.changes.append((f"{provider}/{model}" if model else provider, state))
+    def _changed(self, change: CircuitChange) -> None:
+        name = f"{change.provider}/{change.model}" if change.model else change.provider
+        self.changes.append((name, change.state))
 
     def permit(self, caller: str = "caller") -> Permit:
         """A permit that must be given."""

@@ -23,7 +23,7 @@ from worker.runtime.supervisor import celery_program
 from worker.settings import FILE, Settings
 
 OURS = {name.upper() for name in Settings.model_fields}
-TIMEOUT_S = 60.0
+TIMEOUT_S = 120.0
 START_S, STOP_S = 90.0, 40.0
 CHASQUI = (sys.executable, "-m", "worker")
 UP = (*CHASQUI, "up", "--concurrency", "1")

@@ -1,5 +1,5 @@
-"""A process that has loaded the libraries of `chasqui` and runs each command in a fork: to load them takes longer than
-most commands do. Of ours it has loaded nothing, so a command begins as `python -m worker` does.
+"""A process that has loaded `chasqui` and its libraries and runs each command in a fork: to load them takes longer than
+most commands do. Nothing that it loads reads a setting, so a command reads its own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import socket
 import sys
 from importlib import import_module
 
-LIBRARIES = (
+from worker.settings import settings
+
+LOADED = (
     "alembic.command",
     "celery.app.amqp",
     "celery.app.control",
@@ -25,14 +27,17 @@ LIBRARIES = (
     "sqlalchemy.dialects.postgresql.psycopg2",
     "structlog",
     "tenacity",
+    "worker.operate.cli",
+    "worker.operate.doctor.examination",
 )
 MOST_BYTES = 128 * 1024
 
 
 def serve(channel: socket.socket) -> None:
     """Takes [arguments, directory, environment] with standard input, output and error; answers with the exit code."""
-    for name in LIBRARIES:
+    for name in LOADED:
         import_module(name)
+    assert not settings.cache_info().currsize, "a setting was read"
     while True:
         content, streams, _, _ = socket.recv_fds(channel, MOST_BYTES, 3)
         if not content:

@@ -12,7 +12,7 @@ from typing import Any
 
 from helpers.basics import REPOSITORY, SHARED_DATA
 from helpers.http_provider import Answer, say
-from worker.providers.providers_file import week_hours
+from worker.providers.models import week_hours
 
 RECORDED = SHARED_DATA / "llm_wire"
 PROVIDERS_TOML = (REPOSITORY / "worker" / "providers" / "providers.toml").read_text("utf-8")

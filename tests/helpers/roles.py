@@ -17,7 +17,8 @@ from pydantic import SecretStr
 from helpers.answering import completer_on
 from helpers.http_provider import Answer, Server, say, serving
 from helpers.turns import MILK, decision_of, plan_of
-from worker.providers.circuit import Breaker
+from worker.providers.circuit import Breaker, CircuitChange
+from worker.providers.clock import Clock
 from worker.providers.completion import Ask, Completer
 from worker.providers.models import Model, Price, Provider, Wire
 from worker.replies.cart_guard import CartRules
@@ -46,7 +47,7 @@ def chat(reply: str = "¡Hola! ¿Qué necesitás?", name: str | None = None, **c
 def model_of(name: str, usd: int = 1, ends: date | None = None) -> Model:
     """A model at so many dollars per million tokens of any kind."""
     price = Price(Decimal(usd), Decimal(usd), Decimal(usd), Decimal(usd))
-    return Model(name, {}, "max_tokens", "object", "automatic", (price,), ends)
+    return Model(name, (price,), ends=ends)
 
 
 def role(
@@ -66,12 +67,12 @@ class Fleet:
     second: Server
     providers: tuple[Provider, ...]
     stack: ExitStack
-    changes: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+    changes: list[CircuitChange] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
 
     def breaker(self, **given: Any) -> Breaker:
         """The circuits as another process sees them."""
-        return Breaker(self.client, lambda *told: self.changes.append(told), random=lambda: 0.5, **given)
+        return Breaker(self.client, self.changes.append, clock=Clock(random=lambda: 0.5), **given)
 
     def process(self, providers: Sequence[Provider] | None = None, **given: Any) -> Completer:
         """Another process."""

@@ -17,7 +17,7 @@ from worker.errors import (
     RequestRefused,
     UnreadableAnswer,
 )
-from worker.providers.circuit import ASKED_MAX_MS, DENIED_MS, RATE_LIMITED_MS, Permit
+from worker.providers.circuit_rules import ASKED_MAX_MS, DENIED_MS, RATE_LIMITED_MS, Permit
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ import redis
 from helpers.away import absent_redis
 
 from worker.errors import ProviderUnavailable, RequestRefused
-from worker.providers.circuit import Breaker, Permit, Refusal
+from worker.providers import clock as clocks
+from worker.providers.circuit import Breaker, CircuitChange
+from worker.providers.circuit_rules import Permit, Refusal
 
 NAME, KEY = "deepseek", "ai_circuit:deepseek"
 DOWN = ProviderUnavailable(NAME, "HTTP 503")
@@ -31,9 +33,9 @@ class Clock:
 class Told(list[tuple[str, str]]):
     """The changes a breaker told."""
 
-    def __call__(self, provider: str, _model: str, state: str, _reason: str, _told: str) -> None:
+    def __call__(self, change: CircuitChange) -> None:
         """Takes one down."""
-        self.append((provider, state))
+        self.append((change.provider, change.state))
 
 
 def permit_of(breaker: Breaker) -> Permit:
@@ -92,7 +94,7 @@ def alone(clock: Clock) -> Iterator[Breaker]:
     """A breaker whose Redis is away; it tells no change."""
     told = Told()
     with absent_redis() as client:
-        yield Breaker(client, told, clock=clock)
+        yield Breaker(client, told, clock=clocks.Clock(monotonic=clock))
     assert told == []
 
 

@@ -9,7 +9,7 @@ import redis
 from helpers.circuit import DOWN, FAST_MS, KEY, NAME, Circuit
 
 from worker.errors import ProviderDenied, RequestRefused
-from worker.providers.circuit import PROBE_MS, Permit
+from worker.providers.circuit_rules import PROBE_MS, Permit
 
 
 @pytest.fixture

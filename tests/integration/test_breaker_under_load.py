@@ -9,7 +9,9 @@ import pytest
 import redis
 from helpers.circuit import DOWN, FAST_MS, LIMITS, NAME, SAMPLES, Circuit
 
-from worker.providers.circuit import Breaker, Permit
+from worker.providers.circuit import Breaker
+from worker.providers.circuit_rules import Permit
+from worker.providers.clock import Clock
 from worker.redisdb.coalescing import CoalescingRedis
 
 REMEMBER_S = 0.05
@@ -27,10 +29,9 @@ class Busy:
     def __post_init__(self) -> None:
         self.breaker = Breaker(
             self.client,
-            lambda name, _model, state, _reason, _told: self.changes.append((name, state)),
-            clock=lambda: self.now_s,
+            lambda change: self.changes.append((change.provider, change.state)),
+            clock=Clock(monotonic=lambda: self.now_s),
             on_call=lambda _name, _model, outcome, _ms: self.calls.append(outcome),
-            fire_and_forget=self.client.fire_and_forget,
             remember_s=REMEMBER_S,
         )
 

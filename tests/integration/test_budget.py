@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from threading import Thread
 
@@ -10,6 +11,7 @@ import pytest
 import redis
 
 from worker.providers.budget import Budget, Limits, Reservation
+from worker.providers.clock import Clock
 from worker.providers.models import Price
 from worker.providers.pricing import cost_microusd, estimate_tokens
 from worker.replies.request import AiRequest
@@ -18,7 +20,7 @@ from worker.usage import Usage
 DOLLAR = Price(Decimal(1), Decimal(1), Decimal(1), Decimal(1))
 REQUEST = AiRequest("s" * 400, "u" * 400, max_output_tokens=800)
 PRICE = cost_microusd(DOLLAR, Usage(estimate_tokens(REQUEST.system + REQUEST.user), 0, 800))
-NOON = 1_763_812_800.0  # 2025-11-22 12:00 UTC
+NOON = datetime(2025, 11, 22, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def make(redis_client: redis.Redis) -> Callable[..., Budget]:
     """A budget over the test's Redis; nothing spent so far according to PostgreSQL unless said."""
 
     def budget(month: int | None = None, day: int | None = None, calls: int = 1_000, spent: int = 0) -> Budget:
-        return Budget(redis_client, Limits(month, day, calls), lambda: (spent, spent), lambda: NOON)
+        return Budget(redis_client, Limits(month, day, calls), lambda: (spent, spent), Clock(now=lambda: NOON))
 
     return budget
 

@@ -23,7 +23,6 @@ from worker.providers.client import AiClient
 from worker.providers.completion import Ask, Completer
 from worker.providers.dispatch import Dispatcher, Landed
 from worker.providers.flight import Flights, Joining
-from worker.providers.paid_calls import PaidCalls
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import AI_RESPONSE, FLIGHT, PARKED
 from worker.replies.fallback import fallback_decision
@@ -222,7 +221,7 @@ def test_over_the_limit_there_is_a_fallback_that_fits(
 def test_a_defect_fails_the_turn_and_all_who_wait_for_it(redis_client: redis.Redis, pool: Executor) -> None:
     """Nobody is left to the end of a lease, and the key is free."""
     turns = customers(5)
-    broken = Broken([], PaidCalls([], AiClient([])), Circuit(redis_client).breaker)
+    broken = Broken([], AiClient(), Circuit(redis_client).breaker)
     done = landed(Dispatcher(broken, Flights(redis_client, KEEP_S), Cache(redis_client), pool), turns)
     assert (done.answered, tokens(done.failed)) == ((), tokens(turns))
     assert {turn.outcome for turn in done.failed} == {None}

@@ -17,7 +17,8 @@ from helpers.factories import rows
 from sqlalchemy import Connection
 
 from worker.errors import ModelGone, ProviderDenied
-from worker.providers.circuit import Breaker, Permit
+from worker.providers.circuit import Breaker
+from worker.providers.circuit_rules import Permit
 from worker.providers.circuit_states import read_circuits
 from worker.providers.providers_file import load_providers
 from worker.settings import Settings

@@ -34,7 +34,7 @@ from worker.usage import Usage
 KEY = "sk-Secret0123"
 REQUEST = AiRequest(system="Answer in JSON.", user='{"message":"quiero dos leches"}')
 PRICE = Price(Decimal("0.5"), Decimal("0.5"), Decimal("1.5"), Decimal("0.5"))
-MODEL = Model("model-1", {}, "max_tokens", "object", "automatic", (PRICE,))
+MODEL = Model("model-1", (PRICE,))
 ANSWER = {"choices": [{"message": {"content": "{}"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 9}}
 
 
@@ -55,7 +55,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def client(server: Server) -> Iterator[AiClient]:
     """Closed before its server, which waits for the connections it has open."""
-    client = AiClient([provider(server)])
+    client = AiClient()
     yield client
     client.close()
 
@@ -243,7 +243,7 @@ def test_over_tls(server: Server, client: AiClient, tmp_path: Path, monkeypatch:
         secure = replace(provider(server), base_url=f"https://127.0.0.1:{port}/v1")
         assert isinstance(fails(client, secure), ProviderUnavailable)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(given.file))
-        trusting = AiClient([secure])
+        trusting = AiClient()
         for _ in range(2):
             trusting.call(secure, MODEL, REQUEST, time.monotonic() + 5)
         assert [seen.body["messages"][1]["content"] for seen in server.seen] == [REQUEST.user] * 2

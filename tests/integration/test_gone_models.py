@@ -14,8 +14,10 @@ from helpers.roles import DENIED, DOWN, GONE, NOTHING, UNCLEAR, UNFIT, Fleet, as
 from helpers.turns import MILK, plan_of
 
 from worker.errors import ModelGone, ProviderDenied, UnreadableAnswer
-from worker.providers.circuit import MODEL_OPEN_MAX_MS, MODEL_OPEN_MS, UNCLEAR_CUSTOMERS, Permit, Refusal
+from worker.providers.circuit_rules import Limits, Permit, Refusal
 from worker.providers.completion import Ask
+
+LIMITS = Limits()
 
 
 @pytest.fixture
@@ -124,7 +126,7 @@ def test_a_probe_that_finds_it_gone_waits_longer(fleet: Fleet) -> None:
         assert process.complete(ask()).model == "b"
         waits.append(float(fleet.state("first:a")["until_ms"]) - time.time() * 1000)
         waited(fleet)
-    expected = [min(MODEL_OPEN_MS * 2**number, MODEL_OPEN_MAX_MS) for number in range(5)]
+    expected = [min(LIMITS.model_open_ms * 2**number, LIMITS.model_open_max_ms) for number in range(5)]
     assert waits == pytest.approx(expected, abs=10_000)
 
 
@@ -153,9 +155,9 @@ def test_one_customer_alone_sets_no_model_aside(fleet: Fleet) -> None:
     """However often he writes what it refuses."""
     fleet.play([UNCLEAR])
     process = fleet.process()
-    for _ in range(5 * UNCLEAR_CUSTOMERS):
+    for _ in range(5 * LIMITS.unclear_customers):
         process.complete(ask(customer="the same"))
-    assert fleet.asked().count("a") == 5 * UNCLEAR_CUSTOMERS
+    assert fleet.asked().count("a") == 5 * LIMITS.unclear_customers
     assert fleet.changes == []
 
 

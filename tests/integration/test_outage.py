@@ -15,7 +15,8 @@ from helpers.basics import GUARD_S
 from helpers.turns import MILK, plan_of
 
 from worker.devkit.simulator import Simulator
-from worker.providers.circuit import Breaker, Limits
+from worker.providers.circuit import Breaker
+from worker.providers.circuit_rules import Limits
 from worker.providers.completion import Ask, Completer
 from worker.replies.cart_guard import CartRules
 
@@ -122,7 +123,7 @@ def test_ten_minutes_of_outage_under_load(simulator: Simulator, redis_client: re
     simulator.set("all", latency_ms=(20.0, 20.0))
     for name in DOWN:
         simulator.set(name, status=503)
-    breaker = Breaker(redis_client, lambda *_: None, A_HUNDREDTH)
+    breaker = Breaker(redis_client, lambda _: None, limits=A_HUNDREDTH)
     with completer_on(redis_client, providers_of(simulator), breaker) as completer, flowing(completer) as answered:
         began_s = time.monotonic()
         Event().wait(OUTAGE_S)

@@ -17,12 +17,13 @@ from pydantic import SecretStr
 
 from worker.errors import ProviderError, ProviderUnavailable
 from worker.providers.budget import Budget, Limits
-from worker.providers.circuit import Permit
+from worker.providers.circuit import REROUTED_AGAIN_S, Breaker
+from worker.providers.circuit_rules import Permit
 from worker.providers.client import AiClient
+from worker.providers.clock import Clock
 from worker.providers.models import Model, Price, Provider, WeekHours
 from worker.providers.paid_calls import Candidate, NotPaidFor, PaidCalls
 from worker.providers.pricing import cost_microusd, estimate_tokens
-from worker.providers.reroutes import AGAIN_S, Reroutes
 from worker.redisdb.keys import MODEL_CIRCUIT
 from worker.replies.request import AiRequest, Completion
 from worker.usage import ModelCalls, Usage
@@ -42,7 +43,19 @@ def answer(**changes: Any) -> Answer:
 
 def model(name: str, *prices: Price) -> Model:
     """A model at these prices."""
-    return Model(name, {}, "max_tokens", "object", "automatic", prices)
+    return Model(name, prices)
+
+
+class Notes(Breaker):
+    """A breaker without Redis that takes down who answers for another."""
+
+    def __init__(self, noted: list[tuple[str, str, str]]) -> None:
+        super().__init__(redis.Redis(port=1), lambda _: None)
+        self._noted = noted
+
+    def rerouted(self, provider: str, model: str, name: str) -> None:
+        """Takes it down."""
+        self._noted.append((provider, model, name))
 
 
 @dataclass
@@ -61,15 +74,13 @@ class Bench:
         base = Provider("p", "openai", self.server.url, "", SecretStr("k"), "KEY", None, (), 1.0, 5.0, ())
         self.provider = replace(base, models=(model("first-1", ONE, PEAK), model("second-2", TWO)))
         self.other = replace(base, name="q", models=(model("third-3", DEAR),))
-        self.client = AiClient([self.provider])
+        self.client = AiClient()
         self.paid = PaidCalls(
             (self.provider, self.other),
             self.client,
+            Notes(self.noted),
             self.budget,
-            lambda *told: self.noted.append(told),
-            sleep=self.slept.append,
-            random=lambda: self.jitter,
-            now=lambda: self.now,
+            Clock(sleep=self.slept.append, random=lambda: self.jitter, now=lambda: self.now),
         )
 
     def make(self, tries: int = 2, within_s: float = 5.0) -> tuple[Completion, str]:
@@ -218,14 +229,14 @@ def test_who_answers_for_another_is_noted_with_its_circuit(
 ) -> None:
     """For the operator, and said once in a while, not for every call."""
     now = [1_000_000.0]
-    reroutes = Reroutes(redis_client, lambda: now[0])
+    breaker = Breaker(redis_client, lambda _: None, clock=Clock(now=lambda: datetime.fromtimestamp(now[0], UTC)))
     for _ in range(3):
-        reroutes.note("p", "first-1", "second-2")
+        breaker.rerouted("p", "first-1", "second-2")
     key = MODEL_CIRCUIT.key("p:first-1")
     assert redis_client.hgetall(key) == {b"answered_by": b"second-2", b"answered_at": b"1000000"}
     assert int(str(redis_client.ttl(key))) > 0
-    now[0] += AGAIN_S
-    reroutes.note("p", "first-1", "second-2")
+    now[0] += REROUTED_AGAIN_S
+    breaker.rerouted("p", "first-1", "second-2")
     assert redis_client.hget(key, "answered_at") == b"1000600"
     logged = capsys.readouterr()
     assert (logged.out + logged.err).count("answered_by_another_model") == 2

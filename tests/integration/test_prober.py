@@ -16,7 +16,7 @@ from helpers.http_provider import Server, say, serving
 from helpers.roles import DENIED, DOWN, GONE, UNCLEAR, chat, model_of, role
 
 from worker.providers.budget import Budget, Limits
-from worker.providers.circuit import Breaker
+from worker.providers.circuit import Breaker, CircuitChange
 from worker.providers.client import AiClient
 from worker.providers.models import Provider
 from worker.providers.probe import DAY_MICROUSD, LOCK_S, PRODUCT, QUESTION, Prober, question, read_probes
@@ -37,11 +37,11 @@ class Bench:
     providers: tuple[Provider, ...]
     http: AiClient
     booked: list[ModelCalls] = field(default_factory=list)
-    changes: list[tuple[str, ...]] = field(default_factory=list)
+    changes: list[CircuitChange] = field(default_factory=list)
 
     def prober(self) -> Prober:
         """One of another process."""
-        breaker = Breaker(self.client, lambda *told: self.changes.append(told))
+        breaker = Breaker(self.client, self.changes.append)
         budget = Budget(self.client, Limits(None, None, 100), lambda: (0, 0))
         return Prober(self.providers, self.http, breaker, self.client, budget, self.booked.extend, SHOP)
 
@@ -61,7 +61,7 @@ def bench_on(client: redis.Redis) -> Iterator[Bench]:
     with ExitStack() as stack:
         server = stack.enter_context(serving(chat("Sí, tenemos leche entera.", intent="search_product")))
         providers = (role("first", server, "a", "b"),)
-        http = AiClient(providers)
+        http = AiClient()
         stack.callback(http.close)
         yield Bench(client, server, providers, http)
 

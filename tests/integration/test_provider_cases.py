@@ -13,7 +13,7 @@ from helpers.http_provider import say
 from helpers.roles import Fleet, ask, chat, done, fleet_on
 
 from worker.errors import ThoughtAway
-from worker.providers.circuit import DENIED_MS
+from worker.providers.circuit_rules import DENIED_MS
 from worker.providers.client import AiClient
 from worker.providers.models import Wire
 from worker.providers.probe import THINKS, question
@@ -112,7 +112,7 @@ def test_several_customers_in_a_row_make_it_the_models(fleet: Fleet) -> None:
 def test_the_probe_says_that_it_thinks(fleet: Fleet) -> None:
     """As the doctor prints it."""
     provider = fleet.providers[0]
-    client = AiClient(fleet.providers)
+    client = AiClient()
     looked = probe(client, provider, provider.models[0], question("la tienda"), float("inf"))
     client.close()
     assert isinstance(looked.error, ThoughtAway)

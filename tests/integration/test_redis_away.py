@@ -22,10 +22,11 @@ from helpers.basics import GUARD_S, REPOSITORY
 from helpers.one_batch import OneBatch
 from redis.exceptions import RedisError
 from structlog.testing import capture_logs
+from worker.providers.reroutes import Reroutes
 
 from worker.errors import ProviderTimeout
 from worker.intake import intake as intake_module
-from worker.intake.held_back import Held
+from worker.intake.held_back import HeldBack
 from worker.intake.intake import Intake
 from worker.providers.budget import Budget, Limits, Reservation
 from worker.providers.circuit import Breaker, Permit
@@ -34,18 +35,17 @@ from worker.providers.flight import Boarding, Ending, Flights, Joining
 from worker.providers.models import Price
 from worker.providers.probe import Prober, read_probes
 from worker.providers.providers_file import load_providers
-from worker.providers.reroutes import Reroutes
 from worker.redisdb.cache import Cache
-from worker.redisdb.coalescing import TogetherRedis
+from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.connect import connect_redis
 from worker.redisdb.keys import AI_RESPONSE, LIMITED, REPLY_LIMIT, SESSION
-from worker.redisdb.layers import read_stats
+from worker.redisdb.layers import read_size
 from worker.redisdb.streams import Entry, Streams
 from worker.replies.request import AiRequest
 from worker.runtime.embedded.processes import wait_until
 from worker.settings import read_settings
 from worker.steps.services import Services
-from worker.telemetry.recording import count_call, count_replies, note_run
+from worker.telemetry.recording import count_call, note_run
 
 PHONE, NAME = "5491122334455", "deepseek"
 REPLY = {"reply_id": "r1", "to": PHONE, "text": "hola"}
@@ -173,12 +173,6 @@ ROWS = {
         "cache_unavailable",
     ),
     "counter: kept for later": Row(CACHE, lambda client: Cache(client).count(LIMITED), None),
-    "counters of replies": Row(
-        "telemetry/recording.py:count_replies",
-        lambda client: count_replies(client, [{"source": "ai", "cost_microusd": 1, "baseline_microusd": 1}]),
-        None,
-        "counters_unavailable",
-    ),
     "counters of calls": Row(
         "telemetry/recording.py:count_call",
         lambda client: count_call(client, NAME, "m", "ok", 1.0),
@@ -189,7 +183,10 @@ ROWS = {
         "telemetry/recording.py:note_run", lambda client: note_run(client, "cleanup"), None, "run_not_noted"
     ),
     "customers held back": Row(
-        "intake/held_back.py:Held.tell", lambda client: Held().tell(client, {PHONE}), None, "counters_unavailable"
+        "intake/held_back.py:HeldBack.report",
+        lambda client: HeldBack().report(client, {PHONE}),
+        None,
+        "counters_unavailable",
     ),
     # Intake waits, `worker.receive` comes back, and the sweep publishes what was not.
     "streams: the group": Row(STREAMS, lambda client: Streams(client).create_group(), Raises),
@@ -199,12 +196,14 @@ ROWS = {
     "streams: finishing": Row(STREAMS, lambda client: Streams(client).finish([Entry(b"1-0", b"{}", {})], []), Raises),
     "streams: publishing": Row(STREAMS, lambda client: Streams(client).publish([REPLY]), Raises),
     "streams: trimming": Row(STREAMS, lambda client: Streams(client).trim(), Raises),
-    "commands that ride together": Row(COALESCING, lambda client: together(client).get("key"), Raises),
-    "a command that nobody waits for": Row(COALESCING, lambda client: together(client).telling().get("key"), None),
+    "coalesced commands": Row(COALESCING, lambda client: coalescing(client).get("key"), Raises),
+    "a command that nobody waits for": Row(
+        COALESCING, lambda client: coalescing(client).fire_and_forget().get("key"), None
+    ),
     "states of circuits": Row(
         "providers/circuit_states.py", lambda client: read_circuits(client, [(NAME, ("m",))]), Raises
     ),
-    "sizes of the cache": Row("redisdb/layers.py", lambda client: read_stats(client, SESSION), Raises),
+    "sizes of the cache": Row("redisdb/layers.py", lambda client: read_size(client, SESSION), Raises),
 }
 #: Who catches RedisError elsewhere.
 HANDLERS = {
@@ -213,7 +212,6 @@ HANDLERS = {
     "providers/probe.py:Prober._tell": "Redis has gone between two commands; the probe itself is postponed",
     "providers/probe.py:Prober._book": "the same",
     "runtime/embedded/redis.py:Redis.answers": "a server that is being started",
-    "operate/commands/cache.py:cache": "one line for the operator, in test_cache_layers",
     "operate/commands/customers.py:forget_replies": "one line for the operator, in test_operator_commands",
     "operate/commands/terminal.py:redis_errors": "one line for the operator, in test_circuits",
 }
@@ -223,9 +221,9 @@ APART = ("operate/", "devkit/", "runtime/")
 BUILDERS = {"redisdb/connect.py", "steps/services.py"}
 
 
-def together(client: redis.Redis) -> TogetherRedis:
+def coalescing(client: redis.Redis) -> CoalescingRedis:
     """Commands of many threads, over the same connections."""
-    return TogetherRedis(connection_pool=client.connection_pool)
+    return CoalescingRedis(connection_pool=client.connection_pool)
 
 
 @pytest.fixture(params=["refuses", "hangs"])

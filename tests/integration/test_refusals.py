@@ -15,7 +15,7 @@ from helpers.factories import ANA
 from helpers.http_provider import Answer, Server, say, serving
 from helpers.turns import MILK, RICE, decision_of, planned, session_of, turn_of
 
-from worker.providers.circuit import Limits
+from worker.providers.circuit_rules import Limits
 from worker.providers.completion import Ask, Completer
 from worker.providers.providers_file import load_providers
 from worker.replies.cart_guard import rules_for

@@ -15,7 +15,7 @@ from helpers.service import says, webhook
 from helpers.turns import decided
 from msgspec.structs import replace
 from sqlalchemy import Connection, text
-from test_locked import Waiting
+from test_locked_customers import Waiting
 
 from worker.intake.intake import Intake
 from worker.intake.sweep import Sweep

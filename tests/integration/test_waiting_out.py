@@ -12,8 +12,8 @@ from helpers.http_provider import Answer, say
 from helpers.roles import DOWN, Fleet, ask, chat, done, fleet_on, limited
 
 from worker.providers.client import AiClient
+from worker.providers.clock import Clock
 from worker.providers.completion import Completer
-from worker.providers.paid_calls import PaidCalls
 
 
 @pytest.fixture
@@ -34,13 +34,12 @@ class Waiting:
 
     def __post_init__(self) -> None:
         providers = self.fleet.providers[: 1 if self.alone else 2]
-        self.client = AiClient(providers)
+        self.client = AiClient()
         self.completer = Completer(
             providers,
-            PaidCalls(providers, self.client, sleep=self.sleep, random=lambda: 0.5),
+            self.client,
             Circuit(self.fleet.client).breaker,
-            sleep=self.sleep,
-            random=lambda: 0.0,
+            clock=Clock(sleep=self.sleep, random=lambda: 0.0),
         )
 
     def sleep(self, seconds: float) -> None:
@@ -110,17 +109,15 @@ def test_a_limit_that_stays_ends_at_the_deadline(fleet: Fleet) -> None:
     """Each wait is granted only while the deadline leaves it, on the process's own clock."""
     fleet.play([limited(6)])
     now = [0.0]
-    client = AiClient(fleet.providers, clock=lambda: now[0])
-    paid = PaidCalls(fleet.providers, client, clock=lambda: now[0])
     circuit = Circuit(fleet.client)
 
     def sleep(seconds: float) -> None:
         now[0] += seconds
         circuit.client.hset("ai_circuit:first", "until_ms", 0)
 
-    completer = Completer(
-        fleet.providers[:1], paid, circuit.breaker, clock=lambda: now[0], sleep=sleep, random=lambda: 0.0
-    )
+    clock = Clock(monotonic=lambda: now[0], sleep=sleep, random=lambda: 0.0)
+    client = AiClient(clock)
+    completer = Completer(fleet.providers[:1], client, circuit.breaker, clock=clock)
     asked = ask()
     outcome = completer.complete(type(asked)(asked.plan, asked.rules, "t", "549", 20.0))
     assert (outcome.source, now[0]) == ("fallback", 18.0)

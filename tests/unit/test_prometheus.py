@@ -41,7 +41,7 @@ from worker.providers.probe import Probe
 
 def model(name: str, ends: date | None = None) -> Model:
     """A model of this name."""
-    return Model(name, {}, "max_tokens", "object", "automatic", (), ends=ends)
+    return Model(name, (), ends=ends)
 
 
 def provider(name: str, *models: Model) -> Provider:

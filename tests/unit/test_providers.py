@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from worker.errors import ConfigurationError
-from worker.providers.models import Model, Price, Provider, WeekHours
-from worker.providers.providers_file import load_providers, week_hours
+from worker.providers.models import Model, Price, Provider, WeekHours, week_hours
+from worker.providers.providers_file import load_providers
 from worker.settings import Settings, read_settings
 
 KEY = "sk-Secret0123"
@@ -174,7 +174,7 @@ def test_providers_file(tmp_path: Path) -> None:
         complexities=("simple", "complex"),
         connect_timeout_s=1.0,
         timeout_s=2.5,
-        models=(Model("m", {}, "max_tokens", "object", "automatic", (price,)),),
+        models=(Model("m", (price,)),),
     )
 
 
@@ -197,11 +197,11 @@ def test_all_that_a_model_can_say(tmp_path: Path) -> None:
     assert (found.key_header, price.cache_write_usd) == ("api-key", Decimal("0.7"))
     assert found.models[0] == Model(
         "vendor/m-1:free",
+        (price,),
         {"top_p": 1, "extra": {"a": [1]}},
         "options.num_predict",
         "object_schema",
         "breakpoint",
-        (price,),
         date(2027, 1, 31),
         ("*",),
     )
@@ -330,9 +330,9 @@ def test_bad_providers_file(tmp_path: Path, changes: dict[str, Any], words: str)
 )
 def test_whose_answer_it_is(name: str | None, own: bool) -> None:
     """A dated snapshot is the same model; another family is not."""
-    model = Model("gpt-6-luna", {}, "x", "object", "automatic", (), answers_as=("other-name",))
+    model = Model("gpt-6-luna", (), answers_as=("other-name",))
     assert model.answers_to(name) is own
-    assert Model("m", {}, "x", "object", "automatic", (), answers_as=("*",)).answers_to(name)
+    assert Model("m", (), answers_as=("*",)).answers_to(name)
 
 
 @pytest.mark.parametrize(

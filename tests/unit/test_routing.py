@@ -10,8 +10,7 @@ from itertools import permutations
 import pytest
 from pydantic import SecretStr
 
-from worker.providers.candidates import candidates
-from worker.providers.models import Model, Price, Provider, WeekHours
+from worker.providers.models import Model, Price, Provider, WeekHours, candidates
 from worker.providers.providers_file import load_providers
 from worker.settings import read_settings
 
@@ -22,7 +21,7 @@ NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 def provider(name: str, output_usd: str, *complexities: str, input_usd: str = "0.1", key: str | None = "k") -> Provider:
     """A provider with a key and one model, as far as routing looks at it."""
     price = Price(Decimal(input_usd), Decimal(input_usd), Decimal(output_usd), Decimal(input_usd))
-    model = Model("m", {}, "max_tokens", "object", "automatic", (price,))
+    model = Model("m", (price,))
     secret = SecretStr(key) if key else None
     return Provider(name, "openai", "http://127.0.0.1:9", "", secret, "KEY", None, complexities, 1.0, 1.0, (model,))
 

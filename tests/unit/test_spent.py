@@ -5,7 +5,7 @@ from __future__ import annotations
 from helpers.turns import MILK, planned, turn_of
 from msgspec.structs import replace
 
-from worker.providers.spending import shares, summed, with_costs
+from worker.providers.pricing import shares, summed, with_costs
 from worker.session.turn import Outcome, turn_from_dict, turn_to_dict
 from worker.telemetry.recording import metrics_row, stored_outcome
 from worker.usage import ModelCalls, Usage

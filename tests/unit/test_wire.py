@@ -31,7 +31,7 @@ KEY = "sk-Secret0123"
 SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
 REQUEST = AiRequest(system="s" * 40, user="u" * 8, schema=SCHEMA, max_output_tokens=123)
 PRICE = Price(Decimal("0.5"), Decimal("0.5"), Decimal("1.5"), Decimal("0.5"))
-MODEL = Model("model-1", {"temperature": 0.2}, "max_tokens", "object", "automatic", (PRICE,))
+MODEL = Model("model-1", (PRICE,), {"temperature": 0.2})
 
 needs_recorded = pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded answers are not beside this checkout")
 
@@ -82,7 +82,7 @@ def test_openai_request() -> None:
 
 def test_gemini_request() -> None:
     """generateContent, a model's own fields merged into objects of ours, the key in a header and never in the URL."""
-    asked = model(output_limit="generationConfig.maxOutputTokens", request={"generationConfig": {"topK": 1}})
+    asked = model(request={"generationConfig": {"topK": 1}})
     url, headers, body = wire_gemini.build(provider("gemini", "https://g.example/v1beta"), asked, REQUEST)
     assert url == "https://g.example/v1beta/models/model-1:generateContent"
     assert headers == {"x-goog-api-key": KEY}
@@ -133,7 +133,9 @@ def test_a_request_without_a_schema_falls_back_to_json_mode() -> None:
     bare = AiRequest("s", "u")
     body = wire_openai.build(provider(), model(json_mode="schema"), bare)[2]
     assert body["response_format"] == {"type": "json_object"}
-    config = wire_gemini.build(provider("gemini"), model(json_mode="schema"), bare)[2]["generationConfig"]
+    config = wire_gemini.build(provider("gemini"), model(json_mode="schema", output_limit="limit"), bare)[2][
+        "generationConfig"
+    ]
     assert config == {"responseMimeType": "application/json"}
 
 

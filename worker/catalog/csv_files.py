@@ -1,4 +1,4 @@
-"""A CSV file as text in its encoding and rows by its separator: found out where that is safe, else asked for."""
+"""CSV files: encoding and separator, found out where that is safe, else asked for."""
 
 from __future__ import annotations
 
@@ -28,8 +28,13 @@ _AROUND: Final = 10
 
 
 def read_text(file: Path, encoding: str | None = None) -> str:
-    """A file's text without a byte order mark. Without an encoding, UTF-8 or what a byte order mark says: nothing else
-    can be told apart safely. Raises CommandError that suggests an encoding, with a word as it would then be read.
+    """Returns a file's text without a byte order mark.
+
+    Args:
+        encoding: None: UTF-8 or what a byte order mark says; nothing else can be told apart safely.
+
+    Raises:
+        CommandError: it does not fit; suggests an encoding, with a word as it would then be read.
     """
     try:
         content = file.read_bytes()
@@ -57,8 +62,10 @@ def _misfit(content: bytes, place: int, named: str) -> str:
 
 
 def reader_of(text: str, separator: str | None, known: Collection[str]) -> csv.DictReader[str]:
-    """Rows by the header's names. separator: a name of SEPARATORS; None: the one that finds most of the columns that
-    are known in the header, and a comma where none does.
+    """Returns rows by the header's names.
+
+    Args:
+        separator: a name of SEPARATORS; None: the one that finds most of the known columns in the header, or a comma.
     """
     sign = SEPARATORS[separator] if separator else max(SEPARATORS.values(), key=lambda s: _columns(text, s, known))
     return csv.DictReader(io.StringIO(text, newline=""), delimiter=sign)

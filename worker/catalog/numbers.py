@@ -1,4 +1,4 @@
-"""Numbers as shops write them: "1850.50", "1.850,50", and those that can be read in two ways. Pure thought."""
+"""Numbers as shops write them: "1850.50", "1.850,50", and those with two readings. Pure thought."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ DECIMAL_SIGNS: Final[Mapping[str, str]] = {"comma": ",", "point": "."}
 
 
 class NoFigure(ValueError):
-    """The text is no number, or none with the decimal sign that was named."""
+    """Text that is no number, or none with the decimal sign that was named."""
 
 
 class AmbiguousFigure(ValueError):
-    """The text is one number with a decimal comma and another one with a decimal point."""
+    """Text that is one number with a decimal comma and another one with a decimal point."""
 
 
 def _pattern(decimal: str) -> re.Pattern[str]:
-    """Digits, bare or in groups of three with the other sign between them, and then decimals."""
+    """Returns a pattern of digits, bare or in groups of three with the other sign between them, and then decimals."""
     (thousands,) = {",", "."} - {decimal}
     grouped = rf"[1-9][0-9]{{0,2}}(?:{re.escape(thousands)}[0-9]{{3}})+"
     return re.compile(rf"(?=.*[0-9])-?(?:{grouped}|[0-9]*)(?:{re.escape(decimal)}[0-9]+)?")
@@ -30,7 +30,7 @@ _PATTERNS: Final = {name: _pattern(sign) for name, sign in DECIMAL_SIGNS.items()
 
 
 def readings(text: str) -> dict[str, Decimal]:
-    """Values by the name of the decimal sign, for each sign with which the text is a well-formed number."""
+    """Returns values by the name of the decimal sign, for each sign with which the text is a well-formed number."""
     return {name: _value(text, DECIMAL_SIGNS[name]) for name, pattern in _PATTERNS.items() if pattern.fullmatch(text)}
 
 
@@ -40,10 +40,14 @@ def _value(text: str, decimal: str) -> Decimal:
 
 
 def figure(text: str, decimal: str | None = None) -> Decimal:
-    """The number that a text means, as exact as it is written.
+    """Returns the number that a text means, as exact as it is written.
 
-    Args: decimal: `comma` or `point`, the only way to read it; None: it must have one reading.
-    Raises: NoFigure, without the text; AmbiguousFigure, with both readings.
+    Args:
+        decimal: `comma` or `point`, the only way to read it; None: it must have one reading.
+
+    Raises:
+        NoFigure: without the text.
+        AmbiguousFigure: with both readings.
     """
     found = readings(text)
     if decimal is not None:

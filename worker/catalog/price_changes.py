@@ -1,4 +1,4 @@
-"""Prices that a price list changes so much that somebody should look: often a comma was taken for a point."""
+"""Steep changes of price that a price list would make: often a comma was taken for a point."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FACTOR = 5
 
 @dataclass(frozen=True, slots=True)
 class SteepChange:
-    """A product whose price changes by more than the factor, or to another currency."""
+    """Product whose price changes by more than the factor, or to another currency."""
 
     sku: str
     name: str
@@ -26,12 +26,12 @@ class SteepChange:
     currency: str
 
     def __str__(self) -> str:
-        """One line for the operator."""
+        """Returns one line for the operator."""
         return f"{self.sku}  {self.name}: {self.before} {self.currency_before} -> {self.after} {self.currency}"
 
 
 def steep_changes(url: str, rows: Sequence[Mapping[str, Any]]) -> list[SteepChange]:
-    """What rows of `read_products` would change steeply of what is stored, in their order."""
+    """Returns the steep changes that rows of `read_products` would make, in their order."""
     with connect(url) as connection:
         stored = queries.stored_prices(connection, [row["sku"] for row in rows])
     return list(_steep(rows, stored))
@@ -48,6 +48,6 @@ def _steep(rows: Sequence[Mapping[str, Any]], stored: Mapping[str, tuple[Decimal
 
 
 def is_steep(before: Decimal, after: Decimal) -> bool:
-    """Whether the larger is more than FACTOR times the smaller; from or to nothing always is, where it is a change."""
+    """Returns whether the larger is more than FACTOR times the smaller, as a change from or to nothing always is."""
     low, high = sorted((before, after))
     return high > low * FACTOR

@@ -1,4 +1,4 @@
-"""Products from a CSV file: reading, checking, importing."""
+"""Price lists: CSV files with products, read, checked and imported."""
 
 from __future__ import annotations
 
@@ -31,9 +31,12 @@ WITHOUT_DECIMALS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """How a price list is written; None is found out, or refused where two ways are possible.
+    """Notation of a price list; None is found out, or refused where two ways are possible.
 
-    decimal: `comma` or `point`; encoding: a name that Python knows; separator: a name of `SEPARATORS`.
+    Args:
+        decimal: `comma` or `point`.
+        encoding: a name that Python knows.
+        separator: a name of `SEPARATORS`.
     """
 
     decimal: str | None = None
@@ -42,7 +45,7 @@ class Writing:
 
 
 class ProductRow(BaseModel):
-    """One line of the file. Columns: sku (or id), name, category; optional brand, format, price, currency, stock."""
+    """Line of a price list. Columns: sku (or id), name, category; optional brand, format, price, currency, stock."""
 
     model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
     sku: str = Field(min_length=1, max_length=100)
@@ -58,7 +61,7 @@ class ProductRow(BaseModel):
     @field_validator("price", "stock", mode="before")
     @classmethod
     def one_reading(cls, value: str, info: ValidationInfo) -> Decimal:
-        """A figure that can be read in one way only, or in the way that the operator has named."""
+        """Reads a figure that can be read in one way only, or in the way that the operator has named."""
         try:
             return figure(value.strip(), (info.context or Writing()).decimal)
         except (NoFigure, AmbiguousFigure) as exc:
@@ -67,7 +70,7 @@ class ProductRow(BaseModel):
     @field_validator("price")
     @classmethod
     def in_cents(cls, value: Decimal, info: ValidationInfo) -> Decimal:
-        """Two decimals, as prices are stored; none that count where the currency has none."""
+        """Takes two decimals, as prices are stored; none that count where the currency has none."""
         if info.data.get("currency") in WITHOUT_DECIMALS and value != value.to_integral_value():
             raise PydanticCustomError("decimals", "{currency} has no decimals", {"currency": info.data["currency"]})
         return abs(value.quantize(Decimal("0.01")))
@@ -77,8 +80,10 @@ COLUMNS: Final = frozenset(ProductRow.model_fields) | SYNONYMS.keys()
 
 
 def read_products(file: Path, writing: Writing | None = None) -> list[dict[str, Any]]:
-    """All rows of a CSV file with a header. Raises CommandError with the line and the column of the first mistake:
-    nothing of a file with mistakes is imported.
+    """Returns all rows of a CSV file with a header.
+
+    Raises:
+        CommandError: line and column of the first mistake: nothing of a file with mistakes is imported.
     """
     writing = writing or Writing()
     text = read_text(file, writing.encoding)
@@ -133,7 +138,7 @@ def _checked(raw: Mapping[str | Any, Any], place: str, writing: Writing) -> dict
 
 
 def import_products(url: str, rows: Sequence[dict[str, Any]], progress: Callable[[int], None]) -> None:
-    """Inserts or updates all rows by sku in one transaction; `progress` is told how many more are in."""
+    """Inserts or updates all rows by sku in one transaction; calls `progress` with how many more are in."""
     with connect(url) as connection, connection.begin():
         for first in range(0, len(rows), ROWS_PER_STATEMENT):
             part = list(rows[first : first + ROWS_PER_STATEMENT])

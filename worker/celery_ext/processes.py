@@ -39,5 +39,5 @@ class ServiceBeat(Beat):  # type: ignore[misc]  # celery ships no types
 
     def __init__(self, **given: Any) -> None:
         log.configure(settings().log_format, settings().log_level)
-        given["app"].wait_to_start(broker_alone=True)
+        self.app.wait_to_start(broker_alone=True)
         super().__init__(**given | {"quiet": True})

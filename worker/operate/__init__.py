@@ -1,1 +1,1 @@
-"""What operators use: commands, checks, dashboard, metrics, erasure."""
+"""Operators' tools: commands, checks, dashboard, metrics, erasure."""

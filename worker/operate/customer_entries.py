@@ -1,4 +1,4 @@
-"""What the durable Redis holds of one customer while it is on its way: entries of streams, parked turns, flights."""
+"""Entries of one customer in the durable Redis: in streams, among parked turns, behind flights that are led."""
 
 from __future__ import annotations
 
@@ -13,27 +13,31 @@ import redis
 
 from worker.messages.inbound import parse_payload
 from worker.redisdb.keys import FLIGHT, INBOUND, OUTBOUND, PARKED, REJECTED, Key
+from worker.redisdb.layers import key_batches
 from worker.redisdb.streams import GROUP, PAYLOAD
 
 Fields = dict[bytes, bytes]
-#: Entries or keys looked at in one round trip.
+#: Entries looked at in one round trip.
 LOOK = 500
 
 
-class Traces:
-    """The traces of one customer. Nothing here hides that Redis is away."""
+class CustomerEntries:
+    """Finder and remover of the entries of one customer. Raises RedisError where Redis does not answer.
+
+    Attributes:
+        left_to_intake: inbound entries that the last `remove` left alone, because they hold messages of others too.
+    """
 
     def __init__(self, client: redis.Redis, phone: str) -> None:
         self._client: Any = client
         self._phone = phone
         self._whole_number = re.compile(rb"(?<![0-9A-Za-z])" + re.escape(phone.encode()) + rb"(?![0-9A-Za-z])")
         self._looked_at: dict[str, bytes] = {}
-        #: Inbound entries that the last `remove` had to leave to intake, because they hold messages of others too.
         self.left_to_intake = 0
 
     def remove(self) -> Counter[str]:
-        """Deletes what is theirs alone; how much of each kind. Outbound and rejected entries are looked at once,
-        however often this is called.
+        """Deletes what is theirs alone; returns how much of each kind. Outbound and rejected entries are looked at
+        once, however often this is called.
         """
         return Counter(
             inbound=self._remove_inbound(),
@@ -43,13 +47,13 @@ class Traces:
         )
 
     def leads(self) -> dict[str, str]:
-        """What is being asked of providers right now, by anybody: reply cache keys by the token of the turn."""
-        leads = {}
-        for keys in self._keys(FLIGHT):
-            for key, value in zip(keys, self._client.mget(keys), strict=True):
-                if value is not None and value.startswith(b"L"):
-                    leads[value[1:].decode()] = key.decode().removeprefix(FLIGHT.key(""))
-        return leads
+        """Returns the reply cache keys that anybody's turn is asking a provider for, by the token of the turn."""
+        return {
+            value[1:].decode(): key.decode().removeprefix(FLIGHT.key(""))
+            for keys in key_batches(self._client, FLIGHT)
+            for key, value in zip(keys, self._client.mget(keys), strict=True)
+            if value is not None and value.startswith(b"L")
+        }
 
     def _remove_inbound(self) -> int:
         self.left_to_intake = removed = 0
@@ -67,13 +71,14 @@ class Traces:
         return removed
 
     def _remove_parked(self) -> int:
-        """Turns that wait for the answer to somebody's equal question."""
-        removed = 0
-        for key in (key for keys in self._keys(PARKED) for key in keys):
-            for turn in self._client.lrange(key, 0, -1):
-                if orjson.loads(turn)["customer_phone"] == self._phone:
-                    removed += self._client.lrem(key, 0, turn)
-        return removed
+        """Removes their turns that wait for the answer to somebody's equal question."""
+        return sum(
+            self._client.lrem(key, 0, turn)
+            for keys in key_batches(self._client, PARKED)
+            for key in keys
+            for turn in self._client.lrange(key, 0, -1)
+            if orjson.loads(turn)["customer_phone"] == self._phone
+        )
 
     def _is_named(self, fields: Fields) -> bool:
         return any(self._whole_number.search(value) for value in fields.values())
@@ -104,12 +109,3 @@ class Traces:
                 pipeline.xack(stream.pattern, GROUP, *ids)
             pipeline.xdel(stream.pattern, *ids)
             return int(pipeline.execute()[-1])
-
-    def _keys(self, family: Key) -> Iterator[list[bytes]]:
-        cursor = 0
-        while True:
-            cursor, keys = self._client.scan(cursor, match=family.key("*"), count=LOOK)
-            if keys:
-                yield keys
-            if not cursor:
-                return

@@ -1,4 +1,4 @@
-"""Forgetting a customer: PostgreSQL, both roles of Redis, and what is on its way between them."""
+"""Erasure of a customer: from PostgreSQL, both roles of Redis, and what is on its way between them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sqlalchemy import Connection
 
 from db import queries, retry
 from worker.errors import CommandError
-from worker.operate.customer_entries import Traces
+from worker.operate.customer_entries import CustomerEntries
 from worker.redisdb.keys import AI_RESPONSE, CALL_LIMIT, FLIGHT, PRODUCT_SEARCH, PUBLISHED, REPLY_LIMIT, SESSION
 
 STATEMENT_TIMEOUT_MS = 60_000
 #: By then whoever had something in hands during one pass has put it where the next pass finds it.
 PAUSE_S = 1.0
-#: What is counted, in the order in which it is told. Unanswered messages and dead letters are among the messages.
+#: Counted kinds, in the order in which they are shown. Unanswered messages and dead letters are among the messages.
 COUNTED = (
     *("messages", "unanswered", "dead_letters", "sessions", "orders", "customers"),
     *("inbound", "outbound", "rejected", "parked", "redis_keys"),
@@ -26,8 +26,8 @@ COUNTED = (
 
 
 class Erasure:
-    """One customer, erased in passes until one finds nothing: while the service works, what it has just read or is
-    about to write shows only in the next pass. durable, cache: the two roles of Redis.
+    """Erasure of one customer, in passes until one finds nothing: while the service works, what it has just read or is
+    about to write shows only in the next pass.
     """
 
     def __init__(self, connection: Connection, durable: redis.Redis, cache: redis.Redis, phone: str) -> None:
@@ -35,7 +35,7 @@ class Erasure:
         self._durable: Any = durable
         self._cache: Any = cache
         self._phone = phone
-        self._traces = Traces(durable, phone)
+        self._entries = CustomerEntries(durable, phone)
         self._tokens: set[str] = set()
         self._reply_keys: set[str] = set()
         self._terms: set[str] = set()
@@ -46,8 +46,13 @@ class Erasure:
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> dict[str, int]:
-        """Erases; how many of each of COUNTED. Raises CommandError where something is left after that time, and
-        whatever the servers raise. It can always be run again.
+        """Erases, and can always be run again.
+
+        Returns:
+            How many of each of COUNTED are gone.
+
+        Raises:
+            CommandError: something is left after `give_up_after_s`.
         """
         # Before anything is gone that tells which keys to look for; the durable one is asked first anyway.
         self._cache.ping()
@@ -63,18 +68,18 @@ class Erasure:
         return {name: removed[name] for name in COUNTED}
 
     def _pass(self, removed: Counter[str]) -> bool:
-        """Looks everywhere once and adds what it removed to `removed`; whether another pass may find more."""
-        leads = self._traces.leads()
+        """Looks everywhere once and adds what it removed to `removed`; returns whether another pass may find more."""
+        leads = self._entries.leads()
         found = self._remove_rows()
         asked = {leads[token] for token in self._tokens if token in leads}
         self._reply_keys |= asked
-        found += self._traces.remove()
+        found += self._entries.remove()
         found["redis_keys"] = self._remove_keys(led=set(leads.values()))
         removed.update(found)
-        return bool(found.total() or asked or self._traces.left_to_intake)
+        return bool(found.total() or asked or self._entries.left_to_intake)
 
     def _remove_rows(self) -> Counter[str]:
-        """PostgreSQL, in one commit that also takes the turn away from whoever works on it."""
+        """Removes rows of PostgreSQL, in one commit that also takes the turn away from whoever works on it."""
 
         def erase() -> dict[str, Any]:
             with self._connection.begin():
@@ -90,8 +95,8 @@ class Erasure:
         return Counter(row)
 
     def _remove_keys(self, led: set[str]) -> int:
-        """The keys whose names are known, among them cached answers to questions that hold the session, and words that
-        were searched for. A flight that is still led stays: others may be parked for it.
+        """Removes the keys whose names are known, among them cached answers to questions that hold the session, and
+        words that were searched for. A flight that is still led stays: others may be parked for it.
         """
         durable = [CALL_LIMIT.key(self._phone), *map(FLIGHT.key, self._reply_keys - led)]
         cached = [*map(AI_RESPONSE.key, self._reply_keys), *map(PRODUCT_SEARCH.key, self._terms)]

@@ -1,4 +1,4 @@
-"""The metrics report as tables for a terminal."""
+"""Tables of the metrics report for a terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 def as_tables(report: dict[str, Any], until: datetime | None = None) -> Group:
-    """The report for a terminal. until: where its window ends, None for now."""
+    """Returns the report for a terminal. Its window ends at `until`, None for now."""
     ai, sessions, costs, latency = (report[name] for name in ("ai", "sessions", "costs", "latency_ms"))
     length = duration(report["window_s"])
     overview = _table(f"{length} up to {until:%Y-%m-%d %H:%M %Z}" if until else f"Last {length}", "figure", "value")

@@ -158,24 +158,19 @@ class SnapshotReader:
     def __init__(
         self, engine: Engine, durable: redis.Redis, cache: redis.Redis, queue_lengths: QueueLengths, providers: Named
     ) -> None:
-        self._postgresql = BackgroundRead(
-            "postgresql", lambda: retry.run(engine, read_database, give_up_after_s=RETRY_S)
-        )
-        self._redis = BackgroundRead("redis", lambda: read_durable(durable, providers))
-        self._cache = BackgroundRead("cache", lambda: read_cache_use(cache))
-        self._broker = BackgroundRead("broker", queue_lengths)
+        reads: dict[str, Callable[[], Any]] = {
+            "postgresql": lambda: retry.run(engine, read_database, give_up_after_s=RETRY_S),
+            "redis": lambda: read_durable(durable, providers),
+            "cache": lambda: read_cache_use(cache),
+            "broker": queue_lengths,
+        }
+        self._reads = [BackgroundRead(server, read) for server, read in reads.items()]
 
     def read(self) -> Snapshot:
         """Reads all servers, for at most `background_read.PATIENCE_S`."""
-        postgresql, durable = self._postgresql.begin(), self._redis.begin()
-        cache, broker = self._cache.begin(), self._broker.begin()
-        settle(postgresql, durable, cache, broker)
-        return Snapshot(
-            value_of("postgresql", postgresql),
-            value_of("redis", durable),
-            value_of("cache", cache),
-            value_of("broker", broker),
-        )
+        begun = {read.server: read.begin() for read in self._reads}
+        settle(*begun.values())
+        return Snapshot(**{server: value_of(server, read) for server, read in begun.items()})
 
 
 def read_database(connection: Connection) -> Database:

@@ -1,15 +1,15 @@
-"""Numbers in words, as commands show them."""
+"""Wording of numbers, as commands show them."""
 
 from __future__ import annotations
 
 
 def count(number: int, noun: str) -> str:
-    """`no messages`, `1 message`, `2,000 messages`."""
+    """Returns a count like `no messages`, `1 message`, `2,000 messages`."""
     return f"{f'{number:,}' if number else 'no'} {noun}{'' if number == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:
-    """`40 s`, `1.5 min`, `2.5 h`, `365 d`."""
+    """Returns a length of time like `40 s`, `1.5 min`, `2.5 h`, `365 d`."""
     for size_s, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= size_s:
             return f"{_short(seconds / size_s)} {unit}"
@@ -17,7 +17,7 @@ def duration(seconds: float) -> str:
 
 
 def size(byte_count: float) -> str:
-    """`512 B`, `1.5 MB`."""
+    """Returns a size like `512 B`, `1.5 MB`."""
     for unit in ("B", "kB", "MB"):
         if byte_count < 1024:
             return f"{_short(byte_count)} {unit}"
@@ -26,10 +26,10 @@ def size(byte_count: float) -> str:
 
 
 def oldest(what: str, number: int, oldest_s: float) -> str:
-    """`3 messages unanswered, the oldest for 40 s`."""
+    """Returns a backlog like `3 messages unanswered, the oldest for 40 s`."""
     return f"{what}, the oldest for {duration(oldest_s)}" if number else what
 
 
 def _short(number: float) -> str:
-    """With a decimal only where it says something."""
+    """Returns a number with a decimal only where it says something."""
     return f"{number:.1f}".removesuffix(".0") if number < 9.95 else f"{number:,.0f}"

@@ -1,1 +1,1 @@
-"""The language models: which there are, how one is called, and who answers a turn."""
+"""The language models: dispatch, completion, paid calls, HTTP client, circuits, budget, prices and wires."""

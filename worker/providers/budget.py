@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import count
@@ -16,8 +15,10 @@ from redis.commands.core import Script
 from redis.exceptions import RedisError
 
 from worker.log import logger
+from worker.providers.clock import SYSTEM_CLOCK, Clock
 from worker.providers.models import Price
 from worker.providers.pricing import cost_microusd, estimate_tokens
+from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.keys import BUDGET, BUDGET_RESERVED, CALL_LIMIT
 from worker.replies.request import AiRequest
 from worker.units import utc_day, utc_month
@@ -47,8 +48,13 @@ class Reservation(Struct, frozen=True):
 
 
 class Budget:
-    """Reserve before a call, settle after it. At most the calls under way can exceed a budget, and only by what they
-    cost more than was estimated. Where Redis does not answer calls are allowed: an outage must not silence the shop.
+    """Money of the shop's calls: a reservation before a call, its settlement after. At most the calls under way can
+    exceed a budget, and only by what they cost more than was estimated. Where Redis does not answer calls are allowed:
+    an outage must not silence the shop.
+
+    Args:
+        client: settlements go fire-and-forget where it coalesces.
+        spent_so_far: returns micro-dollars of this month and of this day according to PostgreSQL.
     """
 
     def __init__(
@@ -56,23 +62,20 @@ class Budget:
         client: redis.Redis,
         limits: Limits,
         spent_so_far: Callable[[], tuple[int, int]],
-        wall_clock: Callable[[], float] = time.time,
-        fire_and_forget: redis.Redis | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        """spent_so_far: micro-dollars of this month and this day according to PostgreSQL. fire_and_forget: a
-        client that nobody waits for, to settle with; None: the same.
-        """
         self._client = client
         self._script = client.register_script(SCRIPT)
-        self._settling = (fire_and_forget or client).register_script(SCRIPT)
+        background = client.fire_and_forget() if isinstance(client, CoalescingRedis) else client
+        self._settle_script = background.register_script(SCRIPT)
         self._limits = limits
         self._spent_so_far = spent_so_far
-        self._wall_clock = wall_clock
+        self._clock = clock
         # Ids of reservations: to ask the system for a random number for each would let another thread go on first.
         self._process, self._numbers = uuid4().hex, count()
 
     def reserve(self, provider: str, price: Price, request: AiRequest, customer: str) -> Reservation | None:
-        """Money for one call at its highest likely price; None where a budget or the customer's limit is used up."""
+        """Reserves one call at its highest likely price; None where a budget or the customer's limit is used up."""
         usage = Usage(estimate_tokens(request.text), 0, request.max_output_tokens)
         id_ = f"{self._process}-{next(self._numbers)}"
         held = Reservation(id_, cost_microusd(price, usage), self._books())
@@ -96,32 +99,28 @@ class Budget:
             log.warning("budget_unavailable", error=type(exc).__name__)
             return frozenset()
         most = self._limits.calls_per_customer_hour
-        return frozenset(name for name, count in zip(names, counts, strict=True) if int(count or 0) >= most)
+        return frozenset(name for name, calls in zip(names, counts, strict=True) if int(calls or 0) >= most)
 
     def settle(self, held: Reservation, spent_microusd: int) -> None:
         """Books what the call really cost, and frees the reservation."""
-        settled: list[str | int] = ["settle", held.id, held.amount_microusd, spent_microusd]
-        self._run(held.books, "", settled, self._settling)
+        self._run(held.books, "", ["settle", held.id, held.amount_microusd, spent_microusd], self._settle_script)
 
     def add(self, spent_microusd: int) -> None:
         """Books a call that nothing was reserved for."""
-        self._run(self._books(), "", ["settle", "", 0, spent_microusd], self._settling)
+        self.settle(Reservation("", 0, self._books()), spent_microusd)
 
     def seed(self) -> None:
         """Raises the books to what PostgreSQL knows: after Redis lost them, and now and then to be sure."""
-        month, day = self._spent_so_far()
-        self._run(self._books(), "", ["seed", month, day])
+        self._run(self._books(), "", ["seed", *self._spent_so_far()])
 
     def _reserve(self, held: Reservation, customer: str) -> str:
         limits = self._limits
-        budgets: list[str | int] = [
-            -1 if amount is None else amount for amount in (limits.month_microusd, limits.day_microusd)
-        ]
+        budgets = [-1 if amount is None else amount for amount in (limits.month_microusd, limits.day_microusd)]
         call: list[str | int] = ["reserve", held.id, held.amount_microusd, RESERVATION_MS]
         return self._run(held.books, customer, [*call, *budgets, limits.calls_per_customer_hour])
 
     def _books(self) -> tuple[str, str]:
-        now_s = self._wall_clock()
+        now_s = self._clock.now().timestamp()
         return utc_month(now_s), utc_day(now_s)
 
     def _run(

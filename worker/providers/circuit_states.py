@@ -1,4 +1,4 @@
-"""Circuits as an operator sees them: read from Redis as `circuit.lua` keeps them, without changing anything."""
+"""Circuits for operators: read from Redis as `circuit.lua` keeps them, without changing anything."""
 
 from __future__ import annotations
 
@@ -9,19 +9,24 @@ from typing import Any
 
 import redis
 
-from worker.providers.circuit import Limits
+from worker.providers.circuit_rules import Limits
 from worker.providers.models import Provider
-from worker.providers.reroutes import FRESH_S
 from worker.redisdb.keys import CIRCUIT, CIRCUIT_SAMPLES, MODEL_CIRCUIT
+
+#: That another model answers is no news any more after this time.
+FRESH_S = 3_600
 
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
     """A provider's circuit now, or that of one of its models.
 
-    state: closed, open, half_open (one call may try, also where the open time is over) or
-    forced_open (until it is closed by hand). calls, failures: in the window of the breaker. trips: how often it has
-    opened. open_s: seconds until a call may try again, None where that is not a matter of time.
+    Args:
+        state: closed, open, half_open (a call may probe, also where the cooldown is over) or forced_open (until it is
+            closed by hand).
+        calls, failures: in the window of the breaker.
+        trips: how often it has opened.
+        open_s: seconds until a call may probe, None where that is not a matter of time.
     """
 
     provider: str
@@ -39,11 +44,11 @@ class Circuit:
 
     @property
     def name(self) -> str:
-        """As commands take it: PROVIDER or PROVIDER/MODEL."""
+        """PROVIDER or PROVIDER/MODEL, as commands take it."""
         return f"{self.provider}/{self.model}" if self.model else self.provider
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: times as ISO texts in UTC."""
+        """Fields for JSON, times as ISO texts in UTC."""
         return {
             name: value.isoformat(timespec="seconds").replace("+00:00", "Z") if isinstance(value, datetime) else value
             for name, value in asdict(self).items()
@@ -60,8 +65,10 @@ def named(providers: Iterable[Provider]) -> Named:
 
 
 def read_circuits(client: redis.Redis, providers: Named) -> list[Circuit]:
-    """The circuits of these providers, each followed by those of its models, in one round trip, on Redis's own clock.
-    Raises RedisError.
+    """Reads the circuits of these providers, each followed by those of its models, in one round trip, on Redis's clock.
+
+    Raises:
+        RedisError: Redis does not answer.
     """
     wanted = [(name, model) for name, models in providers for model in ("", *models)]
     with client.pipeline(transaction=False) as pipeline:

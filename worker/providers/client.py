@@ -1,94 +1,80 @@
-"""One HTTP call to a language model within a deadline: built, sent, read or refused."""
+"""One HTTP call to a language model within a deadline: built, sent, read or refused, and traced."""
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from types import ModuleType
+from urllib.parse import urlsplit
 
 import orjson
 
 from worker.errors import GivenUp, ProviderDenied, ProviderError, ProviderTimeout, UnreadableAnswer
+from worker.providers.clock import SYSTEM_CLOCK, Clock
 from worker.providers.models import Model, Provider
 from worker.providers.pricing import estimate_tokens
-from worker.providers.traced_call import TracedCall
-from worker.providers.transport import Answer, Transport
+from worker.providers.redaction import redacted
+from worker.providers.transport import HttpAnswer, Transport
 from worker.providers.wires import gemini, openai
 from worker.providers.wires.refusals import error_for
-from worker.providers.wires.values import at
+from worker.providers.wires.values import Reading, at, decoded
 from worker.replies.request import AiRequest, Completion
+from worker.telemetry import tracing
+from worker.telemetry.tracing import CALL_PROVIDER, Span, Value
 from worker.usage import Usage
 
 _WIRES: dict[str, ModuleType] = {"openai": openai, "gemini": gemini}
-#: A provider's sentence is told up to here.
-_LONGEST_TOLD = 300
-#: Words that may be a customer's: long enough to say something, or figures.
-_WORD = re.compile(r"\w{4,}|\d{3,}")
-#: A letter as servers that answer in ASCII write it.
-_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
-#: A local server's "none" is no secret, and may be a word of its sentence.
-_LEAST_KEY = 8
-#: Keys as providers quote them back, whole or in part.
-_KEY_LIKE = re.compile(r"\b(?:sk|gsk|xai|AIza|pplx)[-_A-Za-z0-9*.]{6,}")
 
 
 class AiClient:
-    """HTTP client of the providers. Built once per process, after the fork; safe for 256 threads side by side.
+    """HTTP client of the language models. Built once per process, after the fork; safe for 256 threads side by side."""
 
-    Args:
-        providers: all that will be called.
-        clock: seconds.
-    """
-
-    def __init__(self, providers: Sequence[Provider], clock: Callable[[], float] = time.monotonic) -> None:
-        self._transport = Transport(hosts=max(1, len(providers)))
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._transport = Transport()
         self._clock = clock
 
     def call(self, provider: Provider, model: Model, request: AiRequest, deadline: float) -> Completion:
-        """The model's complete answer, at the latest at `deadline` (on this client's clock).
+        """Calls a model once, and returns its complete answer at the latest at `deadline` (on the monotonic clock).
 
-        Raises a ProviderError whatever goes wrong: a surprise in an answer is the provider's, never the turn's.
+        Raises:
+            ProviderError: whatever goes wrong; a surprise in an answer is the provider's, never the turn's.
         """
-        started = self._clock()
+        started, began_at_s = self._clock.monotonic(), time.time()
         if not provider.usable:
             raise ProviderDenied(provider.name, "no API key is set")
         if started >= deadline:
             raise ProviderTimeout(provider.name, "the deadline had passed before the call")
-        traced = TracedCall(provider, model, request)
         try:
             text, usage, name = self._ask(provider, model, request, deadline - started)
         except ProviderError as error:
-            error.told = redacted(error.told, provider, model, request)
-            traced.ended(error.usage, error.kind)
+            error.told = redacted(error.told, provider, model, request) if error.told else ""
+            trace_call(provider, model, request, began_at_s, error.usage, error.kind)
             raise
-        traced.ended(usage)
-        return Completion(provider.name, model.id, text, usage, (self._clock() - started) * 1000, name)
+        trace_call(provider, model, request, began_at_s, usage)
+        return Completion(provider.name, model.id, text, usage, (self._clock.monotonic() - started) * 1000, name)
 
     def listed_models(self, provider: Provider, limit_s: float) -> dict[str, str | None]:
-        """Models that the provider's own list names, with the day on which each ends or None. Raises ProviderError."""
+        """Asks for the provider's own list of models, with the day on which each ends or None. Raises ProviderError."""
         wire = _WIRES[provider.wire]
-        path, _, query = wire.MODELS_PATH.partition("?")
-        url = provider.url(path)
-        joined = f"{url}{'&' if '?' in url else '?'}{query}" if query else url
-        answer = self._transport.get(provider, joined, wire.headers(provider), limit_s)
+        url = provider.url(wire.MODELS_PATH)
+        if wire.MODELS_QUERY:
+            url += ("&" if "?" in url else "?") + wire.MODELS_QUERY
+        answer = self._transport.send(provider, url, wire.headers(provider), None, limit_s)
         if answer.status != HTTPStatus.OK:
             raise _refusal(provider, answer)
-        found: dict[str, str | None] = wire.listed_models(_json(answer.body))
+        found: dict[str, str | None] = wire.listed_models(decoded(answer.body))
         return found
 
     def close(self) -> None:
         """Closes the connections."""
         self._transport.close()
 
-    def _ask(
-        self, provider: Provider, model: Model, request: AiRequest, left_s: float
-    ) -> tuple[str, Usage, str | None]:
+    def _ask(self, provider: Provider, model: Model, request: AiRequest, left_s: float) -> Reading:
         try:
-            answer = self._transport.post(provider, _WIRES[provider.wire].build(provider, model, request), left_s)
-            return _read(provider, request, answer)
+            url, headers, body = _WIRES[provider.wire].build(provider, model, request)
+            headers["Content-Type"] = "application/json"
+            return _read(provider, request, self._transport.send(provider, url, headers, orjson.dumps(body), left_s))
         except GivenUp as error:
             if error.sent and error.usage is None:
                 # It may be billed to the end: better a little too much in the books than money nobody knows of.
@@ -100,57 +86,59 @@ class AiClient:
             raise UnreadableAnswer(provider.name, f"unexpected: {type(exc).__name__}") from exc
 
 
-def _read(provider: Provider, request: AiRequest, answer: Answer) -> tuple[str, Usage, str | None]:
+def _read(provider: Provider, request: AiRequest, answer: HttpAnswer) -> Reading:
     if answer.status != HTTPStatus.OK:
         raise _refusal(provider, answer)
-    body = _json(answer.body)
+    body = decoded(answer.body)
     if body is None:
         raise UnreadableAnswer(provider.name, "not JSON")
     status = at(body, "error", "code")
     if isinstance(status, int) and status >= HTTPStatus.BAD_REQUEST:  # a router's error in an answer of status 200
         raise error_for(provider.name, status, answer.retry_after, body, datetime.now(UTC))
-    result: tuple[str, Usage, str | None] = _WIRES[provider.wire].parse(provider, request, body)
-    return result
+    reading: Reading = _WIRES[provider.wire].parse(provider, request, body)
+    return reading
 
 
-def _refusal(provider: Provider, answer: Answer) -> ProviderError:
-    return error_for(provider.name, answer.status, answer.retry_after, _json(answer.body), datetime.now(UTC))
+def _refusal(provider: Provider, answer: HttpAnswer) -> ProviderError:
+    return error_for(provider.name, answer.status, answer.retry_after, decoded(answer.body), datetime.now(UTC))
 
 
-def _json(body: bytes) -> object:
-    """The decoded body, None where it is no JSON: an error page need not be, its status says enough."""
-    try:
-        value: object = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    return value
+def trace_call(
+    provider: Provider,
+    model: Model,
+    request: AiRequest,
+    began_at_s: float,
+    usage: Usage | None,
+    error: str | None = None,
+) -> None:
+    """Adds the span of a call that ends now to the trace of the turn that asks, if any.
+
+    Args:
+        usage: tokens it was billed for, where that is known.
+        error: kind of a ProviderError, None for an answer.
+    """
+    if request.caller is not None and tracing.is_on():
+        attributes = _attributes(provider, model.id, request.max_output_tokens, usage)
+        name = f"chat {model.id}"
+        tracing.add([Span(request.caller, name, CALL_PROVIDER, began_at_s, time.time(), attributes, error)])
 
 
-def redacted(told: str, provider: Provider, model: Model, request: AiRequest) -> str:
-    """A provider's sentence without its key and without a word of the customer, on one line."""
-    if not told:
-        return ""
-    key = provider.api_key.get_secret_value() if provider.api_key else ""
-    line = told.replace(key, "…") if len(key) >= _LEAST_KEY else told
-    line = " ".join(_ESCAPED.sub(lambda found: chr(int(found[1], 16)), line).split())
-    private = _words(_texts(request.user)) - _words(f"{request.system} {model.id}")
-    line = _WORD.sub(lambda found: "…" if found[0].lower() in private else found[0], _KEY_LIKE.sub("…", line))
-    return line[:_LONGEST_TOLD]
-
-
-def _texts(user: str) -> str:
-    """All texts of a request's JSON as they are, and as they stand in it."""
-    value = _json(user.encode("utf-8", "replace"))
-    return f"{user} {' '.join(_strings(value))}"
-
-
-def _strings(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list | dict):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _strings(item)
-
-
-def _words(text: str) -> set[str]:
-    return {word.lower() for word in _WORD.findall(text)}
+def _attributes(provider: Provider, model: str, max_tokens: int, usage: Usage | None) -> dict[str, Value]:
+    """Attributes of generative AI by the semantic conventions; `gen_ai.system` is an older name that tools look for."""
+    maker = "gcp.gemini" if provider.wire == "gemini" else "deepseek" if "deepseek" in model else "openai"
+    attributes: dict[str, Value] = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": maker,
+        "gen_ai.system": maker,
+        "gen_ai.request.model": model,
+        "gen_ai.request.max_tokens": max_tokens,
+        "server.address": urlsplit(provider.base_url).hostname or "",
+        "chasqui.provider": provider.name,
+    }
+    if usage is not None:
+        attributes |= {
+            "gen_ai.usage.input_tokens": usage.prompt_tokens,
+            "gen_ai.usage.cache_read.input_tokens": usage.cached_tokens,
+            "gen_ai.usage.output_tokens": usage.completion_tokens,
+        }
+    return attributes

@@ -1,12 +1,9 @@
-"""Completing one request: candidates in turn, each answer checked and repaired once, within one deadline."""
+"""Completing one request: candidates in order, each answer checked and repaired once, at last the fallback reply."""
 
 from __future__ import annotations
 
-import random as _random
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -25,12 +22,13 @@ from worker.errors import (
 from worker.language.complexity import COMPLEX
 from worker.log import logger
 from worker.providers.budget import Budget
-from worker.providers.candidates import candidates
-from worker.providers.circuit import RATE_LIMITED, RATE_LIMITED_MS, Breaker, Refusal
-from worker.providers.models import Provider
+from worker.providers.circuit import Breaker
+from worker.providers.circuit_rules import RATE_LIMITED, RATE_LIMITED_MS, Refusal
+from worker.providers.client import AiClient
+from worker.providers.clock import SYSTEM_CLOCK, Clock
+from worker.providers.models import Provider, candidates
 from worker.providers.paid_calls import LEAST_SECOND_S, Candidate, NotPaidFor, PaidCalls, SetAside
-from worker.providers.pricing import estimate_tokens, yardstick_microusd
-from worker.providers.spending import with_costs
+from worker.providers.pricing import estimate_tokens, with_costs, yardstick_microusd
 from worker.replies.cart_guard import CartRules
 from worker.replies.decision import Decision, InvalidDecision, RefusedChange
 from worker.replies.fallback import fallback_decision
@@ -52,34 +50,26 @@ class Ask(Struct, frozen=True):
     """A turn's planned request.
 
     Args:
-        rules: what a cart operation may do.
+        rules: limits of its cart operations.
         caller: token of the turn.
         customer: whose hourly limit it counts against.
         deadline: on the monotonic clock.
-        said: what the customer wrote.
+        said: the customer's words.
         cart: as it stands, None for a request that is everybody's.
     """
 
     plan: Plan
     rules: CartRules
-    caller: str
-    customer: str
-    deadline: float
+    caller: str = ""
+    customer: str = ""
+    deadline: float = 0.0
     said: str = ""
     cart: tuple[CartItem, ...] | None = None
 
 
-class Decided(Struct, frozen=True):
-    """A completion, the valid decision in it, and the name of the model that made it."""
-
-    completion: Completion
-    decision: Decision
-    model: str
-
-
 @dataclass
 class Progress:
-    """State of one turn's asking.
+    """State of one request's completion.
 
     Args:
         calls: made so far.
@@ -87,6 +77,8 @@ class Progress:
         failed: models that gave an answer nobody can use, this once.
         waits: seconds until a rate-limited provider may be asked again.
         timed_out_probing: a half-open provider has cost its time-out; another one shall not.
+        refused: an answer would have changed what nobody asked for.
+        out_of_money: a budget or the customer's limit is used up.
     """
 
     calls: list[ModelCalls] = field(default_factory=list)
@@ -97,69 +89,99 @@ class Progress:
     refused: bool = False
     out_of_money: bool = False
 
+    @property
+    def over(self) -> bool:
+        """Whether no other candidate would fare better."""
+        return self.refused or self.out_of_money
+
+    def note(self, candidate: Candidate, error: ProviderError) -> None:
+        """Notes what a failure means for the candidates that are left."""
+        pair = candidate.provider.name, candidate.model.id
+        if isinstance(error, ModelFault | ThoughtAway):
+            self.set_aside.add(pair)
+        elif isinstance(error, ProviderRateLimited):
+            asked_s = error.retry_after_s
+            self.waits[candidate.provider.name] = RATE_LIMITED_MS / 1000 if asked_s is None else asked_s
+        elif isinstance(error, ProviderTimeout):
+            self.timed_out_probing |= candidate.permit.probing
+        elif isinstance(error, UnreadableAnswer | RequestRefused | ProviderUnavailable) and not _was_cut(error):
+            self.failed.add(pair)
+
 
 class Completer:
-    """Candidates, circuits and money of one process; thread safe.
-
-    Args:
-        clock, sleep, random: seconds, and a number in [0, 1).
-        now: the time by which prices hold.
-    """
+    """Completer of one process: loops over candidates and repairs answers; thread safe. `PaidCalls` retries."""
 
     def __init__(
         self,
         providers: Sequence[Provider],
-        paid_calls: PaidCalls,
+        client: AiClient,
         breaker: Breaker,
         budget: Budget | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-        random: Callable[[], float] = _random.random,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._providers = tuple(providers)
-        self._paid_calls = paid_calls
+        self._paid_calls = PaidCalls(providers, client, breaker, budget, clock)
         self._breaker = breaker
-        self._budget = budget
         self._clock = clock
-        self._sleep = sleep
-        self._random = random
-        self._now = now
 
     def over_limit(self, customers: Collection[str]) -> frozenset[str]:
         """Customers who have used up their calls of this hour."""
-        return self._budget.over_limit(customers) if self._budget else frozenset()
+        return self._paid_calls.over_limit(customers)
 
     def complete(self, ask: Ask) -> Outcome:
-        """The outcome for a planned request. Never raises for a provider's fault or for want of money: the last resort
-        is the fallback reply.
+        """Completes a planned request. Never raises for a provider's fault or for want of money: the last resort is the
+        fallback reply.
         """
         progress = Progress()
-        asked = candidates(self._providers, ask.plan.complexity, self._now())
+        asked = candidates(self._providers, ask.plan.complexity, self._clock.now())
         while asked:
-            decided = self._first_decision(asked, ask, progress)
-            if decided is not None:
-                return self._success(decided, progress.calls)
-            asked = [] if progress.refused or progress.out_of_money else self._next_round(asked, ask, progress)
+            for candidate in self._candidates(asked, ask, progress):
+                outcome = self._try(candidate, ask, progress)
+                if outcome is not None:
+                    return with_costs(outcome, progress.calls)
+                if progress.over:
+                    break
+            asked = [] if progress.over else self._next_round(asked, ask, progress)
         return self.fallback(ask.plan, ask.said, ask.cart, progress.calls, refused=progress.refused)
 
+    def fallback(
+        self,
+        plan: Plan,
+        said: str,
+        cart: Sequence[CartItem] | None,
+        calls: Sequence[ModelCalls] = (),
+        *,
+        refused: bool = False,
+    ) -> Outcome:
+        """The reply when no model answers, from the customer's words and the cart where it is known.
+
+        The prompt's tokens count in the baseline: the old flow would have paid.
+
+        Args:
+            refused: there were answers, but for changes nobody asked for.
+        """
+        baseline = yardstick_microusd(Usage(estimate_tokens(plan.system + plan.user)))
+        # What is hard enough to need the best model, and got none, is worth a person's time.
+        hard = plan.complexity == COMPLEX and not refused
+        decision = fallback_decision(said, cart, requires_human=hard, refused=refused)
+        return with_costs(Outcome("fallback", decision, baseline_microusd=baseline), calls)
+
     def _next_round(self, asked: Sequence[Provider], ask: Ask, progress: Progress) -> list[Provider]:
-        """Providers worth asking once more: the only one there is, for its next model; or those that said when."""
+        """Providers worth asking once more: the only one there is, for its next model; or those that said when, after
+        the shortest wait if the deadline leaves the time.
+        """
         if len(asked) == 1 and progress.failed - progress.set_aside:
             progress.set_aside |= progress.failed
             return list(asked)
-        if not self._waited(ask, progress):
+        if not progress.waits:
             return []
+        wait_s = min(progress.waits.values()) + _JITTER_S * self._clock.random()
+        if self._clock.monotonic() + wait_s + LEAST_SECOND_S > ask.deadline:
+            return []
+        self._clock.sleep(wait_s)
         waiting = [provider for provider in asked if provider.name in progress.waits]
         progress.waits.clear()
         return waiting
-
-    def _first_decision(self, asked: Sequence[Provider], ask: Ask, progress: Progress) -> Decided | None:
-        for candidate in self._candidates(asked, ask, progress):
-            decided = self._try(candidate, ask, progress)
-            if decided is not None or progress.refused or progress.out_of_money:
-                return decided
-        return None
 
     def _candidates(self, asked: Sequence[Provider], ask: Ask, progress: Progress) -> Iterator[Candidate]:
         """Models that may be called, one after the other, as long as there is time: after one that cannot be asked the
@@ -168,7 +190,7 @@ class Completer:
         for provider in asked:
             known = len(progress.set_aside) - 1
             # The first round, and one more after each model that was just found to be unusable.
-            while known < len(progress.set_aside) and ask.deadline - self._clock() >= LEAST_TIME_S:
+            while known < len(progress.set_aside) and ask.deadline - self._clock.monotonic() >= LEAST_TIME_S:
                 known = len(progress.set_aside)
                 candidate = self._candidate(provider, ask, progress, last=provider is asked[-1])
                 if candidate is not None:
@@ -186,56 +208,48 @@ class Completer:
         # The next candidate is the better second attempt; a sick provider is not asked twice.
         return Candidate(provider, models[permit.model], permit, tries=2 if permit.healthy and last else 1)
 
-    def _waited(self, ask: Ask, progress: Progress) -> bool:
-        """Waits for the first provider that said when it can be asked again, if the deadline leaves the time."""
-        if not progress.waits:
-            return False
-        wait_s = min(progress.waits.values()) + _JITTER_S * self._random()
-        if self._clock() + wait_s + LEAST_SECOND_S > ask.deadline:
-            return False
-        self._sleep(wait_s)
-        return True
-
-    def _try(self, candidate: Candidate, ask: Ask, progress: Progress) -> Decided | None:
-        """One candidate's decision, or None; its circuits hear of it once."""
-        began = self._clock()
+    def _try(self, candidate: Candidate, ask: Ask, progress: Progress) -> Outcome | None:
+        """Tries one candidate, and records it once with its circuits. None where it brought no decision."""
+        provider, model, permit = candidate.provider.name, candidate.model.id, candidate.permit
+        began = self._clock.monotonic()
         try:
-            decided = self._decided(candidate, ask, progress)
-        except (NotPaidFor, SetAside) as exc:
-            if isinstance(exc, SetAside):
-                progress.set_aside.add((candidate.provider.name, candidate.model.id))
-            else:
-                progress.out_of_money = True
-            self._breaker.released(candidate.permit)
-            return None
+            completion, decision, name = self._decided(candidate, ask, progress)
         except ProviderError as error:
-            self._note(candidate, error, progress)
-            self._breaker.failed(candidate.permit, error, (self._clock() - began) * 1000, ask.customer)
+            log.warning("provider_failed", provider=provider, model=model, kind=error.kind, detail=error.detail)
+            progress.note(candidate, error)
+            self._breaker.failed(permit, error, (self._clock.monotonic() - began) * 1000, ask.customer)
             return None
-        self._breaker.succeeded(candidate.permit, decided.completion.latency_ms)
-        return decided
+        except (NotPaidFor, SetAside) as exc:
+            progress.out_of_money |= isinstance(exc, NotPaidFor)
+            if isinstance(exc, SetAside):
+                progress.set_aside.add((provider, model))
+            self._breaker.released(permit)
+            return None
+        self._breaker.succeeded(permit, completion.latency_ms)
+        return Outcome(
+            source="ai",
+            decision=decision.model_dump(mode="json"),
+            provider=provider,
+            model=name,
+            provider_latency_ms=round(completion.latency_ms),
+            baseline_microusd=yardstick_microusd(completion.usage),
+        )
 
-    def _note(self, candidate: Candidate, error: ProviderError, progress: Progress) -> None:
-        provider, model = candidate.provider.name, candidate.model.id
-        log.warning("provider_failed", provider=provider, model=model, kind=error.kind, detail=error.detail)
-        if isinstance(error, ModelFault | ThoughtAway):
-            progress.set_aside.add((provider, model))
-        elif isinstance(error, ProviderRateLimited):
-            asked_s = error.retry_after_s
-            progress.waits[provider] = RATE_LIMITED_MS / 1000 if asked_s is None else asked_s
-        elif isinstance(error, ProviderTimeout):
-            progress.timed_out_probing |= candidate.permit.probing
-        elif isinstance(error, UnreadableAnswer | RequestRefused | ProviderUnavailable) and not _was_cut(error):
-            progress.failed.add((provider, model))
+    def _decided(self, candidate: Candidate, ask: Ask, progress: Progress) -> tuple[Completion, Decision, str]:
+        """Asks for a valid decision, and once for the repair of one that is not.
 
-    def _decided(self, candidate: Candidate, ask: Ask, progress: Progress) -> Decided:
-        """A valid decision, of the first answer or of its repair. Raises ProviderError and NotPaidFor."""
+        Returns:
+            The completion, its decision, and the name of the model that made it.
+
+        Raises:
+            ProviderError, NotPaidFor, SetAside: there is none.
+        """
         problem: InvalidDecision | None = None
         for _ in range(2):
             request = request_of(ask.plan, ask.rules, ask.caller, problem)
             completion, model = self._paid_calls.make(candidate, request, ask.customer, ask.deadline, progress.calls)
             try:
-                return Decided(completion, decide(completion.text, ask, problem), model)
+                return completion, decide(completion.text, ask, problem), model
             except InvalidDecision as exc:
                 problem = exc
                 kind = RequestRefused.kind if isinstance(exc, RefusedChange) else UnreadableAnswer.kind
@@ -247,36 +261,6 @@ class Completer:
             unclear = not progress.refused
             raise RequestRefused(candidate.provider.name, str(problem), unclear=unclear, answered=True)
         raise UnreadableAnswer(candidate.provider.name, str(problem))
-
-    def _success(self, decided: Decided, calls: Sequence[ModelCalls]) -> Outcome:
-        completion = decided.completion
-        outcome = Outcome(
-            source="ai",
-            decision=decided.decision.model_dump(mode="json"),
-            provider=completion.provider,
-            model=decided.model,
-            provider_latency_ms=round(completion.latency_ms),
-            baseline_microusd=yardstick_microusd(completion.usage),
-        )
-        return with_costs(outcome, calls)
-
-    def fallback(
-        self,
-        plan: Plan,
-        said: str,
-        cart: Sequence[CartItem] | None,
-        calls: Sequence[ModelCalls] = (),
-        *,
-        refused: bool = False,
-    ) -> Outcome:
-        """The reply when no model answers, from what was said and the cart where it is known. The prompt's tokens count
-        in the baseline: the old flow would have paid. refused: answers there were, but for changes nobody asked for.
-        """
-        baseline = yardstick_microusd(Usage(estimate_tokens(plan.system + plan.user)))
-        # What is hard enough to need the best model, and got none, is worth a person's time.
-        hard = plan.complexity == COMPLEX and not refused
-        decision = fallback_decision(said, cart, requires_human=hard, refused=refused)
-        return with_costs(Outcome("fallback", decision, baseline_microusd=baseline), calls)
 
 
 def _was_cut(error: ProviderError) -> bool:

@@ -1,4 +1,4 @@
-"""Single flight per reply cache key, across all processes (design section 1, step 7)."""
+"""Single flight per reply cache key, across all processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logger(__name__)
 
 
 class Joining(Struct, frozen=True):
-    """A turn that wants an answer for `key`; `payload` is its JSON form, `left_s` what is left of its lease."""
+    """A turn that wants an answer for `key`; `payload` is its JSON form, `left_s` the rest of its lease."""
 
     key: str
     token: str
@@ -26,7 +26,7 @@ class Joining(Struct, frozen=True):
 
 
 class Ending(Struct, frozen=True):
-    """The end of a lead for `key` by `token`. result: what it brought, as JSON; None: nothing to keep."""
+    """The end of a lead for `key` by `token`, with its result as JSON; None: nothing to keep."""
 
     key: str
     token: str
@@ -34,7 +34,7 @@ class Ending(Struct, frozen=True):
 
 
 class Boarding(Struct, frozen=True):
-    """What joining brought: `lead` (ask the provider), `parked` (the leader will go on with it), or `result`."""
+    """Result of joining: `lead` (ask the provider), `parked` (the leader will go on with it), or `result`."""
 
     role: str
     result: bytes | None = None
@@ -49,9 +49,9 @@ class Flights:
         self._script = client.register_script(SCRIPT)
 
     def join(self, turns: Sequence[Joining]) -> list[Boarding]:
-        """One round trip for all; in their order, so that of two with one key in a batch the first leads.
+        """Joins each turn's single flight, in one round trip; in order, so that of two with one key the first leads.
 
-        The lead lasts as long as the leader's lease: who is started again by the sweep finds it free.
+        The lead lasts as long as the leader's lease: a turn that the sweep starts again finds it free.
         """
         pipeline = self._client.pipeline(transaction=False)
         for turn in turns:
@@ -59,23 +59,27 @@ class Flights:
             arguments: list[str | bytes | int] = ["join", turn.token, turn.payload, lead_ms, self._keep_ms]
             self._script(keys=_keys(turn.key), args=arguments, client=pipeline)
         try:
-            return [_boarding(answer) for answer in pipeline.execute()]
+            return [Boarding(role.decode(), *result) for role, *result in pipeline.execute()]
         except RedisError as exc:
             log.warning("flight_unavailable", error=type(exc).__name__, turns=len(turns))
             return [Boarding("lead")] * len(turns)
 
     def end(self, endings: Sequence[Ending]) -> list[list[bytes]]:
-        """Ends these leads in one round trip; the turns that were parked for each. A result stays for all who come,
-        whoever leads by now; who brought none ends the lead only if it is still his.
+        """Ends these leads in one round trip. A result stays for all who come, whoever leads by now; without one the
+        lead ends only if it is still this token's.
+
+        Returns:
+            For each, the turns that were parked. None where Redis does not answer: their leases end, and the sweep
+            starts them again.
         """
         if not endings:
             return []
         keys = [name for ending in endings for name in _keys(ending.key)]
-        told = [part for ending in endings for part in (ending.token, _kept(ending.result))]
+        results = [b"" if ending.result is None else b"R" + ending.result for ending in endings]
+        pairs = [part for ending, result in zip(endings, results, strict=True) for part in (ending.token, result)]
         try:
-            parked: list[list[bytes]] = self._script(keys=keys, args=["end", self._keep_ms, *told])
+            parked: list[list[bytes]] = self._script(keys=keys, args=["end", self._keep_ms, *pairs])
         except RedisError as exc:
-            # Their leases end and the sweep starts them again.
             log.warning("flight_unavailable", error=type(exc).__name__, turns=len(endings))
             return [[] for _ in endings]
         return parked
@@ -83,11 +87,3 @@ class Flights:
 
 def _keys(key: str) -> list[str]:
     return [FLIGHT.key(key), PARKED.key(key)]
-
-
-def _kept(result: bytes | None) -> bytes:
-    return b"" if result is None else b"R" + result
-
-
-def _boarding(answer: list[bytes]) -> Boarding:
-    return Boarding(answer[0].decode(), answer[1] if len(answer) > 1 else None)

@@ -1,11 +1,19 @@
-"""Prices of calls in whole micro-dollars, so that sums in SQL and Redis stay exact. Pure thought."""
+"""Prices of calls in whole micro-dollars, so that sums in SQL and Redis stay exact, and their sums by turn.
+
+Pure thought.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from msgspec.structs import replace
 
 from worker.providers.models import Price
-from worker.usage import Usage
+from worker.session.turn import Outcome
+from worker.usage import ModelCalls, Usage
 
 _CHARS_PER_TOKEN = 4  # OpenAI's rule of thumb for English; Spanish comes out a little dearer
 #: gpt-3.5-turbo at its last prices, in dollars per million tokens (withdrawn on 2026-10-23): the yardstick that every
@@ -37,3 +45,42 @@ def yardstick_microusd(usage: Usage) -> int:
 def estimate_tokens(text: str) -> int:
     """About how many tokens a text has: a token per four characters, rounded up, at least 1."""
     return max(1, -(-len(text) // _CHARS_PER_TOKEN))
+
+
+def with_costs(outcome: Outcome, calls: Sequence[ModelCalls]) -> Outcome:
+    """The outcome with all that its calls have cost."""
+    usage = sum((call.usage for call in calls), Usage())
+    return replace(
+        outcome,
+        calls=sum(call.calls for call in calls),
+        prompt_tokens=usage.prompt_tokens,
+        cached_tokens=usage.cached_tokens,
+        completion_tokens=usage.completion_tokens,
+        cost_microusd=sum(call.cost_microusd for call in calls),
+        cost_by_provider=shares(calls, outcome.provider),
+        calls_made=summed(calls),
+    )
+
+
+def summed(calls: Iterable[ModelCalls]) -> tuple[ModelCalls, ...]:
+    """The calls with those of one model and outcome as one."""
+    sums: dict[tuple[str, str, str], ModelCalls] = {}
+    for call in calls:
+        key = (call.provider, call.model, call.outcome)
+        known = sums.get(key, replace(call, calls=0, usage=Usage(), cost_microusd=0))
+        sums[key] = replace(
+            known,
+            calls=known.calls + call.calls,
+            usage=known.usage + call.usage,
+            cost_microusd=known.cost_microusd + call.cost_microusd,
+        )
+    return tuple(sums.values())
+
+
+def shares(calls: Iterable[ModelCalls], provider: str | None) -> dict[str, Any] | None:
+    """Micro-dollars by provider; None where nobody but `provider` was paid."""
+    paid: dict[str, int] = {}
+    for call in calls:
+        if call.cost_microusd:
+            paid[call.provider] = paid.get(call.provider, 0) + call.cost_microusd
+    return paid if paid.keys() - {provider} else None

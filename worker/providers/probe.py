@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
@@ -19,21 +19,19 @@ from worker.log import logger
 from worker.providers.budget import Budget
 from worker.providers.circuit import Breaker
 from worker.providers.client import AiClient
+from worker.providers.completion import Ask
 from worker.providers.models import Model, Provider
 from worker.providers.pricing import cost_microusd, estimate_tokens
 from worker.redisdb.keys import BUDGET, MODEL_PROBES, PROBE_LOCK
 from worker.replies.cart_guard import CartRules
 from worker.replies.decision import InvalidDecision
 from worker.replies.prompt import cache_key, render
-from worker.replies.request import AiRequest
 from worker.replies.verdict import decide, request_of
-from worker.session.session import CartItem
 from worker.session.turn import Plan
+from worker.telemetry.recording import ANSWERED
 from worker.units import utc_day
 from worker.usage import ModelCalls, Usage
 
-#: A probe that found out what it wanted to know.
-ANSWERED = "ok"
 #: All probes of a UTC day together may cost a cent.
 DAY_MICROUSD = 10_000
 #: A fleet that starts together probes once.
@@ -75,38 +73,26 @@ class Probe(Struct, frozen=True):
     answered_by: str = ""
 
 
-class Question(Struct, frozen=True):
-    """The probe's request, and all that its answer is judged by."""
-
-    plan: Plan
-    rules: CartRules
-    said: str = QUESTION
-    cart: tuple[CartItem, ...] | None = None
-
-    def request(self) -> AiRequest:
-        """As the service would ask it."""
-        return request_of(self.plan, self.rules, "")
-
-
-def question(shop: str) -> Question:
-    """The probe for a shop of this name."""
+def question(shop: str) -> Ask:
+    """The probe for a shop of this name: a short question of no customer, as the service would ask it."""
     request = render(shop, QUESTION, (), [PRODUCT], None)
     rules = CartRules(frozenset(), frozenset(), frozenset({1}), frozenset({1}))
-    return Question(Plan("simple", True, (), (PRODUCT,), cache_key(request), request.system, request.user), rules)
+    plan = Plan("simple", True, (), (PRODUCT,), cache_key(request), request.system, request.user)
+    return Ask(plan, rules, said=QUESTION)
 
 
 class Looked(Struct, frozen=True):
-    """A probe with what only its caller needs: the tokens it is billed for, and the error it ended with."""
+    """A probe with the tokens it is billed for, and the error it ended with."""
 
     probe: Probe
     usage: Usage
     error: ProviderError | None = None
 
 
-def ask(client: AiClient, provider: Provider, model: Model, asked: Question, deadline: float) -> Looked:
-    """Asks a model and judges its answer; never raises a ProviderError. deadline: on the client's clock."""
+def ask(client: AiClient, provider: Provider, model: Model, asked: Ask, deadline: float) -> Looked:
+    """Asks a model and judges its answer; never raises a ProviderError. deadline: on the monotonic clock."""
     try:
-        completion = client.call(provider, model, asked.request(), deadline)
+        completion = client.call(provider, model, request_of(asked.plan, asked.rules, ""), deadline)
     except ProviderError as error:
         if isinstance(error, RequestRefused) and error.unclear:
             # The message is ours, so it is the model that refuses.
@@ -156,51 +142,17 @@ class Prober:
         self._question = question(shop)
 
     def run(self) -> list[Probe]:
-        """Probes every model that may be used, the one that was looked at longest ago first, as far as the day's cent
-        goes; tells the circuits and the log what it found.
+        """Probes every usable model, the one longest ago first, as far as the day's cent goes; records what it finds
+        with the circuits, in the books and in the log.
         """
-        found: list[Probe] = []
-        for provider, model in self._longest_ago_first():
-            if self._may_probe(provider, model):
-                found.append(self._probe(provider, model))
-        return found
-
-    def _probe(self, provider: Provider, model: Model) -> Probe:
-        began = time.monotonic()
-        looked = ask(self._client, provider, model, self._question, began + provider.timeout_s)
-        cost = cost_microusd(model.price_at(datetime.now(UTC)), looked.usage)
-        self._book(ModelCalls(provider.name, model.id, looked.probe.outcome, 1, looked.usage, cost))
-        self._breaker.probed(provider.name, model.id, looked.error)
-        self._tell(provider, model, looked.probe)
-        return looked.probe
-
-    def _tell(self, provider: Provider, model: Model, made: Probe) -> None:
-        facts = {"provider": provider.name, "model": model.id, "told": made.told, "kind": made.outcome}
-        if made.outcome == ANSWERED:
-            log.info("model_probed", provider=provider.name, model=model.id, latency_ms=round(made.latency_ms))
-            if made.answered_by:
-                log.warning("answered_by_another_model", answered_by=made.answered_by, **facts)
-        else:
-            log.error("model_probe_failed", **facts)
-        try:
-            self._redis.hset(MODEL_PROBES.pattern, f"{provider.name}/{model.id}", _encoded(made))
-            self._redis.expire(MODEL_PROBES.pattern, MODEL_PROBES.ttl_s or 0)
-        except RedisError as exc:
-            log.warning("probe_not_noted", error=type(exc).__name__)
-
-    def _book(self, call: ModelCalls) -> None:
-        self._record([call])
-        self._budget.add(call.cost_microusd)
-        key = _book_key()
-        try:
-            self._redis.incrby(key, call.cost_microusd)
-            self._redis.expire(key, 2 * 86_400)
-        except RedisError as exc:
-            log.warning("probe_not_noted", error=type(exc).__name__)
+        known = {(each.provider, each.model): each.at_s for each in read_probes(self._redis)}
+        usable = [(provider, model) for provider in self._providers if provider.usable for model in provider.models]
+        longest_ago_first = sorted(usable, key=lambda pair: known.get((pair[0].name, pair[1].id), 0.0))
+        return [self._probe(*pair) for pair in longest_ago_first if self._may_probe(*pair)]
 
     def _may_probe(self, provider: Provider, model: Model) -> bool:
         """Whether the day's money reaches, and nobody else probes it; not while Redis is away."""
-        request = self._question.request()
+        request = request_of(self._question.plan, self._question.rules, "")
         most = Usage(estimate_tokens(request.text), 0, request.max_output_tokens // 4)
         cost = cost_microusd(model.price_at(datetime.now(UTC)), most)
         try:
@@ -212,10 +164,31 @@ class Prober:
             log.warning("probe_postponed", error=type(exc).__name__)
             return False
 
-    def _longest_ago_first(self) -> list[tuple[Provider, Model]]:
-        known = {(each.provider, each.model): each.at_s for each in read_probes(self._redis)}
-        usable = [(provider, model) for provider in self._providers if provider.usable for model in provider.models]
-        return sorted(usable, key=lambda pair: known.get((pair[0].name, pair[1].id), 0.0))
+    def _probe(self, provider: Provider, model: Model) -> Probe:
+        looked = ask(self._client, provider, model, self._question, time.monotonic() + provider.timeout_s)
+        cost = cost_microusd(model.price_at(datetime.now(UTC)), looked.usage)
+        self._record([ModelCalls(provider.name, model.id, looked.probe.outcome, 1, looked.usage, cost)])
+        self._budget.add(cost)
+        self._breaker.probed(provider.name, model.id, looked.error)
+        _log(looked.probe)
+        try:
+            self._redis.incrby(_book_key(), cost)
+            self._redis.expire(_book_key(), 2 * 86_400)
+            self._redis.hset(MODEL_PROBES.pattern, f"{provider.name}/{model.id}", msgspec.json.encode(looked.probe))
+            self._redis.expire(MODEL_PROBES.pattern, MODEL_PROBES.ttl_s or 0)
+        except RedisError as exc:
+            log.warning("probe_not_noted", error=type(exc).__name__)
+        return looked.probe
+
+
+def _log(probe: Probe) -> None:
+    facts = {"provider": probe.provider, "model": probe.model, "told": probe.told, "kind": probe.outcome}
+    if probe.outcome != ANSWERED:
+        log.error("model_probe_failed", **facts)
+        return
+    log.info("model_probed", provider=probe.provider, model=probe.model, latency_ms=round(probe.latency_ms))
+    if probe.answered_by:
+        log.warning("answered_by_another_model", answered_by=probe.answered_by, **facts)
 
 
 def _book_key() -> str:
@@ -223,23 +196,18 @@ def _book_key() -> str:
 
 
 def read_probes(client: redis.Redis) -> list[Probe]:
-    """The latest probe of each model; none where Redis does not answer."""
+    """The latest probe of each model; none where Redis does not answer. One that another release noted otherwise is
+    left out: the model counts as never probed.
+    """
+    probes: list[Probe] = []
     try:
         found: Any = client.hvals(MODEL_PROBES.pattern)
     except RedisError as exc:
         log.warning("probes_unavailable", error=type(exc).__name__)
         return []
-    return list(_decoded(found))
-
-
-def _encoded(probe: Probe) -> bytes:
-    return msgspec.json.encode(probe)
-
-
-def _decoded(found: Iterable[bytes]) -> Iterable[Probe]:
     for raw in found:
         try:
-            yield msgspec.json.decode(raw, type=Probe)
+            probes.append(msgspec.json.decode(raw, type=Probe))
         except msgspec.DecodeError as exc:
-            # Noted by another release, say; the model counts as never looked at.
             log.warning("probe_unreadable", error=type(exc).__name__)
+    return probes

@@ -1,4 +1,4 @@
-"""One HTTP POST with a time limit for the whole answer and a limit to its size. requests and urllib3 end here."""
+"""HTTP with one deadline for a whole answer and a limit to its size. urllib3 ends here."""
 
 from __future__ import annotations
 
@@ -7,168 +7,121 @@ import io
 import socket
 import time
 from contextlib import closing
-from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from typing import Any
 
-import orjson
 import requests
 import urllib3
 from msgspec import Struct
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, prepend_scheme_if_needed, select_proxy
+from urllib3.exceptions import ConnectTimeoutError, DecodeError, HTTPError, NewConnectionError, ProxyError, SSLError
 
 from worker.errors import ProviderError, ProviderTimeout, ProviderUnavailable, UnreadableAnswer
 from worker.providers.models import Provider
-from worker.providers.wires.values import Call
 
 _MAX_BYTES = 1024 * 1024  # a reply is a few kilobytes
-#: Side by side in one process: more than AI_PARALLEL_CALLS allows. Each has a connection.
-_MAX_THREADS = 256
+#: Kept connections of a provider: more than AI_PARALLEL_CALLS allows side by side.
+_MAX_CONNECTIONS = 256
+#: Failures before the request could go out: it is certainly not billed.
+_NOT_SENT = (ConnectTimeoutError, NewConnectionError, ProxyError, SSLError)
 
 
-class Answer(Struct, frozen=True):
-    """What came back: HTTP status, the Retry-After header, and the body of at most 1 MiB."""
+class HttpAnswer(Struct, frozen=True):
+    """HTTP status, the Retry-After header, and the body of at most 1 MiB."""
 
     status: int
     retry_after: str | None
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Template:
-    """A request to one URL without its body. surroundings: what `Session.send` takes besides."""
-
-    headers: dict[str, str] = field(repr=False)  # with the key in them
-    request: requests.PreparedRequest
-    surroundings: dict[str, Any]
-
-
 class Transport:
-    """A pool of connections to `hosts` hosts. Safe for threads, not across a fork."""
+    """Pools of kept connections, one for each base URL. Safe for threads, not across a fork."""
 
-    def __init__(self, hosts: int) -> None:
-        self._session = _session(hosts)
-        self._templates: dict[str, _Template] = {}
+    def __init__(self) -> None:
+        self._pools: dict[str, urllib3.PoolManager] = {}
 
-    def post(self, provider: Provider, call: Call, left_s: float) -> Answer:
-        """Sends the call and reads the whole answer, whatever its status, within `left_s` seconds (more than 0).
+    def send(
+        self, provider: Provider, url: str, headers: dict[str, str], body: bytes | None, left_s: float
+    ) -> HttpAnswer:
+        """Sends one request and reads the whole answer, whatever its status; a redirect is an answer like others.
 
-        Raises ProviderTimeout, ProviderUnavailable (not reached, cut) or UnreadableAnswer (too large, bad encoding).
+        Args:
+            body: of a POST; None for a GET.
+            left_s: seconds until the deadline, more than 0.
+
+        Raises:
+            ProviderTimeout: the deadline, or the provider's own limit, came first.
+            ProviderUnavailable: not reached, or cut.
+            UnreadableAnswer: larger than 1 MiB, or not encoded as it says.
         """
         try:
-            return self._post(provider, call, left_s)
-        except (OSError, urllib3.exceptions.HTTPError) as exc:  # all that requests raises on purpose is an OSError
+            pool = self._pools.get(provider.base_url) or self._pools.setdefault(provider.base_url, _pool(url))
+            response = pool.urlopen(
+                "GET" if body is None else "POST",
+                url,
+                body=body,
+                headers={"Accept-Encoding": "gzip, deflate", "User-Agent": "chasqui", **headers},
+                timeout=urllib3.Timeout(left_s, provider.connect_timeout_s, provider.timeout_s),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+            with closing(response):
+                content = response.read(_MAX_BYTES + 1)
+        except (OSError, HTTPError) as exc:
             raise _translated(exc, provider, left_s) from exc
-
-    def get(self, provider: Provider, url: str, headers: dict[str, str], left_s: float) -> Answer:
-        """The same for a GET, of which there are few: over a connection of its own, since the others send a body."""
-        limits = (provider.connect_timeout_s, left_s)
-        try:
-            with (
-                closing(_guarded(requests.Session())) as session,
-                session.get(url, headers=headers, timeout=limits, stream=True) as response,
-            ):
-                return _taken(provider, response)
-        except (OSError, urllib3.exceptions.HTTPError) as exc:
-            raise _translated(exc, provider, left_s) from exc
-
-    def _post(self, provider: Provider, call: Call, left_s: float) -> Answer:
-        prepared, surroundings = self._prepared(call)
-        limits: Any = urllib3.Timeout(left_s, provider.connect_timeout_s, provider.timeout_s)  # requests hands it on
-        with self._session.send(prepared, timeout=limits, **surroundings) as response:
-            return _taken(provider, response)
-
-    def _prepared(self, call: Call) -> tuple[requests.PreparedRequest, dict[str, Any]]:
-        """The request, and what the environment says about its way: proxies and CA bundle, which do not change while a
-        process lives. To prepare it anew and to look through the environment would be a sixth of what a call costs.
-        """
-        url, headers, body = call
-        known = self._templates.get(url)
-        if known is None or known.headers != headers:
-            known = self._templates[url] = self._template(url, headers)
-        prepared = known.request.copy()
-        prepared.body = orjson.dumps(body)
-        prepared.headers["Content-Length"] = str(len(prepared.body))
-        return prepared, known.surroundings
-
-    def _template(self, url: str, headers: dict[str, str]) -> _Template:
-        request = requests.Request("POST", url, {"Content-Type": "application/json", **headers})
-        return _Template(headers, self._session.prepare_request(request), self._surroundings(url))
-
-    def _surroundings(self, url: str) -> dict[str, Any]:
-        return dict(self._session.merge_environment_settings(url, {}, stream=True, verify=None, cert=None))
+        if len(content) > _MAX_BYTES:
+            raise UnreadableAnswer(provider.name, f"HTTP {response.status}, larger than 1 MiB")
+        return HttpAnswer(response.status, response.headers.get("Retry-After"), content)
 
     def close(self) -> None:
         """Closes the idle connections."""
-        self._session.close()
+        for pool in self._pools.values():
+            pool.clear()
 
 
-def _taken(provider: Provider, response: requests.Response) -> Answer:
-    content = response.raw.read(_MAX_BYTES + 1, decode_content=True)
-    if len(content) > _MAX_BYTES:
-        raise UnreadableAnswer(provider.name, f"HTTP {response.status_code}, larger than 1 MiB")
-    return Answer(response.status_code, response.headers.get("Retry-After"), content)
+def _pool(url: str) -> urllib3.PoolManager:
+    """A pool behind the proxy and with the CA bundle of the environment: some shops reach the internet no other way."""
+    environment: Any = requests.Session().merge_environment_settings(url, {}, None, None, None)
+    bundle = DEFAULT_CA_BUNDLE_PATH if environment["verify"] is True else environment["verify"]
+    trust: dict[str, Any] = {"ca_cert_dir" if Path(bundle).is_dir() else "ca_certs": bundle}
+    proxy = select_proxy(url, environment["proxies"])
+    pool: urllib3.PoolManager
+    if proxy is None:
+        pool = urllib3.PoolManager(maxsize=_MAX_CONNECTIONS, **trust)
+    else:
+        adapter = HTTPAdapter(pool_maxsize=_MAX_CONNECTIONS)
+        pool = adapter.proxy_manager_for(prepend_scheme_if_needed(proxy, "http"), **trust)  # type: ignore[no-untyped-call]  # requests'
+    if not str(proxy).lower().startswith("socks"):  # its connections are of a class of their own
+        pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+    return pool
 
 
 def _translated(exc: Exception, provider: Provider, left_s: float) -> ProviderError:
     """A connection that could not be made in its own time is the provider's state, not the end of ours."""
-    what = type(exc).__name__
-    if isinstance(exc, requests.ConnectTimeout) and provider.connect_timeout_s < left_s:
+    what, sent = type(exc).__name__, not isinstance(exc, _NOT_SENT)
+    if isinstance(exc, ConnectTimeoutError) and provider.connect_timeout_s < left_s:
         return ProviderUnavailable(provider.name, what)
-    if isinstance(exc, requests.Timeout | urllib3.exceptions.TimeoutError):
-        return ProviderTimeout(provider.name, what, sent=not isinstance(exc, requests.ConnectTimeout))
-    if isinstance(exc, urllib3.exceptions.DecodeError):
+    if isinstance(exc, urllib3.exceptions.TimeoutError):
+        return ProviderTimeout(provider.name, what, sent=sent)
+    if isinstance(exc, DecodeError):
         return UnreadableAnswer(provider.name, what)
-    return ProviderUnavailable(provider.name, what, sent=_was_connected(exc))
+    return ProviderUnavailable(provider.name, what, sent=sent)
 
 
-def _was_connected(exc: BaseException) -> bool:
-    """Whether the connection had been made before it failed. requests wraps the reason, sometimes twice."""
-    seen: BaseException | None = exc
-    while seen is not None:
-        if isinstance(seen, urllib3.exceptions.NewConnectionError | requests.exceptions.SSLError | socket.gaierror):
-            return False
-        if isinstance(seen, requests.exceptions.ProxyError | ConnectionRefusedError):
-            return False
-        inner = seen.args[0] if seen.args and isinstance(seen.args[0], BaseException) else None
-        seen = getattr(inner, "reason", None) or inner or seen.__cause__
-    return True
-
-
-class _Session(requests.Session):
-    """Never follows a redirect: even with allow_redirects=False requests reads its body, whatever its size."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - requests gives the signature
-        return None
-
-
-def _guarded(session: requests.Session) -> requests.Session:
-    """The environment's proxy and CA bundle stay in force (trust_env): some shops reach the internet no other way.
-
-    A netrc entry does not, because requests would put it in the place of our key: an `auth` of our own prevents that.
-    Cookies would be state shared by threads, and providers need none.
+class _DeadlineReader(io.RawIOBase):
+    """Reader of a socket whose timeout holds for the whole answer; by itself it starts anew with every packet, so that
+    an answer which drips has no end. Stands in for the socket when an answer is read.
     """
-    session.auth = lambda prepared: prepared
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    return session
 
-
-def _session(hosts: int) -> requests.Session:
-    session = _guarded(_Session())
-    adapter = _Adapter(pool_connections=hosts, pool_maxsize=_MAX_THREADS)
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    return session
-
-
-class _TimedReader(io.RawIOBase):
-    """Reads a socket until its time limit has passed since the first moment; by itself a socket's limit starts anew
-    with every packet, so that an answer which drips has no end."""
-
-    def __init__(self, sock: socket.socket, reader: io.RawIOBase) -> None:
+    def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._reader: Any = reader  # io.RawIOBase does not promise the readinto that socket.SocketIO has
+        self._reader: Any = sock.makefile("rb", buffering=0)
         self._ends = time.monotonic() + (sock.gettimeout() or 0.0)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
 
     def readable(self) -> bool:
         return True
@@ -186,41 +139,31 @@ class _TimedReader(io.RawIOBase):
         super().close()
 
 
-class _TimedResponse(http.client.HTTPResponse):
-    """Status line, headers and body, chunked or not, within the read timeout its connection was given."""
-
+class _DeadlineResponse(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_TimedReader(sock, self.fp.detach()))
+        super().__init__(_DeadlineReader(sock), *args, **kwargs)  # type: ignore[arg-type]  # it asks for a file alone
 
 
-class _AtOnce(urllib3.connection.HTTPConnection):
-    """Sends the head of a request with the first part of its body, which every request of ours has: one packet, and
-    the other side is woken once.
-    """
+class _HttpConnection(urllib3.connection.HTTPConnection):
+    """Connection that sends a request's head and body in one packet, and reads its answer within one deadline."""
 
-    response_class = _TimedResponse
-    _head: bytes | None = None
+    response_class = _DeadlineResponse
+    _packet: list[bytes] | None = None
 
-    def endheaders(self, *args: Any, **kwargs: Any) -> None:
-        self._head = b""
-        super().endheaders(*args, **kwargs)
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._packet = []
+        super().request(*args, **kwargs)
+        packet, self._packet = self._packet, None
+        self.send(b"".join(packet))
 
     def send(self, data: Any) -> None:
-        if self._head is None:
+        if self._packet is None:
             super().send(data)
-        elif not self._head:
-            self._head = data
         else:
-            head, self._head = self._head, None
-            super().send(head + data)
+            self._packet.append(data)
 
 
-class _HttpConnection(_AtOnce):
-    pass
-
-
-class _HttpsConnection(_AtOnce, urllib3.connection.HTTPSConnection):
+class _HttpsConnection(_HttpConnection, urllib3.connection.HTTPSConnection):
     pass
 
 
@@ -230,31 +173,3 @@ class _HttpPool(urllib3.HTTPConnectionPool):
 
 class _HttpsPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _HttpsConnection
-
-
-_POOLS = {"http": _HttpPool, "https": _HttpsPool}
-
-
-class _Adapter(HTTPAdapter):
-    """Makes connections that keep one time limit for a whole answer, straight or through an HTTP proxy."""
-
-    def __init__(self, **given: Any) -> None:
-        self._pool_keys: dict[tuple[Any, ...], Any] = {}
-        super().__init__(**given)
-
-    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
-        # requests would parse the URL and look for the CA bundle on the disk for each call.
-        asked = (request.url, verify, cert)
-        if asked not in self._pool_keys:
-            self._pool_keys[asked] = super().build_connection_pool_key_attributes(request, verify, cert)
-        return self._pool_keys[asked]
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        if not proxy.lower().startswith("socks"):  # its connections are of a class of their own
-            manager.pool_classes_by_scheme = _POOLS
-        return manager

@@ -1,4 +1,4 @@
-"""Gives a command the servers it needs: those the environment names, the embedded ones for what it leaves unset."""
+"""Environment of a command: the servers that it names, and embedded ones for those that it leaves unset."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ HOME = Path(".chasqui")
 
 @contextmanager
 def surroundings(directory: Path = HOME, *, postgres: bool = True, redis: bool = True) -> Iterator[Settings]:
-    """The complete settings for the length of the block, with the servers that are wanted. The URLs of embedded ones
-    also stand in the environment of this process and its children, so that all of them read the same settings.
+    """Runs the embedded servers that are wanted and not named, and gives the complete settings, while the block lasts.
+    Their URLs also stand in the environment of this process and its children, so that all read the same settings.
     """
     given = settings()
     wants_postgres, wants_redis = postgres and given.database_url is None, redis and given.redis_url is None
@@ -32,27 +32,27 @@ def surroundings(directory: Path = HOME, *, postgres: bool = True, redis: bool =
 
 
 def server_keeper(directory: Path = HOME) -> Callable[[], None]:
-    """To be called now and then: starts an embedded server of ours again that has died. Made before `surroundings`
-    completes the environment, which tells which servers are embedded.
+    """Returns a function that starts an embedded server again that has died, to be called now and then. Made before
+    `surroundings` completes the environment, which tells which servers are embedded.
     """
     given = settings()
     wanted = ((given.database_url, start_postgres), (given.redis_url, start_redis))
-    embedded = [start for url, start in wanted if url is None]
-    servers: dict[int, RunningServer] = {}
+    servers: dict[Callable[[Path], RunningServer], RunningServer | None]
+    servers = {start: None for url, start in wanted if url is None}
 
     def keep() -> None:
-        for number, start in enumerate(embedded):
-            if number not in servers or not servers[number].alive():
-                if number in servers:
-                    log.warning("embedded_server_died", pid=servers[number].pid)
-                servers[number] = start(directory)
+        for start, server in servers.items():
+            if server is None or not server.alive():
+                if server is not None:
+                    log.warning("embedded_server_died", pid=server.pid)
+                servers[start] = start(directory)
 
     return keep
 
 
 @contextmanager
 def environment(given: Mapping[str, str | None]) -> Iterator[None]:
-    """These environment variables (None: unset) for the length of the block, with settings to match. One that is set
+    """Sets environment variables (None: unset) for the length of the block, with settings to match. One that is set
     here does not also come from a file.
     """
     values = {**given, **{f"{name}{FILE}": None for name in given if name.lower() in SECRETS}}
@@ -66,8 +66,7 @@ def environment(given: Mapping[str, str | None]) -> Iterator[None]:
 
 def _set(values: Mapping[str, str | None]) -> None:
     for name, value in values.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
+        os.environ.pop(name, None)
+        if value is not None:
             os.environ[name] = value
     settings.cache_clear()

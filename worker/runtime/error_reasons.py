@@ -1,4 +1,4 @@
-"""Errors of servers in words that quote nothing: their own may hold a URL with a password, or what a customer wrote."""
+"""Errors of servers in words of ours: their own may hold a URL with a password, or what a customer wrote."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _CLOSED = {403: "it refuses the user or the password", 530: "there is no such vi
 
 
 def reason_of(error: Exception) -> str:
-    """An error in words."""
+    """Returns an error in words."""
     if isinstance(error, ConfigurationError | ArgumentError):
         return "its URL cannot be read"
     if isinstance(error, ProgrammingError):
@@ -65,7 +65,7 @@ def reason_of(error: Exception) -> str:
 
 
 def is_refused(error: Exception) -> bool:
-    """Whether the server will say the same until a setting, or the server's own, is changed: waiting does not help."""
+    """Returns whether waiting does not help: the server says the same until a setting, ours or its own, is changed."""
     if isinstance(error, ArgumentError):
         return True
     if isinstance(error, DBAPIError | psycopg2.Error):
@@ -74,7 +74,7 @@ def is_refused(error: Exception) -> bool:
 
 
 def _refused_by_broker(error: BaseException) -> str | None:
-    """What a Redis, a Sentinel or RabbitMQ has against us; None where it is something that passes."""
+    """Returns why a Redis, a Sentinel or RabbitMQ refuses us; None where it is something that passes."""
     if isinstance(error, SSLCertVerificationError) or "certificate verify failed" in str(error):
         return "its certificate cannot be trusted"
     if isinstance(error, AuthenticationError | NoPermissionError):

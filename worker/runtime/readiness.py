@@ -1,4 +1,4 @@
-"""Whether the service does its work: both kinds of workers answer, and an intake is active."""
+"""Readiness of the service: both kinds of workers answer, and an intake is active."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from worker.settings import Settings
 
 
 def is_ready(configured: Settings) -> bool:
-    """One look, at most about a second. False as well while a server does not answer."""
+    """Returns whether all of them work, after at most about a second; False while a server does not answer."""
     try:
         with connect(configured.required("database_url")) as connection:
             active = is_locked(connection, INTAKE_LOCK)

@@ -7,6 +7,6 @@ import signal
 
 
 def hang_up_ends() -> None:
-    """From here on. Where it is ignored, as `nohup` wants it, that stays."""
+    """Lets SIGHUP end this process from here on. Where it is ignored, as `nohup` wants it, that stays."""
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))

@@ -1,9 +1,9 @@
-"""The start of a process: it waits for the servers it needs, and refuses those on which nothing can be relied."""
+"""Start of a process: waits for the servers it needs, and refuses those on which nothing can be relied."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event, Thread
 
@@ -29,9 +29,7 @@ log = logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that is needed. look: returns when it is fit; raises ConfigurationError where it never will be, and
-    what its client raises while it does not answer. settings: that lead to it.
-    """
+    """Server that a process needs. settings: names of those that lead to it."""
 
     name: str
     settings: str
@@ -56,12 +54,12 @@ def wait_for_servers(configured: Settings, look_at_broker: Look, stop: Event | N
 
 
 def wait_for_broker(look_at_broker: Look) -> None:
-    """Waits until the broker answers. Raises as `wait_for_servers` does."""
+    """Waits until the broker answers; raises as `wait_for_servers` does."""
     _waited(_broker(look_at_broker), Event())
 
 
 def announce_servers(configured: Settings, look_at_broker: Look) -> None:
-    """Logs for which servers a process waits that shows what there is meanwhile. In a thread of its own."""
+    """Logs, in a thread of its own, for which servers a process waits that serves meanwhile."""
 
     def wait() -> None:
         try:
@@ -73,15 +71,32 @@ def announce_servers(configured: Settings, look_at_broker: Look) -> None:
 
 
 def check_servers(configured: Settings, look_at_broker: Look) -> None:
-    """One look. Raises ConfigurationError as `wait_for_servers` does; a server that is away is none of its business."""
+    """Looks once; raises as `wait_for_servers` does. A server that is away passes."""
     for server in _servers(configured, look_at_broker):
         _missing(server)
 
 
-def _servers(configured: Settings, look_at_broker: Look) -> Iterator[Server]:
-    yield _postgres(configured)
-    yield _redis(configured)
-    yield _broker(look_at_broker)
+def _servers(configured: Settings, look_at_broker: Look) -> tuple[Server, ...]:
+    postgres, redis = configured.required("database_url"), configured.required("redis_url")
+    return (
+        Server("PostgreSQL", "DATABASE_URL", lambda: _look_at_postgres(postgres)),
+        Server("Redis", "REDIS_URL", lambda: _look_at_redis(redis)),
+        _broker(look_at_broker),
+    )
+
+
+def _broker(look: Look) -> Server:
+    return Server("the broker", "BROKER_URL (or REDIS_URL, BROKER_SENTINEL_PASSWORD)", look)
+
+
+def _look_at_postgres(url: str) -> None:
+    if not keeps_session(url):
+        raise ConfigurationError(NO_SESSIONS)
+
+
+def _look_at_redis(url: str) -> None:
+    with connect_redis(url, REDIS_TIMEOUT_S, repeats=0) as client:
+        client.ping()
 
 
 def _waited(server: Server, stop: Event) -> bool:
@@ -100,7 +115,7 @@ def _waited(server: Server, stop: Event) -> bool:
 
 
 def _missing(server: Server) -> str | None:
-    """Why a server cannot be used yet; None where it can."""
+    """Returns why a server cannot be used yet; None where it can."""
     try:
         server.look()
     except ConfigurationError:
@@ -112,27 +127,3 @@ def _missing(server: Server) -> str | None:
             raise ConfigurationError(f"{server.name}: {reason_of(exc)}: is {server.settings} right?") from exc
         return reason_of(exc)
     return None
-
-
-def _postgres(configured: Settings) -> Server:
-    url = configured.required("database_url")
-
-    def look() -> None:
-        if not keeps_session(url):
-            raise ConfigurationError(NO_SESSIONS)
-
-    return Server("PostgreSQL", "DATABASE_URL", look)
-
-
-def _redis(configured: Settings) -> Server:
-    url = configured.required("redis_url")
-
-    def look() -> None:
-        with connect_redis(url, REDIS_TIMEOUT_S, repeats=0) as client:
-            client.ping()
-
-    return Server("Redis", "REDIS_URL", look)
-
-
-def _broker(look: Look) -> Server:
-    return Server("the broker", "BROKER_URL (or REDIS_URL, BROKER_SENTINEL_PASSWORD)", look)

@@ -1,4 +1,4 @@
-"""Runs the processes of the service as children: restarts one that dies, leaves none behind."""
+"""Supervisor of the processes of the service: restarts one that dies, leaves none behind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -32,7 +32,7 @@ log = logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A child: its name and its command line."""
+    """Program to run: its name and its command line."""
 
     name: str
     argv: tuple[str, ...]
@@ -40,7 +40,7 @@ class Program:
 
 @dataclass(slots=True)
 class Child:
-    """A running program, and how often it has died lately."""
+    """Running program, and how often it has died lately."""
 
     program: Program
     process: subprocess.Popen[bytes]
@@ -50,67 +50,60 @@ class Child:
 
 
 def celery_program(name: str, *arguments: str) -> Program:
-    """A Celery command on this application."""
+    """Returns a Celery command on this application."""
     return Program(name, (sys.executable, "-m", "celery", "-A", "worker.app", *arguments))
 
 
 def service_programs(directory: Path, flow_workers: int, ai_threads: int = 32) -> list[Program]:
-    """Intake, the workers of the chain, the worker that waits for providers, and beat.
+    """Returns intake, the workers of the chain, the worker that waits for providers, and beat.
 
     A worker of the chain is one process that does its tasks itself: to hand each to a process of a pool and to take its
     result back would cost as much as a step. What takes long, periodic tasks too, is for the threads of worker-ai.
     """
-    quiet = ("--without-gossip", "--without-mingle")
+    alone = ("--without-gossip", "--without-mingle")
     ai = ("-Q", "ai,periodic", "-P", "threads", "-c", str(ai_threads), "-n", "ai@%h")
     numbers = ("", *(f"-{number}" for number in range(2, flow_workers + 1)))
     flow = [(f"worker{number}", ("-Q", "flow,inbound", "-P", "solo", "-n", f"flow{number}@%h")) for number in numbers]
     return [
-        Program("intake", (sys.executable, "-m", "worker", "intake")),
-        *(celery_program(name, "worker", *arguments, *quiet) for name, arguments in flow),
-        celery_program("worker-ai", "worker", *ai, *quiet),
+        _own_program("intake"),
+        *(celery_program(name, "worker", *arguments, *alone) for name, arguments in flow),
+        celery_program("worker-ai", "worker", *ai, *alone),
         celery_program("beat", "beat", "-s", str(directory / "beat-schedule"), "--pidfile", ""),
     ]
 
 
 def metrics_program() -> Program:
-    """The exporter for Prometheus."""
-    return Program("metrics", (sys.executable, "-m", "worker", "metrics"))
+    """Returns the exporter for Prometheus."""
+    return _own_program("metrics")
 
 
 def dashboard_program() -> Program:
-    """The operators' page."""
-    return Program("dashboard", (sys.executable, "-m", "worker", "dashboard"))
+    """Returns the operators' page."""
+    return _own_program("dashboard")
 
 
 def flower_program(port: int) -> Program:
-    """Flower, reachable from this machine alone."""
+    """Returns Flower, reachable from this machine alone."""
     return Program("flower", (sys.executable, "-m", "worker.flower", "--address=127.0.0.1", f"--port={port}"))
 
 
+def _own_program(command: str) -> Program:
+    return Program(command, (sys.executable, "-m", "worker", command))
+
+
 class Supervisor:
-    """Children of one service. Each leads a process group of its own, so that Ctrl-C reaches the supervisor alone and
-    a child is ended with everything it forked.
+    """Supervisor of the programs that it starts: restarts one that dies, with a growing pause.
+
+    Each child leads a process group of its own, so that Ctrl-C reaches the supervisor alone and a child is ended with
+    everything it forked.
+
+    Args:
+        output: takes what the children print; None: where this process prints.
     """
 
-    def __init__(
-        self,
-        programs: Sequence[Program],
-        output: IO[bytes] | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._programs = programs
+    def __init__(self, programs: Sequence[Program], output: IO[bytes] | None = None) -> None:
         self._output = output
-        self._clock = clock
-        self._children: list[Child] = []
-
-    @property
-    def children(self) -> tuple[Child, ...]:
-        """The children as they are now."""
-        return tuple(self._children)
-
-    def start(self) -> None:
-        """Starts all programs."""
-        self._children = [Child(program, self._launch(program), self._clock()) for program in self._programs]
+        self.children = [Child(program, self._launch(program), time.monotonic()) for program in programs]
 
     def watch(
         self,
@@ -127,7 +120,7 @@ class Supervisor:
         while not stop.wait(LOOK_EVERY_S):
             keep_servers()
             self.look()
-            deaths = max((child.deaths for child in self._children), default=0)
+            deaths = max((child.deaths for child in self.children), default=0)
             if seen < deaths >= HOPELESS_DEATHS:
                 give_up()
             seen = deaths
@@ -136,30 +129,30 @@ class Supervisor:
                 on_ready()
 
     def look(self) -> None:
-        """One look at all children: a dead one is buried and started again, at once the first time."""
-        for child in self._children:
+        """Restarts the children that have died since the last look and whose pause is over."""
+        for child in self.children:
             if child.process.poll() is not None:
                 self._revive(child)
 
     def stop(self) -> None:
-        """Asks all children to finish, waits, and kills the process group of whoever has not."""
-        for child in self._children:
-            _signal_group(child.process, signal.SIGTERM, only_leader=True)
-        deadline = self._clock() + DRAIN_S
-        for child in self._children:
+        """Asks all children to finish, waits `DRAIN_S`, and kills the process groups of those that have not."""
+        for child in self.children:
+            child.process.terminate()
+        deadline = time.monotonic() + DRAIN_S
+        for child in self.children:
             try:
-                child.process.wait(max(deadline - self._clock(), 0.01))
+                child.process.wait(max(deadline - time.monotonic(), 0.01))
             except subprocess.TimeoutExpired:
                 log.warning("child_killed", child=child.program.name)
-            _signal_group(child.process, signal.SIGKILL)
+            _kill_group(child.process)
             child.process.wait()
-        self._children = []
+        self.children = []
 
     def _revive(self, child: Child) -> None:
-        now = self._clock()
+        now = time.monotonic()
         if child.restart_at == 0.0:
             # What it forked must not go on working beside its successor.
-            _signal_group(child.process, signal.SIGKILL)
+            _kill_group(child.process)
             child.deaths = 1 if now - child.started_at > STEADY_S else child.deaths + 1
             child.restart_at = now + min(0.1 * 2 ** (child.deaths - 1), MAX_PAUSE_S)
             log.warning("child_died", child=child.program.name, code=child.process.returncode)
@@ -179,9 +172,8 @@ class Supervisor:
 
 @contextmanager
 def running(programs: Sequence[Program], output: IO[bytes] | None = None) -> Iterator[Supervisor]:
-    """A supervisor with its children started, all of them ended at the end of the block."""
+    """Runs the programs under a supervisor for the length of the block."""
     supervisor = Supervisor(programs, output)
-    supervisor.start()
     try:
         yield supervisor
     finally:
@@ -189,16 +181,11 @@ def running(programs: Sequence[Program], output: IO[bytes] | None = None) -> Ite
 
 
 def _die_with_parent() -> None:
-    """In the child: the kernel sends SIGTERM when the supervisor dies, however it dies (Linux)."""
+    """Lets the kernel send this child SIGTERM when the supervisor dies, however it dies (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals, *, only_leader: bool = False) -> None:
-    try:
-        if only_leader:
-            process.send_signal(number)
-        else:
-            os.killpg(process.pid, number)
-    except ProcessLookupError:
-        return
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -22,17 +22,15 @@ from db.engine import LOCK_TIMEOUT_MS, make_engine
 from worker.catalog.search import Catalog
 from worker.log import logger
 from worker.providers.budget import Budget, Limits
-from worker.providers.circuit import Breaker
+from worker.providers.circuit import Breaker, CircuitChange
 from worker.providers.client import AiClient
 from worker.providers.completion import Completer
 from worker.providers.dispatch import Dispatcher
 from worker.providers.flight import Flights
 from worker.providers.models import Provider
-from worker.providers.paid_calls import PaidCalls
+from worker.providers.pricing import with_costs
 from worker.providers.probe import Prober
 from worker.providers.providers_file import load_providers
-from worker.providers.reroutes import Reroutes
-from worker.providers.spending import with_costs
 from worker.redisdb.cache import Cache
 from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.connect import CACHE_TIMEOUT_S, DURABLE_TIMEOUT_S, connect_redis
@@ -88,15 +86,15 @@ def record_calls(engine: Engine, calls: Sequence[ModelCalls]) -> None:
         log.warning("cost_not_recorded", cost_microusd=outcome.cost_microusd, error=type(exc).__name__)
 
 
-def note_circuit(engine: Engine, provider: str, model: str, state: str, reason: str, told: str) -> None:
-    """Notes a change of a circuit for the report and the dashboard; told: the provider's own sentence."""
-    data = {"provider": provider, "state": state, "reason": reason}
-    data |= {"model": model, "told": told} if model else {}
+def note_circuit(engine: Engine, change: CircuitChange) -> None:
+    """Notes a change of a circuit for the report and the dashboard."""
+    data = {"provider": change.provider, "state": change.state, "reason": change.reason}
+    data |= {"model": change.model, "told": change.told} if change.model else {}
     try:
         retry.run(engine, lambda connection: queries.add_event(connection, "circuit", data), give_up_after_s=NOTE_S)
     except SQLAlchemyError as exc:
         # The note is not worth the answer that a customer waits for.
-        log.warning("circuit_not_noted", provider=provider, error=type(exc).__name__)
+        log.warning("circuit_not_noted", provider=change.provider, error=type(exc).__name__)
 
 
 def build(configuration: Settings) -> Services:
@@ -113,14 +111,12 @@ def build(configuration: Settings) -> Services:
         shared,
         partial(note_circuit, engine),
         on_call=partial(count_call, unawaited),
-        fire_and_forget=shared.fire_and_forget,
         remember_s=REMEMBER_CIRCUIT_S,
     )
     spent_so_far = partial(retry.run, engine, queries.spent_microusd)
-    budget = Budget(shared, budget_limits(configuration), spent_so_far, fire_and_forget=unawaited)
-    client = AiClient(providers)
-    paid_calls = PaidCalls(providers, client, budget, Reroutes(unawaited).note, breaker.is_stale)
-    completer = Completer(providers, paid_calls, breaker, budget)
+    budget = Budget(shared, budget_limits(configuration), spent_so_far)
+    client = AiClient()
+    completer = Completer(providers, client, breaker, budget)
     prober = Prober(providers, client, breaker, durable, budget, partial(record_calls, engine), configuration.shop_name)
     pool = ThreadPoolExecutor(configuration.ai_parallel_calls, thread_name_prefix="provider")
     return Services(

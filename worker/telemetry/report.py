@@ -1,4 +1,4 @@
-"""The metrics report (contract 3.8), from PostgreSQL alone, so that it survives a restart of Redis."""
+"""Metrics report (contract 3.8), from PostgreSQL alone, so that it survives a restart of Redis."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from db import report as figures
 from worker.session.session import SESSION_TTL_S
 from worker.session.turn import SILENT
 from worker.telemetry.recording import ANSWERED, FAILURES
+from worker.units import usd
 
 DEFAULT_WINDOW_S = 86_400
-MICRO = 1_000_000
 #: Sources of the replies that a model was or could have been asked for.
 ROUTED = frozenset({"ai", "cache", "fallback"})
 Json = dict[str, Any]
 
 
 def percent(part: float, whole: float) -> float:
-    """A percentage rounded to 0.1; 0 of nothing is 0."""
+    """Returns a percentage rounded to 0.1; 0 of nothing is 0."""
     return round(100.0 * part / whole, 1) if whole else 0.0
 
 
 def make_report(
     connection: Connection, window_s: float = DEFAULT_WINDOW_S, until: datetime | None = None
 ) -> dict[str, Any]:
-    """The report over the `window_s` seconds that end at `until` (None: now), as `chasqui report --json` prints it."""
+    """Makes the report of the `window_s` seconds up to `until` (None: now), as `chasqui report --json` prints it."""
     window = figures.window(connection, window_s, until)
     sums = figures.sums(connection, window)
     events = figures.events(connection, window)
@@ -47,7 +47,7 @@ def make_report(
 
 
 def _orders(sold: Mapping[str, tuple[int, Decimal]]) -> Json:
-    """Money is a decimal text, and each currency has its own total."""
+    """Returns the orders; money is a decimal text, and each currency has its own total."""
     return {
         "placed": sum(placed for placed, _ in sold.values()),
         "total": {currency: str(total) for currency, (_, total) in sold.items()},
@@ -55,7 +55,7 @@ def _orders(sold: Mapping[str, tuple[int, Decimal]]) -> Json:
 
 
 def _sum(sums: Iterable[Json], name: str, *sources: str) -> int:
-    """One figure of all rows, or of those of some sources."""
+    """Sums one figure of all rows, or of those of some sources."""
     return sum(row[name] for row in sums if not sources or row["source"] in sources)
 
 
@@ -64,7 +64,7 @@ def _messages(sums: Sequence[Json]) -> int:
 
 
 def _by_provider(sums: Sequence[Json]) -> dict[str, list[Json]]:
-    """The rows of each provider that has been asked; those of the reply cache name the one that once was."""
+    """Returns the rows of each provider that has been asked; those of the reply cache name the one that once was."""
     asked = {row["provider"] for row in sums if row["source"] == "ai" or row["cost_microusd"]}
     return {name: [row for row in sums if row["provider"] == name] for name in sorted(asked - {""})}
 
@@ -88,7 +88,7 @@ def _ai(sums: Sequence[Json], events: Json) -> Json:
 
 
 def _calls(rows: Sequence[Json]) -> Json:
-    """Calls by provider: the model that answered most (or was asked most), and how calls ended, of each model too."""
+    """Returns calls by provider: the model that answered (or was asked) most, and how calls ended, by model too."""
     return {
         name: _of_provider([row for row in rows if row["provider"] == name])
         for name in sorted({row["provider"] for row in rows})
@@ -111,7 +111,7 @@ def _ended(rows: Sequence[Json]) -> Json:
 def _of_model(rows: Sequence[Json]) -> Json:
     prompt = _sum(rows, "prompt_tokens")
     return _ended(rows) | {
-        "cost_usd": _sum(rows, "cost_microusd") / MICRO,
+        "cost_usd": usd(_sum(rows, "cost_microusd")),
         "prompt_tokens": prompt,
         "prompt_cache_rate": percent(_sum(rows, "cached_tokens"), prompt),
     }
@@ -130,10 +130,10 @@ def _sessions(sums: Sequence[Json], ended: Json, alive: Json) -> Json:
 def _costs(sums: Sequence[Json]) -> Json:
     cost, baseline = _sum(sums, "cost_microusd"), _sum(sums, "baseline_microusd")
     return {
-        "total_usd": cost / MICRO,
-        "by_provider_usd": {name: _sum(rows, "cost_microusd") / MICRO for name, rows in _by_provider(sums).items()},
-        "cost_per_request_usd": round(cost / MICRO / max(_messages(sums), 1), 6),
+        "total_usd": usd(cost),
+        "by_provider_usd": {name: usd(_sum(rows, "cost_microusd")) for name, rows in _by_provider(sums).items()},
+        "cost_per_request_usd": round(usd(cost) / max(_messages(sums), 1), 6),
         "cache_savings": percent(_sum(sums, "baseline_microusd", "cache"), baseline),
-        "baseline_usd": baseline / MICRO,
+        "baseline_usd": usd(baseline),
         "reduction": percent(baseline - cost, baseline),
     }

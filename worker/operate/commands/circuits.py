@@ -16,7 +16,7 @@ from db.engine import connect
 from worker.errors import CommandError
 from worker.log import logger
 from worker.operate.commands.terminal import durable_redis, json_option, out, print_json, redis_errors
-from worker.providers.circuit import Breaker
+from worker.providers.circuit import Breaker, CircuitChange
 from worker.providers.circuit_states import Circuit, Named, named, read_circuits
 from worker.providers.providers_file import load_providers
 from worker.runtime.environment import surroundings
@@ -76,14 +76,15 @@ def chosen(known: Named, name: str) -> tuple[str, str]:
 def breaker(client: redis.Redis, configured: Settings) -> Breaker:
     """Returns the breaker of the fleet, which notes what an operator does to it for report and dashboard."""
 
-    def note(provider: str, model: str, state: str, reason: str, _told: str) -> None:
-        data = {"provider": provider, "state": state, "reason": reason} | ({"model": model} if model else {})
+    def note(change: CircuitChange) -> None:
+        data = {"provider": change.provider, "state": change.state, "reason": change.reason}
+        data |= {"model": change.model} if change.model else {}
         try:
             with connect(configured.required("database_url")) as connection, connection.begin():
                 queries.add_event(connection, "circuit", data)
         except SQLAlchemyError as exc:
             # What counts is done; PostgreSQL may be the very thing that is being mended.
-            log.warning("circuit_not_noted", provider=provider, error=type(exc).__name__)
+            log.warning("circuit_not_noted", provider=change.provider, error=type(exc).__name__)
 
     return Breaker(client, note)
 

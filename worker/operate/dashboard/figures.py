@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Engine
 from db import dashboard, monitoring, report
 from db.dashboard import Bucket, CircuitChange, DeadLetter, Expired
 from db.locks import INTAKE_LOCK
-from db.models import SESSION_STATES
 from db.monitoring import Unfinished
+from db.states import SESSION_STATES
 from worker.log import redacted
 from worker.telemetry.report import make_report
 

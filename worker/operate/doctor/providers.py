@@ -61,7 +61,7 @@ def _judged(pairs: Sequence[tuple[Provider, Model]], shop: str) -> list[Finding]
     """Asks all models and lists, side by side; returns a finding for each pair, in order."""
     providers = list({provider.name: provider for provider, _ in pairs}.values())
     today = datetime.now(UTC).date()
-    with closing(AiClient(providers)) as client, ThreadPoolExecutor(max(len(pairs) + len(providers), 1)) as pool:
+    with closing(AiClient()) as client, ThreadPoolExecutor(max(len(pairs) + len(providers), 1)) as pool:
         listed = dict(zip((p.name for p in providers), pool.map(lambda p: _ends(client, p), providers), strict=True))
         asked = question(shop)
 

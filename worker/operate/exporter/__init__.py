@@ -1,1 +1,1 @@
-"""Metrics for Prometheus."""
+"""Exporter of metrics for Prometheus."""

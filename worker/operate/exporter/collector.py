@@ -31,8 +31,8 @@ REPLY_SOURCES = ("ai", "cache", "fallback", "canned")
 ENDINGS = (*((source, "answered") for source in REPLY_SOURCES), ("closed", "closed"), ("canned", "dead"))
 OUTCOMES = (ANSWERED, *FAILURES)
 CIRCUIT_STATES = ("closed", "half_open", "open", "forced_open")
-#: Values of samples by the tuple of their labels' values, of whatever length: a Mapping is invariant in its keys.
-Samples = Mapping[Any, float]
+#: One value without labels, or values by that of their one label, or by the tuple of those of several.
+Samples = float | Mapping[Any, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,9 @@ class Exporter(Collector):
 
 def families(snapshot: Snapshot, known: Known) -> Iterator[Metric]:
     """Yields the snapshot as metric families, without those of a server that is away."""
-    yield gauge("build_info", "Version of the exporter; always 1.", {(__version__,): 1}, "version")
+    yield gauge("build_info", "Version of the exporter; always 1.", {__version__: 1}, "version")
     servers = {name: getattr(snapshot, name) for name in ("postgresql", "redis", "cache", "broker")}
-    up = {(name,): float(part is not None) for name, part in servers.items()}
+    up = {name: float(part is not None) for name, part in servers.items()}
     yield gauge("up", "Whether the server answered this scrape.", up, "what")
     ages = dict(_oldest_waiting_s(snapshot))
     yield gauge("oldest_waiting_seconds", "Age of the oldest message that nobody has answered.", ages, "place")
@@ -75,32 +75,32 @@ def families(snapshot: Snapshot, known: Known) -> Iterator[Metric]:
     if snapshot.cache is not None:
         yield from cache_families(snapshot.cache)
     if snapshot.broker is not None:
-        tasks = by_label(snapshot.broker)
-        yield gauge(
-            "queue_tasks", "Tasks that wait on the queue; on flow and ai each is a batch of turns.", tasks, "queue"
-        )
+        told = "Tasks that wait on the queue; on flow and ai each is a batch of turns."
+        yield gauge("queue_tasks", told, snapshot.broker, "queue")
 
 
-def _oldest_waiting_s(snapshot: Snapshot) -> Iterator[tuple[tuple[str, ...], float]]:
+def _oldest_waiting_s(snapshot: Snapshot) -> Iterator[tuple[str, float]]:
     """Yields the age by place: still in the inbound stream, or accepted into PostgreSQL."""
     if snapshot.redis is not None:
-        yield ("stream",), snapshot.redis.streams.oldest_inbound_s or 0.0
+        yield "stream", snapshot.redis.streams.oldest_inbound_s or 0.0
     if snapshot.postgresql is not None:
-        yield ("database",), snapshot.postgresql.unfinished.oldest_waiting_s
+        yield "database", snapshot.postgresql.unfinished.oldest_waiting_s
 
 
 def database_families(part: Database, known: Known) -> Iterator[Metric]:
     """Yields what PostgreSQL knows: what is unfinished now, and what was counted since ever."""
     now = part.unfinished
-    yield one("messages_waiting", "Messages accepted into PostgreSQL and not answered yet.", now.waiting)
-    yield one("dead_letters", "Messages given up and neither replayed nor discarded.", now.dead)
-    yield one("unpublished_replies", "Replies committed and not recorded as published.", now.unpublished)
-    yield one("oldest_unpublished_seconds", "Age of the oldest of them.", now.oldest_unpublished_s)
-    leases = by_label({"under_way": now.turns_under_way, "overdue": now.turns_overdue})
+    yield gauge("messages_waiting", "Messages accepted into PostgreSQL and not answered yet.", now.waiting)
+    yield gauge("dead_letters", "Messages given up and neither replayed nor discarded.", now.dead)
+    yield gauge("unpublished_replies", "Replies committed and not recorded as published.", now.unpublished)
+    yield gauge("oldest_unpublished_seconds", "Age of the oldest of them.", now.oldest_unpublished_s)
+    leases = {"under_way": now.turns_under_way, "overdue": now.turns_overdue}
     yield gauge("turns", "Turns being answered, and those whose lease has ended.", leases, "lease")
-    yield one("active_sessions", "Sessions that have not expired.", now.active_sessions)
-    yield one("lock_seconds", "How long the oldest open transaction has held rows of ours; 0 for none.", part.locked_s)
-    yield one("intake_active", "Whether an intake holds the lock and reads the inbound stream.", now.intake_active)
+    yield gauge("active_sessions", "Sessions that have not expired.", now.active_sessions)
+    yield gauge(
+        "lock_seconds", "How long the oldest open transaction has held rows of ours; 0 for none.", part.locked_s
+    )
+    yield gauge("intake_active", "Whether an intake holds the lock and reads the inbound stream.", now.intake_active)
     yield from total_families(part.totals, known)
 
 
@@ -124,7 +124,7 @@ def total_families(totals: Iterable[Total], known: Known) -> Iterator[Metric]:
         sums["model_tokens"],
         *("kind", "model", "provider"),
     )
-    baseline = dollars({(): 0} | sums["baseline_microusd"])
+    baseline = usd(sums["baseline_microusd"].get((), 0))
     yield counter("baseline_cost_dollars", f"Cost of the same messages with {YARDSTICK_NAME}, uncached.", baseline)
 
 
@@ -146,18 +146,18 @@ def durable_families(part: Durable, known: Known) -> Iterator[Metric]:
     circuits = part.states.providers
     states = {(each.provider, state): float(state == each.state) for each in circuits for state in CIRCUIT_STATES}
     yield gauge("circuit_state", "1 for the state that the provider's circuit is in.", states, "provider", "state")
-    trips = {(circuit.provider,): circuit.trips for circuit in circuits}
+    trips = {circuit.provider: circuit.trips for circuit in circuits}
     yield counter("circuit_trips", "How often the circuit has opened.", trips, "provider")
     yield from call_families(part.counters.calls, known)
     yield from model_families(part.states, part.counters.calls, known)
     yield from budget_families(part.counters, known)
     streams = part.streams
-    lengths = by_label({name: getattr(streams, name) for name in ("inbound", "outbound", "rejected")})
+    lengths = {name: getattr(streams, name) for name in ("inbound", "outbound", "rejected")}
     yield gauge("stream_entries", "Entries in the stream; in inbound: not accepted yet.", lengths, "stream")
     locked = part.counters.locked_customers
-    yield one("locked_customers", "Customers who wait because somebody else holds rows of theirs.", locked)
+    yield gauge("locked_customers", "Customers who wait because somebody else holds rows of theirs.", locked)
     cleanup_at_s = part.counters.last_cleanup_at_s or 0
-    yield one("last_cleanup_timestamp_seconds", "When beat last had sessions cleaned up.", cleanup_at_s)
+    yield gauge("last_cleanup_timestamp_seconds", "When beat last had sessions cleaned up.", cleanup_at_s)
 
 
 def call_families(calls: Mapping[str, int], known: Known) -> Iterator[Metric]:
@@ -214,10 +214,10 @@ def budget_families(counters: LiveCounters, known: Known) -> Iterator[Metric]:
     """Yields money by period (UTC): spent always, the others where there is a budget."""
     spent = {period: usd(amount) for period, amount in counters.spent_microusd.items()}
     limits = {period: float(limit) for period, limit in known.budgets_usd.items()}
-    yield gauge("budget_spent_dollars", "Spent in this period.", by_label(spent), "period")
-    yield gauge("budget_limit_dollars", "The budget of this period.", by_label(limits), "period")
+    yield gauge("budget_spent_dollars", "Spent in this period.", spent, "period")
+    yield gauge("budget_limit_dollars", "The budget of this period.", limits, "period")
     left = {period: limit - spent[period] for period, limit in limits.items()}
-    yield gauge("budget_left_dollars", "What is left of it.", by_label(left), "period")
+    yield gauge("budget_left_dollars", "What is left of it.", left, "period")
 
 
 def cache_families(part: CacheUse) -> Iterator[Metric]:
@@ -226,17 +226,12 @@ def cache_families(part: CacheUse) -> Iterator[Metric]:
     misses = {(layer.name, "miss"): layer.misses for layer in part.layers}
     yield counter("cache_requests", "Keys asked for by layer and result.", hits | misses, "layer", "result")
     told = "Customers who were told that they have had all replies of an hour."
-    yield counter("replies_limited", told, {(): part.limited_customers})
+    yield counter("replies_limited", told, part.limited_customers)
 
 
 def gauge(name: str, told: str, samples: Samples, *labels: str) -> Metric:
     """Returns a family of gauges."""
     return _filled(GaugeMetricFamily(f"chasqui_{name}", told, labels=labels), samples)
-
-
-def one(name: str, told: str, value: float) -> Metric:
-    """Returns a gauge without labels."""
-    return gauge(name, told, {(): value})
 
 
 def counter(name: str, told: str, samples: Samples, *labels: str) -> Metric:
@@ -245,8 +240,8 @@ def counter(name: str, told: str, samples: Samples, *labels: str) -> Metric:
 
 
 def _filled(family: GaugeMetricFamily | CounterMetricFamily, samples: Samples) -> Metric:
-    for labels, value in samples.items():
-        family.add_metric(labels, value)
+    for labels, value in samples.items() if isinstance(samples, Mapping) else [((), samples)]:
+        family.add_metric([labels] if isinstance(labels, str) else labels, value)
     return family
 
 
@@ -256,11 +251,6 @@ def buckets(bounds_ms: Sequence[int], numbers: Sequence[int]) -> list[tuple[str,
     return list(zip(bounds, accumulate(numbers), strict=True))
 
 
-def dollars(sums: Mapping[tuple[str, ...], int]) -> Samples:
+def dollars(sums: Mapping[Any, int]) -> Samples:
     """Returns sums of micro-dollars as dollars."""
     return {labels: usd(amount) for labels, amount in sums.items()}
-
-
-def by_label(values: Mapping[str, float]) -> Samples:
-    """Returns the samples of a family with one label."""
-    return {(name,): value for name, value in values.items()}

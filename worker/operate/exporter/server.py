@@ -1,19 +1,19 @@
-"""The HTTP side of the exporter: `/metrics`, `/healthz` and `/readyz`."""
+"""HTTP server of the exporter: `/metrics`, `/healthz` and `/readyz`."""
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from socketserver import ThreadingMixIn
+from socket import AF_INET, AF_INET6
 from threading import Thread
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import orjson
 import redis
 from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
 from sqlalchemy import Engine
 from sqlalchemy.exc import ProgrammingError
 
@@ -57,7 +57,7 @@ def exporter(configured: Settings, queue_lengths: QueueLengths) -> Iterator[Appl
 
 
 class Readiness:
-    """Whether PostgreSQL is at the revision this code is written for, and the durable Redis answers."""
+    """Readiness: PostgreSQL is at the revision this code is written for, and the durable Redis answers."""
 
     def __init__(self, engine: Engine, durable: redis.Redis) -> None:
         self._revision = BackgroundRead(
@@ -67,33 +67,31 @@ class Readiness:
         self._head = migrations.head()
 
     def reasons(self) -> list[str]:
-        """Why not; empty where all is well."""
+        """Returns why the service is not ready; empty where it is."""
         revision, ping = self._revision.begin(), self._ping.begin()
         settle(revision, ping)
-        found = (about_schema(revision, self._head), about_redis(ping))
-        return [reason for reason in found if reason is not None]
+        return [*schema_reasons(revision, self._head), *redis_reasons(ping)]
 
 
-def about_schema(revision: Future[str | None], head: str) -> str | None:
-    """What is wrong with PostgreSQL, without a word of its own error, which may hold the URL."""
+def schema_reasons(revision: Future[str | None], head: str) -> Iterator[str]:
+    """Yields what is wrong with PostgreSQL, without a word of its own error, which may hold the URL."""
     error = error_of(revision)
     if isinstance(error, ProgrammingError):
-        return "PostgreSQL has no schema: run chasqui db upgrade"
-    if error is not None:
-        return f"PostgreSQL does not answer: {type(error).__name__}"
-    if revision.result() != head:
-        return f"PostgreSQL is at revision {revision.result()}, this version needs {head}: run chasqui db upgrade"
-    return None
+        yield "PostgreSQL has no schema: run chasqui db upgrade"
+    elif error is not None:
+        yield f"PostgreSQL does not answer: {type(error).__name__}"
+    elif revision.result() != head:
+        yield f"PostgreSQL is at revision {revision.result()}, this version needs {head}: run chasqui db upgrade"
 
 
-def about_redis(ping: Future[bool]) -> str | None:
-    """What is wrong with the durable Redis."""
-    error = error_of(ping)
-    return f"Redis does not answer: {type(error).__name__}" if error is not None else None
+def redis_reasons(ping: Future[bool]) -> Iterator[str]:
+    """Yields what is wrong with the durable Redis."""
+    if error := error_of(ping):
+        yield f"Redis does not answer: {type(error).__name__}"
 
 
 def application(metrics: Application, readiness: Readiness) -> Application:
-    """The three pages. metrics: the application that serves the first."""
+    """Returns the application of the three pages; `metrics` serves the first."""
 
     def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] != "GET":
@@ -113,40 +111,33 @@ def application(metrics: Application, readiness: Readiness) -> Application:
 
 
 def as_json(start_response: StartResponse, status: str, value: dict[str, Any]) -> list[bytes]:
-    """An answer of one JSON object."""
+    """Answers with one JSON object."""
     start_response(status, [("Content-Type", "application/json")])
     return [orjson.dumps(value)]
 
 
-class Server(ThreadingMixIn, WSGIServer):
-    """A thread per request, none of which keeps the process alive."""
-
-    daemon_threads = True
-
-
-class ServerOfIPv6(Server):
-    """The same on an IPv6 address."""
-
-    address_family = socket.AF_INET6
-
-
 class Handler(WSGIRequestHandler):
-    """Does not log requests: Prometheus asks every few seconds."""
+    """Handler that does not log requests: Prometheus asks every few seconds."""
 
     timeout = CLIENT_TIMEOUT_S
 
     def log_message(self, *_: object) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 @contextmanager
 def serving(answer: Application, host: str, port: int) -> Iterator[int]:
-    """The application on this address for the length of the block; the port it has. Raises CommandError where the
-    address cannot be had.
+    """Serves the application on this address for the length of the block; yields the port.
+
+    Raises:
+        CommandError: the address cannot be had.
     """
-    server_class = ServerOfIPv6 if ":" in host else Server
+
+    class Server(ThreadingWSGIServer):
+        address_family = AF_INET6 if ":" in host else AF_INET
+
     try:
-        server = make_server(host, port, answer, server_class, Handler)
+        server = make_server(host, port, answer, Server, Handler)
     except OSError as exc:
         raise CommandError(f"METRICS_HOST {host}, METRICS_PORT {port}: {exc.strerror}") from exc
     thread = Thread(target=server.serve_forever, name="metrics")

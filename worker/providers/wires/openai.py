@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from worker.errors import ProviderUnavailable, RequestRefused, ThoughtAway, UnreadableAnswer
+from worker.errors import ProviderUnavailable
 from worker.providers.models import Model, Provider
-from worker.providers.wires.values import Call, Json, at, code, count, merged, model_name, nested, usage_of
+from worker.providers.wires.values import Answer, Call, Json, Reading, at, count, items, key_header, merged, nested
 from worker.replies.request import AiRequest
-from worker.usage import Usage
 
-MODELS_PATH = "models"
+MODELS_PATH, MODELS_QUERY = "models", ""
+OUTPUT_LIMIT = "max_tokens"
+#: DeepSeek ran out of capacity half way.
+_NO_CAPACITY = "insufficient_system_resource"
 
 
 def headers(provider: Provider) -> dict[str, str]:
     """The header that carries the key; none for a server that needs no key."""
-    if provider.api_key is None:
-        return {}
-    key = provider.api_key.get_secret_value()
-    return {provider.key_header: key} if provider.key_header else {"Authorization": f"Bearer {key}"}
+    return key_header(provider, "Authorization", "Bearer ")
 
 
 def build(provider: Provider, model: Model, request: AiRequest) -> Call:
@@ -31,7 +28,7 @@ def build(provider: Provider, model: Model, request: AiRequest) -> Call:
         ],
         **_json_form(model, request),
     }
-    merged(body, nested(model.output_limit, request.max_output_tokens))
+    merged(body, nested(model.output_limit or OUTPUT_LIMIT, request.max_output_tokens))
     return provider.url("chat/completions"), headers(provider), merged(body, model.request)
 
 
@@ -53,59 +50,42 @@ def _json_form(model: Model, request: AiRequest) -> Json:
     return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
 
-def parse(provider: Provider, request: AiRequest, body: object) -> tuple[str, Usage, str | None]:
-    """Text, tokens and model of a decoded answer with status 200; tokens it does not name are estimated.
+def parse(provider: Provider, request: AiRequest, body: object) -> Reading:
+    """Reads a decoded answer of status 200.
 
-    Raises UnreadableAnswer (truncated, empty, not an answer), ThoughtAway, RequestRefused (content filter, refusal)
-    and ProviderUnavailable (DeepSeek ran out of capacity half way), each with the usage where it was billed.
+    Raises:
+        RequestRefused, ThoughtAway, UnreadableAnswer: as `Answer.read`.
+        ProviderUnavailable: no capacity.
     """
-    text = _text(at(body, "choices", 0, "message", "content"))
-    usage = _usage(request, body, text)
-    finish = at(body, "choices", 0, "finish_reason")
-    if finish == "content_filter" or at(body, "choices", 0, "message", "refusal"):
-        raise RequestRefused(provider.name, "content filter or refusal", usage=usage)
-    if finish == "insufficient_system_resource":
-        raise ProviderUnavailable(provider.name, finish, usage=usage)
-    if finish == "length" and not text.strip() and _thoughts(body):
-        raise ThoughtAway(provider.name, "its thoughts took the whole limit of output", usage=usage)
-    if finish not in ("stop", None):
-        raise UnreadableAnswer(provider.name, f"not finished: {code(finish)}", usage=usage)
-    if usage is None or not text.strip():
-        raise UnreadableAnswer(provider.name, "no text in it", usage=usage)
-    return text, usage, model_name(at(body, "model"))
+    finish, message = at(body, "choices", 0, "finish_reason"), at(body, "choices", 0, "message")
+    usage = at(body, "usage")
+    cached, hit = at(usage, "prompt_tokens_details", "cached_tokens"), at(usage, "prompt_cache_hit_tokens")
+    spent = count(at(usage, "completion_tokens_details", "reasoning_tokens"))
+    refused = finish == "content_filter" or at(message, "refusal")
+    answer = Answer(
+        text=_text(at(message, "content")),
+        finish=finish,
+        whole="stop",
+        cut="length",
+        refusal="content filter or refusal" if refused else "",
+        thoughts=bool(spent or at(message, "reasoning_content") or at(message, "reasoning")),
+        model=at(body, "model"),
+        prompt=count(at(usage, "prompt_tokens")),
+        cached=count(hit) if count(cached) is None else count(cached),
+        completion=count(at(usage, "completion_tokens")),
+        written=count(at(usage, "prompt_tokens_details", "cache_write_tokens")),
+    )
+    if finish == _NO_CAPACITY and not refused:
+        raise ProviderUnavailable(provider.name, _NO_CAPACITY, usage=answer.usage(request))
+    return answer.read(provider, request)
 
 
 def _text(content: object) -> str:
     """A message's content: a text, or parts of which only texts count."""
-    if isinstance(content, list):
-        texts = [at(part, "text") for part in content if at(part, "type") in ("text", "output_text", None)]
-        return "".join(text for text in texts if isinstance(text, str))
-    return content if isinstance(content, str) else ""
+    parts = [at(part, "text") for part in items(content) if at(part, "type") in ("text", "output_text", None)]
+    return content if isinstance(content, str) else "".join(text for text in parts if isinstance(text, str))
 
 
-def _thoughts(body: object) -> bool:
-    spent = count(at(body, "usage", "completion_tokens_details", "reasoning_tokens"))
-    message = at(body, "choices", 0, "message")
-    return bool(spent or at(message, "reasoning_content") or at(message, "reasoning"))
-
-
-def _usage(request: AiRequest, body: object, text: str) -> Usage | None:
-    figures = at(body, "usage")
-    cached = count(at(figures, "prompt_tokens_details", "cached_tokens"))
-    if cached is None:
-        cached = count(at(figures, "prompt_cache_hit_tokens"))
-    return usage_of(
-        request,
-        text,
-        count(at(figures, "prompt_tokens")),
-        cached,
-        count(at(figures, "completion_tokens")),
-        count(at(figures, "prompt_tokens_details", "cache_write_tokens")),
-    )
-
-
-def listed_models(body: object) -> dict[str, Any]:
+def listed_models(body: object) -> dict[str, object]:
     """Model ids of a decoded list of models, with the day on which each ends (`shutdown_date`) or None."""
-    entries = at(body, "data")
-    found = entries if isinstance(entries, list) else []
-    return {str(at(entry, "id")): at(entry, "shutdown_date") for entry in found if at(entry, "id")}
+    return {str(at(entry, "id")): at(entry, "shutdown_date") for entry in items(at(body, "data")) if at(entry, "id")}

@@ -24,7 +24,7 @@ from worker.errors import (
     RequestRefused,
     UnreadableAnswer,
 )
-from worker.providers.wires.values import at, code
+from worker.providers.wires.values import at, code, items
 
 #: More of a provider's words is looked at, or told, by nobody.
 _LONGEST_WORDS = 2_000
@@ -59,7 +59,7 @@ RULES = _rules()
 
 
 def error_for(provider: str, status: int, retry_after: str | None, body: object, now: datetime) -> ProviderError:
-    """The error an HTTP answer other than 200 stands for.
+    """Classifies an HTTP answer other than 200 as one of our errors.
 
     Args:
         retry_after: that header.
@@ -72,13 +72,15 @@ def error_for(provider: str, status: int, retry_after: str | None, body: object,
     if isinstance(body, list) and len(body) == 1:  # Gemini's OpenAI-compatible endpoint
         body = body[0]
     error = at(body, "error") if isinstance(at(body, "error"), dict) else body
-    detail = " ".join([f"HTTP {status}", *_codes(error)][:2])
+    named = (word for key in ("code", "status", "type") if (word := code(at(error, key))))
+    detail = f"HTTP {status} {next(named, '')}".rstrip()
     sentences = (at(error, "message"), at(error, "detail"), at(body, "error"))
     told = next((said for said in sentences if isinstance(said, str)), "")[:_LONGEST_WORDS]
     meaning = _meaning(status, _words(error, told))
     if meaning is not None:
         return _MEANINGS[meaning](provider, detail, told=told)
-    wait_s = _wait_s(retry_after, error, now)
+    wait_s = _header_wait_s(retry_after, now) if retry_after else None
+    wait_s = _body_wait_s(error) if wait_s is None else wait_s
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return ProviderRateLimited(provider, detail, retry_after_s=wait_s, told=told)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -86,12 +88,8 @@ def error_for(provider: str, status: int, retry_after: str | None, body: object,
     return _by_status(status, is_json=body is not None)(provider, detail, told=told)
 
 
-def _codes(error: object) -> list[str]:
-    return [word for key in ("code", "status", "type") if (word := code(at(error, key)))]
-
-
 def _words(error: object, told: str) -> str:
-    """All that the rules look at, a line each."""
+    """Words that the rules look at, a line each."""
     fields = [at(error, key) for key in ("code", "status", "type", "param")] + _details(error, "reason")
     return "\n".join([*(word for word in fields if isinstance(word, str)), told])[:_LONGEST_WORDS]
 
@@ -115,13 +113,7 @@ def _by_status(status: int, *, is_json: bool) -> Made:
 
 def _details(error: object, key: str) -> list[object]:
     """One field of each of Google's error details."""
-    details = at(error, "details")
-    return [at(detail, key) for detail in details] if isinstance(details, list) else []
-
-
-def _wait_s(retry_after: str | None, error: object, now: datetime) -> float | None:
-    wait_s = _header_wait_s(retry_after, now) if retry_after else None
-    return _body_wait_s(error) if wait_s is None else wait_s
+    return [at(detail, key) for detail in items(at(error, "details"))]
 
 
 def _header_wait_s(value: str, now: datetime) -> float | None:

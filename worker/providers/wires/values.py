@@ -1,4 +1,4 @@
-"""Reading an answer nobody vouches for: values at a path, token counts, codes, and building a request's body."""
+"""Wire values: building a request's body, and reading an answer nobody vouches for."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+from msgspec import Struct
+
+from worker.errors import RequestRefused, ThoughtAway, UnreadableAnswer
+from worker.providers.models import Provider
 from worker.providers.pricing import estimate_tokens
 from worker.replies.request import AiRequest
 from worker.usage import Usage
@@ -13,6 +18,8 @@ from worker.usage import Usage
 Json = dict[str, Any]
 Call = tuple[str, dict[str, str], Json]
 """URL, headers (with the key in them) and JSON body of one POST."""
+Reading = tuple[str, Usage, str | None]
+"""Text of an answer, its billed tokens, and the name of the model that it says made it."""
 
 #: More tokens than any model takes or gives; PostgreSQL and Redis can still add up what they would cost.
 MAX_TOKENS = 100_000_000
@@ -22,14 +29,84 @@ _CODE = re.compile(r"[a-z_]{1,40}|[A-Z_]{1,40}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}")
 
 
+class Answer(Struct, frozen=True):
+    """Answer of status 200, read from its wire. Values that are not what they should be are None.
+
+    Args:
+        finish: why it ended, in the wire's own word; None where it does not say.
+        whole, cut: the wire's words for an end of the text's own, and for the limit of output.
+        refusal: why the prompt or the answer was blocked, empty where it was not.
+        thoughts: whether the model has thought.
+        model: the name it answers under.
+        prompt, cached, completion, written: tokens that it counts.
+    """
+
+    text: str
+    finish: object
+    whole: str
+    cut: str
+    refusal: str
+    thoughts: bool
+    model: object
+    prompt: int | None
+    cached: int | None
+    completion: int | None
+    written: int | None = None
+
+    def usage(self, request: AiRequest) -> Usage | None:
+        """Tokens it was billed for; None where it has neither figures nor text.
+
+        A figure that is missing is estimated from the characters: money that was spent must not look like none.
+        """
+        if self.prompt is None and self.completion is None and not self.text:
+            return None
+        prompt = estimate_tokens(request.text) if self.prompt is None else self.prompt
+        said = estimate_tokens(self.text) if self.text else 0
+        cached = min(self.cached or 0, prompt)
+        completion = said if self.completion is None else self.completion
+        return Usage(prompt, cached, completion, min(self.written or 0, prompt - cached))
+
+    def read(self, provider: Provider, request: AiRequest) -> Reading:
+        """Its text, tokens and model.
+
+        Raises:
+            RequestRefused, ThoughtAway, UnreadableAnswer: with the usage where it was billed.
+        """
+        usage = self.usage(request)
+        if self.refusal:
+            raise RequestRefused(provider.name, self.refusal, usage=usage)
+        if self.finish == self.cut and not self.text.strip() and self.thoughts:
+            raise ThoughtAway(provider.name, "its thoughts took the whole limit of output", usage=usage)
+        if self.finish not in (self.whole, None):
+            raise UnreadableAnswer(provider.name, f"not finished: {code(self.finish)}", usage=usage)
+        if usage is None or not self.text.strip():
+            raise UnreadableAnswer(provider.name, "no text in it", usage=usage)
+        named = isinstance(self.model, str) and _NAME.fullmatch(self.model)
+        return self.text, usage, str(self.model).removeprefix("models/") if named else None
+
+
+def decoded(body: str | bytes) -> object:
+    """The decoded JSON, None where it is none."""
+    try:
+        value: object = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    return value
+
+
 def at(value: object, *path: str | int) -> object:
-    """What stands at that path of a decoded JSON value; None where there is nothing or something of another form."""
+    """The value at a path of decoded JSON; None where there is nothing, or something of another form."""
     for step in path:
         if isinstance(step, str):
             value = value.get(step) if isinstance(value, dict) else None
         else:
             value = value[step] if isinstance(value, list) and step < len(value) else None
     return value
+
+
+def items(value: object) -> list[object]:
+    """The items of a list; none where it is something else."""
+    return value if isinstance(value, list) else []
 
 
 def count(value: object) -> int | None:
@@ -42,29 +119,16 @@ def code(value: object) -> str | None:
     return value if isinstance(value, str) and _CODE.fullmatch(value) else None
 
 
-def model_name(value: object) -> str | None:
-    """The name a model answers under, if it is one."""
-    return value.removeprefix("models/") if isinstance(value, str) and _NAME.fullmatch(value) else None
+def key_header(provider: Provider, name: str, scheme: str = "") -> dict[str, str]:
+    """The header that carries the key, none where a server needs no key.
 
-
-def usage_of(
-    request: AiRequest, text: str, prompt: int | None, cached: int | None, completion: int | None, written: int | None
-) -> Usage | None:
-    """Tokens an answer was billed for; None where it has neither figures nor text.
-
-    A figure that is missing is estimated from the characters: money that was spent must not look like none.
+    Args:
+        name, scheme: the wire's own, where the provider names no header.
     """
-    if prompt is None and completion is None and not text:
-        return None
-    prompt_tokens = estimate_tokens(request.text) if prompt is None else prompt
-    said = estimate_tokens(text) if text else 0
-    cached_tokens = min(cached or 0, prompt_tokens)
-    return Usage(
-        prompt_tokens,
-        cached_tokens,
-        said if completion is None else completion,
-        min(written or 0, prompt_tokens - cached_tokens),
-    )
+    if provider.api_key is None:
+        return {}
+    key = provider.api_key.get_secret_value()
+    return {provider.key_header: key} if provider.key_header else {name: scheme + key}
 
 
 def merged(body: Json, fields: Mapping[str, Any]) -> Json:

