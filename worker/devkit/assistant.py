@@ -136,12 +136,13 @@ def _try(ask: Ask, name: str) -> Decision | None:
 
 
 def _say(ask: Ask, name: str, /, *operations: Item, state: str | None = None, **places: str | int) -> Decision:
-    """Fills in a scripted reply."""
+    """Fills in a scripted reply; places that are numbers are entities too."""
     reply = SCRIPT.replies[name]
+    entities = {key: text.format(ask=ask, **places) for key, text in reply.entities.items()}
     return {
         "intent": reply.intent,
         "confidence": reply.confidence,
-        "entities": {key: text.format(ask=ask, **places) for key, text in reply.entities.items()},
+        "entities": entities | {key: place for key, place in places.items() if isinstance(place, int)},
         "reply": reply.text.format(ask=ask, **places),
         "quick_replies": [{"id": key, "title": SCRIPT.buttons[key]} for key in reply.buttons],
         "requires_human": reply.requires_human,
@@ -185,7 +186,7 @@ def _put(
     lines = "\n".join(SCRIPT.lines[name].format(**places) for name, places in said)
     state = "searching" if unclear else "adding_to_cart" if taken else "browsing"
     decision = _say(ask, "order", *operations, state=state, lines=lines)
-    about = {"product": taken[0][0]["name"], "quantity": str(taken[0][1])} if taken else {}
+    about = {"product": taken[0][0]["name"], "quantity": taken[0][1]} if taken else {}
     return decision | {"entities": about}
 
 
@@ -214,10 +215,10 @@ def _edit(ask: Ask) -> Decision | None:
         return None
     item = found[0]
     left = (int(item["quantity"]) - number if number else 0) if ask.is_removal else number or 0
-    operation = {"op": "set" if left > 0 else "remove", "product_id": item["id"]}
-    operation |= {"quantity": left} if left > 0 else {}
-    places = {"product": item["name"], "total": ask.total_after(operation), "quantity": left}
-    return _say(ask, "changed" if left > 0 else "removed", operation, **places)
+    quantity = {"quantity": left} if left > 0 else {}
+    operation = {"op": "set" if quantity else "remove", "product_id": item["id"], **quantity}
+    places = {"product": item["name"], "total": ask.total_after(operation), **quantity}
+    return _say(ask, "changed" if quantity else "removed", operation, **places)
 
 
 def _currency(item: Item) -> str:
