@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from celery.apps.worker import Worker, safe_say
 
+from worker.app import Application, app
+from worker.celery_ext import processes
+
 #: Series of releases with which everything below was tried, and `make test` has passed.
 TRIED = {"celery": "5.7", "kombu": "5.7", "flower": "2.2"}
 #: What is overridden, replaced or called, its parameters, and the file that does it.
@@ -73,3 +76,14 @@ def test_the_goodbye_needs_an_output(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said.getvalue() == ""
     source = inspect.getsource(import_module("celery.apps.worker"))
     assert "sys.__stdout__)" in source, "the goodbye goes elsewhere: look at worker/celery_ext/processes.py"
+
+
+def test_beat_is_ours_and_waits_for_its_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Celery gives a program its application by its class, not by an argument."""
+    waited: list[bool] = []
+    monkeypatch.setattr(processes.log, "configure", lambda *_: None)
+    monkeypatch.setattr(Application, "wait_to_start", lambda _self, *, broker_alone: waited.append(broker_alone))
+    beat = app.Beat(quiet=False)
+    assert (waited, beat.quiet, beat.app) == ([True], True, app), "look at worker/celery_ext/processes.py"
+    assert issubclass(app.Worker, processes.ServiceWorker)
+    assert app.Worker.app is app
