@@ -29,8 +29,7 @@ def _rows(found: CursorResult[Any]) -> list[Json]:
 
 def _call(connection: Connection, function: str, value: object) -> Any:
     """Calls a function of one JSON argument; returns its one JSON value."""
-    found = _run(connection, f"select {function}(%(value)s::jsonb)::text", value=_json(value)).scalar_one()
-    return orjson.loads(found)
+    return orjson.loads(_run(connection, f"select {function}(%(value)s::jsonb)::text", value=_json(value)).scalar_one())
 
 
 def _json(value: object) -> str:

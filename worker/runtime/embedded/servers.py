@@ -46,8 +46,11 @@ def embedded_servers(directory: Path, *, postgres: bool = True, redis: bool = Tr
         return
     home = _home(directory)
     with _in_use(home):
-        database_url = start_postgres(home).url if postgres else None
-        yield EmbeddedServers(database_url, start_redis(home).url if redis else None)
+        with _starting(home):
+            database_url = Postgres(home).start().url if postgres else None
+            redis_url = Redis(home).start().url if redis else None
+            _write_env(home)
+        yield EmbeddedServers(database_url, redis_url)
 
 
 @contextmanager
