@@ -61,7 +61,13 @@ EXCEPTIONS = {
         "*:timeout_graceful_shutdown",
         "*:wbufsize",
     ),
-    "requests and urllib3 read and call them": ("worker/providers/transport.py:*",),
+    "urllib3 and io read and call them": ("worker/providers/transport.py:*",),
+    "circuit.lua reads them": (
+        "worker/providers/circuit_rules.py:*_ms",
+        "worker/providers/circuit_rules.py:*_rate",
+        "worker/providers/circuit_rules.py:least_calls",
+        "worker/providers/circuit_rules.py:unclear_customers",
+    ),
     "the dashboard's templates and charts name them": (
         "db/dashboard.py:*",
         "worker/operate/dashboard/figures.py:messages_per_session",

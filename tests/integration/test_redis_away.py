@@ -22,14 +22,14 @@ from helpers.basics import GUARD_S, REPOSITORY
 from helpers.one_batch import OneBatch
 from redis.exceptions import RedisError
 from structlog.testing import capture_logs
-from worker.providers.reroutes import Reroutes
 
 from worker.errors import ProviderTimeout
 from worker.intake import intake as intake_module
 from worker.intake.held_back import HeldBack
 from worker.intake.intake import Intake
 from worker.providers.budget import Budget, Limits, Reservation
-from worker.providers.circuit import Breaker, Permit
+from worker.providers.circuit import Breaker
+from worker.providers.circuit_rules import Permit
 from worker.providers.circuit_states import read_circuits
 from worker.providers.flight import Boarding, Ending, Flights, Joining
 from worker.providers.models import Price
@@ -146,8 +146,8 @@ ROWS = {
         "budget_unavailable",
     ),
     "reroute: noted in the log alone": Row(
-        "providers/reroutes.py:Reroutes.note",
-        lambda client: Reroutes(client).note(NAME, "m", "n"),
+        "providers/circuit.py:Breaker.rerouted",
+        breaker(lambda b: b.rerouted(NAME, "m", "n")),
         None,
         "reroute_not_noted",
     ),
@@ -209,8 +209,7 @@ ROWS = {
 HANDLERS = {
     "intake/intake.py:Intake.run": "below: it waits",
     "tasks.py:receive": "a task on its queue, in acceptance/test_rabbitmq",
-    "providers/probe.py:Prober._tell": "Redis has gone between two commands; the probe itself is postponed",
-    "providers/probe.py:Prober._book": "the same",
+    "providers/probe.py:Prober._probe": "Redis has gone between two commands; the probe itself is postponed",
     "runtime/embedded/redis.py:Redis.answers": "a server that is being started",
     "operate/commands/customers.py:forget_replies": "one line for the operator, in test_operator_commands",
     "operate/commands/terminal.py:redis_errors": "one line for the operator, in test_circuits",
