@@ -79,7 +79,6 @@ EXCEPTIONS = {
     "opentelemetry calls them": ("worker/telemetry/otlp.py:generate_*_id",),
     "logging and structlog read and call them": ("worker/log.py:debug", "worker/log.py:handlers"),
     "tests read them": ("worker/messages/reply.py:to_json", "worker/session/session.py:cart_totals"),
-    "the circuits' script reads them as JSON": ("worker/providers/circuit_rules.py:*",),
     "the simulator's files of data name them": (
         "worker/devkit/assistant.py:*",
         "worker/devkit/sold_models.py:deepseek",
