@@ -72,9 +72,7 @@ def report(urls: Mapping[str, str], window_s: int) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
-def test_the_figures_are_those_of_the_report(
-    page: Visit, urls: Mapping[str, str], shared_engine: Engine
-) -> None:
+def test_the_figures_are_those_of_the_report(page: Visit, urls: Mapping[str, str], shared_engine: Engine) -> None:
     """Every headline, provider, session and cost figure, for the same window; this day and this month too."""
     told = report(urls, DAY_S)
     ai, sessions, costs, latency = (told[name] for name in ("ai", "sessions", "costs", "latency_ms"))
@@ -109,7 +107,9 @@ def test_what_is_wrong_is_said_first_and_shown_in_full(page: Visit) -> None:
         "Needs a look",
     ):
         page.wait_for_text(words)
-    page.wait_for_card("Circuits", "deepseek\nclosed\ncalls go through", "gpt\nopen\nfor 4", "(timeout) · next try in 9")
+    page.wait_for_card(
+        "Circuits", "deepseek\nclosed\ncalls go through", "gpt\nopen\nfor 4", "(timeout) · next try in 9"
+    )
     page.wait_for_card("Circuits", "gpt-6-luna\nopen\nfor 4", TOLD, "gpt-6.1-terra\nclosed\nmay be asked")
     page.wait_for_card("Circuits", "deepseek-flash\nclosed\nanswered by deepseek-v5")
     assert len(page.all(".change .badge.bad")) == 3
