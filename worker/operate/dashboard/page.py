@@ -115,7 +115,7 @@ class Page:
                             self._chart(name) if name in charts.CHARTS else self._text(name)
                 self._dead_letters()
         self._show(feed.view(span))
-        ui.timer(REFRESH_S, self._refresh)
+        self._timer = ui.timer(REFRESH_S, self._refresh)
 
     def _is_admin(self) -> bool:
         return self._access.role(self._login) is Role.ADMIN
@@ -192,6 +192,8 @@ class Page:
 
     async def _refresh(self) -> None:
         if self._access.role(self._login) is None:
+            # Once: a second order to go there would begin the way anew.
+            self._timer.deactivate()
             ui.navigate.to("/login")
             return
         span = self._span
