@@ -191,10 +191,12 @@ class Visit:
         self.wait_for_text("; all times are UTC")
 
     def drawn(self, chart: str) -> list[str]:
-        """The colours (CSS variables) in which a chart draws something besides its grid."""
+        """The colours (CSS variables) in which a chart draws something besides its grid and, at its top, its legend."""
         script = """
-            const shapes = arguments[0].querySelectorAll('svg path');
-            return [...shapes].filter(shape => shape.getAttribute('d').length > 20)
+            const belowLegend = arguments[0].getBoundingClientRect().top + 20;
+            return [...arguments[0].querySelectorAll('svg path')]
+                .filter(shape => shape.getAttribute('d').length > 20)
+                .filter(shape => shape.getBoundingClientRect().bottom > belowLegend)
                 .flatMap(shape => [shape.getAttribute('stroke'), shape.getAttribute('fill')])
                 .filter(colour => colour && colour.startsWith('var('));
         """
