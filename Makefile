@@ -3,11 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test check lint types audit economy faults real-model overload bench bench-short growth lock clean
+.PHONY: help demo test test-long check lint types audit economy faults real-model overload bench bench-short growth schema lock clean
 help:
 	@echo "make demo    install what is needed and play a conversation through the whole service"
-	@echo "make test    install what is needed and run the tests"
-	@echo "make check   lint + types + audit + test"
+	@echo "make test    install what is needed and run the tests, but for those that make test-long runs"
+	@echo "make test-long  tests of minutes: injected faults, a full disk, a rolling restart, a failover, small benchmarks"
+	@echo "make check   lint + types + audit + test + test-long"
 	@echo "make audit   look for known vulnerabilities of what is locked (where they can be asked for) and for secrets"
 	@echo "make economy replay the standard workload: cache hits, cost, wrong answers (SEED=, MESSAGES=, CATALOG=)"
 	@echo "make faults  break the service in every way and check that nothing is lost (SEED=, ONLY=, SHORT=1)"
@@ -15,6 +16,7 @@ help:
 	@echo "make overload 100,000 messages within 10 s: all are answered, memory and queues stay bounded (MESSAGES=, SEED=)"
 	@echo "make bench   throughput, latency and cost beside an empty Celery chain, 10 minutes (SEED=); bench-short: 2"
 	@echo "make growth  the same service on a growing database, over 100,000 messages, with 1 to 4 processes (SEED=)"
+	@echo "make schema  renew db/schema.txt, which shows the schema that the migrations give"
 	@echo "make lock    renew the lock files (needs uv)"
 	@echo "make clean   remove .venv, .chasqui and build"
 
@@ -29,12 +31,17 @@ demo: $(READY)
 	@exec $(BIN)/chasqui demo
 
 # Two processes, as most tests wait more than they compute; a file stays in one of them, and the long ones come first.
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 test: $(READY)
-	@exec $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@exec $(BIN)/pytest $(PARALLEL) -m "not long"
+
+test-long: $(READY)
+	@exec $(BIN)/pytest $(PARALLEL) -m long
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@PYTHONPATH=tests exec $(BIN)/python -m dead_code
 
 types: $(READY)
 	$(BIN)/mypy
@@ -42,7 +49,7 @@ types: $(READY)
 audit: $(READY)
 	@PYTHONPATH=tests exec $(BIN)/python -m audit
 
-check: lint types audit test
+check: lint types audit test test-long
 
 economy: $(READY)
 	@PYTHONPATH=tests exec $(BIN)/python -m bench.economy --seed $(or $(SEED),1) --messages $(or $(MESSAGES),20000) \
@@ -65,6 +72,9 @@ bench-short: $(READY)
 
 growth: $(READY)
 	@PYTHONPATH=tests exec $(BIN)/python -m bench.growth --seed $(or $(SEED),1)
+
+schema: $(READY)
+	@PYTHONPATH=tests exec $(BIN)/python -m helpers.schema_text
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \

@@ -9,7 +9,6 @@ from sqlalchemy import Connection, text
 
 from db.engine import connect
 from db.locks import MIGRATION_LOCK
-from db.models import Base
 from worker.errors import ConfigurationError
 from worker.settings import settings
 
@@ -19,9 +18,7 @@ STATEMENT_TIMEOUT = "10min"
 
 def migrate(connection: Connection) -> None:
     """Runs all pending steps in one transaction under the advisory lock."""
-    context.configure(
-        connection=connection, target_metadata=Base.metadata, compare_type=True, compare_server_default=True
-    )
+    context.configure(connection=connection)
     with context.begin_transaction():
         connection.execute(text(f"set local lock_timeout = '{LOCK_TIMEOUT}'"))
         connection.execute(text(f"set local statement_timeout = '{STATEMENT_TIMEOUT}'"))
@@ -38,7 +35,7 @@ def database_url() -> str:
 
 
 if context.is_offline_mode():
-    context.configure(dialect_name="postgresql", target_metadata=Base.metadata)
+    context.configure(dialect_name="postgresql")
     with context.begin_transaction():
         context.run_migrations()
 elif (given := context.config.attributes.get("connection")) is not None:

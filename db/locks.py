@@ -1,4 +1,8 @@
-"""Numbers of PostgreSQL's advisory locks: one for each thing that only one process may do at a time."""
+"""Advisory locks of PostgreSQL: a number for each thing that only one process may do at a time."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
 
 #: Migrations (`alembic/env.py`).
 MIGRATION_LOCK = 7_243_001
@@ -6,3 +10,15 @@ MIGRATION_LOCK = 7_243_001
 INTAKE_LOCK = 7_243_002
 #: Sums of hours (`roll_up_hours`, whose SQL repeats the number).
 ROLL_UP_LOCK = 7_243_003
+
+
+def try_lock(connection: Connection, key: int) -> bool:
+    """Takes a session-level lock if it is free, until the connection ends; returns whether it was."""
+    return bool(connection.exec_driver_sql("select pg_try_advisory_lock(%(key)s)", {"key": key}).scalar_one())
+
+
+def is_locked(connection: Connection, key: int) -> bool:
+    """Returns whether anybody holds the lock."""
+    # A bigint key shows in pg_locks as two halves; our keys fit into the lower one.
+    held = "select from pg_locks where locktype = 'advisory' and classid = 0 and objid = %(key)s"
+    return bool(connection.exec_driver_sql(f"select exists ({held})", {"key": key}).scalar_one())

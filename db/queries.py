@@ -1,15 +1,16 @@
-"""One named function per statement. In and out go plain values; JSON is encoded and decoded here."""
+"""One function per statement, named after it. Plain values go in and come out; JSON is encoded and decoded here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, CursorResult
 
 Json = dict[str, Any]
-#: A customer and the token of a turn of theirs.
+#: Customer and token of a turn under way.
 Holder = tuple[str, str]
 #: Rows of one call of the retention: while they are erased, new messages of their customers wait.
 RETENTION_ROWS = 500
@@ -18,264 +19,233 @@ RETENTION_ROWS = 500
 LOCKED_LEASE_S = 5.0
 
 
+def _run(connection: Connection, sql: str, **values: object) -> CursorResult[Any]:
+    return connection.exec_driver_sql(sql, values)
+
+
+def _rows(found: CursorResult[Any]) -> list[Json]:
+    return [dict(row) for row in found.mappings()]
+
+
+def _call(connection: Connection, function: str, value: object) -> Any:
+    """Calls a function of one JSON argument; returns its one JSON value."""
+    found = _run(connection, f"select {function}(%(value)s::jsonb)::text", value=_json(value)).scalar_one()
+    return orjson.loads(found)
+
+
 def _json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def _call(connection: Connection, statement: TextClause, value: object) -> Any:
-    """The one JSON value that a function of one JSON argument returns."""
-    found = connection.execute(statement, {"value": _json(value)}).scalar_one()
-    return orjson.loads(found) if found is not None else None
-
-
-ACCEPT_MESSAGES = text("select accept_messages(cast(:value as jsonb))::text")
-LOAD_SESSIONS = text(
-    "select s.* from unnest(cast(:phones as text[])) phone cross join lateral get_session_optimized(phone) s"
-)
-UPDATE_SESSION_CACHE = text("select update_session_cache(cast(:value as jsonb))::text")
-EXTEND_LEASES = text(
-    "select cast(t as text) from extend_leases(cast(:phones as text[]), cast(:tokens as uuid[]), :lease_s) t"
-)
-LEASE_LEFT = text(
-    "select cast(token as text), left_s from lease_left(cast(:phones as text[]), cast(:tokens as uuid[]))"
-)
-SWEEP_TURNS = text("select coalesce(jsonb_agg(t), '[]')::text from sweep_turns(cast(:value as jsonb)) t")
-SUSPEND_ATTEMPTS = text("select suspend_attempts(cast(:value as jsonb))")
-BEGIN_ATTEMPTS = text("select cast(token as text), attempts from begin_attempts(cast(:value as jsonb))")
-LOCKED_FOR_ACCEPTANCE = text("select locked_for_acceptance(cast(:phones as text[]))")
-LOCKED_FOR_COMMIT = text("select locked_for_commit(cast(:phones as text[]))")
-SET_ASIDE = text("select set_aside(cast(:value as jsonb))")
-RELEASE_TURNS = text("select release_turns(cast(:value as jsonb))")
-UNPUBLISHED_REPLIES = text(
-    "select cast(reply_id as text), customer_phone, reply::text, outcome::text, message_count"
-    " from unpublished_replies(:older_than_s, :recent_s, :max_rows)"
-)
-RECORD_METRICS = text("select cast(reply_id as text), reply_latency_ms from record_metrics(cast(:value as jsonb))")
-CLEANUP_EXPIRED_SESSIONS = text("select cleanup_expired_sessions()")
-SEARCH_PRODUCTS = text(
-    "select term, p.* from unnest(cast(:terms as text[])) term cross join lateral search_products(term, :max_results) p"
-)
-CATEGORIES = text("select name from categories order by position, name")
-PRODUCT_NAMES = text("select distinct name from products where active")
-PUT_CATEGORIES = text(
-    "insert into categories (name) select distinct unnest(cast(:names as text[])) order by 1 on conflict do nothing"
-)
-PUT_PRODUCTS = text("""
-    insert into products as p (sku, name, brand, category_id, format, price, currency, stock)
-    select r.sku, r.name, r.brand, c.id, r.format, r.price, r.currency, r.stock
-    from jsonb_to_recordset(cast(:rows as jsonb)) as r (
-        sku text, name text, brand text, category text, format text, price numeric, currency text, stock integer)
-    join categories c on c.name = r.category
-    on conflict (sku) do update set
-        name = excluded.name, brand = excluded.brand, category_id = excluded.category_id, format = excluded.format,
-        price = excluded.price, currency = excluded.currency, stock = excluded.stock, active = true, updated_at = now()
-""")
-SPENT = text("""
-    with bounds as (
-        select date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' as month,
-               date_trunc('day', now() at time zone 'UTC') at time zone 'UTC' as day
-    )
-    select coalesce(sum(cost_microusd), 0)::bigint, coalesce(sum(cost_microusd) filter (where at >= day), 0)::bigint
-    from bounds left join ai_metrics on at >= month
-""")
-APPLY_RETENTION = text("select apply_retention(:keep_days, :max_rows)")
-DEAD_LETTERS = text("""
-    select id, message_id, customer_phone, sent_at, answered_at as died_at, attempts, reason, last_error
-    from messages where state = 'dead' order by id
-""")
-FIND_MESSAGE = text("""
-    select m.id, m.state, m.message_id, m.customer_phone, c.name, m.sent_at, m.accepted_at, m.answered_at as died_at,
-           m.attempts, m.reason, m.last_error, m.content
-    from messages m left join customers c using (customer_phone)
-    where m.message_id = :message_id or m.id = :id order by m.message_id = :message_id desc limit 1
-""")
-REPLAY_DEAD_LETTERS = text("select replay_dead_letters(cast(:letters as bigint[]))")
-DISCARD_DEAD_LETTER = text("""
-    update messages set state = 'closed', reason = concat_ws('; ', reason, 'discarded')
-    where id = :id and state = 'dead'
-""")
-ERASE_CUSTOMER = text("select erase_customer(:phone)::text")
-RESUME_CUSTOMER = text("select resume_customer(:phone)")
-ADD_EVENT = text("insert into events (kind, data) values (:kind, cast(:data as jsonb))")
-TRY_LOCK = text("select pg_try_advisory_lock(:key)")
-
-#: A bigint key shows in pg_locks as two halves; our keys fit into the lower one.
-IS_LOCKED = text("select exists (select from pg_locks where locktype = 'advisory' and classid = 0 and objid = :key)")
-
-
 def accept_messages(connection: Connection, batch: Json) -> Json:
     """Commits a batch of inbound messages and claims turns; in and out as `accept_messages_v1.sql` says."""
-    return dict(_call(connection, ACCEPT_MESSAGES, batch))
+    return dict(_call(connection, "accept_messages", batch))
 
 
 def load_sessions(connection: Connection, phones: Iterable[str]) -> list[Json]:
-    """The live sessions of these customers, as rows of `get_session_optimized`."""
-    rows = connection.execute(LOAD_SESSIONS, {"phones": list(phones)}).mappings()
-    return [dict(row) for row in rows]
+    """Returns the live sessions of these customers, as rows of `get_session_optimized`."""
+    sql = "select s.* from unnest(%(phones)s::text[]) phone cross join lateral get_session_optimized(phone) s"
+    return _rows(_run(connection, sql, phones=list(phones)))
 
 
 def update_session_cache(connection: Connection, session_data: Json) -> Json:
-    """The commit that ends turns; in and out as `update_session_cache_v1.sql` says."""
-    return dict(_call(connection, UPDATE_SESSION_CACHE, session_data))
+    """Commits the end of turns; in and out as `update_session_cache_v2.sql` says."""
+    return dict(_call(connection, "update_session_cache", session_data))
 
 
 def extend_leases(connection: Connection, holders: Sequence[Holder], lease_s: float) -> set[str]:
-    """Gives the turns `lease_s` seconds from now; the tokens that were still held."""
-    rows = connection.execute(EXTEND_LEASES, {**_split(holders), "lease_s": lease_s})
-    return set(rows.scalars())
+    """Lets the leases end `lease_s` seconds from now; returns the tokens that were still held."""
+    sql = "select t::text from extend_leases(%(phones)s::text[], %(tokens)s::uuid[], %(lease_s)s) t"
+    return set(_run(connection, sql, **_split(holders), lease_s=lease_s).scalars())
 
 
 def lease_left(connection: Connection, holders: Sequence[Holder]) -> dict[str, float]:
-    """Seconds left of each lease by token; a token that is no longer held is absent."""
-    return {row[0]: row[1] for row in connection.execute(LEASE_LEFT, _split(holders))}
+    """Returns the seconds left of each lease by token; a token that is no longer held is absent."""
+    sql = "select token::text, left_s from lease_left(%(phones)s::text[], %(tokens)s::uuid[])"
+    return dict(map(tuple, _run(connection, sql, **_split(holders))))
 
 
 def _split(holders: Sequence[Holder]) -> Json:
     return {"phones": [phone for phone, _ in holders], "tokens": [token for _, token in holders]}
 
 
-def sweep_turns(connection: Connection, *, lease_s: float, limit: int) -> list[Json]:
-    """Claims again up to `limit` turns whose lease has ended, one message each."""
-    turns, _ = sweep_around_locked(connection, lease_s=lease_s, limit=limit, locked_lease_s=LOCKED_LEASE_S)
-    return turns
-
-
-def sweep_around_locked(
-    connection: Connection, *, lease_s: float, limit: int, locked_lease_s: float
+def sweep_turns(
+    connection: Connection, *, lease_s: float, limit: int, locked_lease_s: float = LOCKED_LEASE_S
 ) -> tuple[list[Json], set[str]]:
-    """The same, and the customers whose turns stay because somebody else holds rows of theirs. Such a turn is looked at
-    again after `locked_lease_s`.
+    """Claims again up to `limit` turns whose lease has ended.
+
+    Args:
+        locked_lease_s: when to look again at a turn that stays because somebody else holds rows of its customer.
+
+    Returns:
+        The turns, one message each, and the customers whose turns stay.
     """
-    found = _call(connection, SWEEP_TURNS, {"lease_s": lease_s, "limit": limit, "locked_lease_s": locked_lease_s})
+    options = _json({"lease_s": lease_s, "limit": limit, "locked_lease_s": locked_lease_s})
+    sql = "select coalesce(jsonb_agg(t), '[]')::text from sweep_turns(%(options)s::jsonb) t"
+    found = orjson.loads(_run(connection, sql, options=options).scalar_one())
     locked = {row["customer_phone"] for row in found if row.get("locked")}
     return [row for row in found if "token" in row], locked
 
 
 def locked_for_acceptance(connection: Connection, phones: Iterable[str]) -> set[str]:
-    """The customers of whom somebody else holds a row that accepting their messages must change."""
-    return set(connection.execute(LOCKED_FOR_ACCEPTANCE, {"phones": list(phones)}).scalars())
+    """Returns the customers of whom somebody else holds a row that accepting their messages must change."""
+    return set(_run(connection, "select locked_for_acceptance(%(phones)s::text[])", phones=list(phones)).scalars())
 
 
 def locked_for_commit(connection: Connection, phones: Iterable[str]) -> set[str]:
-    """The customers of whom somebody else holds a row that the commit of their turns must change."""
-    return set(connection.execute(LOCKED_FOR_COMMIT, {"phones": list(phones)}).scalars())
+    """Returns the customers of whom somebody else holds a row that the commit of their turns must change."""
+    return set(_run(connection, "select locked_for_commit(%(phones)s::text[])", phones=list(phones)).scalars())
 
 
 def set_aside(connection: Connection, runs: Json) -> None:
     """Leaves turns that could not go on to the sweep, as `set_aside_v1.sql` says."""
-    connection.execute(SET_ASIDE, {"value": _json(runs)})
+    _run(connection, "select set_aside(%(runs)s::jsonb)", runs=_json(runs))
 
 
 def begin_attempts(connection: Connection, runs: Json) -> dict[str, int]:
-    """Counts an attempt of each swept turn; attempts so far by token that is still held."""
-    return {row[0]: row[1] for row in connection.execute(BEGIN_ATTEMPTS, {"value": _json(runs)})}
+    """Counts an attempt of each swept turn; returns attempts so far by token that is still held."""
+    sql = "select token::text, attempts from begin_attempts(%(runs)s::jsonb)"
+    return dict(map(tuple, _run(connection, sql, runs=_json(runs))))
 
 
 def suspend_attempts(connection: Connection, runs: Json) -> None:
     """Takes back the attempt of each swept turn that goes on to wait in a queue."""
-    connection.execute(SUSPEND_ATTEMPTS, {"value": _json(runs)})
+    _run(connection, "select suspend_attempts(%(runs)s::jsonb)", runs=_json(runs))
 
 
 def release_turns(connection: Connection, failures: list[Json]) -> None:
     """Gives failed turns back to the sweep at once, with the kind of error."""
-    connection.execute(RELEASE_TURNS, {"value": _json(failures)})
+    _run(connection, "select release_turns(%(failures)s::jsonb)", failures=_json(failures))
 
 
 def unpublished_replies(
     connection: Connection, *, older_than_s: float, recent_s: float = 0.0, max_rows: int = 500
 ) -> list[Json]:
-    """Committed replies to publish (again), oldest first: reply_id, customer_phone, reply, outcome, message_count."""
-    given = {"older_than_s": older_than_s, "recent_s": recent_s, "max_rows": max_rows}
-    names = ("reply_id", "customer_phone", "reply", "outcome", "message_count")
-    rows = [dict(zip(names, row, strict=True)) for row in connection.execute(UNPUBLISHED_REPLIES, given)]
-    return [row | {key: orjson.loads(row[key]) for key in ("reply", "outcome") if row[key]} for row in rows]
+    """Returns committed replies to publish (again), oldest first: columns as in `unpublished_replies_v1.sql`."""
+    sql = """
+        select reply_id::text, customer_phone, reply, outcome, message_count
+        from unpublished_replies(%(older_than_s)s, %(recent_s)s, %(max_rows)s)
+    """
+    return _rows(_run(connection, sql, older_than_s=older_than_s, recent_s=recent_s, max_rows=max_rows))
 
 
 def record_metrics(connection: Connection, metrics: list[Json]) -> dict[str, int | None]:
-    """Records costs and marks replies published; milliseconds from acceptance by reply id that is new."""
-    return {row[0]: row[1] for row in connection.execute(RECORD_METRICS, {"value": _json(metrics)})}
+    """Records costs and marks replies published; returns milliseconds from acceptance by reply id that is new."""
+    sql = "select reply_id::text, reply_latency_ms from record_metrics(%(metrics)s::jsonb)"
+    return dict(map(tuple, _run(connection, sql, metrics=_json(metrics))))
+
+
+def add_event(connection: Connection, kind: str, data: Json) -> None:
+    """Records that something happened."""
+    _run(connection, "insert into events (kind, data) values (%(kind)s, %(data)s::jsonb)", kind=kind, data=_json(data))
 
 
 def cleanup_expired_sessions(connection: Connection) -> int:
-    """Deletes at most 10,000 expired sessions; how many."""
-    return int(connection.execute(CLEANUP_EXPIRED_SESSIONS).scalar_one())
+    """Deletes at most 10,000 expired sessions; returns how many."""
+    return int(_run(connection, "select cleanup_expired_sessions()").scalar_one())
 
 
 def apply_retention(connection: Connection, keep_days: int, max_rows: int = RETENTION_ROWS) -> int:
-    """Erases at most `max_rows` rows that are older than `keep_days`; how many."""
-    return int(connection.execute(APPLY_RETENTION, {"keep_days": keep_days, "max_rows": max_rows}).scalar_one())
+    """Erases at most `max_rows` rows that are older than `keep_days`; returns how many."""
+    sql = "select apply_retention(%(keep_days)s, %(max_rows)s)"
+    return int(_run(connection, sql, keep_days=keep_days, max_rows=max_rows).scalar_one())
 
 
-def dead_letters(connection: Connection) -> list[Json]:
-    """All dead letters in the order of acceptance, without what was written."""
-    return [dict(row) for row in connection.execute(DEAD_LETTERS).mappings()]
-
-
-def find_message(connection: Connection, reference: str) -> Json | None:
-    """The message with this id of WhatsApp's or, where there is none, this number; with its content."""
-    number = int(reference) if reference.isascii() and reference.isdigit() and len(reference) < 19 else None
-    found = connection.execute(FIND_MESSAGE, {"message_id": reference, "id": number}).mappings().one_or_none()
-    return dict(found) if found else None
-
-
-def replay_dead_letters(connection: Connection, letters: Sequence[int]) -> int:
-    """Makes these messages unanswered again, those of them that are dead letters; how many that were."""
-    return int(connection.execute(REPLAY_DEAD_LETTERS, {"letters": list(letters)}).scalar_one())
-
-
-def discard_dead_letter(connection: Connection, letter: int) -> bool:
-    """Closes a dead letter for good; whether it was one."""
-    return connection.execute(DISCARD_DEAD_LETTER, {"id": letter}).rowcount == 1
-
-
-def erase_customer(connection: Connection, phone: str) -> Json:
-    """Removes a customer's personal data from every table; out as `erase_customer_v1.sql` says."""
-    return dict(orjson.loads(connection.execute(ERASE_CUSTOMER, {"phone": phone}).scalar_one()))
+def spent_microusd(connection: Connection) -> tuple[int, int]:
+    """Returns the cost of calls this month and this day (UTC)."""
+    sql = """
+        with bounds as (
+            select date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' as month,
+                   date_trunc('day', now() at time zone 'UTC') at time zone 'UTC' as day
+        )
+        select coalesce(sum(cost_microusd), 0)::bigint, coalesce(sum(cost_microusd) filter (where at >= day), 0)::bigint
+        from bounds left join ai_metrics on at >= month
+    """
+    month, day = map(int, _run(connection, sql).one())
+    return month, day
 
 
 def search_products(connection: Connection, terms: Iterable[str], max_results: int) -> list[Json]:
-    """Rows of `search_products` with the `term` they were found for, best first within a term."""
-    rows = connection.execute(SEARCH_PRODUCTS, {"terms": list(terms), "max_results": max_results}).mappings()
-    return [dict(row) for row in rows]
+    """Returns rows of `search_products` with the `term` they were found for, best first within a term."""
+    sql = "select term, p.* from unnest(%(terms)s::text[]) term cross join lateral search_products(term, %(most)s) p"
+    return _rows(_run(connection, sql, terms=list(terms), most=max_results))
 
 
 def categories(connection: Connection) -> list[str]:
-    """Names of the categories in the shop's order."""
-    return list(connection.execute(CATEGORIES).scalars())
+    """Returns the names of the categories in the shop's order."""
+    return list(_run(connection, "select name from categories order by position, name").scalars())
 
 
 def product_names(connection: Connection) -> list[str]:
-    """Names of all active products."""
-    return list(connection.execute(PRODUCT_NAMES).scalars())
+    """Returns the names of all active products."""
+    return list(_run(connection, "select distinct name from products where active").scalars())
+
+
+def stored_prices(connection: Connection, skus: Sequence[str]) -> dict[str, tuple[Decimal, str]]:
+    """Returns price and currency by sku, of those that are there, whether they are sold at the moment or not."""
+    sql = "select sku, price, currency from products where sku = any (%(skus)s::text[])"
+    rows = map(tuple, _run(connection, sql, skus=list(skus)))
+    return {sku: (price, currency) for sku, price, currency in rows}
 
 
 def put_products(connection: Connection, rows: list[Json]) -> None:
     """Inserts or updates products by sku, with the categories they name, in the connection's transaction."""
-    connection.execute(PUT_CATEGORIES, {"names": [row["category"] for row in rows]})
-    connection.execute(PUT_PRODUCTS, {"rows": _json(rows)})
+    sql = "insert into categories (name) select distinct unnest(%(names)s::text[]) order by 1 on conflict do nothing"
+    _run(connection, sql, names=[row["category"] for row in rows])
+    sql = """
+        insert into products as p (sku, name, brand, category_id, format, price, currency, stock)
+        select r.sku, r.name, r.brand, c.id, r.format, r.price, r.currency, r.stock
+        from jsonb_to_recordset(%(rows)s::jsonb) as r (
+            sku text, name text, brand text, category text, format text, price numeric, currency text, stock integer)
+        join categories c on c.name = r.category
+        on conflict (sku) do update set
+            name = excluded.name, brand = excluded.brand, category_id = excluded.category_id, format = excluded.format,
+            price = excluded.price, currency = excluded.currency, stock = excluded.stock, active = true,
+            updated_at = now()
+    """
+    _run(connection, sql, rows=_json(rows))
 
 
-def spent_microusd(connection: Connection) -> tuple[int, int]:
-    """What calls have cost this month and this day (UTC), in micro-dollars."""
-    month, day = connection.execute(SPENT).one()
-    return int(month), int(day)
+def dead_letters(connection: Connection) -> list[Json]:
+    """Returns all dead letters in the order of acceptance, without what was written."""
+    sql = """
+        select id, message_id, customer_phone, sent_at, answered_at as died_at, attempts, reason, last_error
+        from messages where state = 'dead' order by id
+    """
+    return _rows(_run(connection, sql))
+
+
+def find_message(connection: Connection, reference: str) -> Json | None:
+    """Returns the message with this id of WhatsApp's or, where there is none, this number; with its content."""
+    number = int(reference) if reference.isascii() and reference.isdigit() and len(reference) < 19 else None
+    sql = """
+        select m.id, m.state, m.message_id, m.customer_phone, c.name, m.sent_at, m.accepted_at,
+               m.answered_at as died_at, m.attempts, m.reason, m.last_error, m.content
+        from messages m left join customers c using (customer_phone)
+        where m.message_id = %(message_id)s or m.id = %(id)s order by m.message_id = %(message_id)s desc limit 1
+    """
+    return next(iter(_rows(_run(connection, sql, message_id=reference, id=number))), None)
+
+
+def replay_dead_letters(connection: Connection, letters: Sequence[int]) -> int:
+    """Makes these messages unanswered again, those of them that are dead letters; returns how many that were."""
+    return int(_run(connection, "select replay_dead_letters(%(ids)s::bigint[])", ids=list(letters)).scalar_one())
+
+
+def discard_dead_letter(connection: Connection, letter: int) -> bool:
+    """Closes a dead letter for good; returns whether it was one."""
+    sql = """
+        update messages set state = 'closed', reason = concat_ws('; ', reason, 'discarded')
+        where id = %(letter)s and state = 'dead'
+    """
+    return _run(connection, sql, letter=letter).rowcount == 1
+
+
+def erase_customer(connection: Connection, phone: str) -> Json:
+    """Removes a customer's personal data from every table; out as `erase_customer_v1.sql` says."""
+    return dict(orjson.loads(_run(connection, "select erase_customer(%(phone)s)::text", phone=phone).scalar_one()))
 
 
 def resume_customer(connection: Connection, phone: str) -> str:
-    """Ends the wait for a person: `resumed`, `not_waiting`, or `busy` while a turn of the customer is under way."""
-    return str(connection.execute(RESUME_CUSTOMER, {"phone": phone}).scalar_one())
-
-
-def add_event(connection: Connection, kind: str, data: Json) -> None:
-    """Notes that something happened."""
-    connection.execute(ADD_EVENT, {"kind": kind, "data": _json(data)})
-
-
-def try_lock(connection: Connection, key: int) -> bool:
-    """Takes a session-level advisory lock if it is free; it is held until the connection ends."""
-    return bool(connection.execute(TRY_LOCK, {"key": key}).scalar_one())
-
-
-def is_locked(connection: Connection, key: int) -> bool:
-    """Whether anybody holds this advisory lock."""
-    return bool(connection.execute(IS_LOCKED, {"key": key}).scalar_one())
+    """Ends the wait for a person; returns `resumed`, `not_waiting`, or `busy` while the customer has a turn."""
+    return str(_run(connection, "select resume_customer(%(phone)s)", phone=phone).scalar_one())

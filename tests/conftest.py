@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from helpers.basics import EMPTY, Servers
+from helpers.basics import EMPTY, Servers, keep_as_template, spare_the_disk
 from helpers.factories import product
 from sqlalchemy import Connection, Engine
 
@@ -24,10 +24,13 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """PostgreSQL, migrated, and Redis."""
     directory = tmp_path_factory.mktemp("servers")
     with embedded_servers(directory) as running:
+        spare_the_disk(directory / "postgres" / "data")
         assert running.database_url is not None
         assert running.redis_url is not None
         migrations.upgrade(running.database_url)
-        yield Servers(running.database_url, running.redis_url, directory)
+        found = Servers(running.database_url, running.redis_url, directory)
+        keep_as_template(found)
+        yield found
 
 
 @pytest.fixture(scope="session")

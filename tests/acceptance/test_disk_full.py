@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from helpers.basics import Servers
-from helpers.service import Service, begin_anew, says, service_processes, webhook
+from helpers.service import FLOW_PROCESSES, Service, begin_anew, says, service_processes, webhook
 from sqlalchemy.exc import OperationalError
 
 from db import migrations
@@ -22,6 +22,8 @@ from worker.devkit.simulator import Simulator
 from worker.redisdb.connect import connect_redis
 from worker.redisdb.keys import INBOUND, REJECTED
 from worker.runtime.embedded.servers import embedded_servers, start_postgres
+
+pytestmark = pytest.mark.long
 
 #: What a fresh cluster with our schema needs, and as much again: nothing of it is the machine's disk.
 DISK = "128m"
@@ -98,7 +100,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         engine = make_engine(servers.database_url)
         given = simulator.base_urls | {"FLOW_LEASE_S": LEASE_S}
         with (
-            service_processes(servers, home, given) as (supervisor, log),
+            service_processes(servers, home, given, FLOW_PROCESSES) as (supervisor, log),
             connect_redis(servers.redis_url, timeout_s=5.0) as client,
         ):
             begin_anew(servers, engine, client)

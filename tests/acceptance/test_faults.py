@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
-from threading import Event, Thread
 
 import psutil
 import pytest
@@ -31,24 +30,17 @@ def kill(service: Service, name: str) -> bool:
 def test_a_killed_process_loses_nothing(service: Service, victim: str) -> None:
     """Killed three times in the middle of the work."""
     service.simulator.set("all", latency_ms=(5, 60))
-    stop = Event()
-    keeper = Thread(target=service.look_after_children, args=(stop,))
-    keeper.start()
-    try:
-        sent: dict[str, list[str]] = {}
-        for number in range(MESSAGES):
-            phone = f"54911{victim[:1].encode()[0]:03}{number % CUSTOMERS:05}"
-            message_id = f"wamid.{victim}.{number}"
-            sent.setdefault(phone, []).append(message_id)
-            service.gateway.send(webhook(says(message_id, phone, f"agregame {number % 7 + 1} leches")))
-            if number % 40 == 20:
-                service.wait_until(lambda done=number: len(service.answered()) >= done // 3)
-                service.wait_until(partial(kill, service, victim))
-        service.wait_until(lambda: len(set(service.answered())) >= MESSAGES, timeout_s=60)
-        service.collect(1.0)
-    finally:
-        stop.set()
-        keeper.join()
+    sent: dict[str, list[str]] = {}
+    for number in range(MESSAGES):
+        phone = f"54911{victim[:1].encode()[0]:03}{number % CUSTOMERS:05}"
+        message_id = f"wamid.{victim}.{number}"
+        sent.setdefault(phone, []).append(message_id)
+        service.gateway.send(webhook(says(message_id, phone, f"agregame {number % 7 + 1} leches")))
+        if number % 40 == 20:
+            service.wait_until(lambda done=number: len(service.answered()) >= done // 3)
+            service.wait_until(partial(kill, service, victim))
+    service.wait_until(lambda: len(set(service.answered())) >= MESSAGES, timeout_s=60)
+    service.collect(1.0)
     by_reply = {reply["reply_id"]: reply for reply in service.replies}
     answered = [message_id for reply in by_reply.values() for message_id in reply["in_reply_to"]]
     assert Counter(answered) == Counter(i for ids in sent.values() for i in ids)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +12,7 @@ from typing import Any
 
 import pytest
 from helpers.basics import Servers
+from helpers.command_line import run_in
 from helpers.model_apis import FIRST, GONE, KEY, MODELS, NAMES, SUCCESSOR, ModelApis, model_apis
 from helpers.scraped import Scraped, get
 from helpers.service import Conversation, begin_anew, forget, says, service_processes, webhook
@@ -72,15 +71,7 @@ class Shop:
 
     def command(self, *arguments: str) -> tuple[int, Any]:
         """Exit code and JSON of a command in the surroundings of the service."""
-        done = subprocess.run(
-            [sys.executable, "-m", "worker", *arguments, "--json"],
-            cwd=self.directory,
-            env=os.environ | {"PYTHONIOENCODING": "utf-8"},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run_in(os.environ, self.directory, *arguments, "--json")
         assert KEY not in done.stdout + done.stderr
         return done.returncode, json.loads(done.stdout)
 

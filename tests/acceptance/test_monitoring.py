@@ -129,7 +129,7 @@ def watched(servers: Servers, shared_engine: Engine, tmp_path_factory: pytest.Te
     with (
         Simulator() as simulator,
         connect_redis(servers.redis_url, timeout_s=5.0) as client,
-        service_processes(servers, directory, simulator.base_urls | given) as (supervisor, log),
+        service_processes(servers, directory, simulator.base_urls | given, FLOW_PROCESSES) as (supervisor, log),
         (directory / "metrics.log").open("wb") as output,
         running([metrics_program()], output) as exporter,
     ):

@@ -159,7 +159,7 @@ def test_the_steps_are_timed(story: Story) -> None:
     cached, called = story.line("wamid.cache"), story.line("wamid.pair1")
     assert set(cached["steps_ms"]) == {*STEPS}
     assert set(called["steps_ms"]) == {*STEPS, "call_provider"}
-    assert 400 <= called["steps_ms"]["call_provider"] < 5_000
+    assert called["steps_ms"]["call_provider"] >= 400
     for line in (cached, called):
         assert all(took_ms >= 0 for took_ms in line["steps_ms"].values())
         assert 0 < sum(line["steps_ms"].values()) <= line["total_ms"] + 20

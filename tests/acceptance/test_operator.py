@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+from helpers.command_line import run_in
 from helpers.service import Service, says, webhook
 
 from worker.providers.providers_file import load_providers
@@ -21,15 +20,7 @@ MODELS = [f"{provider.name}/{model.id}" for provider in PROVIDERS for model in p
 
 def chasqui(directory: Path, *arguments: str) -> tuple[int, Any]:
     """A command in the surroundings of the service; its exit code and what it prints as JSON."""
-    done = subprocess.run(
-        [sys.executable, "-m", "worker", *arguments, "--json"],
-        cwd=directory,
-        env=os.environ | {"PYTHONIOENCODING": "utf-8"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_in(os.environ, directory, *arguments, "--json")
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 from collections import Counter
 from typing import Any
 
 from celery import Celery
+from helpers.basics import REPOSITORY
+from helpers.command_line import run_in
 from helpers.factories import snapshot
 from helpers.service import Service, says, webhook
 
@@ -20,8 +21,7 @@ PHONE, OTHER, NAME, WORD = "5491166554433", "5491166554434", "Zenobia", "zorzali
 
 def chasqui(*words: str) -> str:
     """What a command prints; it must succeed."""
-    command = [sys.executable, "-m", "worker", *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = run_in(os.environ, REPOSITORY, *words)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from threading import Thread
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 from typing import Any
 
 from celery import Celery
@@ -13,15 +14,18 @@ from worker.settings import settings
 
 PHONE = "5491177665544"
 TEXT = "agregame 3 yerbas zorzalito"
+#: fetch_session, route_ai, update_session, record_metrics.
+STEPS_OF_A_CACHED_TURN = 4
 
 
 def test_tasks_show_counts_in_place_of_arguments(service: Service) -> None:
     """Events (what Flower draws) and `inspect active` name the tasks; a foreign producer's argsrepr is masked too."""
-    events: list[dict[str, Any]] = []
     actives: list[str] = []
-    with Celery(broker=settings().required("redis_url"), set_as_current=False) as operator:
-        watcher = Thread(target=watch, args=(operator, events))
-        watcher.start()
+    steps = ("receive", "fetch_session", "route_ai", "call_provider", "update_session", "record_metrics")
+    with (
+        Celery(broker=settings().required("redis_url"), set_as_current=False) as operator,
+        watching(operator) as events,
+    ):
         service.wait_until(lambda: bool(events))
         service.simulator.set("all", latency_ms=(1_500, 1_500))
         operator.send_task(
@@ -33,11 +37,8 @@ def test_tasks_show_counts_in_place_of_arguments(service: Service) -> None:
             actives.append(str(operator.control.inspect(timeout=0.3).active()))
             service.collect(0.2)
         service.wait_until(lambda: any(event["type"] == "task-failed" for event in events))
-        watcher.join()
+        service.wait_until(lambda: {f"worker.{step}" for step in steps} <= {event.get("name") for event in events})
     shown = str(events) + str(actives)
-    names = {event.get("name") for event in events}
-    steps = ("receive", "fetch_session", "route_ai", "call_provider", "update_session", "record_metrics")
-    assert {f"worker.{step}" for step in steps} <= names
     assert "1 turn" in shown
     assert any("worker.call_provider" in active for active in actives)
     for secret in (PHONE, "zorzalito", "sk-test", "wamid.seen"):
@@ -48,17 +49,19 @@ def test_each_step_is_a_task_whoever_does_it(service: Service) -> None:
     """Received, started and succeeded, the child of the one before, with its own time; also those that begin in the
     process that did the last one, and travel by no queue.
     """
-    events: list[dict[str, Any]] = []
     service.gateway.send(webhook(says("wamid.steps.1", PHONE, "hola")))
     service.wait_until(lambda: "wamid.steps.1" in service.answered())
-    with Celery(broker=settings().required("redis_url"), set_as_current=False) as operator:
-        watcher = Thread(target=watch, args=(operator, events))
-        watcher.start()
+    with (
+        Celery(broker=settings().required("redis_url"), set_as_current=False) as operator,
+        watching(operator) as events,
+    ):
         service.wait_until(lambda: bool(events))
         before = sent_tasks(service)
         service.gateway.send(webhook(says("wamid.steps.2", PHONE, "hola")))
         service.wait_until(lambda: "wamid.steps.2" in service.answered())
-        watcher.join()
+        service.wait_until(
+            lambda: [event["type"] for event in events].count("task-succeeded") == STEPS_OF_A_CACHED_TURN
+        )
     assert sent_tasks(service) - before == 1
     received = [event for event in events if event["type"] == "task-received"]
     family = {event["name"].removeprefix("worker."): event for event in received}
@@ -77,13 +80,30 @@ def sent_tasks(service: Service) -> int:
     return int(statistics["cmdstat_lpush"]["calls"])
 
 
-def watch(operator: Celery, events: list[dict[str, Any]]) -> None:
-    """Collects events for six seconds."""
-    with operator.connection_for_read() as connection:
-        receiver = operator.events.Receiver(connection, handlers={"*": events.append})
-        started = time.monotonic()
-        receiver.on_iteration = lambda: setattr(receiver, "should_stop", time.monotonic() - started > 6)
-        receiver.capture(limit=None, timeout=7, wakeup=True)
+def operator_app() -> Celery:
+    """An application that knows the broker alone."""
+    return Celery(broker=settings().required("redis_url"), set_as_current=False)
+
+
+@contextmanager
+def watching(operator: Celery) -> Iterator[list[dict[str, Any]]]:
+    """Events of the workers as they come, for the length of the block."""
+    events: list[dict[str, Any]] = []
+    over = Event()
+
+    def watch() -> None:
+        with operator.connection_for_read() as connection:
+            receiver = operator.events.Receiver(connection, handlers={"*": events.append})
+            receiver.on_iteration = lambda: setattr(receiver, "should_stop", over.is_set())
+            receiver.capture(limit=None, timeout=None, wakeup=True)
+
+    watcher = Thread(target=watch)
+    watcher.start()
+    try:
+        yield events
+    finally:
+        over.set()
+        watcher.join()
 
 
 def test_logs_hold_no_personal_data(service: Service) -> None:

@@ -15,10 +15,9 @@ import psutil
 import pytest
 from celery import Celery
 from helpers.basics import REPOSITORY, Servers
-from helpers.command_line import run, urls_of
+from helpers.command_line import UP, run, started, urls_of
 from helpers.rabbit import Rabbit, needs_rabbitmq, rabbitmq
 from helpers.service import Conversation, begin_anew, says, service_processes, webhook
-from helpers.started import UP, started
 from helpers.tls import certificate, tls_front
 from kombu import Connection, Queue
 from kombu.exceptions import OperationalError

@@ -108,7 +108,6 @@ def test_session_metrics_and_caches_are_kept(service: Service) -> None:
     assert metric.cost_microusd > 0
     assert metric.baseline_microusd > 0
     assert service.sql("select published_at from messages")[0][0] is not None
-    assert list(service.redis.scan_iter("metrics:replies:*"))
 
 
 def test_the_same_question_of_another_customer_comes_from_the_cache(service: Service) -> None:

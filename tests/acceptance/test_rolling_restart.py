@@ -5,34 +5,29 @@ from __future__ import annotations
 import signal
 import time
 from collections import Counter
-from threading import Event, Thread
 
+import pytest
 from helpers.service import Service, says, webhook
+
+pytestmark = pytest.mark.long
 
 
 def test_nobody_notices_a_rolling_restart(service: Service) -> None:
     """Every process gets SIGTERM, ends by itself and comes back; every message is answered once, none is late."""
     sent: list[str] = []
-    stop = Event()
-    keeper = Thread(target=service.look_after_children, args=(stop,))
-    keeper.start()
-    try:
-        for name in ("worker-ai", "worker", "intake", "beat"):
-            child = next(child for child in service.supervisor.children if child.program.name == name)
-            before = child.process
-            before.send_signal(signal.SIGTERM)
-            deadline = time.monotonic() + 30
-            while child.process is before or child.process.poll() is not None:
-                assert time.monotonic() < deadline, f"{name} does not come back"
-                say(service, sent)
-            assert before.returncode == 0, name
-            for _ in range(5):
-                say(service, sent)
-        service.wait_until(lambda: set(sent) <= set(service.answered()), 60)
-        service.collect(1.0)
-    finally:
-        stop.set()
-        keeper.join()
+    for name in ("worker-ai", "worker", "intake", "beat"):
+        child = next(child for child in service.supervisor.children if child.program.name == name)
+        before = child.process
+        before.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + 30
+        while child.process is before or child.process.poll() is not None:
+            assert time.monotonic() < deadline, f"{name} does not come back"
+            say(service, sent)
+        assert before.returncode == 0, name
+        for _ in range(5):
+            say(service, sent)
+    service.wait_until(lambda: set(sent) <= set(service.answered()), 60)
+    service.collect(1.0)
     assert Counter(service.answered()) == Counter(sent)
     slowest = "select max(extract(epoch from answered_at - accepted_at)) from messages"
     assert service.sql(slowest)[0][0] < 20

@@ -110,6 +110,7 @@ def knows_the_replica(port: int) -> bool:
             return False
 
 
+@pytest.mark.long
 def test_the_service_outlives_the_brokers_master(servers: Servers, shared_engine: Engine, tmp_path: Path) -> None:
     """Answers before, and after Sentinel has made the replica the master; nothing is restarted by hand."""
     with ExitStack() as stack:

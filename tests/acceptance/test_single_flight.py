@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from threading import Event, Thread
 
 from helpers.service import Service, says, webhook
 
@@ -43,14 +42,7 @@ def test_a_killed_leader_costs_one_more_call(service: Service) -> None:
     service.wait_until(lambda: calls(service) == 1)
     pid = next(child.process.pid for child in service.supervisor.children if child.program.name == "worker-ai")
     os.killpg(pid, signal.SIGKILL)
-    stop = Event()
-    keeper = Thread(target=service.look_after_children, args=(stop,))
-    keeper.start()
-    try:
-        service.wait_until(lambda: len(set(service.answered())) >= CUSTOMERS, timeout_s=75)
-    finally:
-        stop.set()
-        keeper.join()
+    service.wait_until(lambda: len(set(service.answered())) >= CUSTOMERS, timeout_s=75)
     service.collect(1.0)
     assert sorted(service.answered()) == sorted(ids)
     assert calls(service) <= 2

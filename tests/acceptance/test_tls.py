@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -153,9 +152,9 @@ def test_a_postgresql_with_ssl_on(tmp_path: Path) -> None:
         with pytest.raises(DatabaseError, match="no encryption"), connect(f"{url}disable"):
             pytest.fail("it was let in")
     finally:
-        pid = find_process(frozenset({"postgres"}), str(data))
-        assert pid
-        os.kill(pid, signal.SIGINT)
+        server = find_process(frozenset({"postgres"}), str(data))
+        assert server
+        server.send_signal(signal.SIGINT)
         assert wait_until(lambda: find_process(frozenset({"postgres"}), str(data)) is None, 30)
 
 

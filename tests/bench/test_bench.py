@@ -39,6 +39,7 @@ def left_behind(directory: Path) -> list[str]:
     return working + [path.name for path in (directory / ".chasqui").iterdir()]
 
 
+@pytest.mark.long
 def test_a_small_contest_measures_all_contenders(tmp_path: Path) -> None:
     """The file holds what the goals are compared with, in one form; the other one what a message costs."""
     done = measure(tmp_path, "bench.bench", "--short", "--rounds", "1", "--seconds", "0.3", "--only", "cached")

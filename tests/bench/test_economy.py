@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from helpers.basics import REPOSITORY
 
 MESSAGES = 60
@@ -27,6 +28,7 @@ def economy(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str
     )
 
 
+@pytest.mark.long
 def test_a_small_replay_measures_and_judges(tmp_path: Path) -> None:
     """Every message is answered and judged; what so short a day cannot reach is said in a line each, and by the exit
     code; the file has the figures; nothing else is left behind.

@@ -23,6 +23,8 @@ from faults.points import Crash
 from faults.workload import Delivery, webhook
 from worker.runtime.embedded.processes import wait_until
 
+pytestmark = pytest.mark.long
+
 TIMEOUT_S = 20.0
 #: Long enough for what the sweep would have done.
 WITHOUT_SWEEP_S = 5.0

@@ -7,6 +7,8 @@ import pytest
 from faults.play import Play
 from faults.suite import Fault, short_faults, suffer
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("fault", short_faults(), ids=lambda fault: fault.name)
 def test_nothing_is_lost_doubled_or_reordered(play: Play, fault: Fault) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import redis
 
@@ -26,6 +27,11 @@ def providers_of(simulator: Simulator, **keys: str) -> tuple[Provider, ...]:
     given = keys or dict.fromkeys(SIMULATED, "sk-test")
     settings = {f"{name.upper()}_API_KEY": key for name, key in given.items()}
     return load_providers(read_settings(settings | simulator.base_urls))
+
+
+def patient(providers: Sequence[Provider]) -> list[Provider]:
+    """The same providers with a time limit of their own that no test lives to see."""
+    return [replace(provider, timeout_s=600.0) for provider in providers]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A Redis that is not there, and one that comes back."""
+"""Servers that are not there, that say nothing, and that come back."""
 
 from __future__ import annotations
 
@@ -13,13 +13,25 @@ from worker.redisdb.connect import connect_redis
 
 
 @contextmanager
-def absent_redis() -> Iterator[redis.Redis]:
-    """A client of a port on which nobody listens, and nobody else can begin to."""
+def refusing_port() -> Iterator[int]:
+    """A port on which nobody listens, and nobody else can begin to."""
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
-        client = connect_redis(f"redis://127.0.0.1:{reserved.getsockname()[1]}", timeout_s=1.0)
+        yield reserved.getsockname()[1]
+
+
+@contextmanager
+def silent_port() -> Iterator[int]:
+    """A port that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
+        yield listening.getsockname()[1]
+
+
+@contextmanager
+def absent_redis() -> Iterator[redis.Redis]:
+    """A client of a Redis that refuses connections."""
+    with refusing_port() as port, connect_redis(f"redis://127.0.0.1:{port}", timeout_s=1.0) as client:
         yield client
-        client.close()
 
 
 def come_back(client: redis.Redis, url: str) -> None:

@@ -8,7 +8,6 @@ from uuid import NAMESPACE_DNS, uuid4, uuid5
 from sqlalchemy import Connection, text
 
 from db import queries
-from db.models import Base
 
 Json = dict[str, Any]
 LIMITS: Json = {"lease_s": 15.0, "max_messages": 10, "max_chars": 4_096}
@@ -44,7 +43,7 @@ def wamids(turn: Json) -> list[str]:
     return [message["message_id"] for message in turn["messages"]]
 
 
-def session_of(phone: str = ANA, **changes: Any) -> Json:
+def session_row(phone: str = ANA, **changes: Any) -> Json:
     """A session as `update_session_cache` takes it; the same customer's always has the same id."""
     given = {"session_state": "searching", "cart_data": [], "context_data": {"history": []}}
     return {"id": str(uuid5(NAMESPACE_DNS, phone))} | given | changes
@@ -62,7 +61,7 @@ def commit_row(turn: Json, **changes: Any) -> Json:
         "outcome": {"source": "ai"},
         "error": None,
         "orders": [],
-        "session": session_of(phone),
+        "session": session_row(phone),
     } | changes
 
 
@@ -127,5 +126,5 @@ def row(connection: Connection, sql: str, **values: Any) -> Json:
 
 def snapshot(connection: Connection) -> dict[str, list[str]]:
     """Every row of every table as text, to see that nothing changed."""
-    tables = sorted(Base.metadata.tables)
+    tables = connection.execute(text("select tablename from pg_tables where schemaname = 'public'")).scalars().all()
     return {name: sorted(connection.execute(text(f"select t::text from {name} t")).scalars()) for name in tables}

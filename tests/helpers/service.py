@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import orjson
@@ -28,34 +28,67 @@ from worker.settings import settings
 
 #: Short times, so that what is lost comes back within a test; no probe is among the calls that a test counts.
 TIMES = {"FLOW_LEASE_S": "3", "AI_DEADLINE_S": "5", "SWEEP_EVERY_S": "0.5", "AI_PROBE_EVERY_S": "0"}
+#: Two where a test kills one, or counts them.
 FLOW_PROCESSES = 2
+
+
+def service_environment(servers: Servers, given: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The environment of the service on these servers. given: where its providers are, at least."""
+    unset = dict.fromkeys(("CACHE_REDIS_URL", "BROKER_URL", "PROVIDERS_FILE"))
+    urls = {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url, "LOG_FORMAT": "json"}
+    return unset | urls | dict.fromkeys(KEYS, "sk-test-0123456789abcdef") | TIMES | dict(given)
 
 
 @contextmanager
 def service_processes(
-    servers: Servers, directory: Path, given: Mapping[str, str | None]
+    servers: Servers, directory: Path, given: Mapping[str, str | None], flow_processes: int = 1
 ) -> Iterator[tuple[Supervisor, Path]]:
     """The processes of the service, ready to work, and their log. given: where its providers are, at least."""
     log = directory / "service.log"
-    unset = dict.fromkeys(("CACHE_REDIS_URL", "BROKER_URL", "PROVIDERS_FILE"))
-    urls = {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url, "LOG_FORMAT": "json"}
-    keys = dict.fromkeys(KEYS, "sk-test-0123456789abcdef")
     with (
-        environment(unset | urls | keys | TIMES | dict(given)),
+        environment(service_environment(servers, given)),
         log.open("wb") as output,
-        running(service_programs(directory, FLOW_PROCESSES), output) as supervisor,
+        running(service_programs(directory, flow_processes), output) as supervisor,
     ):
-        deadline = time.monotonic() + 30
-        while not is_ready(settings()):
-            assert time.monotonic() < deadline, log.read_text()[-3000:]
+        wait_until_ready(log)
         yield supervisor, log
 
 
+def wait_until_ready(log: Path) -> None:
+    """Returns when the service of this environment works."""
+    deadline = time.monotonic() + 60
+    while not is_ready(settings()):
+        assert time.monotonic() < deadline, log.read_text()[-3000:]
+
+
+@contextmanager
+def supervised(supervisor: Supervisor) -> Iterator[None]:
+    """Starts children again that die, as `chasqui up` does; at the end of the block all of them live."""
+    stop = Event()
+
+    def look_after_children() -> None:
+        while not (stop.wait(0.1) and all(child.process.poll() is None for child in supervisor.children)):
+            supervisor.look()
+
+    # One thread for the length of the block: a child gets SIGTERM when the thread that started it ends.
+    keeper = Thread(target=look_after_children)
+    keeper.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        keeper.join()
+
+
 def begin_anew(servers: Servers, engine: Engine, client: redis.Redis) -> None:
-    """An empty database with a fresh catalogue, empty caches and closed circuits, under the feet of the service."""
+    """An empty database with a fresh catalogue, empty streams and caches, and closed circuits, under the feet of the
+    service.
+    """
     # The service goes on working, so emptying may cross one of its transactions.
     retry.run(engine, lambda connection: connection.execute(EMPTY))
     import_products(servers.database_url, read_products(CATALOG), lambda _rows: None)
+    for stream in (OUTBOUND, REJECTED):
+        client.xtrim(stream.pattern, maxlen=0, approximate=False)
     forget(client, "ai_response:*", "ai_circuit:*", "flight:*", "session:*", "product_search:*", "categories:*")
 
 
@@ -108,11 +141,6 @@ class Service(Conversation):
 
     supervisor: Supervisor
     simulator: Simulator
-
-    def look_after_children(self, stop: Event) -> None:
-        """What the supervisor does while `chasqui up` runs."""
-        while not stop.wait(0.1):
-            self.supervisor.look()
 
 
 def webhook(*messages: dict[str, Any]) -> str:

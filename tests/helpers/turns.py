@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from helpers.factories import ANA, SENT_AT_S
 from worker.language.complexity import complexity
 from worker.replies.prompt import cache_key, render
 from worker.session.session import CartItem, Session
@@ -12,8 +13,6 @@ from worker.session.turn import Outcome, Plan, Turn, TurnMessage
 from worker.steps.planning import with_plan
 
 SHOP = "el supermercado"
-ANA, BRUNO = "5491100000001", "5491100000002"
-SENT_AT_S = 1_763_800_000
 CATEGORIES = ("Lácteos", "Almacén")
 MILK: dict[str, Any] = {
     "id": 7,

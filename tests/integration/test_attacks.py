@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import redis
 from helpers.answering import completer_on
-from helpers.turns import ANA, MILK, MILK_ITEM, RICE, message, planned, session_of, turn_of
+from helpers.factories import ANA
+from helpers.turns import MILK, MILK_ITEM, RICE, message, planned, session_of, turn_of
 from msgspec.structs import replace
 
 from worker.providers.completion import Ask, Completer

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import redis
 from helpers.away import absent_redis
-from redis.exceptions import RedisError
 
 from worker.errors import ProviderUnavailable, RequestRefused
 from worker.providers.circuit import Breaker, Permit, Refusal
@@ -97,14 +96,6 @@ def alone(clock: Clock) -> Iterator[Breaker]:
     assert told == []
 
 
-def test_without_redis_calls_are_permitted(alone: Breaker) -> None:
-    """Nothing is raised, whatever becomes of them."""
-    for _ in range(3):
-        alone.succeeded(permit_of(alone), 1.0)
-        alone.failed(permit_of(alone), DOWN, 1.0)
-        alone.released(permit_of(alone))
-
-
 def test_without_redis_a_process_breaks_its_own_circuit(alone: Breaker, clock: Clock) -> None:
     """After five failures in a row, for five seconds, then one call at a time."""
     fail(alone, 5)
@@ -132,9 +123,3 @@ def test_a_permit_of_that_time_counts_for_nothing_later(alone: Breaker, redis_cl
     for _ in range(6):
         back.failed(Permit(NAME, "caller", permit_of(alone).generation), DOWN, 1.0)
     assert redis_client.exists(KEY) == 0
-
-
-def test_an_operator_is_told_that_nothing_can_be_changed(alone: Breaker) -> None:
-    """A circuit forced in one process only would be a lie."""
-    with pytest.raises(RedisError):
-        alone.force(NAME, "open")

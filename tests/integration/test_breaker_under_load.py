@@ -10,7 +10,7 @@ import redis
 from helpers.circuit import DOWN, FAST_MS, LIMITS, NAME, SAMPLES, Circuit
 
 from worker.providers.circuit import Breaker, Permit
-from worker.redisdb.coalescing import TogetherRedis
+from worker.redisdb.coalescing import CoalescingRedis
 
 REMEMBER_S = 0.05
 
@@ -19,7 +19,7 @@ REMEMBER_S = 0.05
 class Busy:
     """A breaker as worker-ai has it: successes are told, a healthy circuit is remembered."""
 
-    client: TogetherRedis
+    client: CoalescingRedis
     now_s: float = 100.0
     changes: list[tuple[str, str]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Busy:
             lambda name, _model, state, _reason, _told: self.changes.append((name, state)),
             clock=lambda: self.now_s,
             on_call=lambda _name, _model, outcome, _ms: self.calls.append(outcome),
-            telling=self.client.telling,
+            fire_and_forget=self.client.fire_and_forget,
             remember_s=REMEMBER_S,
         )
 
@@ -61,7 +61,7 @@ class Busy:
 @pytest.fixture
 def busy(redis_client: redis.Redis) -> Busy:
     """The closed circuit of a provider nobody has called yet."""
-    return Busy(TogetherRedis(connection_pool=redis_client.connection_pool))
+    return Busy(CoalescingRedis(connection_pool=redis_client.connection_pool))
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from threading import Thread
 
 import pytest
 import redis
-from helpers.away import absent_redis
 
 from worker.providers.budget import Budget, Limits, Reservation
 from worker.providers.models import Price
@@ -122,12 +121,3 @@ def test_racing_workers_never_overspend(make: Callable[..., Budget]) -> None:
     for thread in threads:
         thread.join()
     assert len(made) == 10
-
-
-def test_without_redis_calls_are_allowed() -> None:
-    """An outage of Redis must not silence the shop."""
-    with absent_redis() as client:
-        budget = Budget(client, Limits(0, 0, 0), lambda: (0, 0))
-        held = reserve(budget)
-        assert held is not None
-        budget.settle(held, PRICE)

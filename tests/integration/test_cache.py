@@ -138,14 +138,6 @@ def test_a_key_of_another_type_counts_as_absent(cache: Cache, redis_client: redi
     assert cache.get_many(SESSION, ["bad"]) == {"bad": VALUE}
 
 
-def test_without_redis_every_read_is_a_miss() -> None:
-    """Nothing is raised, nothing is kept."""
-    with absent_redis() as client:
-        cache = Cache(client)
-        cache.set_many(SESSION, {"a": VALUE})
-        assert cache.get_many(SESSION, ["a", "b"]) == {}
-
-
 def test_an_absent_redis_is_left_alone_for_a_moment(redis_client: redis.Redis, servers: Servers) -> None:
     """Its absence costs one attempt and not one per call; then it is tried again."""
     Cache(redis_client).set_many(SESSION, {"a": VALUE})

@@ -11,10 +11,11 @@ import redis
 from helpers.basics import Servers
 from helpers.command_line import run, urls_of
 
+from worker.operate.snapshot import CacheLayer, read_cache_use
 from worker.redisdb import layers as cache_layers
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import CACHE_COUNTS, PRODUCT_SEARCH, SESSION
-from worker.redisdb.layers import flush, read_stats
+from worker.redisdb.layers import LayerSize, flush, read_size
 
 #: Keys that look like those of a layer and are none of it, or are of another.
 OTHERS = ("session", "sessions:1", "my_session:1", "ai_response:session:1", "published:session:1", "whatsapp:inbound")
@@ -34,11 +35,12 @@ def test_stats(redis_client: redis.Redis) -> None:
     for names in (["1", "2", "3"], ["1", "nobody"]):
         cache.get_many(SESSION, names)
     cache.get_many(SESSION, ["the counts of a read travel with the next one"])
-    stats = read_stats(redis_client, SESSION)
-    assert (stats.layer, stats.hits, stats.misses, stats.keys, stats.hit_rate) == ("session", 4, 1, 250, 80.0)
-    assert 250 * 1_000 < stats.bytes < 250 * 2_000
-    nothing = read_stats(redis_client, PRODUCT_SEARCH)
-    assert (nothing.keys, nothing.bytes, nothing.hit_rate) == (0, 0, None)
+    used = {layer.name: layer for layer in read_cache_use(redis_client).layers}
+    assert (used["session"], used["session"].hit_rate) == (CacheLayer("session", 4, 1), 80.0)
+    size = read_size(redis_client, SESSION)
+    assert size.keys == 250
+    assert 250 * 1_000 < size.bytes < 250 * 2_000
+    assert (read_size(redis_client, PRODUCT_SEARCH), used["product_search"].hit_rate) == (LayerSize(0, 0), None)
 
 
 def test_flush(redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from helpers.factories import (
     order_of,
     row,
     rows,
-    session_of,
+    session_row,
 )
 from sqlalchemy import Connection, Engine, text
 
@@ -40,7 +40,7 @@ def test_expired_sessions_go_and_live_ones_stay(connection: Connection) -> None:
 
 def test_each_end_is_recorded_and_their_number(connection: Connection) -> None:
     """Two kinds of events; a cleanup that found nothing is none."""
-    answer(connection, "m1", session=session_of(session_state="checkout"))
+    answer(connection, "m1", session=session_row(session_state="checkout"))
     connection.execute(text("update customer_sessions set created_at = updated_at - interval '90 seconds'"))
     expire_sessions(connection, ANA)
     session = row(connection, "select id::text from customer_sessions")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.basics import ends
 from helpers.http_provider import Answer, Handler, Server, chunked, drip, raw, say, serving
 from helpers.recorded import RECORDED, recorded
 from helpers.tls import certificate, tls_front
@@ -272,34 +273,40 @@ def test_over_tls(server: Server, client: AiClient, tmp_path: Path, monkeypatch:
 def test_drip_stops_at_the_deadline(server: Server, client: AiClient, first: bytes, drop: bytes) -> None:
     """Bytes that keep coming, wherever in the answer, do not keep a call alive past its deadline."""
     server.answers = [drip(first, drop)]
-    started = time.monotonic()
-    assert isinstance(fails(client, provider(server), within_s=0.5), ProviderTimeout)
-    assert 0.45 < time.monotonic() - started < 1.0
+    began_s = time.monotonic()
+    assert isinstance(ends(lambda: fails(client, provider(server), within_s=0.5)), ProviderTimeout)
+    assert time.monotonic() - began_s > 0.45
     assert len(server.seen) == 1
 
 
 def test_silence_after_a_drip_does_not_start_the_limit_anew(server: Server, client: AiClient) -> None:
-    """A provider that falls silent half way is left at the deadline, not a whole read timeout later."""
+    """A provider that falls silent half way is left at the deadline, not a whole read timeout later: before one that
+    never says anything and has a little more time.
+    """
 
     def play(handler: Handler) -> None:
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
-        for _ in range(15):
-            handler.server.stopping.wait(0.02)
+        handler.server.stopping.wait(0.8)
         handler.wfile.write(b"{")
-        handler.server.stopping.wait(5)
+        handler.server.stopping.wait(60)
 
     server.answers = [play]
-    started = time.monotonic()
-    assert isinstance(fails(client, provider(server), within_s=0.5), ProviderTimeout)
-    assert time.monotonic() - started < 0.75
+    ended: list[float] = []
+
+    def leave(asked: Server, within_s: float) -> None:
+        assert isinstance(fails(client, provider(asked), within_s), ProviderTimeout)
+        ended.append(within_s)
+
+    with serving(lambda handler: handler.server.stopping.wait(60)) as silent, ThreadPoolExecutor(2) as pool:
+        list(pool.map(leave, (silent, server), (1.6, 1.0)))
+    assert ended == [1.0, 1.6]
 
 
 def test_the_providers_own_limit(server: Server, client: AiClient) -> None:
     """A provider that is slower than its own limit is left before the deadline, and not asked again."""
     server.answers = [drip(b"", b"")]
-    started = time.monotonic()
-    assert isinstance(fails(client, replace(provider(server), timeout_s=0.2), within_s=30), ProviderTimeout)
-    assert time.monotonic() - started < 0.8
+    impatient = replace(provider(server), timeout_s=0.2)
+    assert isinstance(ends(lambda: fails(client, impatient, within_s=600)), ProviderTimeout)
     assert len(server.seen) == 1
 
 

@@ -24,7 +24,7 @@ from helpers.factories import (
     product,
     row,
     rows,
-    session_of,
+    session_row,
     snapshot,
     wamids,
 )
@@ -72,7 +72,7 @@ def test_the_reply_stands_on_the_last_message_and_its_id_on_all(connection: Conn
 def test_the_session_is_stored_and_read_back(connection: Connection) -> None:
     """What was committed is what the next turn is given, under the version that the commit named."""
     cart = [{"id": 1, "name": "Leche", "price": "1200.25", "quantity": 2}]
-    session = session_of(session_state="viewing_cart", cart_data=cart, context_data={"history": ["hola"]})
+    session = session_row(session_state="viewing_cart", cart_data=cart, context_data={"history": ["hola"]})
     answer(connection, "m1", session=session)
     (loaded,) = queries.load_sessions(connection, [ANA, BRUNO])
     assert loaded == {
@@ -142,14 +142,14 @@ def test_a_session_goes_on(connection: Connection) -> None:
 
 def test_an_expired_session_is_replaced(connection: Connection) -> None:
     """The old one's end is recorded; the new one begins now and counts from its own first message."""
-    answer(connection, "m1", session=session_of(session_state="checkout"))
+    answer(connection, "m1", session=session_row(session_state="checkout"))
     change = (
         "update customer_sessions set created_at = now() - interval '3 hours', updated_at = now() - interval '2 hours'"
     )
     connection.execute(text(change))
     expire_sessions(connection, ANA)
     old = row(connection, SESSION)
-    given = commit_row(accept_one(connection, "m2"), session=session_of(id=str(uuid4())))
+    given = commit_row(accept_one(connection, "m2"), session=session_row(id=str(uuid4())))
     commit(connection, given)
     new = row(connection, f"{SESSION} where created_at > now() - interval '1 minute'")
     assert (new["id"], new["messages"]) == (given["session"]["id"], 1)
@@ -251,7 +251,7 @@ def test_a_lost_turn_does_not_hinder_its_batch(connection: Connection) -> None:
     turns = accept(connection, *(inbound(phone, phone) for phone in (ANA, BRUNO, CARLA)))
     accept(connection, inbound("next", CARLA))
     expire_leases(connection, BRUNO)
-    (held,) = queries.sweep_turns(connection, lease_s=15, limit=10)
+    (held,) = queries.sweep_turns(connection, lease_s=15, limit=10)[0]
     batch = [commit_row(turn, orders=[ORDER]) for turn in turns]
     result = commit(connection, *batch)
     assert {entry["token"] for entry in result["committed"]} == {batch[0]["token"], batch[2]["token"]}
@@ -273,7 +273,7 @@ def test_a_batch_that_is_refused_for_one_value_changes_nothing(connection: Conne
     ana, bruno = accept(connection, inbound("m1", ANA), inbound("m2", BRUNO))
     before = snapshot(connection)
     with pytest.raises(IntegrityError):
-        commit(connection, commit_row(ana), commit_row(bruno, session=session_of(BRUNO, session_state="dancing")))
+        commit(connection, commit_row(ana), commit_row(bruno, session=session_row(BRUNO, session_state="dancing")))
     assert snapshot(connection) == before
 
 

@@ -46,7 +46,7 @@ def test_a_lost_token_changes_nothing(connection: Connection) -> None:
     """Since the sweep has claimed the turn again, the first run is too late, and the second commits."""
     turn = accept_one(connection)
     expire_leases(connection, ANA)
-    (swept,) = queries.sweep_turns(connection, lease_s=15, limit=10)
+    (swept,) = queries.sweep_turns(connection, lease_s=15, limit=10)[0]
     before = snapshot(connection)
     assert commit(connection, commit_row(turn, orders=[order_of()])) == REFUSED
     assert snapshot(connection) == before

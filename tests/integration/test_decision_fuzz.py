@@ -12,8 +12,7 @@ from typing import Any
 import orjson
 import pytest
 from helpers.factories import accept, inbound, product, rows
-from helpers.fuzzing import AGREEING, SAYINGS, counted, decided, quantities
-from helpers.schemas import allowed_by
+from helpers.fuzzing import AGREEING, SAYINGS, allowed_by, counted, decided, quantities
 from helpers.turns import MILK, MILK_ITEM, RICE, RICE_ITEM, planned, session_of, turn_of
 from sqlalchemy import Connection
 

@@ -20,11 +20,12 @@ from helpers.http_provider import Answer, Server, drip, say, serving
 from helpers.model_apis import FIRST, GONE, KEY, MODELS, NAMES, SUCCESSOR, ModelApis, model_apis
 from sqlalchemy import Connection, Engine, text
 
-from db import monitoring, queries
+from db import monitoring
 from db.engine import normalised
-from db.locks import INTAKE_LOCK
-from worker.operate.doctor import database, locks, providers, redis_servers
+from db.locks import INTAKE_LOCK, try_lock
+from worker.operate.doctor import database, providers, redis_servers
 from worker.operate.doctor.finding import Finding, State
+from worker.providers.probe import ENDS_SOON_DAYS
 from worker.providers.providers_file import load_providers
 from worker.runtime.embedded.servers import embedded_servers
 from worker.settings import Settings, read_settings
@@ -57,7 +58,7 @@ def states(findings: dict[str, Finding]) -> dict[str, State]:
 def intake_lock(engine: Engine) -> Iterator[None]:
     """Somebody is the active intake."""
     with engine.connect() as holder:
-        assert queries.try_lock(holder, INTAKE_LOCK)
+        assert try_lock(holder, INTAKE_LOCK)
         yield
         holder.invalidate()
 
@@ -96,9 +97,9 @@ def test_who_holds_rows_is_named(engine: Engine, connection: Connection, servers
         other.execute(text("set local application_name = 'psql'"))
         pid = other.execute(text("select pg_backend_pid()")).scalar_one()
         other.execute(text("update customers set name = 'geheim' where customer_phone = :phone"), {"phone": ANA})
-        (rows_held,) = locks.judge_locks(monitoring.lock_holders(connection, older_than_s=0.0))
+        (rows_held,) = database.judge_locks(monitoring.lock_holders(connection, older_than_s=0.0))
         other.execute(text("lock table orders in share mode"))
-        (table_held,) = locks.judge_locks(monitoring.lock_holders(connection, older_than_s=0.0))
+        (table_held,) = database.judge_locks(monitoring.lock_holders(connection, older_than_s=0.0))
         assert by_check(database.examine(configured))["locks"].state is OK
     assert (rows_held.check, rows_held.state, table_held.state) == (f"locks of pid {pid}", WARNING, FAILED)
     assert rows_held.found.startswith("psql, user chasqui, idle in transaction: holds rows of customers for ")
@@ -271,7 +272,7 @@ def test_a_model_that_another_one_answers_for(apis: ModelApis, provider: str) ->
 
 
 @pytest.mark.parametrize(
-    ("days", "state"), [(-1, WARNING), (0, WARNING), (providers.ENDS_SOON_DAYS, WARNING), (31, OK), (400, OK)]
+    ("days", "state"), [(-1, WARNING), (0, WARNING), (ENDS_SOON_DAYS, WARNING), (31, OK), (400, OK)]
 )
 def test_a_model_whose_end_the_provider_tells(apis: ModelApis, days: int, state: State) -> None:
     """In its list of models; a month before, somebody should know."""

@@ -19,7 +19,7 @@ from helpers.factories import (
     metrics_row,
     order_of,
     rows,
-    session_of,
+    session_row,
     snapshot,
     wamids,
 )
@@ -41,7 +41,7 @@ def personal(connection: Connection, *words: str) -> list[str]:
 def live(connection: Connection, phone: str, prefix: str) -> None:
     """A customer with an order, a dead letter, a conversation, and a message that waits."""
     accept(connection, inbound(f"{prefix}0", phone, name=f"Name {SECRET}", reply_due=False))
-    session = session_of(phone, context_data={"address": SECRET})
+    session = session_row(phone, context_data={"address": SECRET})
     outcome = {"source": "ai", "terms": [SECRET], "decision": {"reply": SECRET}}
     given = answer(connection, f"{prefix}1", phone, session=session, orders=[order_of(address=SECRET)], outcome=outcome)
     queries.record_metrics(connection, [metrics_row(given["token"])])
@@ -104,7 +104,7 @@ def test_work_under_way_cannot_write_it_back(connection: Connection) -> None:
     queries.release_turns(connection, [failed])
     begun = {"customer_phone": ANA, "token": turn["token"], "message_id": turn["messages"][0]["id"]}
     assert queries.begin_attempts(connection, {"lease_s": 15, "turns": [begun]}) == {}
-    assert queries.sweep_turns(connection, lease_s=15, limit=10) == []
+    assert queries.sweep_turns(connection, lease_s=15, limit=10)[0] == []
     assert snapshot(connection) == erased
 
 

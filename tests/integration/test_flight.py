@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,13 +22,6 @@ LEAD, PARK = Boarding("lead"), Boarding("parked")
 def flights(redis_client: redis.Redis) -> Flights:
     """Flights on the empty Redis."""
     return Flights(redis_client, KEEP_S)
-
-
-@pytest.fixture
-def grounded() -> Iterator[Flights]:
-    """Flights whose Redis is away."""
-    with absent_redis() as client:
-        yield Flights(client, KEEP_S)
 
 
 def joining(token: str, key: str = KEY, left_s: float = 45.0) -> Joining:
@@ -144,10 +136,10 @@ def test_leads_end_together_each_in_its_own_way(flights: Flights) -> None:
     assert again == [Boarding("result", b"x"), PARK, LEAD]
 
 
-def test_where_no_leads_end_redis_is_not_asked(grounded: Flights) -> None:
+def test_where_no_leads_end_redis_is_not_asked() -> None:
     """It is away, and nobody notices."""
-    with capture_logs() as lines:
-        assert grounded.end([]) == []
+    with absent_redis() as client, capture_logs() as lines:
+        assert Flights(client, KEEP_S).end([]) == []
     assert lines == []
 
 
@@ -193,10 +185,3 @@ def test_keys_are_those_of_the_contract(flights: Flights, redis_client: redis.Re
     assert redis_client.type(f"flight:{KEY}") == b"string"
     assert redis_client.type(f"parked:{KEY}") == b"list"
     assert ttl_ms(redis_client, f"parked:{KEY}") <= KEEP_S * 1000
-
-
-def test_without_redis_everybody_leads(grounded: Flights) -> None:
-    """Dearer, never silent; there is nobody to go on with, and nothing to leave."""
-    assert grounded.join([joining("a"), joining("b")]) == [LEAD, LEAD]
-    assert land(grounded, KEY, b"x") == []
-    assert give_up(grounded, KEY, "a") == []

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from helpers.basics import Servers
-from helpers.command_line import run, urls_of
+from helpers.command_line import run, run_in, urls_of
 from helpers.factories import product, row
 from sqlalchemy import Connection
 
@@ -73,15 +71,14 @@ def test_a_steep_change_is_asked_about_on_a_terminal(
     shop: Connection, servers: Servers, tmp_path: Path, answer: bytes, price: str, code: int
 ) -> None:
     """Nothing but a yes takes it."""
-    command = [sys.executable, "-m", "worker", "catalog", "import", price_list(tmp_path, "1.85")]
     keyboard, terminal = os.openpty()
     os.write(keyboard, answer)
     environ = os.environ | urls_of(servers)
-    done = subprocess.run(command, stdin=terminal, capture_output=True, env=environ, timeout=60, check=False)
+    done = run_in(environ, tmp_path, "catalog", "import", price_list(tmp_path, "1.85"), stdin=terminal)
     os.close(keyboard)
     os.close(terminal)
     assert done.returncode == code
-    assert b"Take them?" in done.stderr
+    assert "Take them?" in done.stderr
     assert row(shop, PRICE)["price"] == price
 
 

@@ -215,7 +215,7 @@ def chain(shop_services: Services, monkeypatch: pytest.MonkeyPatch) -> Services:
 def begun(services: Services, connection: Connection, turn: Turn) -> Turn:
     """The turn as the sweep brings it again, after the first step, which counts an attempt; and decided."""
     expire_leases(connection, turn.customer_phone)
-    (row,) = queries.sweep_turns(connection, lease_s=15.0, limit=10)
+    (row,) = queries.sweep_turns(connection, lease_s=15.0, limit=10)[0]
     (fetched,) = steps.fetch_session(services, [turn_from_dict(row)])
     assert attempts(connection) > 0
     return replace(fetched, outcome=decided())

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -14,6 +12,8 @@ import pytest
 import redis
 import structlog
 from click.testing import CliRunner, Result
+from helpers.basics import REPOSITORY
+from helpers.command_line import run_in
 from helpers.factories import ANA, BRUNO, accept, accept_one, answer, commit, commit_row, inbound, row, rows
 from sqlalchemy import Connection, text
 
@@ -208,8 +208,7 @@ def test_erase_asks_a_person(connection: Connection, words: tuple[str, ...], typ
     connection.execute(text("update messages set published_at = now()"))
     terminal, program_side = os.openpty()
     os.write(terminal, typed.encode())
-    command = [sys.executable, "-m", "worker", "erase", ANA, *words]
-    done = subprocess.run(command, stdin=program_side, capture_output=True, text=True, timeout=60, check=False)
+    done = run_in(os.environ, REPOSITORY, "erase", ANA, *words, stdin=program_side)
     os.close(program_side)
     os.close(terminal)
     assert (done.returncode == 0) == erased, done.stderr

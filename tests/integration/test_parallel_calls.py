@@ -28,13 +28,11 @@ Make = Callable[..., Services]
 
 
 @pytest.fixture
-def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+def simulator(simulator: Simulator) -> Iterator[Simulator]:
     """Providers that nobody has called, and that do not answer until they are told to."""
-    monkeypatch.setenv("NO_PROXY", "*")
-    with Simulator() as simulator:
-        well_behaved(simulator).set("all", mode="hang")
-        yield simulator
-        well_behaved(simulator)
+    simulator.set("all", mode="hang")
+    yield simulator
+    well_behaved(simulator)
 
 
 @pytest.fixture

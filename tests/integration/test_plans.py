@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 from bench.filling import add, fill
-from helpers.basics import EMPTY, Servers, new_database
+from helpers.basics import EMPTY, MIGRATED, Servers, new_database
 from helpers.factories import batch_of, commit_row, inbound, metrics_row, product
 from sqlalchemy import Connection, Engine, text
 
-from db import migrations, queries
+from db import queries
 from db.engine import connect
 
 #: Enough that reading the whole of a table would be seen, and that PostgreSQL would not prefer to.
 CUSTOMERS = 20_000
+#: The same for a shop that has grown from nothing.
+GROWN = 2_000
 BATCH = 32
 #: Rows that one message may cause to be looked at through an index, in any one table.
 ROWS_EACH = 20
@@ -54,17 +56,20 @@ def filled(servers: Servers, shared_engine: Engine) -> Iterator[Connection]:
 
 @pytest.fixture(scope="module")
 def new_shop(servers: Servers) -> Iterator[Connection]:
-    """A connection, with transactions, to a database of its own, whose tables PostgreSQL has never looked at."""
-    with new_database(servers) as url:
-        migrations.upgrade(url)
-        with connect(url) as connection:
-            yield connection
+    """A connection, with transactions, to a shop with a database of its own, whose tables PostgreSQL has never looked
+    at.
+    """
+    with new_database(servers, MIGRATED) as url, connect(url) as connection:
+        with connection.begin():
+            open_shop(connection)
+        yield connection
 
 
 def tidy(connection: Connection) -> None:
     """What PostgreSQL does by itself from time to time."""
     with connection.engine.connect() as keeper:
-        keeper.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("vacuum analyze")
+        tables = ", ".join((*GROWING, "products", "categories", "search_words"))
+        keeper.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(f"vacuum analyze {tables}")
 
 
 def customers(run: int, size: int = BATCH) -> list[str]:
@@ -159,7 +164,7 @@ STATEMENTS: dict[str, Act] = {
     "lease_left": lambda connection, batch: queries.lease_left(connection, holders(connection, batch)),
     "update_session_cache": update_session,
     "record_metrics": record_metrics,
-    "sweep_turns": lambda connection, batch: queries.sweep_turns(connection, lease_s=15.0, limit=100),
+    "sweep_turns": lambda connection, batch: queries.sweep_turns(connection, lease_s=15.0, limit=100)[0],
     "locked_for_acceptance": lambda connection, batch: queries.locked_for_acceptance(
         connection, waiting(connection, batch)
     ),
@@ -206,14 +211,14 @@ def test_plans_of_a_small_shop_serve_a_grown_one(
     PostgreSQL has looked at its tables by then (with so many customers `before`) or never (None).
     """
     with new_shop.begin():
-        open_shop(new_shop)
+        new_shop.exec_driver_sql(f"truncate {', '.join(GROWING)} restart identity cascade")
     if before is not None:
         add(new_shop, 0, before, lambda _count: None)
         tidy(new_shop)
     for run in range(EARLY_RUNS):
         with new_shop.begin():
             STATEMENTS[name](new_shop, customers(run, size))
-    add(new_shop, before or 0, CUSTOMERS // 4, lambda _count: None)
+    add(new_shop, before or 0, GROWN, lambda _count: None)
     with new_shop.begin():
         whole, found = rows_read(new_shop, lambda: STATEMENTS[name](new_shop, customers(EARLY_RUNS, size)))
     assert (whole, too_many(found)) == ({}, {})

@@ -6,13 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import pytest
 import redis
-from helpers.away import absent_redis
 from helpers.http_provider import Server, say, serving
 from helpers.roles import DENIED, DOWN, GONE, UNCLEAR, chat, model_of, role
 
@@ -20,7 +19,7 @@ from worker.providers.budget import Budget, Limits
 from worker.providers.circuit import Breaker
 from worker.providers.client import AiClient
 from worker.providers.models import Provider
-from worker.providers.probe import DAY_MICROUSD, LOCK_S, PRODUCT, QUESTION, Prober, ends_soon, question, read_probes
+from worker.providers.probe import DAY_MICROUSD, LOCK_S, PRODUCT, QUESTION, Prober, question, read_probes
 from worker.redisdb.keys import BUDGET, MODEL_PROBES, PROBE_LOCK
 from worker.replies.decision_schema import decision_schema
 from worker.replies.prompt import render
@@ -174,23 +173,8 @@ def test_without_a_key_nobody_is_asked(bench: Bench) -> None:
     assert bench.server.seen == []
 
 
-def test_without_redis_there_is_no_probe(bench: Bench) -> None:
-    """Nobody could know what was spent, or who else asks."""
-    with absent_redis() as client:
-        bench.client = client
-        assert bench.prober().run() == []
-    assert bench.server.seen == []
-
-
 @pytest.mark.parametrize("stored", [b"garbage", b"[]", orjson.dumps({"provider": "first"})])
 def test_a_note_of_another_release_stops_no_probe(bench: Bench, stored: bytes) -> None:
     """What cannot be read counts as never looked at."""
     bench.client.hset(MODEL_PROBES.pattern, "first/a", stored)
     assert len(bench.prober().run()) == 2
-
-
-@pytest.mark.parametrize(("ends", "left"), [(None, None), (date(2027, 1, 1), None), (date(2026, 12, 29), 30)])
-def test_the_end_of_a_model(ends: date | None, left: int | None) -> None:
-    """Warned of a month before; past it, too."""
-    assert ends_soon(model_of("m", ends=ends), date(2026, 11, 29)) == left
-    assert ends_soon(model_of("m", ends=date(2026, 11, 20)), date(2026, 11, 29)) == -9

@@ -28,7 +28,7 @@ from helpers.factories import (
 from sqlalchemy import Connection, Engine, text
 
 from db import monitoring, queries
-from db.locks import INTAKE_LOCK
+from db.locks import INTAKE_LOCK, try_lock
 from db.monitoring import REPLY_BUCKETS_MS, UNFINISHED
 from worker.errors import ProviderDenied, ProviderTimeout, RequestRefused
 from worker.operate.snapshot import read_cache_use, read_counters, read_states, read_streams
@@ -197,7 +197,7 @@ def test_what_is_unfinished_is_seen(connection: Connection, engine: Engine) -> N
         commit(connection, commit_row(turn, state=state))
     connection.execute(text("update messages set answered_at = now() - interval '40 s' where message_id = 'm4'"))
     with engine.connect() as intake:
-        assert queries.try_lock(intake, INTAKE_LOCK)
+        assert try_lock(intake, INTAKE_LOCK)
         later = monitoring.unfinished(connection, INTAKE_LOCK)
         intake.invalidate()
     assert (later.waiting, later.unpublished, later.dead, later.active_sessions) == (3, 2, 1, 2)

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import redis
 from helpers.answering import completer_on
+from helpers.factories import ANA
 from helpers.http_provider import Answer, Server, say, serving
-from helpers.turns import ANA, MILK, RICE, decision_of, planned, session_of, turn_of
+from helpers.turns import MILK, RICE, decision_of, planned, session_of, turn_of
 
 from worker.providers.circuit import Limits
 from worker.providers.completion import Ask, Completer

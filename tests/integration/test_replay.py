@@ -37,7 +37,7 @@ def bury(connection: Connection, message_id: str, phone: str = ANA) -> int:
 
 def sweep(connection: Connection) -> list[Json]:
     """The turns that a sweep claims now."""
-    return queries.sweep_turns(connection, lease_s=15, limit=10)
+    return queries.sweep_turns(connection, lease_s=15, limit=10)[0]
 
 
 def test_a_dead_letter_has_a_reason_and_its_last_error(connection: Connection) -> None:

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from helpers.basics import Servers, new_database
+from helpers.basics import MIGRATED, Servers, new_database
 from sqlalchemy import Connection, TextClause, text
 
-from db import migrations, report
+from db import report
 from db.engine import connect
 from worker.session.session import SESSION_TTL_S
 
@@ -45,13 +45,11 @@ YEAR = (
 @pytest.fixture(scope="module")
 def year(servers: Servers) -> Iterator[Connection]:
     """A connection to a database of its own with a year of turns, ended by the one that sums up the last hour."""
-    with new_database(servers) as url:
-        migrations.upgrade(url)
-        with connect(url, statement_timeout_ms=60_000) as opened:
-            connection = opened.execution_options(isolation_level="AUTOCOMMIT")
-            for statement in YEAR:
-                connection.execute(text(statement), {"turns": TURNS} if ":turns" in statement else {})
-            yield connection
+    with new_database(servers, MIGRATED) as url, connect(url, statement_timeout_ms=60_000) as opened:
+        connection = opened.execution_options(isolation_level="AUTOCOMMIT")
+        for statement in YEAR:
+            connection.execute(text(statement), {"turns": TURNS} if ":turns" in statement else {})
+        yield connection
 
 
 def plan(connection: Connection, statement: TextClause, values: dict[str, object]) -> str:

@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 import pytest
 from helpers.basics import Servers
 from helpers.command_line import run, urls_of
-from helpers.factories import ANA, BRUNO, accept_one, answer, commit, commit_row, row, session_of
+from helpers.factories import ANA, BRUNO, accept_one, answer, commit, commit_row, row, session_row
 from sqlalchemy import Connection
 
 from worker.operate.commands import customers
@@ -34,7 +34,7 @@ def hand_over(connection: Connection, *phones: str) -> None:
     """These customers wait for a person."""
     context = handed_over({"history": []}, datetime.now(UTC), told=True)
     for phone in phones:
-        answer(connection, f"m-{phone}", phone, session=session_of(phone, context_data=context))
+        answer(connection, f"m-{phone}", phone, session=session_row(phone, context_data=context))
 
 
 def session(connection: Connection, phone: str) -> tuple[bool, int]:
@@ -88,7 +88,7 @@ def test_a_turn_under_way_is_waited_for(connection: Connection, monkeypatch: pyt
     waiting = handed_over({"history": []}, datetime.now(UTC), told=True)
 
     def end(_pause_s: float) -> None:
-        commit(connection, commit_row(turn, session=session_of(context_data=waiting)))
+        commit(connection, commit_row(turn, session=session_row(context_data=waiting)))
         connection.commit()
 
     monkeypatch.setattr(customers.time, "sleep", end)

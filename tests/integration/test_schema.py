@@ -1,8 +1,9 @@
-"""The schema: what the migrations make, what the models say, and the contract of both."""
+"""The schema: what the migrations make, the file that shows it, and its contract."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -10,8 +11,6 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from helpers.basics import REPOSITORY, Servers, new_database
 from helpers.factories import (
     ANA,
@@ -26,15 +25,16 @@ from helpers.factories import (
     row,
     rows,
 )
+from helpers.schema_text import FILE as SCHEMA_FILE
+from helpers.schema_text import schema_text, with_remarks_of, without_remarks
 from sqlalchemy import Connection, Engine, text
 
 from db import migrations, queries
 from db.engine import connect, make_engine
-from db.models import Base
+from db.locks import MIGRATION_LOCK
+from db.states import SESSION_STATES
 from worker.telemetry.report import make_report
 
-#: What alembic takes while it migrates (`alembic/env.py`).
-MIGRATION_LOCK = 7_243_001
 WAITING = """
     select count(*) as waiting, pg_sleep(0.05) from pg_locks l join pg_database d on d.oid = l.database
     where l.locktype = 'advisory' and not l.granted and d.datname = current_database()
@@ -47,18 +47,25 @@ OBJECTS = """
     union all select cfgname from pg_ts_config where cfgnamespace = 'public'::regnamespace
     order by 1
 """
-COLUMNS = """
-    select table_name, column_name, data_type, numeric_precision, numeric_scale, is_nullable, column_default,
-           is_identity, identity_generation, generation_expression
-    from information_schema.columns where table_schema = 'public' and table_name <> 'alembic_version' order by 1, 2
-"""
-CONSTRAINTS = """
-    select conrelid::regclass::text as table_name, conname, pg_get_constraintdef(oid) as definition from pg_constraint
-    where connamespace = 'public'::regnamespace and conrelid::regclass::text <> 'alembic_version' order by 1, 2
-"""
-INDEXES = "select indexdef from pg_indexes where schemaname = 'public' and tablename <> 'alembic_version' order by 1"
 REVISION = "select version_num from alembic_version"
-SEQUENCES = "select sequencename, data_type, cycle from pg_sequences where schemaname = 'public' order by 1"
+TIMES = """
+    select distinct data_type from information_schema.columns
+    where table_schema = 'public' and data_type like 'time%'
+"""
+#: Names of contract 3.5 and columns that it promises.
+TABLES = {
+    "categories": {"name"},
+    "products": {"sku", "name", "price", "stock"},
+    "customers": {"customer_phone", "name"},
+    "customer_sessions": {"customer_phone", "session_state", "cart_data", "context_data", "version"},
+    "orders": {"customer_phone"},
+    "order_items": {"order_id", "name", "price", "quantity"},
+    "messages": {"message_id", "customer_phone", "state", "reply", "reply_id", "published_at"},
+    "turns": {"customer_phone", "token", "lease_until"},
+    "ai_metrics": {"reply_id", "committed", "cost_microusd"},
+    "events": {"kind", "at", "data"},
+    "catalog_version": {"version"},
+}
 
 
 @pytest.fixture
@@ -74,23 +81,65 @@ def objects(url: str) -> list[str]:
         return list(connection.execute(text(OBJECTS)).scalars())
 
 
-def test_models_and_migrations_agree(engine: Engine) -> None:
-    """Alembic would write nothing into a new revision."""
-    with engine.connect() as connection:
-        options = {"compare_type": True, "compare_server_default": True}
-        assert compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata) == []
+def test_the_schema_file_shows_what_the_migrations_make(connection: Connection) -> None:
+    """A migration that changes the schema renews it: `make schema`."""
+    assert without_remarks(SCHEMA_FILE.read_text("utf-8")) == schema_text(connection)
 
 
-def test_models_make_the_same_schema(connection: Connection, empty_url: str) -> None:
-    """Also what alembic does not compare: checks, conditions of indexes, identities, generated columns."""
-    migrations.upgrade(empty_url)
-    with connect(empty_url) as other:
-        for table in Base.metadata.tables:
-            other.execute(text(f"drop table {table} cascade"))
-        other.execute(text("drop sequence session_version"))
-        Base.metadata.create_all(other)
-        for catalog in (COLUMNS, CONSTRAINTS, INDEXES, SEQUENCES):
-            assert rows(other, catalog) == rows(connection, catalog)
+@pytest.mark.parametrize(
+    "change",
+    [
+        "alter table events add note text",
+        "alter table events alter kind type varchar(9)",
+        "alter table events alter kind drop not null",
+        "alter table events alter data set default '[]'",
+        "alter table events alter id set generated always",
+        "alter table order_items drop constraint order_items_quantity_check",
+        "alter table products drop constraint products_category_id_fkey",
+        "drop index messages_dead_idx; create index messages_dead_idx on messages (id) where state = 'answered'",
+        "alter index products_search_idx set (fastupdate = on)",
+        "drop trigger messages_count_closed on messages",
+        "drop function erased_id cascade",
+        "create table notes (at date)",
+        "create view notes as select 1 as one",
+        "create type mood as enum ('good')",
+        "create sequence more",
+        "alter sequence session_version cycle",
+    ],
+)
+def test_every_change_of_the_schema_shows(engine: Engine, change: str) -> None:
+    """In columns, constraints, indexes, triggers, functions, sequences and types."""
+    with engine.connect().execution_options(isolation_level="READ COMMITTED") as connection:
+        before = schema_text(connection)
+        connection.exec_driver_sql(change)
+        assert schema_text(connection) != before
+        connection.rollback()
+
+
+def test_renewing_the_schema_file_keeps_its_remarks(connection: Connection) -> None:
+    """Those at its head and those above a table that is still there."""
+    schema = schema_text(connection)
+    written = "# Head.\n\n# Gone.\ntable gone\n    id bigint\n\n# Who is\n# answered.\ntable turns\n"
+    renewed = with_remarks_of(written, schema)
+    assert renewed.startswith("# Head.\n\ntable ai_metrics\n")
+    assert "\n\n# Who is\n# answered.\ntable turns\n" in renewed
+    assert "Gone" not in renewed
+    assert without_remarks(renewed) == schema
+
+
+def test_the_tables_of_the_contract(connection: Connection) -> None:
+    """Every table has the columns that others rely on."""
+    columns = rows(connection, "select table_name, column_name from information_schema.columns")
+    found = {(column["table_name"], column["column_name"]) for column in columns}
+    assert {(table, column) for table, names in TABLES.items() for column in names} - found == set()
+
+
+def test_session_states_are_those_that_the_database_takes(connection: Connection) -> None:
+    """Python's list and the check of the table name the same."""
+    find = (
+        "select pg_get_constraintdef(oid) as check from pg_constraint where conname = 'customer_sessions_state_check'"
+    )
+    assert set(re.findall(r"'(\w+)'", row(connection, find)["check"])) == set(SESSION_STATES)
 
 
 def test_up_and_down_and_up_again(empty_url: str) -> None:
@@ -217,8 +266,7 @@ def test_the_functions_of_the_contract(connection: Connection) -> None:
 
 def test_every_time_has_a_zone(connection: Connection) -> None:
     """A time without one would mean something else on a server elsewhere."""
-    times = rows(connection, f"select data_type, count(*) from ({COLUMNS}) c where data_type like 'time%' group by 1")
-    assert [kind["data_type"] for kind in times] == ["timestamp with time zone"]
+    assert rows(connection, TIMES) == [{"data_type": "timestamp with time zone"}]
 
 
 def test_a_live_session_is_one_row(connection: Connection) -> None:

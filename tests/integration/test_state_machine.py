@@ -108,7 +108,7 @@ class Shop(RuleBasedStateMachine):
     @rule()
     def sweep(self) -> None:
         """Turns whose lease has ended have a new holder, one message each, the oldest."""
-        for turn in queries.sweep_turns(self.connection, lease_s=60.0, limit=10):
+        for turn in queries.sweep_turns(self.connection, lease_s=60.0, limit=10)[0]:
             phone = turn["customer_phone"]
             self.stale.append(self.held[phone])
             assert [message["message_id"] for message in turn["messages"]] == self.waiting[phone][:1]

@@ -31,7 +31,7 @@ Json = dict[str, Any]
 
 def swept(connection: Connection, limit: int = 10) -> list[Json]:
     """The turns that a sweep claims, by customer."""
-    return sorted(queries.sweep_turns(connection, lease_s=15, limit=limit), key=lambda turn: turn["customer_phone"])
+    return sorted(queries.sweep_turns(connection, lease_s=15, limit=limit)[0], key=lambda turn: turn["customer_phone"])
 
 
 def lease_left_s(connection: Connection, turn: Json) -> float | None:

@@ -13,7 +13,8 @@ from uuid import uuid4
 import pytest
 import redis
 from helpers.answering import completer_on, providers_of
-from helpers.basics import REPOSITORY
+from helpers.away import silent_port
+from helpers.basics import REPOSITORY, ends
 from helpers.otlp import Collected, collecting
 from helpers.turns import decided, plan_of, session_of
 
@@ -141,14 +142,11 @@ def test_the_share_holds_for_all_spans() -> None:
     assert collected.spans == []
 
 
-def test_a_collector_that_is_away_costs_no_time() -> None:
-    """Spans are taken at once; whether they can be sent is found out in the background."""
-    with collecting() as (endpoint, _):
-        pass
-    with environment({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}):
-        tracing.steps("warm_up", {str(uuid4()): time.time()})
-        began = time.monotonic()
-        for _ in range(100):
-            tracing.steps("route_ai", {str(uuid4()): time.time()})
-        assert time.monotonic() - began < 0.5
+def test_nobody_waits_for_the_collector() -> None:
+    """Spans are taken at once; whether they can be sent is found out in the background, one time limit for all."""
+    with (
+        silent_port() as port,
+        environment({"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}", "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}),
+    ):
+        ends(lambda: [tracing.steps("route_ai", {str(uuid4()): time.time()}) for _ in range(100)])
         tracing.flush()

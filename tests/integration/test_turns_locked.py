@@ -49,7 +49,7 @@ def test_a_turn_that_is_just_being_swept_does_not_commit(engine: Engine, connect
     """The run that lost it sees the new token, and leaves everything to whoever holds that."""
     lost = commit_row(accept_one(connection, "m1"))
     expire_leases(connection, ANA)
-    result = behind(engine, lambda c: queries.sweep_turns(c, lease_s=15, limit=10), lambda c: commit(c, lost))
+    result = behind(engine, lambda c: queries.sweep_turns(c, lease_s=15, limit=10)[0], lambda c: commit(c, lost))
     assert result == {"committed": [], "next": [], "replies": []}
     assert row(connection, "select state from messages") == {"state": "accepted"}
     assert row(connection, "select swept, token is not null as held from turns") == {"swept": True, "held": True}

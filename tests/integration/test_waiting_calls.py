@@ -37,7 +37,7 @@ def route(services: Services, turns: list[Turn], *, room: bool) -> tuple[list[Tu
 def swept(connection: Connection, turn: Turn) -> Turn:
     """The turn as the sweep brings it again, when its lease has ended."""
     expire_leases(connection, turn.customer_phone)
-    (row,) = queries.sweep_turns(connection, lease_s=LEASE_S, limit=10)
+    (row,) = queries.sweep_turns(connection, lease_s=LEASE_S, limit=10)[0]
     connection.commit()
     return turn_from_dict(row)
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 import redis
 from helpers.basics import Servers
-from helpers.service import Conversation, forget, service_processes
+from helpers.service import FLOW_PROCESSES, Conversation, forget, service_processes
 
 from db import migrations
 from db.engine import make_engine
@@ -142,7 +142,7 @@ class Trial:
         """The running service and who talks to it."""
         given = self._key | self._providers("object_schema", timeout_s) | times | {"AI_DEADLINE_S": f"{deadline_s:g}"}
         with ExitStack() as stack:
-            _, log = stack.enter_context(service_processes(servers, self._directory, given))
+            _, log = stack.enter_context(service_processes(servers, self._directory, given, FLOW_PROCESSES))
             engine = make_engine(servers.database_url)
             stack.callback(engine.dispose)
             client = stack.enter_context(connect_redis(servers.redis_url, DURABLE_TIMEOUT_S))

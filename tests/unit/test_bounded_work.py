@@ -95,7 +95,6 @@ TEXT_WORK: dict[str, Function] = {
     "language.symbols.may_tell": come_in(symbols.may_tell),
     "language.sharing.common_form": come_in(lambda written: sharing.common_form(written, SOLD)),
     "language.complexity.complexity": come_in(complexity.complexity),
-    "language.complexity.means_the_same_everywhere": come_in(complexity.means_the_same_everywhere),
     "language.intent.guess_intent": come_in(intent.guess_intent),
     "language.small_talk.is_answer": come_in(small_talk.is_answer),
     "language.small_talk.is_chat": come_in(small_talk.is_chat),

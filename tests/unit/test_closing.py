@@ -7,20 +7,8 @@ from typing import Any
 
 import orjson
 import pytest
-from helpers.turns import (
-    ANA,
-    MILK,
-    MILK_ITEM,
-    RICE,
-    RICE_ITEM,
-    SENT_AT_S,
-    decided,
-    message,
-    plan_of,
-    planned,
-    session_of,
-    turn_of,
-)
+from helpers.factories import ANA, SENT_AT_S
+from helpers.turns import MILK, MILK_ITEM, RICE, RICE_ITEM, decided, message, plan_of, planned, session_of, turn_of
 from msgspec.structs import replace
 
 from worker.replies.closing import burial_row, closing_row, reply_of, session_after

@@ -16,10 +16,10 @@ from db import migrations
 from db.monitoring import Unfinished
 from worker.errors import ConfigurationError
 from worker.operate.commands.doctor import show
-from worker.operate.doctor import broker, clock, database, machine, redis_servers
-from worker.operate.doctor.circuits import judge_circuit
+from worker.operate.doctor import broker, database, machine, redis_servers
 from worker.operate.doctor.examination import is_fit
 from worker.operate.doctor.finding import Finding, State, failed, guarded, ok, reason_of, warning
+from worker.operate.snapshot import LiveCounters, StreamLengths
 from worker.operate.wording import count, duration, size
 from worker.providers.circuit_states import Circuit
 
@@ -59,13 +59,13 @@ def check(finding: Finding, state: State, *words: str) -> None:
 )
 def test_clocks(skew_s: float, state: State) -> None:
     """A second may be, five may not, in either direction."""
-    check(clock.judge_skew("redis clock", skew_s), state)
+    check(machine.judge_skew("redis clock", skew_s), state)
 
 
 def test_skew_is_measured_from_the_middle_of_the_question() -> None:
     """A slow answer is no wrong clock."""
     times = iter([100.0, 104.0])
-    assert clock.skew_s(lambda: 109.0, lambda: next(times)) == 7.0
+    assert machine.skew_s(lambda: 109.0, lambda: next(times)) == 7.0
 
 
 def test_versions_of_postgresql() -> None:
@@ -174,14 +174,15 @@ def test_the_cache(changes: dict[str, Any], state: State) -> None:
 )
 def test_the_inbound_stream(entries: int, oldest_s: float, state: State) -> None:
     """What lies there for long is read by nobody."""
-    check(redis_servers.judge_inbound(entries, oldest_s), state)
+    check(redis_servers.judge_inbound(StreamLengths(entries, 0, 0, oldest_s)), state)
 
 
 def test_beat() -> None:
     """Its last run may be two rounds ago."""
-    check(redis_servers.judge_beat(300.0), OK, "5 min ago")
-    check(redis_servers.judge_beat(700.0), WARNING, "is beat running")
-    check(redis_servers.judge_beat(None), WARNING, "no periodic task")
+    ran = LiveCounters(1_000.0, {}, {}, 700.0, 0)
+    check(redis_servers.judge_beat(ran), OK, "5 min ago")
+    check(redis_servers.judge_beat(replace(ran, at_s=1_400.0)), WARNING, "is beat running")
+    check(redis_servers.judge_beat(replace(ran, last_cleanup_at_s=None)), WARNING, "no periodic task")
 
 
 def test_queues() -> None:
@@ -220,7 +221,7 @@ def test_room_on_the_disk() -> None:
 )
 def test_circuits(circuit: Circuit, state: State, words: tuple[str, ...]) -> None:
     """What mends itself is a warning, what waits for somebody's hand is none of that."""
-    check(judge_circuit(circuit), state, *words)
+    check(redis_servers.judge_circuit(circuit), state, *words)
 
 
 def test_a_broken_check_is_a_finding() -> None:

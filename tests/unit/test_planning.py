@@ -6,7 +6,8 @@ import json
 from collections import defaultdict
 
 import pytest
-from helpers.turns import ANA, BRUNO, CATEGORIES, MILK, SHOP, message, planned, session_of, turn_of
+from helpers.factories import ANA, BRUNO
+from helpers.turns import CATEGORIES, MILK, SHOP, message, planned, session_of, turn_of
 from msgspec.structs import replace
 
 from worker.language.product_words import USUAL_GOODS

@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 import pytest
-from helpers.turns import ANA, BRUNO, CATEGORIES, MILK, MILK_ITEM, RICE, SHOP, message, planned, session_of, turn_of
+from helpers.factories import ANA, BRUNO
+from helpers.turns import CATEGORIES, MILK, MILK_ITEM, RICE, SHOP, message, planned, session_of, turn_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace

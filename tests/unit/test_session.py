@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from helpers.turns import ANA, MILK_ITEM, RICE_ITEM, session_of
+from helpers.factories import ANA
+from helpers.turns import MILK_ITEM, RICE_ITEM, session_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace

@@ -13,10 +13,11 @@ from helpers.basics import REPOSITORY
 from rich.console import Console, RenderableType
 
 from worker.operate.commands import cache, circuits, dead
-from worker.operate.commands.windows import moment
+from worker.operate.commands.report import moment
 from worker.operate.report_tables import as_tables
+from worker.operate.snapshot import CacheLayer
 from worker.providers.circuit_states import Circuit
-from worker.redisdb.layers import LayerStats
+from worker.redisdb.layers import LayerSize
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 BUENOS_AIRES = timezone(timedelta(hours=-3))
@@ -75,7 +76,7 @@ def test_dead_letters_have_died_in_utc() -> None:
 def test_a_cache_counts_since_midnight_utc(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Which is another day than the operator's for some hours."""
     monkeypatch.setattr(cache, "out", Console(width=200))
-    cache.show([LayerStats("session", 1, 1, 1, 1)], as_json=False)
+    cache.show([(CacheLayer("session", 1, 1), LayerSize(1, 1))], as_json=False)
     assert "hit rate today (UTC)" in capsys.readouterr().out
 
 

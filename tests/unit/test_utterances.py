@@ -11,10 +11,11 @@ from typing import get_args
 
 import pytest
 from helpers.basics import REPOSITORY, SHARED_DATA
+from helpers.language import means_the_same_everywhere
 
 from worker.catalog.price_list import read_products
 from worker.devkit.demo import CATALOG
-from worker.language.complexity import COMPLEX, MEDIUM, SIMPLE, complexity, means_the_same_everywhere
+from worker.language.complexity import COMPLEX, MEDIUM, SIMPLE, complexity
 from worker.language.intent import guess_intent
 from worker.language.product_words import goods_of
 from worker.language.sharing import common_form
@@ -180,9 +181,9 @@ def test_what_stands_behind_it_can_tie_any_message_to_its_session(tail: str) -> 
 def test_no_message_takes_for_ever(understand: Callable[[str], object], phrase: str) -> None:
     """A pattern that tries all ways to read a repeated word would hang a worker on one message."""
     for length_chars in (150, 210, 290, 4096):
-        began_s = time.perf_counter()
+        began_s = time.thread_time()
         understand((phrase * length_chars)[:length_chars] + "x")
-        assert time.perf_counter() - began_s < 1
+        assert time.thread_time() - began_s < 1
 
 
 def foreign(file: str) -> list[tuple[str, str]]:

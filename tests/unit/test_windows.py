@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from worker.operate.commands.windows import length, moment, window_of
+from worker.operate.commands.report import length, moment, window_of
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY_S = 86_400.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from db import queries
 from db.engine import connect
-from db.prices import stored_prices
 
 #: A price may become this many times as high or as low without a question.
 FACTOR = 5
@@ -33,7 +33,7 @@ class SteepChange:
 def steep_changes(url: str, rows: Sequence[Mapping[str, Any]]) -> list[SteepChange]:
     """What rows of `read_products` would change steeply of what is stored, in their order."""
     with connect(url) as connection:
-        stored = stored_prices(connection, [row["sku"] for row in rows])
+        stored = queries.stored_prices(connection, [row["sku"] for row in rows])
     return list(_steep(rows, stored))
 
 

@@ -1,4 +1,4 @@
-"""How Celery reaches its broker: a Redis, a Redis that Sentinel watches over, or RabbitMQ."""
+"""Broker settings for Celery: a Redis, a Redis under Sentinel, or RabbitMQ. Public settings alone."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ BROKER_TIMEOUT_S = 10.0
 #: Only `worker.receive` acknowledges late, and it takes milliseconds; what a killed worker had reserved comes back
 #: after this time. Turns do not wait for it: the sweep takes them when their lease ends.
 VISIBILITY_TIMEOUT_S = 20
-#: Time limits on every socket, and a prompt return of unacknowledged messages. Never `retry_on_timeout`: with it a
-#: reset connection is repaired inside redis-py's pub/sub reader, which then waits for a remote command without any time
-#: limit, and the worker takes no task until one comes. Without it kombu hears of the loss and connects anew.
+#: Time limits on every socket, and a prompt return of unacknowledged messages. Never `retry_on_timeout`: with it
+#: redis-py's pub/sub reader repairs a reset connection itself, then waits for a remote command without any time limit,
+#: and the worker takes no task until one comes. Without it kombu sees the loss and connects anew.
 REDIS_OPTIONS = {
     "visibility_timeout": VISIBILITY_TIMEOUT_S,
     "unacked_restore_interval": 1,
@@ -31,7 +31,7 @@ REDIS_OPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """What Celery is told: URL, transport options, TLS options, and with which arguments queues are declared."""
+    """Broker of the application: URL, transport options, TLS options, and arguments of its queues."""
 
     url: str = field(repr=False)
     options: dict[str, Any] = field(default_factory=dict)
@@ -40,10 +40,10 @@ class Broker:
 
 
 def broker_of(configured: Settings) -> Broker:
-    """The broker that BROKER_URL, or else REDIS_URL, names; the local Redis where neither does.
+    """Returns the broker that BROKER_URL, or else REDIS_URL, names; the local Redis where neither does.
 
-    On RabbitMQ the queues are quorum queues, which survive the loss of a machine. Raises ConfigurationError where
-    Sentinels are named without what they watch over.
+    Raises:
+        ConfigurationError: Sentinels are named without what they watch over.
     """
     given = configured.celery_broker_url
     url = given.get_secret_value() if given else "redis://127.0.0.1:6379/0"
@@ -58,7 +58,7 @@ def broker_of(configured: Settings) -> Broker:
 
 
 def _rabbitmq(url: str) -> Broker:
-    """RabbitMQ, over TLS where the scheme is amqps: its certificate is checked, and that it is for this host."""
+    """RabbitMQ with quorum queues, which survive the loss of a machine; amqps checks its certificate and host."""
     plain, authority = _without_authority(url)
     tls: dict[str, Any] | None = None
     if url.startswith("amqps"):
@@ -70,7 +70,7 @@ def _rabbitmq(url: str) -> Broker:
 
 
 def _sentinel(url: str, configured: Settings) -> Broker:
-    """A Redis that Sentinels watch over. rediss+sentinel: TLS to both. The password in the URL is that of Redis."""
+    """Redis under Sentinels, by rediss+sentinel with TLS to both. The password in the URL is that of Redis."""
     if configured.broker_master_name is None:
         raise ConfigurationError("BROKER_MASTER_NAME: must be set where BROKER_URL names Sentinels")
     plain, authority = _without_authority(url.replace("rediss+sentinel://", "sentinel://"))
@@ -86,7 +86,7 @@ def _sentinel(url: str, configured: Settings) -> Broker:
 
 
 def _without_authority(url: str) -> tuple[str, str | None]:
-    """The URL (or URLs, side by side) without the file of certificates that its query names, and that file."""
+    """Splits off the file of certificates that a URL (or one of several, side by side) names in its query."""
     parts = [urlsplit(part) for part in url.split(";")]
     asked = [dict(parse_qsl(part.query)) for part in parts]
     named = [query.pop("ssl_ca_certs", None) for query in asked]
@@ -95,7 +95,7 @@ def _without_authority(url: str) -> tuple[str, str | None]:
 
 
 def _socket(url: str) -> str:
-    """What redis-py calls unix://:password@/path?db=1, as kombu writes it. Other options are ours to set."""
+    """Rewrites redis-py's unix://:password@/path?db=1 as kombu's redis+socket; other options are ours to set."""
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
     login = parts.netloc.rpartition("@")[0]

@@ -1,5 +1,7 @@
-"""Celery's worker and beat without what they print past the log: a banner, a goodbye, warnings of Python. And a worker
-that goes on with what its task has handed to itself.
+"""Celery's worker and beat as processes of this service: they wait for their servers, and write nothing but the log.
+
+Keeps output readable by machine: without banner, goodbye and Python's warnings. Written for Celery 5.7: `quiet` stops
+the banner, and the goodbye goes to `sys.__stdout__` where there is one.
 """
 
 from __future__ import annotations
@@ -9,38 +11,31 @@ import sys
 from typing import Any
 
 from celery.apps.beat import Beat
-from celery.apps.worker import Worker
 
 from worker import log
-from worker.celery_ext.inline_dispatch import relay
+from worker.celery_ext.inline_dispatch import InlineWorker
 from worker.settings import settings
 
 
-class QuietWorker(Worker):  # type: ignore[misc]  # celery ships no types
-    """Says what it has to say in the log."""
+class ServiceWorker(InlineWorker):
+    """Worker of this service."""
 
     def on_before_init(self, **given: Any) -> None:
-        """Called before anything is printed."""
+        """Prepares before anything is printed."""
         log.configure(settings().log_format, settings().log_level)
-        # Where it says that it shuts down, which the log says too.
-        sys.__stdout__ = None  # type: ignore[misc]  # Python lets it be None; Celery then skips it
+        sys.__stdout__ = None  # type: ignore[misc]  # Python lets it be None; Celery then skips its goodbye
         self.app.wait_to_start(broker_alone=False)
         super().on_before_init(**given | {"quiet": True})
 
     def install_platform_tweaks(self, worker: Any) -> None:
-        """Called once. By itself Celery would answer SIGHUP with a new start in the background."""
+        """Keeps SIGHUP as it is: Celery would answer it with a new start in the background."""
         hang_up = signal.getsignal(signal.SIGHUP)
         super().install_platform_tweaks(worker)
         signal.signal(signal.SIGHUP, hang_up)
 
-    def _process_task(self, request: Any) -> None:
-        """Called for each task; where the process does it itself, it has ended when this returns."""
-        super()._process_task(request)
-        relay.run(self.consumer)
 
-
-class QuietBeat(Beat):  # type: ignore[misc]  # celery ships no types
-    """Says what it has to say in the log."""
+class ServiceBeat(Beat):  # type: ignore[misc]  # celery ships no types
+    """Beat of this service."""
 
     def __init__(self, **given: Any) -> None:
         log.configure(settings().log_format, settings().log_level)

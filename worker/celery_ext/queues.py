@@ -1,34 +1,38 @@
-"""The queues on the broker: declaring them, and how many messages wait on each."""
+"""Queues on the broker, their lengths, and the workers that answer through it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from celery import Celery
+from kombu.exceptions import OperationalError
 
-from worker.celery_ext.broker import BROKER_TIMEOUT_S
+from worker.celery_ext.broker import BROKER_TIMEOUT_S, Broker
 from worker.errors import ConfigurationError
 
-#: AMQP's answer to who declares something that exists and is different.
+PING_TIMEOUT_S = 0.5
+#: AMQP's answer to a declaration of something that exists and is different.
 PRECONDITION_FAILED = 406
 
 
 def check_queues(application: Celery) -> None:
-    """Declares the queues, and the exchanges before them. Raises ConfigurationError where the broker, a RabbitMQ, has
-    others of these names, and what its client raises where it does not answer.
+    """Declares the queues, and the exchanges before them; waits for the broker no longer than its time limit.
+
+    Raises:
+        ConfigurationError: the broker, a RabbitMQ, has others of these names.
     """
-    with application.connection_for_read() as connection:
-        connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
-        queues = [application.amqp.queues[name] for name in application.amqp.queues]
-        in_the_way = [other for queue in queues if (other := _other(connection, queue))]
-    if in_the_way:
+    with _reading(application) as connection:
+        conflicts = [found for queue in application.amqp.queues.values() if (found := _conflict(connection, queue))]
+    if conflicts:
         raise ConfigurationError(
-            f"RabbitMQ (BROKER_URL): {', '.join(in_the_way)}: stop whoever else uses it, and delete it"
+            f"RabbitMQ (BROKER_URL): {', '.join(conflicts)}: stop whoever else uses it, and delete it"
         )
 
 
-def _other(connection: Any, queue: Any) -> str | None:
-    """What stands where a queue, or its exchange, should be; None where nothing does, and it is declared."""
+def _conflict(connection: Any, queue: Any) -> str | None:
+    """Declares a queue; returns what else has its name, or that of its exchange."""
     with connection.channel() as channel:
         try:
             queue(channel).declare()
@@ -42,8 +46,30 @@ def _other(connection: Any, queue: Any) -> str | None:
 
 
 def queue_lengths(application: Celery) -> dict[str, int]:
-    """Batches that wait on each queue, on whatever broker. Raises what its client raises where it does not answer."""
+    """Returns how many batches wait on each queue. Raises what the broker's client raises."""
+    with _reading(application) as connection:
+        return {name: queue_length(application, name, connection) for name in application.amqp.queues}
+
+
+def queue_length(application: Celery, name: str, connection: Any) -> int:
+    """Returns how many batches wait on a queue, on whatever broker."""
+    queue = application.amqp.queues[name]
+    return int(queue(connection.default_channel).queue_declare().message_count)
+
+
+def answering_workers(broker: Broker) -> set[str]:
+    """Returns names of workers (`flow`, `ai`) that answer a ping in time; none where the broker is away."""
+    with Celery(broker=broker.url, set_as_current=False) as operator:
+        operator.conf.update(broker_transport_options=broker.options, broker_use_ssl=broker.tls)
+        try:
+            answers = operator.control.ping(timeout=PING_TIMEOUT_S)
+        except (OperationalError, OSError):
+            return set()
+    return {name.split("@")[0] for answer in answers for name in answer}
+
+
+@contextmanager
+def _reading(application: Celery) -> Iterator[Any]:
     with application.connection_for_read() as connection:
         connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
-        queues = [application.amqp.queues[name](connection.default_channel) for name in application.amqp.queues]
-        return {queue.name: int(queue.queue_declare().message_count) for queue in queues}
+        yield connection

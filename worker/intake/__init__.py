@@ -1,1 +1,1 @@
-"""From the inbound stream to accepted messages, and the sweep for what was lost."""
+"""Intake from the inbound stream into PostgreSQL, and the sweep for what was lost."""

@@ -1,4 +1,4 @@
-"""Customers whose messages intake holds back in the stream, because somebody else holds a row of theirs."""
+"""Customers whose messages intake holds back in the stream, because another transaction holds a row of theirs."""
 
 from __future__ import annotations
 
@@ -13,30 +13,29 @@ from db import queries
 from worker.log import logger
 from worker.redisdb.keys import LOCKED_CUSTOMERS
 
-#: Of a customer who cannot be seen to be locked (a row that is inserted and not committed) every try costs the others
-#: `lock_timeout`, so it is made less often.
+#: Between two tries for a customer who cannot be seen to be locked (a row that is inserted and not committed): each try
+#: costs the others `lock_timeout`.
 UNSEEN_S = 3.0
 #: Entries held back beyond which no new ones are read: each pass reads all of them again.
 MAX_ENTRIES = 10_000
 log = logger(__name__)
 
 
-class Held:
-    """Who is held back, in the active intake. What is held stays pending in the stream, so it is neither lost nor
-    overtaken: a pass over what is pending begins with the oldest entry, and within a pass nobody is let go.
+class HeldBack:
+    """Customers held back by the active intake, by phone.
+
+    Their entries stay pending in the stream, neither lost nor overtaken: a pass over what is pending begins with the
+    oldest entry, and within a pass no customer is released.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._not_before_s: dict[str, float] = {}
         self._entries = 0
-        self._told = 0
+        self._reported = 0
 
     def __contains__(self, phone: str) -> bool:
         return phone in self._not_before_s
-
-    def __bool__(self) -> bool:
-        return bool(self._not_before_s)
 
     def add(self, connection: Connection, phones: Collection[str]) -> None:
         """Holds these customers back from now on."""
@@ -45,8 +44,8 @@ class Held:
             unseen_s = self._clock() + UNSEEN_S
             self._not_before_s |= {phone: 0.0 if phone in seen else unseen_s for phone in phones}
 
-    def look_again(self, connection: Connection) -> None:
-        """At the beginning of a pass: lets those go who are no longer seen to be locked."""
+    def release_unlocked(self, connection: Connection) -> None:
+        """Begins a pass: releases the customers who are no longer seen to be locked."""
         self._entries = 0
         now_s = self._clock()
         due = [phone for phone, not_before_s in self._not_before_s.items() if not_before_s <= now_s]
@@ -55,7 +54,7 @@ class Held:
                 del self._not_before_s[phone]
 
     def count(self, entries: int) -> None:
-        """Entries of a read that stay pending."""
+        """Counts entries of a read that stay pending."""
         self._entries += entries
 
     @property
@@ -63,16 +62,16 @@ class Held:
         """Whether no more may be read."""
         return self._entries >= MAX_ENTRIES
 
-    def tell(self, client: Redis, swept: Collection[str]) -> None:
-        """Says how many customers are locked, in the log where that has changed, and to the exporter. swept: those of
-        whom the sweep has found it.
+    def report(self, client: Redis, swept: Collection[str]) -> None:
+        """Reports how many customers are locked, those that the sweep has `swept` included: to the log where that has
+        changed, and to the exporter.
         """
         locked = len(self._not_before_s.keys() | swept)
-        if locked != self._told:
+        if locked != self._reported:
             log.warning("customers_locked", customers=locked)
-        if locked or self._told:
+        if locked or self._reported:
             try:
                 client.set(LOCKED_CUSTOMERS.pattern, locked, ex=LOCKED_CUSTOMERS.ttl_s)
             except RedisError as exc:
                 log.warning("counters_unavailable", error=type(exc).__name__)
-        self._told = locked
+        self._reported = locked

@@ -1,4 +1,4 @@
-"""Intake: from the inbound stream into PostgreSQL and on to the chain; and the sweep, which finds what was lost.
+"""Intake: from the inbound stream into PostgreSQL and on to the chain, in the order of the stream.
 
 One intake is active at a time (a PostgreSQL advisory lock, held by the very connection that commits); others stand by.
 Sees no Celery: how turns are started and how long queue `flow` is are passed in.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import Event
 from typing import Any, Protocol
 
@@ -17,9 +17,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
-from db.locks import INTAKE_LOCK
+from db.locks import INTAKE_LOCK, try_lock
 from worker.errors import ChasquiError
-from worker.intake.held_back import Held
+from worker.intake.held_back import HeldBack
 from worker.intake.sweep import Sweep
 from worker.log import logger
 from worker.messages.inbound import parse_payload
@@ -30,70 +30,52 @@ from worker.steps.services import Services
 from worker.steps.steps import claim_limits
 from worker.telemetry import tracing
 
-#: The advisory lock of the active intake; arbitrary but fixed.
 STANDBY_S = 0.5
 BLOCK_MS = 500
 #: Batches on queue `flow` beyond which the backlog stays in the stream, where it is cheap and holds no lease.
 MAX_QUEUED_BATCHES = 4
 #: Entries read at a time, in batches of the chain: the price of one commit is shared.
 READ_BATCHES = 4
+#: Reasons per payload: each is kept with the whole payload, and 64 KiB can hold tens of thousands of broken messages.
 MAX_REJECTIONS = 100
 PAUSE_S = 0.05
 RECOVERY_PAUSE_S = 1.0
+Turns = list[dict[str, Any]]
 log = logger(__name__)
 
 
 class Chain(Protocol):
-    """How turns get into the chain, and how many batches wait there."""
+    """Entrance to the chain."""
 
     def start(self, turns: Sequence[dict[str, Any]]) -> None:
         """Starts turns as the database functions return them."""
 
     def waiting(self) -> int:
-        """Batches on queue `flow`."""
+        """Returns how many batches wait on queue `flow`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A batch of the stream, parsed: messages in their order, and refusals with the entry they came in."""
+@dataclass(slots=True)
+class ParsedEntry:
+    """Entry of the stream: its messages in order, and the reasons why parts of it are refused."""
 
-    entries: tuple[Entry, ...]
-    messages: tuple[InboundMessage, ...]
-    rejections: tuple[tuple[Entry, str], ...]
-
-
-def parse(entries: Sequence[Entry], now_s: float) -> Read:
-    """All messages of the entries; a refusal for everything that is not one."""
-    messages: list[InboundMessage] = []
-    rejections: list[tuple[Entry, str]] = []
-    for entry in entries:
-        if entry.payload is None:
-            rejections.append((entry, "payload: the entry has no field 'payload'"))
-            continue
-        parsed = parse_payload(entry.payload, now_s)
-        messages.extend(parsed.messages)
-        rejections.extend((entry, reason) for reason in bounded(parsed.rejections))
-    return Read(tuple(entries), tuple(messages), tuple(rejections))
+    entry: Entry
+    messages: Sequence[InboundMessage]
+    rejections: list[str]
 
 
-def accepted(turns: Sequence[dict[str, Any]], began_at_s: float) -> list[dict[str, Any]]:
-    """The turns with how long their acceptance took: from when their batch had been read until it was committed."""
-    took_ms = round((time.time() - began_at_s) * 1000, 1)
-    tracing.steps(tracing.ACCEPT, {turn["token"]: began_at_s for turn in turns})
-    return [turn | {"accepted_at_s": began_at_s, "steps_ms": {tracing.ACCEPT: took_ms}} for turn in turns]
-
-
-def bounded(reasons: Sequence[str]) -> list[str]:
-    """At most 100 reasons and one that counts the others: each is kept with the whole payload, and a payload of 64 KiB
-    can hold tens of thousands of broken messages.
-    """
-    if len(reasons) <= MAX_REJECTIONS:
-        return list(reasons)
-    return [*reasons[:MAX_REJECTIONS], f"payload: {len(reasons) - MAX_REJECTIONS} more messages cannot be read"]
+def parse(entry: Entry, now_s: float) -> ParsedEntry:
+    """Parses an entry, with a reason for everything that is no message: at most 100, and one that counts the others."""
+    if entry.payload is None:
+        return ParsedEntry(entry, (), ["payload: the entry has no field 'payload'"])
+    parsed = parse_payload(entry.payload, now_s)
+    reasons, more = list(parsed.rejections[:MAX_REJECTIONS]), len(parsed.rejections) - MAX_REJECTIONS
+    if more > 0:
+        reasons.append(f"payload: {more} more messages cannot be read")
+    return ParsedEntry(entry, parsed.messages, reasons)
 
 
 class Intake:
-    """The active intake, or one that stands by. `run` returns when `stop` is set."""
+    """Active intake, or one that stands by; works until `stop` is set."""
 
     def __init__(
         self, services: Services, chain: Chain, stop: Event, clock: Callable[[], float] = time.monotonic
@@ -103,16 +85,16 @@ class Intake:
         self._stop = stop
         self._clock = clock
         self._sweep = Sweep(services, chain.start)
-        self._held = Held(clock)
+        self._held = HeldBack(clock)
 
     def run(self) -> None:
-        """Stands by or works until stopped. Whatever goes away (PostgreSQL, Redis, the broker), it waits and goes on
-        with what was pending; nothing is acknowledged before it is committed.
+        """Stands by or works until stopped. When PostgreSQL, Redis or the broker goes away, it waits and goes on with
+        what was pending; nothing is acknowledged before it is committed.
         """
         while not self._stop.is_set():
             try:
                 with self._services.engine.connect() as connection:
-                    if queries.try_lock(connection, INTAKE_LOCK):
+                    if try_lock(connection, INTAKE_LOCK):
                         self._work(connection)
                     else:
                         self._stop.wait(STANDBY_S)
@@ -137,18 +119,14 @@ class Intake:
                 self._stop.wait(PAUSE_S)
                 continue
             if self._clock() >= next_sweep:
-                self._look_after(connection)
+                self._held.report(self._services.redis, self._sweep.once(connection))
                 next_sweep = self._clock() + self._services.settings.sweep_every_s
                 if pass_from is None:
                     # A read of the intake before this one may have been answered after our first look at what is
-                    # pending; and who was locked may be free.
-                    self._held.look_again(connection)
+                    # pending; and customers who were locked may be free.
+                    self._held.release_unlocked(connection)
                     pass_from = BEGINNING
             pass_from = self._read(connection, pass_from)
-
-    def _look_after(self, connection: Connection) -> None:
-        """The sweep, and how many customers are locked."""
-        self._held.tell(self._services.redis, self._sweep.once(connection))
 
     def _read(self, connection: Connection, pass_from: bytes | None) -> bytes | None:
         """Takes the next entries: in a pass over what is pending those behind `pass_from`, else new ones, which are
@@ -177,66 +155,55 @@ class Intake:
             return []
 
     def _take(self, connection: Connection, entries: Sequence[Entry]) -> None:
-        """Commit, start the chain, acknowledge: in this order, so that a crash in between only repeats."""
+        """Commits, starts the chain, acknowledges: in this order, so that a crash in between only repeats."""
         began_at_s = time.time()
-        read = self._parse(entries, began_at_s)
-        turns, refused = self._accept(connection, read)
-        self._chain.start(accepted(turns, began_at_s))
-        finished = self._finished(entries)
-        ids = {entry.id for entry in finished}
-        rejections = [(entry, reason) for entry, reason in (*read.rejections, *refused) if entry.id in ids]
-        self._services.streams.finish(finished, rejections)
+        parsed = [parse(entry, began_at_s) for entry in entries]
+        messages = len(self._free(parsed))
+        turns = self._accept(connection, parsed)
+        self._start(turns, began_at_s)
+        finished = self._finished(parsed)
+        rejections = [(one.entry, reason) for one in finished for reason in one.rejections]
+        self._services.streams.finish([one.entry for one in finished], rejections)
         if finished or turns:
             tokens = [turn["token"] for turn in turns]
-            log.info("batch_accepted", entries=len(ids), messages=len(read.messages), turns=len(turns), tokens=tokens)
+            log.info("batch_accepted", entries=len(finished), messages=messages, turns=len(turns), tokens=tokens)
         if rejections:
             log.warning("payloads_rejected", rejections=len(rejections))
 
-    def _parse(self, entries: Sequence[Entry], now_s: float) -> Read:
-        """The entries without what customers wrote who are held back."""
-        read = parse(entries, now_s)
-        if not self._held:
-            return read
-        return replace(read, messages=tuple(m for m in read.messages if m.customer_phone not in self._held))
+    def _free(self, parsed: Sequence[ParsedEntry]) -> list[InboundMessage]:
+        """Messages of customers who are not held back."""
+        return [m for one in parsed for m in one.messages if m.customer_phone not in self._held]
 
-    def _finished(self, entries: Sequence[Entry]) -> list[Entry]:
-        """The entries of which nothing is held back. Another one stays pending as a whole: what of it is accepted
-        already changes nothing when it comes again.
+    def _finished(self, parsed: Sequence[ParsedEntry]) -> list[ParsedEntry]:
+        """Entries of which nothing is held back. Another one stays pending as a whole: what of it is accepted already
+        changes nothing when it comes again.
         """
-        if not self._held:
-            return list(entries)
-        finished = [
-            entry
-            for entry in entries
-            if not any(message.customer_phone in self._held for message in parse([entry], 0.0).messages)
-        ]
-        self._held.count(len(entries) - len(finished))
+        finished = [one for one in parsed if not any(m.customer_phone in self._held for m in one.messages)]
+        self._held.count(len(parsed) - len(finished))
         return finished
 
-    def _accept(self, connection: Connection, read: Read) -> tuple[list[dict[str, Any]], list[tuple[Entry, str]]]:
-        """The turns claimed; a batch that PostgreSQL refuses is done again entry by entry, to find the one at fault."""
-        if not read.messages:
-            return [], []
+    def _accept(self, connection: Connection, parsed: Sequence[ParsedEntry]) -> Turns:
+        """Commits the messages and returns the turns claimed. A batch that PostgreSQL refuses is done again entry by
+        entry, to find the one at fault, whose messages are refused.
+        """
+        messages = self._free(parsed)
+        if not messages:
+            return []
         try:
-            return self._commit(connection, read.messages), []
+            return self._commit(connection, messages)
         except SQLAlchemyError as exc:
             if not retry.blames_a_value(exc):
                 raise
-            if len(read.entries) == 1:
+            if len(parsed) == 1:
                 log.exception("payload_refused_by_database", error=type(exc).__name__)
-                return [], [(read.entries[0], f"payload: the database refused it ({type(exc).__name__})")]
-        turns: list[dict[str, Any]] = []
-        refused: list[tuple[Entry, str]] = []
-        for entry in read.entries:
-            more, bad = self._accept(connection, self._parse([entry], time.time()))
-            turns.extend(more)
-            refused.extend(bad)
-        return turns, refused
+                parsed[0].rejections.append(f"payload: the database refused it ({type(exc).__name__})")
+                return []
+        return [turn for one in parsed for turn in self._accept(connection, [one])]
 
-    def _commit(self, connection: Connection, messages: Sequence[InboundMessage]) -> list[dict[str, Any]]:
-        """The turns claimed; customers of whom somebody else holds rows are held back from now on."""
+    def _commit(self, connection: Connection, messages: Sequence[InboundMessage]) -> Turns:
+        """Returns the turns claimed; customers of whom somebody else holds rows are held back from now on."""
 
-        def accept(some: Sequence[InboundMessage]) -> list[dict[str, Any]]:
+        def accept(some: Sequence[InboundMessage]) -> Turns:
             batch = claim_limits(self._services.settings) | {"messages": [message.to_dict() for message in some]}
             return list(retry.again_on_conflict(lambda: queries.accept_messages(connection, batch))["turns"])
 
@@ -249,3 +216,10 @@ class Intake:
         parts, left = split.done(messages)
         self._held.add(connection, {message.customer_phone for message in left})
         return [turn for part in parts for turn in part]
+
+    def _start(self, turns: Turns, began_at_s: float) -> None:
+        """Starts turns, with how long their acceptance took, from the read of their batch to its commit."""
+        took_ms = round((time.time() - began_at_s) * 1000, 1)
+        tracing.steps(tracing.ACCEPT, {turn["token"]: began_at_s for turn in turns})
+        facts = {"accepted_at_s": began_at_s, "steps_ms": {tracing.ACCEPT: took_ms}}
+        self._chain.start([turn | facts for turn in turns])

@@ -1,4 +1,4 @@
-"""The sweep: turns whose lease has ended are started again, what was not published is published again."""
+"""Sweep: starts turns again whose lease has ended, and publishes the outbox: replies that nobody marked published."""
 
 from __future__ import annotations
 
@@ -27,22 +27,24 @@ from worker.telemetry.turn_log import turn_ended
 LIMIT = 100
 #: A message that was started this often and never ended is a dead letter (design section 1, step 10).
 MAX_ATTEMPTS = 5
-#: How much of what Redis had written may be gone after it restarts: fsync every second, with a margin.
+#: Writes of Redis that may be gone after it restarts: fsync every second, with a margin.
 REDIS_LOSS_S = 10.0
 MAX_REPUBLISHED = 20_000
 log = logger(__name__)
 
 
 class Sweep:
-    """One pass per call; part of the active intake."""
+    """Sweep of the active intake, one pass per call."""
 
     def __init__(self, services: Services, start: Callable[[Sequence[dict[str, Any]]], None]) -> None:
         self._services = services
         self._start = start
 
     def once(self, connection: Connection) -> set[str]:
-        """Unpublished replies, then overdue turns, some of which end here with a reply of their own. Returns the
-        customers whose overdue turns stay, because somebody else holds rows of theirs.
+        """Publishes the outbox, then restarts overdue turns; those that are worn out become dead letters.
+
+        Returns:
+            Customers whose overdue turns stay, because another transaction holds rows of theirs.
         """
         self._republish(connection)
         return self._restart_turns(connection)
@@ -50,7 +52,7 @@ class Sweep:
     def _restart_turns(self, connection: Connection) -> set[str]:
         lease_s, locked_s = self._services.settings.flow_lease_s, locked_lease_s(self._services)
         claimed, locked = retry.again_on_conflict(
-            lambda: queries.sweep_around_locked(connection, lease_s=lease_s, limit=LIMIT, locked_lease_s=locked_s)
+            lambda: queries.sweep_turns(connection, lease_s=lease_s, limit=LIMIT, locked_lease_s=locked_s)
         )
         worn_out = [row for row in claimed if row["messages"][0]["attempts"] >= MAX_ATTEMPTS]
         self._start([row for row in claimed if row not in worn_out])
@@ -61,7 +63,7 @@ class Sweep:
         return locked
 
     def _bury(self, connection: Connection, turns: Sequence[Turn]) -> None:
-        """Dead letters, an apology each; what the same customers wrote next is started."""
+        """Makes dead letters, with an apology each, and starts what the same customers wrote next."""
         phones = [turn.customer_phone for turn in turns]
         states = {row["customer_phone"]: row["session_state"] for row in queries.load_sessions(connection, phones)}
         now = datetime.now(UTC)
@@ -76,7 +78,7 @@ class Sweep:
         self._services.streams.publish([entry["reply"] for entry in result["replies"]], by_sweep=True)
 
     def _republish(self, connection: Connection) -> None:
-        """Replies that nobody marked published, and, when Redis has restarted, those it may have forgotten."""
+        """Publishes the outbox, and, when Redis has restarted, the replies that it may have forgotten."""
         restarted = self._redis_restarted()
         recent_s = restarted[1] + REDIS_LOSS_S if restarted else 0.0
         rows = queries.unpublished_replies(
@@ -94,8 +96,8 @@ class Sweep:
             self._services.redis.set(RUN_ID.pattern, restarted[0], ex=RUN_ID.ttl_s)
 
     def _record(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Figures of replies that are out. Where somebody holds the sums that all share, another pass records them:
-        what customers write goes on meanwhile.
+        """Records the figures of replies that are out; another pass does, where the sums that all share are locked, so
+        that the intake goes on meanwhile.
         """
         metrics = [metrics_row(r["reply_id"], r["outcome"], r["message_count"], committed=True) for r in rows]
         try:
@@ -110,7 +112,7 @@ class Sweep:
                 turn_ended(row, total_ms[row["reply_id"]])
 
     def _redis_restarted(self) -> tuple[str, float] | None:
-        """Run id and uptime (seconds) of a Redis that nobody has yet looked after since it started."""
+        """Returns run id and uptime (seconds) of a Redis that has started since the last pass."""
         server: Any = self._services.redis.info("server")
         known: Any = self._services.redis.get(RUN_ID.pattern)
         if known is not None and known.decode() == server["run_id"]:

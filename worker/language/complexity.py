@@ -1,11 +1,10 @@
-"""How hard a message is to answer, and whether it means the same in every session. Pure thought."""
+"""Complexity of a message (simple, medium, complex), which chooses the model's price."""
 
 from __future__ import annotations
 
 from worker.language.memory import remembered
 from worker.language.normalise import normalised
 from worker.language.phrases import is_fact
-from worker.language.sharing import common_form
 from worker.language.small_talk import CHAT, is_answer, is_chat
 from worker.language.topics import topics
 
@@ -34,10 +33,3 @@ def complexity(text: str) -> str:
     if requests & HARD_TOPICS or len(requests) > 1:
         return COMPLEX
     return SIMPLE if requests and requests <= SHOP_TOPICS else MEDIUM
-
-
-def means_the_same_everywhere(text: str) -> bool:
-    """Whether an answer made without the session fits every customer. In doubt no: a wrong yes would give one customer
-    an answer that was meant for another's conversation.
-    """
-    return common_form(text) is not None

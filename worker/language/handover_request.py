@@ -1,4 +1,4 @@
-"""Whether a text asks for a person. Pure thought."""
+"""Requests to talk to a person."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ PERSON = re.compile(
 
 
 def asks_for_person(text: str) -> bool:
-    """Whether a customer's text asks to talk to somebody."""
+    """Returns whether a customer's text asks to talk to somebody."""
     return PERSON.search(normalised(text)) is not None

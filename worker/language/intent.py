@@ -1,4 +1,4 @@
-"""What a message seems to want, from patterns alone, for replies that no model makes. Pure thought.
+"""Intent of a message, guessed from patterns, for replies that no model makes.
 
 A guess is only a guess: nothing is ever changed in a cart because of one.
 """
@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 
-from worker.language.groceries import GROCERIES
 from worker.language.normalise import normalised
 from worker.language.phrases import MENU, NOW, asked, is_fact
 from worker.language.product_names import is_on_sale
 from worker.language.small_talk import CHAT, is_answer, is_chat
 from worker.language.topics import ADDRESS, LIST, STREET, topics
-from worker.language.vocabulary import SECTIONS
+from worker.language.vocabulary import GROCERIES, SECTIONS
 
 INTENTS = {
     "complaint": "support",
@@ -45,8 +44,8 @@ URGENT = ("complaint", "person", "advice")
 
 
 def guess_intent(text: str) -> str:
-    """One of the intents of a decision (`worker.replies.decision.Intent`); of several the first; "unknown" where only
-    the session could tell, as for "2" or "ese".
+    """Guesses one of the intents of a decision (`worker.replies.decision.Intent`); of several the first; "unknown"
+    where only the session could tell, as for "2" or "ese".
     """
     plain = normalised(text)[:MAX_CHARS]
     if CHAT.fullmatch(plain):

@@ -1,4 +1,4 @@
-"""Results of pure functions of a text, kept in a bounded amount of memory. Pure thought."""
+"""Results of pure functions of a text, kept in a bounded amount of memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spanish as it is written on WhatsApp, brought to one form. Pure thought."""
+"""Normaliser of Spanish as it is written on WhatsApp."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 from worker.language.memory import remembered
+from worker.language.vocabulary import SPELLINGS
 
 #: Letters of the longest word that is looked at. The dictionary of the Real Academia Española has none of more than 23
 #: ("electroencefalografista"), and `search_words` keeps what the catalogue is called by up to 30 (`add_search_words`).
@@ -35,39 +36,6 @@ MAYBE_DOUBLE = re.compile(r"(?<=[aeiou])([lr])\1{2,}(?=[aeiou])")
 #: A word of one letter only is a size ("pilas AAA"), and so is a run of x ("talle XXXL"); no word ends in aa, ii, uu.
 STRETCHED = re.compile(r"\b([^\W\d_])\1+\b|([^\W\d_x])\2{2,}|(?<=[^\W\d_])([aiu])\3\b")
 
-#: Each line: a word, and how it is also typed. Only what can be read in one way.
-_SPELLINGS = """
-    que q ke qe
-    quiero kiero qiero
-    quisiera kisiera
-    cuanto cto cnto kuanto quanto qanto cuano cuato
-    cuesta kuesta
-    como komo kmo
-    cual kual
-    donde dnd dde
-    tambien tmb tmbn tbn tb
-    bueno bno
-    bien bn
-    hola hla holis holi holaa hoa hloa hoal hoola holla hhola
-    menu meu mnu mneu meun mennu
-    chau chua cahu chhau chaau
-    buenas wenas bnas bns buenass
-    dias diass
-    tardes tardess
-    noches nochess
-    gracias grax grx grcs gcs grasias graciass thx
-    ok oki okis okey okay okas oka okei
-    venden benden vnden
-    precio presio
-    tenes tnes tns tens tees teens
-    tienen tnen tienne
-    sale sle slae sael
-    esta esat etsa
-    aqui aki
-    para xa
-    porque xq pq porq
-"""
-SPELLINGS = {typed: line.split()[0] for line in _SPELLINGS.strip().splitlines() for typed in line.split()[1:]}
 PLEASE = re.compile(r"\bpor ?fa(?:vor(?:cito)?|bor|cito|s)?\b|\bporfis\b|\bx ?fa(?:vor|s)?\b|\bpl[iz]?[sz]\b")
 LETTERS = {"k": "que", "d": "de", "x": "por"}
 #: What can be read in one way only beside certain words: "vitamina k", "2 k" and "talle d" stay.
@@ -102,7 +70,7 @@ OPENING = re.compile(
 
 
 def without_accents(text: str) -> str:
-    """Lower case, accents removed; ñ stays a letter of its own, since "año" is not "ano"."""
+    """Lowers the case and removes accents; ñ stays a letter of its own, since "año" is not "ano"."""
     if text.isascii():
         return text.lower()
     # Decomposed first: "ñ" may come as one sign or two, and some letters are capitals only in disguise.
@@ -113,7 +81,7 @@ def without_accents(text: str) -> str:
 #: One reading of a text serves all who look at it: complexity, sharing, product terms.
 @remembered
 def normalised(text: str) -> str:
-    """One form for texts that differ only in case, accents, space, punctuation, emoji, stretched letters, usual
+    """Returns one form for texts that differ only in case, accents, space, punctuation, emoji, stretched letters, usual
     abbreviations, spellings of one unit, and courtesies that change nothing.
 
     Numbers, units, "con", "sin" and negations always stay: "sin sal" is not "con sal", nor "2 kg" "3 kg". Signs go
@@ -129,7 +97,7 @@ def normalised(text: str) -> str:
 
 
 def _spelled_out(text: str) -> str:
-    """Letters, digits and meaningful signs only, single spaces."""
+    """Keeps letters, digits and meaningful signs, with single spaces."""
     for sign, word in NUMBER_SIGNS:
         text = sign.sub(word, text)
     plain = EMOTICONS.sub(" ", without_accents(_apart(text)).replace("\u2044", "/"))
@@ -139,7 +107,7 @@ def _spelled_out(text: str) -> str:
 
 
 def _apart(text: str) -> str:
-    """Fractions and raised figures set apart, since "1½" taken to pieces would read 11/2; without invisible marks."""
+    """Sets fractions and raised figures apart, since "1½" taken to pieces would read 11/2; drops invisible marks."""
     if text.isascii():
         return text
     seen = text.translate(INVISIBLE)
@@ -147,7 +115,7 @@ def _apart(text: str) -> str:
 
 
 def _read(plain: str) -> str:
-    """The words in their usual spelling."""
+    """Spells words as usual."""
     plain = PERCENT.sub("", plain)
     plain = STRETCHED.sub(lambda found: found[2] or found[3] or found[0], MAYBE_DOUBLE.sub(r"\1\1", plain))
     plain = " ".join([SPELLINGS.get(word, word) for word in plain.split()])
@@ -157,6 +125,6 @@ def _read(plain: str) -> str:
 
 
 def _without_fillers(plain: str) -> str:
-    """Without courtesies, unless nothing else was said."""
+    """Drops courtesies, unless nothing else was said."""
     shorter = " ".join(OPENING.sub(r"\1", COURTESY.sub(" ", plain)).split())
     return shorter or plain

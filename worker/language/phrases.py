@@ -1,4 +1,4 @@
-"""The sentences that mean the same in every session, as regular expressions over normalised text. Pure thought.
+"""The sentences that mean the same in every session, as regular expressions over normalised text.
 
 Each is matched against the whole sentence. `worker.language.open_questions` has those with an open place.
 """
@@ -177,6 +177,8 @@ def asked(plain: str) -> str:
 
 
 def is_fact(plain: str) -> bool:
-    """Whether a normalised question is about the menu or the shop; "en el local" may be part of it or a courtesy."""
+    """Returns whether a normalised question is about the menu or the shop; "en el local" may be part of it or a
+    courtesy.
+    """
     question = LEAD_IN.sub("", plain)
     return bool(FACT.fullmatch(question) or FACT.fullmatch(TAIL.sub("", question)))

@@ -1,4 +1,4 @@
-"""Whether a few words name a product (or a place) without leaning on anything said before. Pure thought.
+"""Names of products and places that need nothing said before.
 
 `sold` are the words that are trusted to begin the name of something sold here
 (`worker.language.product_words.Goods.names`).
@@ -53,7 +53,7 @@ def without_article(what: str) -> str:
 
 
 def names_product(what: str, sold: Words) -> bool:
-    """Whether the words name one product, or two with "o" between them; normalised text in."""
+    """Returns whether the words name one product, or two with "o" between them; normalised text in."""
     first, *others = what.split(" o ")
     return _names(first.split(), sold) and all(
         _names(other.split(), sold) or _qualifies(other.split()) for other in others
@@ -66,7 +66,7 @@ def names_products(what: str, sold: Words) -> bool:
 
 
 def completes(what: str, sold: Words) -> bool:
-    """Whether the words can be the second half of a comparison whose first half named a product."""
+    """Returns whether the words can be the second half of a comparison whose first half named a product."""
     words = what.split()
     elliptic = len(words) > 2 and words[0] in DEFINITE and words[1] in {"de", "en", "con", "sin"}
     named = words[2:] if elliptic else words
@@ -74,32 +74,32 @@ def completes(what: str, sold: Words) -> bool:
 
 
 def is_qualified(what: str, sold: Words) -> bool:
-    """Whether the words are a thing and one quality of it, and nothing else."""
+    """Returns whether the words are a thing and one quality of it, and nothing else."""
     thing, *qualities = what.split()
     return len(qualities) == 1 and _names([thing], sold) and _qualifies(qualities)
 
 
 def is_grocery(what: str, sold: Words) -> bool:
-    """Whether the words name a product that begins with a word known to be sold here."""
+    """Returns whether the words name a product that begins with a word known to be sold here."""
     words = _without_count(what.split())
     return bool(words) and _is_any(words[0], sold) and names_product(what, sold)
 
 
 def is_on_sale(what: str, sold: Words) -> bool:
-    """Whether the words name a known product or a part of the shop."""
+    """Returns whether the words name a known product or a part of the shop."""
     words = _without_count(what.split())
     return bool(words) and (_is_any(words[0], sold) or words[0] in SECTIONS) and _stands_alone(words, sold)
 
 
 def names_place(what: str, sold: Words) -> bool:
-    """Whether the words can be the name of a quarter or a town."""
+    """Returns whether the words can be the name of a quarter or a town."""
     words = [word for word in what.split() if word not in CONNECTIVES]
     spelled = bool(words) and all(word.isalpha() for word in words)
     return spelled and _stands_alone(words, sold) and NOT_A_PLACE.isdisjoint(words)
 
 
 def names_use(what: str, sold: Words) -> bool:
-    """Whether the words say what something is for ("la cena", "limpiar vidrios"), and not for whom or when."""
+    """Returns whether the words say what something is for ("la cena", "limpiar vidrios"), and not for whom or when."""
     words = [word for word in what.split() if word not in CONNECTIVES]
     spelled = any(len(word) > 2 and word.isalpha() for word in words)
     return spelled and _stands_alone(words, sold) and NOT_A_USE.isdisjoint(words)
@@ -116,13 +116,13 @@ def _qualifies(words: Sequence[str]) -> bool:
 
 
 def _is_cut_off(words: Sequence[str]) -> bool:
-    """Whether a connective stands last, or a bare figure, which may be a place in a list ("el vino 2")."""
+    """Returns whether a connective stands last, or a bare figure, which may be a place in a list ("el vino 2")."""
     bare = re.fullmatch(r"\d", words[-1]) and words[-2:-1] not in (["etapa"], ["x"], ["por"], ["de"])
     return words[-1] in CONNECTIVES or bool(bare)
 
 
 def _without_count(words: Sequence[str]) -> Sequence[str]:
-    """What is left behind articles, numbers, and measures that have a "de" behind them."""
+    """Drops articles, numbers, and measures that have a "de" behind them."""
     while words:
         if words[0] in ARTICLES or words[0] in COUNTS or FIGURE.fullmatch(words[0]):
             words = words[1:]
@@ -134,8 +134,8 @@ def _without_count(words: Sequence[str]) -> Sequence[str]:
 
 
 def _is_name(words: Sequence[str], head: int, sold: Words) -> bool:
-    """Whether the word at this place can name a product. Alone, and behind "la" or "el", which often mean one that was
-    shown before, only a word known to be sold here counts.
+    """Returns whether the word at this place can name a product. Alone, and behind "la" or "el", which often mean one
+    that was shown before, only a word known to be sold here counts.
     """
     word, before, behind = words[head], words[:head][-1:], words[head + 1 : head + 2]
     if word in OF_SOMETHING:

@@ -1,4 +1,4 @@
-"""The words by which things are called that are sold here. Pure thought; all in normalised form."""
+"""Words by which products are called. Everything is in normalised form."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 
-from worker.language.groceries import GROCERIES
 from worker.language.normalise import LONGEST_WORD, normalised
-from worker.language.search_terms import SMALL_WORDS, TOLD
 from worker.language.typos import meant_by, sound_alike
 from worker.language.vocabulary import (
+    ASKING,
+    EVERYDAY,
     FLAVOURS,
     FORMLESS,
+    GROCERIES,
     LEANING,
     MEASURES,
     NAMELESS,
@@ -24,36 +25,12 @@ from worker.language.vocabulary import (
     POINTING,
     QUALITIES,
     SECTIONS,
+    SMALL_WORDS,
+    TOLD,
 )
 
 #: Alone they name no product, wherever they stand in the name of one.
 NO_NAMES = (NAMELESS, NAMES_WITH_MORE, QUALITIES, MEASURES, FLAVOURS, POINTING)
-#: What is said in questions; much of it stands in SMALL_WORDS too.
-ASKING = frozenset(
-    """
-    dices dirias decis decirme pasas mandas muestras saben sabras sabrias confirmas averiguas cocinar preparar
-    recomiendan recomendarme aconsejas sugieres sugeris cuestan costaria valdria saldria quedan consiguen
-    compara comparame comparar chico chica chicos muchas muchos gustaria alguien buenas buenos tardes noches
-    gracias hasta luego mañana pronto
-    """.split()  # noqa: SIM905  a list of words reads best as words
-)
-#: Of every day, near the names of things that shops sell: "plata" is no palta, "crema de manos" no Manaos.
-EVERYDAY = frozenset(
-    """
-    abuela abuelo adultos amiga amigo anillo auto barba barrio boda boca bolso brazo cabeza cabra cabello
-    calle calor cama campo cara carta casa celular cena cielo cintura cochina cochino codo color copia corazon
-    cosa cosas coste crudo cuadro cuello cuenta cuerpo cuna dama dedos dientes dinero dolor dueña dueño edad enero
-    escuela espalda esposa esposo estomago falda familia febrero fecha fiesta frio fuego garganta gente gordo gripe
-    hermana hermano hogar hombre horno hueso humo invierno jardin jefa jefe juego julio junio labio labios lado lago
-    lana libro llave luna luz madera madre mama mamas mano manos manta mar marido marzo medico mesa metal miedo
-    moda molino moto mujer mundo muñeca nariz negocio nena nene nieta nieto niña niño noche novia novio nube nueve
-    obra ojo ojos oreja padre palo papel parque pared pata patas patio peine pelo perra peso pie piel pierna pies pileta
-    pisos placa plano plata playa plaza pluma pobre poder porton prima primo puerta pulpa queja rato raya regla rio
-    rodilla ropa rubia rubio rueda ruido sala salas salida salon salud sangre semilla señal silla sobrina sobrino sol
-    suegra suelo suerte tarde techo tela tia tio tierra tobillo trabajo traje tren uña uñas vaca vecina vecino ventana
-    verano verdeo viaje vida viejo viento zapato zapatos zona
-    """.split()  # noqa: SIM905  a list of words reads best as words
-)
 #: Words that are no slip of another word, whatever the shop sells.
 USUAL = frozenset(chain(GROCERIES, NAMES_ALL_THE_SAME, SECTIONS, SMALL_WORDS, ASKING, EVERYDAY, TOLD, *NO_NAMES))
 SHORTEST_NAME = 3
@@ -107,9 +84,9 @@ USUAL_GOODS = Goods()
 
 
 def goods_of(names: Iterable[str], sections: Iterable[str] = ()) -> Goods:
-    """What products of these names, in these sections, are called: by the first word of a name, if names begin with it
-    at least as often as they have it elsewhere. What a thing is called comes first in Spanish; a word that mostly comes
-    later says how it is.
+    """Collects the words by which the products of these names are called: the first word of a name, if names begin with
+    it at least as often as they have it elsewhere. What a thing is called comes first in Spanish; a word that mostly
+    comes later says how it is.
     """
     split = [words for name in names if (words := normalised(name).split())]
     begins = Counter(first for first, *_ in split)

@@ -1,4 +1,4 @@
-"""Whether a message means the same in every session, decided by the shape of the whole sentence. Pure thought.
+"""Sharing: which messages mean the same in every session, by the shape of the whole sentence.
 
 A message is shared only if it has, from its first word to its last, one of the shapes of `worker.language.phrases` and
 `worker.language.open_questions`, and what stands in an open place is the name of something. All else leans on its
@@ -32,8 +32,8 @@ PRODUCTS = frozenset(("product", "products", "other", "grocery"))
 
 @remembered
 def common_form(text: str, goods: Goods = USUAL_GOODS) -> str | None:
-    """The message as every customer could have meant it; None if it leans on its conversation, and in doubt. goods:
-    what is sold here.
+    """Returns the message as every customer could have meant it; None if it leans on its conversation, and in doubt.
+    goods: what is sold here.
 
     Questions that differ only in greeting, courtesy and the verb have one form: "Hola! hay leche?" and "me decís si
     tienen leche" are both "tenes leche y a que precio".
@@ -73,7 +73,7 @@ def _named(place: str, what: str, goods: Goods) -> str:
 
 
 def _in_order(named: dict[str, str], goods: Goods) -> dict[str, str]:
-    """With two whole names in one order, for "leche o queso" is "queso o leche". In "leche entera o descremada" the
+    """Puts two whole names in one order, for "leche o queso" is "queso o leche". In "leche entera o descremada" the
     other is "leche descremada"; which words it takes the place of in a longer name is open, and so it stays there.
     """
     other = named.get("other")

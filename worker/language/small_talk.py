@@ -1,25 +1,12 @@
-"""Short answers and small talk, which any model can handle; whole sentences of normalised text. Pure thought."""
+"""Short answers and small talk, which any model can handle; whole sentences of normalised text."""
 
 from __future__ import annotations
 
 import re
 
 from worker.language.phrases import BYE, GREETING, HELLO, HOW_ARE_YOU, THANKS, either
+from worker.language.vocabulary import ANSWER_WORDS
 
-#: An answer is made of these words and nothing else; what they answer, only the session knows.
-ANSWER_WORDS = frozenset(
-    """
-    si sisi sip sipi see no nop noup nono nel nones ok dale va vale bueno buena claro listo lista perfecto genial
-    barbaro joya buenisimo excelente obvio obvioo supuesto correcto exacto asi esta ta bien ya sale orale andale simon
-    afirmativo negativo confirmo confirmado tal cual tampoco todavia ahora nada gracias favor igualmente entiendo
-    entendido veo acuerdo super hecho ah aja uh uf eh mmm verdad seguro segura eso esos esas ese esa este estos
-    estas aquel aquella otro otra otros otras mismo misma mismos mismas ambos ambas ninguno ninguna cualquiera todo
-    toda todos todas alguno alguna cada primero primera primer segundo segunda tercero tercera tercer cuarto cuarta
-    quinto quinta sexto sexta ultimo ultima anterior siguiente medio arriba abajo uno una un dos tres cuatro cinco
-    seis siete ocho nueve diez once doce el la los las lo y o de del por que con a opcion numero nro digo pues
-    opciones volver atras salir seguir continuar jaja mejor prefiero se
-    """.split()  # noqa: SIM905  a list of words reads best as words
-)
 MAX_ANSWER_WORDS = 7
 FIGURE = re.compile(r"\d+(?:[.,/]\d+)?(?:[a-z]{2})?")
 #: Short questions back, laughter, exclamations, and "it is all the same to me".
@@ -44,12 +31,12 @@ MAX_CHAT_WORDS = 7
 
 
 def is_chat(plain: str) -> bool:
-    """Whether a normalised text without any topic is likely small talk."""
+    """Returns whether a normalised text without any topic is likely small talk."""
     return bool(_CHATTY.match(plain)) and plain.count(" ") < MAX_CHAT_WORDS
 
 
 def is_answer(plain: str) -> bool:
-    """Whether a normalised text is a mere answer: yes, no, a number, a place in a list, "that one"."""
+    """Returns whether a normalised text is a mere answer: yes, no, a number, a place in a list, "that one"."""
     words = plain.split()
     return bool(REACTION.fullmatch(plain)) or (
         len(words) <= MAX_ANSWER_WORDS and all(word in ANSWER_WORDS or FIGURE.fullmatch(word) for word in words)

@@ -1,4 +1,4 @@
-"""Whether a message holds signs that `normalised` leaves out although they may change what is asked. Pure thought.
+"""Symbols that `normalised` leaves out although they may change what is asked.
 
 In doubt they do: a question that is not shared costs a call of a model; one that is shared wrongly tells a customer
 what another one had asked for.
@@ -35,7 +35,7 @@ TELLING = re.compile(
 
 
 def may_tell(text: str) -> bool:
-    """Whether the text as it was written has a sign that may make it another question than its words alone."""
+    """Returns whether the text as it was written has a sign that may make it another question than its words alone."""
     whole = GENDER.sub("", unicodedata.normalize("NFC", text.lower()))
     plain = SPOKEN_SIGNS.sub(lambda found: SPOKEN[found[1] or found[2]], EMOTICONS.sub(" ", whole))
     return TELLING.search(plain.translate(INVISIBLE)) is not None

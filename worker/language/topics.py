@@ -1,4 +1,4 @@
-"""What customers write about, as regular expressions searched in normalised text. Pure thought.
+"""Topics of customers, as regular expressions searched in normalised text.
 
 Where two topics could begin at the same word, the one that stands first here is meant.
 """

@@ -1,4 +1,4 @@
-"""Words with a slip of the finger put right. Pure thought; all in normalised form."""
+"""Typing errors: a letter left out, doubled or swapped. Everything is in normalised form."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ DOUBLED_SOUND = re.compile(r"([lr])\1")
 
 
 def meant_by(word: str, known: Iterable[frozenset[str]], fits: Callable[[str], bool]) -> str:
-    """The one known word that fits and of which this unknown one is a slip: a letter left out, one too many, or two
-    swapped, anywhere but at the beginning, which is hit on purpose. As it was if there are none or several.
+    """Corrects an unknown word to the one known word that fits and of which it is a typing error: a letter left out,
+    one too many, or two swapped, anywhere but at the beginning, which is hit on purpose. As it was if there are none
+    or several.
     """
     slips = _slips(word)
     meant = {meant for words in known for meant in slips & words if fits(meant)}
@@ -20,7 +21,9 @@ def meant_by(word: str, known: Iterable[frozenset[str]], fits: Callable[[str], b
 
 
 def sound_alike(one: str, other: str) -> bool:
-    """Whether two words differ in nothing but a doubled "l" or "r", which makes them different words in Spanish."""
+    """Returns whether two words differ in nothing but a doubled "l" or "r", which makes them different words in
+    Spanish.
+    """
     return DOUBLED_SOUND.sub(r"\1", one) == DOUBLED_SOUND.sub(r"\1", other)
 
 

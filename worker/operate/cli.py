@@ -1,4 +1,4 @@
-"""The command line. Exit codes: 0 done, 1 failed (one clear line on stderr), 2 wrong usage."""
+"""Command line `chasqui`. Exit codes: 0 done, 1 failed (one clear line on stderr), 2 wrong usage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from worker.operate.commands.cache import cache
 from worker.operate.commands.circuits import circuits
 from worker.operate.commands.dashboard import dashboard
 from worker.operate.commands.doctor import doctor
-from worker.operate.commands.metrics import metrics
 from worker.operate.commands.terminal import Group, fill_standard_streams, interrupting, redis_errors, stop_signals
 from worker.settings import settings
 
@@ -20,7 +19,7 @@ COMMANDS = (
     service.demo,
     service.up,
     service.intake,
-    metrics,
+    service.metrics,
     dashboard,
     messages.send,
     messages.enqueue,

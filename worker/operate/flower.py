@@ -1,5 +1,5 @@
 """Flower, as `python -m worker.flower [options of flower]`: behind a login, read-only, in our kind of log, and with
-nothing personal in its memory.
+nothing personal in its memory. Written for Flower 2.2, whose `EventsState.event` takes in every event.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from worker.runtime.signals import hang_up_ends
 from worker.runtime.startup import wait_for_broker
 from worker.settings import Settings, settings
 
-#: What `worker.celery_ext.redaction` lets be seen of a task's arguments.
+#: Summaries of `worker.celery_ext.redaction`.
 MASKED = re.compile(r"\d+ turns?|masked|\(\)|\{\}")
 
 
 def masked(event: dict[str, Any]) -> dict[str, Any]:
-    """An event of a task whose arguments show nothing. Our workers' own never do; a foreign producer may announce what
-    it sends before any worker has seen it.
+    """Returns an event whose arguments show nothing. Our workers' own never do; a foreign producer may announce what it
+    sends before any worker has seen it.
     """
     shown = {name: event[name] for name in ("args", "kwargs") if event.get(name)}
     return event | {name: "masked" for name, value in shown.items() if not MASKED.fullmatch(str(value))}
 
 
 def mask_events() -> None:
-    """From here on Flower's memory takes in masked events only."""
+    """Makes Flower's memory take in masked events only."""
     events = import_module("flower.events")
     take_in = events.EventsState.event
     events.EventsState.event = lambda state, event: take_in(state, masked(event))
 
 
 def login(configured: Settings) -> str:
-    """USER:PASSWORD; raises ConfigurationError where there is none, because then the page would be open."""
+    """Returns USER:PASSWORD; raises ConfigurationError where there is none, because then the page would be open."""
     given = configured.flower_basic_auth.get_secret_value() if configured.flower_basic_auth else ""
     user, _, password = given.partition(":")
     if not user or not password:

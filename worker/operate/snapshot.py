@@ -198,7 +198,7 @@ def read_streams(client: redis.Redis) -> StreamLengths:
             pipeline.xlen(stream.pattern)
         pipeline.xrange(INBOUND.pattern, count=1)
         now, inbound, outbound, rejected, oldest = pipeline.execute()
-    oldest_s = max(_time_s(now) - entry_time_s(oldest[0][0]), 0.0) if oldest else None
+    oldest_s = max(time_s(now) - entry_time_s(oldest[0][0]), 0.0) if oldest else None
     return StreamLengths(inbound, outbound, rejected, oldest_s)
 
 
@@ -213,7 +213,7 @@ def read_counters(client: redis.Redis, at_s: float | None = None) -> LiveCounter
         pipeline.get(LOCKED_CUSTOMERS.pattern)
         now, calls, month, day, cleanup, locked = pipeline.execute()
     spent = {"month": int(month or 0), "day": int(day or 0)}
-    return LiveCounters(_time_s(now), _counts(calls), spent, float(cleanup) if cleanup else None, int(locked or 0))
+    return LiveCounters(time_s(now), _counts(calls), spent, float(cleanup) if cleanup else None, int(locked or 0))
 
 
 def read_states(client: redis.Redis, providers: Named) -> ModelStates:
@@ -246,10 +246,10 @@ def entry_time_s(entry_id: bytes) -> float:
     return int(entry_id.split(b"-")[0]) / 1000
 
 
-def _time_s(answer: tuple[int, int]) -> float:
-    """Decodes the answer to TIME."""
+def time_s(answer: Any) -> float:
+    """Returns Redis's answer to TIME in seconds since 1970."""
     seconds, micros = answer
-    return seconds + micros / 1e6
+    return float(seconds) + float(micros) / 1e6
 
 
 def _counts(fields: Mapping[bytes, bytes]) -> dict[str, int]:

@@ -20,6 +20,7 @@ from worker.providers.models import Price
 from worker.providers.pricing import cost_microusd, estimate_tokens
 from worker.redisdb.keys import BUDGET, BUDGET_RESERVED, CALL_LIMIT
 from worker.replies.request import AiRequest
+from worker.units import utc_day, utc_month
 from worker.usage import Usage
 
 SCRIPT = Path(__file__).with_name("budget.lua").read_text(encoding="utf-8")
@@ -56,14 +57,14 @@ class Budget:
         limits: Limits,
         spent_so_far: Callable[[], tuple[int, int]],
         wall_clock: Callable[[], float] = time.time,
-        settling: redis.Redis | None = None,
+        fire_and_forget: redis.Redis | None = None,
     ) -> None:
-        """spent_so_far: micro-dollars of this month and this day according to PostgreSQL. settling: a client that need
-        not answer, to settle with; None: the same.
+        """spent_so_far: micro-dollars of this month and this day according to PostgreSQL. fire_and_forget: a
+        client that nobody waits for, to settle with; None: the same.
         """
         self._client = client
         self._script = client.register_script(SCRIPT)
-        self._settling = (settling or client).register_script(SCRIPT)
+        self._settling = (fire_and_forget or client).register_script(SCRIPT)
         self._limits = limits
         self._spent_so_far = spent_so_far
         self._wall_clock = wall_clock
@@ -120,8 +121,8 @@ class Budget:
         return self._run(held.books, customer, [*call, *budgets, limits.calls_per_customer_hour])
 
     def _books(self) -> tuple[str, str]:
-        today = time.gmtime(self._wall_clock())
-        return time.strftime("%Y-%m", today), time.strftime("%Y-%m-%d", today)
+        now_s = self._wall_clock()
+        return utc_month(now_s), utc_day(now_s)
 
     def _run(
         self, books: tuple[str, str], customer: str, arguments: list[str | int], script: Script | None = None

@@ -111,7 +111,7 @@ class Breaker:
             sentence by whoever's result changed a circuit.
         on_call: called with provider, model, outcome (`ok` or the kind of error) and milliseconds after every call,
             while Redis answers.
-        telling: makes a client that need not answer at once, from what is to hear the answer; the successes of healthy
+        fire_and_forget: makes a client that nobody waits for, from a callback for its answers; successes of healthy
             circuits go by it.
         remember_s: how long a healthy circuit is not looked at again; this process's own failures are known at once.
     """
@@ -124,7 +124,7 @@ class Breaker:
         random: Callable[[], float] = _random.random,
         clock: Callable[[], float] = time.monotonic,
         on_call: Callable[[str, str, str, float], None] | None = None,
-        telling: Callable[[Callable[[Any], None]], redis.Redis] | None = None,
+        fire_and_forget: Callable[[Callable[[Any], None]], redis.Redis] | None = None,
         remember_s: float = 0.0,
     ) -> None:
         self._script = client.register_script(SCRIPT)
@@ -138,7 +138,11 @@ class Breaker:
         self._forgotten: dict[str, int] = {}
         self._set_aside: dict[str, tuple[int, float]] = {}
         self._times_forgotten = count()
-        self._telling = cache(lambda provider: telling(partial(self._heard, provider, "", "", ""))) if telling else None
+        self._unawaited = (
+            cache(lambda provider: fire_and_forget(partial(self._heard, provider, "", "", "")))
+            if fire_and_forget
+            else None
+        )
         self._local = LocalBreaker(self._limits.failures_in_a_row, self._limits.open_ms / 1000, clock)
 
     def permit(self, provider: str, caller: str, models: Sequence[str] = (), *, probe: bool = True) -> Permit | Refusal:
@@ -248,8 +252,8 @@ class Breaker:
         slow = int(latency_ms is not None and latency_ms >= self._limits.slow_ms)
         call: list[str | int | float] = ["record", permit.caller, permit.generation, outcome, slow]
         call += [asked_ms, self._random(), reason, *self._limits.arguments(), int(at_once)]
-        if outcome == "success" and permit.healthy and self._telling:
-            self._run(permit.provider, (), call, self._telling(permit.provider))
+        if outcome == "success" and permit.healthy and self._unawaited:
+            self._run(permit.provider, (), call, self._unawaited(permit.provider))
         else:
             self._forget(permit.provider)
             answer = self._run(permit.provider, (), call)

@@ -29,6 +29,7 @@ from worker.replies.request import AiRequest
 from worker.replies.verdict import decide, request_of
 from worker.session.session import CartItem
 from worker.session.turn import Plan
+from worker.units import utc_day
 from worker.usage import ModelCalls, Usage
 
 #: A probe that found out what it wanted to know.
@@ -218,7 +219,7 @@ class Prober:
 
 
 def _book_key() -> str:
-    return BUDGET.key(f"probes:{datetime.now(UTC):%Y-%m-%d}")
+    return BUDGET.key(f"probes:{utc_day()}")
 
 
 def read_probes(client: redis.Redis) -> list[Probe]:

@@ -1,4 +1,4 @@
-"""The cache layers on the cache Redis."""
+"""Cache layers on the cache Redis, and their counters of hits and misses."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from worker.log import logger
 from worker.redisdb.keys import CACHE_COUNTS, Key
+from worker.units import utc_day
 
 log = logger(__name__)
 #: KEYS[1] a counter; ARGV[1] its time to live in seconds, from the first count on -> the count.
@@ -25,8 +26,8 @@ return count
 
 
 class Cache:
-    """JSON values in the cache Redis. When it does not answer, every read is a miss and every write is dropped, and it
-    is left alone for a moment so that its absence costs one timeout and not one per call.
+    """Cache of JSON values. Where Redis is away, reads are misses and writes are dropped, and for a cooldown it is not
+    asked, so that its absence costs one timeout and not one per call.
     """
 
     AWAY_S = 2.0
@@ -39,45 +40,44 @@ class Cache:
         self._lock = Lock()
 
     def get_many(self, layer: Key, names: Sequence[str], *, keep: bool = False) -> dict[str, Any]:
-        """The values found, by name, in one round trip; a value that is not a JSON object, or an empty one, counts as
-        absent. keep: what is found lives on for the layer's whole time to live, so that what is in use stays.
+        """Returns the values found, by name, in one round trip; what is no JSON object, or empty, counts as absent.
+
+        Args:
+            keep: renews the time to live of what is found, so that what is in use stays.
         """
-        if not names:
-            return {}
 
         def load(pipeline: Any) -> None:
             pipeline.mget([layer.key(name) for name in names])
             for name in names if keep else ():
                 pipeline.expire(layer.key(name), layer.ttl_s)
 
-        return self._found(layer, names, self._execute(load, layer)[:1])
+        return self._found(layer, names, self._execute(load, layer) if names else ())
 
     def get_counted(
         self, layer: Key, names: Sequence[str], counter: Key, counted: Sequence[str]
     ) -> tuple[dict[str, Any], dict[str, int]]:
-        """The same, and how often each of `counted` was counted by `set_counted`, in the same round trip."""
-        if not counted:
-            return {}, {}
+        """Does as `get_many`, and tells how often `set_counted` has counted each of `counted`, in one round trip."""
 
         def load(pipeline: Any) -> None:
             pipeline.mget([counter.key(name) for name in counted])
             if names:
                 pipeline.mget([layer.key(name) for name in names])
 
-        answers = self._execute(load, layer)
-        times = {name: int(raw) for name, raw in zip(counted, (answers or [()])[0], strict=False) if raw is not None}
-        return self._found(layer, names, answers[1:2]) if names else {}, times
+        answers = self._execute(load, layer) if counted else []
+        counts = zip(counted, answers[0] if answers else (), strict=False)
+        return self._found(layer, names, answers[1:]), {name: int(raw) for name, raw in counts if raw is not None}
 
     def _found(self, layer: Key, names: Sequence[str], answers: Sequence[Any]) -> dict[str, Any]:
-        raws = answers[0] if answers and isinstance(answers[0], list) else ()
-        decoded = {name: _decoded(raw) for name, raw in zip(names, raws, strict=False)}
+        if not names:
+            return {}
+        decoded = {name: _decoded(raw) for name, raw in zip(names, answers[0] if answers else (), strict=False)}
         found = {name: value for name, value in decoded.items() if value}
         self.count(f"{layer.name}:hits", len(found))
         self.count(f"{layer.name}:misses", len(names) - len(found))
         return found
 
     def count(self, name: str, number: int = 1) -> None:
-        """Adds to today's counters, with whatever goes to Redis next."""
+        """Adds to today's counters, with the next round trip."""
         with self._lock:
             self._counts[name] += number
 
@@ -86,9 +86,7 @@ class Cache:
         self.set_counted(layer, values, layer, ())
 
     def set_counted(self, layer: Key, values: Mapping[str, Any], counter: Key, counted: Sequence[str]) -> None:
-        """The same, and counts each of `counted` once more in the same round trip. A counter lives for its time to live
-        from the first count on.
-        """
+        """Does as `set_many`, and counts each of `counted`; a counter lives from its first count on."""
 
         def store(pipeline: Any) -> None:
             for name, value in values.items():
@@ -100,7 +98,7 @@ class Cache:
             self._execute(store, layer)
 
     def _execute(self, fill: Callable[[Any], object], layer: Key) -> list[Any]:
-        """The answers of a pipeline that also carries the counts made so far; empty while Redis is away."""
+        """Returns the answers of a pipeline that also carries the counts made so far; none while Redis is away."""
         if self._clock() < self._away_until:
             return []
         pipeline = self._client.pipeline(transaction=False)
@@ -120,7 +118,7 @@ class Cache:
         with self._lock:
             counts, self._counts = self._counts, Counter()
         if counts:
-            key = CACHE_COUNTS.key(time.strftime("%Y-%m-%d", time.gmtime()))
+            key = CACHE_COUNTS.key(utc_day())
             for name, number in counts.items():
                 pipeline.hincrby(key, name, number)
             pipeline.expire(key, CACHE_COUNTS.ttl_s)

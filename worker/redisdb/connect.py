@@ -13,12 +13,12 @@ from worker.errors import ConfigurationError
 DURABLE_TIMEOUT_S = 5.0
 #: A cache that is slower than this is no cache.
 CACHE_TIMEOUT_S = 1.0
-#: More than threads of one process: what AI_PARALLEL_CALLS allows, and batches. redis-py stops at 100.
+#: More than a process has threads: calls (AI_PARALLEL_CALLS) and batches. redis-py stops at 100.
 REDIS_CONNECTIONS = 512
 
 
 def connect_redis(url: str, timeout_s: float, *, repeats: int = 1) -> redis.Redis:
-    """A client with time limits on everything; on a dropped connection a command is repeated at once, so often."""
+    """Makes a client with time limits on everything, which repeats a command `repeats` times on a lost connection."""
     # A socket of this machine has no packets to keep it alive, and redis-py no such argument for it.
     of_tcp: dict[str, Any] = {} if url.startswith("unix:") else {"socket_keepalive": True}
     try:

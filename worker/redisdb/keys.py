@@ -1,4 +1,4 @@
-"""Every Redis key: pattern, type and time to live (contract 3.4)."""
+"""Redis keys: pattern, type and time to live of each (contract 3.4)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A family of keys: its pattern with one place to fill, its Redis type and its time to live in seconds."""
+    """Family of keys: its pattern with one place to fill, its Redis type and its time to live in seconds."""
 
     name: str
     pattern: str
@@ -17,7 +17,7 @@ class Key:
     ttl_s: int | None
 
     def key(self, part: str) -> str:
-        """The key for one member of the family."""
+        """Returns the key of one member of the family."""
         return self.pattern.format(part)
 
 
@@ -29,7 +29,7 @@ PRODUCT_SEARCH = Key("product_search", "product_search:{}", "string", 900)
 #: Replies to a customer in the hour since the first of them; beside the sessions, in whose round trips it is counted.
 REPLY_LIMIT = Key("reply_limit", "limit:replies:{}", "string", 3_600)
 LAYERS = (SESSION, AI_RESPONSE, CATEGORIES, PRODUCT_SEARCH)
-#: Hits and misses by layer and UTC day; beside the layers, so that counting costs no round trip of its own.
+#: Hits and misses by layer and UTC day; beside the layers, so that counting costs no round trip.
 CACHE_COUNTS = Key("cache_counts", "metrics:cache:{}", "hash", 8 * DAY_S)
 #: Among them, how many customers had all replies of an hour.
 LIMITED = "replies:limited"
@@ -48,18 +48,17 @@ CALL_LIMIT = Key("call_limit", "limit:{}", "string", 3_600)
 FLIGHT = Key("flight", "flight:{}", "string", None)
 PARKED = Key("parked", "parked:{}", "list", None)
 PUBLISHED = Key("published", "published:{}", "string", 7 * DAY_S)
-REPLY_COUNTS = Key("reply_counts", "metrics:replies:{}", "hash", 8 * DAY_S)
 #: Calls of providers by UTC day: outcomes, and how long answers took (`worker.telemetry.recording`).
 CALL_COUNTS = Key("call_counts", "metrics:calls:{}", "hash", 8 * DAY_S)
 #: Latest probes of models, JSON by "{provider}/{model}" (`worker.providers.probe`).
 MODEL_PROBES = Key("model_probes", "metrics:model_probes", "hash", 7 * DAY_S)
-#: A model that is being probed, or was lately, by somebody of the fleet.
+#: A model that some process probes, or lately did.
 PROBE_LOCK = Key("probe_lock", "metrics:probing:{}", "string", None)
 #: When a periodic task last did its work, in seconds since 1970.
 LAST_RUN = Key("last_run", "metrics:last_run:{}", "string", 30 * DAY_S)
-#: How many customers wait because somebody else holds rows of theirs, as the active intake last saw.
+#: Number of customers who wait because another transaction holds rows of theirs, as the active intake last saw.
 LOCKED_CUSTOMERS = Key("locked_customers", "metrics:locked_customers", "string", 60)
-#: Which run of Redis was last looked after by the sweep; another one has restarted and may have lost its last second.
+#: Run of Redis for which the sweep last cared; another one has restarted and may have lost its last second.
 RUN_ID = Key("run_id", "metrics:redis_run_id", "string", 30 * DAY_S)
 INBOUND = Key("inbound", "whatsapp:inbound", "stream", None)
 OUTBOUND = Key("outbound", "whatsapp:outbound", "stream", None)

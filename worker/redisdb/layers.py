@@ -1,17 +1,17 @@
-"""The cache layers as an operator sees them: hits, size, and emptying one. Keys are walked with SCAN in small steps, so
-that a busy Redis is not held up.
+"""Keys of a cache layer: their number and size, and emptying the layer. Keys are walked with SCAN in small steps, so
+that a busy Redis is not held up. Everything here raises RedisError where Redis does not answer.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import redis
 
-from worker.redisdb.keys import CACHE_COUNTS, FLIGHT, Key
+from worker.redisdb.keys import FLIGHT, Key
 
 #: KEYS: flight:{key} of any number; deletes those that hold a result ("R" .., see flight.lua) -> how many.
 FORGET_RESULTS = """
@@ -28,71 +28,45 @@ SAMPLE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class LayerStats:
-    """A cache layer. hits, misses: since midnight (UTC). bytes: of all keys, estimated from a sample."""
+class LayerSize:
+    """Size of a cache layer; the bytes of all its keys are estimated from a sample."""
 
-    layer: str
-    hits: int
-    misses: int
     keys: int
     bytes: int
 
-    @property
-    def hit_rate(self) -> float | None:
-        """A percentage rounded to 0.1; None where nothing was looked for."""
-        wanted = self.hits + self.misses
-        return round(100 * self.hits / wanted, 1) if wanted else None
 
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self) | {"hit_rate": self.hit_rate}
-
-
-def read_stats(client: redis.Redis, layer: Key) -> LayerStats:
-    """Counts the layer's keys and measures some of them. Raises RedisError."""
-    counts: Any = client.hgetall(CACHE_COUNTS.key(time.strftime("%Y-%m-%d", time.gmtime())))
-    hits, misses = (int(counts.get(f"{layer.name}:{what}".encode(), 0)) for what in ("hits", "misses"))
+def read_size(client: redis.Redis, layer: Key) -> LayerSize:
+    """Counts the layer's keys and measures some of them."""
     keys, sample = 0, list[bytes]()
     for batch in key_batches(client, layer):
         keys += len(batch)
         sample += batch[: SAMPLE - len(sample)]
-    return LayerStats(layer.name, hits, misses, keys, round(_mean_bytes(client, sample) * keys))
-
-
-def _mean_bytes(client: redis.Redis, sample: list[bytes]) -> float:
     with client.pipeline(transaction=False) as pipeline:
         for key in sample:
             pipeline.memory_usage(key)
         # A key that has expired meanwhile has no size.
         sizes = [int(size) for size in pipeline.execute() if size]
-    return sum(sizes) / max(len(sizes), 1)
+    return LayerSize(keys, round(sum(sizes) / max(len(sizes), 1) * keys))
 
 
-def key_batches(client: redis.Redis, layer: Key) -> Iterator[list[bytes]]:
-    """The keys of a layer, some at a time. Raises RedisError."""
-    cursor = 0
-    while True:
-        found: Any = client.scan(cursor, match=layer.key("*"), count=STEP)
-        cursor, keys = found
-        yield keys
-        if cursor == 0:
-            return
+def key_batches(client: redis.Redis, family: Key) -> Iterator[list[bytes]]:
+    """Yields the keys of a family, up to STEP at a time."""
+    found: Iterator[Any] = iter(client.scan_iter(match=family.key("*"), count=STEP))
+    while batch := list(islice(found, STEP)):
+        yield batch
 
 
-def flush(client: redis.Redis, layer: Key, told: Callable[[int], None]) -> int:
-    """Deletes the keys of a layer; how many. told: hears of each batch how many it was. Raises RedisError."""
+def flush(client: redis.Redis, layer: Key, on_deleted: Callable[[int], None]) -> int:
+    """Deletes the keys of a layer; returns how many. `on_deleted` is called with the size of each batch."""
     deleted = 0
     for keys in key_batches(client, layer):
-        if keys:
-            gone: Any = client.unlink(*keys)
-            deleted += gone
-            told(len(keys))
+        gone: Any = client.unlink(*keys)
+        deleted += gone
+        on_deleted(len(keys))
     return deleted
 
 
 def forget_results(durable: redis.Redis) -> int:
-    """Deletes the results that single flight keeps for late comers, and no lead that is under way; how many. Raises
-    RedisError.
-    """
+    """Deletes the results that single flights keep for late comers, and no lead that is under way; returns how many."""
     script = durable.register_script(FORGET_RESULTS)
-    return sum(int(script(keys=keys)) for keys in key_batches(durable, FLIGHT) if keys)
+    return sum(int(script(keys=keys)) for keys in key_batches(durable, FLIGHT))

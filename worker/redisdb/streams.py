@@ -1,4 +1,4 @@
-"""The three WhatsApp streams on the durable Redis: inbound with its consumer group, outbound, rejected."""
+"""WhatsApp streams on the durable Redis: inbound with its consumer group, outbound, rejected."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PUBLISH = Path(__file__).with_name("publish.lua").read_text(encoding="utf-8")
 GROUP = "chasqui"
 #: Before every entry of a stream.
 BEGINNING = b"0"
-#: One name for every intake: only the one that holds the lock reads, so what is pending is always its own to finish.
+#: Consumer of every intake: only the one that holds the lock reads, so what is pending is its own to finish.
 CONSUMER = "intake"
 PAYLOAD = "payload"
 SWEEP_PATIENCE_S = 5.0
@@ -37,7 +37,7 @@ SWEEP_PAUSE_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry of the inbound stream; `payload` is None where the field is missing."""
+    """Entry of the inbound stream; `payload` is None where the field is missing."""
 
     id: bytes
     payload: bytes | None
@@ -45,12 +45,14 @@ class Entry:
 
 
 class Streams:
-    """Reads, answers and refuses. Nothing here hides that Redis is away: the callers wait or leave it to the sweep."""
+    """Reader and writer of the streams. Raises RedisError: callers wait, or leave it to the sweep.
+
+    Args:
+        once: a client that repeats nothing by itself. Entries whose answer was lost are pending, and a second read
+            would pass them over until the next start; a second `finish` would refuse a payload twice.
+    """
 
     def __init__(self, client: redis.Redis, once: redis.Redis | None = None) -> None:
-        """once: a client that repeats nothing by itself. Entries whose answer was lost are pending, and a second read
-        would pass them over until the next start; a second `finish` would refuse a payload twice.
-        """
         self._client = client
         self._once = once or client
         self._publish = client.register_script(PUBLISH)
@@ -60,7 +62,7 @@ class Streams:
         self._client.xadd(INBOUND.pattern, {PAYLOAD: payload})
 
     def create_group(self) -> None:
-        """Makes the consumer group (and the stream) where they are missing, from the first entry on."""
+        """Makes the consumer group (and the stream) where it is missing; it begins with the first entry."""
         try:
             self._client.xgroup_create(INBOUND.pattern, GROUP, id="0", mkstream=True)
         except ResponseError as exc:
@@ -68,17 +70,16 @@ class Streams:
                 raise
 
     def read(self, *, pending: bool, count: int, block_ms: int | None = None, after: bytes = BEGINNING) -> list[Entry]:
-        """Up to `count` entries: those behind `after` that were read before and not acknowledged (`pending`), or new
-        ones, for which it waits up to `block_ms`.
+        """Reads up to `count` entries: those behind `after` that are pending (read and not acknowledged), or new ones,
+        for which it waits up to `block_ms`.
         """
         start = after if pending else ">"
         found: Any = self._once.xreadgroup(GROUP, CONSUMER, {INBOUND.pattern: start}, count=count, block=block_ms)
-        entries = _entries(found)
-        return [Entry(entry_id, fields.get(PAYLOAD.encode()), fields) for entry_id, fields in entries]
+        return [Entry(entry_id, fields.get(PAYLOAD.encode()), fields) for entry_id, fields in _entries(found)]
 
     def finish(self, entries: Sequence[Entry], rejections: Sequence[tuple[Entry, str]]) -> None:
-        """Acknowledges and deletes the entries, and in the same transaction keeps each refused payload with its
-        reason, so that a crash neither loses nor doubles a refusal.
+        """Acknowledges and deletes entries, and keeps each refused payload with its reason, in one transaction, so that
+        a crash neither loses nor doubles a refusal.
         """
         if not entries:
             return
@@ -95,12 +96,17 @@ class Streams:
         _reject(self._client, payload, reason)
 
     def publish(self, replies: Sequence[dict[str, Any]], *, by_sweep: bool = False) -> int:
-        """Puts replies (contract 3.2) into the outbound stream in their order, each reply id once; how many were new.
+        """Publishes replies (contract 3.2) to the outbound stream in their order, each reply id once.
 
-        The text of an entry depends on the reply's values alone, so a reply published again is the same to the byte.
-        A Redis that has restarted may have forgotten its last second: until the sweep has put that back, only the sweep
-        publishes, or a customer's next reply would stand before the forgotten one. Raises RedisNotSwept where that
-        takes longer than 5 s.
+        An entry depends on the reply's values alone, so a reply published again is the same to the byte. A Redis that
+        has restarted may have forgotten its last second: until the sweep has put that back, only the sweep publishes,
+        or a customer's next reply would stand before the forgotten one.
+
+        Returns:
+            How many replies were new.
+
+        Raises:
+            RedisNotSwept: no sweep has run within 5 s.
         """
         if not replies:
             return 0
@@ -115,7 +121,7 @@ class Streams:
         return new
 
     def trim(self) -> int:
-        """Drops replies of more than 7 days and refusals of more than 30; how many entries went."""
+        """Drops replies of more than 7 days and refusals of more than 30; returns how many."""
         now = time.time()
         with self._client.pipeline(transaction=False) as pipeline:
             pipeline.xtrim(OUTBOUND.pattern, minid=_minimum_id(now - OUTBOUND_KEEP_S), approximate=False)
@@ -139,15 +145,12 @@ def _original(entry: Entry) -> bytes:
 
 
 def _entries(found: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
-    """Entries out of XREADGROUP's answer, whichever of redis-py's two shapes it has.
-
-    One that was deleted while pending has no fields: it must be finished like others, or it stays pending for ever.
+    """Entries of the one stream in XREADGROUP's answer, in either of redis-py's two shapes; one that was deleted while
+    pending has no fields.
     """
     if not found:
         return []
-    streams = found.values() if isinstance(found, dict) else [entries for _, entries in found]
-    flat: list[tuple[bytes, dict[bytes, bytes]]] = []
-    for entries in streams:
-        rows = entries[0] if isinstance(found, dict) and entries and isinstance(entries[0], list) else entries
-        flat.extend(rows)
-    return flat
+    if not isinstance(found, dict):
+        return list(found[0][1])
+    (rows,) = found.values()
+    return list(rows[0] if rows and isinstance(rows[0], list) else rows)

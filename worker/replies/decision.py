@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from db.states import ConversationState
 from worker.messages.text import MAX_BUTTON_ID_CHARS, MAX_TEXT_CHARS, clip_at_sentence, stream_safe
 from worker.replies.json_in_text import objects_in
 
@@ -27,18 +28,8 @@ Intent = Literal[
     "support",
     "unknown",
 ]
-#: A model may lead to any state but `inactive`, which is not a place in a conversation.
-State = Literal[
-    "browsing",
-    "searching",
-    "viewing_product",
-    "adding_to_cart",
-    "viewing_cart",
-    "checkout",
-    "waiting_address",
-    "confirming_order",
-    "order_completed",
-]
+#: Any state but `inactive`, which is not a place in a conversation.
+State = ConversationState
 MAX_BUTTONS = 3
 #: An address is shorter; it goes into the session and the order as it is.
 MAX_ENTITIES, MAX_ENTITY_CHARS = 20, 300

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import queries
 from db.engine import connect
-from db.locks import INTAKE_LOCK
+from db.locks import INTAKE_LOCK, is_locked
 from worker.celery_ext.broker import broker_of
-from worker.celery_ext.inspection import answering_workers
+from worker.celery_ext.queues import answering_workers
 from worker.settings import Settings
 
 
@@ -16,7 +15,7 @@ def is_ready(configured: Settings) -> bool:
     """One look, at most about a second. False as well while a server does not answer."""
     try:
         with connect(configured.required("database_url")) as connection:
-            active = queries.is_locked(connection, INTAKE_LOCK)
+            active = is_locked(connection, INTAKE_LOCK)
     except (SQLAlchemyError, OSError):
         return False
     return active and {"flow", "ai"} <= answering_workers(broker_of(configured))

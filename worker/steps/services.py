@@ -34,16 +34,16 @@ from worker.providers.providers_file import load_providers
 from worker.providers.reroutes import Reroutes
 from worker.providers.spending import with_costs
 from worker.redisdb.cache import Cache
-from worker.redisdb.coalescing import TogetherRedis
+from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.connect import CACHE_TIMEOUT_S, DURABLE_TIMEOUT_S, connect_redis
 from worker.redisdb.streams import Streams
 from worker.session.turn import Outcome
 from worker.settings import Settings, settings
 from worker.telemetry.recording import count_call, metrics_row
+from worker.units import microusd
 from worker.usage import ModelCalls
 
 FLIGHT_MARGIN_S = 60.0
-MICRO = 1_000_000
 #: Another process's failures, or an operator's hand, are heeded that much later. Under load it saves most looks.
 REMEMBER_CIRCUIT_S = 0.05
 #: How long a customer may wait for a note about a circuit to be written.
@@ -72,8 +72,8 @@ def budget_limits(configuration: Settings) -> Limits:
     """The budgets of the environment, in micro-dollars."""
     month, day = configuration.ai_monthly_budget_usd, configuration.ai_daily_budget_usd
     return Limits(
-        month_microusd=None if month is None else int(month * MICRO),
-        day_microusd=None if day is None else int(day * MICRO),
+        month_microusd=None if month is None else microusd(month),
+        day_microusd=None if day is None else microusd(day),
         calls_per_customer_hour=configuration.ai_calls_per_customer_hour,
     )
 
@@ -106,20 +106,20 @@ def build(configuration: Settings) -> Services:
     cache = Cache(connect_redis(configuration.required("cache_url"), CACHE_TIMEOUT_S))
     providers = load_providers(configuration)
 
-    shared = TogetherRedis(connection_pool=durable.connection_pool)
-    told = shared.telling()
+    shared = CoalescingRedis(connection_pool=durable.connection_pool)
+    unawaited = shared.fire_and_forget()
     flights = Flights(shared, configuration.ai_deadline_s + FLIGHT_MARGIN_S)
     breaker = Breaker(
         shared,
         partial(note_circuit, engine),
-        on_call=partial(count_call, told),
-        telling=shared.telling,
+        on_call=partial(count_call, unawaited),
+        fire_and_forget=shared.fire_and_forget,
         remember_s=REMEMBER_CIRCUIT_S,
     )
     spent_so_far = partial(retry.run, engine, queries.spent_microusd)
-    budget = Budget(shared, budget_limits(configuration), spent_so_far, settling=told)
+    budget = Budget(shared, budget_limits(configuration), spent_so_far, fire_and_forget=unawaited)
     client = AiClient(providers)
-    paid_calls = PaidCalls(providers, client, budget, Reroutes(told).note, breaker.is_stale)
+    paid_calls = PaidCalls(providers, client, budget, Reroutes(unawaited).note, breaker.is_stale)
     completer = Completer(providers, paid_calls, breaker, budget)
     prober = Prober(providers, client, breaker, durable, budget, partial(record_calls, engine), configuration.shop_name)
     pool = ThreadPoolExecutor(configuration.ai_parallel_calls, thread_name_prefix="provider")

@@ -29,7 +29,7 @@ from worker.steps.locked_customers import around, phone_of_row, phone_of_turn
 from worker.steps.metrics_commit import store_metrics
 from worker.steps.reply_limit import within_limit
 from worker.steps.services import Services
-from worker.telemetry.recording import count_replies, metrics_row, stored_outcome
+from worker.telemetry.recording import metrics_row, stored_outcome
 from worker.telemetry.turn_log import turn_ended
 
 #: A turn is at most this much of what a customer wrote (design section 1, step 3).
@@ -250,12 +250,11 @@ def cache_sessions(
 
 
 def record_metrics(services: Services, batch: Batch) -> None:
-    """Costs and publication times in one commit, then the live counters and a line of log for each turn."""
+    """Costs and publication times in one commit, then a line of log for each turn."""
     rows = [
         metrics_row(turn.token, stored_outcome(turn), len(turn.messages), committed=turn.committed) for turn in batch
     ]
     total_ms = store_metrics(services, rows)
-    count_replies(services.redis, rows)
     for turn, row in zip(batch, rows, strict=True):
         # Recorded before: the task was repeated.
         if turn.token in total_ms:

@@ -1,10 +1,9 @@
-"""What is recorded of every turn: one row of `ai_metrics`, and live counters in Redis."""
+"""Recording of turns, calls and runs: one row of `ai_metrics` for each turn, live counters in Redis."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -12,13 +11,14 @@ import redis
 from redis.exceptions import RedisError
 
 from worker.log import logger
-from worker.redisdb.keys import CALL_COUNTS, LAST_RUN, REPLY_COUNTS, Key
+from worker.redisdb.keys import CALL_COUNTS, LAST_RUN
 from worker.session.turn import Turn
+from worker.units import utc_day
 
 log = logger(__name__)
-#: The outcome of a call that brought an answer.
+#: Outcome of a call that brought an answer.
 ANSWERED = "ok"
-#: How else a call may end: the kinds of `ProviderError`.
+#: Other outcomes: the kinds of `ProviderError`.
 FAILURES = (
     "timeout",
     "unavailable",
@@ -33,7 +33,7 @@ FAILURES = (
 #: Upper bounds of the buckets in which answers are counted by how long they took.
 CALL_BUCKETS_MS = (100, 250, 500, 1_000, 1_500, 2_500, 5_000, 10_000, 15_000, 30_000)
 CLEANUP = "cleanup_expired_sessions"
-#: What is kept with a reply in PostgreSQL, so that its metrics can be recorded by whoever finds it unrecorded.
+#: Kept with a reply in PostgreSQL, so that its metrics can be recorded by whoever finds it unrecorded.
 RECORDED = (
     "source",
     "provider",
@@ -48,13 +48,14 @@ RECORDED = (
     "cost_by_provider",
     "calls_made",
 )
-#: Of these, what is counted; no reply is without them.
+#: Counted ones among them; no reply is without them.
 FIGURES = ("calls", "prompt_tokens", "cached_tokens", "completion_tokens", "cost_microusd", "baseline_microusd")
 
 
 def stored_outcome(turn: Turn) -> dict[str, Any]:
-    """The outcome as `messages.outcome` keeps it: the decision, its costs, and how the turn got there. reply_key: where
-    the reply cache has it, if no other customer can have that key; so that it can be erased.
+    """Returns the outcome as `messages.outcome` keeps it: the decision, its costs, and how the turn got there.
+
+    Its `reply_key` is where the reply cache has it, if no other customer can have that key; so that it can be erased.
     """
     outcome = turn.decided()
     costs = {name: msgspec.to_builtins(getattr(outcome, name)) for name in RECORDED}
@@ -71,7 +72,7 @@ def stored_outcome(turn: Turn) -> dict[str, Any]:
 
 
 def metrics_row(reply_id: str, outcome: Mapping[str, Any], messages: int, *, committed: bool) -> dict[str, Any]:
-    """A row as `record_metrics` takes it, from an outcome as it is stored."""
+    """Builds a row as `record_metrics` takes it, from an outcome as it is stored."""
     return {name: outcome.get(name) for name in RECORDED} | {
         "reply_id": reply_id,
         "committed": committed,
@@ -83,48 +84,31 @@ def metrics_row(reply_id: str, outcome: Mapping[str, Any], messages: int, *, com
 
 
 def without_figures(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row of a reply whose figures PostgreSQL refuses: that it was made is known, what it cost is not."""
+    """Returns the row of a reply whose figures PostgreSQL refuses: that it was made is known, what it cost is not."""
     return {**row, **dict.fromkeys(FIGURES, 0), "provider_latency_ms": None, "cost_by_provider": None, "calls_made": []}
 
 
-def count_replies(client: redis.Redis, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Adds the rows to today's counters in one round trip; without Redis they are only in PostgreSQL."""
-    counts: Counter[str] = Counter()
-    for row in rows:
-        counts[f"source:{row['source']}"] += 1
-        counts["cost_microusd"] += row["cost_microusd"]
-        counts["baseline_microusd"] += row["baseline_microusd"]
-    pipeline = client.pipeline(transaction=False)
-    _add(pipeline, REPLY_COUNTS, counts)
-    try:
-        pipeline.execute()
-    except RedisError as exc:
-        log.warning("counters_unavailable", error=type(exc).__name__)
-
-
 def count_call(client: redis.Redis, provider: str, model: str, outcome: str, latency_ms: float) -> None:
-    """Adds one call of a model to today's counters, and how long it took if it was answered; without Redis it is not
-    counted. outcome: `ANSWERED` or the kind of error.
+    """Counts one call of a model, and how long it took if it was answered; without Redis it is not counted.
+
+    Args:
+        outcome: `ANSWERED` or the kind of a ProviderError.
     """
     counts = {f"{provider}/{model}:{outcome}": 1}
     if outcome == ANSWERED:
         bucket = next((bound for bound in CALL_BUCKETS_MS if latency_ms <= bound), "inf")
         counts |= {f"{provider}:le:{bucket}": 1, f"{provider}:ms": round(latency_ms)}
+    key = CALL_COUNTS.key(utc_day())
     try:
-        _add(client, CALL_COUNTS, counts)
+        for name, number in counts.items():
+            client.hincrby(key, name, number)
+        client.expire(key, CALL_COUNTS.ttl_s or 0)
     except RedisError as exc:
         log.warning("counters_unavailable", error=type(exc).__name__)
 
 
-def _add(client: redis.Redis, family: Key, counts: Mapping[str, int]) -> None:
-    key = family.key(time.strftime("%Y-%m-%d", time.gmtime()))
-    for name, number in counts.items():
-        client.hincrby(key, name, number)
-    client.expire(key, family.ttl_s or 0)
-
-
 def note_run(client: redis.Redis, task: str) -> None:
-    """Notes that a periodic task has done its work now."""
+    """Notes that a periodic task has just done its work; without Redis it is not noted."""
     try:
         client.set(LAST_RUN.key(task), int(time.time()), ex=LAST_RUN.ttl_s)
     except RedisError as exc:

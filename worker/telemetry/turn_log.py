@@ -1,4 +1,4 @@
-"""The one line of log, and the one trace, that a turn leaves when its reply is out."""
+"""Log line and trace of a turn, once its reply is out."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from typing import Any
 from worker.log import logger
 from worker.session.turn import Turn
 from worker.telemetry import tracing
+from worker.units import usd
 
-MICRO = 1_000_000
-#: What the line takes from the row of `ai_metrics`.
+#: Columns of `ai_metrics` that the line shows.
 SHOWN = ("source", "provider", "model", "intent", "complexity", "session_cache", "messages", "calls", "committed")
 log = logger(__name__)
 
 
 def turn_ended(row: Mapping[str, Any], total_ms: float | None, turn: Turn | None = None) -> None:
-    """Once per turn, when it is recorded. row: as `record_metrics` takes it. total_ms: from acceptance until now, None
-    for a turn that was lost; what the steps do not explain of it is waiting. turn: None where the sweep found it.
+    """Logs and traces a turn, once, when it is recorded.
+
+    Args:
+        row: as `record_metrics` takes it.
+        total_ms: from acceptance until now, None for a lost turn; what the steps do not explain of it is waiting.
+        turn: None where the sweep found it.
     """
-    facts = {name: row[name] for name in SHOWN} | {"cost_usd": row["cost_microusd"] / MICRO}
+    facts = {name: row[name] for name in SHOWN} | {"cost_usd": usd(row["cost_microusd"])}
     log.info("turn_ended", token=row["reply_id"], **_of_turn(turn), **facts, total_ms=total_ms)
     began_at_s = time.time() - (total_ms or 0.0) / 1000
     accepted_at_s = turn.accepted_at_s if turn else None
@@ -28,7 +32,7 @@ def turn_ended(row: Mapping[str, Any], total_ms: float | None, turn: Turn | None
 
 
 def _of_turn(turn: Turn | None) -> dict[str, Any]:
-    """Ids of the session and of the messages (those of table `messages`), and the times of the steps."""
+    """Returns the ids of the session and of the messages (those of table `messages`), and the times of the steps."""
     if turn is None:
         return {}
     ids = [message.id for message in turn.messages]

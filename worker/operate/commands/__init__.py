@@ -1,1 +1,1 @@
-"""The commands of `chasqui`: one file per noun, put together in `worker.operate.cli`."""
+"""Commands of `chasqui`: one file per noun, put together in `worker.operate.cli`."""

@@ -1,21 +1,25 @@
-"""`chasqui cache`: how good the cache layers are, how large, and emptying one."""
+"""`chasqui cache`: hit rates and sizes of the cache layers, and emptying one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 import redis
-from redis.exceptions import RedisError
 from rich import box
 from rich.progress import Progress
 from rich.table import Table
 
-from worker.errors import CommandError
-from worker.operate.commands.terminal import out, print_json
+from worker.operate.commands.terminal import cache_redis, durable_redis, json_option, out, print_json, redis_errors
 from worker.operate.wording import size
 from worker.redisdb.keys import AI_RESPONSE, LAYERS, Key
-from worker.redisdb.layers import LayerStats, flush, forget_results, key_batches, read_stats
+from worker.redisdb.layers import LayerSize, flush, forget_results, key_batches, read_size
+from worker.runtime.environment import surroundings
+
+if TYPE_CHECKING:
+    from worker.operate.snapshot import CacheLayer
 
 BY_NAME = {layer.name: layer for layer in LAYERS}
 
@@ -23,7 +27,7 @@ BY_NAME = {layer.name: layer for layer in LAYERS}
 @click.command()
 @click.argument("action", type=click.Choice(["stats", "flush"]), default="stats")
 @click.argument("layer", type=click.Choice(list(BY_NAME)), required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.option("--yes", is_flag=True, help="Flush without asking.")
 def cache(action: str, layer: str | None, as_json: bool, yes: bool) -> None:
     """Show the cache layers, or empty one.
@@ -32,46 +36,49 @@ def cache(action: str, layer: str | None, as_json: bool, yes: bool) -> None:
     stats [LAYER]     hits and misses since midnight (UTC), keys, and bytes as a sample of the keys has it
     flush LAYER       deletes all keys of the layer and nothing else; safe at any time, it fills again by itself
     """
-    from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
-    from worker.runtime.environment import surroundings
+    from worker.operate.snapshot import read_cache_use
 
     if action == "flush" and layer is None:
         raise click.UsageError(f"flush needs a LAYER: {', '.join(BY_NAME)}")
-    layers = [BY_NAME[layer]] if layer else LAYERS
+    layers = [layer] if layer else list(BY_NAME)
     with (
         surroundings(postgres=False) as configured,
-        connect_redis(configured.required("cache_url"), DURABLE_TIMEOUT_S) as client,
+        redis_errors("CACHE_REDIS_URL" if configured.cache_redis_url else "REDIS_URL"),
+        cache_redis(configured) as client,
     ):
-        try:
-            if action == "flush":
-                with connect_redis(configured.required("redis_url"), DURABLE_TIMEOUT_S) as durable:
-                    flush_layer(client, durable, layers[0], yes=yes, as_json=as_json)
-            else:
-                show([read_stats(client, each) for each in layers], as_json=as_json)
-        except RedisError as exc:
-            variable = "CACHE_REDIS_URL" if configured.cache_redis_url else "REDIS_URL"
-            raise CommandError(f"Redis: {type(exc).__name__}: is {variable} right, and the server up?") from exc
+        if action == "flush":
+            with durable_redis(configured) as durable:
+                flush_layer(client, durable, BY_NAME[layers[0]], yes=yes, as_json=as_json)
+        else:
+            used = {each.name: each for each in read_cache_use(client).layers}
+            show([(used[name], read_size(client, BY_NAME[name])) for name in layers], as_json=as_json)
 
 
-def show(stats: Sequence[LayerStats], *, as_json: bool) -> None:
-    """The layers as a table, or as JSON."""
+def show(layers: Sequence[tuple[CacheLayer, LayerSize]], *, as_json: bool) -> None:
+    """Prints the layers as a table, or as JSON."""
     if as_json:
-        return print_json([layer.to_dict() for layer in stats])
-    table = Table(box=box.SIMPLE)
-    table.add_column("layer")
+        return print_json(
+            [
+                {"layer": use.name, "hits": use.hits, "misses": use.misses, **asdict(held), "hit_rate": use.hit_rate}
+                for use, held in layers
+            ]
+        )
+    table = Table("layer", box=box.SIMPLE)
     for name in ("hit rate today (UTC)", "hits", "misses", "keys", "about"):
         table.add_column(name, justify="right")
-    for layer in stats:
-        rate = "" if layer.hit_rate is None else f"{layer.hit_rate:.1f} %"
-        table.add_row(layer.layer, rate, f"{layer.hits:,}", f"{layer.misses:,}", f"{layer.keys:,}", size(layer.bytes))
+    for use, held in layers:
+        rate = "" if use.hit_rate is None else f"{use.hit_rate:.1f} %"
+        table.add_row(use.name, rate, f"{use.hits:,}", f"{use.misses:,}", f"{held.keys:,}", size(held.bytes))
     return out.print(table)
 
 
 def flush_layer(client: redis.Redis, durable: redis.Redis, layer: Key, *, yes: bool, as_json: bool) -> None:
-    """Asks, deletes, tells how many keys are gone. The progress bar shows on a terminal only. durable: holds what was
-    answered a moment ago for those who asked at the same time; it goes with the replies.
+    """Asks, deletes, and prints how many keys are gone. The progress bar shows on a terminal only.
+
+    Args:
+        durable: holds the results of single flights, which go with the replies.
     """
-    keys = sum(len(batch) for batch in key_batches(client, layer))
+    keys = sum(map(len, key_batches(client, layer)))
     if not yes:
         click.confirm(f"Delete the {keys:,} keys of {layer.name}?", abort=True, err=True)
     with Progress(console=out, disable=not out.is_terminal, transient=True) as progress:

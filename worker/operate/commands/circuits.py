@@ -1,4 +1,4 @@
-"""`chasqui circuits`: which providers are asked, and an operator's hand on it."""
+"""`chasqui circuits`: states of the circuit breakers, and opening or closing one by hand."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from db import queries
 from db.engine import connect
 from worker.errors import CommandError
 from worker.log import logger
-from worker.operate.commands.terminal import out, print_json, redis_errors
+from worker.operate.commands.terminal import durable_redis, json_option, out, print_json, redis_errors
 from worker.providers.circuit import Breaker
 from worker.providers.circuit_states import Circuit, Named, named, read_circuits
 from worker.providers.providers_file import load_providers
+from worker.runtime.environment import surroundings
 from worker.settings import Settings
 
 log = logger(__name__)
@@ -28,7 +29,7 @@ COLOURS = {"closed": "green", "half_open": "yellow"}
 @click.command()
 @click.argument("action", type=click.Choice(["list", "open", "close"]), default="list")
 @click.argument("provider", required=False, metavar="[PROVIDER[/MODEL]]")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def circuits(action: str, provider: str | None, as_json: bool) -> None:
     """Show circuit breakers, or open or close one by hand.
 
@@ -39,21 +40,22 @@ def circuits(action: str, provider: str | None, as_json: bool) -> None:
 
     A provider's circuit opens when its calls fail, a model's when the model is gone or refuses how it is asked.
     """
-    from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
-    from worker.runtime.environment import surroundings
-
     if action != "list" and provider is None:
         raise click.UsageError(f"{action} needs the name of a PROVIDER")
     with (
         surroundings(postgres=action != "list") as configured,
         redis_errors(),
-        connect_redis(configured.required("redis_url"), DURABLE_TIMEOUT_S) as client,
+        durable_redis(configured) as client,
     ):
         known = named(load_providers(configured))
-        one, model = chosen(known, provider) if provider else ("", "")
+        name, model = chosen(known, provider) if provider else ("", "")
         if action != "list":
-            breaker(client, configured).force(one, action, model)
-        found = [each for each in read_circuits(client, known) if is_meant(each, one, model)]
+            breaker(client, configured).force(name, action, model)
+        found = [
+            circuit
+            for circuit in read_circuits(client, known)
+            if name in ("", circuit.provider) and model in ("", circuit.model)
+        ]
     if as_json:
         print_json([circuit.to_dict() for circuit in found])
     else:
@@ -61,7 +63,7 @@ def circuits(action: str, provider: str | None, as_json: bool) -> None:
 
 
 def chosen(known: Named, name: str) -> tuple[str, str]:
-    """The provider and the model (empty: none) that were named. Raises CommandError with the names there are."""
+    """Returns the provider and the model (empty: none) of a name. Raises CommandError with the names there are."""
     provider, _, model = name.partition("/")
     models = dict(known).get(provider)
     if models is None:
@@ -71,13 +73,8 @@ def chosen(known: Named, name: str) -> tuple[str, str]:
     return provider, model
 
 
-def is_meant(circuit: Circuit, provider: str, model: str) -> bool:
-    """Whether a circuit was asked for: all where no provider was named, a provider's with its models'."""
-    return provider in ("", circuit.provider) and model in ("", circuit.model)
-
-
 def breaker(client: redis.Redis, configured: Settings) -> Breaker:
-    """The breaker of the fleet, which notes what an operator does to it for the report and the dashboard."""
+    """Returns the breaker of the fleet, which notes what an operator does to it for report and dashboard."""
 
     def note(provider: str, model: str, state: str, reason: str, _told: str) -> None:
         data = {"provider": provider, "state": state, "reason": reason} | ({"model": model} if model else {})
@@ -92,7 +89,7 @@ def breaker(client: redis.Redis, configured: Settings) -> Breaker:
 
 
 def as_table(found: Sequence[Circuit]) -> Group:
-    """A row for each circuit, and below what providers have said of their models."""
+    """Returns a row for each circuit, and below what providers have said of their models."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("circuit", overflow="fold")
     for name in ("state", "why"):
@@ -110,9 +107,9 @@ def as_table(found: Sequence[Circuit]) -> Group:
             "by hand" if circuit.state == "forced_open" else until,
             f"{circuit.trips:,}",
         )
-    return Group(table, *(Text(f"{circuit.name}: {said}") for circuit in found if (said := words(circuit))))
+    return Group(table, *(Text(f"{circuit.name}: {said}") for circuit in found if (said := remark(circuit))))
 
 
-def words(circuit: Circuit) -> str:
-    """The provider's sentence about a model, or which other one answers for it."""
+def remark(circuit: Circuit) -> str:
+    """Returns the provider's sentence about a model, or which other one answers for it."""
     return circuit.told or (f"answered by {circuit.answered_by}" if circuit.answered_by else "")

@@ -1,4 +1,4 @@
-"""Customers: back from a person to the AI, or forgotten."""
+"""`chasqui resume` and `chasqui erase`: a customer goes back from a person to the AI, or is forgotten."""
 
 from __future__ import annotations
 
@@ -8,12 +8,28 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import click
+from redis.exceptions import RedisError
 from sqlalchemy import Connection
 
 from db import queries
+from db.engine import connect
 from worker.errors import BadPayload, CommandError
 from worker.messages.fields import customer_id
-from worker.operate.commands.terminal import commit, database, database_errors, masked, out, print_json, redis_errors
+from worker.operate.commands.terminal import (
+    cache_redis,
+    commit,
+    database,
+    database_errors,
+    durable_redis,
+    json_option,
+    masked,
+    out,
+    print_json,
+    redis_errors,
+)
+from worker.redisdb.connect import CACHE_TIMEOUT_S, connect_redis
+from worker.redisdb.keys import REPLY_LIMIT
+from worker.runtime.environment import surroundings
 
 #: A turn that is under way ends within seconds.
 RESUME_TRIES, RESUME_PAUSE_S = 20, 0.5
@@ -24,7 +40,7 @@ LEFT_OUT = {
 
 
 def known_form(_context: click.Context, _parameter: click.Parameter, phone: str) -> str:
-    """WhatsApp's id of a customer in the form in which it is stored; wrong usage for anything else."""
+    """Returns WhatsApp's id of a customer in the form in which it is stored. Raises BadParameter for anything else."""
     try:
         return customer_id(phone)
     except BadPayload:
@@ -32,7 +48,7 @@ def known_form(_context: click.Context, _parameter: click.Parameter, phone: str)
 
 
 def known_forms(context: click.Context, parameter: click.Parameter, phones: Sequence[str]) -> tuple[str, ...]:
-    """The same for several, each once."""
+    """Returns the same for several, each once."""
     return tuple(dict.fromkeys(known_form(context, parameter, phone) for phone in phones))
 
 
@@ -55,15 +71,9 @@ def resume(phones: tuple[str, ...]) -> None:
 
 
 def forget_replies(phones: Sequence[str]) -> None:
-    """Begins the count of an hour's replies anew: who had all of them would be silenced again at once. A cache Redis
-    that does not answer limits nobody.
+    """Begins the count of an hour's replies anew: a customer who had all of them would be silenced again at once. A
+    cache Redis that does not answer limits nobody.
     """
-    from redis.exceptions import RedisError
-
-    from worker.redisdb.connect import CACHE_TIMEOUT_S, connect_redis
-    from worker.redisdb.keys import REPLY_LIMIT
-    from worker.runtime.environment import surroundings
-
     with surroundings(postgres=False) as configured, suppress(RedisError):
         if phones and configured.cache_url is not None:
             with connect_redis(configured.required("cache_url"), CACHE_TIMEOUT_S) as cache:
@@ -71,7 +81,7 @@ def forget_replies(phones: Sequence[str]) -> None:
 
 
 def resume_one(connection: Connection, phone: str) -> str:
-    """`resumed`, or a key of LEFT_OUT. Waits up to 10 s for a turn that is under way."""
+    """Returns `resumed`, or a key of LEFT_OUT. Waits up to 10 s for a turn that is under way."""
     for _ in range(RESUME_TRIES):
         answer = commit(connection, queries.resume_customer, phone)
         if answer != "busy":
@@ -83,7 +93,7 @@ def resume_one(connection: Connection, phone: str) -> str:
 @click.command()
 @click.argument("phone", callback=known_form)
 @click.option("--yes", is_flag=True, help="Do not ask, not even on a terminal.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def erase(phone: str, yes: bool, as_json: bool) -> None:
     """Remove a customer's personal data from PostgreSQL and Redis. PHONE is WhatsApp's id of the customer.
 
@@ -104,11 +114,8 @@ def erase(phone: str, yes: bool, as_json: bool) -> None:
 
 
 def erase_everywhere(phone: str) -> dict[str, int]:
-    """Erases on the servers of the surroundings; how much of each kind. A progress sign on a terminal."""
-    from db.engine import connect
+    """Erases on the servers of the surroundings; returns how much of each kind. Shows a sign of life on a terminal."""
     from worker.operate.erasure import STATEMENT_TIMEOUT_MS, Erasure
-    from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
-    from worker.runtime.environment import surroundings
     from worker.steps.steps import AI_LEASE_MARGIN_S
 
     with (
@@ -116,8 +123,8 @@ def erase_everywhere(phone: str) -> dict[str, int]:
         redis_errors(),
         database_errors(),
         connect(configured.required("database_url"), statement_timeout_ms=STATEMENT_TIMEOUT_MS) as connection,
-        connect_redis(configured.required("redis_url"), DURABLE_TIMEOUT_S) as durable,
-        connect_redis(configured.required("cache_url"), DURABLE_TIMEOUT_S) as cache,
+        durable_redis(configured) as durable,
+        cache_redis(configured) as cache,
         out.status("Erasing"),
     ):
         erasure = Erasure(connection, durable, cache, phone)

@@ -1,4 +1,4 @@
-"""The database's schema, and the products in it."""
+"""`chasqui db` and `chasqui catalog`: the database's schema, and the products in it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.progress import Progress
 
 from db import migrations
 from worker.errors import CommandError
 from worker.operate.commands.terminal import database_errors, harmless, out
+from worker.runtime.environment import surroundings
 
 
 @click.group()
@@ -22,8 +24,6 @@ def db() -> None:
 @db.command()
 def upgrade() -> None:
     """Bring the database to the newest schema; safe while the service runs."""
-    from worker.runtime.environment import surroundings
-
     with surroundings(redis=False) as configured, database_errors():
         migrations.upgrade(configured.required("database_url"))
     out.print(f"The database is at revision {migrations.head()}.")
@@ -35,7 +35,7 @@ def catalog() -> None:
 
 
 def known_encoding(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    """The name of an encoding, as click checks an option."""
+    """Returns the name of an encoding. Raises BadParameter where there is none of this name."""
     try:
         "a".encode(value or "utf-8")
     except LookupError as exc:
@@ -56,7 +56,6 @@ def import_catalog(file: Path, decimal: str | None, separator: str | None, encod
     mistake, or with a number that can be read in two ways ("1.850"), changes nothing.
     """
     from worker.catalog.price_list import Writing, read_products
-    from worker.runtime.environment import surroundings
 
     rows = read_products(file, Writing(decimal, encoding, separator))
     with surroundings() as configured, database_errors():
@@ -83,8 +82,6 @@ def confirm_prices(url: str, rows: Sequence[dict[str, Any]], *, yes: bool) -> No
 
 def put_in(url: str, rows: Sequence[dict[str, Any]]) -> None:
     """Imports the rows; the progress bar shows on a terminal only."""
-    from rich.progress import Progress
-
     from worker.catalog.price_list import import_products
 
     with Progress(console=out, disable=not out.is_terminal) as progress:

@@ -1,4 +1,4 @@
-"""Dead letters: messages that were started five times and never ended."""
+"""`chasqui dead`: dead letters, messages that were started five times and never ended."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from rich.text import Text
 from sqlalchemy import Connection
 
 from db import queries
+from db.locks import INTAKE_LOCK, is_locked
 from worker.errors import CommandError
 from worker.messages.reply import REPLY_WINDOW_S
-from worker.operate.commands.terminal import commit, database, harmless, masked, out, print_json
+from worker.operate.commands.terminal import commit, database, harmless, json_option, masked, out, print_json
 
 Json = dict[str, Any]
 #: Letters replayed in one commit.
 REPLAY_CHUNK = 500
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group(invoke_without_command=True)
@@ -40,7 +40,7 @@ def dead(context: click.Context) -> None:
 
 
 @dead.command("list")
-@as_json_option
+@json_option
 def list_letters(as_json: bool = False) -> None:
     """List all dead letters, oldest first, without what the customers wrote."""
     with database() as connection:
@@ -52,12 +52,12 @@ def list_letters(as_json: bool = False) -> None:
 
 
 def listed(row: Json) -> Json:
-    """A row of `dead_letters` with the customer masked, for lists get copied about."""
+    """Returns a row of `dead_letters` with the customer masked, for lists get copied about."""
     return {name: masked(value) if name == "customer_phone" else value for name, value in row.items()}
 
 
 def as_table(letters: Sequence[Json]) -> Table:
-    """The list for a terminal; times in UTC."""
+    """Returns the list for a terminal, times in UTC."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("ID", "died (UTC)", "customer", "attempts", "reason", "last error", "message id"):
         table.add_column(heading, justify="right" if heading in ("ID", "attempts") else "left", overflow="fold")
@@ -70,7 +70,7 @@ def as_table(letters: Sequence[Json]) -> Table:
 
 @dead.command()
 @click.argument("letter_id", metavar="ID")
-@as_json_option
+@json_option
 def show(letter_id: str, as_json: bool) -> None:
     """Show one dead letter with all that is kept of it: phone number, name and text too."""
     with database() as connection:
@@ -84,14 +84,14 @@ def show(letter_id: str, as_json: bool) -> None:
 
 
 def shown(value: object) -> str:
-    """A value for a terminal: times in UTC, further lines of a text below its first."""
+    """Returns a value for a terminal: times in UTC, further lines of a text below its first."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(" ", "seconds")
     return "-" if value is None else harmless(str(value)).replace("\n", f"\n{'':<16}")
 
 
 def letter_of(connection: Connection, letter_id: str) -> Json:
-    """The dead letter with this number or message id. Raises CommandError where there is none."""
+    """Returns the dead letter with this number or message id. Raises CommandError where there is none."""
     found = queries.find_message(connection, letter_id)
     if found is None:
         raise CommandError(f"there is no message {letter_id}")
@@ -121,12 +121,12 @@ def replay(letter_id: str | None, everything: bool) -> None:
 
 
 def letters_of(connection: Connection, letter_id: str | None) -> list[Json]:
-    """One dead letter, or all of them."""
+    """Returns one dead letter, or all of them."""
     return queries.dead_letters(connection) if letter_id is None else [letter_of(connection, letter_id)]
 
 
 def replay_letters(connection: Connection, ids: Sequence[int]) -> int:
-    """Replays in bounded commits; how many were still dead letters."""
+    """Replays in bounded commits; returns how many were still dead letters."""
     chunks = [ids[first : first + REPLAY_CHUNK] for first in range(0, len(ids), REPLAY_CHUNK)]
     hidden = not out.is_terminal or len(chunks) < 2
     return sum(
@@ -136,14 +136,13 @@ def replay_letters(connection: Connection, ids: Sequence[int]) -> int:
 
 
 def warn(connection: Connection, letters: Sequence[Json]) -> None:
-    """Says on stderr what may keep the replies from the customers."""
-    from db.locks import INTAKE_LOCK
+    """Prints on stderr what may keep the replies from the customers."""
 
     opened = datetime.now(UTC) - timedelta(seconds=REPLY_WINDOW_S)
     late = sum(letter["sent_at"] < opened for letter in letters)
     if late:
         click.echo(f"{late} of them older than 24 h: WhatsApp refuses such a reply, it will have expired.", err=True)
-    if letters and not commit(connection, queries.is_locked, INTAKE_LOCK):
+    if letters and not commit(connection, is_locked, INTAKE_LOCK):
         click.echo("No service is running: they wait for chasqui up.", err=True)
 
 

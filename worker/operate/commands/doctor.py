@@ -1,4 +1,4 @@
-"""`chasqui doctor`: everything the service needs, a line each, and how to mend what is not well."""
+"""`chasqui doctor`: a line for everything the service needs, and how to mend what is not well."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from worker.operate.commands.terminal import out, print_json
+from worker.operate.commands.terminal import json_option, out, print_json
+from worker.runtime.environment import HOME
 
 if TYPE_CHECKING:
     from worker.operate.doctor.finding import Finding
@@ -21,7 +22,7 @@ MARKS = {"ok": ("✓", "ok", "green"), "warning": ("!", "!", "yellow"), "failed"
 
 @click.command()
 @click.option("--no-probe", is_flag=True, help="Do not ask the providers (a probe is one call of one token to each).")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def doctor(no_probe: bool, as_json: bool) -> None:
     """Check servers, migrations, providers, circuits, queues and what waits; say how to mend what is not well.
 
@@ -29,20 +30,19 @@ def doctor(no_probe: bool, as_json: bool) -> None:
     """
     from worker.operate.doctor.examination import examine, is_fit
     from worker.operate.doctor.machine import as_it_is
-    from worker.runtime.environment import HOME
 
     with as_it_is(HOME) as configured, Console(stderr=True).status("Looking at servers, providers and work"):
         findings = examine(configured, HOME, probe=not no_probe)
     fit = is_fit(findings)
     if as_json:
-        print_json({"fit": fit, "checks": [finding.to_dict() for finding in findings]})
+        print_json({"fit": fit, "checks": findings})
     else:
         show(out, findings)
     sys.exit(0 if fit else 1)
 
 
 def show(console: Console, findings: Sequence[Finding]) -> None:
-    """A line for each finding, the names under each other; lines are not broken, so that they can be searched."""
+    """Prints a line for each finding, names aligned; lines are not broken, so that they can be searched."""
     width = max(len(finding.check) for finding in findings)
     for finding in findings:
         mark, plain, colour = MARKS[finding.state]

@@ -1,22 +1,21 @@
-"""Messages from the command line into the inbound stream, and the reply to one."""
+"""`chasqui send` and `chasqui enqueue`: messages into the inbound stream, and the reply to one."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import click
 import orjson
 from rich.progress import track
 
+from worker.devkit.gateway import Gateway, payloads_of
 from worker.errors import CommandError
-from worker.operate.commands.terminal import out, print_json, redis_errors
-
-if TYPE_CHECKING:
-    from worker.devkit.gateway import Gateway
+from worker.operate.commands.terminal import durable_redis, out, print_json, redis_errors
+from worker.runtime.environment import surroundings
 
 #: Payloads enqueued in one round trip.
 ENQUEUE_CHUNK = 500
@@ -24,15 +23,9 @@ ENQUEUE_CHUNK = 500
 
 @contextmanager
 def connected_gateway() -> Iterator[Gateway]:
-    """The gateway's side of the streams, on the durable Redis of the surroundings."""
-    from worker.devkit.gateway import Gateway
-    from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
-    from worker.runtime.environment import surroundings
-
-    with surroundings(postgres=False) as configured, redis_errors():
-        client = connect_redis(configured.required("redis_url"), DURABLE_TIMEOUT_S)
+    """Yields the gateway's side of the streams, on the durable Redis of the surroundings."""
+    with surroundings(postgres=False) as configured, redis_errors(), durable_redis(configured) as client:
         yield Gateway(client)
-        client.close()
 
 
 @click.command()
@@ -75,8 +68,6 @@ def enqueue(file: Any) -> None:
     A file that is one JSON text is one payload; otherwise every line that is not blank is one. What cannot be read
     ends in whatsapp:rejected with its reason.
     """
-    from worker.devkit.gateway import payloads_of
-
     payloads = payloads_of(file.read())
     if not payloads:
         raise CommandError("nothing to enqueue: the input is empty")

@@ -1,16 +1,28 @@
-"""Running the service: the demo, all of it, the intake alone."""
+"""Commands that run the service: the demo, all of it, the intake alone, the exporter."""
 
 from __future__ import annotations
 
+import secrets
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from importlib.util import find_spec
 
 import click
 
 from db import migrations
 from worker.celery_ext import gc_tuning
+from worker.errors import CommandError
+from worker.log import logger
 from worker.operate.commands.dashboard import dashboard_programs
 from worker.operate.commands.terminal import database_errors, interrupting, out, say, stop_signals
+from worker.operate.report_tables import as_tables
+from worker.runtime.environment import HOME, environment, server_keeper, surroundings
+from worker.runtime.supervisor import Program, flower_program, metrics_program, running, service_programs
 from worker.settings import settings
+
+log = logger(__name__)
 
 
 @click.command()
@@ -22,7 +34,6 @@ def demo() -> None:
     should.
     """
     from worker.devkit.demo import play
-    from worker.operate.report_tables import as_tables
 
     with interrupting():
         sys.exit(0 if play(out, as_tables) else 1)
@@ -46,13 +57,10 @@ def up(concurrency: int, with_flower: bool, with_dashboard: bool) -> None:
     started again within 2 s. A second `chasqui up` in the same directory is refused; for more workers there is
     --concurrency.
     """
-    from worker.operate.commands.flower import flower
     from worker.providers.providers_file import load_providers
     from worker.runtime.embedded.servers import only_service
-    from worker.runtime.environment import HOME, server_keeper, surroundings
     from worker.runtime.readiness import is_ready
     from worker.runtime.startup import check_servers, wait_for_servers
-    from worker.runtime.supervisor import metrics_program, running, service_programs
 
     keep_servers = server_keeper()
     with (
@@ -81,13 +89,34 @@ def up(concurrency: int, with_flower: bool, with_dashboard: bool) -> None:
             )
 
 
+@contextmanager
+def flower(*, wanted: bool) -> Iterator[list[Program]]:
+    """Yields Flower's program, if it is wanted, with a login for it in the environment: that of FLOWER_BASIC_AUTH, or a
+    password that is made up here and shown once. Raises CommandError where Flower is not installed.
+    """
+    if not wanted:
+        yield []
+        return
+    if find_spec("flower") is None:
+        raise CommandError("Flower is not installed: run pip install '.[dashboard]' in the checkout")
+    port = settings().flower_port
+    address = "/".join(filter(None, (f"Flower: http://127.0.0.1:{port}", settings().flower_url_prefix)))
+    if settings().flower_basic_auth is not None:
+        say(f"{address} (login: FLOWER_BASIC_AUTH)")
+        yield [flower_program(port)]
+        return
+    password = secrets.token_urlsafe(16)
+    say(f"{address} (user: chasqui, password: {password})")
+    with environment({"FLOWER_BASIC_AUTH": f"chasqui:{password}"}):
+        yield [flower_program(port)]
+
+
 @click.command()
 def intake() -> None:
     """Run the intake alone: reads whatsapp:inbound, starts the chain, sweeps up what was lost.
 
     Several may run; one is active, the others stand by.
     """
-    from worker.runtime.environment import surroundings
     from worker.runtime.startup import wait_for_servers
 
     with stop_signals() as stop, surroundings() as configured:
@@ -99,5 +128,26 @@ def intake() -> None:
         from worker.steps.services import services
         from worker.tasks import CeleryChain
 
-        gc_tuning.settle()
+        gc_tuning.tune()
         Intake(services(), CeleryChain(settings().batch_max), stop).run()
+
+
+@click.command()
+def metrics() -> None:
+    """Serve /metrics for Prometheus, /healthz and /readyz on METRICS_HOST and METRICS_PORT.
+
+    One process for the whole service; chasqui up starts it too, unless METRICS_PORT is 0.
+    """
+    if settings().metrics_port == 0:
+        raise CommandError("METRICS_PORT is 0: name the port to serve metrics on")
+    with stop_signals() as stop, surroundings() as configured:
+        from worker.app import app, check_broker
+        from worker.celery_ext.queues import queue_lengths
+        from worker.operate.exporter.server import exporter, serving
+        from worker.runtime.startup import announce_servers
+
+        host, port = configured.metrics_host, configured.metrics_port
+        with exporter(configured, partial(queue_lengths, app)) as pages, serving(pages, host, port):
+            log.info("metrics_served", host=host, port=port)
+            announce_servers(configured, check_broker)
+            stop.wait()

@@ -1,4 +1,4 @@
-"""What all commands share: the terminal, signals, and foreign errors as one clear line."""
+"""Terminal of all commands: output, signals, and foreign errors as one clear line."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 import orjson
+import redis
 from redis.exceptions import RedisError
 from rich.console import Console
 from sqlalchemy import Connection
@@ -21,17 +22,21 @@ from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from db import retry
 from db.engine import connect
 from worker.errors import ChasquiError, CommandError
+from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
+from worker.runtime.environment import surroundings
 from worker.runtime.signals import hang_up_ends
+from worker.settings import Settings
 
 out = Console()
 #: PostgreSQL's code for a privilege that is missing.
 FORBIDDEN = "42501"
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 
 class Group(click.Group):
-    """Shows our own errors as one line and exits 1; everything else is a defect and keeps its traceback."""
+    """Command group that shows our own errors as one line and exits 1; other errors are defects, with a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command."""
@@ -42,13 +47,13 @@ class Group(click.Group):
 
 
 def print_json(value: object) -> None:
-    """A value for programs: indented JSON on standard output, neither coloured nor wrapped."""
+    """Prints a value for programs: indented JSON on standard output, neither coloured nor wrapped."""
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """A line for whoever watches a service. Where it cannot be written (a full disk, a closed terminal or pipe) it is
-    dropped, with all that would follow it: the service goes on.
+    """Prints a line of a service. Where it cannot be written (a full disk, a closed terminal or pipe) it is dropped,
+    with all that would follow it: the service goes on.
     """
     try:
         click.echo(text, err=err)
@@ -69,43 +74,45 @@ def fill_standard_streams() -> None:
 
 
 def masked(phone: str) -> str:
-    """As much of WhatsApp's id of a customer as tells one from another."""
+    """Returns as much of WhatsApp's id of a customer as tells one from another."""
     return f"…{phone[-4:]}"
 
 
 def harmless(text: str) -> str:
-    """A text of somebody else's as it may be shown: what a terminal would obey becomes U+FFFD."""
+    """Returns a foreign text as it may be shown: what a terminal would obey becomes U+FFFD."""
     return "".join(sign if sign in "\n\t" or unicodedata.category(sign) != "Cc" else "\ufffd" for sign in text)
 
 
 @contextmanager
 def stop_signals() -> Iterator[Event]:
-    """An event that SIGINT, SIGTERM and SIGHUP set, for commands that run until they are told to stop."""
+    """Yields an event that SIGINT, SIGTERM and SIGHUP set, for commands that run until they are stopped."""
     stop = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    hang_up_ends()
+    _on_stop(lambda *_: stop.set())
     yield stop
 
 
 @contextmanager
 def interrupting() -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP end the block at once; a second one does not disturb the tidying up."""
+    """Lets SIGINT, SIGTERM and SIGHUP end the block at once; a second one does not disturb the tidying up."""
 
     def interrupt(*_: object) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         raise CommandError("interrupted")
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
-    hang_up_ends()
+    _on_stop(interrupt)
     yield
+
+
+def _on_stop(handler: Callable[..., None]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
+    hang_up_ends()
 
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """A database that cannot be used becomes one clear line, without its URL."""
+    """Translates the error of a database that cannot be used into one clear line, without its URL."""
     try:
         yield
     except ProgrammingError as exc:
@@ -117,19 +124,17 @@ def database_errors() -> Iterator[None]:
 
 
 @contextmanager
-def redis_errors() -> Iterator[None]:
-    """A Redis that cannot be used becomes one clear line, without its URL."""
+def redis_errors(variable: str = "REDIS_URL") -> Iterator[None]:
+    """Translates the error of a Redis that cannot be used into one clear line, without its URL."""
     try:
         yield
     except RedisError as exc:
-        raise CommandError(f"Redis: {type(exc).__name__}: is REDIS_URL right, and the server up?") from exc
+        raise CommandError(f"Redis: {type(exc).__name__}: is {variable} right, and the server up?") from exc
 
 
 @contextmanager
 def database() -> Iterator[Connection]:
-    """A connection to the database of the surroundings, with transactions; what fails becomes one clear line."""
-    from worker.runtime.environment import surroundings
-
+    """Yields a connection to the database of the surroundings; its errors become one clear line."""
     with (
         surroundings(redis=False) as configured,
         database_errors(),
@@ -138,13 +143,23 @@ def database() -> Iterator[Connection]:
         yield connection
 
 
+def durable_redis(configured: Settings) -> redis.Redis:
+    """Returns a client of the durable Redis."""
+    return connect_redis(configured.required("redis_url"), DURABLE_TIMEOUT_S)
+
+
+def cache_redis(configured: Settings) -> redis.Redis:
+    """Returns a client of the cache Redis that waits as long as one of the durable one."""
+    return connect_redis(configured.required("cache_url"), DURABLE_TIMEOUT_S)
+
+
 def commit(
     connection: Connection,
     call: Callable[Concatenate[Connection, Given], Result],
     *given: Given.args,
     **named: Given.kwargs,
 ) -> Result:
-    """The result of `call(connection, ...)` in a transaction of its own, run again where another stood in its way."""
+    """Returns the result of `call(connection, ...)`, in a transaction of its own that is repeated after a conflict."""
 
     def attempt() -> Result:
         with connection.begin():

@@ -1,1 +1,1 @@
-"""`chasqui doctor`: looks at everything the service needs, and says how to mend what is not well."""
+"""Doctor: looks at everything the service needs, and says how to mend what is not well."""

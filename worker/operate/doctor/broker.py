@@ -1,8 +1,9 @@
-"""What Celery's broker tells: how many batches wait on each queue, and whether a worker takes them."""
+"""Doctor's check of Celery's broker: how many batches wait on each queue, and whether a worker takes them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from worker.errors import ConfigurationError
@@ -16,16 +17,16 @@ UNREACHABLE = "is BROKER_URL (or REDIS_URL) right, and the server up?"
 
 
 def examine() -> list[Finding]:
-    """To be called when the settings are complete: the Celery application is made from them."""
+    """Checks queues and workers, when the settings are complete: the Celery application is made from them."""
     from worker.app import app
     from worker.celery_ext.queues import check_queues, queue_lengths
 
-    try:
-        check_queues(app)
-    except ConfigurationError as exc:
-        return [failed("queues", str(exc), "chasqui up does not start before")]
-    except Exception:  # noqa: BLE001, S110  told below, in words
-        pass
+    # Whatever else is wrong is found again, and told in words, by the next check.
+    with suppress(Exception):
+        try:
+            check_queues(app)
+        except ConfigurationError as exc:
+            return [failed("queues", str(exc), "chasqui up does not start before")]
     queues = guarded("queues", lambda: judge_queues(queue_lengths(app)), UNREACHABLE)
     if not queues[0].found.startswith("flow"):
         return queues
@@ -34,7 +35,7 @@ def examine() -> list[Finding]:
 
 
 def judge_queues(lengths: Mapping[str, int]) -> Finding:
-    """Batches that wait, by queue."""
+    """Judges the batches that wait, by queue."""
     found = ", ".join(f"{name} {lengths[name]}" for name in LONG)
     long = [name for name, limit in LONG.items() if lengths[name] >= limit]
     if not long:
@@ -43,20 +44,16 @@ def judge_queues(lengths: Mapping[str, int]) -> Finding:
 
 
 def _consumed(answers: Mapping[str, list[Mapping[str, Any]]] | None) -> dict[str, set[str]]:
-    """Queues by worker."""
+    """Returns the queues of each worker."""
     return {worker: {queue["name"] for queue in queues} for worker, queues in (answers or {}).items()}
 
 
 def judge_workers(queues_by_worker: Mapping[str, set[str]]) -> Finding:
-    """Whether each queue is taken from by somebody."""
-    missing = list(_missing(queues_by_worker))
+    """Judges whether each queue is taken from by somebody."""
+    taken = {name for queues in queues_by_worker.values() for name in queues}
+    missing = [name for name in LONG if name not in taken]
     found = f"{count(len(queues_by_worker), 'worker')} answer{'s' if len(queues_by_worker) == 1 else ''}"
     if not missing:
         return ok("workers", found)
     mend = "start chasqui up, or the missing worker of docs/deploy.md, 'One by one'"
     return failed("workers", f"{found}; nobody takes from {', '.join(missing)}", mend)
-
-
-def _missing(queues_by_worker: Mapping[str, set[str]]) -> Iterator[str]:
-    taken = {name for queues in queues_by_worker.values() for name in queues}
-    return (name for name in LONG if name not in taken)

@@ -1,4 +1,4 @@
-"""What PostgreSQL tells of itself and the work: version, migrations, clock, intake, what waits, what was given up."""
+"""Doctor's check of PostgreSQL: version, migrations, clock, locks, intake, what waits, what was given up."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from sqlalchemy.engine import make_url
 from db import migrations, monitoring
 from db.engine import connect
 from db.locks import INTAKE_LOCK
-from db.monitoring import Unfinished
+from db.monitoring import LockHolder, Unfinished
 from db.pooler import keeps_session
-from worker.operate.doctor import locks
-from worker.operate.doctor.clock import judge_skew, skew_s
-from worker.operate.doctor.finding import Finding, failed, guarded, ok, warning
-from worker.operate.wording import count, oldest
+from worker.operate.doctor.finding import Finding, failed, graded, guarded, ok, warning
+from worker.operate.doctor.machine import judge_skew, skew_s
+from worker.operate.wording import count, duration, oldest
 from worker.settings import Settings
 
 CHECK = "postgresql"
@@ -30,10 +29,11 @@ FAR_TOO_LONG = 10
 NO_SERVER = "start the service with chasqui up, which brings a PostgreSQL of its own, or set DATABASE_URL"
 UNREACHABLE = "is the server up, and DATABASE_URL right? Nothing it knows (migrations, intake, messages) was checked"
 LOOK_AGAIN = "look at the server's log"
+UPGRADE = "run chasqui db upgrade"
 
 
 def examine(configured: Settings) -> list[Finding]:
-    """All that needs PostgreSQL; one finding alone where it does not answer."""
+    """Checks all that needs PostgreSQL; returns one finding alone where it does not answer."""
     if configured.database_url is None:
         return [failed(CHECK, "DATABASE_URL is not set, and no embedded server is running", NO_SERVER)]
     url = configured.database_url.get_secret_value()
@@ -48,19 +48,19 @@ def _examine(url: str, configured: Settings) -> Iterator[Finding]:
         connection = opened.execution_options(isolation_level="AUTOCOMMIT")
         yield judge_version(connection.execute(text("show server_version_num")).scalar_one(), place(url))
         yield from guarded("postgresql clock", lambda: judge_skew("postgresql clock", _skew_s(connection)), LOOK_AGAIN)
-        yield from guarded("migrations", lambda: judge_revision(_revision(connection)), "run chasqui db upgrade")
-        yield from guarded(locks.CHECK, lambda: locks.examine(connection), LOOK_AGAIN)
-        yield from guarded("messages", lambda: _unfinished(connection, configured), "run chasqui db upgrade")
+        yield from guarded("migrations", lambda: judge_revision(_revision(connection)), UPGRADE)
+        yield from guarded("locks", lambda: judge_locks(monitoring.lock_holders(connection)), LOOK_AGAIN)
+        yield from guarded("messages", lambda: _unfinished(connection, configured), UPGRADE)
 
 
 def place(url: str) -> str:
-    """Where a database is: host, port and name, without user and password."""
+    """Returns host, port and name of a database, without user and password."""
     parsed = make_url(url)
     return f"{parsed.host or 'localhost'}:{parsed.port or 5432}/{parsed.database or ''}"
 
 
 def judge_version(version: str, where: str) -> Finding:
-    """version: `server_version_num`, like 160004."""
+    """Judges `server_version_num`, like 160004."""
     found = f"version {int(version) // 10_000} at {where}"
     if int(version) < LEAST_VERSION:
         return warning(CHECK, found, f"Chasqui is tested with {LEAST_VERSION // 10_000}: upgrade the server")
@@ -68,7 +68,7 @@ def judge_version(version: str, where: str) -> Finding:
 
 
 def judge_sessions(kept: bool) -> Finding:
-    """kept: whether a connection stays with one server process."""
+    """Judges whether a connection stays with one server process."""
     if kept:
         return ok("postgresql sessions", "a connection keeps its session")
     found = "a pooler gives every transaction another connection: locks and settings do not hold"
@@ -87,20 +87,39 @@ def _revision(connection: Connection) -> str | None:
 
 
 def judge_revision(revision: str | None) -> Finding:
-    """revision: the migration that the database is at, None for an empty database."""
+    """Judges the migration that the database is at, None for an empty database."""
     head = migrations.head()
     if revision == head:
         return ok("migrations", f"at {head}, the newest")
     if revision is None:
-        return failed("migrations", "the database is empty", "run chasqui db upgrade")
+        return failed("migrations", "the database is empty", UPGRADE)
     known = {script.revision for script in ScriptDirectory.from_config(migrations.configuration()).walk_revisions()}
-    if revision not in known:
-        return failed(
-            "migrations",
-            f"the database is at {revision}, which this version ({head}) does not know",
-            "install the version of Chasqui that made it, or a newer one",
+    if revision in known:
+        return failed("migrations", f"the database is at {revision}, this version needs {head}", UPGRADE)
+    found = f"the database is at {revision}, which this version ({head}) does not know"
+    return failed("migrations", found, "install the version of Chasqui that made it, or a newer one")
+
+
+def judge_locks(holders: tuple[LockHolder, ...]) -> Iterator[Finding]:
+    """Judges open transactions that hold what is ours: rows stop their customers only; a table stops everybody."""
+    if not holders:
+        yield ok("locks", "no open transaction holds rows of ours")
+    for holder in holders:
+        mend = (
+            f"end it where it was begun, or with: select pg_terminate_backend({holder.pid})."
+            " See docs/operations.md, 'a customer is locked'"
         )
-    return failed("migrations", f"the database is at {revision}, this version needs {head}", "run chasqui db upgrade")
+        severity = failed if holder.whole_table else warning
+        yield severity(f"locks of pid {holder.pid}", described(holder), mend)
+
+
+def described(holder: LockHolder) -> str:
+    """Describes who holds what since when, without a word of a query, which may hold what customers wrote."""
+    who = f"{holder.application or 'a program without a name'}, user {holder.username or 'unknown'}, {holder.state}"
+    what = ("the whole of " if holder.whole_table else "rows of ") + ", ".join(holder.tables)
+    if holder.since is None or holder.open_s is None:
+        return f"{who}: holds {what}"
+    return f"{who}: holds {what} for {duration(holder.open_s)}, since {holder.since:%Y-%m-%d %H:%M:%SZ}"
 
 
 def _unfinished(connection: Connection, configured: Settings) -> list[Finding]:
@@ -111,33 +130,28 @@ def _unfinished(connection: Connection, configured: Settings) -> list[Finding]:
 
 
 def judge_intake(work: Unfinished) -> Finding:
-    """Whether anybody reads the inbound stream."""
+    """Judges whether anybody reads the inbound stream."""
     if work.intake_active:
         return ok("intake", "one is active")
     return failed("intake", "none is active: nobody reads what customers write", "start chasqui up, or chasqui intake")
 
 
 def judge_waiting(work: Unfinished, usual_s: float) -> Finding:
-    """Messages without an answer. usual_s: how long the oldest may wait in a healthy service."""
+    """Judges messages without an answer; the oldest may wait for `usual_s` in a healthy service."""
     found = oldest(count(work.waiting, "message") + " unanswered", work.waiting, work.oldest_waiting_s)
     mend = "are intake and the workers running, and the queues short? See docs/operations.md, 'the backlog grows'"
-    if not work.waiting or work.oldest_waiting_s <= usual_s:
-        return ok("messages", found)
-    severity = failed if work.oldest_waiting_s > FAR_TOO_LONG * usual_s else warning
-    return severity("messages", found, mend)
+    return graded("messages", found, mend, work.oldest_waiting_s, usual_s, FAR_TOO_LONG * usual_s)
 
 
 def judge_unpublished(work: Unfinished) -> Finding:
-    """Replies that were committed and not marked as published."""
+    """Judges replies that were committed and not marked as published."""
     found = oldest(count(work.unpublished, "answer") + " unpublished", work.unpublished, work.oldest_unpublished_s)
-    if not work.unpublished or work.oldest_unpublished_s <= UNPUBLISHED_S:
-        return ok("answers", found)
-    severity = failed if work.oldest_unpublished_s > FAR_TOO_LONG * UNPUBLISHED_S else warning
-    return severity("answers", found, "the active intake publishes them again: is Redis up, and has it room?")
+    mend = "the active intake publishes them again: is Redis up, and has it room?"
+    return graded("answers", found, mend, work.oldest_unpublished_s, UNPUBLISHED_S, FAR_TOO_LONG * UNPUBLISHED_S)
 
 
 def judge_dead(work: Unfinished) -> Finding:
-    """Messages that were given up."""
+    """Judges messages that were given up."""
     found = count(work.dead, "dead letter")
     if not work.dead:
         return ok("dead letters", found)

@@ -1,13 +1,14 @@
-"""This machine: room on the disk of the embedded servers, and where they are when they run."""
+"""Doctor's check of this machine: room on the disk of the embedded servers, its clock beside theirs, where they run."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from worker.operate.doctor.finding import Finding, failed, ok, warning
+from worker.operate.doctor.finding import Finding, failed, graded, ok, warning
 from worker.operate.wording import size
 from worker.runtime.embedded.postgres import Postgres
 from worker.runtime.embedded.redis import Redis
@@ -16,12 +17,14 @@ from worker.settings import Settings, settings
 
 #: Both servers stop taking anything in when their disk is full.
 FREE_WARNING_B, FREE_FAILED_B = 2 * 1024**3, 256 * 1024**2
+#: Leases, open times of circuits and times to live are a few seconds at least.
+SKEW_WARNING_S, SKEW_FAILED_S = 1.0, 5.0
 
 
 @contextmanager
 def as_it_is(home: Path) -> Iterator[Settings]:
-    """The settings for the length of the block, with the URLs of embedded servers under `home` that are running. Unlike
-    other commands the doctor starts none: it shows what there is.
+    """Yields the settings with the URLs of embedded servers under `home` that run; unlike other commands, it starts
+    none.
     """
     given = settings()
     wanted = {"DATABASE_URL": (given.database_url, Postgres), "REDIS_URL": (given.redis_url, Redis)}
@@ -31,16 +34,30 @@ def as_it_is(home: Path) -> Iterator[Settings]:
 
 
 def examine(home: Path) -> list[Finding]:
-    """The disk of the embedded servers; nothing where there are none."""
-    if not home.is_dir():
-        return []
-    return [judge_free(shutil.disk_usage(home).free)]
+    """Checks the disk of the embedded servers; returns nothing where there are none."""
+    return [judge_free(shutil.disk_usage(home).free)] if home.is_dir() else []
 
 
 def judge_free(free_bytes: int) -> Finding:
-    """free_bytes: on the disk of the embedded servers' data."""
+    """Judges the room on the disk of the embedded servers' data."""
     found = f"{size(free_bytes)} free for the embedded servers"
-    mend = "make room: docs/operations.md, 'the disk is full'"
-    if free_bytes < FREE_FAILED_B:
-        return failed("disk", found, mend)
-    return warning("disk", found, mend) if free_bytes < FREE_WARNING_B else ok("disk", found)
+    if free_bytes >= FREE_WARNING_B:
+        return ok("disk", found)
+    severity = failed if free_bytes < FREE_FAILED_B else warning
+    return severity("disk", found, "make room: docs/operations.md, 'the disk is full'")
+
+
+def skew_s(server_time_s: Callable[[], float], clock: Callable[[], float] = time.time) -> float:
+    """Returns the seconds by which a server is ahead, taking its time for that of the middle of the question."""
+    before_s = clock()
+    server_s = server_time_s()
+    return server_s - (before_s + clock()) / 2
+
+
+def judge_skew(check: str, skew: float) -> Finding:
+    """Judges the seconds by which a server is ahead of this machine."""
+    found = f"{abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} this machine"
+    if abs(skew) <= SKEW_WARNING_S:
+        found = f"within {SKEW_WARNING_S:.0f} s of this machine's"
+    mend = "let the machines keep time (systemd-timesyncd, chrony)"
+    return graded(check, found, mend, abs(skew), SKEW_WARNING_S, SKEW_FAILED_S)

@@ -1,4 +1,4 @@
-"""What the two roles of Redis tell: versions, the settings that decide what may be lost, memory, clock, what waits."""
+"""Doctor's check of both roles of Redis: versions, settings that decide what may be lost, memory, clock, live state."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from urllib.parse import urlsplit
 
 import redis
 
-from worker.operate.doctor.circuits import judge_circuit
-from worker.operate.doctor.clock import judge_skew, skew_s
-from worker.operate.doctor.finding import Finding, State, failed, guarded, ok, warning
+from worker.operate.doctor.finding import Finding, State, failed, graded, guarded, ok, warning
+from worker.operate.doctor.machine import judge_skew, skew_s
+from worker.operate.snapshot import LiveCounters, StreamLengths, read_counters, read_streams, time_s
 from worker.operate.wording import count, duration, oldest, size
-from worker.providers.circuit_states import Named, read_circuits
+from worker.providers.circuit_states import Circuit, Named, read_circuits
 from worker.redisdb.connect import connect_redis
-from worker.redisdb.keys import INBOUND, LAST_RUN
 from worker.settings import Settings
-from worker.telemetry.recording import CLEANUP
 
-Json = Mapping[str, Any]
+#: Redis's answer to INFO.
+Info = Mapping[str, Any]
 TIMEOUT_S = 3.0
 #: The first version that can trim a stream by age.
 LEAST_VERSION = (6, 2)
@@ -27,6 +26,8 @@ MEMORY_WARNING, MEMORY_FAILED = 0.8, 0.95
 UNREAD_WARNING_S, UNREAD_FAILED_S = 60.0, 600.0
 #: Two runs were left out: the cleanup comes every 5 minutes.
 BEAT_LATE_S = 660.0
+#: The reason of a circuit that a wrong key or an empty balance has opened (`ProviderDenied.kind`).
+DENIED = "denied"
 NO_SERVER = "start the service with chasqui up, which brings a Redis of its own, or set REDIS_URL"
 UNREACHABLE = "is the server up, and REDIS_URL right? Nothing it knows (circuits, streams, beat) was checked"
 NO_CACHE = "all goes on, slower and dearer: is the server up, and CACHE_REDIS_URL right?"
@@ -34,13 +35,13 @@ LOOK_AGAIN = "look at the server's log"
 
 
 def examine(configured: Settings, providers: Named) -> list[Finding]:
-    """All that needs Redis; of a server that does not answer one finding alone."""
+    """Checks all that needs Redis; returns one finding alone for a server that does not answer."""
     if configured.redis_url is None:
         return [failed("redis", "REDIS_URL is not set, and no embedded server is running", NO_SERVER)]
     url = configured.redis_url.get_secret_value()
     return [
         *guarded("redis", lambda: list(_durable(url, providers)), UNREACHABLE),
-        *guarded("cache", lambda: list(_cache(configured)), NO_CACHE, State.WARNING),
+        *guarded("cache", lambda: _cache(configured), NO_CACHE, State.WARNING),
     ]
 
 
@@ -51,27 +52,31 @@ def _durable(url: str, providers: Named) -> Iterator[Finding]:
         yield from guarded("redis persistence", lambda: judge_persistence(info), LOOK_AGAIN)
         yield from guarded("redis memory", lambda: judge_durable_memory(info), LOOK_AGAIN)
         yield from guarded("redis clock", lambda: judge_skew("redis clock", _skew_s(client)), LOOK_AGAIN)
-        yield from guarded("inbound stream", lambda: _inbound(client), LOOK_AGAIN)
-        yield from guarded("beat", lambda: _beat(client), LOOK_AGAIN)
+        yield from guarded("inbound stream", lambda: judge_inbound(read_streams(client)), LOOK_AGAIN)
+        yield from guarded("beat", lambda: judge_beat(read_counters(client)), LOOK_AGAIN)
         yield from guarded("circuits", lambda: map(judge_circuit, read_circuits(client, providers)), LOOK_AGAIN)
 
 
+def _skew_s(client: redis.Redis) -> float:
+    return skew_s(lambda: time_s(client.time()))
+
+
 def place(url: str) -> str:
-    """Where a Redis is: host and port, or socket, without user and password."""
+    """Returns host and port of a Redis, or its socket, without user and password."""
     parts = urlsplit(url)
     return f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
 
 
-def judge_version(info: Json, where: str) -> Finding:
-    """info: Redis's own answer to INFO, here and below."""
+def judge_version(info: Info, where: str) -> Finding:
+    """Judges the version of the durable Redis."""
     found = f"version {info['redis_version']} at {where}"
     if tuple(int(part) for part in str(info["redis_version"]).split(".")[:2]) < LEAST_VERSION:
         return failed("redis", found, "Chasqui needs Redis 6.2 or newer: upgrade the server")
     return ok("redis", found)
 
 
-def judge_persistence(info: Json) -> Finding:
-    """Whether a restart of the durable Redis loses nothing but its last second."""
+def judge_persistence(info: Info) -> Finding:
+    """Judges whether a restart of the durable Redis loses nothing but its last second."""
     if not info["aof_enabled"]:
         mend = "set appendonly yes (redis-cli CONFIG SET appendonly yes, and in its configuration)"
         return failed("redis persistence", "appendonly is off: a restart loses messages that nobody has read yet", mend)
@@ -80,8 +85,8 @@ def judge_persistence(info: Json) -> Finding:
     return ok("redis persistence", "appendonly is on")
 
 
-def judge_durable_memory(info: Json) -> Finding:
-    """Nothing may be evicted, and there should be room."""
+def judge_durable_memory(info: Info) -> Finding:
+    """Judges the memory of the durable Redis: nothing may be evicted, and there should be room."""
     policy, used, limit = info["maxmemory_policy"], info["used_memory"], info["maxmemory"]
     if policy != "noeviction":
         mend = "set maxmemory-policy noeviction (redis-cli CONFIG SET, and in its configuration)"
@@ -93,58 +98,58 @@ def judge_durable_memory(info: Json) -> Finding:
     return severity("redis memory", found, "when it is full nothing can come in: docs/operations.md, 'Redis is full'")
 
 
-def _time_s(client: redis.Redis) -> float:
-    seconds, micros = client.time()
-    return float(seconds) + float(micros) / 1e6
-
-
-def _skew_s(client: redis.Redis) -> float:
-    return skew_s(lambda: _time_s(client))
-
-
-def _inbound(client: redis.Redis) -> Finding:
-    entries: Any = client.xlen(INBOUND.pattern)
-    first: Any = client.xrange(INBOUND.pattern, count=1)
-    added_s = int(first[0][0].split(b"-")[0]) / 1000 if first else 0.0
-    return judge_inbound(entries, _time_s(client) - added_s if first else 0.0)
-
-
-def judge_inbound(entries: int, oldest_s: float) -> Finding:
-    """Payloads that intake has not finished, and for how long the oldest has been there."""
-    found = oldest(count(entries, "payload") + " waiting", entries, oldest_s)
-    if oldest_s <= UNREAD_WARNING_S:
-        return ok("inbound stream", found)
-    severity = failed if oldest_s > UNREAD_FAILED_S else warning
+def judge_inbound(streams: StreamLengths) -> Finding:
+    """Judges the backlog of payloads that intake has not finished."""
+    age_s = streams.oldest_inbound_s or 0.0
+    found = oldest(count(streams.inbound, "payload") + " waiting", streams.inbound, age_s)
     mend = "is intake active, and queue flow short? docs/operations.md, 'the backlog grows'"
-    return severity("inbound stream", found, mend)
+    return graded("inbound stream", found, mend, age_s, UNREAD_WARNING_S, UNREAD_FAILED_S)
 
 
-def _beat(client: redis.Redis) -> Finding:
-    noted: Any = client.get(LAST_RUN.key(CLEANUP))
-    return judge_beat(_time_s(client) - float(noted) if noted else None)
-
-
-def judge_beat(age_s: float | None) -> Finding:
-    """age_s: since the last cleanup of expired sessions, None where none is known."""
+def judge_beat(counters: LiveCounters) -> Finding:
+    """Judges beat by the age of the last cleanup of expired sessions."""
     mend = "is beat running, and a worker on queue periodic? The first run comes 5 minutes after the start"
-    if age_s is None:
+    if counters.last_cleanup_at_s is None:
         return warning("beat", "no periodic task has run yet", mend)
+    age_s = counters.at_s - counters.last_cleanup_at_s
     found = f"last run {duration(max(age_s, 0.0))} ago"
     return warning("beat", found, mend) if age_s > BEAT_LATE_S else ok("beat", found)
 
 
-def _cache(configured: Settings) -> Iterator[Finding]:
+def judge_circuit(circuit: Circuit) -> Finding:
+    """Judges a circuit: one that has opened mends itself, unless the key, the balance or the model is the reason."""
+    check = f"circuit {circuit.name}"
+    close = f"chasqui circuits close {circuit.name}"
+    if circuit.answered_by and circuit.state == "closed":
+        return warning(check, f"answered by {circuit.answered_by}", "is that what you want to pay? docs/providers.md")
+    if circuit.state == "closed":
+        calls = f", {circuit.failures} of {circuit.calls} calls failed" if circuit.failures else ""
+        return ok(check, f"closed{calls}")
+    if circuit.state == "forced_open":
+        return warning(check, "opened by hand", f"when the provider may be asked again: {close}")
+    if circuit.model:
+        found = f"{circuit.state} ({circuit.reason}): {circuit.told or 'it refuses every request'}"
+        mend = "give the provider another model in PROVIDERS_FILE and restart worker-ai (docs/providers.md), then: "
+        return warning(check, found, mend + close)
+    if circuit.reason == DENIED:
+        mend = f"check the key and the balance, restart worker-ai, then: {close}"
+        return failed(check, f"{circuit.state}: the provider refuses the key, or the balance is empty", mend)
+    wait = f", for {duration(circuit.open_s)} more" if circuit.open_s is not None else ": the next call tries it"
+    reason = f" ({circuit.reason})" if circuit.reason else ""
+    return warning(check, f"{circuit.state}{reason}{wait}", f"nothing; it tries again by itself, or now: {close}")
+
+
+def _cache(configured: Settings) -> Finding:
     if configured.cache_redis_url is None or configured.cache_redis_url == configured.redis_url:
-        yield ok("cache", "in the durable Redis")
-        return
+        return ok("cache", "in the durable Redis")
     url = configured.cache_redis_url.get_secret_value()
     with connect_redis(url, TIMEOUT_S) as client:
         info: Any = client.info()
-        yield judge_cache(info, place(url))
+        return judge_cache(info, place(url))
 
 
-def judge_cache(info: Json, where: str) -> Finding:
-    """A cache of its own forgets what is used least, before it is full."""
+def judge_cache(info: Info, where: str) -> Finding:
+    """Judges a cache of its own, which should forget what is used least before it is full."""
     policy, used, limit = info["maxmemory_policy"], info["used_memory"], info["maxmemory"]
     found = f"version {info['redis_version']} at {where}, {policy}, {size(used)} used"
     if not limit:

@@ -37,22 +37,15 @@ class Postgres(Service):
     programs = frozenset({"postgres"})
     stop_signal = signal.SIGINT  # fast shutdown: clients are disconnected, nothing is lost
 
-    @property
-    def data(self) -> Path:
-        """The data directory; it exists only when it is complete."""
-        return self.directory / "data"
-
-    @property
-    def marker(self) -> str:
-        """See Service.marker."""
-        return str(self.data)
+    def __init__(self, home: Path) -> None:
+        super().__init__(home, marker="data")
+        #: Exists only when it is complete.
+        self.data = self.directory / "data"
 
     def url(self, access: Access) -> str:
-        """See Service.url."""
         return f"postgresql+psycopg2://{NAME}:{access.password}@{HOST}:{access.port}/{NAME}"
 
     def command(self, access: Access) -> list[str]:
-        """See Service.command."""
         settings = {
             "port": access.port,
             "listen_addresses": HOST,
@@ -70,7 +63,7 @@ class Postgres(Service):
         return [_program("postgres"), "-D", str(self.data), *options]
 
     def prepare(self, access: Access) -> None:
-        """Create the cluster where there is none; clear away what a kill -9 of the server left."""
+        """Creates the cluster where there is none; clears away what a kill -9 of the server left."""
         kill_all(titled_processes(f"postgres: {_cluster_name(access)}: "))
         # With the server and its children gone this file is stale. PostgreSQL would refuse to start for ever if its
         # pid belongs to some other process of this user by now.
@@ -79,7 +72,6 @@ class Postgres(Service):
             self._create(access)
 
     def answers(self, url: str) -> bool:
-        """See Service.answers."""
         engine = create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 2})
         try:
             engine.connect().close()
@@ -88,7 +80,7 @@ class Postgres(Service):
         return True
 
     def _create(self, access: Access) -> None:
-        """Under another name first: a cluster that was interrupted half way must not be taken for one."""
+        """Creates it under another name first: one that was interrupted half way must not be taken for a cluster."""
         _check_name(os.geteuid() or self.directory.stat().st_uid)
         for leftover in self.directory.glob("new-*"):
             shutil.rmtree(leftover, ignore_errors=True)  # its initdb may outlive a killed user for a moment
@@ -99,20 +91,14 @@ class Postgres(Service):
         new.rename(self.data)
 
     def _create_database(self, cluster: Path, password: str) -> None:
-        statements = (
-            f"CREATE ROLE {NAME} LOGIN CREATEDB PASSWORD '{password}'",
-            f"CREATE DATABASE {NAME} OWNER {NAME}",
-        )
+        statements = f"CREATE ROLE {NAME} LOGIN CREATEDB PASSWORD '{password}'\nCREATE DATABASE {NAME} OWNER {NAME}\n"
         options = ("-c", "exit_on_error=on", "-c", "log_min_error_statement=panic")
-        run(
-            [_program("postgres"), "--single", "-D", str(cluster), *options, "template1"],
-            directory=self.directory,
-            stdin="".join(f"{statement}\n" for statement in statements),
-        )
+        command = [_program("postgres"), "--single", "-D", str(cluster), *options, "template1"]
+        run(command, directory=self.directory, stdin=statements)
 
 
 def _check_name(uid: int) -> None:
-    """Raises ConfigurationError for a user without a name, as containers have them: initdb refuses to work for one."""
+    """Refuses a user without a name, as containers have them: initdb does not work for one."""
     try:
         pwd.getpwuid(uid)
     except KeyError:
@@ -123,7 +109,7 @@ def _check_name(uid: int) -> None:
 
 
 def _cluster_name(access: Access) -> str:
-    """Stands in the process titles. Ports are the machine's, so two checkouts never share one."""
+    # It stands in the process titles. Ports are the machine's, so two checkouts never share one.
     return f"{NAME}-{access.port}"
 
 

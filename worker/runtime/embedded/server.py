@@ -1,4 +1,4 @@
-"""What the embedded PostgreSQL and Redis have in common: a directory, a port and password that stay, one start."""
+"""Embedded server: its directory, a port and password that stay, one start; what PostgreSQL and Redis share."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
+import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from worker.errors import ConfigurationError
@@ -26,7 +27,7 @@ START_TIMEOUT_S = 60.0  # after a crash PostgreSQL replays up to 1 GB of its log
 
 
 class Access(BaseModel):
-    """How to reach a server: kept in `<name>.json`, mode 0600, from its first start on."""
+    """Port and password of a server: kept in `<name>.json`, mode 0600, from its first start on."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,50 +36,48 @@ class Access(BaseModel):
 
 
 class Service(ABC):
-    """One embedded server under `home`. Its caller holds the lock on starts and stops (servers.py)."""
+    """One embedded server under `home`. Its caller holds the lock on starts and stops (servers.py).
+
+    Args:
+        marker: argument of the server's command line that holds a path, and so tells it from every other server.
+    """
 
     name: ClassVar[str]
     programs: ClassVar[frozenset[str]]
     stop_signal: ClassVar[signal.Signals]
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, marker: str) -> None:
         self.home = home
         self.directory = home / self.name
         self.log = self.directory / "server.log"
-
-    @property
-    @abstractmethod
-    def marker(self) -> str:
-        """An argument of the server's command line that holds a path, and so tells it from every other server."""
+        self.marker = str(self.directory / marker)
 
     @abstractmethod
     def prepare(self, access: Access) -> None:
-        """Make or mend what the server needs on disk. Nothing of it is running."""
+        """Makes or mends what the server needs on disk. Nothing of it is running."""
 
     @abstractmethod
     def command(self, access: Access) -> list[str]:
-        """The command line, without secrets: everybody on the machine can read it."""
+        """Returns the command line, without secrets: everybody on the machine can read it."""
 
     @abstractmethod
     def url(self, access: Access) -> str:
-        """The URL for our own clients, password included."""
+        """Returns the URL for our own clients, password included."""
 
     @abstractmethod
     def answers(self, url: str) -> bool:
-        """Whether a real connection, password included, succeeds now."""
+        """Returns whether a real connection, password included, succeeds now."""
 
     def running(self) -> RunningServer | None:
-        """The server if its process exists, ready or not; without a URL where its directory was deleted under it."""
-        pid = find_process(self.programs, self.marker)
-        if pid is None:
-            return None
-        access = self._access()
-        return self._server(pid, self.url(access) if access else "")
+        """Returns the server if its process exists, ready or not; without a URL where its directory was deleted."""
+        process = find_process(self.programs, self.marker)
+        return self._server(process, self._access()) if process else None
 
     def start(self) -> RunningServer:
-        """Attach to the running server or start it; return when it answers.
+        """Attaches to the running server or starts it; returns when it answers.
 
-        Raises ConfigurationError where it does not within 60 s, or ends early, with the end of its log.
+        Raises:
+            ConfigurationError: it does not within 60 s, or ends early; with the end of its log.
         """
         server = self.running()
         if server and not server.url:
@@ -93,14 +92,13 @@ class Service(ABC):
         self.prepare(access)
         if not self.log.exists():
             write_private(self.log, "")
-        pid = launch(self.command(access), directory=self.directory, log=self.log)
-        server = self._server(pid, self.url(access))
+        server = self._server(launch(self.command(access), directory=self.directory, log=self.log), access)
         if not self._becomes_ready(server):
             raise ConfigurationError(f"{self.name} did not start: {self._end_of_log()}")
         return server
 
-    def _server(self, pid: int, url: str) -> RunningServer:
-        return RunningServer(pid, url, self.marker, self.stop_signal)
+    def _server(self, process: psutil.Process, access: Access | None) -> RunningServer:
+        return RunningServer(process, self.url(access) if access else "", self.stop_signal)
 
     def _becomes_ready(self, server: RunningServer) -> bool:
         if not wait_until(lambda: self.answers(server.url) or not server.alive(), START_TIMEOUT_S):
@@ -128,20 +126,19 @@ class Service(ABC):
         # The threads of a killed server may hold its port a moment longer than its process is seen.
         if known and wait_until(lambda: _is_free(known.port), PORT_WAIT_S):
             return known
-        password = known.password if known else secrets.token_urlsafe(24)
-        access = Access(port=free_port(), password=password)
+        access = Access(port=free_port(), password=known.password if known else secrets.token_urlsafe(24))
         write_private(self._access_path, access.model_dump_json())
         return access
 
 
 def package_directory(package: str) -> Path | None:
-    """Where an installed package lies, without importing it; None where it is not installed."""
+    """Returns where an installed package lies, without importing it; None where it is not installed."""
     spec = find_spec(package)
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
 def not_installed(variable: str) -> ConfigurationError:
-    """The error for an unset connection URL without the embedded server that would take its place."""
+    """Returns the error for an unset connection URL without the embedded server that would take its place."""
     return ConfigurationError(
         f"{variable} is not set and the embedded server is not installed: set it, or run pip install '.[embedded]' "
         "in the checkout"
@@ -149,23 +146,12 @@ def not_installed(variable: str) -> ConfigurationError:
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that nobody listens on."""
+    """Returns a port on 127.0.0.1 that nobody listens on."""
     for _ in range(100):
         port = secrets.choice(PORTS)
         if _is_free(port):
             return port
     raise ConfigurationError(f"no free port between {PORTS.start} and {PORTS.stop - 1} on {HOST}")
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file with mode 0600 in one step; as root it gets the owner of its directory."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with open(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-        if os.geteuid() == 0:
-            owner = path.parent.stat()
-            os.fchown(handle, owner.st_uid, owner.st_gid)
-    os.replace(temporary, path)
 
 
 def _is_free(port: int) -> bool:
@@ -177,3 +163,14 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def write_private(path: Path, text: str) -> None:
+    """Writes a file with mode 0600 in one step; as root it gets the owner of its directory."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    with open(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        if os.geteuid() == 0:
+            owner = path.parent.stat()
+            os.fchown(handle, owner.st_uid, owner.st_gid)
+    os.replace(temporary, path)

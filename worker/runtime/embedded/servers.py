@@ -1,4 +1,4 @@
-"""The embedded servers that take the place of an unset DATABASE_URL or REDIS_URL, shared by all who need them.
+"""Embedded servers that take the place of an unset DATABASE_URL or REDIS_URL, shared by their users.
 
 In the directory: `in-use` is locked (shared) by every user for as long as it lives, `starting` (exclusive) around each
 start and stop, `up` by the one service that may run there. Locks are the kernel's, so a kill -9 releases them. Whoever
@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from worker.errors import ConfigurationError
 from worker.runtime.embedded.postgres import Postgres
@@ -31,10 +33,13 @@ class EmbeddedServers:
 
 @contextmanager
 def embedded_servers(directory: Path, *, postgres: bool = True, redis: bool = True) -> Iterator[EmbeddedServers]:
-    """Have the servers run under `directory` for the length of the block, together with other users of it.
+    """Runs the servers under `directory` for the length of the block, together with other users of it.
 
     Writes `directory/env` with shell lines that export the URLs. Processes forked (not executed) inside the block
-    count as the same user. Raises ConfigurationError where a server is not installed or does not start.
+    count as the same user.
+
+    Raises:
+        ConfigurationError: a server is not installed or does not start.
     """
     if not (postgres or redis):
         yield EmbeddedServers(None, None)
@@ -51,7 +56,10 @@ def embedded_servers(directory: Path, *, postgres: bool = True, redis: bool = Tr
 @contextmanager
 def only_service(directory: Path) -> Iterator[None]:
     """Keeps a second service away from `directory` for the length of the block: the two would share beat's schedule,
-    the workers' names and the exporter's port. Raises ConfigurationError where one runs.
+    the workers' names and the exporter's port.
+
+    Raises:
+        ConfigurationError: one runs there.
     """
     home = _home(directory)
     with ExitStack() as stack:
@@ -65,12 +73,12 @@ def only_service(directory: Path) -> Iterator[None]:
 
 
 def start_postgres(directory: Path) -> RunningServer:
-    """Attach to the PostgreSQL under `directory` or start it. It runs until it is stopped or a last user leaves."""
+    """Attaches to the PostgreSQL under `directory` or starts it. It runs until it is stopped or a last user leaves."""
     return _start(Postgres(_home(directory)))
 
 
 def start_redis(directory: Path) -> RunningServer:
-    """Attach to the Redis under `directory` or start it. It runs until it is stopped or a last user leaves."""
+    """Attaches to the Redis under `directory` or starts it. It runs until it is stopped or a last user leaves."""
     return _start(Redis(_home(directory)))
 
 
@@ -82,20 +90,22 @@ def _start(service: Service) -> RunningServer:
 
 
 def _home(directory: Path) -> Path:
-    """The directory with links resolved, as it stands in command lines; created with mode 0700."""
+    """Returns the directory with links resolved, as it stands in command lines; creates it with mode 0700."""
     home = directory.resolve()
-    try:
+    with _usable(home):
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as exc:
-        raise _unusable(home, exc) from exc
     return home
 
 
-def _unusable(home: Path, exc: OSError) -> ConfigurationError:
-    return ConfigurationError(
-        f"the embedded servers cannot use {home} ({exc}). Work in a directory of your own, give it to this user, "
-        "or set DATABASE_URL and REDIS_URL"
-    )
+@contextmanager
+def _usable(home: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, psutil.AccessDenied) as exc:
+        raise ConfigurationError(
+            f"the embedded servers cannot use {home} ({exc}). Work in a directory of your own, give it to this user, "
+            "or set DATABASE_URL and REDIS_URL"
+        ) from exc
 
 
 @contextmanager
@@ -111,20 +121,15 @@ def _in_use(home: Path) -> Iterator[None]:
 
 @contextmanager
 def _starting(home: Path) -> Iterator[None]:
-    with _locked(home / "starting", fcntl.LOCK_EX):
-        try:
-            yield
-        except OSError as exc:
-            raise _unusable(home, exc) from exc
+    with _locked(home / "starting", fcntl.LOCK_EX), _usable(home):
+        yield
 
 
 @contextmanager
 def _locked(path: Path, kind: int) -> Iterator[int]:
     """Waits for the lock. Its descriptor is not inherited by programs (PEP 446)."""
-    try:
+    with _usable(path.parent):
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    except OSError as exc:
-        raise _unusable(path.parent, exc) from exc
     try:
         fcntl.flock(lock, kind)
         yield lock
@@ -142,14 +147,14 @@ def _alone(lock: int) -> bool:
 
 
 def _stop_all(home: Path) -> None:
-    """Also what this user did not ask for: others that did may have left before."""
+    # Also what this user did not ask for: others that did may have left before.
     for service in (Redis(home), Postgres(home)):
         if server := service.running():
             server.stop()
 
 
 def _write_env(home: Path) -> None:
-    """For people: `. .chasqui/env` and then psql or redis-cli, hence without SQLAlchemy's driver name."""
+    """Writes shell lines for people, who then run psql or redis-cli, hence without SQLAlchemy's driver name."""
     servers = {"DATABASE_URL": Postgres(home).running(), "REDIS_URL": Redis(home).running()}
     lines = [f"export {name}='{server.url}'\n" for name, server in servers.items() if server]
     write_private(home / "env", "".join(lines).replace("postgresql+psycopg2://", "postgresql://"))

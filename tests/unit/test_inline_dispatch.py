@@ -9,11 +9,11 @@ import pytest
 from celery import Celery
 from celery.worker.request import Request
 
-from worker.celery_ext.inline_dispatch import Relay
+from worker.celery_ext.inline_dispatch import InlineQueue
 
 
 class Consumer:
-    """Celery's consumer as the relay sees it: strategies by the name of the task, each of which does it at once."""
+    """Celery's consumer as the queue sees it: strategies by the name of the task, each of which does it at once."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -52,50 +52,50 @@ def application() -> Celery:
     return application
 
 
-def ask(application: Celery, relay: Relay, *names: str, batch: list[Any] | None = None) -> None:
+def ask(application: Celery, inline: InlineQueue, *names: str, batch: list[Any] | None = None) -> None:
     """A task hands on to these."""
 
     def take() -> None:
         for name in names:
-            assert relay.take(application.tasks[name], batch or ["turn"], "flow")
+            assert inline.offer(application.tasks[name], batch or ["turn"], "flow")
 
     asking = application.tasks["asking"].apply((take,), task_id="task-a")
     assert asking.successful()
 
 
 @pytest.fixture
-def relay() -> Relay:
+def inline() -> InlineQueue:
     """Of a process that does its tasks itself."""
-    relay = Relay()
-    relay.open()
-    return relay
+    inline = InlineQueue()
+    inline.open()
+    return inline
 
 
 def test_a_process_with_a_pool_sends_everything() -> None:
     """Nothing is taken, and nothing waits."""
-    relay, consumer = Relay(), Consumer()
-    assert not relay.take(None, ["turn"], "flow")
-    relay.run(consumer)
+    inline, consumer = InlineQueue(), Consumer()
+    assert not inline.offer(None, ["turn"], "flow")
+    inline.run(consumer)
     assert consumer.done == []
 
 
-def test_one_ends_before_the_next_begins(relay: Relay, application: Celery) -> None:
+def test_one_ends_before_the_next_begins(inline: InlineQueue, application: Celery) -> None:
     """Also where a task that was taken hands on itself, while Celery asks after each task whether there is more."""
     consumer = Consumer()
 
     def a_takes_two() -> None:
-        ask(application, relay, "b", "c")
-        relay.run(consumer)
+        ask(application, inline, "b", "c")
+        inline.run(consumer)
 
     consumer.does("a", a_takes_two)
-    consumer.does("b", lambda: relay.run(consumer))
+    consumer.does("b", lambda: inline.run(consumer))
     consumer.does("c")
-    ask(application, relay, "a")
-    relay.run(consumer)
+    ask(application, inline, "a")
+    inline.run(consumer)
     assert consumer.done == ["a", "end of a", "b", "end of b", "c", "end of c"]
 
 
-def test_an_error_leaves_the_rest_for_the_next_time(relay: Relay, application: Celery) -> None:
+def test_an_error_leaves_the_rest_for_the_next_time(inline: InlineQueue, application: Celery) -> None:
     """What Celery raises past the task ends the process or the connection; a process that lives on does the rest."""
     consumer = Consumer()
 
@@ -104,20 +104,20 @@ def test_an_error_leaves_the_rest_for_the_next_time(relay: Relay, application: C
 
     consumer.does("a", fail)
     consumer.does("b")
-    ask(application, relay, "a", "b")
+    ask(application, inline, "a", "b")
     with pytest.raises(ConnectionResetError):
-        relay.run(consumer)
-    relay.run(consumer)
+        inline.run(consumer)
+    inline.run(consumer)
     assert consumer.done == ["a", "b", "end of b"]
 
 
-def test_to_celery_it_is_a_task_like_any_other(relay: Relay, application: Celery) -> None:
+def test_to_celery_it_is_a_task_like_any_other(inline: InlineQueue, application: Celery) -> None:
     """Of the queue it would have come from, with an id of its own, and known as the child of who asked for it."""
     consumer = Consumer()
     consumer.does("b")
     batch = [object()]
-    ask(application, relay, "b", batch=batch)
-    relay.run(consumer)
+    ask(application, inline, "b", batch=batch)
+    inline.run(consumer)
     (message,) = consumer.seen
     assert message.delivery_info["routing_key"] == "flow"
     payload = message.payload

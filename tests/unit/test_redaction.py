@@ -10,7 +10,7 @@ import pytest
 from celery import Celery
 from helpers.turns import turn_of
 
-from worker.celery_ext.redaction import MaskedRequest, summary
+from worker.celery_ext.redaction import RedactedRequest, summary
 from worker.session.turn import turn_to_dict
 
 TURN = turn_to_dict(turn_of("quiero leche", phone="5491122334455"))
@@ -50,7 +50,7 @@ def application() -> Iterator[Celery]:
         yield application
 
 
-def received(application: Celery, *args: Any, **sent: Any) -> MaskedRequest:
+def received(application: Celery, *args: Any, **sent: Any) -> RedactedRequest:
     """The request that a worker makes of a task another producer has sent."""
 
     @application.task(name="worker.fetch_session", shared=False)  # type: ignore[untyped-decorator]  # celery ships no types
@@ -61,7 +61,7 @@ def received(application: Celery, *args: Any, **sent: Any) -> MaskedRequest:
     with application.connection_for_read() as connection, connection.SimpleQueue("masking") as queue:
         message = queue.get(timeout=5)
         message.ack()
-        return MaskedRequest(message, app=application, task=fetch_session)
+        return RedactedRequest(message, app=application, task=fetch_session)
 
 
 def test_operators_see_a_summary_of_the_arguments(application: Celery) -> None:

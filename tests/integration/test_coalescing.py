@@ -14,12 +14,12 @@ from redis.exceptions import RedisError, ResponseError
 from structlog.testing import capture_logs
 
 from worker.redisdb import coalescing
-from worker.redisdb.coalescing import TogetherRedis
+from worker.redisdb.coalescing import CoalescingRedis
 
 THREADS = 16
 
 
-class Held(TogetherRedis):
+class HeldRedis(CoalescingRedis):
     """Counts round trips, and holds the first until it is told to go on."""
 
     def __init__(self, **given: Any) -> None:
@@ -27,18 +27,18 @@ class Held(TogetherRedis):
         self.trips: list[int] = []
         self.began, self.go_on = Event(), Event()
 
-    def _round_trip(self, together: list[Any]) -> list[Any]:
-        self.trips.append(len(together))
+    def _round_trip(self, commands: list[Any]) -> list[Any]:
+        self.trips.append(len(commands))
         if len(self.trips) == 1:
             self.began.set()
             assert self.go_on.wait(10)
-        return super()._round_trip(together)
+        return super()._round_trip(commands)
 
 
 @pytest.fixture
-def client(redis_client: redis.Redis) -> Held:
+def client(redis_client: redis.Redis) -> HeldRedis:
     """On the connections of the test's own client."""
-    return Held(connection_pool=redis_client.connection_pool)
+    return HeldRedis(connection_pool=redis_client.connection_pool)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def asked_meanwhile(client: Held, threads: ThreadPoolExecutor, asks: list[Callable[[], Any]]) -> list[Any]:
+def asked_meanwhile(client: HeldRedis, threads: ThreadPoolExecutor, asks: list[Callable[[], Any]]) -> list[Any]:
     """What comes of these, an error included, when all are asked while the round trip of the first is under way."""
 
     def outcome(ask: Callable[[], Any]) -> Any:
@@ -61,14 +61,14 @@ def asked_meanwhile(client: Held, threads: ThreadPoolExecutor, asks: list[Callab
     assert client.began.wait(10)
     others = [threads.submit(outcome, ask) for ask in asks[1:]]
     deadline = time.monotonic() + 10
-    while len(client._waiting) < len(others):
+    while len(client._queue) < len(others):
         assert time.monotonic() < deadline
         time.sleep(0.001)
     client.go_on.set()
     return [future.result(10) for future in (first, *others)]
 
 
-def test_one_at_a_time_nothing_is_different(client: Held) -> None:
+def test_one_at_a_time_nothing_is_different(client: HeldRedis) -> None:
     """Each command goes at once and alone."""
     client.go_on.set()
     assert client.set("a", 1)
@@ -77,7 +77,7 @@ def test_one_at_a_time_nothing_is_different(client: Held) -> None:
     assert client.trips == [1, 1, 1]
 
 
-def test_what_is_asked_meanwhile_goes_together(client: Held, threads: ThreadPoolExecutor) -> None:
+def test_what_is_asked_meanwhile_shares_a_round_trip(client: HeldRedis, threads: ThreadPoolExecutor) -> None:
     """Two round trips for all, and everybody's own answer, read as its command is read."""
     asks: list[Callable[[], Any]] = [lambda: client.set("first", 1)]
     asks += [lambda name=f"n{n}", n=n: client.incrby(name, n) for n in range(1, THREADS)]
@@ -86,7 +86,7 @@ def test_what_is_asked_meanwhile_goes_together(client: Held, threads: ThreadPool
     assert not client._is_led
 
 
-def test_an_error_is_his_who_asked(client: Held, threads: ThreadPoolExecutor) -> None:
+def test_an_error_is_his_who_asked(client: HeldRedis, threads: ThreadPoolExecutor) -> None:
     """The others get their answers."""
     client.go_on.set()
     client.set("text", "a")
@@ -99,7 +99,7 @@ def test_an_error_is_his_who_asked(client: Held, threads: ThreadPoolExecutor) ->
     assert isinstance(wrong, ResponseError)
 
 
-def test_a_script_that_redis_does_not_know_is_loaded(client: Held, threads: ThreadPoolExecutor) -> None:
+def test_a_script_that_redis_does_not_know_is_loaded(client: HeldRedis, threads: ThreadPoolExecutor) -> None:
     """By each who asks for it, as with any client."""
     script = client.register_script("return tonumber(ARGV[1]) + 1")
     asks = [lambda n=n: script(args=[n]) for n in range(4)]
@@ -108,7 +108,7 @@ def test_a_script_that_redis_does_not_know_is_loaded(client: Held, threads: Thre
 
 def test_without_redis_everybody_hears_of_it(redis_client: redis.Redis, threads: ThreadPoolExecutor) -> None:
     """And the next who asks asks again."""
-    client = Held(host="127.0.0.1", port=1, socket_connect_timeout=1)
+    client = HeldRedis(host="127.0.0.1", port=1, socket_connect_timeout=1)
     outcomes = asked_meanwhile(client, threads, [client.ping] * 4)
     assert [type(outcome) for outcome in outcomes] == [redis.ConnectionError] * 4
     assert not client._is_led
@@ -122,10 +122,10 @@ def broken_off() -> None:
 
 
 def test_who_is_broken_off_leaves_nobody_waiting(
-    client: Held, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+    client: HeldRedis, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What ends a thread is no error of Redis; who went with it hears of it, and who came later is served."""
-    monkeypatch.setattr(Held, "pipeline", lambda self, transaction: broken_off())
+    monkeypatch.setattr(HeldRedis, "pipeline", lambda self, transaction: broken_off())
     asks: list[Callable[[], Any]] = [client.ping] * 3
     first, *others = asked_meanwhile(client, threads, asks)
     assert first is True
@@ -136,7 +136,7 @@ def test_who_is_broken_off_leaves_nobody_waiting(
 
 def test_under_load_nobody_is_forgotten(redis_client: redis.Redis, threads: ThreadPoolExecutor) -> None:
     """Thousands of commands of many threads: every answer is the one asked for."""
-    client = TogetherRedis(connection_pool=redis_client.connection_pool)
+    client = CoalescingRedis(connection_pool=redis_client.connection_pool)
 
     def echoes(thread: int) -> bool:
         texts = [f"{thread}.{n}".encode() for n in range(250)]
@@ -144,43 +144,43 @@ def test_under_load_nobody_is_forgotten(redis_client: redis.Redis, threads: Thre
 
     assert all(threads.map(echoes, range(THREADS)))
     assert not client._is_led
-    assert client._waiting == []
+    assert client._queue == []
 
 
-def test_what_is_told_goes_with_the_next_that_is_asked(client: Held) -> None:
+def test_a_fire_and_forget_command_goes_with_the_next_awaited_one(client: HeldRedis) -> None:
     """In its order, before it, and without an answer."""
     client.go_on.set()
-    told = client.telling()
-    assert told.rpush("list", "a") is None
-    assert told.rpush("list", "b") is None
+    ignored = client.fire_and_forget()
+    assert ignored.rpush("list", "a") is None
+    assert ignored.rpush("list", "b") is None
     assert client.trips == []
     assert client.lrange("list", 0, -1) == [b"a", b"b"]
     assert client.trips == [3]
     assert client.llen("list") == 2
 
 
-def test_what_is_told_and_lost_is_in_the_log(client: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_fire_and_forget_command_is_in_the_log(client: HeldRedis, monkeypatch: pytest.MonkeyPatch) -> None:
     """How many, and the kind of error; who asked gets his answer all the same."""
     client.go_on.set()
     client.set("text", "a")
     with capture_logs() as lines:
         monkeypatch.setattr(coalescing, "log", coalescing.logger("test"))
-        client.telling().incr("text")
-        client.telling().rpush("text", "secret")
+        client.fire_and_forget().incr("text")
+        client.fire_and_forget().rpush("text", "secret")
         assert client.get("text") == b"a"
     assert lines == [{"event": "commands_lost", "log_level": "warning", "commands": 2, "error": "ResponseError"}]
 
 
-def test_who_is_to_hear_an_answer_hears_it(client: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_is_not_awaited_can_be_passed_on(client: HeldRedis, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not that of a command that failed; and what he makes of it is not the trouble of who asked."""
     client.go_on.set()
-    heard: list[Any] = []
+    answers: list[Any] = []
     client.set("text", "a")
     with capture_logs() as lines:
         monkeypatch.setattr(coalescing, "log", coalescing.logger("test"))
-        client.telling(heard.append).rpush("list", "a")
-        client.telling(heard.append).incr("text")
-        client.telling(lambda length: heard.append(1 // (length - length))).rpush("list", "b")
+        client.fire_and_forget(answers.append).rpush("list", "a")
+        client.fire_and_forget(answers.append).incr("text")
+        client.fire_and_forget(lambda length: answers.append(1 // (length - length))).rpush("list", "b")
         assert client.get("text") == b"a"
-    assert heard == [1]
+    assert answers == [1]
     assert [line["event"] for line in lines] == ["commands_lost", "answer_not_heard"]

@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from worker.celery_ext.micro_batch import Gathering, Rows
+from worker.celery_ext.micro_batch import MicroBatcher, Rows
 from worker.errors import BrokerUnavailable
 
 WAIT_S = 0.05
@@ -22,11 +22,11 @@ def test_what_is_alone_goes_on_at_once() -> None:
     """Nothing else is under way, so nothing is waited for."""
     batches: list[Rows] = []
     waits: list[float] = []
-    gathering = Gathering(batches.append, WAIT_S, 10, waits.append)
-    with gathering.working(2):
-        gathering.add(rows(1, 2))
-    with gathering.working(1):
-        gathering.add(rows(3))
+    batcher = MicroBatcher(batches.append, WAIT_S, 10, waits.append)
+    with batcher.working(2):
+        batcher.add(rows(1, 2))
+    with batcher.working(1):
+        batcher.add(rows(3))
     assert (batches, waits) == ([rows(1, 2), rows(3)], [])
 
 
@@ -38,14 +38,14 @@ def test_what_comes_while_the_first_waits_goes_with_it() -> None:
     def bring_more(seconds: float) -> None:
         waits.append(seconds)
         if len(waits) == 1:
-            gathering.add(rows(2))
-            gathering.add(rows(3, 4))
+            batcher.add(rows(2))
+            batcher.add(rows(3, 4))
 
-    gathering = Gathering(batches.append, WAIT_S, 3, bring_more)
-    with gathering.working(6):
-        gathering.add(rows(1))
+    batcher = MicroBatcher(batches.append, WAIT_S, 3, bring_more)
+    with batcher.working(6):
+        batcher.add(rows(1))
         assert batches == [rows(1, 2, 3), rows(4)]
-        gathering.add(rows(5))
+        batcher.add(rows(5))
     assert batches[2:] == [rows(5)]
     assert waits == [WAIT_S, WAIT_S]
 
@@ -59,25 +59,25 @@ def test_an_error_strikes_one_batch() -> None:
         if len(batches) == 1:
             raise BrokerUnavailable("OSError")
 
-    gathering = Gathering(refuse_first, WAIT_S, 10)
-    with gathering.working(1), pytest.raises(BrokerUnavailable, match="OSError"):
-        gathering.add(rows(1))
-    with gathering.working(1):
-        gathering.add(rows(2))
+    batcher = MicroBatcher(refuse_first, WAIT_S, 10)
+    with batcher.working(1), pytest.raises(BrokerUnavailable, match="OSError"):
+        batcher.add(rows(1))
+    with batcher.working(1):
+        batcher.add(rows(2))
     assert batches == [rows(1), rows(2)]
 
 
 def test_nothing_is_lost_or_doubled_between_threads() -> None:
     """However they interleave."""
     batches: list[Rows] = []
-    gathering = Gathering(batches.append, 0.001, 7)
+    batcher = MicroBatcher(batches.append, 0.001, 7)
     begin = Event()
 
     def bring(first: int) -> None:
         begin.wait()
-        with gathering.working(100):
+        with batcher.working(100):
             for number in range(first, first + 100):
-                gathering.add(rows(number))
+                batcher.add(rows(number))
 
     with ThreadPoolExecutor(8) as pool:
         done = [pool.submit(bring, 100 * thread) for thread in range(8)]

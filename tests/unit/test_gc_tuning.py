@@ -9,8 +9,8 @@ from worker.celery_ext.gc_tuning import YOUNG
 
 LOOK = """
 import gc
-from worker.celery_ext.gc_tuning import settle
-settle()
+from worker.celery_ext.gc_tuning import tune
+tune()
 print(gc.get_freeze_count() > 1_000, gc.get_threshold()[0])
 """
 
