@@ -17,7 +17,6 @@ Json = dict[str, Any]
 HOUR = timedelta(hours=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-WINDOW = "at > now() - make_interval(secs => :window_s)"
 BOUNDS = text("select now() as now, (select max(hour) from metric_hours) as newest_hour")
 SUMS = text("""
     select source, provider, sum(replies)::bigint as replies, sum(messages)::bigint as messages,
