@@ -239,6 +239,23 @@ def test_a_chart_draws_rates_of_whole_buckets(noon: Figures) -> None:
     assert (empty["title"]["show"], empty["title"]["text"]) == (True, "No messages in this time.")
 
 
+def test_a_value_between_gaps_is_drawn_as_a_dot(noon: Figures) -> None:
+    """A line through it would have no length."""
+
+    def has_dots(*p50s_ms: float | None) -> bool:
+        made = [
+            Bucket(NOON + timedelta(minutes=n), 60, 1, 0, 0, 0, 0.0, 0.0, None, None, p50_ms)
+            for n, p50_ms in enumerate(p50s_ms)
+        ]
+        series = charts.options("Reply time", replace(noon, buckets=tuple(made)))["series"]
+        return bool(series[0]["showSymbol"])
+
+    assert has_dots(5)
+    assert has_dots(None, 5, None, 6, 7)
+    assert has_dots(1, 2, 3, None, 5)
+    assert not has_dots(None, 5, 6, None, 7, 8)
+
+
 @pytest.mark.parametrize("statement", [dashboard.BUCKETS, dashboard.LATENCIES], ids=["buckets", "latencies"])
 def test_whole_hours_are_not_counted_again(shared_engine: Engine, statement: TextClause) -> None:
     """A week is read from the sums of its hours; of the single turns only the two ends, by their index."""

@@ -127,7 +127,8 @@ class Page:
                 ui.label("administrator" if self._is_admin() else "read only").classes("badge")
             labels = {span.name: span.label for span in RANGES.values()}
             ranges = ui.toggle(labels, value=self._span.name, on_change=lambda event: self._choose(event.value))
-            ranges.props('flat dense no-caps unelevated toggle-color=ink aria-label="Time range"').classes("ranges")
+            ranges.props('flat dense no-caps unelevated toggle-color=ink role=group aria-label="Time range"')
+            ranges.classes("ranges")
             with _box("head-tools"):
                 theme = _button("Theme").props('aria-label="Colour theme"').classes("theme")
                 theme.on("click", js_handler="() => chasquiTheme.next()")
