@@ -1,4 +1,4 @@
-"""One browser for all tests of the dashboard, and one dashboard on the servers of the test run."""
+"""One browser for all tests of the dashboard, and two dashboards on the servers of the test run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from helpers.dashboard_browser import ACT, LOOK, Visit, chromium, dashboard_proc
 from selenium.webdriver import Chrome
 
 BUDGETS = {"AI_DAILY_BUDGET_USD": "5", "AI_MONTHLY_BUDGET_USD": "50"}
+PASSWORDS = {"DASHBOARD_PASSWORD": LOOK, "DASHBOARD_ADMIN_PASSWORD": ACT}
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +28,7 @@ def urls(servers: Servers) -> Mapping[str, str]:
     return {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def open_address(urls: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A dashboard without a password."""
     skip_without_browser()
@@ -35,30 +36,26 @@ def open_address(urls: Mapping[str, str], tmp_path_factory: pytest.TempPathFacto
         yield address
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def locked_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the dashboard with passwords writes."""
     return tmp_path_factory.mktemp("dashboard") / "log"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def locked_address(urls: Mapping[str, str], locked_log: Path) -> Iterator[str]:
     """A dashboard with both passwords."""
     skip_without_browser()
-    with dashboard_process(
-        {**urls, "DASHBOARD_PASSWORD": LOOK, "DASHBOARD_ADMIN_PASSWORD": ACT}, locked_log
-    ) as address:
+    with dashboard_process({**urls, **PASSWORDS}, locked_log) as address:
         yield address
 
 
 @pytest.fixture
-def fresh(driver: Chrome) -> Chrome:
-    """The browser without cookies, and with nothing in its logs."""
+def fresh(driver: Chrome) -> Iterator[Chrome]:
+    """The browser without cookies, and with nothing in its logs; it leaves the page afterwards."""
+    forget(driver)
+    yield driver
     driver.get("about:blank")
-    driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
-    driver.get_log("performance")
-    driver.get_log("browser")
-    return driver
 
 
 @pytest.fixture
@@ -71,3 +68,11 @@ def visit(fresh: Chrome, open_address: str) -> Visit:
 def locked(fresh: Chrome, locked_address: str) -> Visit:
     """The dashboard with passwords, not opened yet."""
     return Visit(fresh, locked_address)
+
+
+def forget(driver: Chrome) -> None:
+    """Empties cookies and logs."""
+    driver.get("about:blank")
+    driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    driver.get_log("performance")
+    driver.get_log("browser")

@@ -53,22 +53,18 @@ def test_it_is_all_under_the_path(behind: Visit, engine: Engine, tmp_path: Path)
     asked = [urlsplit(url) for url in behind.requests()]
     assert [url for url in asked if not url.path.startswith("/chasqui/")] == []
     assert "ws" in {url.scheme for url in asked}
-    next(button for button in behind.all("button.action") if button.text == "Log out").click()
+    behind.press("Log out", ".head-tools")
     wait_for(lambda: behind.driver.current_url == f"{behind.url}/login")
     assert [line for line in behind.complaints() if "401" not in line] == []
 
 
-def test_an_open_page_goes_to_the_form_under_the_path(behind: Visit) -> None:
-    """When its login has ended elsewhere."""
+def test_an_open_page_goes_to_the_form_under_the_path(behind: Visit, proxied: str) -> None:
+    """When its login has ended elsewhere; the path without its slash leads there as well."""
     behind.open()
     behind.log_in(ACT)
     behind.wait_for_figures()
     script = "return fetch('logout', {method: 'POST'}).then(answer => answer.status)"
     assert behind.driver.execute_script(script) == 200
     wait_for(lambda: behind.driver.current_url == f"{behind.url}/login")
-
-
-def test_the_path_without_its_slash(proxied: str) -> None:
-    """Leads to the page."""
     answer = requests.get(proxied, headers={"Accept": "text/html"}, timeout=10)
     assert answer.url == f"{proxied}/login"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 import redis
 from faults.proxy import Exchange, Proxy
+from helpers.basics import EMPTY
 from helpers.dashboard_browser import Visit, dashboard_process, skip_without_browser, wait_for
 from helpers.dashboard_rows import fill
 from selenium.webdriver import Chrome
@@ -55,11 +56,10 @@ def far(fresh: Chrome, lines: Lines) -> Iterator[Visit]:
 
 
 def test_an_empty_database_explains_itself(visit: Visit, engine: Engine, redis_client: redis.Redis) -> None:
-    """Nothing is wrong, nothing is drawn, and it says what to do to see something."""
-    visit.open()
-    visit.wait_for_figures()
-    assert "All is well" in visit.text()
-    assert 'new, send a first one: chasqui send --from PHONE "hola"' in visit.text()
+    """Nothing is wrong, nothing is drawn, and it says what to do to see something. Few points are seen, as dots."""
+    visit.open("/?range=15m")
+    visit.wait_for_text('new, send a first one: chasqui send --from PHONE "hola"')
+    visit.wait_for_text("All is well")
     assert visit.tile("Messages answered")[1] == "0"
     assert visit.tile("Reply time p95")[1] == "–"
     for words in ("No messages in this time.", "No session expired in this time.", "No model was asked in this time."):
@@ -69,21 +69,17 @@ def test_an_empty_database_explains_itself(visit: Visit, engine: Engine, redis_c
     assert "None. Every accepted message was answered" in visit.card("Dead letters").text
     assert visit.complaints() == []
     visit.screenshot("empty")
-
-
-def test_ten_messages_are_drawn(visit: Visit, engine: Engine, redis_client: redis.Redis) -> None:
-    """Few points are seen too, as dots."""
     with engine.connect() as connection:
         fill(connection, 10, 600)
-    visit.open("/?range=15m")
-    visit.wait_for_figures()
     wait_for(lambda: visit.tile("Messages answered")[1] == "10")
-    assert "--teal" in visit.drawn("Messages per minute")
+    wait_for(lambda: "--teal" in visit.drawn("Messages per minute"))
     visit.screenshot("ten")
 
 
-def test_postgresql_goes_and_comes_back(far: Visit, lines: Lines, engine: Engine, redis_client: redis.Redis) -> None:
-    """The last figures stay with a word of what they are, the rest lives on, and all mends itself."""
+def test_a_server_goes_and_comes_back(far: Visit, lines: Lines, engine: Engine, redis_client: redis.Redis) -> None:
+    """The last figures stay with a word of what they are, the rest lives on, and all mends itself. Whoever comes while
+    PostgreSQL is away gets the page, what is known, and the reason for the rest.
+    """
     with engine.connect() as connection:
         fill(connection, 200, 3_600)
     far.open("/?range=1h")
@@ -95,19 +91,23 @@ def test_postgresql_goes_and_comes_back(far: Visit, lines: Lines, engine: Engine
     redis_client.hset(CIRCUIT.key("deepseek"), mapping={"state": "forced_open", "reason": "operator"})
     far.wait_for_text("deepseek is left alone: circuit forced open (operator) · until somebody closes it.")
     far.screenshot("without-postgresql")
-    lines.postgres.heal()
-    wait_for(lambda: "PostgreSQL does not answer" not in far.text(), 30, far.text)
-
-
-def test_the_page_opens_without_postgresql(far: Visit, lines: Lines, redis_client: redis.Redis) -> None:
-    """Whoever comes while it is away gets the page, what is known, and the reason for the rest."""
-    lines.postgres.refuse()
     far.open("/?range=7d")
     far.wait_for_text("PostgreSQL does not answer.")
     assert far.tile("Messages answered")[1] == "–"
-    wait_for(lambda: "deepseek\nclosed" in far.card("Circuits").text)
+    far.wait_for_card("Circuits", "deepseek\nforced open")
+    far.screenshot("never-read")
     lines.postgres.heal()
+    wait_for(lambda: "PostgreSQL does not answer" not in far.text(), 30, far.text)
     far.wait_for_figures()
+    lines.redis.refuse()
+    far.wait_for_text("Redis (REDIS_URL) does not answer. Circuits and the inbound stream cannot be seen")
+    with engine.connect() as connection:
+        connection.execute(EMPTY)
+        fill(connection, 50, 600)
+    wait_for(lambda: far.tile("Messages answered")[1] == "50", 30)
+    far.screenshot("without-redis")
+    lines.redis.heal()
+    wait_for(lambda: "Redis (REDIS_URL) does not answer" not in far.text(), 30, far.text)
 
 
 def test_a_silent_postgresql_does_not_hold_up_the_rest(far: Visit, lines: Lines, redis_client: redis.Redis) -> None:
@@ -116,46 +116,27 @@ def test_a_silent_postgresql_does_not_hold_up_the_rest(far: Visit, lines: Lines,
     far.wait_for_figures()
     lines.postgres.swallow()
     redis_client.xadd(INBOUND.pattern, {"payload": "{}"})
-    wait_for(lambda: "Not read yet (inbound stream)\n1" in far.card("Backlog").text, 9)
+    wait_for(lambda: "Not read yet (inbound stream)\n1" in far.card("Backlog").text, explain=far.text)
     assert "PostgreSQL does not answer." not in far.text()
     far.wait_for_text("PostgreSQL does not answer.", 30)
     lines.postgres.heal()
     wait_for(lambda: "PostgreSQL does not answer" not in far.text(), 30, far.text)
 
 
-def test_redis_goes_and_comes_back(far: Visit, lines: Lines, engine: Engine, redis_client: redis.Redis) -> None:
-    """The figures of PostgreSQL stay live; what Redis knows is said to be unknown."""
-    far.open("/?range=1h")
-    far.wait_for_figures()
-    lines.redis.refuse()
-    far.wait_for_text("Redis (REDIS_URL) does not answer. Circuits and the inbound stream cannot be seen")
-    with engine.connect() as connection:
-        fill(connection, 50, 600)
-    wait_for(lambda: far.tile("Messages answered")[1] == "50", 30)
-    far.screenshot("without-redis")
-    lines.redis.heal()
-    wait_for(lambda: "Redis (REDIS_URL) does not answer" not in far.text(), 30, far.text)
-
-
-def test_a_database_of_another_version_is_named(
-    visit: Visit, connection: Connection, redis_client: redis.Redis
-) -> None:
-    """It says which command helps."""
-    connection.execute(text("alter table metric_hours rename to metric_hours_away"))
-    try:
-        visit.open("/?range=30d")
-        visit.wait_for_text("The database does not have the tables of this version. Run: chasqui db upgrade")
-    finally:
-        connection.execute(text("alter table metric_hours_away rename to metric_hours"))
-    wait_for(lambda: "chasqui db upgrade" not in visit.text(), 30, visit.text)
-
-
-def test_a_slow_query_is_ended_and_explained(
+def test_a_database_that_is_slow_or_of_another_version_is_explained(
     visit: Visit, shared_engine: Engine, connection: Connection, redis_client: redis.Redis
 ) -> None:
-    """A locked table stands for a busy server: the statement timeout ends the wait, and the page says so."""
+    """A locked table stands for a busy server: the statement timeout ends the wait. Of missing tables the page says
+    which command makes them.
+    """
     with shared_engine.execution_options(isolation_level="READ COMMITTED").begin() as locker:
         locker.execute(text("lock table metric_hours in access exclusive mode"))
         visit.open("/?range=7d")
         visit.wait_for_text("PostgreSQL took too long to answer.", 40)
     wait_for(lambda: "took too long" not in visit.text(), 30, visit.text)
+    connection.execute(text("alter table metric_hours rename to metric_hours_away"))
+    try:
+        visit.wait_for_text("The database does not have the tables of this version. Run: chasqui db upgrade")
+    finally:
+        connection.execute(text("alter table metric_hours_away rename to metric_hours"))
+    wait_for(lambda: "chasqui db upgrade" not in visit.text(), 30, visit.text)

@@ -31,6 +31,7 @@ from helpers.basics import REPOSITORY
 from worker.runtime.embedded.server import free_port
 
 LOOK, ACT = "a password to look", "a password to act"
+PATH = f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'tests'}"
 SCREENSHOTS = REPOSITORY / "build" / "screenshots"
 CHROMIUM = ("headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "hide-scrollbars")
 QUIET = ("disable-background-networking", "disable-component-update", "disable-sync", "disable-extensions")
@@ -66,14 +67,13 @@ def chromium(program: str, driver: str, directory: Path) -> Iterator[webdriver.C
 
 @contextmanager
 def dashboard_process(environment: Mapping[str, str], log: Path) -> Iterator[str]:
-    """`chasqui dashboard` on a free port; its address, once it answers."""
+    """A quick `chasqui dashboard` on a free port; its address, once it answers."""
     port = free_port()
     given = {name: value for name, value in os.environ.items() if not name.startswith(("DASHBOARD_", "AI_"))}
-    given |= {"DASHBOARD_PORT": str(port), "LOG_FORMAT": "json"} | dict(environment)
+    given |= {"DASHBOARD_PORT": str(port), "LOG_FORMAT": "json", "PYTHONPATH": PATH} | dict(environment)
+    command = [sys.executable, "-m", "helpers.quick_dashboard"]
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "worker", "dashboard"], cwd=REPOSITORY, env=given, stdout=output, stderr=output
-        )
+        process = subprocess.Popen(command, cwd=REPOSITORY, env=given, stdout=output, stderr=output)
         try:
             wait_for(lambda: process.poll() is not None or answers(port), 60, log.read_text)
             assert process.poll() is None, log.read_text()
@@ -191,10 +191,12 @@ class Visit:
         self.wait_for_text("; all times are UTC")
 
     def drawn(self, chart: str) -> list[str]:
-        """The colours (CSS variables) in which a chart draws something besides its grid."""
+        """The colours (CSS variables) in which a chart draws something besides its grid and, at its top, its legend."""
         script = """
-            const shapes = arguments[0].querySelectorAll('svg path');
-            return [...shapes].filter(shape => shape.getAttribute('d').length > 20)
+            const belowLegend = arguments[0].getBoundingClientRect().top + 20;
+            return [...arguments[0].querySelectorAll('svg path')]
+                .filter(shape => shape.getAttribute('d').length > 20)
+                .filter(shape => shape.getBoundingClientRect().bottom > belowLegend)
                 .flatMap(shape => [shape.getAttribute('stroke'), shape.getAttribute('fill')])
                 .filter(colour => colour && colour.startsWith('var('));
         """

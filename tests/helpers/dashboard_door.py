@@ -9,23 +9,13 @@ from threading import Thread
 
 import requests
 import uvicorn
+from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from worker.operate.dashboard.access import Access
-from worker.operate.dashboard.gate import COOKIE, VISITOR, Gate
+from worker.operate.dashboard.gate import COOKIE, LOGIN, Gate
 from worker.runtime.embedded.processes import wait_until
 from worker.runtime.embedded.server import free_port
-
-
-async def inside(scope: Scope, receive: Receive, send: Send) -> None:
-    """The application behind the gate: tells the visitor's role, and accepts web sockets."""
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.accept"})
-        await send({"type": "websocket.close"})
-        return
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": scope[VISITOR].role.value.encode()})
 
 
 class Door:
@@ -70,7 +60,16 @@ class Door:
 
 @contextmanager
 def door(access: Access) -> Iterator[Door]:
-    """The gate, answering."""
+    """The gate, answering; behind it everybody hears their role, and web sockets open."""
+
+    async def inside(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.close"})
+        else:
+            await PlainTextResponse(access.role(scope["session"].get(LOGIN)))(scope, receive, send)
+
     port = free_port()
     config = uvicorn.Config(
         Gate(inside, access), port=port, log_config=None, lifespan="off", proxy_headers=False, ws="websockets-sansio"

@@ -40,7 +40,7 @@ def make_report(
         "ai": _ai(sums, events),
         "calls": _calls(figures.calls(connection, window)),
         "sessions": _sessions(sums, events, figures.sessions(connection, window, SESSION_TTL_S)),
-        "costs": _costs(sums),
+        "costs": costs(sums),
         "latency_ms": {"p50": p50, "p95": p95, "p99": p99},
         "orders": _orders(figures.orders(connection, window)),
     }
@@ -127,7 +127,8 @@ def _sessions(sums: Sequence[Json], ended: Json, alive: Json) -> Json:
     }
 
 
-def _costs(sums: Sequence[Json]) -> Json:
+def costs(sums: Sequence[Json]) -> Json:
+    """Returns what these sums cost, and would have cost with the baseline's model."""
     cost, baseline = _sum(sums, "cost_microusd"), _sum(sums, "baseline_microusd")
     return {
         "total_usd": usd(cost),

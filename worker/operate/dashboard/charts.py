@@ -45,10 +45,15 @@ def _series(chart: Options, one: Options, buckets: Sequence[Bucket | Expired]) -
         "data": data,
         "color": colour,
         "itemStyle": {"color": colour, "opacity": one.get("opacity", 1), "borderRadius": [2, 2, 0, 0]},
-        # A value between two gaps would be a line of no length.
-        "showSymbol": sum(value is not None for _, value in data) < 3,
+        "showSymbol": _has_lone_value([value for _, value in data]),
     }
     return drawn
+
+
+def _has_lone_value(values: Sequence[float | None]) -> bool:
+    """Whether a value stands between two gaps, where it would be a line of no length."""
+    neighbours = zip([None, *values], values, [*values[1:], None], strict=False)
+    return any(value is not None and before is after is None for before, value, after in neighbours)
 
 
 def _value(chart: Options, one: Options, bucket: Bucket | Expired) -> float | None:

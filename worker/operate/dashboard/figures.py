@@ -17,7 +17,7 @@ from db.locks import INTAKE_LOCK
 from db.monitoring import Unfinished
 from db.states import SESSION_STATES
 from worker.log import redacted
-from worker.telemetry.report import make_report
+from worker.telemetry.report import costs, make_report
 
 #: Replies of which the intents are counted: the newest, so that a year of messages takes no longer than a day.
 MAX_INTENTS = 1_000_000
@@ -146,8 +146,7 @@ def _one_moment(engine: Engine) -> Iterator[Connection]:
 
 
 def _costs(connection: Connection, length: timedelta) -> Costs:
-    costs: Costs = make_report(connection, length.total_seconds())["costs"]
-    return costs
+    return costs(report.sums(connection, report.window(connection, length.total_seconds())))
 
 
 def _masked(letter: DeadLetter) -> DeadLetter:

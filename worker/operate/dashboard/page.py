@@ -115,7 +115,7 @@ class Page:
                             self._chart(name) if name in charts.CHARTS else self._text(name)
                 self._dead_letters()
         self._show(feed.view(span))
-        ui.timer(REFRESH_S, self._refresh)
+        self._timer = ui.timer(REFRESH_S, self._refresh)
 
     def _is_admin(self) -> bool:
         return self._access.role(self._login) is Role.ADMIN
@@ -127,7 +127,8 @@ class Page:
                 ui.label("administrator" if self._is_admin() else "read only").classes("badge")
             labels = {span.name: span.label for span in RANGES.values()}
             ranges = ui.toggle(labels, value=self._span.name, on_change=lambda event: self._choose(event.value))
-            ranges.props('flat dense no-caps unelevated toggle-color=ink aria-label="Time range"').classes("ranges")
+            ranges.props('flat dense no-caps unelevated toggle-color=ink role=group aria-label="Time range"')
+            ranges.classes("ranges")
             with _box("head-tools"):
                 theme = _button("Theme").props('aria-label="Colour theme"').classes("theme")
                 theme.on("click", js_handler="() => chasquiTheme.next()")
@@ -192,6 +193,8 @@ class Page:
 
     async def _refresh(self) -> None:
         if self._access.role(self._login) is None:
+            # Once: a second order to go there would begin the way anew.
+            self._timer.deactivate()
             ui.navigate.to("/login")
             return
         span = self._span
