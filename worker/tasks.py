@@ -1,4 +1,4 @@
-"""Chain of the steps: each task decodes its batch, calls one step of `worker.steps.steps`, and hands on.
+"""Chain of the steps: each task decodes its batch, calls one step of `worker.steps`, and hands on.
 
 worker.fetch_session -> worker.route_ai -> worker.update_session -> worker.record_metrics      queue `flow`
                               | misses              ^
@@ -8,7 +8,7 @@ worker.fetch_session -> worker.route_ai -> worker.update_session -> worker.recor
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial, wraps
 from typing import Any
 
@@ -16,11 +16,13 @@ import orjson
 from celery.exceptions import Reject
 from celery.signals import worker_process_shutdown, worker_ready
 from kombu.exceptions import OperationalError
+from msgspec.structs import replace
 from redis.exceptions import RedisError
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
+from worker import steps
 from worker.app import AI, FLOW, app
 from worker.celery_ext.broker import BROKER_TIMEOUT_S
 from worker.celery_ext.inline_dispatch import inline_queue
@@ -30,9 +32,9 @@ from worker.celery_ext.redaction import summary
 from worker.errors import BrokerUnavailable, StepFailed
 from worker.log import logger
 from worker.messages.inbound import MAX_PAYLOAD_BYTES
-from worker.session.turn import Turn, turn_from_dict, turn_to_dict
+from worker.session.turn import Turn, claimed_turn, decode_turns, encode_turns
 from worker.settings import settings
-from worker.steps import attempts, steps
+from worker.steps import attempts
 from worker.steps.services import Services, services
 from worker.telemetry import tracing
 from worker.telemetry.recording import CLEANUP, note_run
@@ -83,24 +85,25 @@ def step(body: Body) -> Any:
     return task(run)
 
 
-def decoded(batch: str | Rows | list[Turn], now_s: float) -> Iterable[Turn]:
+def decoded(batch: str | Rows | list[Turn], now_s: float) -> list[Turn]:
     """Decodes a batch: a text as `send` makes it, rows, or turns that were dispatched inline."""
-    rows = orjson.loads(batch) if isinstance(batch, str) else batch
-    return (row if isinstance(row, Turn) else turn_from_dict(row, now_s) for row in rows)
+    if isinstance(batch, str):
+        return [replace(turn, begun_at_s=now_s) for turn in decode_turns(batch)]
+    return [row if isinstance(row, Turn) else replace(claimed_turn(row), begun_at_s=now_s) for row in batch]
 
 
 def hand_on(next_step: Any, turns: list[Turn]) -> None:
     """Hands turns to the next step on queue `flow`: inline where that can be, else by the broker."""
     if turns and not inline_queue.offer(next_step, turns, FLOW):
-        send(next_step, [turn_to_dict(turn) for turn in turns])
+        send(next_step, turns)
 
 
-def send(next_step: Any, rows: Rows) -> None:
+def send(next_step: Any, turns: Sequence[Turn | Mapping[str, Any]]) -> None:
     """Sends a batch by the broker, if it is not empty. It travels as one text and its size: a list would be decoded,
     pickled and unpickled on its way through a worker's processes, object by object.
     """
-    if rows:
-        arguments = (orjson.dumps(rows).decode(), len(rows))
+    if turns:
+        arguments = (encode_turns(turns).decode(), len(turns))
         next_step.apply_async(arguments, argsrepr=summary(arguments))
 
 
@@ -131,7 +134,7 @@ def route_ai(services: Services, batch: list[Turn]) -> None:
     """Answers from the cache, or sends on to a provider."""
     answered, missed = steps.route_ai(services, batch, calls_have_room)
     hand_on(update_session, done("route_ai", answered))
-    send(call_provider, [turn_to_dict(turn) for turn in done("route_ai", missed)])
+    send(call_provider, done("route_ai", missed))
 
 
 @step
@@ -139,18 +142,18 @@ def call_provider(services: Services, batch: list[Turn]) -> None:
     """Calls the models side by side; answered turns go on as soon as they are ready, micro-batched across batches."""
     with answered_calls.working(len(batch)):
         for ready in steps.call_provider(services, batch):
-            answered_calls.add([turn_to_dict(turn) for turn in done("call_provider", ready)])
+            answered_calls.add(done("call_provider", ready))
 
 
 @step
 def update_session(services: Services, batch: list[Turn]) -> None:
     """Commits, publishes, and starts what the same customers wrote meanwhile."""
     closed = steps.update_session(services, batch)
-    send(fetch_session, list(closed.next_turns))
-    hand_on(record_metrics, [turn.recorded() for turn in done("update_session", closed.turns)])
+    send(fetch_session, closed.next_turns)
+    hand_on(record_metrics, [turn.without_words() for turn in done("update_session", closed.turns)])
 
 
-answered_calls = MicroBatcher(lambda rows: send(update_session, rows), MICRO_BATCH_WAIT_S, settings().batch_max)
+answered_calls = MicroBatcher(lambda turns: send(update_session, turns), MICRO_BATCH_WAIT_S, settings().batch_max)
 
 
 @step

@@ -42,10 +42,10 @@ def main() -> None:
 
 
 def _break_in(switches: Any, ai_lease_margin_s: float) -> None:
-    from worker.steps import steps
+    from worker.steps import calls
 
     # The one time of the service that no setting names; fifteen seconds for each crash of `worker-ai` add up.
-    steps.AI_LEASE_MARGIN_S = ai_lease_margin_s
+    calls.AI_LEASE_MARGIN_S = ai_lease_margin_s
     _watch_commits(switches)
     _watch_handovers(switches)
     _watch_scripts(switches)
@@ -119,18 +119,18 @@ def _weaken(switches: Any) -> None:
 
 
 def _listen_for_poison() -> None:
-    from worker.steps import planning
+    from worker.steps import routing
 
-    decide = planning.without_model
+    decide = routing.without_model
 
-    def poisoned(turn: Any, now: Any) -> Any:
+    def poisoned(turn: Any, question: Any, now: Any) -> Any:
         if KILLER in turn.text:
             os.kill(os.getpid(), signal.SIGKILL)
         if STUMBLE in turn.text and not turn.swept:
             raise RuntimeError(STUMBLE)
-        return decide(turn, now)
+        return decide(turn, question, now)
 
-    planning.without_model = poisoned
+    routing.without_model = poisoned
 
 
 if __name__ == "__main__":

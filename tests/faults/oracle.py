@@ -14,17 +14,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
-from msgspec import structs
+from msgspec import convert, structs, to_builtins
 
 from faults.records import Ended, Records
 from worker.catalog.search import Catalog
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import Key
-from worker.replies.closing import closing_row
-from worker.session.handover import UNTIL
-from worker.session.session import CartItem, Session, cart_rows
-from worker.session.turn import Outcome, Turn, TurnMessage, known
-from worker.steps import steps
+from worker.replies.closing import close
+from worker.session.outcome import Outcome
+from worker.session.session import Session
+from worker.session.turn import Turn, TurnMessage
+from worker.steps.routing import plan, read
 from worker.steps.services import Services
 
 Plan = Callable[[Turn], Turn]
@@ -49,7 +49,7 @@ def planner(services: Services) -> Plan:
     """`route_ai`'s plan of one turn, from PostgreSQL alone."""
     memory = Memory()
     own = replace(services, cache=memory, catalog=Catalog(services.engine, memory))
-    return lambda turn: steps.plan(own, [turn])[0]
+    return lambda turn: plan(own, [turn], read(own, [turn]))[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +84,15 @@ class Oracle:
             return
         phone, stored = ended.last.customer_phone, ended.last.outcome
         assert stored is not None, "a turn that ended has an outcome"
-        turn = structs.replace(self._turn(ended, records), outcome=Outcome(**known(Outcome, stored)))
+        turn = structs.replace(self._turn(ended, records), outcome=convert(stored, Outcome))
         if stored["complexity"] is not None:
             turn = self._plan(turn)
             yield from _misled(turn, stored)
-        row = closing_row(turn, stored, ended.last.answered_at)  # type: ignore[arg-type]  # set with the outcome
-        after = row["session"]
+        closing = close(turn, ended.last.answered_at)  # type: ignore[arg-type]  # set with the outcome
+        assert closing.session is not None, "a turn that was answered leaves a session"
         self._counts[phone] += len(ended.messages)
-        self._sessions[phone] = structs.replace(
-            turn.fetched(),
-            state=after["session_state"],
-            cart=tuple(CartItem(**item) for item in after["cart_data"]),
-            context=after["context_data"],
-        )
-        self._orders |= {(ended.reply_id, order["currency"]): order for order in row["orders"]}
+        self._sessions[phone] = closing.session
+        self._orders |= {(ended.reply_id, order.currency): to_builtins(order) for order in closing.orders}
 
     def _turn(self, ended: Ended, records: Records) -> Turn:
         phone = ended.last.customer_phone
@@ -110,7 +105,7 @@ class Oracle:
             swept=False,
             session_version=None,
             catalog_version=0,
-            messages=tuple(TurnMessage(m.id, m.message_id, m.sent_at_s, 0, **m.content) for m in ended.messages),
+            messages=tuple(_message(m) for m in ended.messages),
             session=self._sessions.get(phone, Session(id=session_id, customer_phone=phone)),
         )
 
@@ -125,7 +120,7 @@ class Oracle:
         session = self._sessions.get(phone)
         if session is None:
             return {}
-        return _comparable(session.state, cart_rows(session.cart), session.context, self._counts[phone])
+        return _comparable(session.state, to_builtins(session.cart), to_builtins(session.context), self._counts[phone])
 
     def _compare_orders(self, records: Records) -> Iterator[Difference]:
         for key in self._orders.keys() | records.orders.keys():
@@ -134,6 +129,11 @@ class Oracle:
                 yield Difference("", f"order of turn {reply_id}: {'one too many' if found else 'missing'}")
             elif (str(found["total"]), found["address"], found["items"]) != _order(expected):
                 yield Difference(found["customer_phone"], f"order of turn {reply_id}: another one than a serial run's")
+
+
+def _message(message: Any) -> TurnMessage:
+    ids = {"id": message.id, "message_id": message.message_id, "sent_at_s": message.sent_at_s, "attempts": 0}
+    return convert(ids | message.content, TurnMessage)
 
 
 def _misled(turn: Turn, stored: Mapping[str, Any]) -> Iterator[Difference]:
@@ -156,7 +156,7 @@ def _found(row: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _comparable(state: str, cart: Any, context: Mapping[str, Any], messages: int) -> dict[str, Any]:
     """As JSON has it; until when a customer waits for a person depends on the clock, that he waits does not."""
-    untimed = {name: bool(value) if name == UNTIL else value for name, value in context.items()}
+    untimed = {name: bool(value) if name == "human_until" else value for name, value in context.items()}
     told = {"state": state, "cart": cart, "messages": messages, **{f"context.{k}": v for k, v in untimed.items()}}
     return dict(json.loads(json.dumps(told)))
 

@@ -6,7 +6,7 @@ Of JSON Schema it knows what the grammars of language models know.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import Any
 
@@ -14,11 +14,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from worker.replies.cart_guard import CartRules, rules_for
-from worker.replies.decision import Decision, InvalidDecision
+from worker.replies.decision import InvalidDecision
 from worker.replies.fallback import fallback_decision
 from worker.replies.verdict import decide, request_of
-from worker.session.session import CartItem
-from worker.session.turn import Outcome, Plan, Turn
+from worker.session.cart import CartItem, CartOperation
+from worker.session.outcome import Decision, Outcome
+from worker.session.turn import Plan, Turn
 
 Schema = Mapping[str, Any]
 #: Where a schema names no bound: a model may go on for long, but not for ever.
@@ -178,7 +179,7 @@ def judged(asked: Asked, answer: Mapping[str, Any]) -> Decision | InvalidDecisio
 def outcome_of(turn: Turn, result: Decision | InvalidDecision) -> Outcome:
     """What the turn goes on with: the decision, or else the fallback."""
     if isinstance(result, Decision):
-        return Outcome("ai", result.model_dump(mode="json"), "gpt", "gpt-6-luna", calls=1)
+        return Outcome("ai", result, "gpt", "gpt-6-luna", calls=1)
     return Outcome("fallback", fallback_decision(turn.text, asked_of(turn).cart, refused=True))
 
 
@@ -196,12 +197,12 @@ def quantities(cart: list[dict[str, Any]] | tuple[CartItem, ...]) -> dict[int, i
     return {item["id"]: item["quantity"] for item in cart}
 
 
-def counted(before: Mapping[int, int], operations: list[Mapping[str, Any]]) -> dict[int, int]:
+def counted(before: Mapping[int, int], operations: Iterable[CartOperation]) -> dict[int, int]:
     """The cart as the operations say, written down a second time: what the service does is compared with it."""
     now = dict(before)
     for operation in operations:
-        product, quantity = operation["product_id"], operation["quantity"]
-        match operation["op"]:
+        product, quantity = operation.product_id, operation.quantity
+        match operation.op:
             case "clear":
                 now = {}
             case "remove":

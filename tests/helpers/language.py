@@ -1,8 +1,21 @@
-"""What tests of the language room ask again and again."""
+"""Judgements of the language room about a text as it was written, for tests of it."""
 
 from __future__ import annotations
 
-from worker.language.sharing import common_form
+from worker.language import complexity as _complexity
+from worker.language import sharing
+from worker.language.normalise import normalised
+from worker.language.product_words import USUAL_GOODS, Goods
+
+
+def complexity(text: str) -> str:
+    """simple, medium or complex."""
+    return _complexity.complexity(normalised(text))
+
+
+def common_form(text: str, goods: Goods = USUAL_GOODS) -> str | None:
+    """The form that everybody may share, if any."""
+    return sharing.common_form(text, normalised(text), goods)
 
 
 def means_the_same_everywhere(text: str) -> bool:

@@ -10,9 +10,10 @@ from uuid import uuid4
 import redis
 
 from helpers.service import says, webhook
+from helpers.turns import turn_from_dict
 from worker.intake.intake import Intake
 from worker.redisdb.keys import INBOUND
-from worker.session.turn import Turn, turn_from_dict
+from worker.session.turn import Turn
 from worker.steps.services import Services
 
 TEXTS = ("tenés leche?", "hola", "cuánto sale el arroz?", "gracias")

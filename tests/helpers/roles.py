@@ -22,7 +22,8 @@ from worker.providers.clock import Clock
 from worker.providers.completion import Ask, Completer
 from worker.providers.models import Model, Price, Provider, Wire
 from worker.replies.cart_guard import CartRules
-from worker.session.turn import Outcome, Plan
+from worker.session.outcome import Outcome
+from worker.session.turn import Plan
 
 NOTHING = CartRules(frozenset(), frozenset(), frozenset(), frozenset())
 GONE = say(404, {"error": {"message": "The model `x` does not exist.", "code": "model_not_found"}})

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+import orjson
+from msgspec import convert, to_builtins
+from msgspec.structs import replace
+
 from helpers.factories import ANA, SENT_AT_S
+from worker.catalog.product import Product
 from worker.language.complexity import complexity
+from worker.language.normalise import normalised
+from worker.language.product_words import USUAL_GOODS, Goods
+from worker.replies.closing import close
 from worker.replies.prompt import cache_key, render
-from worker.session.session import CartItem, Session
-from worker.session.turn import Outcome, Plan, Turn, TurnMessage
-from worker.steps.planning import with_plan
+from worker.session.cart import CartItem
+from worker.session.outcome import Decision, Outcome
+from worker.session.session import Context, Session
+from worker.session.turn import Plan, Turn, TurnMessage, claimed_turn, encode_turn
+from worker.steps.planning import Planner, Reader
 
 SHOP = "el supermercado"
 CATEGORIES = ("Lácteos", "Almacén")
-MILK: dict[str, Any] = {
-    "id": 7,
-    "name": "Leche entera",
-    "brand": "Nubelinda",
-    "category": "Lácteos",
-    "format": "1 L",
-    "price": "1850.00",
-    "currency": "ARS",
-    "stock": 120,
-}
-RICE = MILK | {"id": 8, "name": "Arroz largo", "brand": "", "format": "1 kg", "price": "1200.50", "category": "Almacén"}
+MILK = Product(7, "Leche entera", "Nubelinda", "Lácteos", "1 L", currency="ARS", stock=120, price="1850.00")
+RICE = replace(MILK, id=8, name="Arroz largo", brand="", format="1 kg", price="1200.50", category="Almacén")
 MILK_ITEM = CartItem(7, "Leche entera Nubelinda 1 L", 1850.0, 2)
 RICE_ITEM = CartItem(8, "Arroz largo 1 kg", 1200.5, 1)
 
@@ -35,10 +38,10 @@ def message(text: str | None = "hola", number: int = 1, **changes: Any) -> TurnM
     return TurnMessage(**given | {"type": "text", "text": text, "selection_id": None} | changes)
 
 
-def session_of(phone: str = ANA, **changes: Any) -> Session:
-    """A customer's session; the same customer's always has the same id."""
+def session_of(phone: str = ANA, context: Mapping[str, Any] | Context = Context(), **changes: Any) -> Session:  # noqa: B008  frozen
+    """A customer's session; the same customer's always has the same id. context: also as it is stored."""
     given: dict[str, Any] = {"id": f"session of {phone}", "customer_phone": phone, "version": 3}
-    return Session(**given | changes)
+    return Session(context=convert(to_builtins(context), Context), **given | changes)
 
 
 def turn_of(text: str | None = "hola", phone: str = ANA, token: str = "token-1", **changes: Any) -> Turn:
@@ -57,19 +60,35 @@ def turn_of(text: str | None = "hola", phone: str = ANA, token: str = "token-1",
     return Turn(**given | changes)
 
 
-def planned(turn: Turn, *products: Mapping[str, Any]) -> Turn:
+def planned(turn: Turn, *products: Product, goods: Goods = USUAL_GOODS) -> Turn:
     """The turn as `route_ai` leaves it; every search it makes finds these products."""
-    return with_plan(turn, SHOP, CATEGORIES, _Everything(products))
+    return Planner(SHOP, CATEGORIES, defaultdict(lambda: products)).planned(turn, Reader(goods).question(turn))
 
 
-def plan_of(text: str, *products: dict[str, Any], shared: bool = True) -> Plan:
+def plan_of(text: str, *products: Product, shared: bool = True) -> Plan:
     """A plan for a message, with or without a session in its request."""
     request = render(SHOP, text, CATEGORIES, products, None if shared else session_of())
-    return Plan(complexity(text), shared, (), products, cache_key(request), request.system, request.user)
+    return Plan(complexity(normalised(text)), shared, (), products, cache_key(request), request.system, request.user)
+
+
+def closing_row(turn: Turn, now: datetime) -> dict[str, Any]:
+    """The end of a decided turn as JSON, as it is committed."""
+    return dict(orjson.loads(orjson.dumps(close(turn, now).row())))
+
+
+def turn_to_dict(turn: Turn) -> dict[str, Any]:
+    """The turn as JSON, as it travels."""
+    return dict(orjson.loads(encode_turn(turn)))
+
+
+def turn_from_dict(row: Mapping[str, Any], begun_at_s: float | None = None) -> Turn:
+    """The turn out of JSON, with the beginning of its step."""
+    turn = claimed_turn(row)
+    return turn if begun_at_s is None else replace(turn, begun_at_s=begun_at_s)
 
 
 def decision_of(**changes: Any) -> dict[str, Any]:
-    """A validated decision as JSON."""
+    """A decision as a model writes it, and as it is stored."""
     given: dict[str, Any] = {
         "intent": "greeting",
         "confidence": 0.93,
@@ -85,15 +104,9 @@ def decision_of(**changes: Any) -> dict[str, Any]:
 
 def decided(source: str = "ai", provider: str | None = "deepseek", **changes: Any) -> Outcome:
     """An outcome with a decision that has these changes."""
-    return Outcome(source, decision_of(**changes), provider)
+    return Outcome(source, made(**changes), provider)
 
 
-class _Everything(dict[str, list[dict[str, Any]]]):
-    """Search results that hold the same products for every term."""
-
-    def __init__(self, products: tuple[Mapping[str, Any], ...]) -> None:
-        super().__init__()
-        self._products = [dict(product) for product in products]
-
-    def __missing__(self, term: str) -> list[dict[str, Any]]:
-        return self._products
+def made(**changes: Any) -> Decision:
+    """A validated decision."""
+    return convert(decision_of(**changes), Decision)

@@ -98,6 +98,17 @@ def test_a_message_that_needs_no_reply_is_closed(connection: Connection) -> None
     assert [message["message_id"] for message in closed] == ["r1", "r2"]
 
 
+def test_a_cart_of_the_catalogue_stays_a_list_of_items(connection: Connection) -> None:
+    """In the message, and in the turn that it begins; a message without one has none."""
+    order = {"items": [{"sku": "A-1", "quantity": 2}], "note": "sin bolsa"}
+    cart = inbound("wamid.1", type="order", text="Pedido: 2 x A-1. sin bolsa", order=order)
+    other = inbound("wamid.2", order=None)
+    (turn,) = accept(connection, cart, other)
+    assert [message.get("order") for message in turn["messages"]] == [order, None]
+    kept = rows(connection, "select content -> 'order' as held, content ? 'order' as has from messages order by id")
+    assert kept == [{"held": order, "has": True}, {"held": None, "has": False}]
+
+
 def test_order_is_the_order_of_acceptance(connection: Connection) -> None:
     """Ids grow in the order of the batch, whatever the ids, customers and clocks of the messages say."""
     chance = random.Random(7)

@@ -13,7 +13,7 @@ import redis
 from helpers.answering import calls, completer_on, patient, providers_of
 from helpers.basics import ends
 from helpers.turns import MILK, MILK_ITEM, plan_of, session_of
-from msgspec import structs
+from msgspec import json, structs
 
 from worker.devkit.simulator import Simulator
 from worker.providers.budget import Budget, Limits
@@ -21,7 +21,9 @@ from worker.providers.completion import LEAST_TIME_S, Ask, Completer
 from worker.providers.pricing import yardstick_microusd
 from worker.replies.cart_guard import CartRules, rules_for
 from worker.replies.fallback import fallback_decision
-from worker.session.turn import Outcome, Plan
+from worker.session.cart import CartOperation
+from worker.session.outcome import Decision, Outcome
+from worker.session.turn import Plan
 from worker.usage import Usage
 
 HELLO, MEDIUM, ADVICE = plan_of("hola"), plan_of("tenes leche?", MILK), plan_of("que conviene mas?", MILK)
@@ -66,7 +68,7 @@ def test_one_call_of_the_first_candidate(
     outcome = ready().complete(ask(plan))
     assert calls(simulator) == {simulated: 1}
     assert (outcome.source, outcome.provider, outcome.calls) == ("ai", provider, 1)
-    assert outcome.decision["reply"]
+    assert outcome.decision.reply
     assert min(outcome.prompt_tokens, outcome.completion_tokens, outcome.cost_microusd) > 0
     assert outcome.provider_latency_ms is not None
 
@@ -109,7 +111,7 @@ def test_a_hard_question_without_an_answer_asks_for_a_person(ready: Ready, simul
     simulator.set("all", status=500)
     completer = ready()
     assert completer.complete(ask(ADVICE)).decision == fallback_decision("", requires_human=True)
-    assert completer.complete(ask(HELLO)).decision["requires_human"] is False
+    assert completer.complete(ask(HELLO)).decision.requires_human is False
 
 
 def test_the_fallback_fits_what_was_said(ready: Ready, simulator: Simulator) -> None:
@@ -207,8 +209,8 @@ def test_cart_operations_reach_only_their_own_customer(ready: Ready, simulator: 
     """An answer for everybody may not touch anybody's cart, nor say that it did."""
     own = ready().complete(ask(ADD))
     everybodys = ready().complete(ask(structs.replace(ADD, shared=True)))
-    assert own.decision["cart_operations"] == [{"op": "add", "product_id": 7, "quantity": 2}]
-    assert own.decision["reply"].startswith("Agregué")
+    assert own.decision.cart_operations == (CartOperation("add", 7, 2),)
+    assert own.decision.reply.startswith("Agregué")
     assert everybodys.decision == fallback_decision("", refused=True)
 
 
@@ -242,4 +244,4 @@ def test_an_outcome_is_ready_for_json(ready: Ready) -> None:
     """Nothing but plain values in the decision."""
     decision = ready().complete(ask(ADD)).decision
     assert Outcome("ai", decision).decision == decision
-    assert {type(value) for value in decision.values()} <= {str, float, bool, list, dict, type(None)}
+    assert json.decode(json.encode(decision), type=Decision) == decision

@@ -15,15 +15,15 @@ import pytest
 import redis
 from helpers.answering import completer_on
 from helpers.factories import ANA
-from helpers.turns import MILK, MILK_ITEM, RICE, message, planned, session_of, turn_of
-from msgspec.structs import replace
+from helpers.turns import MILK, MILK_ITEM, RICE, closing_row, message, planned, session_of, turn_of
+from msgspec import convert
+from msgspec.structs import asdict, replace
 
 from worker.providers.completion import Ask, Completer
 from worker.providers.providers_file import load_providers
 from worker.replies.cart_guard import rules_for
-from worker.replies.closing import closing_row
 from worker.replies.fallback import UNCHANGED
-from worker.session.session import cart_rows
+from worker.session.session import Context
 from worker.session.turn import Turn
 from worker.settings import read_settings
 
@@ -125,10 +125,10 @@ def attacked(where: str, said: str, instruction: str) -> Turn:
     session = replace(session_of(), cart=(MILK_ITEM,))
     if where == "history":
         exchange = {"customer": instruction, "reply": "Entendido."}
-        session = replace(session, context={"history": [exchange]})
+        session = replace(session, context=convert({"history": [exchange]}, Context))
     if where == "name":
         session = replace(session, customer_name=instruction)
-    milk = MILK | {"name": instruction} if where == "product" else MILK
+    milk = replace(MILK, name=instruction) if where == "product" else MILK
     turn = turn_of(session=session, messages=(message(said.format(instruction)),))
     return planned(turn, milk, RICE)
 
@@ -139,7 +139,7 @@ def answered(completer: Completer, turn: Turn, operations: list[dict[str, Any]])
     plan = turn.planned()
     rules = rules_for(turn.text, turn.fetched(), plan.products)
     outcome = completer.complete(Ask(plan, rules, turn.token, turn.customer_phone, deadline=float("inf")))
-    return closing_row(replace(turn, outcome=outcome), {}, NOW)
+    return closing_row(replace(turn, outcome=outcome), NOW)
 
 
 @pytest.mark.parametrize(("where", "said", "instruction", "operations"), ATTACKS)
@@ -148,7 +148,7 @@ def test_an_obedient_model_changes_nothing(
 ) -> None:
     """The cart stays as it was, no order is placed, the reply goes to who asked and does not say "done"."""
     row = answered(completer, attacked(where, said, instruction), operations)
-    assert row["session"]["cart_data"] == cart_rows((MILK_ITEM,))
+    assert row["session"]["cart_data"] == [asdict(MILK_ITEM)]
     assert row["orders"] == []
     assert row["reply"]["to"] == ANA
     assert row["reply"]["text"] != "Hecho."
@@ -189,7 +189,7 @@ def test_what_was_asked_for_is_not_done_with_an_order_that_was_not(completer: Co
 
 def test_a_product_that_is_sold_out_is_not_added(completer: Completer) -> None:
     """Asked for, offered, and not there."""
-    turn = planned(turn_of("agregame un arroz"), RICE | {"stock": 0})
+    turn = planned(turn_of("agregame un arroz"), replace(RICE, stock=0))
     row = answered(completer, turn, [{"op": "add", "product_id": 8, "quantity": 1}])
     assert row["session"]["cart_data"] == []
     assert row["reply"]["source"] == "fallback"

@@ -14,16 +14,17 @@ from helpers.basics import Servers
 from helpers.bounded import MOST_BYTES, TEXTS, growth_of
 from helpers.one_batch import OneBatch
 from helpers.service import says, webhook
+from helpers.turns import turn_from_dict
 from sqlalchemy import Connection, Engine, text
 
 from db import queries
+from worker import steps
 from worker.catalog.price_list import import_products, read_products
 from worker.devkit.demo import CATALOG
 from worker.intake.intake import Intake
 from worker.messages.text import MAX_TEXT_CHARS
 from worker.redisdb.keys import INBOUND, OUTBOUND
-from worker.session.turn import Turn, turn_from_dict
-from worker.steps import steps
+from worker.session.turn import Turn
 from worker.steps.services import Services
 
 LITTLE_S = 0.2

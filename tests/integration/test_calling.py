@@ -14,7 +14,8 @@ from helpers.answering import calls, completer_on, patient, providers_of, well_b
 from helpers.away import absent_redis
 from helpers.basics import ends
 from helpers.circuit import Circuit
-from helpers.turns import MILK, MILK_ITEM, RICE_ITEM, planned, session_of, turn_of
+from helpers.turns import MILK, MILK_ITEM, RICE_ITEM, planned, session_of, turn_of, turn_to_dict
+from msgspec import convert
 from msgspec.structs import replace
 
 from worker.devkit.simulator import Simulator
@@ -26,7 +27,9 @@ from worker.providers.flight import Flights, Joining
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import AI_RESPONSE, FLIGHT, PARKED
 from worker.replies.fallback import fallback_decision
-from worker.session.turn import Outcome, Turn, turn_to_dict
+from worker.session.cart import CartOperation
+from worker.session.outcome import Decision, Outcome
+from worker.session.turn import Turn
 
 LEASE_S, MARGIN_S = 20.0, 5.0
 KEEP_S = 90.0
@@ -100,7 +103,7 @@ def test_twenty_turns_of_one_key_are_one_call(dispatcher: Dispatcher, simulator:
     assert (tokens(done.answered), done.failed) == (tokens(turns), ())
     assert sum(calls(simulator).values()) == 1
     assert sources(done.answered) == {"ai": 1, "cache": 19}
-    assert len({turn.decided().decision["reply"] for turn in done.answered}) == 1
+    assert len({turn.decided().decision.reply for turn in done.answered}) == 1
     assert sum(turn.decided().calls for turn in done.answered) == 1
     assert sum(turn.decided().cost_microusd > 0 for turn in done.answered) == 1
     assert {turn.decided().baseline_microusd > 0 for turn in done.answered} == {True}
@@ -133,7 +136,7 @@ def test_who_comes_later_is_served_without_a_call(
     later = landed(dispatcher, customers(2, first=50))
     assert (sources(later.answered), sum(calls(simulator).values())) == ({"cache": 2}, 1)
     cached = Cache(redis_client).get_many(AI_RESPONSE, [first.planned().key])
-    assert cached[first.planned().key]["decision"] == first.decided().decision
+    assert convert(cached[first.planned().key]["decision"], Decision) == first.decided().decision
 
 
 def test_different_keys_are_called_side_by_side(dispatcher: Dispatcher, simulator: Simulator) -> None:
@@ -302,4 +305,4 @@ def test_no_turns_is_nothing(dispatcher: Dispatcher) -> None:
 def test_a_cart_changes_only_as_its_customer_asked(dispatcher: Dispatcher) -> None:
     """The rules come from the turn itself: its words, its session, its products."""
     (turn,) = landed(dispatcher, customers(1, "agregame 2 leches")).answered
-    assert turn.decided().decision["cart_operations"] == [{"op": "add", "product_id": 7, "quantity": 2}]
+    assert turn.decided().decision.cart_operations == (CartOperation("add", 7, 2),)

@@ -13,19 +13,20 @@ import orjson
 import pytest
 from helpers.factories import accept, inbound, product, rows
 from helpers.fuzzing import AGREEING, SAYINGS, allowed_by, counted, decided, quantities
-from helpers.turns import MILK, MILK_ITEM, RICE, RICE_ITEM, planned, session_of, turn_of
+from helpers.turns import MILK, MILK_ITEM, RICE, RICE_ITEM, closing_row, planned, session_of, turn_from_dict, turn_of
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from db import queries
+from worker import steps
 from worker.providers.reply_cache import cacheable
-from worker.replies.closing import closing_row
-from worker.replies.decision import Decision, InvalidDecision
-from worker.session.handover import UNTIL
-from worker.session.session import CHECKOUT_STATES, CartItem, Session
-from worker.session.turn import Turn, turn_from_dict
-from worker.steps import steps
+from worker.replies.decision import InvalidDecision
+from worker.session.cart import CartItem
+from worker.session.outcome import Decision
+from worker.session.session import CHECKOUT_STATES, Session
+from worker.session.turn import Turn
+from worker.steps.routing import plan, read
 from worker.steps.services import Services
-from worker.telemetry.recording import stored_outcome
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 STATES = ("browsing", "searching", "viewing_cart", *sorted(CHECKOUT_STATES))
@@ -51,7 +52,7 @@ def situation(random: Random) -> Turn:
     session = session_of(
         state=random.choice(STATES), cart=random.choice(CARTS), context={"history": random.choice(LAST)}
     )
-    found = random.choice(([], [MILK], [MILK, RICE], [MILK | {"stock": 0}, RICE | {"stock": 3}]))
+    found = random.choice(([], [MILK], [MILK, RICE], [replace(MILK, stock=0), replace(RICE, stock=3)]))
     return planned(turn_of(random.choice(SAYINGS), session=session), *found)
 
 
@@ -63,7 +64,7 @@ def check_row(turn: Turn, row: dict[str, Any]) -> None:
     assert 0 < len(row["reply"]["text"].strip()) <= len(row["reply"]["text"]) <= 4096
     assert len(row["reply"]["quick_replies"]) <= 3
     assert all(0 < len(button["title"]) <= 20 for button in row["reply"]["quick_replies"])
-    operations = decision.get("cart_operations", [])
+    operations = decision.cart_operations
     wanted = counted(quantities(before.cart), operations)
     assert all(1 <= count <= 99 for count in wanted.values())
     assert quantities(after["cart_data"]) == ({} if row["orders"] else wanted)
@@ -85,9 +86,9 @@ def check_shared(before: Session, row: dict[str, Any]) -> None:
     after = row["session"]
     assert (after["session_state"], row["orders"]) == (before.state, [])
     assert quantities(after["cart_data"]) == quantities(before.cart)
-    assert after["context_data"].get("address") == before.context.get("address")
+    assert after["context_data"].get("address", "") == before.context.address
     # The fallback may call a person for the one who asked; it is never cached.
-    assert UNTIL not in after["context_data"] or row["outcome"]["source"] == "fallback"
+    assert "human_until" not in after["context_data"] or row["outcome"]["source"] == "fallback"
 
 
 def check_entry(turn: Turn) -> None:
@@ -95,10 +96,10 @@ def check_entry(turn: Turn) -> None:
     entry = cacheable(turn.decided())
     assert entry is None or turn.decided().source == "ai"
     if entry is not None:
-        assert not entry["decision"]["requires_human"]
+        assert not entry.decision.requires_human
     if entry is not None and turn.planned().shared:
-        assert not entry["decision"]["cart_operations"]
-        assert entry["decision"]["next_state"] is None
+        assert not entry.decision.cart_operations
+        assert entry.decision.next_state is None
 
 
 def check_refusal(refusal: InvalidDecision) -> None:
@@ -114,7 +115,7 @@ def test_whatever_the_schema_allows_is_taken_or_refused(part: int) -> None:
     for seed in range(part, SEEDS, PARTS):
         random = Random(seed)
         turn, result = decided(situation(random), random)
-        row = closing_row(turn, stored_outcome(turn), NOW)
+        row = closing_row(turn, NOW)
         try:
             check_row(turn, row)
             check_entry(turn)
@@ -131,7 +132,7 @@ def test_whatever_the_schema_allows_is_taken_or_refused(part: int) -> None:
 def kinds_of(turn: Turn, row: dict[str, Any], result: Decision | InvalidDecision) -> Iterator[str]:
     """What came up, so that the test is known to have tried it."""
     yield "taken" if isinstance(result, Decision) else "refused"
-    yield from {operation["op"] for operation in turn.decided().decision.get("cart_operations", ())}
+    yield from {operation.op for operation in turn.decided().decision.cart_operations}
     yield from ["order"] * bool(row["orders"]) + ["shared"] * turn.planned().shared
 
 
@@ -160,7 +161,8 @@ def messages(number: int, random: Random) -> list[dict[str, Any]]:
 
 def routed(services: Services, turns: list[Turn]) -> list[Turn]:
     """The turns on their way to a model, none of them left to a person."""
-    planned_turns = steps.plan(services, steps.fetch_session(services, turns))
+    fetched = steps.fetch_session(services, turns)
+    planned_turns = plan(services, fetched, read(services, fetched))
     assert len(planned_turns) == CUSTOMERS
     return planned_turns
 
@@ -168,13 +170,13 @@ def routed(services: Services, turns: list[Turn]) -> list[Turn]:
 def answered(services: Services, turn: Turn, random: Random) -> Turn:
     """The turn with a random answer."""
     made, _ = decided(turn, random)
-    check_row(made, closing_row(made, stored_outcome(made), NOW))
+    check_row(made, closing_row(made, NOW))
     return made
 
 
 def check_committed(connection: Connection, turn: Turn) -> bool:
     """PostgreSQL holds the session that was meant; whether an order was placed."""
-    meant = closing_row(turn, stored_outcome(turn), NOW)
+    meant = closing_row(turn, NOW)
     (kept,) = rows(
         connection,
         f"select session_state, cart_data from customer_sessions where customer_phone = '{turn.customer_phone}'",

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 import redis
 from helpers.factories import ANA, BRUNO, answer
+from msgspec import convert
 from sqlalchemy import Connection
 
 from worker.intake.sweep import Sweep
+from worker.session.outcome import StoredOutcome
 from worker.settings import Settings
-from worker.steps.metrics_commit import store_metrics
+from worker.steps.metrics import store_metrics
 from worker.steps.services import build
 from worker.telemetry.recording import metrics_row
 
@@ -48,6 +50,6 @@ def test_one_refused_row_does_not_stop_the_sweep(
 
 def test_what_is_refused_for_another_reason_is_raised(connection: Connection, settings_here: Settings) -> None:
     """A row that is bad even without figures is an error of ours, and does not go round for ever."""
-    row = metrics_row("no uuid", COSTS | {"prompt_tokens": 1}, 1, committed=True)
+    row = metrics_row("no uuid", convert(COSTS | {"prompt_tokens": 1}, StoredOutcome), 1, committed=True)
     with pytest.raises(Exception, match="uuid"):
         store_metrics(build(settings_here), [row])

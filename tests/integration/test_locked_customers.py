@@ -16,19 +16,18 @@ import pytest
 import redis
 from helpers.factories import expire_leases, expire_sessions, rows
 from helpers.service import says, webhook
-from helpers.turns import decided
+from helpers.turns import decided, turn_from_dict, turn_to_dict
 from msgspec.structs import replace
 from sqlalchemy import Connection, Engine, text
 
 from db import queries
-from worker import tasks
+from worker import steps, tasks
 from worker.errors import StepFailed
 from worker.intake import intake
 from worker.intake.intake import Intake
 from worker.intake.sweep import MAX_ATTEMPTS, Sweep
 from worker.redisdb.keys import INBOUND, LOCKED_CUSTOMERS, OUTBOUND, REJECTED
-from worker.session.turn import Turn, turn_from_dict, turn_to_dict
-from worker.steps import steps
+from worker.session.turn import Turn
 from worker.steps.services import Services
 
 LOCKED = "5491100000001"

@@ -11,7 +11,7 @@ import redis
 from helpers.factories import expire_leases
 from helpers.one_batch import TEXTS, OneBatch, accept
 from helpers.service import says, webhook
-from helpers.turns import decided
+from helpers.turns import decided, turn_from_dict, turn_to_dict
 from kombu import Connection as Broker
 from msgspec.structs import replace
 from sqlalchemy import Connection, event, text
@@ -19,14 +19,13 @@ from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
 from db import queries, retry
-from worker import tasks
+from worker import steps, tasks
 from worker.errors import BrokerUnavailable, StepFailed
 from worker.intake import intake
 from worker.intake.intake import Intake
 from worker.intake.sweep import MAX_ATTEMPTS, Sweep
 from worker.redisdb.keys import INBOUND, OUTBOUND, REJECTED
-from worker.session.turn import Turn, turn_from_dict, turn_to_dict
-from worker.steps import steps
+from worker.session.turn import Turn
 from worker.steps.services import Services
 
 DISK_FULL, READ_ONLY, NO_FUNCTION, OUT_OF_RANGE = "53100", "25006", "42883", "22003"

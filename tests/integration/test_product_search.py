@@ -15,8 +15,9 @@ from sqlalchemy import Connection, Engine, event, text
 from db import queries
 from db.engine import connect
 from worker.catalog.price_list import import_products, read_products
-from worker.catalog.search import Catalog, search_terms
+from worker.catalog.search import Catalog
 from worker.devkit.demo import CATALOG
+from worker.language.search_terms import search_terms
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import PRODUCT_SEARCH
 

@@ -12,6 +12,8 @@ import redis
 from helpers.factories import ANA, answer
 from helpers.service import says, webhook
 from helpers.turns import decided
+from msgspec import to_builtins
+from msgspec.structs import asdict
 from sqlalchemy import Connection
 
 from worker.errors import RedisNotSwept
@@ -20,8 +22,8 @@ from worker.intake.sweep import Sweep
 from worker.redisdb import streams as streams_module
 from worker.redisdb.keys import INBOUND, OUTBOUND, PUBLISHED, RUN_ID
 from worker.redisdb.streams import CONSUMER, GROUP
+from worker.session.outcome import StoredOutcome
 from worker.steps.services import Services
-from worker.telemetry.recording import RECORDED
 
 OLD_RUN = "0" * 40
 LATE: dict[str, Any] = {"reply_id": "late", "to": ANA, "in_reply_to": ["m2"], "text": "Después"}
@@ -59,7 +61,7 @@ def test_until_the_sweep_has_run_only_the_sweep_publishes(
 ) -> None:
     """What was committed a moment ago stands before what comes next, though its worker may believe it published."""
     redis_client.set(RUN_ID.pattern, OLD_RUN)
-    figures = dict.fromkeys(RECORDED, 0) | {"source": "ai", "decision": decided().decision, "complexity": "low"}
+    figures = to_builtins(StoredOutcome(**asdict(decided()), complexity="low"))
     committed = answer(connection, "m1", outcome=figures)["token"]
     connection.commit()
     monkeypatch.setattr(streams_module, "SWEEP_PATIENCE_S", 0.2)

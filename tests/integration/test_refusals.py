@@ -14,13 +14,15 @@ from helpers.answering import completer_on
 from helpers.factories import ANA
 from helpers.http_provider import Answer, Server, say, serving
 from helpers.turns import MILK, RICE, decision_of, planned, session_of, turn_of
+from msgspec import convert
 
 from worker.providers.circuit_rules import Limits
 from worker.providers.completion import Ask, Completer
 from worker.providers.providers_file import load_providers
 from worker.replies.cart_guard import rules_for
 from worker.replies.fallback import SAY_OTHERWISE, TRY_AGAIN, UNCHANGED
-from worker.session.turn import Outcome
+from worker.session.cart import CartOperation
+from worker.session.outcome import Outcome
 from worker.settings import read_settings
 
 ADD_1 = {"op": "add", "product_id": 7, "quantity": 1}
@@ -95,8 +97,8 @@ def test_the_repair_says_what_was_refused_and_why(ready: Ready) -> None:
     """The model is told the operation, the reason, and not to speak of it; its second answer is taken."""
     models = ready([OBEYS, OFFERS], [DOWN])
     outcome = models.answer(ADD)
-    assert (outcome.source, outcome.decision["reply"]) == ("ai", "¿Cuántas leches querés?")
-    assert outcome.decision["cart_operations"] == []
+    assert (outcome.source, outcome.decision.reply) == ("ai", "¿Cuántas leches querés?")
+    assert outcome.decision.cart_operations == ()
     assert (models.asked(), outcome.calls, outcome.prompt_tokens) == ((2, 0), 2, 1800)
     first, second = models.systems()
     assert second.startswith(first)
@@ -109,8 +111,8 @@ def test_only_what_was_refused_must_go(ready: Ready) -> None:
     """The operation that was asked for stays, and may be spoken of."""
     models = ready([says("Agregué todo.", ADD_2, ADD_99_RICE), says("Agregué 2 leches.", ADD_2)], [DOWN])
     outcome = models.answer(ADD)
-    assert outcome.decision["cart_operations"] == [ADD_2]
-    assert outcome.decision["reply"].splitlines()[0] == "Agregué 2 leches."
+    assert outcome.decision.cart_operations == (convert(ADD_2, CartOperation),)
+    assert outcome.decision.reply.splitlines()[0] == "Agregué 2 leches."
     assert '"product_id":8' in models.systems()[1]
     assert '"product_id":7' not in models.systems()[1]
 
@@ -129,18 +131,18 @@ def test_the_customer_is_told_that_nothing_changed(ready: Ready) -> None:
     """The reply fits what was asked, and asks for other words, not for another try."""
     models = ready([OBEYS], [OBEYS])
     outcome = models.answer(ADD)
-    assert (outcome.source, outcome.decision["intent"], outcome.calls) == ("fallback", "add_to_cart", 2)
-    assert UNCHANGED in outcome.decision["reply"]
-    assert SAY_OTHERWISE in outcome.decision["reply"]
-    assert "cart_operations" not in outcome.decision
+    assert (outcome.source, outcome.decision.intent, outcome.calls) == ("fallback", "add_to_cart", 2)
+    assert UNCHANGED in outcome.decision.reply
+    assert SAY_OTHERWISE in outcome.decision.reply
+    assert outcome.decision.cart_operations == ()
 
 
 def test_refusals_alone_call_no_person(ready: Ready) -> None:
     """A hard message that models answered, only with too much zeal, is no case for one."""
     outcome = ready([says("Agregué una.", ADD_1)], [says("Agregué una.", ADD_1)]).answer(HARD)
     assert outcome.source == "fallback"
-    assert outcome.decision["requires_human"] is False
-    assert UNCHANGED in outcome.decision["reply"]
+    assert outcome.decision.requires_human is False
+    assert UNCHANGED in outcome.decision.reply
 
 
 @pytest.mark.parametrize("answers", [[DOWN], [say(200, {"choices": []})]], ids=["down", "empty"])
@@ -149,8 +151,8 @@ def test_after_a_model_that_failed_the_next_may_be_refused(ready: Ready, answers
     models = ready([OBEYS], answers)
     outcome = models.answer(HARD)
     assert (outcome.source, models.asked()) == ("fallback", (2, 1))
-    assert outcome.decision["requires_human"] is False
-    assert UNCHANGED in outcome.decision["reply"]
+    assert outcome.decision.requires_human is False
+    assert UNCHANGED in outcome.decision.reply
 
 
 @pytest.mark.parametrize("repair", [DOWN, say(200, {"choices": []})], ids=["down", "empty"])
@@ -165,14 +167,14 @@ def test_a_repair_that_fails_is_a_failure_of_the_provider(ready: Ready, repair: 
 def test_a_hard_message_that_all_failed_goes_to_a_person(ready: Ready) -> None:
     """Nobody else could help."""
     outcome = ready([DOWN], [say(200, {"choices": []})]).answer(HARD)
-    assert outcome.decision["requires_human"] is True
+    assert outcome.decision.requires_human is True
 
 
 def test_an_easy_message_that_failed_asks_for_another_try(ready: Ready) -> None:
     """Its words were not the matter."""
     outcome = ready([DOWN], [DOWN]).answer(ADD)
-    assert outcome.decision["requires_human"] is False
-    assert TRY_AGAIN in outcome.decision["reply"]
+    assert outcome.decision.requires_human is False
+    assert TRY_AGAIN in outcome.decision.reply
 
 
 def test_texts_that_mislead_models_open_no_circuit(ready: Ready, redis_client: redis.Redis) -> None:
@@ -203,6 +205,6 @@ def test_an_answer_for_everybody_says_nothing_of_a_cart(ready: Ready) -> None:
     models = ready([says("Agregué una.", ADD_1), says("La leche sale $ 1.850.", ADD_1)], [DOWN])
     outcome = models.answer("tenes leche?")
     assert planned(turn_of("tenes leche?"), MILK).planned().shared
-    assert outcome.decision["reply"] == "La leche sale $ 1.850."
-    assert outcome.decision["cart_operations"] == []
+    assert outcome.decision.reply == "La leche sale $ 1.850."
+    assert outcome.decision.cart_operations == ()
     assert models.asked() == (2, 0)

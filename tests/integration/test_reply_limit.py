@@ -12,21 +12,21 @@ import redis
 from click.testing import CliRunner
 from helpers.factories import ANA, BRUNO, expire_leases, rows
 from helpers.service import says, webhook
-from helpers.turns import decided
+from helpers.turns import decided, turn_from_dict, turn_to_dict
 from msgspec.structs import replace
 from sqlalchemy import Connection, text
 from test_locked_customers import Waiting
 
+from worker import steps
 from worker.intake.intake import Intake
 from worker.intake.sweep import Sweep
 from worker.operate.commands.customers import resume
 from worker.redisdb.cache import Cache
 from worker.redisdb.connect import connect_redis
 from worker.redisdb.keys import INBOUND, LIMITED, OUTBOUND, REPLY_LIMIT
-from worker.session.turn import Turn, turn_from_dict, turn_to_dict
-from worker.steps import steps
-from worker.steps.reply_limit import NOTICE_TEXT
+from worker.session.turn import Turn
 from worker.steps.services import Services
+from worker.steps.sessions import NOTICE_TEXT
 
 MOST = 5
 NOWHERE = "redis://127.0.0.1:1/0"

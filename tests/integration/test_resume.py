@@ -11,10 +11,12 @@ import pytest
 from helpers.basics import Servers
 from helpers.command_line import run, urls_of
 from helpers.factories import ANA, BRUNO, accept_one, answer, commit, commit_row, row, session_row
+from msgspec import convert, to_builtins
 from sqlalchemy import Connection
 
 from worker.operate.commands import customers
 from worker.session.handover import handed_over, waits_for_person
+from worker.session.session import Context
 
 CARLA = "5491100000003"
 Typed = Callable[..., CompletedProcess[str]]
@@ -32,7 +34,7 @@ def resume(servers: Servers, tmp_path: Path) -> Typed:
 
 def hand_over(connection: Connection, *phones: str) -> None:
     """These customers wait for a person."""
-    context = handed_over({"history": []}, datetime.now(UTC), told=True)
+    context = to_builtins(handed_over(Context(), datetime.now(UTC), told=True))
     for phone in phones:
         answer(connection, f"m-{phone}", phone, session=session_row(phone, context_data=context))
 
@@ -40,7 +42,7 @@ def hand_over(connection: Connection, *phones: str) -> None:
 def session(connection: Connection, phone: str) -> tuple[bool, int]:
     """Whether this customer waits, and the session's version."""
     found = row(connection, "select context_data, version from customer_sessions where customer_phone = :p", p=phone)
-    return waits_for_person(found["context_data"], datetime.now(UTC)), found["version"]
+    return waits_for_person(convert(found["context_data"], Context), datetime.now(UTC)), found["version"]
 
 
 def test_customers_are_given_back(connection: Connection, resume: Typed) -> None:
@@ -85,7 +87,7 @@ def test_a_turn_under_way_is_waited_for(connection: Connection, monkeypatch: pyt
     connection.commit()
     assert customers.resume_one(connection, ANA) == "busy"
     assert pauses == [customers.RESUME_PAUSE_S] * customers.RESUME_TRIES
-    waiting = handed_over({"history": []}, datetime.now(UTC), told=True)
+    waiting = to_builtins(handed_over(Context(), datetime.now(UTC), told=True))
 
     def end(_pause_s: float) -> None:
         commit(connection, commit_row(turn, session=session_row(context_data=waiting)))

@@ -11,13 +11,14 @@ import pytest
 import redis
 from helpers.one_batch import accept
 from helpers.turns import decided
+from msgspec import to_builtins
 from msgspec.structs import replace
 from redis.connection import AbstractConnection
 from sqlalchemy import Engine, event
 
+from worker import steps
 from worker.providers.reply_cache import cacheable
 from worker.redisdb.keys import AI_RESPONSE
-from worker.steps import steps
 from worker.steps.services import Services
 
 #: Celery's own round trips aside.
@@ -70,7 +71,7 @@ def warm_up(services: Services, client: redis.Redis, size: int) -> None:
         services, steps.fetch_session(services, accept(services, client, size)), lambda: True
     )
     outcome = decided()
-    services.cache.set_many(AI_RESPONSE, {turn.planned().key: cacheable(outcome) for turn in missed})
+    services.cache.set_many(AI_RESPONSE, {turn.planned().key: to_builtins(cacheable(outcome)) for turn in missed})
     closed = steps.update_session(services, [*answered, *(replace(turn, outcome=outcome) for turn in missed)])
     steps.record_metrics(services, closed.turns)
 

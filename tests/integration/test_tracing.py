@@ -34,7 +34,7 @@ import sys
 from worker import tasks
 from worker.intake import intake
 from worker.providers.client import trace_call
-from worker.steps import steps
+from worker import steps
 from worker.telemetry import tracing
 from worker.replies.request import AiRequest
 from worker.providers.providers_file import load_providers

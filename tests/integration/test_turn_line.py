@@ -9,18 +9,18 @@ import pytest
 import redis
 import structlog
 from helpers.factories import accept_one, commit, commit_row
-from helpers.turns import decided, session_of
+from helpers.turns import decided, session_of, turn_from_dict
+from msgspec import to_builtins
 from msgspec.structs import replace
 from sqlalchemy import Connection, text
 from structlog.testing import capture_logs
 
+from worker import steps
 from worker.intake.sweep import Sweep
-from worker.session.turn import Turn, turn_from_dict
+from worker.session.turn import Turn
 from worker.settings import Settings
-from worker.steps import steps
 from worker.steps.services import Services, build
 from worker.telemetry import turn_log
-from worker.telemetry.recording import stored_outcome
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def answered(connection: Connection) -> Turn:
     done = replace(turn, session=session_of(), session_cache="new", outcome=outcome, committed=True)
     done = replace(done, steps_ms={"fetch_session": 500.0}, accepted_at_s=9.0)
     row = commit_row({"token": done.token, "customer_phone": done.customer_phone, "messages": []})
-    commit(connection, row | {"message_ids": [done.messages[0].id], "outcome": stored_outcome(done)})
+    commit(connection, row | {"message_ids": [done.messages[0].id], "outcome": to_builtins(done.stored_outcome())})
     return done
 
 

@@ -11,16 +11,17 @@ import redis
 from helpers.basics import Servers
 from helpers.factories import expire_leases
 from helpers.one_batch import TEXTS, accept
-from helpers.turns import decided
+from helpers.turns import decided, turn_from_dict
+from msgspec import to_builtins
 from msgspec.structs import replace
 from sqlalchemy import Connection, text
 
 from db import queries
+from worker import steps
 from worker.intake.sweep import MAX_ATTEMPTS
 from worker.providers.reply_cache import cacheable
 from worker.redisdb.keys import AI_RESPONSE
-from worker.session.turn import Turn, turn_from_dict
-from worker.steps import steps
+from worker.session.turn import Turn
 from worker.steps.services import Services
 from worker.tasks import MAX_QUEUED_CALLS
 
@@ -50,7 +51,7 @@ def attempts(connection: Connection) -> int:
 def answer_once(services: Services, client: redis.Redis) -> None:
     """Lets half of the texts have replies in the cache."""
     missed = route(services, accept(services, client, len(TEXTS)), room=True)[1]
-    entry = cacheable(decided())
+    entry = to_builtins(cacheable(decided()))
     services.cache.set_many(AI_RESPONSE, {turn.planned().key: entry for turn in missed if turn.text in KNOWN})
     steps.update_session(services, [replace(turn, outcome=decided()) for turn in missed])
 

@@ -12,7 +12,6 @@ from helpers.service import Conversation
 
 from real_model.script import Act, by_customer
 from real_model.transcript import Booked, Exchange, Shot
-from worker.session.handover import UNTIL
 
 COLLECT_S: Final = 0.1
 ENDED: Final = "select message_id, state, outcome from messages where message_id = any(:ids) and state <> 'accepted'"
@@ -124,5 +123,5 @@ class Player:
         orders = tuple(row[0] for row in self._talk.sql(ORDERED, phone=customer))
         for state, cart, context in self._talk.sql(SESSION, phone=customer):
             quantities = {item["name"]: float(item["quantity"]) for item in cart}
-            return Shot(state, quantities, UNTIL in context, context.get("address"), orders)
+            return Shot(state, quantities, "human_until" in context, context.get("address"), orders)
         return Shot(orders=orders)

@@ -17,23 +17,25 @@ from typing import Any
 import orjson
 import pytest
 from helpers.bounded import TEXTS, Shapes, Work, check, cpu_s, growth_of, peak_bytes, repeated
-from helpers.turns import CATEGORIES, MILK, decided, decision_of, planned, session_of, turn_of
+from helpers.language import common_form, complexity
+from helpers.turns import CATEGORIES, MILK, closing_row, decided, decision_of, made, planned, session_of, turn_of
 from msgspec.structs import replace
 
+from worker.catalog.product import Product
 from worker.language import (
-    complexity,
     handover_request,
     intent,
     normalise,
     product_words,
     search_terms,
-    sharing,
     small_talk,
     symbols,
 )
 from worker.messages import fields, inbound, reply, text
-from worker.replies import cart_guard, catalog_orders, closing, decision, fallback, json_in_text, prompt, reply_check
-from worker.session import handover, session, turn
+from worker.replies import cart_guard, closing, decision, fallback, json_in_text, prompt, reply_check
+from worker.session import cart as carts
+from worker.session import session, turn
+from worker.steps import planning
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 NOW_S = NOW.timestamp()
@@ -59,7 +61,7 @@ def with_last_reply(written: str) -> object:
 def claim_of(written: str) -> None:
     """Looks for claims in a reply of these words."""
     with suppress(decision.RefusedChange):
-        cart_guard.check_claim(decision.Decision(reply=f"x{written}"[:4096]))
+        cart_guard.check_claim(made(reply=f"x{written}"[:4096]))
 
 
 def parsed(answer: str) -> None:
@@ -93,15 +95,13 @@ TEXT_WORK: dict[str, Function] = {
     "language.normalise.without_accents": come_in(normalise.without_accents),
     "language.normalise.normalised": come_in(normalise.normalised),
     "language.symbols.may_tell": come_in(symbols.may_tell),
-    "language.sharing.common_form": come_in(lambda written: sharing.common_form(written, SOLD)),
-    "language.complexity.complexity": come_in(complexity.complexity),
+    "language.sharing.common_form": come_in(lambda written: common_form(written, SOLD)),
+    "language.complexity.complexity": come_in(complexity),
     "language.intent.guess_intent": come_in(intent.guess_intent),
     "language.small_talk.is_answer": come_in(small_talk.is_answer),
     "language.small_talk.is_chat": come_in(small_talk.is_chat),
     "replies.fallback.unreadable_decision": fallback.unreadable_decision,
-    "replies.catalog_orders.ordered_terms": come_in(catalog_orders.ordered_terms),
-    "replies.catalog_orders.note_of": come_in(catalog_orders.note_of),
-    "replies.catalog_orders.with_names": come_in(lambda written: catalog_orders.with_names(written, {"#a": "Leche"})),
+    "replies.fallback.handover_decision": fallback.handover_decision,
     "replies.cart_guard.numbers_in": come_in(cart_guard.numbers_in),
     "replies.cart_guard.rules_for": come_in(with_last_reply),
     "replies.cart_guard.check_claim": claim_of,
@@ -113,7 +113,7 @@ TEXT_WORK: dict[str, Function] = {
     "replies.prompt.render": lambda written: prompt.render("Super", written, CATEGORIES, [MILK], session_of()),
     "language.search_terms.search_terms": come_in(lambda written: search_terms.search_terms(written, SOLD.mended)),
     "language.handover_request.asks_for_person": come_in(handover_request.asks_for_person),
-    "session.handover.wants_person": come_in(lambda written: handover.wants_person(turn_of(written))),
+    "steps.planning.Reader.question": come_in(lambda written: planning.Reader(SOLD).question(turn_of(written))),
 }
 #: Functions of a text to which no long one gets.
 INSIDE = {
@@ -137,6 +137,7 @@ INSIDE = {
     "messages.content.read_content": "a name of a type; its parts are read by readable and selection",
     "messages.content.is_reply_due": "a name of a type",
     "session.session.new_session": "a customer's id",
+    "session.turn.decode_turns": "a batch that `send` has encoded",
 }
 ROOMS = ("messages", "language", "replies", "session")
 MODULES = [
@@ -174,14 +175,14 @@ def test_a_text_of_any_shape(name: str) -> None:
         check(Work(TEXT_WORK[name], TEXTS, LONGEST), shape)
 
 
-def products(size: int) -> list[dict[str, Any]]:
+def products(size: int) -> list[Product]:
     """So many products."""
-    return [MILK | {"id": number, "name": f"Leche {number}"} for number in range(size)]
+    return [replace(MILK, id=number, name=f"Leche {number}") for number in range(size)]
 
 
-def cart(size: int) -> tuple[session.CartItem, ...]:
+def cart(size: int) -> carts.Cart:
     """A cart of so many products."""
-    return tuple(session.CartItem(number, f"Leche {number}", 10.5, 2) for number in range(size))
+    return tuple(carts.CartItem(number, f"Leche {number}", 10.5, 2) for number in range(size))
 
 
 def operations(size: int) -> list[dict[str, Any]]:
@@ -263,8 +264,7 @@ def closed(size: int) -> object:
     """The row of a turn with so many products in the cart, and so many found."""
     before = session_of(cart=cart(size), context={"history": [{"customer": "a" * 400, "reply": "b" * 400}] * 6})
     turned = replace(planned(turn_of("hola", session=before), *products(size)), outcome=decided())
-    changed = turned.decided().decision | {"cart_operations": operations(size)}
-    return closing.closing_row(replace(turned, outcome=replace(turned.decided(), decision=changed)), {}, NOW)
+    return closing_row(replace(turned, outcome=decided(cart_operations=operations(size))), NOW)
 
 
 def many(function: Callable[[int], object], largest: int) -> Work:
@@ -295,26 +295,20 @@ OTHER_WORK: dict[str, Work] = {
     "language.product_words.goods_of names": many(
         lambda size: product_words.goods_of(f"Leche{n} entera" for n in range(size)), 4_096
     ),
-    "session.session.changed_cart": many(
-        lambda size: session.changed_cart(cart(size), [session.CartOperation(**each) for each in operations(size)], {}),
+    "session.cart.changed_cart": many(
+        lambda size: carts.changed_cart(cart(size), [carts.CartOperation(**each) for each in operations(size)], {}),
         4_096,
     ),
     "session.session.advance": many(
         lambda size: session.advance(
-            session_of(cart=cart(size)),
-            said="a" * size,
-            replied="b" * size,
-            next_state=None,
-            operations=(),
-            products={},
-            terms=("a",) * 5,
+            session_of(), session.Exchange("a" * size, "b" * size), cart(size), None, ("a",) * 5
         ),
         4_096,
     ),
-    "session.session.Session.cart_totals": many(lambda size: len(session_of(cart=cart(size)).cart_totals), 4_096),
-    "replies.closing.closing_row": many(closed, 2_048),
-    "session.turn.turn_from_dict": many(
-        lambda size: turn.turn_from_dict(turn.turn_to_dict(turn_of(session=session_of(cart=cart(size))))), 4_096
+    "session.cart.by_currency": many(lambda size: len(carts.by_currency(cart(size))), 4_096),
+    "replies.closing.close": many(closed, 2_048),
+    "session.turn.decode_turn": many(
+        lambda size: turn.decode_turn(turn.encode_turn(turn_of(session=session_of(cart=cart(size))))), 4_096
     ),
 }
 

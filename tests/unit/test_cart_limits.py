@@ -7,20 +7,21 @@ from typing import Any
 
 import pytest
 from helpers.turns import MILK, MILK_ITEM, RICE, RICE_ITEM, decided, decision_of, plan_of, session_of
+from msgspec.structs import replace
 
 from worker.providers.completion import Ask
-from worker.providers.reply_cache import cacheable, cached_outcome
+from worker.providers.reply_cache import cacheable
 from worker.replies.cart_guard import CLAIMING, DENYING, rules_for
 from worker.replies.cart_limits import EMPTY, MAX_LINES, cart_lines, within_limits
-from worker.replies.decision import Decision, parse_decision
+from worker.replies.decision import parse_decision
 from worker.replies.reply_check import check_reply
 from worker.replies.verdict import decide
-from worker.session.session import CartItem
-from worker.session.turn import Outcome
+from worker.session.cart import CartItem
+from worker.session.outcome import Decision, Outcome
 
-FOUR_LEFT = MILK | {"id": 9, "name": "Leche sin lactosa", "stock": 4}
-SOLD_OUT = MILK | {"id": 10, "name": "Leche chocolatada", "stock": 0}
-PRODUCTS = (MILK | {"stock": 500}, RICE, FOUR_LEFT, SOLD_OUT)
+FOUR_LEFT = replace(MILK, id=9, name="Leche sin lactosa", stock=4)
+SOLD_OUT = replace(MILK, id=10, name="Leche chocolatada", stock=0)
+PRODUCTS = (replace(MILK, stock=500), RICE, FOUR_LEFT, SOLD_OUT)
 
 
 def decision(*operations: dict[str, Any]) -> Decision:
@@ -54,7 +55,7 @@ def test_more_than_there_is() -> None:
         "• 1 × Arroz largo 1 kg",
     ]
     assert within_limits(decision(add(9, 4)), (), PRODUCTS).cart_operations == decision(add(9, 4)).cart_operations
-    assert "queda 1:" in within_limits(decision(add(9, 2)), (), [FOUR_LEFT | {"stock": 1}]).reply
+    assert "queda 1:" in within_limits(decision(add(9, 2)), (), [replace(FOUR_LEFT, stock=1)]).reply
     assert "no queda ninguno:" in within_limits(decision(add(10, 1)), (), PRODUCTS).reply
 
 
@@ -122,8 +123,8 @@ def test_no_call_for_a_person_is_cached() -> None:
         assert cacheable(decided(source)) is None
     entry = cacheable(decided())
     assert entry is not None
-    assert cached_outcome(entry).decision == decided().decision
-    assert cacheable(Outcome("ai", {"reply": "x"})) is not None
+    assert entry.outcome().decision == decided().decision
+    assert cacheable(Outcome("ai", Decision(reply="x"))) is not None
 
 
 @pytest.mark.parametrize("first", ["remove", "clear"])
@@ -155,7 +156,7 @@ def test_what_changes_is_told_whatever_the_model_says(operations: list[dict[str,
 
 def test_long_words_leave_room_for_what_changes() -> None:
     """A model's words are cut, ours are not."""
-    long = decision(add(8, 2)).model_copy(update={"reply": "Muy bien. " * 400})
+    long = replace(decision(add(8, 2)), reply="Muy bien. " * 400)
     made = within_limits(long, (), PRODUCTS)
     assert len(made.reply) <= 4_096
     assert made.reply.endswith("• 2 × Arroz largo 1 kg")

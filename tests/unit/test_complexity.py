@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from helpers.language import means_the_same_everywhere
+from helpers.language import complexity, means_the_same_everywhere
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.language.complexity import COMPLEX, MEDIUM, SIMPLE, complexity
+from worker.language.complexity import COMPLEX, MEDIUM, SIMPLE
 
 #: An answer made for one customer fits every other.
 SHARED = """\

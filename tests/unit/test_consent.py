@@ -6,20 +6,15 @@ import json
 from typing import Any
 
 import pytest
-from helpers.turns import MILK, RICE, decision_of, session_of
+from helpers.turns import MILK, RICE, decision_of, made, session_of
 from msgspec.structs import replace
 
 from worker.replies.cart_guard import check_cart, check_claim, rules_for
-from worker.replies.decision import Decision, InvalidDecision, RefusedChange, parse_decision
+from worker.replies.decision import InvalidDecision, RefusedChange, parse_decision
 from worker.session.session import HISTORY_CHARS
 
 PHONE = 5491122334455
 RULES = rules_for("agregame 2 leches", session_of(), [MILK, RICE])
-
-
-def decision(**changes: Any) -> Decision:
-    """A decision with these changes."""
-    return Decision.model_validate(decision_of(**changes))
 
 
 def test_all_that_is_refused_is_told_to_the_model_and_nothing_else() -> None:
@@ -30,7 +25,7 @@ def test_all_that_is_refused_is_told_to_the_model_and_nothing_else() -> None:
         {"op": "clear"},
     ]
     with pytest.raises(RefusedChange) as caught:
-        check_cart(decision(cart_operations=operations), RULES)
+        check_cart(made(cart_operations=operations), RULES)
     assert caught.value.told.split("; ") == [
         '{"op":"add","product_id":8,"quantity":99}: quantity was not asked for',
         '{"op":"clear"}: the customer did not ask for clear',
@@ -39,8 +34,8 @@ def test_all_that_is_refused_is_told_to_the_model_and_nothing_else() -> None:
 
 def test_what_is_allowed_is_not_refused() -> None:
     """Neither operations that were asked for nor none at all."""
-    check_cart(decision(cart_operations=[{"op": "add", "product_id": 7, "quantity": 2}]), RULES)
-    check_cart(decision(), RULES)
+    check_cart(made(cart_operations=[{"op": "add", "product_id": 7, "quantity": 2}]), RULES)
+    check_cart(made(), RULES)
 
 
 CHOICES = [
@@ -61,9 +56,9 @@ def test_how_many_may_have_been_said_before(said: str, reply: str) -> None:
     """ "3 leches", "which?", "the second": three of the second, and not four; also where a list was clipped."""
     offer = {"customer": "Anotá 3 leches", "reply": reply}
     rules = rules_for(said, session_of(context={"history": [offer]}), [MILK, RICE])
-    check_cart(decision(cart_operations=[{"op": "add", "product_id": 7, "quantity": 3}]), rules)
+    check_cart(made(cart_operations=[{"op": "add", "product_id": 7, "quantity": 3}]), rules)
     with pytest.raises(RefusedChange, match="quantity was not asked for"):
-        check_cart(decision(cart_operations=[{"op": "add", "product_id": 7, "quantity": 4}]), rules)
+        check_cart(made(cart_operations=[{"op": "add", "product_id": 7, "quantity": 4}]), rules)
 
 
 WHICH = "¿Cuál querés?"
@@ -90,7 +85,7 @@ def test_numbers_of_before_do_not_count_for_something_else(before: str, reply: s
     session = session_of(context={"history": [{"customer": before, "reply": reply}]})
     with pytest.raises(RefusedChange, match="quantity was not asked for"):
         check_cart(
-            decision(cart_operations=[{"op": "add", "product_id": 7, "quantity": 50}]),
+            made(cart_operations=[{"op": "add", "product_id": 7, "quantity": 50}]),
             replace(rules_for(said, session, [MILK, RICE]), kinds=frozenset({"add"})),
         )
 
@@ -223,7 +218,7 @@ def test_an_operation_that_is_none_is_no_refusal() -> None:
 def test_a_claim_is_seen(reply: str) -> None:
     """The ways to say that a cart has changed."""
     with pytest.raises(RefusedChange, match="reply"):
-        check_claim(decision(reply=reply))
+        check_claim(made(reply=reply))
 
 
 @pytest.mark.parametrize(
@@ -244,4 +239,4 @@ def test_a_claim_is_seen(reply: str) -> None:
 )
 def test_an_offer_or_a_denial_is_no_claim(reply: str) -> None:
     """What a good repair says is taken."""
-    check_claim(decision(reply=reply))
+    check_claim(made(reply=reply))

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import pytest
 from helpers.turns import MILK, MILK_ITEM, RICE, decision_of, plan_of, session_of
+from msgspec.structs import replace
 
 from worker.devkit.json_schema import objection
 from worker.replies.cart_guard import CartRules, check_cart, rules_for
@@ -30,7 +31,7 @@ SAID = [
 RULES = [
     rules_for(said, session, products)
     for said, session, products in product(
-        SAID, (session_of(), session_of(cart=(MILK_ITEM,))), ([], [MILK], [MILK, RICE | {"stock": 0}])
+        SAID, (session_of(), session_of(cart=(MILK_ITEM,))), ([], [MILK], [MILK, replace(RICE, stock=0)])
     )
 ]
 ALL_MAY = CartRules(

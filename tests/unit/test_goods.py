@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from helpers.language import common_form
 
 from worker.language.product_words import USUAL_GOODS, Goods, goods_of
-from worker.language.sharing import common_form
 
 NAMES = (
     "Zarajos de cordero",

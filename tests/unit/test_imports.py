@@ -26,8 +26,8 @@ FLOORS = (
     "worker.language",
     "worker.messages",
     "worker.redisdb",
-    "worker.session",
     "worker.catalog",
+    "worker.session",
     "worker.replies",
     "worker.telemetry",
     "worker.providers",
@@ -48,7 +48,7 @@ PURE = (
     "worker.messages",
     "worker.session",
     "worker.replies",
-    "worker.catalog.facts",
+    "worker.catalog.product",
     "worker.providers.models",
     "worker.providers.pricing",
     "worker.units",
@@ -118,7 +118,14 @@ def modules_of(rooms: Iterable[str]) -> list[str]:
 
 def test_the_rules_speak_of_modules_that_exist() -> None:
     """A renamed module must not slip out of its rule."""
-    for name in (*PURE, *SEE_CELERY, *READ_THE_ENVIRONMENT, "worker.steps.steps", "worker.intake.intake", "db.queries"):
+    for name in (
+        *PURE,
+        *SEE_CELERY,
+        *READ_THE_ENVIRONMENT,
+        "worker.steps.commit",
+        "worker.intake.intake",
+        "db.queries",
+    ):
         assert name in sources(), name
 
 
@@ -126,7 +133,7 @@ def test_imports_are_read_wherever_they_stand() -> None:
     """At the top, in a function, of a module and of a name in it."""
     tree = ast.parse("import os.path\nfrom db import retry\ndef f():\n    from celery.app import Celery\n")
     assert {"os.path", "db", "db.retry", "celery.app", "celery.app.Celery"} == set(imports(tree))
-    assert {"worker.steps.steps", "sqlalchemy"} <= direct("worker.intake.intake")
+    assert {"worker.steps.commit", "sqlalchemy"} <= direct("worker.intake.intake")
     assert reached("worker.tasks")["urllib3"][-2:] == ("worker.providers.transport", "urllib3")
 
 
@@ -145,7 +152,7 @@ def test_pure_thought_reaches_nothing_outside(module: str) -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        "worker.steps.steps",
+        "worker.steps.commit",
         "worker.intake.intake",
         "worker.intake.sweep",
         "worker.steps.services",
@@ -191,8 +198,8 @@ def test_packages_stand_in_floors() -> None:
 
 def test_a_circle_is_found() -> None:
     """A figure of the exporter's, read by a step, would be one."""
-    assert upward({"worker.steps.steps": ["worker.operate.wording", "worker.session.turn"]}) == [
-        "worker.steps.steps -> worker.operate.wording"
+    assert upward({"worker.steps.commit": ["worker.operate.wording", "worker.session.turn"]}) == [
+        "worker.steps.commit -> worker.operate.wording"
     ]
 
 
@@ -259,7 +266,7 @@ def test_a_read_of_the_environment_is_found(source: str) -> None:
 
 def test_the_command_line_begins_light() -> None:
     """Loading it loads neither Celery nor the providers: a command fetches what it needs when it is called."""
-    heavy = {*CELERY, "requests", "worker.steps.services", "worker.steps.steps"}
+    heavy = {*CELERY, "requests", "worker.steps.services", "worker.steps.commit"}
     code = f"import sys, worker.operate.cli; print(*sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

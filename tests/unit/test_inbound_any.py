@@ -10,6 +10,7 @@ import orjson
 from helpers.inbound_bodies import ACCOUNT, ITEM, NOW_S, only, plain, webhook, whatsapp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
 from worker.messages.inbound import Parsed, parse_payload
 
@@ -40,7 +41,7 @@ def paths(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 def check(payload: bytes | str) -> Parsed:
     """What holds for every payload whatever: no exception, all of it JSON for PostgreSQL, all within its limits."""
     parsed = parse_payload(payload, NOW_S)
-    stored = orjson.dumps([message.to_dict() for message in parsed.messages])
+    stored = orjson.dumps(to_builtins(parsed.messages))
     assert b"\\u0000" not in stored
     orjson.dumps(parsed.rejections)
     assert all(parsed.rejections)

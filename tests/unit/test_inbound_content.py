@@ -12,6 +12,7 @@ import pytest
 from helpers.inbound_bodies import ITEM, NOW_S, only, parse, plain, reason, webhook, whatsapp
 
 from worker.messages.inbound import InboundMessage, Parsed, parse_payload
+from worker.messages.message import CatalogOrder, OrderItem
 
 SAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "whatsapp"
 needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the sample webhook bodies are not on this machine")
@@ -23,6 +24,12 @@ def order_line(message: Any) -> str:
     return "Pedido: " + ", ".join(f"{item['quantity']} x {item['product_retailer_id']}" for item in items)
 
 
+def order_of(message: Any) -> CatalogOrder:
+    """The items of an order."""
+    items = message["order"]["product_items"]
+    return CatalogOrder(tuple(OrderItem(item["product_retailer_id"], int(item["quantity"])) for item in items))
+
+
 @dataclass(frozen=True, slots=True)
 class Expected:
     """What a sample should be read as; the functions take it from the sample itself."""
@@ -30,6 +37,7 @@ class Expected:
     text: Callable[[Any], str] | None = None
     selection_id: Callable[[Any], str] | None = None
     reply_due: bool = True
+    order: Callable[[Any], CatalogOrder] | None = None
 
 
 TEXT = Expected(text=lambda message: message["text"]["body"])
@@ -57,7 +65,7 @@ MESSAGE_SAMPLES = {
     "pywa_message__forwarded": TEXT,
     "pywa_message__forwarded_many_times": TEXT,
     "pywa_message__image": WORDLESS,
-    "pywa_message__order": Expected(text=order_line),
+    "pywa_message__order": Expected(text=order_line, order=order_of),
     "pywa_message__reaction": Expected(reply_due=False),
     "pywa_message__reply": TEXT,
     "pywa_message__static_sticker": WORDLESS,
@@ -87,6 +95,7 @@ def test_a_message_of_meta_is_read_as_what_it_says(stem: str) -> None:
         text=expected.text(sample) if expected.text else None,
         selection_id=expected.selection_id(sample) if expected.selection_id else None,
         reply_due=expected.reply_due,
+        order=expected.order(sample) if expected.order else None,
     )
 
 

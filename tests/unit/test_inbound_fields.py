@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 import pytest
 from helpers.inbound_bodies import only, parse, plain, reason, webhook, whatsapp
-
-from worker.messages.inbound import InboundMessage
+from msgspec import to_builtins
 
 
 def test_a_plain_message_with_all_fields() -> None:
     """Each field arrives as it was sent."""
     sent = plain(name="Ana", timestamp=1_763_799_000)
-    assert only(parse(sent)).to_dict() == {
+    assert to_builtins(only(parse(sent))) == {
         "message_id": "wamid.A",
         "customer_phone": "5491122334455",
         "name": "Ana",
@@ -23,12 +21,8 @@ def test_a_plain_message_with_all_fields() -> None:
         "text": "hola",
         "selection_id": None,
         "reply_due": True,
+        "order": None,
     }
-
-
-def test_to_dict_has_every_field() -> None:
-    """A field added to the message cannot be forgotten on its way to PostgreSQL."""
-    assert list(only(parse(plain())).to_dict()) == [field.name for field in fields(InboundMessage)]
 
 
 def test_a_plain_message_needs_only_id_and_sender_and_text() -> None:

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from helpers.language import common_form
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from worker.language.normalise import normalised
 from worker.language.search_terms import search_terms
-from worker.language.sharing import common_form
 
 #: Each line: texts that mean one thing, and have one form.
 SAME = [

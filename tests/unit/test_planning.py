@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 
 import pytest
 from helpers.factories import ANA, BRUNO
 from helpers.turns import CATEGORIES, MILK, SHOP, message, planned, session_of, turn_of
 from msgspec.structs import replace
 
+from worker.catalog.product import Product
 from worker.language.product_words import USUAL_GOODS
 from worker.messages.content import read_content
-from worker.replies.catalog_orders import MAX_ORDERED, note_of, ordered_terms, with_names
-from worker.session.turn import Plan, Turn
-from worker.steps.planning import terms_of, with_plan
+from worker.session.turn import Turn, TurnMessage
+from worker.steps.planning import MAX_ORDERED, Planner, Reader
 
 #: One question in two words, of one complexity or of two; what leans on its conversation; a story.
 TEXTS = (
@@ -30,9 +31,15 @@ TEXTS = (
 
 def together(*turns: Turn) -> list[Turn]:
     """The turns as one batch leaves them."""
-    made: dict[str, Plan] = {}
-    found = defaultdict(lambda: [MILK])
-    return [with_plan(turn, SHOP, CATEGORIES, found, USUAL_GOODS, made) for turn in turns]
+    planner, reader = Planner(SHOP, CATEGORIES, defaultdict(lambda: (MILK,))), Reader(USUAL_GOODS)
+    return [planner.planned(turn, reader.question(turn)) for turn in turns]
+
+
+def order_of(skus: Sequence[str], note: str | None = None, number: int = 1) -> TurnMessage:
+    """A cart from the catalogue, as it is read from a webhook: 1 of the first product, 2 of the second."""
+    items = [{"product_retailer_id": sku, "quantity": count} for count, sku in enumerate(skus, 1)]
+    content = read_content("order", {"order": {"product_items": items, "text": note}})
+    return replace(message(content.text, number), type="order", order=content.order)
 
 
 @pytest.mark.parametrize("first", [ANA, BRUNO])
@@ -51,48 +58,70 @@ def test_what_everybody_may_ask_is_rendered_once() -> None:
 
 def test_a_cart_of_the_catalogue_is_searched_by_its_ids() -> None:
     """And told to the model by name; what the shop does not have keeps its id, and nothing else is offered for it."""
-    cart = replace(message("Pedido: 2 x LAC-1, 1 x T-0001. sin bolsa, 3 x favor"), type="order")
-    turn = turn_of(messages=(cart, message("y yerba")))
-    terms = terms_of(turn, USUAL_GOODS)
-    assert terms[:2] == ("#LAC-1", "#T-0001")
-    assert terms[-1] == "yerba"
-    found = {term: [] for term in terms} | {"#LAC-1": [MILK]}
-    plan = with_plan(turn, SHOP, CATEGORIES, found, USUAL_GOODS, {}).planned()
+    cart = order_of(("LAC-1", "T-0001"), "sin bolsa, 3 x favor")
+    turn = turn_of(messages=(cart, message("y yerba", 2)))
+    question = Reader(USUAL_GOODS).question(turn)
+    assert question.terms[:2] == ("#LAC-1", "#T-0001")
+    assert question.terms[-1] == "yerba"
+    found: dict[str, tuple[Product, ...]] = dict.fromkeys(question.terms, ()) | {"#LAC-1": (MILK,)}
+    plan = Planner(SHOP, CATEGORIES, found).planned(turn, question).planned()
     told = json.loads(plan.user)
-    assert told["message"].startswith(f"Pedido: 2 x {told['products'][0]['name']}, 1 x T-0001. sin bolsa")
-    assert [product["id"] for product in plan.products] == [MILK["id"]]
+    assert told["message"] == f"Pedido: 1 x {MILK.full_name}, 2 x T-0001. sin bolsa, 3 x favor\ny yerba"
+    assert plan.products == (MILK,)
     assert not plan.shared
 
 
 @pytest.mark.parametrize(
-    ("text", "terms"),
+    ("cart", "terms"),
     [
-        ("Pedido: 2 x LAC-1. agregame también una yerba y 2 leches", ("#LAC-1", "yerba", "leches")),
-        ("Pedido: 2 x  LAC-1 ", ("#LAC-1",)),
-        ("quiero 2 leches", ("leches",)),
-        ("2 leches, 1 x pan lactal y yerba", ("leches", "pan lactal", "yerba")),
-        ("gracias", ("arroz",)),
+        (order_of(["LAC-1"], "agregame también una yerba y 2 leches"), ("#LAC-1", "yerba", "leches")),
+        (order_of([" LAC-1 "]), ("#LAC-1",)),
+        (order_of([], "quiero 2 leches"), ("leches",)),
+        (order_of([], "2 leches, 1 x pan lactal y yerba"), ("leches", "pan lactal", "yerba")),
+        (order_of([], "gracias"), ("arroz",)),
+        (replace(message("Pedido: 2 x LAC-1. y yerba"), type="order"), ("lac 1", "yerba")),
     ],
 )
-def test_what_is_written_beside_a_cart_is_searched_too(text: str, terms: tuple[str, ...]) -> None:
-    """A note, or a whole text where there are no items; where nothing is named, what was last spoken of."""
-    cart = replace(message(text), type="order")
+def test_what_is_written_beside_a_cart_is_searched_too(cart: TurnMessage, terms: tuple[str, ...]) -> None:
+    """A note, or a whole text where there are no items, as in messages from before items were kept; where nothing is
+    named, what was last spoken of.
+    """
     turn = turn_of(messages=(cart,), session=session_of(context={"terms": ["arroz"]}))
-    assert terms_of(turn, USUAL_GOODS) == terms
+    assert Reader(USUAL_GOODS).question(turn).terms == terms
 
 
-def test_a_cart_as_it_is_read_from_a_webhook_is_searched() -> None:
-    """Who writes its line and who reads it are of one mind."""
-    items = [{"product_retailer_id": sku, "quantity": number} for number, sku in enumerate(("LAC-1", "T 2"), 1)]
-    text = read_content("order", {"order": {"product_items": items, "text": "sin bolsa"}}).text
-    assert text is not None
-    assert ordered_terms(text) == ("#LAC-1", "#T 2")
-    assert note_of(text) == ". sin bolsa"
-    assert with_names(text, {"#T 2": "Té"}) == text.replace("T 2", "Té")
+def test_a_cart_that_was_accepted_as_words_needs_its_session_and_is_told_as_it_is() -> None:
+    """A message that an older version has accepted, and that this one answers."""
+    words = "Pedido: 2 x LAC-1, 1 x T-0001. sin bolsa"
+    plan = planned(turn_of(messages=(replace(message(words), type="order"),)), MILK).planned()
+    assert json.loads(plan.user)["message"] == words
+    assert not plan.shared
 
 
 def test_a_cart_is_searched_whole() -> None:
-    """Up to as many products as WhatsApp's carts hold, and in any text that is no cart there are none."""
-    items = ", ".join(f"1 x SKU {number}" for number in range(40))
-    assert ordered_terms(f"Pedido: {items}") == tuple(f"#SKU {number}" for number in range(MAX_ORDERED))
-    assert ordered_terms("quiero 2 x leche") == ()
+    """Up to as many products as WhatsApp's carts hold; all are told."""
+    turn = turn_of(messages=(order_of([f"SKU {number}" for number in range(40)]),))
+    question = Reader(USUAL_GOODS).question(turn)
+    assert question.terms == tuple(f"#SKU {number}" for number in range(MAX_ORDERED))
+    plan = Planner(SHOP, CATEGORIES, dict.fromkeys(question.terms, ())).planned(turn, question).planned()
+    assert json.loads(plan.user)["message"] == turn.text
+
+
+def test_only_what_everybody_asks_is_remembered_and_no_word_of_it() -> None:
+    """Twice the same question is read once; what leans on a conversation is read again; neither text is kept."""
+    reader = Reader(USUAL_GOODS)
+    first, again = (reader.question(turn_of("Hola! tenes leche?", phone)) for phone in (ANA, BRUNO))
+    assert first is again
+    own = [reader.question(turn_of("agregame la segunda, soy Ana")) for _ in range(2)]
+    assert own[0] == own[1]
+    assert own[0] is not own[1]
+    assert not {"Hola! tenes leche?", "agregame la segunda, soy Ana"} & {*map(str, reader._shared)}
+    assert len(reader._shared) == 1
+
+
+def test_a_known_text_beside_one_that_cannot_be_read_needs_its_session() -> None:
+    """The same words mean another thing there."""
+    reader = Reader(USUAL_GOODS)
+    assert reader.question(turn_of("tenes leche?")).shared_form
+    beside = turn_of(messages=(message("tenes leche?"), message(None, 2, type="audio")))
+    assert reader.question(beside).shared_form is None

@@ -8,16 +8,20 @@ from typing import Any
 import orjson
 import pytest
 from helpers.factories import ANA, BRUNO
-from helpers.turns import CATEGORIES, MILK, MILK_ITEM, RICE, SHOP, message, planned, session_of, turn_of
+from helpers.turns import CATEGORIES, MILK, MILK_ITEM, RICE, RICE_ITEM, SHOP, message, planned, session_of, turn_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
-from worker.catalog.facts import FEW_IN_STOCK, availability, product_facts
+from worker.catalog.product import FEW_IN_STOCK, Product, availability
+from worker.language.product_words import USUAL_GOODS
+from worker.messages.message import CatalogOrder, OrderItem
 from worker.replies import prompt
 from worker.replies.prompt import cache_key, render
 from worker.replies.request import AiRequest
-from worker.session.session import Session
+from worker.session.session import Context, Exchange, Session
+from worker.session.turn import Turn
+from worker.steps.planning import Planner, Reader
 
 BASE: dict[str, Any] = {"shop": SHOP, "message": "y arroz?", "categories": CATEGORIES, "products": [MILK]}
 
@@ -52,14 +56,14 @@ def test_text_cannot_move_from_one_part_to_the_other() -> None:
         {"products": []},
         {"products": [RICE]},
         {"products": [MILK, RICE]},
-        {"products": [MILK | {"id": 9}]},
-        {"products": [MILK | {"name": "Leche"}]},
-        {"products": [MILK | {"brand": "Otra"}]},
-        {"products": [MILK | {"format": "2 L"}]},
-        {"products": [MILK | {"price": "1850.01"}]},
-        {"products": [MILK | {"currency": "EUR"}]},
-        {"products": [MILK | {"stock": FEW_IN_STOCK}]},
-        {"products": [MILK | {"stock": 0}]},
+        {"products": [replace(MILK, id=9)]},
+        {"products": [replace(MILK, name="Leche")]},
+        {"products": [replace(MILK, brand="Otra")]},
+        {"products": [replace(MILK, format="2 L")]},
+        {"products": [replace(MILK, price="1850.01")]},
+        {"products": [replace(MILK, currency="EUR")]},
+        {"products": [replace(MILK, stock=FEW_IN_STOCK)]},
+        {"products": [replace(MILK, stock=0)]},
         {"session": session_of()},
     ],
 )
@@ -87,8 +91,8 @@ def test_other_instructions_are_another_key(monkeypatch: pytest.MonkeyPatch) -> 
         {"cart": ()},
         {"cart": (replace(MILK_ITEM, quantity=3),)},
         {"cart": (replace(MILK_ITEM, price=1.0),)},
-        {"context": {}},
-        {"context": {"history": [{"customer": "hola", "reply": "¡Buenas!"}]}},
+        {"context": Context()},
+        {"context": Context(history=(Exchange("hola", "¡Buenas!"),))},
     ],
 )
 def test_whatever_a_session_holds_makes_another_key(changes: dict[str, Any]) -> None:
@@ -106,12 +110,12 @@ def test_whatever_a_session_holds_makes_another_key(changes: dict[str, Any]) -> 
 def test_a_sale_keeps_the_key(stocks: tuple[int, ...], word: str) -> None:
     """Stock counts as none, few or available."""
     assert {availability(stock) for stock in stocks} == {word}
-    assert len({key(products=[MILK | {"stock": stock}]) for stock in stocks}) == 1
+    assert len({key(products=[replace(MILK, stock=stock)]) for stock in stocks}) == 1
 
 
 def test_what_a_model_is_told_of_a_product() -> None:
     """Its whole name, its price as it is, no exact stock and no null."""
-    assert product_facts(RICE | {"brand": None}) == {
+    assert asdict(replace(RICE, brand=None).facts) == {
         "id": 8,
         "name": "Arroz largo 1 kg",
         "price": "1200.50",
@@ -225,3 +229,52 @@ def test_the_same_words_share_a_key_exactly_where_they_are_shared(text: str, one
     first = planned(turn_of(text, ANA, session=one), MILK).planned()
     second = planned(turn_of(text, BRUNO, session=replace(other, id="of bruno")), MILK).planned()
     assert (first.key == second.key) is first.shared
+
+
+GOLDEN = session_of(
+    cart=(MILK_ITEM, RICE_ITEM),
+    customer_name='Ana "la" Ñandú',
+    state="confirming_order",
+    context={
+        "history": [{"customer": "hola\n¿leche?", "reply": "¡Hola! €\x7f\u2028"}],
+        "terms": ["arroz"],
+        "address": "Calle 1",
+    },
+)
+CART = CatalogOrder((OrderItem("LAC-1", 2), OrderItem("T-0001", 1)), "sin bolsa")
+
+
+@pytest.mark.parametrize(
+    ("turn", "found", "key_of_before"),
+    [
+        (
+            turn_of("agregame 2 leches\ty 🥛", session=GOLDEN),
+            {"leches": (MILK, replace(RICE, stock=3), replace(MILK, id=9, stock=0, brand=None))},
+            "1a41336ef7db59283bfcc7e33ffabad511987933405df14ef56829c0a9a244ea",
+        ),
+        (
+            turn_of("tenes leche?"),
+            {"leche": (MILK,)},
+            "92377bd9703fb403288324866e028f80ca2997b96116c784ae325c4cd20a1df6",
+        ),
+        (
+            turn_of(
+                messages=(
+                    message(CART.words(), type="order", order=CART),
+                    message(None, 2, type="audio"),
+                    message("y yerba", 3),
+                ),
+                session=GOLDEN,
+            ),
+            {"#LAC-1": (MILK,), "#T-0001": (), "sin bolsa": (), "yerba": (RICE,)},
+            "411962379d7abb9ad19599275981867a3b86ffaa9e4b80fe68e3f86b33eace9b",
+        ),
+    ],
+    ids=["session", "shared", "cart of the catalogue"],
+)
+def test_a_request_is_the_same_to_the_byte_as_it_always_was(
+    turn: Turn, found: dict[str, tuple[Product, ...]], key_of_before: str
+) -> None:
+    """Another key for the same request would empty the reply cache with an upgrade."""
+    planner = Planner(SHOP, CATEGORIES, found)
+    assert planner.planned(turn, Reader(USUAL_GOODS).question(turn)).planned().key == key_of_before

@@ -8,10 +8,9 @@ from typing import Any
 import orjson
 import pytest
 from celery import Celery
-from helpers.turns import turn_of
+from helpers.turns import turn_of, turn_to_dict
 
 from worker.celery_ext.redaction import RedactedRequest, summary
-from worker.session.turn import turn_to_dict
 
 TURN = turn_to_dict(turn_of("quiero leche", phone="5491122334455"))
 BATCH = orjson.dumps([TURN, TURN]).decode()

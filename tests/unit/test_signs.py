@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from worker.language.sharing import common_form
+from helpers.language import common_form
 
 
 @pytest.mark.parametrize(

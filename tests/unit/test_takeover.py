@@ -5,15 +5,24 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from helpers.turns import message, session_of, turn_of
-from msgspec.structs import replace
+from helpers.turns import closing_row, message, session_of, turn_of
+from msgspec import convert
 
-from worker.replies.closing import closing_row
-from worker.session.handover import WAIT, handed_over, waits_for_person, wants_person
-from worker.session.turn import Outcome
-from worker.steps.planning import without_model
+from worker.language.handover_request import asks_for_person
+from worker.language.normalise import normalised
+from worker.language.product_words import USUAL_GOODS
+from worker.session.handover import WAIT, handed_over, pressed_for_person, waits_for_person
+from worker.session.outcome import Decision, Outcome
+from worker.session.session import Context
+from worker.session.turn import Turn
+from worker.steps.planning import Reader, without_model
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+def route(turn: Turn, now: datetime) -> Turn:
+    """The turn with its outcome where no model is needed."""
+    return without_model(turn, Reader(USUAL_GOODS).question(turn), now)
 
 
 @pytest.mark.parametrize(
@@ -30,39 +39,39 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 )
 def test_asking_for_a_person(text: str) -> None:
     """The ways in which people ask for somebody."""
-    assert wants_person(turn_of(text))
+    assert asks_for_person(normalised(text))
 
 
 @pytest.mark.parametrize("text", ["quiero leche", "comida para 4 personas", "hola", "para alguien celiaco que hay"])
 def test_not_asking_for_a_person(text: str) -> None:
     """A person in a sentence is not yet a request for one."""
-    assert not wants_person(turn_of(text))
+    assert not asks_for_person(normalised(text))
 
 
 def test_the_button_asks_too() -> None:
     """The quick reply of the fallback."""
-    assert wants_person(turn_of(messages=(message("Hablar con alguien", selection_id="human"),)))
+    assert pressed_for_person(turn_of(messages=(message("Hablar con alguien", selection_id="human"),)))
 
 
 def test_one_line_then_silence_until_the_time_is_over() -> None:
     """Asked for: one canned reply, 30 minutes without any, then the AI again."""
-    asked = without_model(turn_of("quiero hablar con una persona"), NOW)
+    asked = route(turn_of("quiero hablar con una persona"), NOW)
     assert asked.outcome is not None
     assert asked.outcome.source == "canned"
-    row = closing_row(asked, {}, NOW)
+    row = closing_row(asked, NOW)
     assert row["state"] == "answered"
     assert row["reply"]["requires_human"] is True
     context = row["session"]["context_data"]
     assert datetime.fromisoformat(context["human_until"]) == NOW + WAIT
 
-    later = without_model(turn_of("hola?", session=replace(session_of(), context=context)), NOW + timedelta(minutes=5))
+    later = route(turn_of("hola?", session=session_of(context=context)), NOW + timedelta(minutes=5))
     assert later.outcome is not None
     assert later.outcome.source == "closed"
-    silent = closing_row(later, {}, NOW + timedelta(minutes=5))
+    silent = closing_row(later, NOW + timedelta(minutes=5))
     assert (silent["state"], silent["reply"]) == ("closed", None)
     assert silent["session"]["context_data"]["human_until"] == context["human_until"]
 
-    again = without_model(turn_of("hola", session=replace(session_of(), context=context)), NOW + WAIT)
+    again = route(turn_of("hola", session=session_of(context=context)), NOW + WAIT)
     assert again.outcome is None
 
 
@@ -70,31 +79,31 @@ def test_a_model_may_hand_over_and_the_line_follows_once() -> None:
     """What the model says is its own; the next message gets the one line, the one after it none."""
     decided = turn_of(
         "llego todo roto",
-        outcome=Outcome("ai", {"intent": "support", "confidence": 0.9, "reply": "Uy.", "requires_human": True}),
+        outcome=Outcome("ai", Decision("support", 0.9, reply="Uy.", requires_human=True)),
     )
-    context = closing_row(decided, {}, NOW)["session"]["context_data"]
-    assert waits_for_person(context, NOW)
-    first = without_model(turn_of("y?", session=replace(session_of(), context=context)), NOW)
+    context = closing_row(decided, NOW)["session"]["context_data"]
+    assert waits_for_person(convert(context, Context), NOW)
+    first = route(turn_of("y?", session=session_of(context=context)), NOW)
     assert first.outcome is not None
     assert first.outcome.source == "canned"
-    context = closing_row(first, {}, NOW)["session"]["context_data"]
-    second = without_model(turn_of("y??", session=replace(session_of(), context=context)), NOW)
+    context = closing_row(first, NOW)["session"]["context_data"]
+    second = route(turn_of("y??", session=session_of(context=context)), NOW)
     assert second.outcome is not None
     assert second.outcome.source == "closed"
 
 
 def test_a_wait_is_not_prolonged_by_what_comes_meanwhile() -> None:
     """Thirty minutes from the first time, however much the customer writes."""
-    first = handed_over({}, NOW, told=True)
+    first = handed_over(Context(), NOW, told=True)
     assert handed_over(first, NOW + timedelta(minutes=20), told=False) == first
 
 
 def test_a_wait_that_is_over_is_forgotten() -> None:
     """The next answer of the AI clears it."""
-    context = handed_over({"history": []}, NOW - WAIT * 2, told=True)
+    context = handed_over(Context(), NOW - WAIT * 2, told=True)
     turn = turn_of(
         "hola",
-        session=replace(session_of(), context=context),
-        outcome=Outcome("ai", {"intent": "greeting", "confidence": 1.0, "reply": "Hola"}),
+        session=session_of(context=context),
+        outcome=Outcome("ai", Decision("greeting", 1.0, reply="Hola")),
     )
-    assert "human_until" not in closing_row(turn, {}, NOW)["session"]["context_data"]
+    assert "human_until" not in closing_row(turn, NOW)["session"]["context_data"]

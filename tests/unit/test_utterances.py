@@ -11,14 +11,13 @@ from typing import get_args
 
 import pytest
 from helpers.basics import REPOSITORY, SHARED_DATA
-from helpers.language import means_the_same_everywhere
+from helpers.language import common_form, complexity, means_the_same_everywhere
 
 from worker.catalog.price_list import read_products
 from worker.devkit.demo import CATALOG
-from worker.language.complexity import COMPLEX, MEDIUM, SIMPLE, complexity
+from worker.language.complexity import COMPLEX, MEDIUM, SIMPLE
 from worker.language.intent import guess_intent
 from worker.language.product_words import goods_of
-from worker.language.sharing import common_form
 from worker.replies.decision import Intent
 
 LEAST_UTTERANCES = 450

@@ -4,52 +4,68 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
+import msgspec
+from msgspec import Struct
 from sqlalchemy import Engine
 
 from db import queries, retry
+from worker.catalog.product import Product
 from worker.language.product_words import Goods, goods_of
-from worker.language.search_terms import search_terms
-from worker.redisdb.cache import Cache
+from worker.redisdb.cache import Cache, entries
 from worker.redisdb.keys import CATEGORIES, PRODUCT_SEARCH
-
-__all__ = ["Catalog", "distinct", "search_terms"]
 
 MAX_RESULTS = 5
 GOODS_TTL_S = 300.0
+#: Before a sku a search term is no words: `search_products` finds the one product with it.
+BY_SKU = "#"
+
+Found = Mapping[str, tuple[Product, ...]]
+
+
+class CachedCategories(Struct, frozen=True):
+    """Entry of `categories:all`."""
+
+    version: int
+    names: list[str]
+
+
+class CachedSearch(Struct, frozen=True):
+    """Entry of `product_search:{term}`."""
+
+    version: int
+    products: tuple[Product, ...]
 
 
 class Catalog:
-    """What the shop sells, as of a catalogue version."""
+    """The shop's products and categories, as of a catalogue version."""
 
     def __init__(self, engine: Engine, cache: Cache, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine = engine
         self._cache = cache
         self._clock = clock
-        self._categories: tuple[int, list[str]] | None = None
+        self._categories: CachedCategories | None = None
         self._goods: Goods | None = None
         self._named: tuple[frozenset[str], ...] = ()
         self._goods_until = 0.0
 
     def categories(self, version: int) -> list[str]:
         """Category names; cached for 30 minutes as long as the version stands, and by this process for as long."""
-        if self._categories is None or self._categories[0] != version:
-            self._categories = version, self._read_categories(version)
-        return self._categories[1]
+        if self._categories is None or self._categories.version != version:
+            self._categories = self._read_categories(version)
+        return self._categories.names
 
-    def _read_categories(self, version: int) -> list[str]:
-        found = self._cache.get_many(CATEGORIES, ["all"]).get("all")
-        if found and found["version"] == version:
-            return list(found["names"])
-        names = retry.run(self._engine, queries.categories)
-        self._cache.set_many(CATEGORIES, {"all": {"version": version, "names": names}})
-        return names
+    def _read_categories(self, version: int) -> CachedCategories:
+        cached = entries(self._cache.get_many(CATEGORIES, ["all"]), CachedCategories).get("all")
+        if cached and cached.version == version:
+            return cached
+        read = CachedCategories(version, retry.run(self._engine, queries.categories))
+        self._cache.set_many(CATEGORIES, {"all": msgspec.to_builtins(read)})
+        return read
 
     def goods(self) -> Goods:
-        """What the things sold here are called, at most 5 minutes old: a word more or less only decides whether a
-        question may be shared, never what is answered. The same object as long as nothing has another name, since
-        whatever remembers a text remembers with it what was sold.
+        """Words by which the things sold here are called, at most 5 minutes old: a word more or less only decides
+        whether a question may be shared, never what is answered. The same object as long as no name changes.
         """
         now = self._clock()
         if self._goods is None or now >= self._goods_until:
@@ -61,34 +77,33 @@ class Catalog:
             self._goods_until = now + GOODS_TTL_S
         return self._goods
 
-    def search(self, wanted: Mapping[str, int]) -> dict[str, list[dict[str, Any]]]:
-        """Products by term, for terms with the catalogue version they are wanted at: one MGET, and for all misses
-        together one query and one write.
+    def search(self, wanted: Mapping[str, int]) -> dict[str, tuple[Product, ...]]:
+        """Searches products: one MGET, and for all misses together one query and one write.
+
+        Args:
+            wanted: terms with the catalogue version at which each is wanted.
+
+        Returns:
+            Products by term.
         """
-        cached = self._cache.get_many(PRODUCT_SEARCH, list(wanted))
-        results = {term: list(entry["products"]) for term, entry in cached.items() if entry["version"] == wanted[term]}
+        cached = entries(self._cache.get_many(PRODUCT_SEARCH, list(wanted)), CachedSearch)
+        results = {term: entry.products for term, entry in cached.items() if entry.version == wanted[term]}
         missing = [term for term in wanted if term not in results]
         if missing:
             fresh = self._query(missing)
-            self._cache.set_many(
-                PRODUCT_SEARCH, {term: {"version": wanted[term], "products": fresh[term]} for term in missing}
-            )
+            read = {term: CachedSearch(wanted[term], fresh[term]) for term in missing}
+            self._cache.set_many(PRODUCT_SEARCH, msgspec.to_builtins(read))
             results |= fresh
         return results
 
-    def _query(self, terms: list[str]) -> dict[str, list[dict[str, Any]]]:
+    def _query(self, terms: list[str]) -> dict[str, tuple[Product, ...]]:
         rows = retry.run(self._engine, lambda connection: queries.search_products(connection, terms, MAX_RESULTS))
-        found: dict[str, list[dict[str, Any]]] = {term: [] for term in terms}
+        found: dict[str, list[Product]] = {term: [] for term in terms}
         for row in rows:
-            found[row["term"]].append(_product(row))
-        return found
+            found[row["term"]].append(msgspec.convert({**row, "price": str(row["price"])}, Product))
+        return {term: tuple(products) for term, products in found.items()}
 
 
-def _product(row: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("id", "name", "brand", "category", "format", "currency", "stock")
-    return {name: row[name] for name in names} | {"price": str(row["price"])}
-
-
-def distinct(products: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+def distinct(products: Iterable[Product]) -> tuple[Product, ...]:
     """Each product once, in order."""
-    return tuple({product["id"]: product for product in products}.values())
+    return tuple({product.id: product for product in products}.values())

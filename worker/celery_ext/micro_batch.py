@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
-Rows = list[dict[str, Any]]
+Rows = list[Any]
 
 
 class MicroBatcher:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Any, Protocol
 
+from msgspec import to_builtins
 from redis.exceptions import RedisError, ResponseError
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,9 +26,9 @@ from worker.log import logger
 from worker.messages.inbound import parse_payload
 from worker.messages.message import InboundMessage
 from worker.redisdb.streams import BEGINNING, Entry
+from worker.steps.commit import claim_limits
 from worker.steps.locked_customers import SplitCommit
 from worker.steps.services import Services
-from worker.steps.steps import claim_limits
 from worker.telemetry import tracing
 
 STANDBY_S = 0.5
@@ -204,13 +205,12 @@ class Intake:
         """Returns the turns claimed; customers of whom somebody else holds rows are held back from now on."""
 
         def accept(some: Sequence[InboundMessage]) -> Turns:
-            batch = claim_limits(self._services.settings) | {"messages": [message.to_dict() for message in some]}
+            batch = claim_limits(self._services.settings) | {"messages": to_builtins(list(some))}
             return list(retry.again_on_conflict(lambda: queries.accept_messages(connection, batch))["turns"])
 
         split = SplitCommit(
             commit=accept,
             locked=lambda phones: queries.locked_for_acceptance(connection, phones),
-            phone_of=lambda message: message.customer_phone,
             until_s=time.monotonic() + retry.GIVE_UP_AFTER_S,
         )
         parts, left = split.done(messages)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import convert
 from msgspec.structs import replace
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -13,14 +14,15 @@ from sqlalchemy.exc import DBAPIError
 from db import queries, retry
 from worker.log import logger
 from worker.redisdb.keys import RUN_ID
-from worker.replies.closing import burial_row
+from worker.replies.closing import bury
 from worker.replies.fallback import apology_decision
-from worker.session.turn import Outcome, Turn, turn_from_dict
+from worker.session.outcome import Outcome, StoredOutcome
+from worker.session.turn import Turn, claimed_turn
+from worker.steps.commit import commit_turns
 from worker.steps.locked_customers import locked_lease_s
-from worker.steps.metrics_commit import store_metrics
+from worker.steps.metrics import store_metrics
 from worker.steps.services import Services
-from worker.steps.steps import commit_turns
-from worker.telemetry.recording import metrics_row, stored_outcome
+from worker.telemetry.recording import metrics_row
 from worker.telemetry.turn_log import turn_ended
 
 #: Turns claimed per pass; each runs alone, so this is also how much they may add to queue `flow`.
@@ -59,7 +61,7 @@ class Sweep:
         if claimed:
             log.warning("turns_restarted", turns=len(claimed) - len(worn_out), dead=len(worn_out))
         if worn_out:
-            self._bury(connection, [turn_from_dict(row) for row in worn_out])
+            self._bury(connection, [claimed_turn(row) for row in worn_out])
         return locked
 
     def _bury(self, connection: Connection, turns: Sequence[Turn]) -> None:
@@ -67,15 +69,14 @@ class Sweep:
         phones = [turn.customer_phone for turn in turns]
         states = {row["customer_phone"]: row["session_state"] for row in queries.load_sessions(connection, phones)}
         now = datetime.now(UTC)
-        rows = []
-        for turn in turns:
-            decided = replace(turn, outcome=Outcome("canned", apology_decision()))
-            state = states.get(turn.customer_phone, "browsing")
-            error = f"given up after {MAX_ATTEMPTS} attempts"
-            rows.append(burial_row(decided, stored_outcome(decided), state, error, now))
-        result = commit_turns(self._services, rows)
-        self._start(result["next"])
-        self._services.streams.publish([entry["reply"] for entry in result["replies"]], by_sweep=True)
+        error, apology = f"given up after {MAX_ATTEMPTS} attempts", Outcome("canned", apology_decision())
+        closings = [
+            bury(replace(turn, outcome=apology), states.get(turn.customer_phone, "browsing"), error, now)
+            for turn in turns
+        ]
+        committed = commit_turns(self._services, closings)
+        self._start(committed.next)
+        self._services.streams.publish(committed.replies, by_sweep=True)
 
     def _republish(self, connection: Connection) -> None:
         """Publishes the outbox, and, when Redis has restarted, the replies that it may have forgotten."""
@@ -99,7 +100,10 @@ class Sweep:
         """Records the figures of replies that are out; another pass does, where the sums that all share are locked, so
         that the intake goes on meanwhile.
         """
-        metrics = [metrics_row(r["reply_id"], r["outcome"], r["message_count"], committed=True) for r in rows]
+        metrics = [
+            metrics_row(row["reply_id"], convert(row["outcome"], StoredOutcome), row["message_count"], committed=True)
+            for row in rows
+        ]
         try:
             total_ms = store_metrics(self._services, metrics, waits_again=False)
         except DBAPIError as exc:

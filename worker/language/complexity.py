@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from worker.language.memory import remembered
-from worker.language.normalise import normalised
 from worker.language.phrases import is_fact
 from worker.language.small_talk import CHAT, is_answer, is_chat
 from worker.language.topics import topics
@@ -17,12 +15,12 @@ HARD_TOPICS = frozenset({"complaint", "advice"})
 SHOP_TOPICS = frozenset({"delivery", "hours", "place", "payment", "buying"})
 
 
-@remembered
-def complexity(text: str) -> str:
-    """`simple`: small talk, yes and no, numbers, the menu, one question about the shop. `complex`: comparison, advice,
+def complexity(plain: str) -> str:
+    """Returns the complexity of a normalised text.
+
+    `simple`: small talk, yes and no, numbers, the menu, one question about the shop. `complex`: comparison, advice,
     recipes, complaints, long stories, several requests in one. `medium`: products, cart and order, and all else.
     """
-    plain = normalised(text)
     if len(plain) > LONG_TEXT_CHARS:
         return COMPLEX
     if not plain or CHAT.fullmatch(plain) or is_answer(plain) or is_fact(plain):

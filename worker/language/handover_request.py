@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from worker.language.normalise import normalised
-
 _SOMEBODY = r"(persona|humano|humana|asesora?|agente|operadora?|vendedora?|encargad[oa]|representante)"
 PERSON = re.compile(
     rf"\b(hablar|hablo|comuni[cq]\w+|contact\w+|pasa\w*|paseme|atienda|atender\w*)( \w+){{0,3}} ({_SOMEBODY}|alguien)\b"
@@ -14,6 +12,6 @@ PERSON = re.compile(
 )
 
 
-def asks_for_person(text: str) -> bool:
-    """Returns whether a customer's text asks to talk to somebody."""
-    return PERSON.search(normalised(text)) is not None
+def asks_for_person(plain: str) -> bool:
+    """Returns whether a normalised text asks to talk to somebody."""
+    return PERSON.search(plain) is not None

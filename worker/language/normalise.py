@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from worker.language.memory import remembered
 from worker.language.vocabulary import SPELLINGS
 
 #: Letters of the longest word that is looked at. The dictionary of the Real Academia Española has none of more than 23
@@ -78,8 +77,6 @@ def without_accents(text: str) -> str:
     return "".join(sign for sign in plain if not unicodedata.combining(sign))
 
 
-#: One reading of a text serves all who look at it: complexity, sharing, product terms.
-@remembered
 def normalised(text: str) -> str:
     """Returns one form for texts that differ only in case, accents, space, punctuation, emoji, stretched letters, usual
     abbreviations, spellings of one unit, and courtesies that change nothing.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from itertools import chain
 
 from worker.language.normalise import LONGEST_WORD, normalised
@@ -36,8 +35,9 @@ USUAL = frozenset(chain(GROCERIES, NAMES_ALL_THE_SAME, SECTIONS, SMALL_WORDS, AS
 SHORTEST_NAME = 3
 #: Among shorter words a slip makes another word too often; of this length only words of a question are put right.
 SHORTEST_SLIP = 4
-#: Words of which it is remembered what they mean, so that a message is not put right twice.
-REMEMBERED = 4096
+#: Typing errors of the shop's own words that are kept with it. Finding one anew takes longer than all else that is done
+#: to a message, and the same ones come again; other words of customers are not kept.
+MOST_SLIPS = 4096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,12 +50,23 @@ class Goods:
     beginnings: frozenset[str] = frozenset()
     words: frozenset[str] = GROCERIES
     sections: frozenset[str] = frozenset()
+    _slips: dict[str, str] = field(default_factory=dict)
 
     def mended(self, plain: str) -> str:
         """A normalised text with its slips put right, where only one known word can be meant. A word of more than
         30 letters is no slip of any: to try all that it may be would cost memory with the square of its length.
         """
-        return " ".join([_mended(word, self) if len(word) <= LONGEST_WORD else word for word in plain.split()])
+        return " ".join([self._slips.get(word) or self._mended(word) for word in plain.split()])
+
+    def _mended(self, word: str) -> str:
+        if not SHORTEST_SLIP <= len(word) <= LONGEST_WORD or not word.isalpha():
+            return word
+        if _is_any(word, self.words) or _is_any(word, USUAL):
+            return word
+        meant = meant_by(word, (ASKING, SMALL_WORDS, self.words), lambda meant: _can_mean(word, meant))
+        if meant != word and len(self._slips) < MOST_SLIPS:
+            self._slips[word] = meant
+        return meant
 
     def singular(self, what: str) -> str:
         """A name with each word in the singular, where the shop's own names have it so too."""
@@ -64,13 +75,6 @@ class Goods:
     def _singular(self, word: str) -> str:
         forms = (word.removesuffix(ending) for ending in ("s", "es"))
         return next((form for form in forms if len(form) >= SHORTEST_NAME and form in self.words), word)
-
-
-@lru_cache(maxsize=REMEMBERED)
-def _mended(word: str, goods: Goods) -> str:
-    if len(word) < SHORTEST_SLIP or not word.isalpha() or _is_any(word, goods.words) or _is_any(word, USUAL):
-        return word
-    return meant_by(word, (ASKING, SMALL_WORDS, goods.words), lambda meant: _can_mean(word, meant))
 
 
 def _can_mean(typed: str, meant: str) -> bool:

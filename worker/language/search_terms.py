@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from worker.language.memory import remembered
 from worker.language.normalise import LONGEST_WORD, normalised
 from worker.language.vocabulary import SMALL_WORDS, TOLD
 
@@ -39,7 +38,6 @@ NEXT_COUNT = re.compile(r" (?=(?:\d+(?:[.,]\d+)?|medi[oa]|cuarto) )")
 SIZE = re.compile(rf"[\d.,%]+(?:{UNIT})?")
 
 
-@remembered
 def search_terms(text: str, mend: Callable[[str], str] = str) -> tuple[str, ...]:
     """Returns what a message seems to ask for: at most 5 normalised terms, in order; nothing for small talk. How many
     of something is left out, how big it is stays: "2 leches de 1 l" asks for "leches 1 l". mend: puts slips in

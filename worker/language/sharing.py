@@ -8,8 +8,6 @@ conversation.
 from __future__ import annotations
 
 from worker.language import product_names
-from worker.language.memory import remembered
-from worker.language.normalise import normalised
 from worker.language.open_questions import OPEN_QUESTIONS
 from worker.language.phrases import FORMAL, NOW, SMALL_TALK, asked, is_fact
 from worker.language.product_words import USUAL_GOODS, Goods
@@ -30,18 +28,21 @@ CHECKS = {
 PRODUCTS = frozenset(("product", "products", "other", "grocery"))
 
 
-@remembered
-def common_form(text: str, goods: Goods = USUAL_GOODS) -> str | None:
+def common_form(text: str, plain: str, goods: Goods = USUAL_GOODS) -> str | None:
     """Returns the message as every customer could have meant it; None if it leans on its conversation, and in doubt.
-    goods: what is sold here.
 
     Questions that differ only in greeting, courtesy and the verb have one form: "Hola! hay leche?" and "me decís si
     tienen leche" are both "tenes leche y a que precio".
+
+    Args:
+        text: as it was written, for signs that normalising leaves out.
+        plain: the same, normalised.
+        goods: words for what is sold here.
     """
     stripped = text.strip()
     if "\n" in stripped or len(stripped) > MAX_CHARS or may_tell(stripped):
         return None
-    plain = goods.mended(normalised(stripped))
+    plain = goods.mended(plain)
     if SMALL_TALK.fullmatch(plain):
         return plain
     question = asked(FORMAL.sub(r"\1 tienen", plain))

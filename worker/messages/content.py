@@ -1,9 +1,11 @@
-"""What a message of WhatsApp's types says: its text and what was tapped. A type not named here says nothing."""
+"""Content of each of WhatsApp's message types: text, what was tapped, a cart. A type not named here has none."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from itertools import accumulate
+
+from msgspec import Struct
 
 from worker.errors import BadPayload
 from worker.messages.fields import (
@@ -15,27 +17,35 @@ from worker.messages.fields import (
     required_string,
     selection,
 )
-from worker.messages.message import NO_REPLY_TYPES
+from worker.messages.message import NO_REPLY_TYPES, CatalogOrder, OrderItem
+from worker.messages.text import MAX_TEXT_CHARS, stream_safe
 
 MAX_PRODUCT_ID_CHARS = 256
 MAX_QUANTITY = 999_999
-#: Before the items of a cart; `worker.replies.catalog_orders` reads them again.
-CART_BEGINS = "Pedido: "
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
-    """text: what can be read, None if nothing can. selection_id: the id of a tapped button or list row."""
+class Content(Struct, frozen=True):
+    """Readable content of a message, each part None where there is none.
+
+    Args:
+        selection_id: id of a tapped button or list row.
+        order: a cart from the catalogue; `text` says the same in words.
+    """
 
     text: str | None = None
     selection_id: str | None = None
+    order: CatalogOrder | None = None
 
 
 UNREADABLE = Content()
 
 
 def read_content(kind: str, message: JsonObject) -> Content:
-    """What `message` of type `kind` says. BadPayload where a known type lacks its object or that has wrong types."""
+    """Reads the content of a message of type `kind`.
+
+    Raises:
+        BadPayload: a known type lacks its object, or that has wrong types.
+    """
     if kind == "contacts":
         required_list(message, kind)
         return UNREADABLE
@@ -47,7 +57,7 @@ def read_content(kind: str, message: JsonObject) -> Content:
 
 
 def is_reply_due(kind: str, message: JsonObject) -> bool:
-    """False for what gets no answer, also where Meta calls it unsupported but names it (`unsupported.type`)."""
+    """Whether a message gets an answer; also looks at what Meta calls unsupported but names (`unsupported.type`)."""
     detail = message.get("unsupported") if kind == "unsupported" else None
     named = detail.get("type") if isinstance(detail, dict) else None
     return kind not in NO_REPLY_TYPES and not (isinstance(named, str) and named in NO_REPLY_TYPES)
@@ -79,19 +89,20 @@ def _caption(kind: str, part: JsonObject) -> Content:
 
 
 def _order(kind: str, part: JsonObject) -> Content:
-    """A cart sent from the catalogue, as the line a customer would have written."""
+    """A cart sent from the catalogue; items beyond the length of a text are left out."""
     products = required_list(part, "product_items", f"{kind}.")
     items = [_order_item(item, f"{kind}.product_items[{index}]") for index, item in enumerate(products)]
-    line = f"{CART_BEGINS}{', '.join(items)}" if items else None
-    note = readable(optional_string(part, "text", f"{kind}."))
-    return Content(readable(". ".join(filter(None, (line, note)))))
+    ends = accumulate(len(f"{item.quantity} x {item.sku}, ") for item in items)
+    kept = tuple(item for item, end in zip(items, ends, strict=True) if end <= MAX_TEXT_CHARS)
+    order = CatalogOrder(kept, readable(optional_string(part, "text", f"{kind}.")))
+    return Content(readable(order.words()), order=order)
 
 
-def _order_item(item: object, path: str) -> str:
+def _order_item(item: object, path: str) -> OrderItem:
     if not isinstance(item, dict):
         raise BadPayload(f"'{path}' is not an object")
     product_id = required_string(item, "product_retailer_id", MAX_PRODUCT_ID_CHARS, f"{path}.")
-    return f"{_quantity(item.get('quantity'), path)} x {product_id}"
+    return OrderItem(stream_safe(product_id), _quantity(item.get("quantity"), path))
 
 
 def _quantity(value: object, path: str) -> int:

@@ -1,11 +1,9 @@
-"""The reply a customer gets: the outbound contract, and WhatsApp's limits."""
+"""Reply to a customer: the outbound contract, and WhatsApp's limits. Pure thought."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
-import orjson
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -20,18 +18,23 @@ MAX_TITLE_CHARS = 20
 
 
 class QuickReply(Struct, frozen=True):
-    """A button under a reply. `id` comes back when the customer taps it, `title` is what stands on it."""
+    """Button under a reply: `id` comes back when the customer taps it, `title` stands on it."""
 
     id: str
     title: str
 
 
 class Reply(Struct, frozen=True):
-    """One reply as the gateway gets it. `reply_id` stays the same however often it is published.
+    """Reply as the gateway gets it; its fields are the outbound contract.
 
-    to: the customer (`customer_phone`). in_reply_to: WhatsApp's ids of the messages it answers. confidence: 0 to 1.
-    source: ai, cache, fallback or canned. provider: who made the text, None where no provider did. Both times are
-    aware datetimes.
+    Args:
+        reply_id: the same however often the reply is published.
+        to: `customer_phone` of the customer.
+        in_reply_to: WhatsApp's ids of the messages it answers.
+        confidence: 0 to 1.
+        source: ai, cache, fallback or canned.
+        provider: maker of the text, None where no provider was.
+        created_at, expires_at: in UTC and whole seconds, see `within_limits`.
     """
 
     reply_id: str
@@ -48,40 +51,25 @@ class Reply(Struct, frozen=True):
     created_at: datetime
     expires_at: datetime
 
-    def to_dict(self) -> dict[str, Any]:
-        """The outbound contract as a JSON object; times in UTC and whole seconds (`2026-11-22T09:00:00Z`)."""
-        return {
-            "reply_id": self.reply_id,
-            "to": self.to,
-            "in_reply_to": list(self.in_reply_to),
-            "text": self.text,
-            "quick_replies": [{"id": button.id, "title": button.title} for button in self.quick_replies],
-            "intent": self.intent,
-            "confidence": self.confidence,
-            "requires_human": self.requires_human,
-            "session_state": self.session_state,
-            "source": self.source,
-            "provider": self.provider,
-            "created_at": _utc(self.created_at),
-            "expires_at": _utc(self.expires_at),
-        }
-
-    def to_json(self) -> str:
-        """The same as one JSON text, as it stands in the outbound stream."""
-        return orjson.dumps(self.to_dict()).decode()
-
 
 def within_limits(reply: Reply) -> Reply:
-    """`reply` as WhatsApp accepts it: text and buttons clipped, at most 3 buttons, nothing JSON cannot hold.
+    """`reply` as WhatsApp and the contract accept it: text and buttons clipped, at most 3 buttons, nothing that JSON
+    cannot hold, times like `2026-11-22T09:00:00Z`.
 
     A button with a blank id or title, or with the id or title of an earlier one, is left out: WhatsApp would refuse
     the whole message for it.
     """
-    return replace(reply, text=clip(mend(reply.text), MAX_TEXT_CHARS), quick_replies=_usable(reply.quick_replies))
+    return replace(
+        reply,
+        text=clip(mend(reply.text), MAX_TEXT_CHARS),
+        quick_replies=_usable(reply.quick_replies),
+        created_at=_whole_seconds(reply.created_at),
+        expires_at=_whole_seconds(reply.expires_at),
+    )
 
 
 def expires_at(sent_at_s: int) -> datetime:
-    """When WhatsApp's window closes for a customer who last wrote at `sent_at_s` (seconds since the epoch)."""
+    """End of WhatsApp's window for a customer who last wrote at `sent_at_s` (seconds since the epoch)."""
     return datetime.fromtimestamp(sent_at_s + REPLY_WINDOW_S, UTC)
 
 
@@ -103,5 +91,5 @@ def _clipped(button: QuickReply) -> QuickReply:
     )
 
 
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+def _whole_seconds(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(microsecond=0)

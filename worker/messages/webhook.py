@@ -86,6 +86,7 @@ def _read_message(
         text=content.text,
         selection_id=content.selection_id,
         reply_due=is_reply_due(kind, message),
+        order=content.order,
     )
 
 

@@ -30,13 +30,14 @@ from worker.providers.models import Provider, candidates
 from worker.providers.paid_calls import LEAST_SECOND_S, Candidate, NotPaidFor, PaidCalls, SetAside
 from worker.providers.pricing import estimate_tokens, with_costs, yardstick_microusd
 from worker.replies.cart_guard import CartRules
-from worker.replies.decision import Decision, InvalidDecision, RefusedChange
+from worker.replies.decision import InvalidDecision, RefusedChange
 from worker.replies.fallback import fallback_decision
 from worker.replies.reply_check import UnfitReply
 from worker.replies.request import Completion
 from worker.replies.verdict import decide, request_of
-from worker.session.session import CartItem
-from worker.session.turn import Outcome, Plan
+from worker.session.cart import CartItem
+from worker.session.outcome import Decision, Outcome
+from worker.session.turn import Plan
 from worker.usage import ModelCalls, Usage
 
 #: A call that could not even begin properly within this time is not worth its money.
@@ -228,7 +229,7 @@ class Completer:
         self._breaker.succeeded(permit, completion.latency_ms)
         return Outcome(
             source="ai",
-            decision=decision.model_dump(mode="json"),
+            decision=decision,
             provider=provider,
             model=name,
             provider_latency_ms=round(completion.latency_ms),

@@ -6,43 +6,55 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from queue import SimpleQueue
-from typing import Any
 
-import orjson
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from worker.log import logger
 from worker.providers.completion import Ask, Completer
 from worker.providers.flight import Ending, Flights, Joining
-from worker.providers.reply_cache import cacheable, cached_outcome, is_entry
+from worker.providers.reply_cache import CachedReply, cacheable
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import AI_RESPONSE
 from worker.replies.cart_guard import rules_for
-from worker.session.session import CartItem
-from worker.session.turn import Outcome, Turn, turn_from_dict, turn_to_dict
+from worker.session.cart import Cart
+from worker.session.outcome import Outcome
+from worker.session.turn import Turn, decode_turn, encode_turn
 
 log = logger(__name__)
 
 
 class Landed(Struct, frozen=True):
-    """What some leads brought: turns with their outcome, and turns that must be started again."""
+    """Result of some leads: turns with their outcome, and turns that must be started again."""
 
     answered: tuple[Turn, ...] = ()
     failed: tuple[Turn, ...] = ()
 
 
 class _Ended(Struct, frozen=True):
-    """One lead. outcome: None where it failed. entry: for the reply cache, if it may stand there; result: its JSON."""
+    """End of one lead.
+
+    Args:
+        outcome: None where the lead failed.
+        entry: for the reply cache and for those who come later, None where it may not stand there.
+    """
 
     turn: Turn
     outcome: Outcome | None = None
-    entry: dict[str, Any] | None = None
-    result: bytes | None = None
+    entry: CachedReply | None = None
+
+    @property
+    def outcome_for_others(self) -> Outcome | None:
+        """The outcome of those for whom this lead has paid."""
+        if self.entry:
+            return self.entry.outcome()
+        paid = self.outcome
+        return paid and Outcome(paid.source, paid.decision, baseline_microusd=paid.baseline_microusd)
 
 
 class Dispatcher:
-    """The way of a process's turns to the models."""
+    """Dispatcher of a process's turns to the models."""
 
     def __init__(
         self,
@@ -59,9 +71,11 @@ class Dispatcher:
         self._clock = clock
 
     def call(self, turns: Sequence[Turn], left_s: dict[str, float], margin_s: float) -> Iterator[Landed]:
-        """What becomes ready, in the order in which it does. left_s: what is left of each lease by token; the deadline
-        is `margin_s` before its end, on this process's monotonic clock. Parked turns do not appear: their leader goes
-        on with them.
+        """Yields what becomes ready, in the order in which it does. Parked turns do not appear: their leader goes on
+        with them.
+
+        Args:
+            left_s: rest of each lease by token; the deadline is `margin_s` before its end, on the monotonic clock.
         """
         now = self._clock()
         over_limit = self._completer.over_limit([turn.customer_phone for turn in turns])
@@ -73,9 +87,8 @@ class Dispatcher:
         waiting: set[Future[_Ended]] = set()
         try:
             for turn, boarding in zip(asking, boardings, strict=True):
-                entry = orjson.loads(boarding.result) if boarding.result is not None else None
-                if is_entry(entry):
-                    served.append(replace(turn, outcome=cached_outcome(entry)))
+                if entry := _entry(boarding.result):
+                    served.append(replace(turn, outcome=entry.outcome()))
                 elif boarding.role != "parked":
                     leads.append(self._pool.submit(self._lead, turn, now + left_s[turn.token] - margin_s))
                     waiting.add(leads[-1])
@@ -90,7 +103,7 @@ class Dispatcher:
                 lead.add_done_callback(lambda lead: self._landed([lead.result()]))
 
     def _joining(self, turn: Turn, left_s: float) -> Joining:
-        return Joining(turn.planned().key, turn.token, orjson.dumps(turn_to_dict(turn)), left_s)
+        return Joining(turn.planned().key, turn.token, encode_turn(turn), left_s)
 
     def _limited(self, turn: Turn) -> Outcome:
         return self._completer.fallback(turn.planned(), turn.text, cart_of(turn))
@@ -102,19 +115,19 @@ class Dispatcher:
             rules = rules_for(turn.text, turn.fetched(), plan.products)
             ask = Ask(plan, rules, turn.token, turn.customer_phone, deadline, turn.text, cart_of(turn))
             outcome = self._completer.complete(ask)
-            entry = cacheable(outcome)
-            return _Ended(turn, outcome, entry, orjson.dumps(entry) if entry else None)
+            return _Ended(turn, outcome, cacheable(outcome))
         except Exception as exc:
             # A defect of ours: nobody may be left waiting for it.
             log.exception("call_failed", token=turn.token, error=type(exc).__name__)
             return _Ended(turn)
 
     def _landed(self, ended: Sequence[_Ended]) -> Landed:
-        """What it means for everyone who waits for one of these. The cache comes first: who finds no flight looks
+        """Ends these leads for everyone who waits for them. The cache comes first: a caller that finds no flight looks
         there.
         """
-        self._cache.set_many(AI_RESPONSE, {one.turn.planned().key: one.entry for one in ended if one.entry})
-        endings = [Ending(one.turn.planned().key, one.turn.token, one.result) for one in ended]
+        kept = {one.turn.planned().key: one.entry for one in ended if one.entry}
+        self._cache.set_many(AI_RESPONSE, msgspec.to_builtins(kept))
+        endings = [Ending(one.turn.planned().key, one.turn.token, _encoded(one.entry)) for one in ended]
         answered: list[Turn] = []
         failed: list[Turn] = []
         for one, parked in zip(ended, self._flights.end(endings), strict=True):
@@ -123,27 +136,32 @@ class Dispatcher:
                 failed += [one.turn, *others]
                 continue
             answered.append(replace(one.turn, outcome=one.outcome))
-            if others:
-                free = self._free(one, one.outcome)
-                answered += [replace(other, outcome=free) for other in others]
+            answered += [replace(other, outcome=one.outcome_for_others) for other in others]
         return Landed(tuple(answered), tuple(failed))
 
-    def _free(self, one: _Ended, paid: Outcome) -> Outcome:
-        """The outcome of those for whom somebody else has paid."""
-        if one.entry:
-            return cached_outcome(one.entry)
-        return Outcome(paid.source, paid.decision, baseline_microusd=paid.baseline_microusd)
 
-
-def cart_of(turn: Turn) -> tuple[CartItem, ...] | None:
+def cart_of(turn: Turn) -> Cart | None:
     """The cart that a reply may show; none where others may get the same reply."""
     return None if turn.planned().shared else turn.fetched().cart
+
+
+def _encoded(entry: CachedReply | None) -> bytes | None:
+    return msgspec.json.encode(entry) if entry else None
+
+
+def _entry(result: bytes | None) -> CachedReply | None:
+    try:
+        return msgspec.json.decode(result, type=CachedReply) if result is not None else None
+    except msgspec.DecodeError as exc:
+        # Left there by another release, say: it counts as absent.
+        log.warning("flight_result_unreadable", error=type(exc).__name__)
+        return None
 
 
 def _decoded(parked: Iterable[bytes]) -> Iterator[Turn]:
     for turn in parked:
         try:
-            yield turn_from_dict(orjson.loads(turn))
+            yield decode_turn(turn)
         except Exception as exc:
             # Left there by another release, say. Its lease ends, and the sweep starts it again.
             log.exception("parked_turn_unreadable", error=type(exc).__name__)

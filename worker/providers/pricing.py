@@ -12,7 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from worker.providers.models import Price
-from worker.session.turn import Outcome
+from worker.session.outcome import Outcome
 from worker.usage import ModelCalls, Usage
 
 _CHARS_PER_TOKEN = 4  # OpenAI's rule of thumb for English; Spanish comes out a little dearer

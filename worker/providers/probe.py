@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from redis.exceptions import RedisError
 
+from worker.catalog.product import Product
 from worker.errors import ModelUnfit, ProviderError, RequestRefused, ThoughtAway, UnreadableAnswer
 from worker.log import logger
 from worker.providers.budget import Budget
@@ -41,15 +42,7 @@ ENDS_SOON_DAYS = 30
 THINKS = "it thinks: turn thinking off in its request"
 #: A real short question, with a product to answer it with.
 QUESTION = "¿Tienen leche?"
-PRODUCT: dict[str, Any] = {
-    "id": 1,
-    "name": "Leche entera",
-    "brand": "",
-    "format": "1 L",
-    "price": "1000.00",
-    "currency": "ARS",
-    "stock": 10,
-}
+PRODUCT = Product(1, "Leche entera", "", "", "1 L", currency="ARS", stock=10, price="1000.00")
 log = logger(__name__)
 
 

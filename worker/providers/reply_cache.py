@@ -3,61 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeGuard
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from worker.providers.pricing import yardstick_microusd
-from worker.redisdb.cache import Cache
+from worker.redisdb.cache import Cache, entries
 from worker.redisdb.keys import AI_RESPONSE
-from worker.session.turn import Outcome, Turn
+from worker.session.outcome import Decision, Outcome
+from worker.session.turn import Turn
 from worker.usage import Usage
 
-ENTRY_FIELDS = frozenset({"decision", "provider", "model", "prompt_tokens", "completion_tokens"})
-DECISION_FIELDS = frozenset({"reply", "intent", "confidence", "cart_operations"})
+
+class CachedReply(Struct, frozen=True):
+    """Entry of `ai_response:{sha256}`: the decision, who made it, and the tokens that a repeat saves."""
+
+    decision: Decision
+    provider: str | None
+    model: str | None
+    prompt_tokens: int
+    completion_tokens: int
+
+    def __post_init__(self) -> None:
+        """Refuses an entry without words, so that it counts as absent."""
+        if not self.decision.reply:
+            raise ValueError("no reply")
+
+    def outcome(self) -> Outcome:
+        """An outcome that costs nothing."""
+        usage = Usage(prompt_tokens=self.prompt_tokens, completion_tokens=self.completion_tokens)
+        return Outcome(
+            source="cache",
+            decision=self.decision,
+            provider=self.provider,
+            model=self.model,
+            baseline_microusd=yardstick_microusd(usage),
+        )
 
 
 def from_cache(turns: Sequence[Turn], cache: Cache) -> list[Turn]:
-    """The turns, with their outcome where the reply cache holds one. What is asked at least once a day stays in it: its
-    key names every fact it was made from, so it is as true as on its first day.
+    """The turns, with their outcome where the reply cache holds one. A reply that is asked for at least once a day
+    stays in it: its key names every fact it was made from, so it is as true as on its first day.
     """
-    found = cache.get_many(AI_RESPONSE, list(dict.fromkeys(turn.planned().key for turn in turns)), keep=True)
-    usable = {key: entry for key, entry in found.items() if is_entry(entry)}
+    keys = list(dict.fromkeys(turn.planned().key for turn in turns))
+    cached = entries(cache.get_many(AI_RESPONSE, keys, keep=True), CachedReply)
     return [
-        replace(turn, outcome=cached_outcome(usable[turn.planned().key])) if turn.planned().key in usable else turn
+        replace(turn, outcome=cached[turn.planned().key].outcome()) if turn.planned().key in cached else turn
         for turn in turns
     ]
 
 
-def is_entry(entry: object) -> TypeGuard[dict[str, Any]]:
-    """Whether a stored value has the form that `cacheable` gives; another version's counts as absent."""
-    if not isinstance(entry, dict) or not isinstance(entry.get("decision"), dict):
-        return False
-    return entry.keys() >= ENTRY_FIELDS and entry["decision"].keys() >= DECISION_FIELDS
-
-
-def cacheable(outcome: Outcome) -> dict[str, Any] | None:
-    """The entry of an outcome in the reply cache: the decision, who made it, and the tokens a repeat saves. None for
-    what must not be said twice: anything but a model's own answer, and a call for a person.
+def cacheable(outcome: Outcome) -> CachedReply | None:
+    """The entry of an outcome in the reply cache. None for what must not be said twice: anything but a model's own
+    answer, and a call for a person.
     """
-    if outcome.source != "ai" or outcome.decision.get("requires_human"):
+    if outcome.source != "ai" or outcome.decision.requires_human:
         return None
-    return {
-        "decision": outcome.decision,
-        "provider": outcome.provider,
-        "model": outcome.model,
-        "prompt_tokens": outcome.prompt_tokens,
-        "completion_tokens": outcome.completion_tokens,
-    }
-
-
-def cached_outcome(entry: dict[str, Any]) -> Outcome:
-    """An outcome that costs nothing, from what `cacheable` kept."""
-    usage = Usage(prompt_tokens=entry["prompt_tokens"], completion_tokens=entry["completion_tokens"])
-    return Outcome(
-        source="cache",
-        decision=entry["decision"],
-        provider=entry["provider"],
-        model=entry["model"],
-        baseline_microusd=yardstick_microusd(usage),
+    return CachedReply(
+        outcome.decision, outcome.provider, outcome.model, outcome.prompt_tokens, outcome.completion_tokens
     )

@@ -6,8 +6,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import orjson
 import redis
 from redis.exceptions import RedisError
@@ -16,6 +17,7 @@ from worker.log import logger
 from worker.redisdb.keys import CACHE_COUNTS, Key
 from worker.units import utc_day
 
+Entry = TypeVar("Entry")
 log = logger(__name__)
 #: KEYS[1] a counter; ARGV[1] its time to live in seconds, from the first count on -> the count.
 COUNT_ONCE_MORE = """
@@ -123,6 +125,17 @@ class Cache:
                 pipeline.hincrby(key, name, number)
             pipeline.expire(key, CACHE_COUNTS.ttl_s)
         return counts
+
+
+def entries(found: Mapping[str, Any], kind: type[Entry]) -> dict[str, Entry]:
+    """Converts cached values to a Struct; one that another version has written in another form counts as absent."""
+    converted: dict[str, Entry] = {}
+    for name, value in found.items():
+        try:
+            converted[name] = msgspec.convert(value, kind)
+        except msgspec.ValidationError as exc:
+            log.warning("cache_entry_unreadable", kind=kind.__name__, error=type(exc).__name__)
+    return converted
 
 
 def _decoded(raw: bytes | None) -> dict[str, Any] | None:

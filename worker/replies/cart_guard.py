@@ -1,4 +1,4 @@
-"""What a model may do to a cart: only what the customer's own words ask for. Pure thought.
+"""Guard of the cart: a model may do to it only what the customer's own words ask for. Pure thought.
 
 A model can be talked into things, by a text a customer forwards or by the name of a product. Whatever it answers, a
 cart changes only in the way, by the numbers and with the products that this customer's message stands for.
@@ -7,13 +7,15 @@ cart changes only in the way, by the numbers and with the products that this cus
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from msgspec import Struct
 
+from worker.catalog.product import Product
 from worker.language.normalise import without_accents
-from worker.replies.decision import CartChange, Decision, RefusedChange, refuse
+from worker.replies.decision import RefusedChange, refuse
+from worker.session.cart import CartOperation
+from worker.session.outcome import Decision
 from worker.session.session import HISTORY_CHARS, Session
 
 _UP_TO_TEN = ("un", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez")
@@ -82,9 +84,14 @@ CHOOSING = re.compile(
 
 
 class CartRules(Struct, frozen=True):
-    """kinds: the operations that may be made. quantities: the numbers that stand in what was said. offered: products
-    of the request and of the cart. in_stock: those of them that can be added. may_complete: the customer agrees, so
-    that an order may be placed.
+    """Rules for the cart operations of one decision.
+
+    Args:
+        kinds: operations that may be made.
+        quantities: numbers that stand in the customer's words.
+        offered: ids of products of the request and of the cart.
+        in_stock: those of them that can be added.
+        may_complete: the customer agrees, so that an order may be placed.
     """
 
     kinds: frozenset[str]
@@ -94,20 +101,20 @@ class CartRules(Struct, frozen=True):
     may_complete: bool = False
 
 
-def rules_for(message: str, session: Session, products: Iterable[Mapping[str, Any]]) -> CartRules:
+def rules_for(message: str, session: Session, products: Iterable[Product]) -> CartRules:
     """The rules for one message in its session. When the customer only agrees or names a number, what the shop said
     last counts too. When he does nothing but choose, as he was asked to, so do the numbers of what he had written
     before: "3 leches", "which?", "the second" are three of the second.
     """
     said = _folded(message)
-    last = session.history[-1] if session.history else {"customer": "", "reply": ""}
-    asked_for = _folded(last["customer"])
-    meant = f"{said} {_folded(last['reply'])}" if AGREEING.match(said) or BARE_NUMBER.match(said) else said
+    last = session.last_exchange
+    asked_for = _folded(last.customer)
+    meant = f"{said} {_folded(last.reply)}" if AGREEING.match(said) or BARE_NUMBER.match(said) else said
     # A long list is clipped, and its question with it.
-    asked = "?" in last["reply"] or len(last["reply"]) >= HISTORY_CHARS
+    asked = "?" in last.reply or len(last.reply) >= HISTORY_CHARS
     chooses = asked and CHOOSING.fullmatch(said) and not INJECTION.search(asked_for)
     counted = f"{meant} {asked_for}" if chooses else meant
-    known = {product["id"]: product["stock"] for product in products}
+    known = {product.id: product.stock for product in products}
     in_cart = {item.id for item in session.cart}
     return CartRules(
         kinds=frozenset() if INJECTION.search(said) else _kinds(said, meant),
@@ -153,7 +160,7 @@ def check_cart(decision: Decision, rules: CartRules) -> None:
     refuse((change, _against(change, rules)) for change in decision.cart_operations)
 
 
-def _against(change: CartChange, rules: CartRules) -> str | None:
+def _against(change: CartOperation, rules: CartRules) -> str | None:
     if change.op not in rules.kinds:
         return f"the customer did not ask for {change.op}"
     if change.op in ("add", "set"):

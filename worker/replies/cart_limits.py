@@ -6,16 +6,16 @@ Pure thought.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
-from msgspec.structs import asdict
+from msgspec.structs import replace
 
-from worker.catalog.facts import product_facts
+from worker.catalog.product import Product
+from worker.messages.reply import QuickReply
 from worker.messages.text import MAX_TEXT_CHARS, clip_at_sentence
-from worker.replies.decision import Button, CartChange, Decision
-from worker.session.session import MAX_QUANTITY, CartItem, CartOperation, apply_cart_operation
+from worker.session.cart import MAX_QUANTITY, CartItem, CartOperation, apply_operation, offered_items
+from worker.session.outcome import Decision
 
-VIEW_CART = Button(id="view_cart", title="Ver carrito")
+VIEW_CART = QuickReply("view_cart", "Ver carrito")
 #: Lines of a cart that are shown beside what could not be done.
 MAX_LINES = 20
 TOO_MANY = "De {name} podés llevar hasta {most} por pedido: no cambié nada de eso."
@@ -26,28 +26,26 @@ TAKEN_OUT = "• {name}: afuera"
 EMPTY = "Tu carrito está vacío."
 
 
-def within_limits(decision: Decision, cart: Sequence[CartItem], products: Iterable[Mapping[str, Any]]) -> Decision:
+def within_limits(decision: Decision, cart: Sequence[CartItem], products: Iterable[Product]) -> Decision:
     """The decision without the operations that no cart can take; where there are any, its words are ours, since the
     model's may say that they were done. The words about a cart that changes end with what has changed, by our count.
 
     Args:
         products: rows of the catalogue that stood in the request.
     """
-    known = {product["id"]: product for product in products}
-    facts = facts_by_id(cart, known.values())
-    now, kept, told = tuple(cart), list[CartChange](), list[str]()
+    known = {product.id: product for product in products}
+    offered = offered_items(cart, known.values())
+    now, kept, told = tuple(cart), list[CartOperation](), list[str]()
     for change in decision.cart_operations:
-        if problem := _problem(change, now, known, facts):
+        if problem := _problem(change, now, known, offered):
             told.append(problem)
         else:
             kept.append(change)
-            now = apply_cart_operation(now, CartOperation(**change.model_dump()), facts)
+            now = apply_operation(now, change, offered)
     if not told:
         return _with_changes(decision, cart, now)
     words = "\n".join([*dict.fromkeys(told), *_shown(now)])
-    return decision.model_copy(
-        update={"cart_operations": tuple(kept), "reply": words, "quick_replies": (VIEW_CART,), "next_state": None}
-    )
+    return replace(decision, cart_operations=tuple(kept), reply=words, quick_replies=(VIEW_CART,), next_state=None)
 
 
 def _with_changes(decision: Decision, before: Sequence[CartItem], after: Sequence[CartItem]) -> Decision:
@@ -56,7 +54,7 @@ def _with_changes(decision: Decision, before: Sequence[CartItem], after: Sequenc
     if not changes:
         return decision
     words = clip_at_sentence(decision.reply, MAX_TEXT_CHARS - len(changes) - 2)
-    return decision.model_copy(update={"reply": f"{words}\n\n{changes}"})
+    return replace(decision, reply=f"{words}\n\n{changes}")
 
 
 def changed_lines(before: Sequence[CartItem], after: Sequence[CartItem]) -> list[str]:
@@ -69,32 +67,21 @@ def changed_lines(before: Sequence[CartItem], after: Sequence[CartItem]) -> list
     return [EMPTY] if not after else [CHANGED, *cart_lines(put_in), *taken_out[:MAX_LINES]]
 
 
-def facts_by_id(cart: Iterable[CartItem], products: Iterable[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
-    """Id, name and price of what an operation may name: products of the request, and of the cart as it was before the
-    first one, for a later one may put back what an earlier one has taken out.
-    """
-    in_cart = {item.id: asdict(item) for item in cart}
-    return in_cart | {product["id"]: product_facts(product) for product in products}
-
-
 def _problem(
-    change: CartChange,
-    cart: Sequence[CartItem],
-    known: Mapping[int, Mapping[str, Any]],
-    facts: Mapping[int, Mapping[str, Any]],
+    change: CartOperation, cart: Sequence[CartItem], known: Mapping[int, Product], offered: Mapping[int, CartItem]
 ) -> str | None:
     if change.op not in ("add", "set") or change.product_id is None:
         return None
     item = next((item for item in cart if item.id == change.product_id), None)
     wanted = (change.quantity or 1) + (item.quantity if item and change.op == "add" else 0)
-    name = item.name if item else str(facts[change.product_id]["name"])
+    name = item.name if item else offered[change.product_id].name
     if wanted > MAX_QUANTITY:
         return TOO_MANY.format(name=name, most=MAX_QUANTITY)
     product = known.get(change.product_id)
     # Who takes less than is in the cart already may do so, whatever is left.
     fewer = item is not None and wanted <= item.quantity
-    if product is not None and wanted > product["stock"] and not fewer:
-        return TOO_FEW_LEFT.format(name=name, left=_left(int(product["stock"])))
+    if product is not None and wanted > product.stock and not fewer:
+        return TOO_FEW_LEFT.format(name=name, left=_left(product.stock))
     return None
 
 

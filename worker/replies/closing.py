@@ -1,75 +1,112 @@
-"""From a decided turn to what is committed: the session after it, the reply, the order. Pure thought."""
+"""Closing a decided turn: the session after it, the reply and the order that are committed together. Pure thought."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
-from worker.messages.reply import QuickReply, Reply, expires_at, within_limits
-from worker.replies.cart_limits import facts_by_id
+from worker.messages.reply import Reply, expires_at, within_limits
+from worker.session.cart import Cart, changed_cart, offered_items
 from worker.session.handover import handed_over, without_wait
-from worker.session.session import (
-    CHECKOUT_STATES,
-    CartOperation,
-    Session,
-    advance,
-    cart_rows,
-    changed_cart,
-    orders_placed,
-)
-from worker.session.turn import SILENT, Turn
+from worker.session.outcome import SILENT, StoredOutcome
+from worker.session.session import CHECKOUT_STATES, Exchange, Order, Session, advance, orders_placed
+from worker.session.turn import Turn
 
 
-def session_after(turn: Turn, now: datetime) -> Session:
-    """The session as the turn leaves it. What was decided without seeing the session never ends a checkout. A decision
-    that requires a person begins the wait for one; only a text of ours says so, a model's may not.
+class Closing(Struct, frozen=True):
+    """End of a turn as `update_session_cache` commits it.
+
+    Args:
+        message_ids: of table `messages`.
+        state: of the messages from now on: answered, closed or dead.
+        reply: None where no reply is due.
+        error: reason of a dead letter.
+        session: None where it stays as it is.
     """
-    after = _advanced(turn)
-    outcome = turn.decided()
-    if outcome.decision.get("requires_human"):
+
+    token: str
+    customer_phone: str
+    message_ids: tuple[int, ...]
+    state: str
+    reply: Reply | None
+    outcome: StoredOutcome
+    error: str | None = None
+    orders: tuple[Order, ...] = ()
+    session: Session | None = None
+
+    def row(self) -> dict[str, Any]:
+        """The JSON form that `update_session_cache` takes; it calls the session's id `id`."""
+        row: dict[str, Any] = msgspec.to_builtins(self)
+        if self.session:
+            row["session"]["id"] = self.session.id
+        return row
+
+
+def close(turn: Turn, now: datetime) -> Closing:
+    """Closes a turn with its reply, or in silence where a person answers."""
+    before, cart = turn.fetched(), cart_after(turn)
+    after = session_after(turn, cart, now)
+    silent = turn.decided().source == SILENT
+    return Closing(
+        turn.token,
+        turn.customer_phone,
+        turn.message_ids,
+        state="closed" if silent else "answered",
+        reply=None if silent else reply_of(turn, after.state, now),
+        outcome=turn.stored_outcome(),
+        orders=orders_placed(before, after, cart),
+        session=after,
+    )
+
+
+def bury(turn: Turn, session_state: str, error: str, now: datetime) -> Closing:
+    """Closes a turn that has used up its attempts: a dead letter and an apology.
+
+    The apology answers no message (`in_reply_to` is empty), so that a replayed letter is still answered exactly once.
+    """
+    return Closing(
+        turn.token,
+        turn.customer_phone,
+        turn.message_ids,
+        state="dead",
+        reply=replace(reply_of(turn, session_state, now), in_reply_to=()),
+        outcome=turn.stored_outcome(),
+        error=error,
+    )
+
+
+def cart_after(turn: Turn) -> Cart:
+    """The cart as the turn's operations leave it."""
+    cart, operations = turn.fetched().cart, turn.decided().decision.cart_operations
+    if not operations:
+        return cart
+    return changed_cart(cart, operations, offered_items(cart, turn.plan.products) if turn.plan else {})
+
+
+def session_after(turn: Turn, cart: Cart, now: datetime) -> Session:
+    """The session as the turn leaves it. A decision that requires a person begins the wait for one; only a text of ours
+    says so, a model's may not.
+    """
+    outcome, after = turn.decided(), _advanced(turn, cart)
+    if outcome.decision.requires_human:
         return replace(after, context=handed_over(after.context, now, told=outcome.source != "ai"))
     return replace(after, context=without_wait(after.context))
 
 
-def _advanced(turn: Turn) -> Session:
-    decision, before = turn.decided().decision, turn.fetched()
-    next_state = decision.get("next_state")
-    if turn.plan is not None and turn.plan.shared and before.state in CHECKOUT_STATES:
-        next_state = None
-    after = advance(
-        before,
-        said=turn.text,
-        replied="" if turn.decided().source == SILENT else decision["reply"],
-        next_state=next_state,
-        operations=_operations(turn),
-        products=_products(turn),
-        terms=turn.plan.terms if turn.plan else (),
-    )
-    return replace(after, context=dict(after.context) | _order_facts(turn))
-
-
-def _operations(turn: Turn) -> tuple[CartOperation, ...]:
-    return tuple(CartOperation(**operation) for operation in turn.decided().decision.get("cart_operations", ()))
-
-
-def _products(turn: Turn) -> dict[int, Mapping[str, Any]]:
-    """What the operations of the turn may put into the cart; nobody looks at them where there are none."""
-    if turn.plan is None or not turn.decided().decision.get("cart_operations"):
-        return {}
-    return facts_by_id(turn.fetched().cart, turn.plan.products)
-
-
-def _order_facts(turn: Turn) -> dict[str, str]:
-    """What an order needs and is told before it is confirmed: the address. In an answer for everybody it is the
-    shop's own.
-    """
-    if turn.plan is None or turn.plan.shared:
-        return {}
-    address = turn.decided().decision.get("entities", {}).get("address")
-    return {"address": str(address)} if address else {}
+def _advanced(turn: Turn, cart: Cart) -> Session:
+    before, outcome, plan = turn.fetched(), turn.decided(), turn.plan
+    decision = outcome.decision
+    # An answer for everybody was decided without seeing the session: it never ends a checkout.
+    stays = plan is not None and plan.shared and before.state in CHECKOUT_STATES
+    exchange = Exchange(turn.text, "" if outcome.source == SILENT else decision.reply)
+    after = advance(before, exchange, cart, None if stays else decision.next_state, plan.terms if plan else ())
+    # An order needs the address, which is given before it is confirmed; an answer for everybody has the shop's own.
+    address = decision.entities.get("address") if plan and not plan.shared else None
+    return replace(after, context=replace(after.context, address=str(address))) if address else after
 
 
 def reply_of(turn: Turn, session_state: str, now: datetime) -> Reply:
@@ -80,11 +117,11 @@ def reply_of(turn: Turn, session_state: str, now: datetime) -> Reply:
         reply_id=turn.token,
         to=turn.customer_phone,
         in_reply_to=tuple(message.message_id for message in turn.messages),
-        text=decision["reply"],
-        quick_replies=tuple(QuickReply(b["id"], b["title"]) for b in decision.get("quick_replies", ())),
-        intent=decision["intent"],
-        confidence=decision["confidence"],
-        requires_human=decision.get("requires_human", False),
+        text=decision.reply,
+        quick_replies=decision.quick_replies,
+        intent=decision.intent,
+        confidence=decision.confidence,
+        requires_human=decision.requires_human,
         session_state=session_state,
         source=outcome.source,
         provider=outcome.provider,
@@ -92,44 +129,3 @@ def reply_of(turn: Turn, session_state: str, now: datetime) -> Reply:
         expires_at=expires_at(max(message.sent_at_s for message in turn.messages)),
     )
     return within_limits(reply)
-
-
-def closing_row(turn: Turn, outcome: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """The turn as `update_session_cache` takes it; `outcome` is what is kept of how it was decided."""
-    before, after = turn.fetched(), session_after(turn, now)
-    silent = turn.decided().source == SILENT
-    ordered = replace(before, cart=changed_cart(before.cart, _operations(turn), _products(turn)))
-    return {
-        "token": turn.token,
-        "customer_phone": turn.customer_phone,
-        "message_ids": [message.id for message in turn.messages],
-        "state": "closed" if silent else "answered",
-        "reply": None if silent else reply_of(turn, after.state, now).to_dict(),
-        "outcome": dict(outcome),
-        "orders": orders_placed(ordered, after),
-        "session": {
-            "id": after.id,
-            "session_state": after.state,
-            "cart_data": cart_rows(after.cart),
-            "context_data": dict(after.context),
-        },
-    }
-
-
-def burial_row(turn: Turn, outcome: Mapping[str, Any], session_state: str, error: str, now: datetime) -> dict[str, Any]:
-    """A turn that has used up its attempts, as `update_session_cache` takes it: a dead letter and an apology.
-
-    The apology answers no message (`in_reply_to` is empty), so that a replayed letter is still answered exactly once.
-    """
-    reply = reply_of(turn, session_state, now).to_dict() | {"in_reply_to": []}
-    return {
-        "token": turn.token,
-        "customer_phone": turn.customer_phone,
-        "message_ids": [message.id for message in turn.messages],
-        "state": "dead",
-        "error": error,
-        "reply": reply,
-        "outcome": dict(outcome),
-        "orders": [],
-        "session": None,
-    }

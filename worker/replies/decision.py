@@ -1,4 +1,4 @@
-"""What a model must answer: the reply schema, and its validation.
+"""Reply schema that a model must answer in, and its validation to a Decision.
 
 Models do not always keep to names and lists they were given. What can be understood without guessing is taken (another
 usual name, a missing confidence, a fourth button); a cart operation that does not fit never is.
@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Annotated, Any, Literal, get_args
 
+import msgspec
+from msgspec.structs import asdict
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from db.states import ConversationState
 from worker.messages.text import MAX_BUTTON_ID_CHARS, MAX_TEXT_CHARS, clip_at_sentence, stream_safe
 from worker.replies.json_in_text import objects_in
+from worker.session.cart import CartOperation
+from worker.session.outcome import Decision
 
 Intent = Literal[
     "greeting",
@@ -107,26 +111,26 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-class CartChange(BaseModel):
-    """One cart operation; a product id that was not offered is refused."""
+class _Operation(BaseModel):
+    """Cart operation as a model writes it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     op: Annotated[Literal["add", "set", "remove", "clear"], BeforeValidator(_lowered)]
     product_id: int | None = Field(None, validation_alias=AliasChoices("product_id", "id"))
-    #: More than a cart may hold is no mistake of the model's where a customer wants it: `cart_limits` tells him.
+    #: More than a cart may hold is no mistake of the model's where a customer wants it: `cart_limits` says so.
     quantity: int | None = Field(None, ge=1, le=MAX_NUMBER)
 
 
-class Button(BaseModel):
-    """A quick reply under the text."""
+class _Button(BaseModel):
+    """Quick reply as a model writes it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     id: str
     title: str
 
 
-class Decision(BaseModel):
-    """What the model decided: the words for the customer and what they change."""
+class _Answer(BaseModel):
+    """Decision as a model writes it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
     intent: Annotated[Intent, BeforeValidator(_intent)] = "unknown"
@@ -138,10 +142,10 @@ class Decision(BaseModel):
     reply: Annotated[str, BeforeValidator(_cut)] = Field(
         min_length=1, validation_alias=AliasChoices("reply", "reply_text", "text", "response", "answer")
     )
-    quick_replies: Annotated[tuple[Button, ...], BeforeValidator(_buttons)] = ()
+    quick_replies: Annotated[tuple[_Button, ...], BeforeValidator(_buttons)] = ()
     requires_human: Annotated[bool, BeforeValidator(_flag)] = False
     next_state: Annotated[State | None, BeforeValidator(_state)] = None
-    cart_operations: Annotated[tuple[CartChange, ...], BeforeValidator(_operations)] = Field(default=(), max_length=20)
+    cart_operations: Annotated[tuple[_Operation, ...], BeforeValidator(_operations)] = Field(default=(), max_length=20)
 
 
 class InvalidDecision(ValueError):
@@ -151,7 +155,8 @@ class InvalidDecision(ValueError):
 class RefusedChange(InvalidDecision):
     """A decision that would change the cart, or says that it did, in a way the customer did not ask for.
 
-    told: what is refused and why, for the model alone: it may hold numbers that the model was talked into.
+    Args:
+        told: what is refused and why, for the model alone: it may hold numbers that the model was talked into.
     """
 
     def __init__(self, problem: str, told: str) -> None:
@@ -160,12 +165,14 @@ class RefusedChange(InvalidDecision):
 
 
 def parse_decision(text: str, offered: Collection[int]) -> Decision:
-    """A decision from a model's text, in which other words and thoughts may stand around the JSON object.
+    """Validates a model's text, in which other words and thoughts may stand around the JSON object.
 
     Args:
         offered: ids of products that stood in the request, the only ones a cart operation may name.
 
-    Raises InvalidDecision, for an operation RefusedChange.
+    Raises:
+        RefusedChange: a cart operation does not fit.
+        InvalidDecision: the text holds no decision.
     """
     decision = _validated(text)
     refuse((change, _unfit(change, offered)) for change in decision.cart_operations)
@@ -173,26 +180,30 @@ def parse_decision(text: str, offered: Collection[int]) -> Decision:
 
 
 def _validated(text: str) -> Decision:
-    """The last object in the text that is a decision; where none is, what is wrong with the last one."""
+    """The last object in the text that is a decision. Raises what is wrong with the last one where none is."""
     problem = InvalidDecision("answer: json_invalid")
     for found in reversed(objects_in(text)):
         try:
-            return Decision.model_validate(found)
+            return msgspec.convert(_Answer.model_validate(found).model_dump(), Decision)
         except ValidationError as exc:
             place = ".".join(str(part) for part in exc.errors()[0]["loc"])
             problem = InvalidDecision(f"{place or 'answer'}: {exc.errors()[0]['type']}")
     raise problem
 
 
-def refuse(judged: Iterable[tuple[CartChange, str | None]]) -> None:
+def refuse(judged: Iterable[tuple[CartOperation, str | None]]) -> None:
     """Raises RefusedChange for cart operations that come with a reason against them."""
     refused = [(change, reason) for change, reason in judged if reason]
     if refused:
-        told = "; ".join(f"{change.model_dump_json(exclude_none=True)}: {reason}" for change, reason in refused)
+        told = "; ".join(f"{_as_json(change)}: {reason}" for change, reason in refused)
         raise RefusedChange(f"cart_operations: {refused[0][1]}", told)
 
 
-def _unfit(change: CartChange, offered: Collection[int]) -> str | None:
+def _as_json(change: CartOperation) -> str:
+    return msgspec.json.encode({name: value for name, value in asdict(change).items() if value is not None}).decode()
+
+
+def _unfit(change: CartOperation, offered: Collection[int]) -> str | None:
     if change.op != "clear" and change.product_id not in offered:
         return "product was not offered"
     if change.op in ("add", "set") and change.quantity is None:

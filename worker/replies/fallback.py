@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from worker.language.intent import guess_intent
-from worker.replies.cart_limits import cart_lines
-from worker.session.session import CartItem
+from worker.messages.reply import QuickReply
+from worker.replies.cart_limits import VIEW_CART, cart_lines
+from worker.session.cart import CartItem
+from worker.session.handover import BUTTON
+from worker.session.outcome import Decision
 
-MENU = {"id": "menu", "title": "Menú"}
-VIEW_CART = {"id": "view_cart", "title": "Ver carrito"}
-PERSON = {"id": "human", "title": "Hablar con alguien"}
+MENU = QuickReply("menu", "Menú")
+PERSON = QuickReply(BUTTON, "Hablar con alguien")
 QUICK_REPLIES = (MENU, VIEW_CART, PERSON)
 #: What could not be done, by what the message seems to want, and the buttons that lead on.
 FALLBACKS = {
@@ -53,15 +54,19 @@ HANDOVER_TEXT = (
 APOLOGY_TEXT = "Perdón, tuvimos un problema con tu mensaje y no pudimos procesarlo. ¿Nos escribís de nuevo, por favor?"
 
 
-def _decision(text: str, confidence: float) -> dict[str, Any]:
-    return {"intent": "unknown", "confidence": confidence, "reply": text, "quick_replies": list(QUICK_REPLIES)}
+def _decision(text: str, confidence: float) -> Decision:
+    return Decision("unknown", confidence, reply=text, quick_replies=QUICK_REPLIES)
 
 
 def fallback_decision(
     said: str, cart: Sequence[CartItem] | None = None, *, requires_human: bool = False, refused: bool = False
-) -> dict[str, Any]:
-    """No model could answer what was said. cart: as it stands, None where it is not known. requires_human: a person
-    will, and until then nobody else. refused: models did answer, but with changes to the cart that nobody asked for.
+) -> Decision:
+    """Decision where no model could answer what was said.
+
+    Args:
+        cart: as it stands, None where it is not known.
+        requires_human: a person will answer, and until then nobody else.
+        refused: models did answer, but with changes to the cart that nobody asked for.
     """
     intent = guess_intent(said)
     lead, buttons = FALLBACKS[intent]
@@ -69,27 +74,28 @@ def fallback_decision(
         lead, buttons = _shown(cart), (MENU, PERSON)
     unchanged = [UNCHANGED] if refused or intent in ABOUT_THE_CART else []
     last = HANDOVER_TEXT if requires_human else KEPT.format(advice=SAY_OTHERWISE if refused else TRY_AGAIN)
-    return _decision("\n".join([lead, *unchanged, last]), 0.0) | {
-        "intent": intent,
-        "requires_human": requires_human,
-        "quick_replies": [] if requires_human else list(buttons),
-    }
+    return Decision(
+        intent,
+        reply="\n".join([lead, *unchanged, last]),
+        quick_replies=() if requires_human else buttons,
+        requires_human=requires_human,
+    )
 
 
 def _shown(cart: Sequence[CartItem]) -> str:
     return CART.format(items="\n".join(cart_lines(cart))) if cart else EMPTY_CART
 
 
-def unreadable_decision(kind: str) -> dict[str, Any]:
-    """A message of this WhatsApp type holds no text."""
+def unreadable_decision(kind: str) -> Decision:
+    """Decision about a message of this WhatsApp type, which holds no text."""
     return _decision(UNREADABLE_TEXT.get(kind, UNREADABLE_DEFAULT), 1.0)
 
 
-def handover_decision() -> dict[str, Any]:
-    """A person will answer."""
-    return _decision(HANDOVER_TEXT, 1.0) | {"intent": "support", "requires_human": True, "quick_replies": []}
+def handover_decision(text: str = HANDOVER_TEXT) -> Decision:
+    """Decision that leaves a customer to a person of the shop."""
+    return Decision("support", 1.0, reply=text, requires_human=True)
 
 
-def apology_decision() -> dict[str, Any]:
-    """A message has become a dead letter."""
+def apology_decision() -> Decision:
+    """Decision about a message that has become a dead letter."""
     return _decision(APOLOGY_TEXT, 1.0)

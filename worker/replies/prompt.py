@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
 import orjson
 
-from worker.catalog.facts import product_facts
+from worker.catalog.product import Product
 from worker.replies.request import AiRequest
-from worker.session.session import Session, cart_rows
+from worker.session.session import Session
 
 #: Raised by hand with every change of the instructions or the schema; it is part of the text, and so of the key.
 PROMPT_VERSION = 2
@@ -39,13 +40,13 @@ Categories of the shop: {categories}"""
 
 
 def session_facts(session: Session) -> dict[str, Any]:
-    """What a model is told of the conversation. The id makes the request, and so its key, this session's alone."""
+    """Facts of the conversation. The id makes the request, and so its key, this session's alone."""
     return {
         "id": session.id,
         "name": session.customer_name,
         "state": session.state,
-        "cart": cart_rows(session.cart),
-        "history": session.history,
+        "cart": session.cart,
+        "history": session.context.history,
     }
 
 
@@ -53,20 +54,21 @@ def render(
     shop: str,
     message: str,
     categories: Sequence[str],
-    products: Sequence[Mapping[str, Any]],
+    products: Iterable[Product],
     session: Session | None,
 ) -> AiRequest:
-    """The complete request: first what is the same for every customer, so that the providers' prompt caches find it.
+    """Renders the complete request: first what every customer's has, so that the providers' prompt caches find it.
 
-    `session` is None for a message that means the same in every session.
+    Args:
+        session: None for a message that means the same in every session.
     """
-    facts: dict[str, Any] = {"products": [product_facts(product) for product in products]}
+    facts: dict[str, Any] = {"products": [product.facts for product in products]}
     if session is not None:
         facts["session"] = session_facts(session)
     facts["message"] = message
     listed = orjson.dumps({"categories": list(categories)}).decode()
     system = INSTRUCTIONS.format(shop=shop, version=PROMPT_VERSION, categories=listed)
-    return AiRequest(system=system, user=orjson.dumps(facts).decode())
+    return AiRequest(system=system, user=orjson.dumps(facts, default=msgspec.to_builtins).decode())
 
 
 def cache_key(request: AiRequest) -> str:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from worker.replies.cart_guard import CartRules, check_cart, check_claim, check_order
 from worker.replies.cart_limits import within_limits
-from worker.replies.decision import Decision, InvalidDecision, RefusedChange, parse_decision
+from worker.replies.decision import InvalidDecision, RefusedChange, parse_decision
 from worker.replies.decision_schema import decision_schema
 from worker.replies.reply_check import check_reply
 from worker.replies.request import AiRequest
-from worker.session.session import CartItem
+from worker.session.cart import Cart
+from worker.session.outcome import Decision
 from worker.session.turn import Plan
 
 #: Added to the request when the first answer could not be used.
@@ -27,7 +30,7 @@ REFUSED = (
 
 
 class Asked(Protocol):
-    """A turn's request, as far as its answer is judged by it."""
+    """Request of a turn, as far as its answer is judged by it."""
 
     @property
     def plan(self) -> Plan: ...
@@ -36,7 +39,7 @@ class Asked(Protocol):
     @property
     def said(self) -> str: ...
     @property
-    def cart(self) -> tuple[CartItem, ...] | None: ...
+    def cart(self) -> Cart | None: ...
 
 
 def request_of(plan: Plan, rules: CartRules, caller: str, problem: InvalidDecision | None = None) -> AiRequest:
@@ -55,7 +58,8 @@ def decide(text: str, asked: Asked, problem: InvalidDecision | None = None) -> D
     Args:
         problem: of the answer that this one repairs.
 
-    Raises InvalidDecision.
+    Raises:
+        InvalidDecision: the answer cannot be used.
     """
     decision = parse_decision(text, asked.rules.offered)
     check_reply(decision.reply, asked.said, asked.plan.system)
@@ -73,4 +77,4 @@ def _for_everybody(decision: Decision) -> Decision:
     """A decision that changes nobody's cart and moves nobody's conversation."""
     if decision.requires_human:
         raise InvalidDecision("requires_human: the answer goes to everybody who asks this and can call no person")
-    return decision.model_copy(update={"cart_operations": (), "next_state": None})
+    return replace(decision, cart_operations=(), next_state=None)

@@ -1,79 +1,86 @@
-"""A customer's conversation as a value, and what a decision does to it. Pure thought."""
+"""Session: one customer's conversation as a value, and how a turn advances it. Pure thought."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from decimal import Decimal
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 from msgspec import Struct, convert
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
-#: Two hours after the last turn a conversation ends (contract 3.4).
+from worker.session.cart import DEFAULT_CURRENCY, Cart, by_currency, cost
+
+#: A conversation ends two hours after its last turn (contract 3.4).
 SESSION_TTL_S = 7_200
-#: What a model is told of the conversation so far; more costs tokens and rarely changes an answer.
+#: Exchanges that a model is told; more costs tokens and rarely changes an answer.
 HISTORY_TURNS = 6
 HISTORY_CHARS = 400
-MAX_QUANTITY = 99
 #: An order is placed only by a confirmation: from these states, never from a single message out of nowhere.
 CHECKOUT_STATES = frozenset({"checkout", "waiting_address", "confirming_order"})
-#: Of what was put into a cart before its lines named their currency, where the conversation names none either.
-DEFAULT_CURRENCY = "ARS"
 
 
-class CartItem(Struct, frozen=True):
-    """A product in the cart, with name, unit price and its currency as they were when it was put in."""
+class Exchange(Struct, frozen=True):
+    """One turn of the history: the customer's words and our reply, each at most `HISTORY_CHARS` characters."""
 
-    id: int
-    name: str
-    price: float
-    quantity: int
-    currency: str = DEFAULT_CURRENCY
+    customer: str = ""
+    reply: str = ""
 
 
-class CartOperation(Struct, frozen=True):
-    """A change to the cart: add (to what is there), set (the quantity), remove, clear."""
+class Context(Struct, frozen=True, omit_defaults=True):
+    """Memory of a conversation, stored as `context_data`.
 
-    op: str
-    product_id: int | None = None
-    quantity: int | None = None
+    Args:
+        history: last exchanges, oldest first.
+        terms: product searches made last, so that "the second one" can be understood.
+        human_until: end of the wait for a person; the AI keeps silent until then.
+        human_told: whether a text of ours has said so.
+        currency: of cart lines that were stored before they named theirs.
+        address: delivery address, remembered until the order is confirmed.
+    """
+
+    history: tuple[Exchange, ...] = ()
+    terms: tuple[str, ...] = ()
+    human_until: datetime | None = None
+    human_told: bool = False
+    currency: str = ""
+    address: str = ""
 
 
-class Session(Struct, frozen=True):
-    """`version` is PostgreSQL's number of this state, 0 while it is not stored. `context` is `context_data`."""
+class Session(
+    Struct,
+    frozen=True,
+    rename={"id": "session_id", "state": "session_state", "cart": "cart_data", "context": "context_data"},
+):
+    """State of a conversation; encoded under the names of `get_session_optimized`.
+
+    Args:
+        version: PostgreSQL's number of this state, 0 while it is not stored.
+    """
 
     id: str
     customer_phone: str
     state: str = "browsing"
-    cart: tuple[CartItem, ...] = ()
-    context: Mapping[str, Any] = {}
+    cart: Cart = ()
+    context: Context = Context()
     customer_name: str | None = None
     total_orders: int = 0
     version: int = 0
 
     @property
-    def history(self) -> list[dict[str, str]]:
-        """The last exchanges, oldest first: {"customer", "reply"}."""
-        return list(self.context.get("history", ()))
-
-    @property
-    def cart_totals(self) -> dict[str, Decimal]:
-        """What the cart costs, by currency in the order of the cart: amounts of two are never added."""
-        return {currency: cost(items) for currency, items in by_currency(self.cart).items()}
+    def last_exchange(self) -> Exchange:
+        """The newest exchange, an empty one where there is none."""
+        return self.context.history[-1] if self.context.history else Exchange()
 
 
-def by_currency(cart: Iterable[CartItem]) -> dict[str, tuple[CartItem, ...]]:
-    """The items of each currency; currencies and items in the order of the cart."""
-    found: dict[str, list[CartItem]] = {}
-    for item in cart:
-        found.setdefault(item.currency, []).append(item)
-    return {currency: tuple(items) for currency, items in found.items()}
+class Order(Struct, frozen=True):
+    """Order as `update_session_cache` takes it; `total` is a decimal text of one currency."""
 
-
-def cost(items: Iterable[CartItem]) -> Decimal:
-    """What items of one currency cost together."""
-    return sum((Decimal(str(item.price)) * item.quantity for item in items), Decimal(0))
+    total: str
+    currency: str
+    address: str | None
+    items: Cart
 
 
 def new_session(customer_phone: str, customer_name: str | None) -> Session:
@@ -82,115 +89,39 @@ def new_session(customer_phone: str, customer_name: str | None) -> Session:
 
 
 def session_from_row(row: Mapping[str, Any]) -> Session:
-    """A session from a row of `get_session_optimized` or from the session cache, which holds the same names."""
-    return Session(
-        id=str(row["session_id"]),
-        customer_phone=row["customer_phone"],
-        state=row["session_state"],
-        cart=cart_from_rows(row["cart_data"], row["context_data"].get("currency", DEFAULT_CURRENCY)),
-        context=row["context_data"],
-        customer_name=row["customer_name"],
-        total_orders=row["total_orders"],
-        version=row["version"],
-    )
-
-
-def cart_from_rows(rows: Iterable[Mapping[str, Any]], currency: str) -> tuple[CartItem, ...]:
-    """A cart out of `cart_data`. currency: of lines that name none; fields of a newer version are left out."""
-    return tuple(convert({"currency": currency, **row}, CartItem) for row in rows)
-
-
-def cart_rows(cart: Iterable[CartItem]) -> list[dict[str, Any]]:
-    """`cart_data` of contract 3.5: a list of {id, name, price, quantity, currency}."""
-    return [asdict(item) for item in cart]
-
-
-def session_row(session: Session) -> dict[str, Any]:
-    """The JSON form, with the names of `get_session_optimized`."""
-    return {
-        "session_id": session.id,
-        "customer_phone": session.customer_phone,
-        "session_state": session.state,
-        "cart_data": cart_rows(session.cart),
-        "context_data": dict(session.context),
-        "customer_name": session.customer_name,
-        "total_orders": session.total_orders,
-        "version": session.version,
-    }
-
-
-def apply_cart_operation(
-    cart: tuple[CartItem, ...], operation: CartOperation, products: Mapping[int, Mapping[str, Any]]
-) -> tuple[CartItem, ...]:
-    """The cart after one operation. A product that is neither in `products` (id to name, price and currency) nor in
-    the cart changes nothing; quantities stay within 1..99.
-    """
-    if operation.op == "clear":
-        return ()
-    if operation.op == "remove":
-        return tuple(item for item in cart if item.id != operation.product_id)
-    quantity = max(operation.quantity or 1, 1)
-    if any(item.id == operation.product_id for item in cart):
-        return tuple(
-            replace(item, quantity=min(quantity + (item.quantity if operation.op == "add" else 0), MAX_QUANTITY))
-            if item.id == operation.product_id
-            else item
-            for item in cart
-        )
-    product = products.get(operation.product_id or 0)
-    if product is None:
-        return cart
-    return (*cart, _put_in(product, min(quantity, MAX_QUANTITY)))
-
-
-def _put_in(product: Mapping[str, Any], quantity: int) -> CartItem:
-    return CartItem(product["id"], product["name"], float(product["price"]), quantity, product["currency"])
-
-
-def changed_cart(
-    cart: tuple[CartItem, ...], operations: Iterable[CartOperation], products: Mapping[int, Mapping[str, Any]]
-) -> tuple[CartItem, ...]:
-    """The cart after all operations, in their order."""
-    for operation in operations:
-        cart = apply_cart_operation(cart, operation, products)
-    return cart
+    """Decodes a row of `get_session_optimized` or an entry of the session cache, which has the same names."""
+    currency = row["context_data"].get("currency") or DEFAULT_CURRENCY
+    cart = [{"currency": currency, **line} for line in row["cart_data"]]
+    return convert({**row, "session_id": str(row["session_id"]), "cart_data": cart}, Session)
 
 
 def advance(
-    session: Session,
-    *,
-    said: str,
-    replied: str,
-    next_state: str | None,
-    operations: tuple[CartOperation, ...],
-    products: Mapping[int, Mapping[str, Any]],
-    terms: tuple[str, ...],
+    session: Session, exchange: Exchange, cart: Cart, next_state: str | None, terms: tuple[str, ...] = ()
 ) -> Session:
-    """The session after one turn: cart, state, history, and what was last searched for (so that "the second one" can
-    be understood). A completed order empties the cart.
+    """The session after one turn. A completed order empties the cart.
+
+    Args:
+        exchange: clipped here.
+        cart: as the turn's operations leave it.
+        terms: product searches of the turn; where there are none, the earlier ones stay.
     """
-    cart = changed_cart(session.cart, operations, products)
     state = next_state or session.state
     if state == "order_completed":
         completes = bool(cart) and session.state in CHECKOUT_STATES
         state, cart = ("order_completed", ()) if completes else (session.state, cart)
-    exchange = {"customer": said[:HISTORY_CHARS], "reply": replied[:HISTORY_CHARS]}
-    context = dict(session.context) | {"history": [*session.history, exchange][-HISTORY_TURNS:]}
-    if terms:
-        context["terms"] = list(terms)
+    clipped = Exchange(exchange.customer[:HISTORY_CHARS], exchange.reply[:HISTORY_CHARS])
+    history = (*session.context.history, clipped)[-HISTORY_TURNS:]
+    context = replace(session.context, history=history, terms=terms or session.context.terms)
     return replace(session, state=state, cart=cart, context=context)
 
 
-def orders_placed(before: Session, after: Session) -> list[dict[str, Any]]:
-    """The orders that this turn completes, as `update_session_cache` takes them: one of each currency in the cart,
-    since an order has one total. Empty where it completes none.
+def orders_placed(before: Session, after: Session, cart: Cart) -> tuple[Order, ...]:
+    """Orders that this turn completes: one of each currency in the cart, since an order has one total.
 
-    before: with the cart as the turn's own operations have left it ("yes, and one more").
+    Args:
+        cart: as the turn's own operations have left it ("yes, and one more"), before it was emptied.
     """
     if after.state != "order_completed" or before.state not in CHECKOUT_STATES or after.cart:
-        return []
-    address = after.context.get("address")
-    return [
-        {"total": str(cost(items)), "currency": currency, "address": address, "items": cart_rows(items)}
-        for currency, items in by_currency(before.cart).items()
-    ]
+        return ()
+    address = after.context.address or None
+    return tuple(Order(str(cost(items)), currency, address, items) for currency, items in by_currency(cart).items())

@@ -1,26 +1,33 @@
-"""A turn: what one customer has written and nobody has answered yet, on its way through the chain. Pure thought.
+"""Turn: messages of one customer that nobody has answered yet, on their way through the chain. Pure thought.
 
-A batch is a list of turns; between tasks each travels as a JSON object with the names of the fields here.
+A batch is a list of turns; between tasks it travels as JSON under the names of the fields here. A field that another
+version does not know is ignored, one that it lacks has its default.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from worker.session.session import Session, session_from_row, session_row
-from worker.usage import ModelCalls
-
-#: The source of a turn that is closed without a reply, because a person answers.
-SILENT = "closed"
+from worker.catalog.product import Product
+from worker.language.normalise import normalised
+from worker.messages.message import CatalogOrder
+from worker.session.outcome import Decision, Outcome, StoredOutcome
+from worker.session.session import Session
 
 
 class TurnMessage(Struct, frozen=True):
-    """One message of a turn. `text` is what can be read as text, None where nothing can."""
+    """One message of a turn.
+
+    Args:
+        text: what can be read as text, None where nothing can.
+        order: a cart sent from WhatsApp's catalogue; `text` says the same in words.
+    """
 
     id: int
     message_id: str
@@ -29,54 +36,42 @@ class TurnMessage(Struct, frozen=True):
     type: str
     text: str | None
     selection_id: str | None
+    order: CatalogOrder | None = None
 
 
 class Plan(Struct, frozen=True):
-    """What routing found out: how hard the message is, the rendered request, its key, and the products it names.
+    """Route of a turn that may need a model: the rendered request and what it was made from.
 
-    shared: the request holds no session data. terms: the product searches made. products: rows of the catalogue.
+    Args:
+        shared: the request holds no session data, so everybody gets the same answer.
+        terms: product searches made.
+        key: of the reply cache.
     """
 
     complexity: str
     shared: bool
     terms: tuple[str, ...]
-    products: tuple[dict[str, Any], ...]
+    products: tuple[Product, ...]
     key: str
     system: str
     user: str
 
-    def answered(self) -> Plan:
-        """Without the request, which nobody needs any more."""
+    def without_request(self) -> Plan:
+        """The plan of an answered turn, whose request nobody needs any more."""
         return replace(self, system="", user="")
 
 
-class Outcome(Struct, frozen=True):
-    """What the customer is told and what it cost. Money in micro-dollars, times in milliseconds.
+class Turn(Struct, frozen=True, dict=True):
+    """Turn of one customer; each step of the chain adds its fields.
 
-    source: ai, cache, fallback, canned, or closed (no reply). decision: a validated one (`worker.replies.decision`).
-    calls_made: all calls of models for this turn, summed by model and outcome; the figures above are their sums.
-    cost_by_provider: what each provider was paid, None where nobody but `provider` was.
-    """
-
-    source: str
-    decision: dict[str, Any]
-    provider: str | None = None
-    model: str | None = None
-    calls: int = 0
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    completion_tokens: int = 0
-    cost_microusd: int = 0
-    baseline_microusd: int = 0
-    provider_latency_ms: int | None = None
-    cost_by_provider: dict[str, int] | None = None
-    calls_made: tuple[ModelCalls, ...] = ()
-
-
-class Turn(Struct, frozen=True):
-    """token: proves that the turn is still ours. session_version: of the session when claimed, None where there was
-    none. session_cache: hit, miss or new, once fetched. accepted_at_s: when intake began to accept it, since 1970; None
-    where it was claimed later. begun_at_s: when its present step began. steps_ms: how long each step took it.
+    Args:
+        token: proves that the turn is still ours.
+        swept: started again by the sweep.
+        session_version: of the session when claimed, None where there was none.
+        session_cache: hit, miss or new, once fetched.
+        accepted_at_s: when intake began to accept it, since 1970; None where it was claimed later.
+        begun_at_s: when its present step began, since 1970.
+        steps_ms: duration of each step that has ended.
     """
 
     token: str
@@ -95,15 +90,15 @@ class Turn(Struct, frozen=True):
     begun_at_s: float = 0.0
     steps_ms: Mapping[str, float] = {}
 
-    @property
+    @cached_property
     def text(self) -> str:
         """All that can be read, in order, a line per message; empty where nothing can."""
         return "\n".join(message.text for message in self.messages if message.text)
 
-    @property
-    def transcript(self) -> str:
-        """The same with a mark like `[audio]` in the place of each message that cannot be read."""
-        return "\n".join(message.text or f"[{message.type}]" for message in self.messages)
+    @cached_property
+    def normalised(self) -> str:
+        """The text in the one form in which it is looked at, the greater part of the work of understanding it."""
+        return normalised(self.text)
 
     @property
     def readable(self) -> bool:
@@ -111,9 +106,29 @@ class Turn(Struct, frozen=True):
         return all(message.text for message in self.messages)
 
     @property
+    def orders(self) -> tuple[CatalogOrder, ...]:
+        """Carts sent from WhatsApp's catalogue."""
+        return tuple(message.order for message in self.messages if message.order)
+
+    @property
+    def message_ids(self) -> tuple[int, ...]:
+        """Ids of the messages in table `messages`."""
+        return tuple(message.id for message in self.messages)
+
+    @property
     def holder(self) -> tuple[str, str]:
         """Customer and token, which together prove the claim."""
         return (self.customer_phone, self.token)
+
+    def transcript(self, names: Mapping[str, str]) -> str:
+        """The messages as a model is told them, a line each: a mark like `[audio]` for one that cannot be read, and the
+        products of a cart by their names.
+
+        Args:
+            names: of products, by the ids that WhatsApp's catalogue has for them.
+        """
+        words = (message.order.words(names) if message.order else message.text for message in self.messages)
+        return "\n".join(said or f"[{message.type}]" for said, message in zip(words, self.messages, strict=True))
 
     def fetched(self) -> Session:
         """The session, in the steps after `fetch_session`."""
@@ -130,82 +145,59 @@ class Turn(Struct, frozen=True):
         assert self.outcome is not None, "an outcome comes first"  # noqa: S101  an invariant of the chain
         return self.outcome
 
+    def stored_outcome(self) -> StoredOutcome:
+        """The outcome with how the turn got there."""
+        plan = self.plan
+        return StoredOutcome(
+            **asdict(self.decided()),
+            complexity=plan.complexity if plan else None,
+            terms=plan.terms if plan else (),
+            reply_key=plan.key if plan and not plan.shared else None,
+            session_cache=self.session_cache,
+        )
+
     def after(self, step: str, now_s: float) -> Turn:
         """The turn when a step has ended, which is when the next one begins. now_s: since 1970."""
         took_ms = round(max(now_s - self.begun_at_s, 0.0) * 1000, 1)
         return replace(self, begun_at_s=now_s, steps_ms={**self.steps_ms, step: took_ms})
 
-    def recorded(self) -> Turn:
+    def without_words(self) -> Turn:
         """The turn as `record_metrics` needs it: nothing of what was said, which would make most of its message."""
-        session, decision = self.fetched(), self.decided().decision
+        session, outcome = self.fetched(), self.decided()
         return replace(
             self,
             customer_name=None,
-            messages=tuple(replace(message, text=None) for message in self.messages),
+            messages=tuple(replace(message, text=None, order=None) for message in self.messages),
             session=Session(id=session.id, customer_phone=session.customer_phone),
             plan=self.plan and replace(self.plan, terms=(), products=(), system="", user=""),
-            outcome=replace(self.decided(), decision={"intent": decision.get("intent")}),
+            outcome=replace(outcome, decision=Decision(intent=outcome.decision.intent)),
         )
 
 
-def turn_from_dict(data: Mapping[str, Any], begun_at_s: float | None = None) -> Turn:
-    """A turn from its JSON form; names it does not know are ignored, so that a newer version may add some. begun_at_s:
-    when the step begins for which it is read.
-    """
-    plan, outcome, session = data.get("plan"), data.get("outcome"), data.get("session")
-    return Turn(
-        token=data["token"],
-        customer_phone=data["customer_phone"],
-        customer_name=data["customer_name"],
-        swept=data["swept"],
-        session_version=data["session_version"],
-        catalog_version=data["catalog_version"],
-        messages=tuple(TurnMessage(**known(TurnMessage, message)) for message in data["messages"]),
-        session=session_from_row(session) if session else None,
-        session_cache=data.get("session_cache"),
-        plan=plan_from_dict(plan) if plan else None,
-        outcome=outcome_from_dict(outcome) if outcome else None,
-        committed=data.get("committed", False),
-        accepted_at_s=data.get("accepted_at_s"),
-        begun_at_s=data.get("begun_at_s", 0.0) if begun_at_s is None else begun_at_s,
-        steps_ms=data.get("steps_ms", {}),
-    )
+def encode_turn(turn: Turn) -> bytes:
+    """JSON form of a turn; one that is answered leaves its request behind."""
+    return msgspec.json.encode(_without_request(turn))
 
 
-def known(kind: type[Struct], data: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries of `data` that are fields of `kind`."""
-    return {name: data[name] for name in kind.__struct_fields__ if name in data}
+def encode_turns(turns: Iterable[Turn | Mapping[str, Any]]) -> bytes:
+    """JSON form of a batch of turns, also of rows of the database functions that claim turns."""
+    return msgspec.json.encode([_without_request(turn) if isinstance(turn, Turn) else turn for turn in turns])
 
 
-def outcome_from_dict(data: Mapping[str, Any]) -> Outcome:
-    """An outcome from its JSON form."""
-    made = {"calls_made": msgspec.convert(data.get("calls_made", ()), tuple[ModelCalls, ...])}
-    return Outcome(**known(Outcome, data) | made)
+def _without_request(turn: Turn) -> Turn:
+    return replace(turn, plan=turn.plan.without_request()) if turn.plan and turn.outcome else turn
 
 
-def plan_from_dict(data: Mapping[str, Any]) -> Plan:
-    """A plan from its JSON form."""
-    lists = {"terms": tuple(data["terms"]), "products": tuple(data["products"])}
-    return Plan(**known(Plan, data) | lists)
+def decode_turn(raw: bytes | str) -> Turn:
+    """Turn from its JSON form. Raises msgspec.DecodeError."""
+    return msgspec.json.decode(raw, type=Turn)
 
 
-def turn_to_dict(turn: Turn) -> dict[str, Any]:
-    """The JSON form that travels between processes. What is answered leaves its request behind."""
-    plan = turn.plan.answered() if turn.plan and turn.outcome else turn.plan
-    return {
-        "token": turn.token,
-        "customer_phone": turn.customer_phone,
-        "customer_name": turn.customer_name,
-        "swept": turn.swept,
-        "session_version": turn.session_version,
-        "catalog_version": turn.catalog_version,
-        "messages": [asdict(message) for message in turn.messages],
-        "session": session_row(turn.session) if turn.session else None,
-        "session_cache": turn.session_cache,
-        "plan": asdict(plan) if plan else None,
-        "outcome": msgspec.to_builtins(turn.outcome) if turn.outcome else None,
-        "committed": turn.committed,
-        "accepted_at_s": turn.accepted_at_s,
-        "begun_at_s": turn.begun_at_s,
-        "steps_ms": dict(turn.steps_ms),
-    }
+def decode_turns(raw: bytes | str) -> list[Turn]:
+    """Batch from its JSON form. Raises msgspec.DecodeError."""
+    return msgspec.json.decode(raw, type=list[Turn])
+
+
+def claimed_turn(row: Mapping[str, Any]) -> Turn:
+    """Turn from a row of the database functions that claim turns."""
+    return msgspec.convert(row, Turn)

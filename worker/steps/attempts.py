@@ -1,26 +1,68 @@
-"""How often a message has been started: what the sweep brings again is counted, unless it is not its own fault."""
+"""Attempts of swept turns: counted before they run, taken back where a failure is not theirs; and turns that fail,
+given back to the sweep.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
+import msgspec
+from msgspec import Struct
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
 from worker.log import logger
+from worker.replies.closing import Closing
 from worker.session.turn import Turn
-from worker.steps.locked_customers import around, locked_lease_s, phone_of_turn, set_aside
+from worker.steps.locked_customers import around, locked_lease_s, set_aside
 from worker.steps.services import Services
 
 Batch = Sequence[Turn]
+Made = TypeVar("Made")
 log = logger(__name__)
 
 
+class Failure(Struct, frozen=True):
+    """Failed turn as `release_turns` takes it; `error` is the kind of its error."""
+
+    customer_phone: str
+    token: str
+    message_ids: tuple[int, ...]
+    error: str
+
+
+def each(services: Services, batch: Iterable[Turn], make: Callable[[Turn], Made]) -> list[Made]:
+    """Results of `make` for every turn; one that fails is released to the sweep with the kind of its error."""
+    made: list[Made] = []
+    failures: list[Failure] = []
+    for turn in batch:
+        try:
+            made.append(make(turn))
+        except Exception as exc:
+            log.exception("turn_failed", token=turn.token, error=type(exc).__name__)
+            failures.append(failure(turn, type(exc).__name__))
+    release(services, failures)
+    return made
+
+
+def failure(turn: Turn | Closing, error: str) -> Failure:
+    """The failure of a turn."""
+    return Failure(turn.customer_phone, turn.token, turn.message_ids, error)
+
+
+def release(services: Services, failures: Sequence[Failure]) -> None:
+    """Gives failed turns back to the sweep at once; locked ones are left to it when their leases end."""
+    if failures:
+        around(services, failures, lambda c, some: queries.release_turns(c, msgspec.to_builtins(list(some))))
+
+
 def begin(services: Services, batch: Batch, lease_s: float) -> list[Turn]:
-    """The batch without swept turns that are no longer ours, or of which somebody else holds rows; the attempts of the
-    others are counted and committed, and their leases last `lease_s` from now.
+    """Counts and commits the attempts of swept turns, and lengthens their leases to `lease_s` from now.
+
+    Returns:
+        The batch without swept turns that are no longer ours, or of which somebody else holds rows.
     """
     swept = _swept(batch)
     if not swept:
@@ -29,7 +71,7 @@ def begin(services: Services, batch: Batch, lease_s: float) -> list[Turn]:
     def count(connection: Connection, turns: Batch) -> dict[str, int]:
         return queries.begin_attempts(connection, _runs(turns) | {"lease_s": lease_s})
 
-    counts, locked = around(services, swept, count, phone_of_turn)
+    counts, locked = around(services, swept, count)
     _leave(services, locked, counted=False)
     begun = {token for counted in counts for token in counted}
     return [turn for turn in batch if not turn.swept or turn.token in begun]
@@ -37,12 +79,15 @@ def begin(services: Services, batch: Batch, lease_s: float) -> list[Turn]:
 
 def suspend(services: Services, batch: Batch) -> list[Turn]:
     """Takes back the attempts of swept turns that go on to wait: were nobody there to take them, they would be given up
-    for no fault of their own. The batch without those of which somebody else holds rows.
+    for no fault of their own.
+
+    Returns:
+        The batch without turns of which somebody else holds rows.
     """
     locked: list[Turn] = []
     if swept := _swept(batch):
         _, locked = around(
-            services, swept, lambda connection, turns: queries.suspend_attempts(connection, _runs(turns)), phone_of_turn
+            services, swept, lambda connection, turns: queries.suspend_attempts(connection, _runs(turns))
         )
     _leave(services, locked, counted=True)
     return [turn for turn in batch if turn not in locked]
@@ -72,7 +117,7 @@ def _swept(batch: Batch) -> list[Turn]:
 
 
 def _runs(swept: Batch) -> dict[str, Any]:
-    """Swept turns as the functions that count their attempts take them."""
+    """Swept turns in the form that the functions take which count their attempts."""
     return {
         "turns": [
             {"customer_phone": turn.customer_phone, "token": turn.token, "message_id": turn.messages[0].id}

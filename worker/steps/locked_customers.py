@@ -7,10 +7,10 @@ locked are left out, and where nobody is, the batch is halved until the one at f
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -19,41 +19,55 @@ from db import queries, retry
 from worker.session.turn import Turn
 from worker.steps.services import Services
 
-Row = TypeVar("Row")
+
+class OfCustomer(Protocol):
+    """Row of one customer."""
+
+    @property
+    def customer_phone(self) -> str: ...
+
+
+Row = TypeVar("Row", bound=OfCustomer)
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class SplitCommit(Generic[Row, Result]):
-    """How a batch is committed around those who are locked.
+    """Commit of a batch around locked customers.
 
-    commit: one call for rows of several customers; raises where a lock is waited for in vain. locked: which of these
-    customers are locked, without waiting. phone_of: the customer of a row. until_s: when to leave all that is undecided
-    (monotonic clock), so that a server that is slow for everybody is not asked for ever.
+    Args:
+        commit: one call for rows of several customers; raises where a lock is waited for in vain.
+        locked: those of these customers who are locked, without waiting.
+        until_s: time on the monotonic clock from which all that is undecided is left, so that a server that is slow for
+            everybody is not asked for ever.
     """
 
     commit: Callable[[Sequence[Row]], Result]
     locked: Callable[[list[str]], set[str]]
-    phone_of: Callable[[Row], str]
     until_s: float
 
     def done(self, rows: Sequence[Row], *, again: bool = False) -> tuple[list[Result], list[Row]]:
-        """What the commits returned, and the rows of the customers who have to wait. The rows of one customer stay
-        together and in order. again: these rows have failed before, and none was seen to be locked.
+        """Commits rows; those of one customer stay together and in order.
+
+        Args:
+            again: these rows have failed before, and none was seen to be locked.
+
+        Returns:
+            Results of the commits, and the rows of the customers who have to wait.
         """
         try:
             return [self.commit(rows)], []
         except DBAPIError as exc:
             if not retry.is_locked(exc):
                 raise
-        phones = sorted({self.phone_of(row) for row in rows})
+        phones = sorted({row.customer_phone for row in rows})
         held = self.locked(phones) if time.monotonic() < self.until_s else set(phones)
         if len(phones) == 1 and (again or not held):
             held = set(phones)
         results: list[Result] = []
-        left = [row for row in rows if self.phone_of(row) in held]
+        left = [row for row in rows if row.customer_phone in held]
         for part in self._parts([phone for phone in phones if phone not in held], halved=not held):
-            more, waiting = self.done([row for row in rows if self.phone_of(row) in part], again=not held)
+            more, waiting = self.done([row for row in rows if row.customer_phone in part], again=not held)
             results += more
             left += waiting
         return results, left
@@ -65,12 +79,9 @@ class SplitCommit(Generic[Row, Result]):
 
 
 def around(
-    services: Services,
-    rows: Sequence[Row],
-    commit: Callable[[Connection, Sequence[Row]], Result],
-    phone_of: Callable[[Row], str],
+    services: Services, rows: Sequence[Row], commit: Callable[[Connection, Sequence[Row]], Result]
 ) -> tuple[list[Result], list[Row]]:
-    """One commit of a step over its rows, on a pooled connection; and the rows of those who are locked."""
+    """Commits a step's rows around locked customers, on a pooled connection; see SplitCommit.done."""
     engine = services.engine
 
     def locked(phones: list[str]) -> set[str]:
@@ -80,27 +91,20 @@ def around(
         return retry.run(engine, lambda connection: commit(connection, part), waits_again=False)
 
     until_s = time.monotonic() + retry.GIVE_UP_AFTER_S
-    return SplitCommit(committed, locked, phone_of, until_s).done(rows)
-
-
-def phone_of_row(row: Mapping[str, Any]) -> str:
-    """The customer of a row as the database functions take it."""
-    return str(row["customer_phone"])
-
-
-def phone_of_turn(turn: Turn) -> str:
-    """The customer of a turn."""
-    return turn.customer_phone
+    return SplitCommit(committed, locked, until_s).done(rows)
 
 
 def locked_lease_s(services: Services) -> float:
-    """How long a locked turn rests before the sweep looks at it again."""
+    """Rest of a locked turn before the sweep looks at it again."""
     return min(queries.LOCKED_LEASE_S, services.settings.flow_lease_s)
 
 
 def set_aside(services: Services, turns: Sequence[Turn], *, counted: bool, lease_s: float | None) -> None:
-    """Leaves turns to the sweep within `lease_s` (None: when their leases end). counted: the attempt of a swept one has
-    been counted and is taken back. Waits for nothing and is tried once: leases end by themselves.
+    """Leaves turns to the sweep. Waits for nothing and is tried once: leases end by themselves.
+
+    Args:
+        counted: the attempt of a swept turn has been counted and is taken back.
+        lease_s: within this time, None for when their leases end.
     """
     if not turns:
         return

@@ -1,115 +1,160 @@
-"""What each turn of a batch needs: nothing (a canned reply), a reply from the cache, or a model."""
+"""Plan of a turn: a canned reply that needs no model, or the rendered request and the key of its cached reply."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from hashlib import blake2b
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from worker.catalog.facts import product_facts
-from worker.catalog.search import Catalog, distinct, search_terms
+from worker.catalog.search import BY_SKU, Catalog, Found, distinct
 from worker.language.complexity import complexity
-from worker.language.product_words import USUAL_GOODS, Goods
+from worker.language.handover_request import asks_for_person
+from worker.language.product_words import Goods
+from worker.language.search_terms import search_terms
 from worker.language.sharing import common_form
-from worker.replies.catalog_orders import note_of, ordered_terms, with_names
 from worker.replies.fallback import handover_decision, unreadable_decision
 from worker.replies.prompt import cache_key, render
-from worker.session.handover import waits_for_person, wants_person, was_told
+from worker.session.handover import pressed_for_person, waits_for_person
+from worker.session.outcome import SILENT, Outcome
 from worker.session.session import Session
-from worker.session.turn import SILENT, Outcome, Plan, Turn
+from worker.session.turn import Plan, Turn
 
 ORDER = "order"
+#: Products of a catalogue cart that a model is told; WhatsApp's carts hold at most 30.
+MAX_ORDERED = 30
+#: Questions that a reader remembers; a shop is asked fewer in a day.
+MOST_SHARED = 4_096
 
 
-def without_model(turn: Turn, now: datetime) -> Turn:
+class Question(Struct, frozen=True):
+    """Meaning of a turn's text.
+
+    Args:
+        asks_for_person: the customer wants to talk to somebody, by words.
+        shared_form: words for which the request may go without session data, the same for all who mean the same; None
+            where the message needs its session. One that could not be read is part of a conversation, and so is a cart.
+        terms: product searches: what the message names, or else what was last searched for ("the second one").
+    """
+
+    asks_for_person: bool
+    complexity: str
+    shared_form: str | None
+    terms: tuple[str, ...]
+
+
+class Reader:
+    """Reader of customers' texts, by the words for what is sold here.
+
+    Most messages are questions that everybody asks in the same words, and reading one takes longer than all else that
+    is done to it: what they mean is remembered, under a digest, so that no text of a customer stays in memory. A text
+    that leans on its conversation is read whenever it comes.
+    """
+
+    def __init__(self, goods: Goods) -> None:
+        self._goods = goods
+        self._shared: dict[bytes, Question] = {}
+        self._searches: dict[str, tuple[str, ...]] = {}
+
+    def question(self, turn: Turn) -> Question:
+        """The meaning of a turn's text."""
+        if not turn.readable or any(message.type == ORDER for message in turn.messages):
+            return self._read(turn, None)
+        digest = blake2b(turn.text.encode(), digest_size=16).digest()
+        if known := self._shared.get(digest):
+            return known
+        question = self._read(turn, common_form(turn.text, turn.normalised, self._goods))
+        if question.shared_form is not None:
+            if len(self._shared) == MOST_SHARED:
+                self._shared.clear()
+                self._searches.clear()
+            self._shared[digest] = question
+            self._searches[question.shared_form] = question.terms
+        return question
+
+    def _read(self, turn: Turn, common: str | None) -> Question:
+        plain = turn.normalised
+        if common is None:
+            terms = self._terms(turn)
+        elif (known := self._searches.get(common)) is not None:
+            terms = known
+        else:
+            terms = search_terms(common)
+        return Question(asks_for_person(plain), complexity(plain), common, terms)
+
+    def _terms(self, turn: Turn) -> tuple[str, ...]:
+        ordered = dict.fromkeys(_by_sku(item.sku) for order in turn.orders for item in order.items)
+        written = "\n".join(filter(None, (m.order.note if m.order else m.text for m in turn.messages)))
+        terms = tuple(dict.fromkeys([*list(ordered)[:MAX_ORDERED], *search_terms(written, self._goods.mended)]))
+        return terms or turn.fetched().context.terms
+
+
+@lru_cache(maxsize=1)
+def reader_of(goods: Goods) -> Reader:
+    """The reader of this process, another one when something else is sold."""
+    return Reader(goods)
+
+
+def _by_sku(sku: str) -> str:
+    return f"{BY_SKU}{sku.strip()}"
+
+
+def without_model(turn: Turn, question: Question, now: datetime) -> Turn:
     """The turn with its outcome where no model is needed: a person answers this customer, or is asked for, or nothing
     can be read as text; otherwise as it is.
     """
     context = turn.fetched().context
-    if waits_for_person(context, now) and was_told(context):
+    if waits_for_person(context, now) and context.human_told:
         return replace(turn, outcome=Outcome(SILENT, handover_decision()))
-    if waits_for_person(context, now) or wants_person(turn):
+    if waits_for_person(context, now) or question.asks_for_person or pressed_for_person(turn):
         return replace(turn, outcome=Outcome("canned", handover_decision()))
     if not turn.text:
         return replace(turn, outcome=Outcome("canned", unreadable_decision(turn.messages[-1].type)))
     return turn
 
 
-def terms_of(turn: Turn, goods: Goods) -> tuple[str, ...]:
-    """What to search for: what the message names, or else what was last searched for ("the second one")."""
-    common = shared_form(turn, goods)
-    if common is not None:
-        return search_terms(common)
-    carts = [message.text or "" for message in turn.messages if message.type == ORDER]
-    written = "\n".join(note_of(m.text) if m.type == ORDER else m.text for m in turn.messages if m.text)
-    ordered = [term for cart in carts for term in ordered_terms(cart)]
-    terms = tuple(dict.fromkeys([*ordered, *search_terms(written, goods.mended)]))
-    return terms or tuple(turn.fetched().context.get("terms", ()))
-
-
-def shared_form(turn: Turn, goods: Goods) -> str | None:
-    """The words for which the request may go without session data, the same for all who mean the same; None where the
-    message needs its session. One that could not be read is part of a conversation, and so is a cart.
-    """
-    return common_form(turn.text, goods) if turn.readable and not _has_order(turn) else None
-
-
-def _has_order(turn: Turn) -> bool:
-    return any(message.type == ORDER for message in turn.messages)
-
-
-def _told(turn: Turn, terms: Iterable[str], found: Mapping[str, list[dict[str, Any]]]) -> str:
-    """What the customer has written, with the products of a cart by their names."""
-    if not _has_order(turn):
-        return turn.transcript
-    names = {term: product_facts(rows[0])["name"] for term in terms if (rows := found[term])}
-    return replace(
-        turn,
-        messages=tuple(
-            replace(message, text=with_names(message.text or "", names)) if message.type == ORDER else message
-            for message in turn.messages
-        ),
-    ).transcript
-
-
-def search_all(catalog: Catalog, turns: Iterable[Turn], goods: Goods) -> dict[str, list[dict[str, Any]]]:
-    """The products of all terms of a batch, each searched once, at the newest catalogue version any turn has seen."""
+def search_all(catalog: Catalog, asked: Iterable[tuple[Turn, Question]]) -> Found:
+    """Products for all terms of a batch, each searched once, at the newest catalogue version any turn has seen."""
     wanted: dict[str, int] = {}
-    for turn in turns:
-        for term in terms_of(turn, goods):
+    for turn, question in asked:
+        for term in question.terms:
             wanted[term] = max(wanted.get(term, 0), turn.catalog_version)
     return catalog.search(wanted)
 
 
-def with_plan(
-    turn: Turn,
-    shop: str,
-    categories: Sequence[str],
-    found: Mapping[str, list[dict[str, Any]]],
-    goods: Goods = USUAL_GOODS,
-    made: dict[str, Plan] | None = None,
-) -> Turn:
-    """The turn with its rendered request and cache key. goods: what is sold here. made: plans with the same arguments,
-    by what everybody may ask; this one is added.
+class Planner:
+    """Renderer of the requests of one batch; renders what everybody may ask once for all who ask it.
+
+    Args:
+        found: products by term.
     """
-    common = shared_form(turn, goods)
-    if common is not None and made and common in made:
-        return replace(turn, plan=replace(made[common], complexity=complexity(turn.text)))
-    session: Session | None = turn.fetched() if common is None else None
-    terms = terms_of(turn, goods)
-    products = distinct(product for term in terms for product in found[term])
-    request = render(shop, _told(turn, terms, found) if common is None else common, categories, products, session)
-    plan = Plan(
-        complexity=complexity(turn.text),
-        shared=common is not None,
-        terms=terms,
-        products=products,
-        key=cache_key(request),
-        system=request.system,
-        user=request.user,
-    )
-    if common is not None and made is not None:
-        made[common] = plan
-    return replace(turn, plan=plan)
+
+    def __init__(self, shop: str, categories: Sequence[str], found: Found) -> None:
+        self._shop = shop
+        self._categories = categories
+        self._found = found
+        self._shared: dict[str, Plan] = {}
+
+    def planned(self, turn: Turn, question: Question) -> Turn:
+        """The turn with its plan."""
+        common = question.shared_form
+        if common is None:
+            return replace(turn, plan=self._plan(question, self._transcript(turn), turn.fetched()))
+        if common not in self._shared:
+            self._shared[common] = self._plan(question, common, None)
+        return replace(turn, plan=replace(self._shared[common], complexity=question.complexity))
+
+    def _plan(self, question: Question, message: str, session: Session | None) -> Plan:
+        products = distinct(product for term in question.terms for product in self._found[term])
+        request = render(self._shop, message, self._categories, products, session)
+        key = cache_key(request)
+        shared = session is None
+        return Plan(question.complexity, shared, question.terms, products, key, request.system, request.user)
+
+    def _transcript(self, turn: Turn) -> str:
+        skus = (item.sku for order in turn.orders for item in order.items)
+        found = {sku: self._found.get(_by_sku(sku)) for sku in skus}
+        return turn.transcript({sku: products[0].full_name for sku, products in found.items() if products})

@@ -12,8 +12,8 @@ from functools import lru_cache, partial
 from threading import Lock
 from uuid import uuid4
 
-import msgspec
 import redis
+from msgspec.structs import asdict
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -35,7 +35,7 @@ from worker.redisdb.cache import Cache
 from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.connect import CACHE_TIMEOUT_S, DURABLE_TIMEOUT_S, connect_redis
 from worker.redisdb.streams import Streams
-from worker.session.turn import Outcome
+from worker.session.outcome import Outcome, StoredOutcome
 from worker.settings import Settings, settings
 from worker.telemetry.recording import count_call, metrics_row
 from worker.units import microusd
@@ -78,8 +78,8 @@ def budget_limits(configuration: Settings) -> Limits:
 
 def record_calls(engine: Engine, calls: Sequence[ModelCalls]) -> None:
     """Records what calls have cost that belong to no turn, as is done for a turn that was lost."""
-    outcome = with_costs(Outcome("ai", {}, calls[0].provider, calls[0].model), calls)
-    row = metrics_row(str(uuid4()), msgspec.to_builtins(outcome), messages=0, committed=False)
+    outcome = with_costs(Outcome("ai", provider=calls[0].provider, model=calls[0].model), calls)
+    row = metrics_row(str(uuid4()), StoredOutcome(**asdict(outcome)), messages=0, committed=False)
     try:
         retry.run(engine, lambda connection: queries.record_metrics(connection, [row]))
     except SQLAlchemyError as exc:

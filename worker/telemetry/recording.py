@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from worker.log import logger
 from worker.redisdb.keys import CALL_COUNTS, LAST_RUN
-from worker.session.turn import Turn
+from worker.session.outcome import StoredOutcome
 from worker.units import utc_day
 
 log = logger(__name__)
@@ -33,54 +33,17 @@ FAILURES = (
 #: Upper bounds of the buckets in which answers are counted by how long they took.
 CALL_BUCKETS_MS = (100, 250, 500, 1_000, 1_500, 2_500, 5_000, 10_000, 15_000, 30_000)
 CLEANUP = "cleanup_expired_sessions"
-#: Kept with a reply in PostgreSQL, so that its metrics can be recorded by whoever finds it unrecorded.
-RECORDED = (
-    "source",
-    "provider",
-    "model",
-    "calls",
-    "prompt_tokens",
-    "cached_tokens",
-    "completion_tokens",
-    "cost_microusd",
-    "baseline_microusd",
-    "provider_latency_ms",
-    "cost_by_provider",
-    "calls_made",
-)
-#: Counted ones among them; no reply is without them.
+#: Figures that are counted.
 FIGURES = ("calls", "prompt_tokens", "cached_tokens", "completion_tokens", "cost_microusd", "baseline_microusd")
 
 
-def stored_outcome(turn: Turn) -> dict[str, Any]:
-    """Returns the outcome as `messages.outcome` keeps it: the decision, its costs, and how the turn got there.
-
-    Its `reply_key` is where the reply cache has it, if no other customer can have that key; so that it can be erased.
-    """
-    outcome = turn.decided()
-    costs = {name: msgspec.to_builtins(getattr(outcome, name)) for name in RECORDED}
-    complexity = turn.plan.complexity if turn.plan else None
-    terms = list(turn.plan.terms) if turn.plan else []
-    reply_key = turn.plan.key if turn.plan and not turn.plan.shared else None
-    return costs | {
-        "decision": outcome.decision,
-        "complexity": complexity,
-        "terms": terms,
-        "reply_key": reply_key,
-        "session_cache": turn.session_cache,
-    }
-
-
-def metrics_row(reply_id: str, outcome: Mapping[str, Any], messages: int, *, committed: bool) -> dict[str, Any]:
-    """Builds a row as `record_metrics` takes it, from an outcome as it is stored."""
-    return {name: outcome.get(name) for name in RECORDED} | {
-        "reply_id": reply_id,
-        "committed": committed,
-        "intent": outcome["decision"].get("intent"),
-        "complexity": outcome.get("complexity"),
-        "session_cache": outcome.get("session_cache"),
-        "messages": messages,
-    }
+def metrics_row(reply_id: str, outcome: StoredOutcome, messages: int, *, committed: bool) -> dict[str, Any]:
+    """Builds a row as `record_metrics` takes it."""
+    row: dict[str, Any] = msgspec.to_builtins(outcome)
+    for name in ("decision", "terms", "reply_key"):
+        del row[name]
+    intent = outcome.decision.intent or None
+    return row | {"reply_id": reply_id, "committed": committed, "intent": intent, "messages": messages}
 
 
 def without_figures(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from db import report as figures
+from worker.session.outcome import SILENT
 from worker.session.session import SESSION_TTL_S
-from worker.session.turn import SILENT
 from worker.telemetry.recording import ANSWERED, FAILURES
 from worker.units import usd
 

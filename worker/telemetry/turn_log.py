@@ -35,5 +35,5 @@ def _of_turn(turn: Turn | None) -> dict[str, Any]:
     """Returns the ids of the session and of the messages (those of table `messages`), and the times of the steps."""
     if turn is None:
         return {}
-    ids = [message.id for message in turn.messages]
+    ids = list(turn.message_ids)
     return {"session_id": turn.fetched().id, "message_ids": ids, "steps_ms": dict(turn.steps_ms)}

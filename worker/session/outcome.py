@@ -1,0 +1,73 @@
+"""Outcome of a turn: the decision about it, and what that cost. Pure thought."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from worker.messages.reply import QuickReply
+from worker.session.cart import CartOperation
+from worker.usage import ModelCalls
+
+#: Source of a turn that is closed without a reply, because a person answers.
+SILENT = "closed"
+
+
+class Decision(Struct, frozen=True):
+    """Validated answer to a turn: the words for the customer and what they change.
+
+    Args:
+        intent: one of contract 3.5, empty where nothing was decided.
+        confidence: 0 to 1.
+        entities: what was understood, by name: "address", the delivery address.
+        next_state: state of the session after it, None to stay.
+    """
+
+    intent: str = ""
+    confidence: float = 0.0
+    entities: dict[str, str | int | float | bool | None] = {}
+    reply: str = ""
+    quick_replies: tuple[QuickReply, ...] = ()
+    requires_human: bool = False
+    next_state: str | None = None
+    cart_operations: tuple[CartOperation, ...] = ()
+
+
+class Outcome(Struct, frozen=True):
+    """Decision about a turn with its costs.
+
+    Args:
+        source: ai, cache, fallback, canned, or closed (no reply).
+        provider_latency_ms: of the call that brought the answer.
+        cost_by_provider: micro-dollars by provider, None where nobody but `provider` was paid.
+        calls_made: all calls of models for this turn, summed by model and outcome; the other figures are their sums.
+    """
+
+    source: str
+    decision: Decision = Decision()
+    provider: str | None = None
+    model: str | None = None
+    calls: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    cost_microusd: int = 0
+    baseline_microusd: int = 0
+    provider_latency_ms: int | None = None
+    cost_by_provider: dict[str, int] | None = None
+    calls_made: tuple[ModelCalls, ...] = ()
+
+
+class StoredOutcome(Outcome, frozen=True):
+    """Outcome as `messages.outcome` keeps it, so that whoever finds a reply unrecorded can record it.
+
+    Args:
+        complexity: None where no model was needed.
+        terms: product searches of the turn.
+        reply_key: key in the reply cache, where no other customer can have it; an erasure removes that entry.
+        session_cache: hit, miss or new.
+    """
+
+    complexity: str | None = None
+    terms: tuple[str, ...] = ()
+    reply_key: str | None = None
+    session_cache: str | None = None

@@ -1,0 +1,128 @@
+"""Step update_session: one commit of sessions, replies and message states, then the session cache and the outbound
+stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from db import queries, retry
+from worker.log import logger
+from worker.redisdb.keys import REPLY_LIMIT, SESSION
+from worker.replies.closing import Closing, close
+from worker.session.session import SESSION_TTL_S
+from worker.session.turn import Turn
+from worker.settings import Settings
+from worker.steps.attempts import each, failure, leave_locked, release
+from worker.steps.locked_customers import around
+from worker.steps.services import Services
+
+#: A turn is at most this much of what a customer wrote (design section 1, step 3).
+MAX_TURN_MESSAGES = 10
+MAX_TURN_CHARS = 4_096
+log = logger(__name__)
+
+
+class Closed(Struct, frozen=True):
+    """Turns to record, and turns (of the same customers) claimed in the same commit."""
+
+    turns: tuple[Turn, ...] = ()
+    next_turns: tuple[dict[str, Any], ...] = ()
+
+
+class Committed(Struct, frozen=True):
+    """Result of `update_session_cache` over a batch.
+
+    Args:
+        versions: new session versions by token; None where the turn has no session.
+        next: turns claimed in the same commit, as the database gives them.
+        replies: outbound entries, in the order in which they are published.
+        locked: tokens of turns whose customers somebody else holds.
+    """
+
+    versions: dict[str, int | None] = {}
+    next: tuple[dict[str, Any], ...] = ()
+    replies: tuple[dict[str, Any], ...] = ()
+    locked: frozenset[str] = frozenset()
+
+
+def update_session(services: Services, batch: Sequence[Turn]) -> Closed:
+    """Commits a batch, then fills the session cache and publishes what was committed. A turn that lost its claim
+    changes nothing, but what it cost is still recorded.
+    """
+    now = datetime.now(UTC)
+    closings = {closing.token: closing for closing in each(services, batch, lambda turn: close(turn, now))}
+    if not closings:
+        return Closed()
+    committed = commit_turns(services, list(closings.values()))
+    cache_sessions(services, closings, committed.versions)
+    services.streams.publish(committed.replies)
+    leave_locked(services, [turn for turn in batch if turn.token in committed.locked])
+    if lost := len(closings) - len(committed.versions) - len(committed.locked):
+        log.warning("turns_lost", turns=lost)
+    turns = tuple(replace(turn, committed=turn.token in committed.versions) for turn in batch if turn.token in closings)
+    return Closed(turns, committed.next)
+
+
+def commit_turns(services: Services, closings: Sequence[Closing]) -> Committed:
+    """One commit for the batch, without turns of locked customers. Where PostgreSQL refuses it for a value, one by one,
+    and the culprit is released to the sweep.
+    """
+    limits = claim_limits(services.settings) | {"session_ttl_s": SESSION_TTL_S}
+
+    def commit(connection: Connection, some: Sequence[Closing]) -> dict[str, Any]:
+        return queries.update_session_cache(connection, limits | {"turns": [closing.row() for closing in some]})
+
+    try:
+        parts, locked = around(services, closings, commit)
+    except SQLAlchemyError as exc:
+        if not retry.blames_a_value(exc):
+            raise
+        if len(closings) == 1:
+            log.exception("turn_refused", token=closings[0].token, error=type(exc).__name__)
+            release(services, [failure(closings[0], type(exc).__name__)])
+            return Committed()
+        return _joined([commit_turns(services, [closing]) for closing in closings])
+    left = frozenset(closing.token for closing in locked)
+    return _joined([Committed(locked=left), *(_committed(part) for part in parts)])
+
+
+def _committed(part: Mapping[str, Any]) -> Committed:
+    versions = {entry["token"]: entry["session_version"] for entry in part["committed"]}
+    return Committed(versions, tuple(part["next"]), tuple(entry["reply"] for entry in part["replies"]))
+
+
+def _joined(parts: Sequence[Committed]) -> Committed:
+    """Results of several commits as one."""
+    return Committed(
+        {token: version for part in parts for token, version in part.versions.items()},
+        tuple(turn for part in parts for turn in part.next),
+        tuple(reply for part in parts for reply in part.replies),
+        frozenset().union(*(part.locked for part in parts)),
+    )
+
+
+def claim_limits(settings: Settings) -> dict[str, Any]:
+    """Size of a turn and length of its first lease, as the database functions take them."""
+    return {"max_messages": MAX_TURN_MESSAGES, "max_chars": MAX_TURN_CHARS, "lease_s": settings.flow_lease_s}
+
+
+def cache_sessions(services: Services, closings: Mapping[str, Closing], versions: Mapping[str, int | None]) -> None:
+    """Stores the committed sessions under the version that PostgreSQL gave them, and counts the replies."""
+    fresh, replied = {}, []
+    for closing in closings.values():
+        version = versions.get(closing.token)
+        if version is not None and (session := closing.session):
+            orders = session.total_orders + len(closing.orders)
+            stored = replace(session, version=version, total_orders=orders)
+            fresh[closing.customer_phone] = msgspec.to_builtins(stored)
+            replied += [closing.customer_phone] if closing.reply else []
+    services.cache.set_counted(SESSION, fresh, REPLY_LIMIT, replied)

@@ -1,0 +1,56 @@
+"""Step record_metrics: the commit of costs and times, then a line of log for each turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from db import queries, retry
+from worker.log import logger
+from worker.session.turn import Turn
+from worker.steps.services import Services
+from worker.telemetry.recording import metrics_row, without_figures
+from worker.telemetry.turn_log import turn_ended
+
+log = logger(__name__)
+
+
+def record_metrics(services: Services, batch: Sequence[Turn]) -> None:
+    """Records costs and publication times of a batch in one commit, and logs its turns."""
+    rows = [
+        metrics_row(turn.token, turn.stored_outcome(), len(turn.messages), committed=turn.committed) for turn in batch
+    ]
+    total_ms = store_metrics(services, rows)
+    for turn, row in zip(batch, rows, strict=True):
+        # Recorded before: the task was repeated.
+        if turn.token in total_ms:
+            turn_ended(row, total_ms[turn.token], turn)
+
+
+def store_metrics(services: Services, rows: list[dict[str, Any]], *, waits_again: bool = True) -> dict[str, int | None]:
+    """Records rows in one commit. Where PostgreSQL refuses it for a value, one by one, and the culprit without its
+    figures: a reply that stays unrecorded would come back for ever.
+
+    Args:
+        waits_again: as `retry.run` takes it; somebody may hold the rows of sums that all replies share.
+
+    Returns:
+        Milliseconds from acceptance to now by reply id.
+    """
+
+    def record(connection: Connection) -> dict[str, int | None]:
+        return queries.record_metrics(connection, rows)
+
+    try:
+        return retry.run(services.engine, record, waits_again=waits_again)
+    except SQLAlchemyError as exc:
+        if not retry.blames_a_value(exc) or (len(rows) == 1 and rows[0] == without_figures(rows[0])):
+            raise
+        if len(rows) == 1:
+            log.exception("figures_refused", reply_id=rows[0]["reply_id"], error=type(exc).__name__)
+            return store_metrics(services, [without_figures(rows[0])], waits_again=waits_again)
+    parts = [store_metrics(services, [row], waits_again=waits_again) for row in rows]
+    return {reply_id: took_ms for part in parts for reply_id, took_ms in part.items()}
