@@ -108,7 +108,7 @@ def send(next_step: Any, turns: Sequence[Turn | Mapping[str, Any]]) -> None:
 
 
 def calls_have_room() -> bool:
-    """Whether queue `ai` takes another batch. Yes where the broker does not say: sending has its own attempts."""
+    """Returns whether queue `ai` takes another batch; yes where the broker does not say, since sending tries again."""
     with app.connection_or_acquire() as connection:
         try:
             return queue_length(app, AI, connection) < MAX_QUEUED_CALLS

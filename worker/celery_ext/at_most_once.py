@@ -1,4 +1,4 @@
-"""At-most-once delivery from a queue of Redis: what a worker has taken is gone with it, and the sweep alone rescues.
+"""Delivery at most once from a queue of Redis: what a worker has taken is gone with it, and the sweep alone rescues.
 
 By itself kombu keeps a copy in Redis until the message is acknowledged, which in a worker of one process is after the
 task, and sends it again: a batch that kills its worker would come back for ever. Saves 1.1 ms of CPU time, and Redis

@@ -59,7 +59,7 @@ class HeldBack:
 
     @property
     def is_full(self) -> bool:
-        """Whether no more may be read."""
+        """Returns whether no more may be read."""
         return self._entries >= MAX_ENTRIES
 
     def report(self, client: Redis, swept: Collection[str]) -> None:

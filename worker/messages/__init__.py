@@ -1,1 +1,1 @@
-"""What WhatsApp sends us (`inbound`) and what we send back (`reply`)."""
+"""Messages of WhatsApp (`inbound`) and our answers (`reply`)."""

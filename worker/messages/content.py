@@ -57,7 +57,9 @@ def read_content(kind: str, message: JsonObject) -> Content:
 
 
 def is_reply_due(kind: str, message: JsonObject) -> bool:
-    """Whether a message gets an answer; also looks at what Meta calls unsupported but names (`unsupported.type`)."""
+    """Returns whether a message gets an answer; also looks at what Meta calls unsupported but names
+    (`unsupported.type`).
+    """
     detail = message.get("unsupported") if kind == "unsupported" else None
     named = detail.get("type") if isinstance(detail, dict) else None
     return kind not in NO_REPLY_TYPES and not (isinstance(named, str) and named in NO_REPLY_TYPES)

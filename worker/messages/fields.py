@@ -101,7 +101,9 @@ def display_name(value: object) -> str | None:
 
 
 def readable(text: str | None) -> str | None:
-    """What a customer wrote, at most 4,096 characters with at most 30 marks on a letter; None where that is blank."""
+    """Returns what a customer wrote, at most 4,096 characters with at most 30 marks on a letter; None where that is
+    blank.
+    """
     kept = stream_safe((text or "")[:MAX_TEXT_CHARS])
     return kept if kept.strip() else None
 

@@ -1,4 +1,4 @@
-"""From the bytes in the inbound stream to messages: the one door of everything a gateway sends."""
+"""Parser of the inbound stream's bytes into messages: the one door of everything a gateway sends."""
 
 from __future__ import annotations
 

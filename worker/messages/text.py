@@ -1,4 +1,4 @@
-"""What is done to every text at the edge: mend what JSON, PostgreSQL or UTF-8 refuse, and cut what is too long."""
+"""Text at the edge: mends what JSON, PostgreSQL or UTF-8 refuse, and cuts what is too long."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ class Breaker:
         return given
 
     def is_stale(self, permit: Permit) -> bool:
-        """Whether the permit's model has turned out to be unusable in this process since the permit was given."""
+        """Returns whether the permit's model has turned out to be unusable since, as this process knows."""
         generation, until = self._set_aside.get(permit.place, (0, 0.0))
         return self._clock.monotonic() < until and LOCAL_GENERATION < permit.model_generation <= generation
 

@@ -149,7 +149,7 @@ class LocalCircuits:
                 self._opens_until[name] = self._clock() + self._open_s
 
     def _allows(self, name: str) -> bool:
-        """Whether a call may be made now; after the cooldown one call at a time probes."""
+        """Returns whether a call may be made now; after the cooldown one call at a time probes."""
         with self._lock:
             if self._failures.get(name, 0) < self._threshold:
                 return True

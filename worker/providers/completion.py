@@ -92,7 +92,7 @@ class Progress:
 
     @property
     def over(self) -> bool:
-        """Whether no other candidate would fare better."""
+        """Returns whether no other candidate would fare better."""
         return self.refused or self.out_of_money
 
     def note(self, candidate: Candidate, error: ProviderError) -> None:
@@ -265,5 +265,5 @@ class Completer:
 
 
 def _was_cut(error: ProviderError) -> bool:
-    """Whether the connection is at fault, which the provider's other models share."""
+    """Returns whether the connection is at fault, which the provider's other models share."""
     return isinstance(error, GivenUp) and not error.detail.startswith("HTTP ")

@@ -45,7 +45,7 @@ class WeekHours:
     until: time | None
 
     def holds(self, moment: datetime) -> bool:
-        """Whether a moment (UTC) lies in them."""
+        """Returns whether a moment (UTC) lies in them."""
         at = moment.time()
         return moment.weekday() in self.days and self.since <= at and (self.until is None or at < self.until)
 
@@ -88,7 +88,7 @@ class Price:
             object.__setattr__(self, "cache_write_usd", self.input_usd)
 
     def holds(self, moment: datetime) -> bool:
-        """Whether it is in force at a moment (UTC)."""
+        """Returns whether it is in force at a moment (UTC)."""
         return self.starts <= moment.date() and (not self.hours or any(span.holds(moment) for span in self.hours))
 
 
@@ -135,7 +135,7 @@ class Model:
         return max((price for price in self.prices if price.holds(at)), key=lambda one: (one.starts, bool(one.hours)))
 
     def answers_to(self, name: str | None) -> bool:
-        """Whether an answer that names its model so is this model's; a dated snapshot is."""
+        """Returns whether an answer that names its model so is this model's; a dated snapshot is."""
         if name is None or ANY_NAME in self.answers_as:
             return True
         given = name.removeprefix("models/")
@@ -168,7 +168,7 @@ class Provider:
 
     @property
     def usable(self) -> bool:
-        """Whether it may be asked: it has its key, or needs none."""
+        """Returns whether it may be asked: it has its key, or needs none."""
         return self.key_name is None or self.api_key is not None
 
     def url(self, path: str) -> str:

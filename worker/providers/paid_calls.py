@@ -144,7 +144,7 @@ class PaidCalls:
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Whether a second attempt may succeed soon."""
+    """Returns whether a second attempt may succeed soon."""
     return (
         isinstance(error, ProviderUnavailable)
         and not isinstance(error, ProviderRateLimited)

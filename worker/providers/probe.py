@@ -144,7 +144,7 @@ class Prober:
         return [self._probe(*pair) for pair in longest_ago_first if self._may_probe(*pair)]
 
     def _may_probe(self, provider: Provider, model: Model) -> bool:
-        """Whether the day's money reaches, and nobody else probes it; not while Redis is away."""
+        """Returns whether the day's money reaches, and nobody else probes it; not while Redis is away."""
         request = request_of(self._question.plan, self._question.rules, "")
         most = Usage(estimate_tokens(request.text), 0, request.max_output_tokens // 4)
         cost = cost_microusd(model.price_at(datetime.now(UTC)), most)

@@ -1,1 +1,1 @@
-"""From a customer's words and a model's answer to what is said and done."""
+"""Replies: prompt, decision, cart and fallback, from a customer's words and a model's answer."""

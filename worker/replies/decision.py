@@ -87,7 +87,7 @@ def _is_usable(button: dict[str, Any]) -> bool:
 
 
 def _entities(value: object) -> object:
-    """What was understood, by name; a list of {"name", "value"} is taken too, which a strict schema can describe."""
+    """Reads what was understood, by name; also a list of {"name", "value"}, which a strict schema can describe."""
     entries = list(value.items() if isinstance(value, dict) else _pairs(value))
     kept = [(name, entry) for name, entry in entries if isinstance(entry, str | None) or _is_number(entry)]
     return {
@@ -103,7 +103,7 @@ def _pairs(value: object) -> Iterator[tuple[str, Any]]:
 
 
 def _is_number(value: object) -> bool:
-    """Whether JSON and PostgreSQL can hold it: no NaN, no infinity, no integer of more than 64 bits."""
+    """Returns whether JSON and PostgreSQL can hold it: no NaN, no infinity, no integer of more than 64 bits."""
     return isinstance(value, int | float) and abs(value) <= MAX_NUMBER
 
 

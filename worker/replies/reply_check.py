@@ -101,7 +101,7 @@ def _is_loop(tokens: Sequence[str]) -> bool:
 
 
 def _repeated(tokens: Sequence[str], size: int) -> int:
-    """How many words the longest run of a phrase of this size has that follows itself often enough."""
+    """Counts the words of the longest run in which a phrase of this size follows itself often enough."""
     longest = run = 0
     for one, next_one in zip(tokens, tokens[size:], strict=False):
         run = run + 1 if one == next_one else 0
@@ -119,7 +119,7 @@ def _rows(words: list[str]) -> set[tuple[str, ...]]:
 
 @lru_cache(maxsize=4)
 def _rows_of(instructions: str) -> frozenset[tuple[str, ...]]:
-    """Of the instructions before the examples and the categories, which may well be quoted."""
+    """Returns the rows of words of the instructions without examples and categories, which may well be quoted."""
     return frozenset(_rows(_words(instructions.partition("For example:")[0])))
 
 

@@ -16,12 +16,12 @@ BUTTON = "human"
 
 
 def pressed_for_person(turn: Turn) -> bool:
-    """Whether the customer asks for a person by button."""
+    """Returns whether the customer asks for a person by button."""
     return any(message.selection_id == BUTTON for message in turn.messages)
 
 
 def waits_for_person(context: Context, now: datetime) -> bool:
-    """Whether the AI keeps silent for this session."""
+    """Returns whether the AI keeps silent for this session."""
     return context.human_until is not None and context.human_until > now
 
 

@@ -102,7 +102,7 @@ class Turn(Struct, frozen=True, dict=True):
 
     @property
     def readable(self) -> bool:
-        """Whether every message can be read as text."""
+        """Returns whether every message can be read as text."""
         return all(message.text for message in self.messages)
 
     @property

@@ -1,1 +1,1 @@
-"""What is recorded of turns and calls: metrics, traces, the report."""
+"""Telemetry of turns and calls: metrics, traces, the report."""

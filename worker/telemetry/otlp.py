@@ -110,7 +110,7 @@ def span_id(token: str, name: str) -> int:
 
 
 def is_wanted(token: str, ratio: float) -> bool:
-    """Whether a turn is among the share of turns whose traces are wanted; the same in every process."""
+    """Returns whether a turn is among the share of turns whose traces are wanted; the same in every process."""
     return int(token[:8], 16) < ratio * 2**32
 
 

@@ -63,7 +63,7 @@ def turn(token: str, facts: Mapping[str, Value | None], began_at_s: float) -> No
 
 
 def is_on() -> bool:
-    """Whether spans are sent anywhere."""
+    """Returns whether spans are sent anywhere."""
     return _exporter() is not None
 
 

@@ -29,7 +29,7 @@ class Role(StrEnum):
 
 
 def is_local(host: str) -> bool:
-    """Whether an address to listen on can be reached from this machine alone."""
+    """Returns whether an address to listen on can be reached from this machine alone."""
     if host == "localhost":
         return True
     try:
@@ -58,7 +58,7 @@ class Access:
 
     @property
     def asks(self) -> bool:
-        """Whether a password is needed at all. Without one the page is for this machine, and read only."""
+        """Returns whether a password is needed at all. Without one the page is for this machine, and read only."""
         return bool(self._passwords)
 
     def log_in(self, password: str, address: str) -> str | None:

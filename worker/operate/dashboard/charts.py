@@ -51,7 +51,7 @@ def _series(chart: Options, one: Options, buckets: Sequence[Bucket | Expired]) -
 
 
 def _has_lone_value(values: Sequence[float | None]) -> bool:
-    """Whether a value stands between two gaps, where it would be a line of no length."""
+    """Returns whether a value stands between two gaps, where it would be a line of no length."""
     neighbours = zip([None, *values], values, [*values[1:], None], strict=False)
     return any(value is not None and before is after is None for before, value, after in neighbours)
 

@@ -134,12 +134,16 @@ def _from_our_page(connection: HTTPConnection) -> bool:
 
 
 def _named_locally(connection: HTTPConnection) -> bool:
-    """Where no password is asked for, a foreign name that was made to mean 127.0.0.1 must not open the page."""
+    """Returns whether the page was asked for by a name of this machine. Where no password is asked for, a foreign name
+    that was made to mean 127.0.0.1 must not open the page.
+    """
     return is_local(PORT.sub("", connection.headers.get("host", "")).strip("[]"))
 
 
 def _is_encrypted(connection: HTTPConnection) -> bool:
-    """Whether the browser speaks TLS, to us or to a proxy that says so. Believing a lie only makes the cookie safer."""
+    """Returns whether the browser speaks TLS, to us or to a proxy that says so. Believing a lie only makes the cookie
+    safer.
+    """
     return "https" in (connection.scope["scheme"], connection.headers.get("x-forwarded-proto"))
 
 

@@ -137,7 +137,7 @@ class Page:
                         _button("Log out").props("type=submit")
 
     def _text(self, name: str, classes: str = "", **given: Any) -> Element:
-        """What a macro of texts.html makes of a view; it is made anew only when it says something else."""
+        """Shows what a macro of texts.html makes of a view; it is made anew only when it says something else."""
         text, macro = ui.html(sanitize=False).classes(classes), partial(getattr(self._texts, name), **given)
         self._shows.append(lambda view: text.set_content(macro(view)))
         return text
