@@ -23,8 +23,9 @@ from worker.steps.services import Services, build
 @pytest.fixture(autouse=True)
 def _plain_tracebacks() -> None:
     """Lines of the log with an exception are written plainly; with every local variable, as by default, each takes a
-    second.
+    second. Whatever a test before has configured is gone.
     """
+    structlog.reset_defaults()
     renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[structlog.processors.add_log_level, renderer])
 

@@ -28,6 +28,7 @@ from worker.intake.intake import Intake
 from worker.intake.sweep import MAX_ATTEMPTS, Sweep
 from worker.redisdb.keys import INBOUND, LOCKED_CUSTOMERS, OUTBOUND, REJECTED
 from worker.session.turn import Turn
+from worker.steps import attempts, calls
 from worker.steps.services import Services
 
 LOCKED = "5491100000001"
@@ -291,7 +292,7 @@ def test_a_swept_turn_of_a_locked_customer_does_not_stop_the_others(road: Road, 
         assert road.attempts() == [0, 1, 1, 1, 1, 1]
     fetched = steps.fetch_session(road.services, turns)
     with held(engine, AT_THE_COMMIT[table]):
-        gone_on = steps.hand_over(road.services, fetched, lambda: True)
+        gone_on = calls.hand_over(road.services, fetched, lambda: True)
         assert sorted(turn.customer_phone for turn in gone_on) == OTHERS
 
 
@@ -300,7 +301,7 @@ def test_giving_turns_back_goes_around_the_locked(road: Road, engine: Engine) ->
     road.write(LOCKED, *OTHERS)
     turns = road.take(6)
     with held(engine, AT_THE_COMMIT["turns"]):
-        steps.release(road.services, [steps.failure(turn, "Error") for turn in turns])
+        attempts.release(road.services, [attempts.failure(turn, "Error") for turn in turns])
         started, _ = road.sweep()
     assert sorted(turn.customer_phone for turn in started) == OTHERS
 
