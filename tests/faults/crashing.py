@@ -86,7 +86,7 @@ def _watch_scripts(switches: Any) -> None:
 
     def call(self: Any, keys: Any = None, args: Any = None, client: Any = None) -> Any:
         place = f"{names.get(self.script, '')}.{args[0]}" if args else ""
-        # Joining is queued on a pipeline: the call happens where the pipeline is executed. Successes are only told.
+        # JoinRequest is queued on a pipeline: the call happens where the pipeline is executed. Successes are only told.
         if place in SCRIPTS and client is None:
             return watched(switches, place, run)(self, keys, args)
         return run(self, keys, args, client)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from worker.language import complexity as _complexity
 from worker.language import sharing
 from worker.language.normalise import normalised
-from worker.language.product_words import USUAL_GOODS, Goods
+from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords
 
 
 def complexity(text: str) -> str:
@@ -13,9 +13,9 @@ def complexity(text: str) -> str:
     return _complexity.complexity(normalised(text))
 
 
-def common_form(text: str, goods: Goods = USUAL_GOODS) -> str | None:
+def common_form(text: str, product_words: ProductWords = USUAL_PRODUCT_WORDS) -> str | None:
     """The form that everybody may share, if any."""
-    return sharing.common_form(text, normalised(text), goods)
+    return sharing.common_form(text, normalised(text), product_words)
 
 
 def means_the_same_everywhere(text: str) -> bool:

@@ -15,7 +15,7 @@ from helpers.factories import ANA, SENT_AT_S
 from worker.catalog.product import Product
 from worker.language.complexity import complexity
 from worker.language.normalise import normalised
-from worker.language.product_words import USUAL_GOODS, Goods
+from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords
 from worker.replies.closing import close
 from worker.replies.prompt import cache_key, render
 from worker.session.cart import CartItem
@@ -60,9 +60,9 @@ def turn_of(text: str | None = "hola", phone: str = ANA, token: str = "token-1",
     return Turn(**given | changes)
 
 
-def planned(turn: Turn, *products: Product, goods: Goods = USUAL_GOODS) -> Turn:
+def planned(turn: Turn, *products: Product, product_words: ProductWords = USUAL_PRODUCT_WORDS) -> Turn:
     """The turn as `route_ai` leaves it; every search it makes finds these products."""
-    return Planner(SHOP, CATEGORIES, defaultdict(lambda: products)).planned(turn, Reader(goods).question(turn))
+    return Planner(SHOP, CATEGORIES, defaultdict(lambda: products)).planned(turn, Reader(product_words).question(turn))
 
 
 def plan_of(text: str, *products: Product, shared: bool = True) -> Plan:

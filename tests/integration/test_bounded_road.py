@@ -46,8 +46,8 @@ def answer(services: Services, client: redis.Redis, written: list[str]) -> set[s
     """Takes these messages along the whole road; the ids of those that are answered in the outbound stream."""
     turns = steps.fetch_session(services, accept(services, client, written))
     answered, missed = steps.route_ai(services, turns, lambda: True)
-    for landed in steps.call_provider(services, missed):
-        answered += landed
+    for dispatched in steps.call_provider(services, missed):
+        answered += dispatched
     steps.record_metrics(services, steps.update_session(services, answered).turns)
     replies = [orjson.loads(fields[b"payload"]) for _, fields in client.xrange(OUTBOUND.pattern)]
     return {message_id for reply in replies for message_id in reply["in_reply_to"]}

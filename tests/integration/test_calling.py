@@ -22,8 +22,8 @@ from worker.devkit.simulator import Simulator
 from worker.providers.budget import Budget, Limits
 from worker.providers.client import AiClient
 from worker.providers.completion import Ask, Completer
-from worker.providers.dispatch import Dispatcher, Landed
-from worker.providers.flight import Flights, Joining
+from worker.providers.dispatch import Dispatched, Dispatcher
+from worker.providers.flight import Flights, JoinRequest
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import AI_RESPONSE, FLIGHT, PARKED
 from worker.replies.fallback import fallback_decision
@@ -72,11 +72,11 @@ def customers(number: int, text: str = "hola", first: int = 0) -> list[Turn]:
     ]
 
 
-def landed(dispatcher: Dispatcher, turns: list[Turn], left_s: float = LEASE_S) -> Landed:
+def dispatched(dispatcher: Dispatcher, turns: list[Turn], left_s: float = LEASE_S) -> Dispatched:
     """All that becomes of these turns, in one."""
     parts = list(dispatcher.call(turns, {turn.token: left_s for turn in turns}, MARGIN_S))
     answered = tuple(turn for part in parts for turn in part.answered)
-    return Landed(answered, tuple(turn for part in parts for turn in part.failed))
+    return Dispatched(answered, tuple(turn for part in parts for turn in part.failed))
 
 
 def tokens(turns: tuple[Turn, ...] | list[Turn]) -> list[str]:
@@ -99,7 +99,7 @@ def left_behind(client: redis.Redis, key: str) -> int:
 def test_twenty_turns_of_one_key_are_one_call(dispatcher: Dispatcher, simulator: Simulator) -> None:
     """All are answered with the same words, and one of them is paid for."""
     turns = customers(20)
-    done = landed(dispatcher, turns)
+    done = dispatched(dispatcher, turns)
     assert (tokens(done.answered), done.failed) == (tokens(turns), ())
     assert sum(calls(simulator).values()) == 1
     assert sources(done.answered) == {"ai": 1, "cache": 19}
@@ -112,7 +112,7 @@ def test_twenty_turns_of_one_key_are_one_call(dispatcher: Dispatcher, simulator:
 def test_every_turn_keeps_what_is_its_own(dispatcher: Dispatcher) -> None:
     """Session, messages and token come back with the outcome of another."""
     turns = customers(3)
-    for turn in landed(dispatcher, turns).answered:
+    for turn in dispatched(dispatcher, turns).answered:
         assert replace(turn, outcome=None) in turns
 
 
@@ -122,7 +122,9 @@ def test_processes_side_by_side_make_one_call(dispatcher: Dispatcher, simulator:
     batches = [customers(5, first=5 * number) for number in range(4)]
     with ThreadPoolExecutor(4) as processes:
         done = [
-            turn for each in processes.map(lambda turns: landed(dispatcher, turns), batches) for turn in each.answered
+            turn
+            for each in processes.map(lambda turns: dispatched(dispatcher, turns), batches)
+            for turn in each.answered
         ]
     assert tokens(done) == tokens([turn for batch in batches for turn in batch])
     assert sum(calls(simulator).values()) == 1
@@ -132,8 +134,8 @@ def test_who_comes_later_is_served_without_a_call(
     dispatcher: Dispatcher, simulator: Simulator, redis_client: redis.Redis
 ) -> None:
     """By single flight for a while, by the reply cache for a day."""
-    first = landed(dispatcher, customers(1)).answered[0]
-    later = landed(dispatcher, customers(2, first=50))
+    first = dispatched(dispatcher, customers(1)).answered[0]
+    later = dispatched(dispatcher, customers(2, first=50))
     assert (sources(later.answered), sum(calls(simulator).values())) == ({"cache": 2}, 1)
     cached = Cache(redis_client).get_many(AI_RESPONSE, [first.planned().key])
     assert convert(cached[first.planned().key]["decision"], Decision) == first.decided().decision
@@ -155,16 +157,16 @@ def test_the_parked_of_another_process_go_with_the_leader(dispatcher: Dispatcher
     mine, other = customers(2)
     flights = Flights(redis_client, KEEP_S)
     key = mine.planned().key
-    flights.join([Joining(key, mine.token, b"", LEASE_S)])
-    flights.join([Joining(key, other.token, orjson.dumps(turn_to_dict(other)), LEASE_S)])
-    assert tokens(landed(dispatcher, [mine]).answered) == tokens([mine, other])
+    flights.join([JoinRequest(key, mine.token, b"", LEASE_S)])
+    flights.join([JoinRequest(key, other.token, orjson.dumps(turn_to_dict(other)), LEASE_S)])
+    assert tokens(dispatched(dispatcher, [mine]).answered) == tokens([mine, other])
 
 
 def test_a_parked_turn_does_not_appear(dispatcher: Dispatcher, simulator: Simulator, redis_client: redis.Redis) -> None:
     """Another process leads; there is nothing to wait for here."""
     turns = customers(2)
-    Flights(redis_client, KEEP_S).join([Joining(turns[0].planned().key, "elsewhere", b"", LEASE_S)])
-    assert (landed(dispatcher, turns), calls(simulator)) == (Landed(), {})
+    Flights(redis_client, KEEP_S).join([JoinRequest(turns[0].planned().key, "elsewhere", b"", LEASE_S)])
+    assert (dispatched(dispatcher, turns), calls(simulator)) == (Dispatched(), {})
 
 
 def test_a_fallback_goes_to_the_parked_and_leaves_no_result(
@@ -173,14 +175,14 @@ def test_a_fallback_goes_to_the_parked_and_leaves_no_result(
     """Twenty customers are answered at the price of one try, the last candidate twice; the next one tries again."""
     simulator.set("all", **TROUBLE)
     turns = customers(20)
-    done = landed(dispatcher, turns)
+    done = dispatched(dispatcher, turns)
     assert (tokens(done.answered), sources(done.answered)) == (tokens(turns), {"fallback": 20})
     assert sorted(turn.decided().calls for turn in done.answered) == [0] * 19 + [4]
     key = turns[0].planned().key
     assert left_behind(redis_client, key) == 0
     assert Cache(redis_client).get_many(AI_RESPONSE, [key]) == {}
     well_behaved(simulator)
-    assert sources(landed(dispatcher, customers(1)).answered) == {"ai": 1}
+    assert sources(dispatched(dispatcher, customers(1)).answered) == {"ai": 1}
 
 
 def test_a_fallback_fits_the_words_and_the_cart_of_its_customer(dispatcher: Dispatcher, simulator: Simulator) -> None:
@@ -192,7 +194,7 @@ def test_a_fallback_fits_the_words_and_the_cart_of_its_customer(dispatcher: Disp
         for phone, cart in zip(("5491100000001", "5491100000002"), carts, strict=True)
     ]
     searching = customers(3, "tenes leche?", first=10)
-    done = {turn.token: turn.decided().decision for turn in landed(dispatcher, [*viewing, *searching]).answered}
+    done = {turn.token: turn.decided().decision for turn in dispatched(dispatcher, [*viewing, *searching]).answered}
     assert [done[turn.token] for turn in viewing] == [fallback_decision("ver carrito", cart) for cart in carts]
     assert [done[turn.token] for turn in searching] == [fallback_decision("tenes leche?")] * 3
 
@@ -201,7 +203,7 @@ def test_a_cart_is_kept_from_a_reply_that_others_get(dispatcher: Dispatcher, sim
     """Should a message for everybody ever be taken for a look into the cart."""
     simulator.set("all", **TROUBLE)
     turn = planned(turn_of("ver carrito", session=session_of(cart=(MILK_ITEM,))), MILK)
-    (done,) = landed(dispatcher, [replace(turn, plan=replace(turn.planned(), shared=True))]).answered
+    (done,) = dispatched(dispatcher, [replace(turn, plan=replace(turn.planned(), shared=True))]).answered
     assert done.decided().decision == fallback_decision("ver carrito", None)
 
 
@@ -215,7 +217,7 @@ def test_over_the_limit_there_is_a_fallback_that_fits(
     budget = Budget(redis_client, Limits(None, None, 60), lambda: (0, 0))
     with completer_on(redis_client, providers, budget=budget) as completer:
         dispatcher = Dispatcher(completer, Flights(redis_client, KEEP_S), Cache(redis_client), pool)
-        done = landed(dispatcher, [*limited, *free])
+        done = dispatched(dispatcher, [*limited, *free])
     outcomes = {turn.token: turn.decided() for turn in done.answered}
     assert outcomes[limited[0].token].decision == fallback_decision("agregame 2 leches")
     assert (outcomes[free[0].token].source, sum(calls(simulator).values())) == ("ai", 1)
@@ -225,7 +227,7 @@ def test_a_defect_fails_the_turn_and_all_who_wait_for_it(redis_client: redis.Red
     """Nobody is left to the end of a lease, and the key is free."""
     turns = customers(5)
     broken = Broken([], AiClient(), Circuit(redis_client).breaker)
-    done = landed(Dispatcher(broken, Flights(redis_client, KEEP_S), Cache(redis_client), pool), turns)
+    done = dispatched(Dispatcher(broken, Flights(redis_client, KEEP_S), Cache(redis_client), pool), turns)
     assert (done.answered, tokens(done.failed)) == ((), tokens(turns))
     assert {turn.outcome for turn in done.failed} == {None}
     assert left_behind(redis_client, turns[0].planned().key) == 0
@@ -236,7 +238,7 @@ def test_past_the_deadline_there_is_a_fallback_without_a_call(
     dispatcher: Dispatcher, simulator: Simulator, left_s: float
 ) -> None:
     """The wait on the queue counts: what is left of the lease is only the margin."""
-    done = landed(dispatcher, customers(2), left_s=left_s)
+    done = dispatched(dispatcher, customers(2), left_s=left_s)
     assert calls(simulator) == {}
     assert "fallback" in sources(done.answered)
 
@@ -249,7 +251,7 @@ def test_the_deadline_is_the_leases_end_less_the_margin(
     with completer_on(redis_client, patient(providers_of(simulator))) as completer:
         dispatcher = Dispatcher(completer, Flights(redis_client, KEEP_S), Cache(redis_client), pool)
         began_s = time.monotonic()
-        done = ends(lambda: landed(dispatcher, customers(1), left_s=MARGIN_S + 0.5))
+        done = ends(lambda: dispatched(dispatcher, customers(1), left_s=MARGIN_S + 0.5))
         assert time.monotonic() - began_s > 0.4
     assert sources(done.answered) == {"fallback": 1}
 
@@ -259,7 +261,7 @@ def test_without_redis_every_turn_is_answered_by_a_call_of_its_own(
 ) -> None:
     """Dearer, never silent."""
     with absent_redis() as client:
-        done = landed(Dispatcher(completer, Flights(client, KEEP_S), Cache(client), pool), customers(3))
+        done = dispatched(Dispatcher(completer, Flights(client, KEEP_S), Cache(client), pool), customers(3))
     assert (sources(done.answered), sum(calls(simulator).values())) == ({"ai": 3}, 3)
 
 
@@ -273,7 +275,7 @@ def test_what_nobody_takes_is_kept(
     with ThreadPoolExecutor(1) as one_by_one:
         dispatcher = Dispatcher(completer, Flights(redis_client, KEEP_S), Cache(redis_client), one_by_one)
         if with_served:
-            landed(dispatcher, served)
+            dispatched(dispatcher, served)
         wanted = [*turns, *served] if with_served else turns
         ready = dispatcher.call(wanted, {turn.token: LEASE_S for turn in wanted}, MARGIN_S)
         next(ready)
@@ -282,7 +284,7 @@ def test_what_nobody_takes_is_kept(
     assert len(Cache(redis_client).get_many(AI_RESPONSE, [turn.planned().key for turn in turns])) == 3
     with ThreadPoolExecutor(1) as one_by_one:
         dispatcher = Dispatcher(completer, Flights(redis_client, KEEP_S), Cache(redis_client), one_by_one)
-        assert sources(landed(dispatcher, turns).answered) == {"cache": 3}
+        assert sources(dispatched(dispatcher, turns).answered) == {"cache": 3}
 
 
 def test_a_parked_turn_that_cannot_be_read_is_his_trouble_alone(
@@ -292,17 +294,17 @@ def test_a_parked_turn_that_cannot_be_read_is_his_trouble_alone(
     turns = customers(3)
     key = turns[0].planned().key
     redis_client.rpush(PARKED.key(key), b'{"token": "of another release"}', b"garbage")
-    done = landed(dispatcher, turns)
+    done = dispatched(dispatcher, turns)
     assert (tokens(done.answered), done.failed) == (tokens(turns), ())
     assert left_behind(redis_client, key) == 1
 
 
 def test_no_turns_is_nothing(dispatcher: Dispatcher) -> None:
     """An empty batch."""
-    assert landed(dispatcher, []) == Landed()
+    assert dispatched(dispatcher, []) == Dispatched()
 
 
 def test_a_cart_changes_only_as_its_customer_asked(dispatcher: Dispatcher) -> None:
     """The rules come from the turn itself: its words, its session, its products."""
-    (turn,) = landed(dispatcher, customers(1, "agregame 2 leches")).answered
+    (turn,) = dispatched(dispatcher, customers(1, "agregame 2 leches")).answered
     assert turn.decided().decision.cart_operations == (CartOperation("add", 7, 2),)

@@ -10,12 +10,12 @@ import redis
 from helpers.away import absent_redis
 from structlog.testing import capture_logs
 
-from worker.providers.flight import Boarding, Ending, Flights, Joining
+from worker.providers.flight import Ending, Flights, JoinRequest, JoinResult
 from worker.redisdb.keys import FLIGHT, PARKED
 
 KEY = "ab" * 32
 KEEP_S = 90.0
-LEAD, PARK = Boarding("lead"), Boarding("parked")
+LEAD, PARK = JoinResult("lead"), JoinResult("parked")
 
 
 @pytest.fixture
@@ -24,14 +24,14 @@ def flights(redis_client: redis.Redis) -> Flights:
     return Flights(redis_client, KEEP_S)
 
 
-def joining(token: str, key: str = KEY, left_s: float = 45.0) -> Joining:
+def join_request(token: str, key: str = KEY, left_s: float = 45.0) -> JoinRequest:
     """A turn that wants an answer; its payload is bytes of every kind."""
-    return Joining(key, token, f"turn of {token} ñ".encode() + b"\0\xff", left_s)
+    return JoinRequest(key, token, f"turn of {token} ñ".encode() + b"\0\xff", left_s)
 
 
 def payload(token: str) -> bytes:
     """What is parked for this token."""
-    return joining(token).payload
+    return join_request(token).payload
 
 
 def land(flights: Flights, key: str, result: bytes) -> list[bytes]:
@@ -57,15 +57,15 @@ def lease_ends(client: redis.Redis) -> None:
 
 def test_the_first_leads_and_the_others_are_parked(flights: Flights) -> None:
     """Within a batch, and from batch to batch."""
-    assert flights.join([joining("a"), joining("b"), joining("c")]) == [LEAD, PARK, PARK]
-    assert flights.join([joining("d")]) == [PARK]
+    assert flights.join([join_request("a"), join_request("b"), join_request("c")]) == [LEAD, PARK, PARK]
+    assert flights.join([join_request("d")]) == [PARK]
     assert land(flights, KEY, b"result") == [payload("b"), payload("c"), payload("d")]
 
 
 def test_each_key_has_its_own_leader(flights: Flights) -> None:
     """Boardings come in the order of the turns."""
     other = "cd" * 32
-    assert flights.join([joining("a"), joining("b", other), joining("c"), joining("d", other)]) == [
+    assert flights.join([join_request("a"), join_request("b", other), join_request("c"), join_request("d", other)]) == [
         LEAD,
         LEAD,
         PARK,
@@ -77,34 +77,34 @@ def test_each_key_has_its_own_leader(flights: Flights) -> None:
 
 def test_a_result_is_there_for_all_who_come(flights: Flights, redis_client: redis.Redis) -> None:
     """For as long as it is kept; nobody is parked for it any more."""
-    flights.join([joining("a")])
+    flights.join([join_request("a")])
     assert land(flights, KEY, b'{"text": "L\xc3\xb1R"}') == []
-    assert flights.join([joining("b"), joining("a")]) == [Boarding("result", b'{"text": "L\xc3\xb1R"}')] * 2
+    assert flights.join([join_request("b"), join_request("a")]) == [JoinResult("result", b'{"text": "L\xc3\xb1R"}')] * 2
     assert redis_client.exists(PARKED.key(KEY)) == 0
     assert KEEP_S * 1000 - 5_000 <= ttl_ms(redis_client, FLIGHT.key(KEY)) <= KEEP_S * 1000
 
 
 def test_an_empty_result_is_a_result(flights: Flights) -> None:
     """It is told apart from none."""
-    flights.join([joining("a")])
+    flights.join([join_request("a")])
     land(flights, KEY, b"")
-    assert flights.join([joining("b")]) == [Boarding("result", b"")]
+    assert flights.join([join_request("b")]) == [JoinResult("result", b"")]
 
 
 def test_who_joins_again_with_the_same_token_leads_again(flights: Flights, redis_client: redis.Redis) -> None:
     """A step that is repeated must not wait for itself; its lead lasts as long as its new lease."""
-    flights.join([joining("a", left_s=5.0)])
-    assert flights.join([joining("a", left_s=45.0)]) == [LEAD]
+    flights.join([join_request("a", left_s=5.0)])
+    assert flights.join([join_request("a", left_s=45.0)]) == [LEAD]
     assert 40_000 <= ttl_ms(redis_client, FLIGHT.key(KEY)) <= 45_000
 
 
 def test_a_lead_ends_with_the_lease(flights: Flights, redis_client: redis.Redis) -> None:
     """The next one leads, and goes on with those who were parked for the one that died."""
-    assert flights.join([joining("dead", left_s=2.0), joining("b")]) == [LEAD, PARK]
+    assert flights.join([join_request("dead", left_s=2.0), join_request("b")]) == [LEAD, PARK]
     assert 0 < ttl_ms(redis_client, FLIGHT.key(KEY)) <= 2_000
     assert ttl_ms(redis_client, PARKED.key(KEY)) > 80_000
     lease_ends(redis_client)
-    assert flights.join([joining("heir"), joining("c")]) == [LEAD, PARK]
+    assert flights.join([join_request("heir"), join_request("c")]) == [LEAD, PARK]
     assert land(flights, KEY, b"x") == [payload("b"), payload("c")]
 
 
@@ -112,28 +112,30 @@ def test_a_lead_ends_with_the_lease(flights: Flights, redis_client: redis.Redis)
 def test_a_lease_that_is_over_leads_for_no_time(flights: Flights, redis_client: redis.Redis, left_s: float) -> None:
     """And is no error that would make the rest of the batch lead."""
     other = "cd" * 32
-    late = joining("late", left_s=left_s)
-    assert flights.join([late, joining("a", other), joining("b", other)]) == [LEAD, LEAD, PARK]
+    late = join_request("late", left_s=left_s)
+    assert flights.join([late, join_request("a", other), join_request("b", other)]) == [LEAD, LEAD, PARK]
     assert ttl_ms(redis_client, FLIGHT.key(KEY)) <= 1
 
 
 def test_giving_up_frees_the_key(flights: Flights, redis_client: redis.Redis) -> None:
     """The parked go with the leader, nothing is left behind."""
-    flights.join([joining("a"), joining("b"), joining("c")])
+    flights.join([join_request("a"), join_request("b"), join_request("c")])
     assert give_up(flights, KEY, "a") == [payload("b"), payload("c")]
     assert redis_client.exists(FLIGHT.key(KEY), PARKED.key(KEY)) == 0
-    assert flights.join([joining("d")]) == [LEAD]
+    assert flights.join([join_request("d")]) == [LEAD]
 
 
 def test_leads_end_together_each_in_its_own_way(flights: Flights) -> None:
     """One with a result, one with nothing, one that has long passed to another: each gets its own people back."""
     landed, over, lost = KEY, "cd" * 32, "ef" * 32
-    flights.join([joining("a", landed), joining("b", landed), joining("c", over), joining("d", over)])
-    flights.join([joining("heir", lost), joining("e", lost)])
+    flights.join(
+        [join_request("a", landed), join_request("b", landed), join_request("c", over), join_request("d", over)]
+    )
+    flights.join([join_request("heir", lost), join_request("e", lost)])
     endings = [Ending(landed, "a", b"x"), Ending(lost, "slow"), Ending(over, "c")]
     assert flights.end(endings) == [[payload("b")], [], [payload("d")]]
-    again = flights.join([joining("f", landed), joining("g", lost), joining("h", over)])
-    assert again == [Boarding("result", b"x"), PARK, LEAD]
+    again = flights.join([join_request("f", landed), join_request("g", lost), join_request("h", over)])
+    assert again == [JoinResult("result", b"x"), PARK, LEAD]
 
 
 def test_where_no_leads_end_redis_is_not_asked() -> None:
@@ -145,28 +147,28 @@ def test_where_no_leads_end_redis_is_not_asked() -> None:
 
 def test_only_the_leader_can_give_up(flights: Flights, redis_client: redis.Redis) -> None:
     """One whose lead has passed to another takes nobody away from them, nor does one who never led."""
-    flights.join([joining("slow")])
+    flights.join([join_request("slow")])
     lease_ends(redis_client)
-    flights.join([joining("heir"), joining("b")])
+    flights.join([join_request("heir"), join_request("b")])
     assert give_up(flights, KEY, "slow") == []
     assert give_up(flights, KEY, "b") == []
-    assert flights.join([joining("c")]) == [PARK]
+    assert flights.join([join_request("c")]) == [PARK]
     assert give_up(flights, KEY, "heir") == [payload("b"), payload("c")]
 
 
 def test_a_result_cannot_be_given_up(flights: Flights) -> None:
     """A good answer stays, even for a token that once led."""
-    flights.join([joining("a")])
+    flights.join([join_request("a")])
     land(flights, KEY, b"x")
     assert give_up(flights, KEY, "a") == []
-    assert flights.join([joining("b")]) == [Boarding("result", b"x")]
+    assert flights.join([join_request("b")]) == [JoinResult("result", b"x")]
 
 
 def test_a_good_answer_counts_whoever_brings_it(flights: Flights, redis_client: redis.Redis) -> None:
     """A leader that was too slow lands for the heir's people too; the heir then finds nobody."""
-    flights.join([joining("slow")])
+    flights.join([join_request("slow")])
     lease_ends(redis_client)
-    flights.join([joining("heir"), joining("b")])
+    flights.join([join_request("heir"), join_request("b")])
     assert land(flights, KEY, b"x") == [payload("b")]
     assert land(flights, KEY, b"y") == []
 
@@ -174,14 +176,14 @@ def test_a_good_answer_counts_whoever_brings_it(flights: Flights, redis_client: 
 def test_one_leads_however_many_come_at_once(flights: Flights) -> None:
     """Forty at the same time, from eight threads."""
     with ThreadPoolExecutor(8) as pool:
-        boardings = [each for (each,) in pool.map(flights.join, ([joining(str(n))] for n in range(40)))]
-    assert (boardings.count(LEAD), boardings.count(PARK)) == (1, 39)
+        joined = [each for (each,) in pool.map(flights.join, ([join_request(str(n))] for n in range(40)))]
+    assert (joined.count(LEAD), joined.count(PARK)) == (1, 39)
     assert len(land(flights, KEY, b"x")) == 39
 
 
 def test_keys_are_those_of_the_contract(flights: Flights, redis_client: redis.Redis) -> None:
     """And both are gone after a while, whatever happens."""
-    flights.join([joining("a"), joining("b")])
+    flights.join([join_request("a"), join_request("b")])
     assert redis_client.type(f"flight:{KEY}") == b"string"
     assert redis_client.type(f"parked:{KEY}") == b"list"
     assert ttl_ms(redis_client, f"parked:{KEY}") <= KEEP_S * 1000

@@ -61,7 +61,7 @@ def test_so_many_are_asked_side_by_side(
     left_s = {turn.token: LEASE_S for turn in turns}
 
     def ask() -> int:
-        return sum(len(landed.answered) for landed in services.dispatcher.call(turns, left_s, MARGIN_S))
+        return sum(len(dispatched.answered) for dispatched in services.dispatcher.call(turns, left_s, MARGIN_S))
 
     with ThreadPoolExecutor(1) as thread:
         answered = thread.submit(ask)

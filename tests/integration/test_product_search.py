@@ -216,15 +216,15 @@ def test_what_is_sold_is_learnt_anew_every_five_minutes(
     catalog = Catalog(engine, Cache(redis_client), lambda: now[0])
     row = {**read_products(CATALOG)[0], "sku": "z-1", "category": "Cosas raras"}
     imported(servers, [row | {"name": "Zarajo manchego"}])
-    assert {"zarajo"} <= catalog.goods().names
-    assert "cosas raras" in catalog.goods().sections
+    assert {"zarajo"} <= catalog.product_words().names
+    assert "cosas raras" in catalog.product_words().sections
     imported(servers, [row | {"name": "Humusito de garbanzo"}])
     now[0] += 299
     with counted_statements(engine) as statements:
-        assert "humusito" not in catalog.goods().names
+        assert "humusito" not in catalog.product_words().names
         assert statements == []
         now[0] += 1
-        assert "humusito" in catalog.goods().names
+        assert "humusito" in catalog.product_words().names
 
 
 def test_what_is_sold_stays_one_object_while_nothing_has_another_name(
@@ -235,13 +235,13 @@ def test_what_is_sold_stays_one_object_while_nothing_has_another_name(
     catalog = Catalog(engine, Cache(redis_client), lambda: now[0])
     row = {**read_products(CATALOG)[0], "sku": "z-1"}
     imported(servers, [row | {"name": "Zarajo manchego"}])
-    first = catalog.goods()
+    first = catalog.product_words()
     imported(servers, [row | {"name": "Zarajo manchego", "price": "1.00"}])
     now[0] += 300
-    assert catalog.goods() is first
+    assert catalog.product_words() is first
     imported(servers, [row | {"name": "Humusito de garbanzo"}])
     now[0] += 300
-    assert catalog.goods() is not first
+    assert catalog.product_words() is not first
 
 
 def test_a_batch_of_searches_is_one_round_trip(servers: Servers, engine: Engine, redis_client: redis.Redis) -> None:

@@ -31,7 +31,7 @@ from worker.providers.budget import Budget, Limits, Reservation
 from worker.providers.circuit import Breaker
 from worker.providers.circuit_rules import Permit
 from worker.providers.circuit_states import read_circuits
-from worker.providers.flight import Boarding, Ending, Flights, Joining
+from worker.providers.flight import Ending, Flights, JoinRequest, JoinResult
 from worker.providers.models import Price
 from worker.providers.probe import Prober, read_probes
 from worker.providers.providers_file import load_providers
@@ -49,7 +49,7 @@ from worker.telemetry.recording import count_call, note_run
 
 PHONE, NAME = "5491122334455", "deepseek"
 REPLY = {"reply_id": "r1", "to": PHONE, "text": "hola"}
-LEAD = Boarding("lead")
+LEAD = JoinResult("lead")
 PERMIT, RESERVED = Permit(NAME, PHONE, 1), Reservation("id", 1, ("2026-11", "2026-11-22"))
 PRICE = Price(Decimal(1), Decimal(1), Decimal(1), Decimal(1))
 TIMEOUT_S = 0.1
@@ -99,7 +99,7 @@ def probes(client: redis.Redis) -> object:
 
 def joined(client: redis.Redis) -> object:
     """What two become who want the same answer."""
-    return Flights(client, 90.0).join([Joining("key", token, b"", 45.0) for token in ("a", "b")])
+    return Flights(client, 90.0).join([JoinRequest("key", token, b"", 45.0) for token in ("a", "b")])
 
 
 CIRCUIT, BUDGET = "providers/circuit.py:Breaker._run", "providers/budget.py:Budget._run"

@@ -39,7 +39,9 @@ from worker.steps import planning
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 NOW_S = NOW.timestamp()
-SOLD = product_words.goods_of(["Leche entera", "Arroz largo", "Pan lactal", "Coca cola"], ["Lácteos", "Bebidas"])
+SOLD = product_words.product_words_of(
+    ["Leche entera", "Arroz largo", "Pan lactal", "Coca cola"], ["Lácteos", "Bebidas"]
+)
 #: WhatsApp's limit, and that of a turn.
 LONGEST = text.MAX_TEXT_CHARS
 #: Of a product, as a price list may have it (`worker.catalog.price_list`).
@@ -108,8 +110,8 @@ TEXT_WORK: dict[str, Function] = {
     "replies.decision.parse_decision": parsed,
     "replies.json_in_text.objects_in": json_in_text.objects_in,
     "replies.reply_check.check_reply": come_in(judged),
-    "language.product_words.Goods.mended": come_in(SOLD.mended),
-    "language.product_words.Goods.singular": come_in(SOLD.singular),
+    "language.product_words.ProductWords.mended": come_in(SOLD.mended),
+    "language.product_words.ProductWords.singular": come_in(SOLD.singular),
     "replies.prompt.render": lambda written: prompt.render("Super", written, CATEGORIES, [MILK], session_of()),
     "language.search_terms.search_terms": come_in(lambda written: search_terms.search_terms(written, SOLD.mended)),
     "language.handover_request.asks_for_person": come_in(handover_request.asks_for_person),
@@ -117,7 +119,7 @@ TEXT_WORK: dict[str, Function] = {
 }
 #: Functions of a text to which no long one gets.
 INSIDE = {
-    "language.typos.meant_by": f"a word of at most {normalise.LONGEST_WORD} letters, from Goods.mended",
+    "language.typos.meant_by": f"a word of at most {normalise.LONGEST_WORD} letters, from ProductWords.mended",
     "replies.fallback.fallback_decision": "what guess_intent is given",
     "language.typos.sound_alike": "two words that are a slip of each other",
     "language.phrases.asked": "at most 160 to 300 characters, from sharing and intent",
@@ -291,9 +293,11 @@ OTHER_WORK: dict[str, Work] = {
     "replies.fallback.fallback_decision of a cart": many(
         lambda size: fallback.fallback_decision("ver mi carrito", cart(size)), 4_096
     ),
-    "language.product_words.goods_of a name": Work(lambda name: product_words.goods_of([name]), TEXTS, LONGEST_NAME),
-    "language.product_words.goods_of names": many(
-        lambda size: product_words.goods_of(f"Leche{n} entera" for n in range(size)), 4_096
+    "language.product_words.product_words_of a name": Work(
+        lambda name: product_words.product_words_of([name]), TEXTS, LONGEST_NAME
+    ),
+    "language.product_words.product_words_of names": many(
+        lambda size: product_words.product_words_of(f"Leche{n} entera" for n in range(size)), 4_096
     ),
     "session.cart.changed_cart": many(
         lambda size: carts.changed_cart(cart(size), [carts.CartOperation(**each) for each in operations(size)], {}),

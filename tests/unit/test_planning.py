@@ -12,7 +12,7 @@ from helpers.turns import CATEGORIES, MILK, SHOP, message, planned, session_of, 
 from msgspec.structs import replace
 
 from worker.catalog.product import Product
-from worker.language.product_words import USUAL_GOODS
+from worker.language.product_words import USUAL_PRODUCT_WORDS
 from worker.messages.content import read_content
 from worker.session.turn import Turn, TurnMessage
 from worker.steps.planning import MAX_ORDERED, Planner, Reader
@@ -31,7 +31,7 @@ TEXTS = (
 
 def together(*turns: Turn) -> list[Turn]:
     """The turns as one batch leaves them."""
-    planner, reader = Planner(SHOP, CATEGORIES, defaultdict(lambda: (MILK,))), Reader(USUAL_GOODS)
+    planner, reader = Planner(SHOP, CATEGORIES, defaultdict(lambda: (MILK,))), Reader(USUAL_PRODUCT_WORDS)
     return [planner.planned(turn, reader.question(turn)) for turn in turns]
 
 
@@ -60,7 +60,7 @@ def test_a_cart_of_the_catalogue_is_searched_by_its_ids() -> None:
     """And told to the model by name; what the shop does not have keeps its id, and nothing else is offered for it."""
     cart = order_of(("LAC-1", "T-0001"), "sin bolsa, 3 x favor")
     turn = turn_of(messages=(cart, message("y yerba", 2)))
-    question = Reader(USUAL_GOODS).question(turn)
+    question = Reader(USUAL_PRODUCT_WORDS).question(turn)
     assert question.terms[:2] == ("#LAC-1", "#T-0001")
     assert question.terms[-1] == "yerba"
     found: dict[str, tuple[Product, ...]] = dict.fromkeys(question.terms, ()) | {"#LAC-1": (MILK,)}
@@ -87,7 +87,7 @@ def test_what_is_written_beside_a_cart_is_searched_too(cart: TurnMessage, terms:
     named, what was last spoken of.
     """
     turn = turn_of(messages=(cart,), session=session_of(context={"terms": ["arroz"]}))
-    assert Reader(USUAL_GOODS).question(turn).terms == terms
+    assert Reader(USUAL_PRODUCT_WORDS).question(turn).terms == terms
 
 
 def test_a_cart_that_was_accepted_as_words_needs_its_session_and_is_told_as_it_is() -> None:
@@ -101,7 +101,7 @@ def test_a_cart_that_was_accepted_as_words_needs_its_session_and_is_told_as_it_i
 def test_a_cart_is_searched_whole() -> None:
     """Up to as many products as WhatsApp's carts hold; all are told."""
     turn = turn_of(messages=(order_of([f"SKU {number}" for number in range(40)]),))
-    question = Reader(USUAL_GOODS).question(turn)
+    question = Reader(USUAL_PRODUCT_WORDS).question(turn)
     assert question.terms == tuple(f"#SKU {number}" for number in range(MAX_ORDERED))
     plan = Planner(SHOP, CATEGORIES, dict.fromkeys(question.terms, ())).planned(turn, question).planned()
     assert json.loads(plan.user)["message"] == turn.text
@@ -109,7 +109,7 @@ def test_a_cart_is_searched_whole() -> None:
 
 def test_only_what_everybody_asks_is_remembered_and_no_word_of_it() -> None:
     """Twice the same question is read once; what leans on a conversation is read again; neither text is kept."""
-    reader = Reader(USUAL_GOODS)
+    reader = Reader(USUAL_PRODUCT_WORDS)
     first, again = (reader.question(turn_of("Hola! tenes leche?", phone)) for phone in (ANA, BRUNO))
     assert first is again
     own = [reader.question(turn_of("agregame la segunda, soy Ana")) for _ in range(2)]
@@ -121,7 +121,7 @@ def test_only_what_everybody_asks_is_remembered_and_no_word_of_it() -> None:
 
 def test_a_known_text_beside_one_that_cannot_be_read_needs_its_session() -> None:
     """The same words mean another thing there."""
-    reader = Reader(USUAL_GOODS)
+    reader = Reader(USUAL_PRODUCT_WORDS)
     assert reader.question(turn_of("tenes leche?")).shared_form
     beside = turn_of(messages=(message("tenes leche?"), message(None, 2, type="audio")))
     assert reader.question(beside).shared_form is None

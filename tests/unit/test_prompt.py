@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
 from worker.catalog.product import FEW_IN_STOCK, Product, availability
-from worker.language.product_words import USUAL_GOODS
+from worker.language.product_words import USUAL_PRODUCT_WORDS
 from worker.messages.message import CatalogOrder, OrderItem
 from worker.replies import prompt
 from worker.replies.prompt import cache_key, render
@@ -277,4 +277,4 @@ def test_a_request_is_the_same_to_the_byte_as_it_always_was(
 ) -> None:
     """Another key for the same request would empty the reply cache with an upgrade."""
     planner = Planner(SHOP, CATEGORIES, found)
-    assert planner.planned(turn, Reader(USUAL_GOODS).question(turn)).planned().key == key_of_before
+    assert planner.planned(turn, Reader(USUAL_PRODUCT_WORDS).question(turn)).planned().key == key_of_before

@@ -10,7 +10,7 @@ from msgspec import convert
 
 from worker.language.handover_request import asks_for_person
 from worker.language.normalise import normalised
-from worker.language.product_words import USUAL_GOODS
+from worker.language.product_words import USUAL_PRODUCT_WORDS
 from worker.session.handover import WAIT, handed_over, pressed_for_person, waits_for_person
 from worker.session.outcome import Decision, Outcome
 from worker.session.session import Context
@@ -22,7 +22,7 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 def route(turn: Turn, now: datetime) -> Turn:
     """The turn with its outcome where no model is needed."""
-    return without_model(turn, Reader(USUAL_GOODS).question(turn), now)
+    return without_model(turn, Reader(USUAL_PRODUCT_WORDS).question(turn), now)
 
 
 @pytest.mark.parametrize(

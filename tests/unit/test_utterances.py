@@ -17,7 +17,7 @@ from worker.catalog.price_list import read_products
 from worker.devkit.demo import CATALOG
 from worker.language.complexity import COMPLEX, MEDIUM, SIMPLE
 from worker.language.intent import guess_intent
-from worker.language.product_words import goods_of
+from worker.language.product_words import product_words_of
 from worker.replies.decision import Intent
 
 LEAST_UTTERANCES = 450
@@ -142,8 +142,8 @@ def test_no_message_that_leans_on_its_session_is_shared(catalog: Path | None) ->
     if catalog is not None and not catalog.exists():
         pytest.skip("the real product list is not beside this checkout")
     rows = read_products(catalog) if catalog else []
-    goods = goods_of((row["name"] for row in rows), {row["category"] for row in rows})
-    assert [each.text for each in UTTERANCES if not each.shared and common_form(each.text, goods)] == []
+    product_words = product_words_of((row["name"] for row in rows), {row["category"] for row in rows})
+    assert [each.text for each in UTTERANCES if not each.shared and common_form(each.text, product_words)] == []
 
 
 def test_most_messages_that_could_be_shared_are() -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from db import queries, retry
 from worker.catalog.product import Product
-from worker.language.product_words import Goods, goods_of
+from worker.language.product_words import ProductWords, product_words_of
 from worker.redisdb.cache import Cache, entries
 from worker.redisdb.keys import CATEGORIES, PRODUCT_SEARCH
 
@@ -45,7 +45,7 @@ class Catalog:
         self._cache = cache
         self._clock = clock
         self._categories: CachedCategories | None = None
-        self._goods: Goods | None = None
+        self._product_words: ProductWords | None = None
         self._named: tuple[frozenset[str], ...] = ()
         self._goods_until = 0.0
 
@@ -63,19 +63,19 @@ class Catalog:
         self._cache.set_many(CATEGORIES, {"all": msgspec.to_builtins(read)})
         return read
 
-    def goods(self) -> Goods:
+    def product_words(self) -> ProductWords:
         """Words by which the things sold here are called, at most 5 minutes old: a word more or less only decides
         whether a question may be shared, never what is answered. The same object as long as no name changes.
         """
         now = self._clock()
-        if self._goods is None or now >= self._goods_until:
+        if self._product_words is None or now >= self._goods_until:
             named = tuple(
                 frozenset(retry.run(self._engine, read)) for read in (queries.product_names, queries.categories)
             )
-            if self._goods is None or named != self._named:
-                self._goods, self._named = goods_of(*named), named
+            if self._product_words is None or named != self._named:
+                self._product_words, self._named = product_words_of(*named), named
             self._goods_until = now + GOODS_TTL_S
-        return self._goods
+        return self._product_words
 
     def search(self, wanted: Mapping[str, int]) -> dict[str, tuple[Product, ...]]:
         """Searches products: one MGET, and for all misses together one query and one write.

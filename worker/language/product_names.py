@@ -1,7 +1,7 @@
 """Names of products and places that need nothing said before.
 
 `sold` are the words that are trusted to begin the name of something sold here
-(`worker.language.product_words.Goods.names`).
+(`worker.language.product_words.ProductWords.names`).
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ MOST_SLIPS = 4096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Goods:
+class ProductWords:
     """names: words trusted to begin the name of something sold here. beginnings: the first two and three words of such
     names. words: all their words. sections: names of the shop's sections, whole.
     """
@@ -84,10 +84,10 @@ def _can_mean(typed: str, meant: str) -> bool:
 
 
 #: What any shop sells.
-USUAL_GOODS = Goods()
+USUAL_PRODUCT_WORDS = ProductWords()
 
 
-def goods_of(names: Iterable[str], sections: Iterable[str] = ()) -> Goods:
+def product_words_of(names: Iterable[str], sections: Iterable[str] = ()) -> ProductWords:
     """Collects the words by which the products of these names are called: the first word of a name, if names begin with
     it at least as often as they have it elsewhere. What a thing is called comes first in Spanish; a word that mostly
     comes later says how it is.
@@ -98,7 +98,9 @@ def goods_of(names: Iterable[str], sections: Iterable[str] = ()) -> Goods:
     called = {word for word, count in begins.items() if _can_name(word, count, elsewhere[word])}
     known = {word for word in chain(begins, elsewhere) if len(word) >= SHORTEST_NAME and word.isalpha()}
     beginnings = {" ".join(words[:count]) for words in split for count in (2, 3) if len(words) >= count}
-    return Goods(GROCERIES | called, frozenset(beginnings), GROCERIES | known, frozenset(map(normalised, sections)))
+    return ProductWords(
+        GROCERIES | called, frozenset(beginnings), GROCERIES | known, frozenset(map(normalised, sections))
+    )
 
 
 def _can_name(word: str, begins: int, elsewhere: int) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from worker.language import product_names
 from worker.language.open_questions import OPEN_QUESTIONS
 from worker.language.phrases import FORMAL, NOW, SMALL_TALK, asked, is_fact
-from worker.language.product_words import USUAL_GOODS, Goods
+from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords
 from worker.language.symbols import may_tell
 
 #: Whoever writes more tells of himself.
@@ -28,7 +28,7 @@ CHECKS = {
 PRODUCTS = frozenset(("product", "products", "other", "grocery"))
 
 
-def common_form(text: str, plain: str, goods: Goods = USUAL_GOODS) -> str | None:
+def common_form(text: str, plain: str, product_words: ProductWords = USUAL_PRODUCT_WORDS) -> str | None:
     """Returns the message as every customer could have meant it; None if it leans on its conversation, and in doubt.
 
     Questions that differ only in greeting, courtesy and the verb have one form: "Hola! hay leche?" and "me decís si
@@ -37,51 +37,52 @@ def common_form(text: str, plain: str, goods: Goods = USUAL_GOODS) -> str | None
     Args:
         text: as it was written, for signs that normalising leaves out.
         plain: the same, normalised.
-        goods: words for what is sold here.
+        product_words: words for what is sold here.
     """
     stripped = text.strip()
     if "\n" in stripped or len(stripped) > MAX_CHARS or may_tell(stripped):
         return None
-    plain = goods.mended(plain)
+    plain = product_words.mended(plain)
     if SMALL_TALK.fullmatch(plain):
         return plain
     question = asked(FORMAL.sub(r"\1 tienen", plain))
-    return question if is_fact(plain) else _open_question(NOW.sub("", question), goods)
+    return question if is_fact(plain) else _open_question(NOW.sub("", question), product_words)
 
 
-def _open_question(question: str, goods: Goods) -> str | None:
+def _open_question(question: str, product_words: ProductWords) -> str | None:
     for shape, form in OPEN_QUESTIONS:
         found = shape.fullmatch(question)
         places = {place: what for place, what in found.groupdict().items() if what} if found else {}
-        if found and all(_fits(place, what, goods) for place, what in places.items()):
+        if found and all(_fits(place, what, product_words) for place, what in places.items()):
             return form.format(
-                question, **_in_order({place: _named(place, places[place], goods) for place in places}, goods)
+                question,
+                **_in_order({place: _named(place, places[place], product_words) for place in places}, product_words),
             )
     return None
 
 
-def _fits(place: str, what: str, goods: Goods) -> bool:
+def _fits(place: str, what: str, product_words: ProductWords) -> bool:
     if place == "section":
-        return what in goods.sections or product_names.is_on_sale(what, goods.names)
-    if place in PRODUCTS and product_names.without_article(what) in goods.beginnings:
+        return what in product_words.sections or product_names.is_on_sale(what, product_words.names)
+    if place in PRODUCTS and product_names.without_article(what) in product_words.beginnings:
         return True
-    return CHECKS[place](what, goods.names)
+    return CHECKS[place](what, product_words.names)
 
 
-def _named(place: str, what: str, goods: Goods) -> str:
+def _named(place: str, what: str, product_words: ProductWords) -> str:
     plain = product_names.without_article(what)
-    return goods.singular(plain) if place in PRODUCTS else plain
+    return product_words.singular(plain) if place in PRODUCTS else plain
 
 
-def _in_order(named: dict[str, str], goods: Goods) -> dict[str, str]:
+def _in_order(named: dict[str, str], product_words: ProductWords) -> dict[str, str]:
     """Puts two whole names in one order, for "leche o queso" is "queso o leche". In "leche entera o descremada" the
     other is "leche descremada"; which words it takes the place of in a longer name is open, and so it stays there.
     """
     other = named.get("other")
     if other is None:
         return named
-    if not product_names.names_product(other, goods.names):
-        if not product_names.is_qualified(named["product"], goods.names):
+    if not product_names.names_product(other, product_words.names):
+        if not product_names.is_qualified(named["product"], product_words.names):
             return named
         other = f"{named['product'].split()[0]} {other}"
     first, second = sorted((named["product"], other))

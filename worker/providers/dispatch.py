@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from worker.log import logger
 from worker.providers.completion import Ask, Completer
-from worker.providers.flight import Ending, Flights, Joining
+from worker.providers.flight import Ending, Flights, JoinRequest
 from worker.providers.reply_cache import CachedReply, cacheable
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import AI_RESPONSE
@@ -25,14 +25,14 @@ from worker.session.turn import Turn, decode_turn, encode_turn
 log = logger(__name__)
 
 
-class Landed(Struct, frozen=True):
+class Dispatched(Struct, frozen=True):
     """Result of some leads: turns with their outcome, and turns that must be started again."""
 
     answered: tuple[Turn, ...] = ()
     failed: tuple[Turn, ...] = ()
 
 
-class _Ended(Struct, frozen=True):
+class _LeadResult(Struct, frozen=True):
     """End of one lead.
 
     Args:
@@ -70,7 +70,7 @@ class Dispatcher:
         self._pool = pool
         self._clock = clock
 
-    def call(self, turns: Sequence[Turn], left_s: dict[str, float], margin_s: float) -> Iterator[Landed]:
+    def call(self, turns: Sequence[Turn], left_s: dict[str, float], margin_s: float) -> Iterator[Dispatched]:
         """Yields what becomes ready, in the order in which it does. Parked turns do not appear: their leader goes on
         with them.
 
@@ -81,47 +81,47 @@ class Dispatcher:
         over_limit = self._completer.over_limit([turn.customer_phone for turn in turns])
         limited = [turn for turn in turns if turn.customer_phone in over_limit]
         asking = [turn for turn in turns if turn.customer_phone not in over_limit]
-        boardings = self._flights.join([self._joining(turn, left_s[turn.token]) for turn in asking])
+        joins = self._flights.join([self._join_request(turn, left_s[turn.token]) for turn in asking])
         served = [replace(turn, outcome=self._limited(turn)) for turn in limited]
-        leads: list[Future[_Ended]] = []
-        waiting: set[Future[_Ended]] = set()
+        leads: list[Future[_LeadResult]] = []
+        waiting: set[Future[_LeadResult]] = set()
         try:
-            for turn, boarding in zip(asking, boardings, strict=True):
-                if entry := _entry(boarding.result):
+            for turn, joined in zip(asking, joins, strict=True):
+                if entry := _entry(joined.result):
                     served.append(replace(turn, outcome=entry.outcome()))
-                elif boarding.role != "parked":
+                elif joined.role != "parked":
                     leads.append(self._pool.submit(self._lead, turn, now + left_s[turn.token] - margin_s))
                     waiting.add(leads[-1])
             if served:
-                yield Landed(tuple(served))
+                yield Dispatched(tuple(served))
             for done in _as_ready(leads):
                 waiting.difference_update(done)
-                yield self._landed([lead.result() for lead in done])
+                yield self._finish([lead.result() for lead in done])
         finally:
             # Where nobody takes the rest, it is paid for all the same: who asks it again finds it in the cache.
             for lead in waiting:
-                lead.add_done_callback(lambda lead: self._landed([lead.result()]))
+                lead.add_done_callback(lambda lead: self._finish([lead.result()]))
 
-    def _joining(self, turn: Turn, left_s: float) -> Joining:
-        return Joining(turn.planned().key, turn.token, encode_turn(turn), left_s)
+    def _join_request(self, turn: Turn, left_s: float) -> JoinRequest:
+        return JoinRequest(turn.planned().key, turn.token, encode_turn(turn), left_s)
 
     def _limited(self, turn: Turn) -> Outcome:
         return self._completer.fallback(turn.planned(), turn.text, cart_of(turn))
 
-    def _lead(self, turn: Turn, deadline: float) -> _Ended:
+    def _lead(self, turn: Turn, deadline: float) -> _LeadResult:
         """One turn's calls of providers."""
         plan = turn.planned()
         try:
             rules = rules_for(turn.text, turn.fetched(), plan.products)
             ask = Ask(plan, rules, turn.token, turn.customer_phone, deadline, turn.text, cart_of(turn))
             outcome = self._completer.complete(ask)
-            return _Ended(turn, outcome, cacheable(outcome))
+            return _LeadResult(turn, outcome, cacheable(outcome))
         except Exception as exc:
             # A defect of ours: nobody may be left waiting for it.
             log.exception("call_failed", token=turn.token, error=type(exc).__name__)
-            return _Ended(turn)
+            return _LeadResult(turn)
 
-    def _landed(self, ended: Sequence[_Ended]) -> Landed:
+    def _finish(self, ended: Sequence[_LeadResult]) -> Dispatched:
         """Ends these leads for everyone who waits for them. The cache comes first: a caller that finds no flight looks
         there.
         """
@@ -137,7 +137,7 @@ class Dispatcher:
                 continue
             answered.append(replace(one.turn, outcome=one.outcome))
             answered += [replace(other, outcome=one.outcome_for_others) for other in others]
-        return Landed(tuple(answered), tuple(failed))
+        return Dispatched(tuple(answered), tuple(failed))
 
 
 def cart_of(turn: Turn) -> Cart | None:
@@ -167,9 +167,9 @@ def _decoded(parked: Iterable[bytes]) -> Iterator[Turn]:
             log.exception("parked_turn_unreadable", error=type(exc).__name__)
 
 
-def _as_ready(leads: Sequence[Future[_Ended]]) -> Iterator[list[Future[_Ended]]]:
+def _as_ready(leads: Sequence[Future[_LeadResult]]) -> Iterator[list[Future[_LeadResult]]]:
     # `concurrent.futures.wait` would look at all that are left each time that one is done.
-    ready: SimpleQueue[Future[_Ended]] = SimpleQueue()
+    ready: SimpleQueue[Future[_LeadResult]] = SimpleQueue()
     for lead in leads:
         lead.add_done_callback(ready.put)
     left = len(leads)

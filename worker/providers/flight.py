@@ -16,7 +16,7 @@ SCRIPT = Path(__file__).with_name("flight.lua").read_text(encoding="utf-8")
 log = logger(__name__)
 
 
-class Joining(Struct, frozen=True):
+class JoinRequest(Struct, frozen=True):
     """A turn that wants an answer for `key`; `payload` is its JSON form, `left_s` the rest of its lease."""
 
     key: str
@@ -33,7 +33,7 @@ class Ending(Struct, frozen=True):
     result: bytes | None = None
 
 
-class Boarding(Struct, frozen=True):
+class JoinResult(Struct, frozen=True):
     """Result of joining: `lead` (ask the provider), `parked` (the leader will go on with it), or `result`."""
 
     role: str
@@ -48,7 +48,7 @@ class Flights:
         self._keep_ms = int(keep_s * 1000)
         self._script = client.register_script(SCRIPT)
 
-    def join(self, turns: Sequence[Joining]) -> list[Boarding]:
+    def join(self, turns: Sequence[JoinRequest]) -> list[JoinResult]:
         """Joins each turn's single flight, in one round trip; in order, so that of two with one key the first leads.
 
         The lead lasts as long as the leader's lease: a turn that the sweep starts again finds it free.
@@ -59,10 +59,10 @@ class Flights:
             arguments: list[str | bytes | int] = ["join", turn.token, turn.payload, lead_ms, self._keep_ms]
             self._script(keys=_keys(turn.key), args=arguments, client=pipeline)
         try:
-            return [Boarding(role.decode(), *result) for role, *result in pipeline.execute()]
+            return [JoinResult(role.decode(), *result) for role, *result in pipeline.execute()]
         except RedisError as exc:
             log.warning("flight_unavailable", error=type(exc).__name__, turns=len(turns))
-            return [Boarding("lead")] * len(turns)
+            return [JoinResult("lead")] * len(turns)
 
     def end(self, endings: Sequence[Ending]) -> list[list[bytes]]:
         """Ends these leads in one round trip. A result stays for all who come, whoever leads by now; without one the

@@ -50,10 +50,10 @@ def call_provider(services: Services, batch: Batch) -> Iterator[list[Turn]]:
     holders = [turn.holder for turn in begun]
     left_s = retry.run(services.engine, lambda connection: queries.lease_left(connection, holders))
     held = [turn for turn in begun if turn.token in left_s]
-    for landed in services.dispatcher.call(held, left_s, AI_LEASE_MARGIN_S):
-        release(services, [failure(turn, "CallFailed") for turn in landed.failed])
-        if landed.answered:
-            yield list(landed.answered)
+    for dispatched in services.dispatcher.call(held, left_s, AI_LEASE_MARGIN_S):
+        release(services, [failure(turn, "CallFailed") for turn in dispatched.failed])
+        if dispatched.answered:
+            yield list(dispatched.answered)
 
 
 def _lease_s(settings: Settings) -> float:

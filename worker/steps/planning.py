@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from worker.catalog.search import BY_SKU, Catalog, Found, distinct
 from worker.language.complexity import complexity
 from worker.language.handover_request import asks_for_person
-from worker.language.product_words import Goods
+from worker.language.product_words import ProductWords
 from worker.language.search_terms import search_terms
 from worker.language.sharing import common_form
 from worker.replies.fallback import handover_decision, unreadable_decision
@@ -54,8 +54,8 @@ class Reader:
     that leans on its conversation is read whenever it comes.
     """
 
-    def __init__(self, goods: Goods) -> None:
-        self._goods = goods
+    def __init__(self, product_words: ProductWords) -> None:
+        self._product_words = product_words
         self._shared: dict[bytes, Question] = {}
         self._searches: dict[str, tuple[str, ...]] = {}
 
@@ -66,7 +66,7 @@ class Reader:
         digest = blake2b(turn.text.encode(), digest_size=16).digest()
         if known := self._shared.get(digest):
             return known
-        question = self._read(turn, common_form(turn.text, turn.normalised, self._goods))
+        question = self._read(turn, common_form(turn.text, turn.normalised, self._product_words))
         if question.shared_form is not None:
             if len(self._shared) == MOST_SHARED:
                 self._shared.clear()
@@ -88,14 +88,14 @@ class Reader:
     def _terms(self, turn: Turn) -> tuple[str, ...]:
         ordered = dict.fromkeys(_by_sku(item.sku) for order in turn.orders for item in order.items)
         written = "\n".join(filter(None, (m.order.note if m.order else m.text for m in turn.messages)))
-        terms = tuple(dict.fromkeys([*list(ordered)[:MAX_ORDERED], *search_terms(written, self._goods.mended)]))
+        terms = tuple(dict.fromkeys([*list(ordered)[:MAX_ORDERED], *search_terms(written, self._product_words.mended)]))
         return terms or turn.fetched().context.terms
 
 
 @lru_cache(maxsize=1)
-def reader_of(goods: Goods) -> Reader:
+def reader_of(product_words: ProductWords) -> Reader:
     """The reader of this process, another one when something else is sold."""
-    return Reader(goods)
+    return Reader(product_words)
 
 
 def _by_sku(sku: str) -> str:

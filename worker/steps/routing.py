@@ -41,7 +41,7 @@ def read(services: Services, turns: Batch) -> dict[str, Question]:
     """Meanings of the turns' texts, by token."""
     if not turns:
         return {}
-    reader = reader_of(services.catalog.goods())
+    reader = reader_of(services.catalog.product_words())
     return dict(each(services, turns, lambda turn: (turn.token, reader.question(turn))))
 
 
