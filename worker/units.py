@@ -1,4 +1,4 @@
-"""Units of the figures: micro-dollars of money, days and months of UTC. Pure thought."""
+"""Units of the figures: micro-dollars of money, days and months of UTC. Pure: no I/O."""
 
 from __future__ import annotations
 

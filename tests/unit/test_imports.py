@@ -139,7 +139,7 @@ def test_imports_are_read_wherever_they_stand() -> None:
 
 def claims_to_be_pure() -> list[str]:
     """Modules that call themselves pure thought, whether or not they stand in the list."""
-    return [name for name, tree in sources().items() if "Pure thought" in (ast.get_docstring(tree) or "")]
+    return [name for name, tree in sources().items() if "Pure: no I/O" in (ast.get_docstring(tree) or "")]
 
 
 @pytest.mark.parametrize("module", sorted({*modules_of(PURE), *claims_to_be_pure()}))
@@ -284,3 +284,44 @@ def test_nothing_connects_at_import() -> None:
         if isinstance(call, ast.Call) and getattr(call.func, "attr", getattr(call.func, "id", None)) in clients
     ]
     assert calls == []
+
+
+def drawn() -> dict[str, set[str]]:
+    """The arrows of the drawing in docs/architecture.md: rooms, by the room that imports them."""
+    drawing = (
+        (REPOSITORY / "docs" / "architecture.md").read_text("utf-8").partition("```mermaid")[2].partition("```")[0]
+    )
+    arrows: dict[str, set[str]] = {}
+    for line in drawing.splitlines():
+        if " --> " in line:
+            room, _, others = line.strip().partition(" --> ")
+            arrows.setdefault(room, set()).update(other.partition("[")[0] for other in others.split(" & "))
+    return arrows
+
+
+def test_the_drawing_shows_the_imports() -> None:
+    """Each arrow is an import, and each import between rooms is an arrow or follows from some."""
+    arrows = drawn()
+    rooms = {
+        (room_of(module), room_of(name))
+        for module in sources()
+        if module not in ("worker", "db")
+        for name in ours(module)
+    }
+    imported = {(one, other) for one, other in rooms if one in arrows and one != other}
+    below = {room: _below(room, arrows) for room in arrows}
+    assert {pair for pair in imported if pair[1] not in below[pair[0]] | {"ground"}} == set()
+    assert {(room, other) for room, others in arrows.items() for other in others if (room, other) not in rooms} <= {
+        (room, "ground") for room in arrows
+    }
+
+
+def room_of(module: str) -> str:
+    """The room of a module, as it is drawn."""
+    room = module.split(".")[0 if module.startswith("db") else 1]
+    return "ground" if room in ("log", "settings", "errors", "usage", "units") else room
+
+
+def _below(room: str, arrows: Mapping[str, set[str]]) -> set[str]:
+    direct_ones = arrows.get(room, set())
+    return direct_ones.union(*(_below(other, arrows) for other in direct_ones))

@@ -1,4 +1,4 @@
-"""Numbers as shops write them: "1850.50", "1.850,50", and those with two readings. Pure thought."""
+"""Numbers as shops write them: "1850.50", "1.850,50", and those with two readings. Pure: no I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Product of the catalogue, and the facts about it that a model is told. Pure thought."""
+"""Product of the catalogue, and the facts about it that a model is told. Pure: no I/O."""
 
 from __future__ import annotations
 

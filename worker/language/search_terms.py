@@ -22,7 +22,7 @@ SEPARATORS = re.compile(
     r"[\n;:?!+/()]|(?<!\d)[.,]|[.,](?!\d)"
     r"|\b(?:y|o|u|entre|mas|más|tambi[eé]n|adem[aá]s|aparte|despu[eé]s|vs|versus)\b"
 )
-#: Of two that are compared: here the one "con" of the line stands between them; elsewhere it is a part of a name.
+#: Two products that are compared: here the one "con" of the line stands between them; elsewhere it is a part of a name.
 _BETWEEN = r"\b(?:con|contra|o|y|vs|versus)\b"
 COMPARED = re.compile(
     rf"(\bcompar[aáeo]\w* (?:(?!{_BETWEEN})[^,/:\n]){{1,80}} )(?:con|contra) (?!.*(?:{_BETWEEN}|[,/:]))"

@@ -42,8 +42,8 @@ LEANING = re.compile(
     r"|\w+[aei]rl[oae]s?|\w+(?:ando|iendo)(?:l[oae]s?)?|\w+(?:aste|iste|aron|ieron)|\w{2,}[ae]me(?:l[oae]s?)?"
     r"|\w+mente|\d+(?:r[oa]|d[oa]|er|t[oa]|[oa]|m[oa]|v[oa])"
 )
-#: Nor do participles ("rallado"), infinitives ("retirar") and what else is built like an adjective, but for these and
-#: the words known to be sold here.
+#: Participles ("rallado"), infinitives ("retirar") and whatever else is built like an adjective: they name no product,
+#: but for those in NAMES_ALL_THE_SAME and the words known to be sold here.
 FORMLESS = re.compile(
     r"\w+(?:[aio]d|isim|os|iv|ic|ari|eñ|[ai]n)[oa]s?|\w{3,}e[sr][oa]s?|\w+(?:[ai]ble|[aei]nte)s?|\w+al(?:es)?|\w+[aei]r"
 )

@@ -1,4 +1,4 @@
-"""Reply to a customer: the outbound contract, and WhatsApp's limits. Pure thought."""
+"""Reply to a customer: the outbound contract, and WhatsApp's limits. Pure: no I/O."""
 
 from __future__ import annotations
 

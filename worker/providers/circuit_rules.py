@@ -1,6 +1,6 @@
 """Rules of the circuits: limits and waits, permits, and the breaker of one process for when Redis is away.
 
-Pure thought.
+Pure: no I/O.
 """
 
 from __future__ import annotations

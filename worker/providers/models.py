@@ -1,6 +1,6 @@
 """Providers, their models in order of preference, and prices with the times at which they hold.
 
-Pure thought. Annotations hold what PROVIDERS_FILE may say (`providers_file.py`); values made in code are not checked.
+Pure: no I/O. Annotations hold what PROVIDERS_FILE may say (`providers_file.py`); values made in code are not checked.
 """
 
 from __future__ import annotations

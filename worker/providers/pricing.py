@@ -1,6 +1,6 @@
 """Prices of calls in whole micro-dollars, so that sums in SQL and Redis stay exact, and their sums by turn.
 
-Pure thought.
+Pure: no I/O.
 """
 
 from __future__ import annotations

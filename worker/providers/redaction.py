@@ -1,4 +1,4 @@
-"""Redaction of a provider's sentence: no key and no word of the customer reaches a log. Pure thought."""
+"""Redaction of a provider's sentence: no key and no word of the customer reaches a log. Pure: no I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Guard of the cart: a model may do to it only what the customer's own words ask for. Pure thought.
+"""Guard of the cart: a model may do to it only what the customer's own words ask for. Pure: no I/O.
 
 A model can be talked into things, by a text a customer forwards or by the name of a product. Whatever it answers, a
 cart changes only in the way, by the numbers and with the products that this customer's message stands for.

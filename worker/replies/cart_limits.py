@@ -1,6 +1,6 @@
 """Limits of a cart, and words of ours about it: each change is told, and what exceeds a limit is left out and told.
 
-Pure thought.
+Pure: no I/O.
 """
 
 from __future__ import annotations

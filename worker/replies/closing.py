@@ -1,4 +1,4 @@
-"""Closing a decided turn: the session after it, the reply and the order that are committed together. Pure thought."""
+"""Closing a decided turn: the session after it, the reply and the order that are committed together. Pure: no I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON schema of one request's answers: what would be refused cannot be said. Pure thought.
+"""JSON schema of one request's answers: what would be refused cannot be said. Pure: no I/O.
 
 Kept to the subset that every provider takes: each object closed, each of its properties required, no lengths and no
 bounds (Azure refuses `minimum` and `maxItems`). The check behind it knows those.

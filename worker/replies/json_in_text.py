@@ -1,6 +1,6 @@
 """Finding JSON objects in what a model has written: thoughts, prose and code fences may stand around them.
 
-Pure thought.
+Pure: no I/O.
 """
 
 from __future__ import annotations

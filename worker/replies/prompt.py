@@ -1,4 +1,4 @@
-"""Rendering the request: the only thing a reply may depend on, and so the reply cache's key. Pure thought."""
+"""Rendering the request: the only thing a reply may depend on, and so the reply cache's key. Pure: no I/O."""
 
 from __future__ import annotations
 

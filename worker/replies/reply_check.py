@@ -1,6 +1,6 @@
 """Rejecting words that are no answer for a customer: an echo, a loop, a label, JSON, our own instructions, English.
 
-Small models write such things in a form that is otherwise valid, and a cache would keep them. Pure thought.
+Small models write such things in a form that is otherwise valid, and a cache would keep them. Pure: no I/O.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Judging a model's answer: a valid decision that keeps the rules of its request, or why it cannot be used.
 
-Pure thought.
+Pure: no I/O.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Cart of one customer, and the operations that change it. Pure thought."""
+"""Cart of one customer, and the operations that change it. Pure: no I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handover to a person of the shop: for a while the AI keeps silent for one customer. Pure thought."""
+"""Handover to a person of the shop: for a while the AI keeps silent for one customer. Pure: no I/O."""
 
 from __future__ import annotations
 

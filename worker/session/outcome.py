@@ -1,4 +1,4 @@
-"""Outcome of a turn: the decision about it, and what that cost. Pure thought."""
+"""Outcome of a turn: the decision about it, and what that cost. Pure: no I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Session: one customer's conversation as a value, and how a turn advances it. Pure thought."""
+"""Session: one customer's conversation as a value, and how a turn advances it. Pure: no I/O."""
 
 from __future__ import annotations
 

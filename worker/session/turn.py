@@ -1,4 +1,4 @@
-"""Turn: messages of one customer that nobody has answered yet, on their way through the chain. Pure thought.
+"""Turn: messages of one customer that nobody has answered yet, on their way through the chain. Pure: no I/O.
 
 A batch is a list of turns; between tasks it travels as JSON under the names of the fields here. A field that another
 version does not know is ignored, one that it lacks has its default.
