@@ -10,6 +10,10 @@ MIGRATION_LOCK = 7_243_001
 INTAKE_LOCK = 7_243_002
 #: Sums of hours (`roll_up_hours`, whose SQL repeats the number).
 ROLL_UP_LOCK = 7_243_003
+#: Advisory locks of this database in `pg_locks`, which shows those of the whole server. A bigint key stands there as
+#: two halves; our keys fit into the lower one, `objid`.
+ADVISORY = """locktype = 'advisory' and classid = 0
+    and database = (select oid from pg_database where datname = current_database())"""
 
 
 def try_lock(connection: Connection, key: int) -> bool:
@@ -19,6 +23,5 @@ def try_lock(connection: Connection, key: int) -> bool:
 
 def is_locked(connection: Connection, key: int) -> bool:
     """Returns whether anybody holds the lock."""
-    # A bigint key shows in pg_locks as two halves; our keys fit into the lower one.
-    held = "select from pg_locks where locktype = 'advisory' and classid = 0 and objid = %(key)s"
+    held = f"select from pg_locks where {ADVISORY} and objid = %(key)s"
     return bool(connection.exec_driver_sql(f"select exists ({held})", {"key": key}).scalar_one())

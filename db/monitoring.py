@@ -11,12 +11,14 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from db.locks import ADVISORY
+
 #: Upper bounds of the latency histogram in milliseconds; the same as in `count_metrics_v3.sql`.
 REPLY_BUCKETS_MS = (25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 1_800_000)
 
-UNFINISHED = text("""
+UNFINISHED = text(f"""
     select waiting.*, unpublished.*, dead.*, turns.*, sessions.*, exists (
-        select from pg_locks where locktype = 'advisory' and classid = 0 and objid = :intake_lock and granted
+        select from pg_locks where {ADVISORY} and objid = :intake_lock and granted
     ) as intake_active
     from (select count(*) as waiting,
                  coalesce(extract(epoch from clock_timestamp() - min(accepted_at)), 0)::float8 as oldest_waiting_s
@@ -29,7 +31,7 @@ UNFINISHED = text("""
                  count(*) filter (where lease_until <= clock_timestamp()) as turns_overdue
           from turns where token is not null) turns,
          (select count(*) as active_sessions from customer_sessions where expires_at > now()) sessions
-""")
+""")  # noqa: S608  a constant of ours
 #: Transactions that have been open for a while and hold rows, or the whole, of a table that the road writes to. Of
 #: other users' sessions an ordinary user sees neither state nor times: such a one counts however young it may be.
 LOCK_HOLDERS = text("""

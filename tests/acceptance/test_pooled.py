@@ -11,6 +11,7 @@ from helpers.poolers import needs_pgbouncer, pooled
 from helpers.service import Conversation, begin_anew, says, service_processes, webhook
 from sqlalchemy import Engine
 
+from db.locks import ADVISORY
 from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator
 from worker.redisdb.connect import connect_redis
@@ -38,5 +39,5 @@ def test_the_service_works_through_sessions(servers: Servers, shared_engine: Eng
             conversation.wait_until(partial(has_answer, f"wamid.pooled.{number}"), 60)
             child.process.kill()
             child.process.wait()
-        held = "select count(*) from pg_locks where locktype = 'advisory'"
+        held = f"select count(*) from pg_locks where {ADVISORY}"
         conversation.wait_until(lambda: conversation.sql(held)[0][0] == 0)

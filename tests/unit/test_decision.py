@@ -262,3 +262,11 @@ def test_any_answer_is_refused_or_fits_the_contract(fields: dict[str, Any]) -> N
     assert len(decision.quick_replies) <= 3
     assert {change.product_id for change in decision.cart_operations if change.op != "clear"} <= OFFERED
     assert convert(stored(decision), Decision) == decision
+
+
+def test_an_id_that_no_json_holds_is_refused() -> None:
+    """Even beside `clear`, which looks at no id: it would fail the whole batch where it is written."""
+    operation = {"op": "clear", "product_id": 10**20}
+    answer = json.dumps(decision_of(cart_operations=[operation]), default=to_builtins)
+    with pytest.raises(InvalidDecision):
+        parse_decision(answer, {7})

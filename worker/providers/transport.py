@@ -67,10 +67,13 @@ class Transport:
                 redirect=False,
                 preload_content=False,
             )
+        except (OSError, HTTPError) as exc:
+            raise _translated(exc, provider, left_s, sent=not isinstance(exc, _NOT_SENT)) from exc
+        try:
             with closing(response):
                 content = response.read(_MAX_BYTES + 1)
         except (OSError, HTTPError) as exc:
-            raise _translated(exc, provider, left_s) from exc
+            raise _translated(exc, provider, left_s, sent=True) from exc
         if len(content) > _MAX_BYTES:
             raise UnreadableAnswer(provider.name, f"HTTP {response.status}, larger than 1 MiB")
         return HttpAnswer(response.status, response.headers.get("Retry-After"), content)
@@ -98,9 +101,9 @@ def _pool(url: str) -> urllib3.PoolManager:
     return pool
 
 
-def _translated(exc: Exception, provider: Provider, left_s: float) -> ProviderError:
+def _translated(exc: Exception, provider: Provider, left_s: float, *, sent: bool) -> ProviderError:
     """A connection that could not be made in its own time is the provider's state, not the end of ours."""
-    what, sent = type(exc).__name__, not isinstance(exc, _NOT_SENT)
+    what = type(exc).__name__
     if isinstance(exc, ConnectTimeoutError) and provider.connect_timeout_s < left_s:
         return ProviderUnavailable(provider.name, what)
     if isinstance(exc, urllib3.exceptions.TimeoutError):

@@ -116,7 +116,9 @@ class _Operation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     op: Annotated[Literal["add", "set", "remove", "clear"], BeforeValidator(_lowered)]
-    product_id: int | None = Field(None, validation_alias=AliasChoices("product_id", "id"))
+    product_id: int | None = Field(
+        None, ge=-MAX_NUMBER, le=MAX_NUMBER, validation_alias=AliasChoices("product_id", "id")
+    )
     #: More than a cart may hold is no mistake of the model's where a customer wants it: `cart_limits` says so.
     quantity: int | None = Field(None, ge=1, le=MAX_NUMBER)
 
