@@ -51,6 +51,10 @@ class ShiftedClock:
             def now(cls, tz: Any = None) -> Any:
                 return _TRUE_DATETIME.fromtimestamp(clock.time(), tz)
 
+            # Plain ones, as msgspec encodes them.
+            fromtimestamp = _TRUE_DATETIME.fromtimestamp
+            fromisoformat = _TRUE_DATETIME.fromisoformat
+
         for name, module in list(sys.modules.items()):
             if name.startswith(READERS) and vars(module).get("datetime") is _TRUE_DATETIME:
                 module.datetime = Datetime  # type: ignore[attr-defined]  # it has: the line above looked
