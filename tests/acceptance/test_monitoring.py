@@ -185,21 +185,27 @@ def ask(service: Service, message_id: str, phone: str, said: str) -> None:
 @needs_prometheus
 @pytest.mark.parametrize("name", QUERIES)
 def test_every_query_of_the_dashboard_has_data(watched: Watched, name: str) -> None:
-    """It is valid, and at least one of its series has a number."""
-    series = watched.prometheus.query(QUERIES[name].replace("$__rate_interval", RATE_INTERVAL))
-    assert [each for each in series if math.isfinite(float(each["value"][1]))]
+    """It is valid, and at least one of its series has a number; after a scrape that was missed, with the next."""
+    query = QUERIES[name].replace("$__rate_interval", RATE_INTERVAL)
+
+    def has_data() -> bool:
+        return any(math.isfinite(float(each["value"][1])) for each in watched.prometheus.query(query))
+
+    watched.service.wait_until(has_data)
 
 
 @needs_prometheus
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 def test_every_alert_is_evaluated_on_data(watched: Watched, rule: dict[str, Any]) -> None:
-    """Prometheus evaluates it without an error, and everything it asks for is there, zero or not."""
+    """Prometheus evaluates it without an error, and everything it asks for is there, zero or not; after a scrape that
+    was missed, with the next.
+    """
     watched.service.wait_until(lambda: all(found["health"] != "unknown" for found in watched.prometheus.rules()))
     (found,) = [found for found in watched.prometheus.rules() if found["name"] == rule["alert"]]
     assert (found["health"], found.get("lastError", "")) == ("ok", "")
     selectors = SELECTOR.findall(rule["expr"])
     assert selectors
-    assert [selector for selector in selectors if not watched.prometheus.query(selector)] == []
+    watched.service.wait_until(lambda: all(watched.prometheus.query(selector) for selector in selectors))
 
 
 @needs_prometheus

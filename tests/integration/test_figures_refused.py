@@ -27,6 +27,8 @@ COSTS: dict[str, Any] = {
     "baseline_microusd": 1,
 }
 TOO_MUCH = COSTS | {"prompt_tokens": 2**63}
+#: As nobody of ours writes it: edited by hand, or another release's.
+UNREADABLE = COSTS | {"prompt_tokens": 1, "provider_latency_ms": "long"}
 
 
 def tokens_recorded(connection: Connection) -> dict[str, int]:
@@ -35,12 +37,13 @@ def tokens_recorded(connection: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in found}
 
 
+@pytest.mark.parametrize("outcome", [TOO_MUCH, UNREADABLE], ids=["too much", "unreadable"])
 def test_one_refused_row_does_not_stop_the_sweep(
-    connection: Connection, settings_here: Settings, redis_client: redis.Redis
+    connection: Connection, settings_here: Settings, redis_client: redis.Redis, outcome: dict[str, Any]
 ) -> None:
     """The good one keeps its figures, the other is recorded without, and neither comes back."""
     good = answer(connection, "m1", ANA, outcome=COSTS | {"prompt_tokens": 1})
-    bad = answer(connection, "m2", BRUNO, outcome=TOO_MUCH)
+    bad = answer(connection, "m2", BRUNO, outcome=outcome)
     connection.exec_driver_sql("update messages set answered_at = now() - interval '1 hour'")
     Sweep(build(settings_here), lambda turns: None).once(connection)
     assert tokens_recorded(connection) == {good["token"]: 1, bad["token"]: 0}

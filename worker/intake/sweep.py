@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from msgspec import convert
+from msgspec import ValidationError, convert
 from msgspec.structs import replace
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -16,7 +16,7 @@ from worker.log import logger
 from worker.redisdb.keys import RUN_ID
 from worker.replies.closing import bury
 from worker.replies.fallback import apology_decision
-from worker.session.outcome import Outcome, StoredOutcome
+from worker.session.outcome import Decision, Outcome, StoredOutcome
 from worker.session.turn import Turn, claimed_turn
 from worker.steps.commit import commit_turns
 from worker.steps.locked_customers import locked_lease_s
@@ -101,8 +101,7 @@ class Sweep:
         that the intake goes on meanwhile.
         """
         metrics = [
-            metrics_row(row["reply_id"], convert(row["outcome"], StoredOutcome), row["message_count"], committed=True)
-            for row in rows
+            metrics_row(row["reply_id"], _stored_outcome(row), row["message_count"], committed=True) for row in rows
         ]
         try:
             total_ms = store_metrics(self._services, metrics, waits_again=False)
@@ -122,3 +121,12 @@ class Sweep:
         if known is not None and known.decode() == server["run_id"]:
             return None
         return str(server["run_id"]), float(server["uptime_in_seconds"])
+
+
+def _stored_outcome(row: Mapping[str, Any]) -> StoredOutcome:
+    """Reads how a reply was decided; one that cannot be read has no figures, and stops no other."""
+    try:
+        return convert(row["outcome"], StoredOutcome)
+    except ValidationError as exc:
+        log.warning("outcome_unreadable", reply_id=row["reply_id"], error=type(exc).__name__)
+        return StoredOutcome(row["reply"].get("source", "canned"), Decision())

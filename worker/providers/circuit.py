@@ -63,7 +63,7 @@ class Breaker:
     process takes over: never an error.
 
     Args:
-        client: successes of healthy circuits go fire-and-forget where it coalesces.
+        client: successes of healthy circuits, and notes, go fire-and-forget where it coalesces.
         on_change: called by whichever thread's result changed a circuit.
         on_call: called with provider, model, outcome (`ok` or the kind of error) and milliseconds after every call,
             while Redis answers.
@@ -81,6 +81,7 @@ class Breaker:
     ) -> None:
         self._client = client
         self._background = client.fire_and_forget(self._announce) if isinstance(client, CoalescingRedis) else None
+        self._notes = client.fire_and_forget() if isinstance(client, CoalescingRedis) else client
         self._script = client.register_script(SCRIPT)
         self._on_change = on_change
         self._on_call = on_call
@@ -168,8 +169,8 @@ class Breaker:
         log.warning("answered_by_another_model", provider=provider, model=model, answered_by=name)
         key = MODEL_CIRCUIT.key(f"{provider}:{model}")
         try:
-            self._client.hset(key, mapping={"answered_by": name, "answered_at": int(now)})
-            self._client.expire(key, MODEL_CIRCUIT.ttl_s or 0)
+            self._notes.hset(key, mapping={"answered_by": name, "answered_at": int(now)})
+            self._notes.expire(key, MODEL_CIRCUIT.ttl_s or 0)
         except RedisError as exc:
             log.warning("reroute_not_noted", provider=provider, model=model, error=type(exc).__name__)
 
