@@ -100,7 +100,7 @@ class Catalog:
         rows = retry.run(self._engine, lambda connection: queries.search_products(connection, terms, MAX_RESULTS))
         found: dict[str, list[Product]] = {term: [] for term in terms}
         for row in rows:
-            found[row["term"]].append(msgspec.convert({**row, "price": str(row["price"])}, Product))
+            found[row["term"]].append(msgspec.convert(row, Product))
         return {term: tuple(products) for term, products in found.items()}
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from worker.language.normalise import normalised
 from worker.language.phrases import DAYS, METHOD, SHOP, either
 
 _NUMBER = r"(?:\d+(?:[.,/]\d+)?|una?|un[oa]s|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|doce|media|medio)"
@@ -206,3 +207,9 @@ def topics(plain: str) -> list[str]:
     found = list(dict.fromkeys(str(match.lastgroup) for match in TOPIC.finditer(plain)))
     parts = set().union(*(PART_OF.get(topic, ()) for topic in found))
     return [topic for topic in found if topic not in parts]
+
+
+def is_address(text: str) -> bool:
+    """Returns whether a text is plainly a street address, and asks nothing."""
+    plain = normalised(text)
+    return "?" not in text and not LIST.match(plain) and bool(ADDRESS.search(plain) or STREET.match(plain))

@@ -15,6 +15,12 @@ REPLY_WINDOW_S = 86_400
 # WhatsApp's limits for reply buttons.
 MAX_QUICK_REPLIES = 3
 MAX_TITLE_CHARS = 20
+# WhatsApp's limits for a text above buttons or a list, and for the rows of a list.
+MAX_INTERACTIVE_CHARS = 1_024
+MAX_ROWS = 10
+MAX_ROW_TITLE_CHARS = 24
+MAX_ROW_DESCRIPTION_CHARS = 72
+MAX_ROW_ID_CHARS = 200
 
 
 class QuickReply(Struct, frozen=True):
@@ -24,7 +30,22 @@ class QuickReply(Struct, frozen=True):
     title: str
 
 
-class Reply(Struct, frozen=True):
+class Row(Struct, frozen=True):
+    """Row of a list: `id` comes back when the customer taps it."""
+
+    id: str
+    title: str
+    description: str = ""
+
+
+class Choices(Struct, frozen=True):
+    """List to tap: `button` opens it."""
+
+    button: str
+    rows: tuple[Row, ...]
+
+
+class Reply(Struct, frozen=True, rename={"choices": "list"}):
     """Reply as the gateway gets it; its fields are the outbound contract.
 
     Args:
@@ -32,7 +53,8 @@ class Reply(Struct, frozen=True):
         to: `customer_phone` of the customer.
         in_reply_to: WhatsApp's ids of the messages it answers.
         confidence: 0 to 1.
-        source: ai, cache, fallback or canned.
+        choices: a list to tap, and then no quick replies.
+        source: ai, cache, fallback, canned or shop.
         provider: maker of the text, None where no provider was.
         created_at, expires_at: in UTC and whole seconds, see `within_limits`.
     """
@@ -50,6 +72,7 @@ class Reply(Struct, frozen=True):
     provider: str | None
     created_at: datetime
     expires_at: datetime
+    choices: Choices | None = None
 
 
 def within_limits(reply: Reply) -> Reply:
@@ -59,10 +82,13 @@ def within_limits(reply: Reply) -> Reply:
     A button with a blank id or title, or with the id or title of an earlier one, is left out: WhatsApp would refuse
     the whole message for it.
     """
+    choices = _usable_choices(reply.choices)
+    buttons = () if choices else _usable(reply.quick_replies)
     return replace(
         reply,
-        text=clip(mend(reply.text), MAX_TEXT_CHARS),
-        quick_replies=_usable(reply.quick_replies),
+        text=clip(mend(reply.text), MAX_INTERACTIVE_CHARS if choices or buttons else MAX_TEXT_CHARS),
+        quick_replies=buttons,
+        choices=choices,
         created_at=_whole_seconds(reply.created_at),
         expires_at=_whole_seconds(reply.expires_at),
     )
@@ -82,6 +108,21 @@ def _usable(buttons: tuple[QuickReply, ...]) -> tuple[QuickReply, ...]:
         if len(kept) == MAX_QUICK_REPLIES:
             break
     return tuple(kept)
+
+
+def _usable_choices(choices: Choices | None) -> Choices | None:
+    """The list with at most ten rows, each with a title and an id of its own; None where no row is left."""
+    kept: dict[str, Row] = {}
+    for row in choices.rows if choices else ():
+        clipped = Row(
+            mend(row.id).strip()[:MAX_ROW_ID_CHARS],
+            clip(mend(row.title).strip(), MAX_ROW_TITLE_CHARS),
+            clip(mend(row.description).strip(), MAX_ROW_DESCRIPTION_CHARS),
+        )
+        if clipped.id and clipped.title:
+            kept.setdefault(clipped.id, clipped)
+    rows = tuple(kept.values())[:MAX_ROWS]
+    return Choices(clip(choices.button, MAX_TITLE_CHARS), rows) if choices and rows else None
 
 
 def _clipped(button: QuickReply) -> QuickReply:

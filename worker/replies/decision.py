@@ -7,6 +7,7 @@ usual name, a missing confidence, a fourth button); a cart operation that does n
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from decimal import Decimal
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
@@ -119,8 +120,8 @@ class _Operation(BaseModel):
     product_id: int | None = Field(
         None, ge=-MAX_NUMBER, le=MAX_NUMBER, validation_alias=AliasChoices("product_id", "id")
     )
-    #: More than a cart may hold is no mistake of the model's where a customer wants it: `cart_limits` says so.
-    quantity: int | None = Field(None, ge=1, le=MAX_NUMBER)
+    #: More than a cart may hold is no mistake of the model's where a customer wants it: `cart_changes` says so.
+    quantity: Decimal | None = Field(None, gt=0, le=MAX_NUMBER, decimal_places=3)
 
 
 class _Button(BaseModel):
@@ -202,7 +203,8 @@ def refuse(judged: Iterable[tuple[CartOperation, str | None]]) -> None:
 
 
 def _as_json(change: CartOperation) -> str:
-    return msgspec.json.encode({name: value for name, value in asdict(change).items() if value is not None}).decode()
+    given = {name: value for name, value in asdict(change).items() if value is not None}
+    return msgspec.json.Encoder(decimal_format="number").encode(given).decode()
 
 
 def _unfit(change: CartOperation, offered: Collection[int]) -> str | None:

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, get_args
 
-from worker.replies.cart_guard import CartRules
-from worker.replies.decision import Intent, State
+from worker.replies.decision import Intent
+from worker.replies.offer import Offer
+from worker.replies.telling import MODEL_STATES
 
 Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string"}
-_COMPLETED = "order_completed"
 
 
-def decision_schema(rules: CartRules, *, shared: bool) -> Schema:
-    """The schema of a decision under these rules. shared: the answer is everybody's, so it changes no cart, calls no
+def decision_schema(offer: Offer, *, shared: bool) -> Schema:
+    """The schema of a decision under this offer. shared: the answer is everybody's, so it changes no cart, calls no
     person and moves no conversation.
     """
     properties: Schema = {
@@ -32,10 +32,9 @@ def decision_schema(rules: CartRules, *, shared: bool) -> Schema:
     if not shared:
         properties |= {
             "requires_human": {"type": "boolean"},
-            "next_state": {"type": ["string", "null"], "enum": [*_states(rules), None]},
+            "next_state": {"type": ["string", "null"], "enum": [*sorted(MODEL_STATES), None]},
+            "cart_operations": {"type": "array", "items": {"anyOf": list(_operations(offer))}},
         }
-        if operations := list(_operations(rules)):
-            properties["cart_operations"] = {"type": "array", "items": {"anyOf": operations}}
     return _object(**properties)
 
 
@@ -48,20 +47,14 @@ def _object(**properties: Any) -> Schema:
     }
 
 
-def _states(rules: CartRules) -> list[str]:
-    return [state for state in get_args(State) if state != _COMPLETED or rules.may_complete]
-
-
-def _operations(rules: CartRules) -> Iterable[Schema]:
+def _operations(offer: Offer) -> Iterable[Schema]:
     """One alternative for each form of operation that may be made."""
-    puts = sorted(rules.kinds & {"add", "set"})
-    if puts and rules.in_stock and rules.quantities:
-        product, quantity = _one_of(rules.in_stock), _one_of(rules.quantities)
-        yield _object(op={"type": "string", "enum": puts}, product_id=product, quantity=quantity)
-    if "remove" in rules.kinds and rules.offered:
-        yield _object(op={"type": "string", "enum": ["remove"]}, product_id=_one_of(rules.offered))
-    if "clear" in rules.kinds:
-        yield _object(op={"type": "string", "enum": ["clear"]})
+    if offer.in_stock:
+        product, quantity = _one_of(offer.in_stock), {"type": "number"}
+        yield _object(op={"type": "string", "enum": ["add", "set"]}, product_id=product, quantity=quantity)
+    if offer.offered:
+        yield _object(op={"type": "string", "enum": ["remove"]}, product_id=_one_of(offer.offered))
+    yield _object(op={"type": "string", "enum": ["clear"]})
 
 
 def _one_of(numbers: Iterable[int]) -> Schema:

@@ -4,25 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from worker.catalog.product import Product
+from worker.catalog.product import PIECES, Product
 
 MAX_QUANTITY = 99
 #: Currency of lines that were stored before they named one, where the conversation names none either.
 DEFAULT_CURRENCY = "ARS"
+_CENT = Decimal("0.01")
 
 
 class CartItem(Struct, frozen=True):
-    """Line of a cart: a product with its name, unit price and currency as they were when it was put in."""
+    """Line of a cart: a product with its name, price and currency as they were when it was put in.
+
+    Args:
+        price: of one unit.
+        quantity: in its unit; a fraction only where that is no piece.
+        sku: the shop's own id, empty in lines that were stored before they had one.
+    """
 
     id: int
     name: str
-    price: float
-    quantity: int
+    price: Decimal
+    quantity: Decimal
     currency: str = DEFAULT_CURRENCY
+    unit: str = PIECES
+    sku: str = ""
+
+    @property
+    def total(self) -> Decimal:
+        """Price of the whole line, in cents."""
+        return (self.price * self.quantity).quantize(_CENT)
+
+    def row(self) -> dict[str, Any]:
+        """The line as `cart_data` keeps it, with numbers for price and quantity."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "price": _number(self.price),
+            "quantity": _number(self.quantity),
+            "currency": self.currency,
+            "unit": self.unit,
+            "sku": self.sku,
+        }
 
 
 Cart = tuple[CartItem, ...]
@@ -33,12 +60,18 @@ class CartOperation(Struct, frozen=True):
 
     op: str
     product_id: int | None = None
-    quantity: int | None = None
+    quantity: Decimal | None = None
 
 
-def item_of(product: Product, quantity: int = 1) -> CartItem:
+def _number(value: Decimal) -> int | float:
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def item_of(product: Product, quantity: Decimal = Decimal(1)) -> CartItem:
     """A product as a line of a cart."""
-    return CartItem(product.id, product.full_name, float(product.price), quantity, product.currency)
+    return CartItem(
+        product.id, product.full_name, product.price, quantity, product.currency, product.unit, product.sku
+    )
 
 
 def offered_items(cart: Iterable[CartItem], products: Iterable[Product]) -> dict[int, CartItem]:
@@ -51,29 +84,26 @@ def offered_items(cart: Iterable[CartItem], products: Iterable[Product]) -> dict
 def apply_operation(cart: Cart, operation: CartOperation, offered: Mapping[int, CartItem]) -> Cart:
     """The cart after one operation; one on a product that is neither offered nor in the cart changes nothing.
 
-    Quantities stay within 1 and `MAX_QUANTITY`.
+    Quantities stay at most `MAX_QUANTITY`.
     """
     if operation.op == "clear":
         return ()
     if operation.op == "remove":
         return tuple(item for item in cart if item.id != operation.product_id)
-    quantity = max(operation.quantity or 1, 1)
+    quantity = operation.quantity or Decimal(1)
     if any(item.id == operation.product_id for item in cart):
         return tuple(
-            replace(item, quantity=min(quantity + (item.quantity if operation.op == "add" else 0), MAX_QUANTITY))
+            replace(item, quantity=_limited(quantity + (item.quantity if operation.op == "add" else 0)))
             if item.id == operation.product_id
             else item
             for item in cart
         )
     new = offered.get(operation.product_id or 0)
-    return cart if new is None else (*cart, replace(new, quantity=min(quantity, MAX_QUANTITY)))
+    return cart if new is None else (*cart, replace(new, quantity=_limited(quantity)))
 
 
-def changed_cart(cart: Cart, operations: Iterable[CartOperation], offered: Mapping[int, CartItem]) -> Cart:
-    """The cart after all operations, in their order."""
-    for operation in operations:
-        cart = apply_operation(cart, operation, offered)
-    return cart
+def _limited(quantity: Decimal) -> Decimal:
+    return min(quantity, Decimal(MAX_QUANTITY))
 
 
 def by_currency(cart: Iterable[CartItem]) -> dict[str, Cart]:
@@ -86,4 +116,4 @@ def by_currency(cart: Iterable[CartItem]) -> dict[str, Cart]:
 
 def cost(items: Iterable[CartItem]) -> Decimal:
     """Exact sum of items of one currency."""
-    return sum((Decimal(str(item.price)) * item.quantity for item in items), Decimal(0))
+    return sum((item.total for item in items), Decimal(0))

@@ -4,12 +4,38 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from worker.messages.reply import QuickReply
-from worker.session.cart import CartOperation
+from worker.messages.reply import Choices, QuickReply
+from worker.session.cart import Cart, CartOperation
+from worker.session.session import Checkout, Order
 from worker.usage import ModelCalls
 
 #: Source of a turn that is closed without a reply, because a person answers.
 SILENT = "closed"
+
+
+class Effects(Struct, frozen=True, omit_defaults=True):
+    """What a turn does beside its words, worked out by us from the session as it was; no model writes it.
+
+    Args:
+        cart: the cart after it, None where it stays.
+        checkout: details of the order to come, None where they stay.
+        asking: our question that is open afterwards.
+        version: of the cart and details that this reply sums up, so that it can be confirmed.
+        orders: to be placed with this commit.
+        kept: what is left of the cart of the conversation before, None where it stays.
+        proposed, refused: operations on the cart, by a model or a tap, and those of them that could not be done.
+        undone: the change before was taken back.
+    """
+
+    cart: Cart | None = None
+    checkout: Checkout | None = None
+    asking: str = ""
+    version: str = ""
+    orders: tuple[Order, ...] = ()
+    kept: Cart | None = None
+    proposed: int = 0
+    refused: int = 0
+    undone: bool = False
 
 
 class Decision(Struct, frozen=True):
@@ -20,6 +46,8 @@ class Decision(Struct, frozen=True):
         confidence: 0 to 1.
         entities: what was understood, by name: "address", the delivery address.
         next_state: state of the session after it, None to stay.
+        choices: a list to tap, None where there is none.
+        cart_operations: as they were proposed; what came of them stands in `effects`.
     """
 
     intent: str = ""
@@ -30,6 +58,8 @@ class Decision(Struct, frozen=True):
     requires_human: bool = False
     next_state: str | None = None
     cart_operations: tuple[CartOperation, ...] = ()
+    choices: Choices | None = None
+    effects: Effects = Effects()
 
 
 class Outcome(Struct, frozen=True):

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 from msgspec import Struct, convert
-from msgspec.structs import replace
 
-from worker.session.cart import DEFAULT_CURRENCY, Cart, by_currency, cost
+from worker.session.cart import DEFAULT_CURRENCY, Cart
 
 #: A conversation ends two hours after its last turn (contract 3.4).
 SESSION_TTL_S = 7_200
 #: Exchanges that a model is told; more costs tokens and rarely changes an answer.
 HISTORY_TURNS = 6
 HISTORY_CHARS = 400
-#: An order is placed only by a confirmation: from these states, never from a single message out of nowhere.
+#: States of a conversation in which our checkout asks and the customer answers.
 CHECKOUT_STATES = frozenset({"checkout", "waiting_address", "confirming_order"})
 
 
@@ -26,6 +27,31 @@ class Exchange(Struct, frozen=True):
 
     customer: str = ""
     reply: str = ""
+
+
+class Checkout(Struct, frozen=True, omit_defaults=True):
+    """Details of the order to come, as far as the customer has given them; empty where not.
+
+    Args:
+        delivery: `delivery` or `pickup`.
+        address: in the customer's own words.
+        area: name of the delivery area in the shop's file; "?" for one that is not there.
+        payment: one of the shop's methods.
+        note: for the shop.
+    """
+
+    delivery: str = ""
+    address: str = ""
+    area: str = ""
+    payment: str = ""
+    note: str = ""
+
+
+class Undo(Struct, frozen=True):
+    """The cart before its last change; `version` stands in the button that brings it back."""
+
+    version: str
+    cart: Cart
 
 
 class Context(Struct, frozen=True, omit_defaults=True):
@@ -37,7 +63,14 @@ class Context(Struct, frozen=True, omit_defaults=True):
         human_until: end of the wait for a person; the AI keeps silent until then.
         human_told: whether a text of ours has said so.
         currency: of cart lines that were stored before they named theirs.
-        address: delivery address, remembered until the order is confirmed.
+        checkout: details of the order to come.
+        asking: our question that is open: confirm, delivery, area, address, payment or kept_cart.
+        version: of the cart and the details that a summary of ours has shown; only this one can be confirmed.
+        ordered: version that was ordered last.
+        undo: the cart before its last change.
+        shown: skus of the products that the last replies have shown, in their order.
+        numbered: the last reply was a list, so that a bare number means a row of it.
+        kept: cart of the conversation before, until the customer has said what shall become of it.
     """
 
     history: tuple[Exchange, ...] = ()
@@ -45,7 +78,14 @@ class Context(Struct, frozen=True, omit_defaults=True):
     human_until: datetime | None = None
     human_told: bool = False
     currency: str = ""
-    address: str = ""
+    checkout: Checkout = Checkout()
+    asking: str = ""
+    version: str = ""
+    ordered: str = ""
+    undo: Undo | None = None
+    shown: tuple[str, ...] = ()
+    numbered: bool = False
+    kept: Cart = ()
 
 
 class Session(
@@ -68,6 +108,10 @@ class Session(
     total_orders: int = 0
     version: int = 0
 
+    def row(self) -> dict[str, Any]:
+        """The session as PostgreSQL and the session cache keep it."""
+        return msgspec.to_builtins(self) | {"cart_data": [item.row() for item in self.cart]}
+
     @property
     def last_exchange(self) -> Exchange:
         """The newest exchange, an empty one where there is none."""
@@ -75,12 +119,25 @@ class Session(
 
 
 class Order(Struct, frozen=True):
-    """Order as `update_session_cache` takes it; `total` is a decimal text of one currency."""
+    """Order as `update_session_cache` takes it. Amounts are of one currency.
 
-    total: str
+    Args:
+        delivery_fee: zero where the customer picks it up, or where the shop has named none.
+        delivery: `delivery` or `pickup`, None where the shop knows no difference.
+        name: of the customer, as far as WhatsApp tells it.
+    """
+
     currency: str
-    address: str | None
+    subtotal: Decimal
+    delivery_fee: Decimal
+    total: Decimal
     items: Cart
+    delivery: str | None = None
+    address: str | None = None
+    payment: str | None = None
+    note: str | None = None
+    name: str | None = None
+    channel: str | None = None
 
 
 def new_session(customer_phone: str, customer_name: str | None) -> Session:
@@ -93,35 +150,3 @@ def session_from_row(row: Mapping[str, Any]) -> Session:
     currency = row["context_data"].get("currency") or DEFAULT_CURRENCY
     cart = [{"currency": currency, **line} for line in row["cart_data"]]
     return convert({**row, "session_id": str(row["session_id"]), "cart_data": cart}, Session)
-
-
-def advance(
-    session: Session, exchange: Exchange, cart: Cart, next_state: str | None, terms: tuple[str, ...] = ()
-) -> Session:
-    """The session after one turn. A completed order empties the cart.
-
-    Args:
-        exchange: clipped here.
-        cart: as the turn's operations leave it.
-        terms: product searches of the turn; where there are none, the earlier ones stay.
-    """
-    state = next_state or session.state
-    if state == "order_completed":
-        completes = bool(cart) and session.state in CHECKOUT_STATES
-        state, cart = ("order_completed", ()) if completes else (session.state, cart)
-    clipped = Exchange(exchange.customer[:HISTORY_CHARS], exchange.reply[:HISTORY_CHARS])
-    history = (*session.context.history, clipped)[-HISTORY_TURNS:]
-    context = replace(session.context, history=history, terms=terms or session.context.terms)
-    return replace(session, state=state, cart=cart, context=context)
-
-
-def orders_placed(before: Session, after: Session, cart: Cart) -> tuple[Order, ...]:
-    """Orders that this turn completes: one of each currency in the cart, since an order has one total.
-
-    Args:
-        cart: as the turn's own operations have left it ("yes, and one more"), before it was emptied.
-    """
-    if after.state != "order_completed" or before.state not in CHECKOUT_STATES or after.cart:
-        return ()
-    address = after.context.address or None
-    return tuple(Order(str(cost(items)), currency, address, items) for currency, items in by_currency(cart).items())

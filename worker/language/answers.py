@@ -1,0 +1,76 @@
+"""Plain answers to a question of ours: yes, no, a number, or the name of a button. Whole messages, nothing between.
+
+Strict on purpose: what is not plainly one of these is for a model to read.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from worker.language.normalise import without_accents
+
+_DATA: dict[str, Any] = tomllib.loads(Path(__file__).with_name("data").joinpath("answers.toml").read_text("utf-8"))
+_WORD = re.compile(r"[^\W_]+")
+#: The number of a row: "2", "la 2", "el numero 2", "opcion 2", "2)".
+_ROW = re.compile(r"(?:(?:el|la|opcion|numero|nro|la opcion|el numero) )?(\d{1,2})(?: (?:por favor|porfa|gracias))?")
+_LAUGH = re.compile(r"\b(?:ja|je|ji){2,}\w*\b")
+YES, NO = "yes", "no"
+
+
+def _phrase_pattern(words: str, phrases: list[str]) -> re.Pattern[str]:
+    alternatives = sorted([*phrases, *words.split()], key=len, reverse=True)
+    return re.compile(rf"\b(?:{'|'.join(map(re.escape, alternatives))})\b")
+
+
+_PLAIN = {
+    YES: _phrase_pattern(_DATA["yes"], _DATA["yes_phrases"]),
+    NO: _phrase_pattern(_DATA["no"], _DATA["no_phrases"]),
+}
+_COURTESIES = frozenset(_DATA["courtesies"].split())
+_EMOJI = {YES: frozenset(_DATA["yes_emoji"]), NO: frozenset(_DATA["no_emoji"])}
+_NAMED = {name: frozenset(_DATA[name]) for name in ("view_cart", "checkout")}
+_WAYS = {name: frozenset(_DATA[name].split()) for name in ("pickup", "delivery")}
+
+
+def yes_or_no(text: str) -> str | None:
+    """YES or NO where a message is that and nothing else, None otherwise, and where it is both or asks something."""
+    signs = {answer for answer, emoji in _EMOJI.items() if emoji.intersection(text)}
+    words = _LAUGH.sub(" ", folded(text))
+    if "?" in text or len(words) > 80:
+        return None
+    said = set(signs)
+    for answer, other in ((NO, YES), (YES, NO)):
+        left = _PLAIN[answer].sub(" ", words)
+        if left != words and _COURTESIES.issuperset(left.split()):
+            return answer if other not in signs else None
+    if said and _COURTESIES.issuperset(words.split()):
+        return said.pop() if len(said) == 1 else None
+    return None
+
+
+def row_number(text: str) -> int | None:
+    """The number of a row where a message is that and nothing else."""
+    found = _ROW.fullmatch(folded(text))
+    return int(found[1]) if found else None
+
+
+def named_button(text: str) -> str | None:
+    """`view_cart` or `checkout` where a message is a name of that button."""
+    words = " ".join(word for word in folded(text).split() if word not in ("por", "favor", "porfa", "gracias"))
+    return next((name for name, names in _NAMED.items() if words in names), None)
+
+
+def way_of_delivery(text: str) -> str | None:
+    """`pickup` or `delivery` where the words speak of one of them alone."""
+    words = set(folded(text).split())
+    found = [name for name, known in _WAYS.items() if known & words]
+    return found[0] if len(found) == 1 and "?" not in text else None
+
+
+def folded(text: str) -> str:
+    """The words of a text, without accents, signs and capitals."""
+    return " ".join(_WORD.findall(without_accents(text).lower()))
+

@@ -1,0 +1,61 @@
+"""Buttons and lists of ours, and the actions behind them: their ids are the contract of what a tap does. Pure: no I/O.
+
+An id is a verb and what it is done to, between colons: `add:{sku}`, `qty:{sku}:{n}`, `confirm:{version}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from worker.catalog.product import Product, availability
+from worker.messages.reply import MAX_ROWS, Choices, QuickReply, Row
+from worker.session.handover import BUTTON
+from worker.shop.shop import Shop
+
+VIEW_CART = "view_cart"
+CHECKOUT = "checkout"
+
+
+def button(shop: Shop, name: str, action: str) -> QuickReply:
+    """A button with a title of ours: view_cart, checkout, undo, confirm, person, delivery, pickup, keep or drop."""
+    return QuickReply(action, shop.text(f"button_{name}"))
+
+
+def view_cart(shop: Shop) -> QuickReply:
+    """Shows the cart."""
+    return button(shop, "view_cart", VIEW_CART)
+
+
+def checkout(shop: Shop) -> QuickReply:
+    """Begins the checkout."""
+    return button(shop, "checkout", CHECKOUT)
+
+
+def undo(shop: Shop, version: str) -> QuickReply:
+    """Takes the change of this version back."""
+    return button(shop, "undo", f"undo:{version}")
+
+
+def confirm(shop: Shop, version: str) -> QuickReply:
+    """Places the order that this version sums up."""
+    return button(shop, "confirm", f"confirm:{version}")
+
+
+def person(shop: Shop) -> QuickReply:
+    """Asks for a person of the shop."""
+    return button(shop, "person", BUTTON)
+
+
+def product_choices(shop: Shop, products: Iterable[Product]) -> Choices | None:
+    """A list of the products that can be bought, to put one into the cart by a tap; None where there is none."""
+    rows = [
+        Row(f"add:{product.sku}", product.name, f"{product.full_name}: {shop.amount(product.price, product.currency)}")
+        for product in products
+        if product.sku and availability(product.stock) != "none"
+    ]
+    return Choices(shop.text("button_choices"), tuple(rows[:MAX_ROWS])) if rows else None
+
+
+def options(action: str, titles: Iterable[str]) -> tuple[Row, ...]:
+    """Rows of a list in which each stands for its place: `{action}:{n}`, from 0."""
+    return tuple(Row(f"{action}:{place}", title) for place, title in enumerate(titles))

@@ -1,0 +1,66 @@
+"""Changes to a cart that can be made, and why others cannot: bounds, steps and stock. Pure: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from msgspec import Struct
+
+from worker.catalog.product import Product
+from worker.session.cart import MAX_QUANTITY, Cart, CartItem, CartOperation, apply_operation, offered_items
+from worker.shop.shop import Shop
+
+
+class Changed(Struct, frozen=True):
+    """A cart after some operations.
+
+    Args:
+        problems: in words, of the operations that were not made.
+        refused: how many were not made.
+    """
+
+    cart: Cart
+    problems: tuple[str, ...] = ()
+    refused: int = 0
+
+
+def changed(shop: Shop, cart: Cart, operations: Iterable[CartOperation], products: Iterable[Product]) -> Changed:
+    """The cart after those operations that can be made, in their order.
+
+    Args:
+        products: rows of the catalogue that may be put in.
+    """
+    known = {product.id: product for product in products}
+    offered = offered_items(cart, known.values())
+    problems: list[str] = []
+    now = cart
+    for operation in operations:
+        if problem := _problem(shop, operation, now, known.get(operation.product_id or 0), offered):
+            problems.append(problem)
+        else:
+            now = apply_operation(now, operation, offered)
+    return Changed(now, tuple(dict.fromkeys(problems)), len(problems))
+
+
+def _problem(
+    shop: Shop, operation: CartOperation, cart: Cart, product: Product | None, offered: dict[int, CartItem]
+) -> str | None:
+    """Why an operation cannot be made, in words; None where it can."""
+    if operation.op not in ("add", "set") or operation.product_id not in offered:
+        return None
+    item = next((item for item in cart if item.id == operation.product_id), None)
+    had = item.quantity if item else Decimal(0)
+    wanted = (operation.quantity or Decimal(1)) + (had if operation.op == "add" else 0)
+    name = offered[operation.product_id].name
+    if wanted > MAX_QUANTITY:
+        return shop.text("too_many", name=name, most=MAX_QUANTITY)
+    if product is None or (item is not None and wanted <= had):
+        # Who takes less than is in the cart already may do so, whatever is left.
+        return None
+    if wanted % product.step:
+        return shop.text("not_in_steps", name=name, step=shop.quantity(product.step, product.unit))
+    if product.stock is not None and wanted > product.stock:
+        left = shop.quantity(max(product.stock, Decimal(0)), product.unit)
+        return shop.text("too_few_left", name=name, left=left) if product.stock > 0 else shop.text("none_left", name=name)
+    return None

@@ -1,0 +1,53 @@
+"""Carts in words: lines with what each costs, changes, totals. Pure: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from worker.catalog.product import PIECES
+from worker.session.cart import CartItem, by_currency, cost
+from worker.shop.shop import Shop
+
+#: Lines of a cart that are shown; so many fit into a text with buttons (`MAX_INTERACTIVE_CHARS`).
+MAX_LINES = 10
+MAX_NAME_CHARS = 36
+
+
+def measured(shop: Shop, item: CartItem) -> str:
+    """Quantity and name, as "2 × Leche" or "0,5 kg de Queso"."""
+    quantity = shop.quantity(item.quantity, item.unit)
+    name = item.name if len(item.name) <= MAX_NAME_CHARS else f"{item.name[: MAX_NAME_CHARS - 1].rstrip()}…"
+    return f"{quantity} × {name}" if item.unit == PIECES else f"{quantity} de {name}"
+
+
+def cart_lines(shop: Shop, cart: Sequence[CartItem]) -> list[str]:
+    """A cart as a customer reads it, a line a product with what it costs."""
+    lines = [f"• {measured(shop, item)}: {shop.amount(item.total, item.currency)}" for item in cart[:MAX_LINES]]
+    return lines + ([shop.text("more_lines", count=len(cart) - MAX_LINES)] if len(cart) > MAX_LINES else [])
+
+
+def totals(shop: Shop, cart: Sequence[CartItem]) -> str:
+    """Sum of a cart, one of each currency."""
+    return " + ".join(shop.amount(cost(items), currency) for currency, items in by_currency(cart).items())
+
+
+def shown_cart(shop: Shop, cart: Sequence[CartItem]) -> list[str]:
+    """A whole cart with its total, or that there is nothing in it."""
+    if not cart:
+        return [shop.text("empty_cart")]
+    return [shop.text("cart"), *cart_lines(shop, cart), shop.text("total", amount=totals(shop, cart))]
+
+
+def changed_lines(shop: Shop, before: Sequence[CartItem], after: Sequence[CartItem]) -> list[str]:
+    """Products whose quantity is another one than before, with the new one, and the total; none where nothing has
+    changed.
+    """
+    was, now = ({item.id: item.quantity for item in cart} for cart in (before, after))
+    put_in = [item for item in after if was.get(item.id) != item.quantity]
+    taken_out = [shop.text("taken_out", name=item.name) for item in before if item.id not in now]
+    if not put_in and not taken_out:
+        return []
+    if not after:
+        return [shop.text("empty_cart")]
+    total = shop.text("total", amount=totals(shop, after))
+    return [shop.text("changed"), *cart_lines(shop, put_in), *taken_out[:MAX_LINES], total]

@@ -1,0 +1,210 @@
+"""The checkout: what is still to be asked, the summary, and the order that a customer's yes to it places.
+
+No model has a part in it: it begins where a customer wants to buy, asks for one detail after the other, sums up, and
+places an order only by an act on the summary of this very cart. Pure: no I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from worker.messages.reply import MAX_QUICK_REPLIES, MAX_TITLE_CHARS, Choices, QuickReply, Row
+from worker.replies import buttons
+from worker.replies.cart_lines import cart_lines, shown_cart, totals
+from worker.session.cart import Cart, by_currency, cost
+from worker.session.outcome import Decision, Effects
+from worker.session.session import Checkout, Order, Session
+from worker.shop.shop import DeliveryArea, Shop
+
+DELIVERY, PICKUP = "delivery", "pickup"
+#: Area of a customer who lives in none of those in the shop's file.
+ELSEWHERE = "?"
+
+
+def said(text: str, quick_replies: Sequence[QuickReply] = (), *, intent: str = "checkout", **values: object) -> Decision:
+    """A decision of ours, with full confidence."""
+    return Decision(intent, 1.0, reply=text, quick_replies=tuple(quick_replies), **values)  # type: ignore[arg-type]
+
+
+def proceed(shop: Shop, cart: Cart, details: Checkout, version: str, lead: Sequence[str] = ()) -> Decision:
+    """The next question of the checkout, or the summary where nothing is left to ask.
+
+    Args:
+        version: of this cart with these details, for the button that confirms it.
+        lead: lines that stand before it.
+    """
+    if not cart:
+        return said("\n".join([*lead, shop.text("empty_cart")]), effects=Effects(checkout=details))
+    details = _completed(shop, details)
+    area = _area(shop, details)
+    question = _question(shop, cart, details, area)
+    if question is not None:
+        return replace(question, reply="\n".join([*lead, question.reply]))
+    return said(
+        "\n".join([*lead, *_summary(shop, cart, details, area)]),
+        (buttons.confirm(shop, version), buttons.view_cart(shop), buttons.person(shop)),
+        next_state="confirming_order",
+        effects=Effects(checkout=details, asking="confirm", version=version),
+    )
+
+
+def _completed(shop: Shop, details: Checkout) -> Checkout:
+    """The details with those that leave no choice."""
+    ways = _ways(shop)
+    delivery = details.delivery or (DELIVERY if details.address or len(ways) == 0 else ways[0] if len(ways) == 1 else "")
+    named = shop.area_of(details.address) if details.address and not details.area else None
+    payment = details.payment or (shop.payments[0] if len(shop.payments) == 1 else "")
+    return replace(details, delivery=delivery, area=named.name if named else details.area, payment=payment)
+
+
+def _ways(shop: Shop) -> list[str]:
+    """How this shop's goods reach a customer; none where its file does not say."""
+    return [*([DELIVERY] if shop.areas else []), *([PICKUP] if shop.pickup else [])]
+
+
+def _area(shop: Shop, details: Checkout) -> DeliveryArea | None:
+    return next((area for area in shop.areas if area.name == details.area), None)
+
+
+def _question(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea | None) -> Decision | None:
+    """What must still be asked, or stands in the way; None where the order can be summed up."""
+    if not details.delivery:
+        ways = (buttons.button(shop, way, f"delivery:{way}") for way in (DELIVERY, PICKUP))
+        return _asked(shop.text("how_delivered"), "delivery", details, tuple(ways))
+    if details.delivery == DELIVERY:
+        if not details.address:
+            return _asked(shop.text("which_address"), "address", details, state="waiting_address")
+        if shop.areas and area is None:
+            return _area_question(shop, details)
+        if (minimum := shop.below_minimum(area, cost(_in_currency(shop, cart)))) is not None:
+            return _too_little(shop, cart, details, area, minimum)
+    if shop.payments and not details.payment:
+        return _payment_question(shop, details)
+    return None
+
+
+def _asked(
+    text: str,
+    asking: str,
+    details: Checkout,
+    quick_replies: tuple[QuickReply, ...] = (),
+    choices: Choices | None = None,
+    state: str = "checkout",
+) -> Decision:
+    effects = Effects(checkout=details, asking=asking)
+    return said(text, quick_replies, choices=choices, next_state=state, effects=effects)
+
+
+def _area_question(shop: Shop, details: Checkout) -> Decision:
+    names = "\n".join(f"{place}. {area.name}" for place, area in enumerate(shop.areas, 1))
+    if details.area == ELSEWHERE:
+        pickup = (buttons.button(shop, PICKUP, f"delivery:{PICKUP}"),) if shop.pickup else ()
+        return _asked(shop.text("other_area"), "area", replace(details, area=""), (*pickup, buttons.person(shop)))
+    rows = [*buttons.options("area", (area.name for area in shop.areas[:9]))]
+    rows.append(Row(f"area:{ELSEWHERE}", shop.text("button_other_area")))
+    choices = Choices(shop.text("button_choices"), tuple(rows))
+    return _asked(f"{shop.text('which_area')}\n{names}", "area", details, choices=choices)
+
+
+def _payment_question(shop: Shop, details: Checkout) -> Decision:
+    titles = shop.payments
+    text = shop.text("which_payment")
+    if len(titles) <= MAX_QUICK_REPLIES and all(len(title) <= MAX_TITLE_CHARS for title in titles):
+        quick = tuple(QuickReply(f"pay:{place}", title) for place, title in enumerate(titles))
+        return _asked(text, "payment", details, quick)
+    choices = Choices(shop.text("button_choices"), buttons.options("pay", titles[:10]))
+    named = "\n".join(f"{place}. {title}" for place, title in enumerate(titles, 1))
+    return _asked(f"{text}\n{named}", "payment", details, choices=choices)
+
+
+def _too_little(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea | None, minimum: Decimal) -> Decision:
+    text = shop.text(
+        "below_minimum",
+        area=area.name if area else "",
+        minimum=shop.amount(minimum, shop.currency),
+        subtotal=totals(shop, cart),
+    )
+    pickup = (buttons.button(shop, PICKUP, f"delivery:{PICKUP}"),) if shop.pickup else ()
+    return _asked(text, "", details, (buttons.view_cart(shop), *pickup))
+
+
+def _in_currency(shop: Shop, cart: Cart) -> Cart:
+    """Items in the shop's own currency, in which its fees and minimums are."""
+    return by_currency(cart).get(shop.currency, ())
+
+
+def _summary(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea | None) -> list[str]:
+    orders = orders_of(shop, cart, details)
+    lines = [shop.text("summary"), *cart_lines(shop, cart)]
+    if details.delivery == DELIVERY:
+        lines += [shop.text("subtotal", amount=totals(shop, cart)), _fee_line(shop, cart, details, area)]
+    lines.append(shop.text("total", amount=" + ".join(shop.amount(one.total, one.currency) for one in orders)))
+    lines.append(
+        shop.text("pickup") if details.delivery == PICKUP else shop.text("to_address", address=details.address)
+    )
+    lines += [shop.text("payment", method=details.payment)] if details.payment else []
+    lines += [shop.text("note", note=details.note)] if details.note else []
+    return [*lines, shop.text("confirm_question")]
+
+
+def _fee_line(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea | None) -> str:
+    fee = shop.fee(area, cost(_in_currency(shop, cart)))
+    if fee is None or not _in_currency(shop, cart):
+        return shop.text("unknown_fee")
+    return shop.text("delivery_fee", amount=shop.amount(fee, shop.currency)) if fee else shop.text("free_delivery")
+
+
+def orders_of(shop: Shop, cart: Cart, details: Checkout, name: str | None = None) -> tuple[Order, ...]:
+    """The orders of a cart: one of each currency, since an order has one total. The fee is in the shop's currency."""
+    parts = by_currency(cart)
+    area = _area(shop, details) if details.delivery == DELIVERY else None
+    fee = shop.fee(area, cost(parts.get(shop.currency, ()))) or Decimal(0)
+    orders = []
+    for currency, items in parts.items():
+        subtotal, extra = cost(items), fee if currency == shop.currency else Decimal(0)
+        orders.append(
+            Order(
+                currency=currency,
+                subtotal=subtotal,
+                delivery_fee=extra,
+                total=subtotal + extra,
+                items=items,
+                delivery=details.delivery or None,
+                address=details.address or None if details.delivery != PICKUP else None,
+                payment=details.payment or None,
+                note=details.note or None,
+                name=name,
+            )
+        )
+    return tuple(orders)
+
+
+def confirmed(shop: Shop, session: Session, version: str, new_version: str) -> Decision:
+    """What a customer's yes to a summary does: the order, if it is the summary of this cart; else what is so now.
+
+    Args:
+        version: of the summary that was agreed to.
+        new_version: for a summary that must be shown instead.
+    """
+    context = session.context
+    if version and version == context.ordered:
+        return said(shop.text("placed_already"))
+    if not version or version != context.version or not session.cart:
+        lead = [shop.text("old_summary")] if session.cart else []
+        return proceed(shop, session.cart, context.checkout, new_version, lead)
+    orders = orders_of(shop, session.cart, context.checkout, session.customer_name)
+    _, *lines, _ = _summary(shop, session.cart, context.checkout, _area(shop, context.checkout))
+    return said(
+        "\n".join([shop.text("placed"), *lines]),
+        next_state="order_completed",
+        effects=Effects(cart=(), orders=orders, checkout=Checkout(), version=""),
+    )
+
+
+def declined(shop: Shop, session: Session) -> Decision:
+    """What a customer's no to a summary does: nothing."""
+    lines = [shop.text("not_confirmed"), *shown_cart(shop, session.cart)]
+    return said("\n".join(lines), (buttons.checkout(shop), buttons.person(shop)), next_state="viewing_cart")
