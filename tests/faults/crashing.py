@@ -92,7 +92,7 @@ def _watch_scripts(switches: Any) -> None:
         return run(self, keys, args, client)
 
     Script.__call__ = call  # type: ignore[method-assign]  # that is the point
-    flight.Flights.join = watched(switches, "flight.join", flight.Flights.join)  # type: ignore[method-assign]  # as above
+    flight.SingleFlight.join = watched(switches, "flight.join", flight.SingleFlight.join)  # type: ignore[method-assign]  # as above
 
 
 def _weaken(switches: Any) -> None:
