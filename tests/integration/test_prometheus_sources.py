@@ -32,7 +32,7 @@ from db.locks import INTAKE_LOCK, try_lock
 from db.monitoring import REPLY_BUCKETS_MS, UNFINISHED
 from worker.errors import ProviderDenied, ProviderTimeout, RequestRefused
 from worker.operate.snapshot import read_cache_use, read_counters, read_states, read_streams
-from worker.providers.circuit import Breaker
+from worker.providers.circuit import CircuitBreaker
 from worker.redisdb.keys import CALL_COUNTS
 from worker.redisdb.streams import Streams
 from worker.telemetry.recording import CALL_BUCKETS_MS, CLEANUP, count_call, note_run
@@ -226,7 +226,7 @@ def test_a_look_reads_no_finished_message(connection: Connection) -> None:
 
 def test_calls_are_counted_by_the_breaker(redis_client: redis.Redis) -> None:
     """Each call once with its outcome; a permit that was not used is none; how long only where it was answered."""
-    breaker = Breaker(redis_client, lambda *_: None, on_call=lambda *call: count_call(redis_client, *call))
+    breaker = CircuitBreaker(redis_client, lambda *_: None, on_call=lambda *call: count_call(redis_client, *call))
     for end in ("answer", "slow answer", "timeout", "refused", "unused", "denied"):
         permit = breaker.permit("deepseek", end, ["deepseek-flash"])
         assert permit is not None

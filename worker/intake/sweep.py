@@ -18,10 +18,10 @@ from worker.replies.closing import bury
 from worker.replies.fallback import apology_decision
 from worker.session.outcome import Decision, Outcome, StoredOutcome
 from worker.session.turn import Turn, claimed_turn
-from worker.steps.commit import commit_turns
 from worker.steps.locked_customers import locked_lease_s
-from worker.steps.metrics import store_metrics
+from worker.steps.record_metrics import store_metrics
 from worker.steps.services import Services
+from worker.steps.update_session import commit_turns
 from worker.telemetry.recording import metrics_row
 from worker.telemetry.turn_log import turn_ended
 

@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 
 from worker.operate.wording import duration
-from worker.providers.pricing import YARDSTICK_NAME
+from worker.providers.pricing import BASELINE_MODEL
 
 Json = dict[str, Any]
 
@@ -33,7 +33,7 @@ def as_tables(report: dict[str, Any], until: datetime | None = None) -> Group:
         ("expired sessions cleaned", f"{sessions['expired_sessions_cleaned']:,}"),
         ("cost", f"$ {costs['total_usd']:.6f}"),
         ("cost per message", f"$ {costs['cost_per_request_usd']:.6f}"),
-        (f"all {YARDSTICK_NAME}, uncached", f"$ {costs['baseline_usd']:.6f}"),
+        (f"all {BASELINE_MODEL}, uncached", f"$ {costs['baseline_usd']:.6f}"),
         ("saved by the cache", f"{costs['cache_savings']:.1f} %"),
         ("saved in all", f"{costs['reduction']:.1f} %"),
         ("reply time p50 / p95 / p99", f"{latency['p50']:,} / {latency['p95']:,} / {latency['p99']:,} ms"),

@@ -28,10 +28,10 @@ from worker.log import logger
 from worker.providers.circuit_rules import (
     LOCAL_GENERATION,
     PROBE_MS,
-    Limits,
+    CircuitLimits,
     LocalCircuits,
     Permit,
-    Refusal,
+    PermitRefusal,
     asked_wait_ms,
     model_outcome,
 )
@@ -58,7 +58,7 @@ class CircuitChange(NamedTuple):
     told: str
 
 
-class Breaker:
+class CircuitBreaker:
     """Circuit breakers in Redis: count, open, probe half-open, close. Where Redis does not answer, a breaker of this
     process takes over: never an error.
 
@@ -75,7 +75,7 @@ class Breaker:
         client: redis.Redis,
         on_change: Callable[[CircuitChange], None],
         on_call: Callable[[str, str, str, float], None] = lambda *_: None,
-        limits: Limits | None = None,
+        limits: CircuitLimits | None = None,
         clock: Clock = SYSTEM_CLOCK,
         remember_s: float = 0.0,
     ) -> None:
@@ -85,7 +85,7 @@ class Breaker:
         self._script = client.register_script(SCRIPT)
         self._on_change = on_change
         self._on_call = on_call
-        self._limits = limits or Limits()
+        self._limits = limits or CircuitLimits()
         self._limits_json = orjson.dumps(self._limits)
         self._clock = clock
         self._remember_s = remember_s
@@ -94,7 +94,9 @@ class Breaker:
         self._rerouted: dict[tuple[str, str, str], float] = {}
         self._local = LocalCircuits(self._limits.failures_in_a_row, self._limits.open_ms / 1000, clock.monotonic)
 
-    def permit(self, provider: str, caller: str, models: Sequence[str] = (), *, probe: bool = True) -> Permit | Refusal:
+    def permit(
+        self, provider: str, caller: str, models: Sequence[str] = (), *, probe: bool = True
+    ) -> Permit | PermitRefusal:
         """Gives a permit for the first of these models that may be asked, or the reason why there is none now.
 
         Args:
@@ -109,7 +111,7 @@ class Breaker:
         answer = self._run("permit", provider, models, report)
         if answer is None:
             return self._local.permit(provider, caller, models)
-        given = msgspec.json.decode(answer, type=Permit | Refusal)
+        given = msgspec.json.decode(answer, type=Permit | PermitRefusal)
         if isinstance(given, Permit) and given.healthy and given.clean and self._remember_s:
             # Remembered for nobody where another thread's result has made this process forget meanwhile.
             remembered[tuple(models)] = given, self._clock.monotonic() + self._remember_s

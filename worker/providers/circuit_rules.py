@@ -37,7 +37,7 @@ UNCLEAR = "model_unfit"
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class CircuitLimits:
     """Limits at which a circuit opens, and its cooldown. Times in milliseconds, rates as shares.
 
     failures_in_a_row is the threshold of the flow that Chasqui replaces; the window and the rates are those that
@@ -88,7 +88,7 @@ class Permit(Struct, frozen=True, tag="permit"):
         return f"{self.provider}/{self.model}"
 
 
-class Refusal(Struct, frozen=True, tag="refusal"):
+class PermitRefusal(Struct, frozen=True, tag="refusal"):
     """Refusal of a permit. wait_s: seconds until a call may be tried, None where that is not a matter of time."""
 
     reason: str
@@ -133,11 +133,11 @@ class LocalCircuits:
         self._opens_until: dict[str, float] = {}
         self._lock = Lock()
 
-    def permit(self, provider: str, caller: str, models: Sequence[str]) -> Permit | Refusal:
+    def permit(self, provider: str, caller: str, models: Sequence[str]) -> Permit | PermitRefusal:
         """Gives a permit for the first model whose circuit, and the provider's, allow a call."""
         model = next((each for each in models if self._allows(f"{provider}/{each}")), "")
         if (models and not model) or not self._allows(provider):
-            return Refusal("circuit of this process")
+            return PermitRefusal("circuit of this process")
         return Permit(provider, caller, LOCAL_GENERATION, model=model, model_generation=LOCAL_GENERATION)
 
     def record(self, name: str, *, failed: bool, at_once: bool = False) -> None:

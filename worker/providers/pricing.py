@@ -16,10 +16,10 @@ from worker.session.outcome import Outcome
 from worker.usage import ModelCalls, Usage
 
 _CHARS_PER_TOKEN = 4  # OpenAI's rule of thumb for English; Spanish comes out a little dearer
-#: gpt-3.5-turbo at its last prices, in dollars per million tokens (withdrawn on 2026-10-23): the yardstick that every
-#: message is compared with, whatever is configured (contract 3.8).
-YARDSTICK = Price(Decimal("0.50"), Decimal("0.50"), Decimal("1.50"), Decimal("0.50"))
-YARDSTICK_NAME = "gpt-3.5-turbo"
+#: gpt-3.5-turbo at its last prices, in dollars per million tokens (withdrawn on 2026-10-23): what every message is
+#: compared with, whatever is configured.
+BASELINE_PRICE = Price(Decimal("0.50"), Decimal("0.50"), Decimal("1.50"), Decimal("0.50"))
+BASELINE_MODEL = "gpt-3.5-turbo"
 
 
 def cost_microusd(price: Price, usage: Usage) -> int:
@@ -37,9 +37,9 @@ def cost_microusd(price: Price, usage: Usage) -> int:
     return int(cost.to_integral_value(rounding=ROUND_HALF_UP))
 
 
-def yardstick_microusd(usage: Usage) -> int:
-    """The price of the same tokens by the yardstick, nothing cached."""
-    return cost_microusd(YARDSTICK, Usage(usage.prompt_tokens, 0, usage.completion_tokens))
+def baseline_microusd(usage: Usage) -> int:
+    """The price of the same tokens by the baseline, nothing cached."""
+    return cost_microusd(BASELINE_PRICE, Usage(usage.prompt_tokens, 0, usage.completion_tokens))
 
 
 def estimate_tokens(text: str) -> int:

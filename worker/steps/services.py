@@ -21,12 +21,12 @@ from db import queries, retry
 from db.engine import LOCK_TIMEOUT_MS, make_engine
 from worker.catalog.search import Catalog
 from worker.log import logger
-from worker.providers.budget import Budget, Limits
-from worker.providers.circuit import Breaker, CircuitChange
+from worker.providers.budget import Budget, BudgetLimits
+from worker.providers.circuit import CircuitBreaker, CircuitChange
 from worker.providers.client import AiClient
 from worker.providers.completion import Completer
 from worker.providers.dispatch import Dispatcher
-from worker.providers.flight import Flights
+from worker.providers.flight import SingleFlight
 from worker.providers.models import Provider
 from worker.providers.pricing import with_costs
 from worker.providers.probe import Prober
@@ -66,10 +66,10 @@ class Services:
     dispatcher: Dispatcher
 
 
-def budget_limits(configuration: Settings) -> Limits:
+def budget_limits(configuration: Settings) -> BudgetLimits:
     """The budgets of the environment, in micro-dollars."""
     month, day = configuration.ai_monthly_budget_usd, configuration.ai_daily_budget_usd
-    return Limits(
+    return BudgetLimits(
         month_microusd=None if month is None else microusd(month),
         day_microusd=None if day is None else microusd(day),
         calls_per_customer_hour=configuration.ai_calls_per_customer_hour,
@@ -106,8 +106,8 @@ def build(configuration: Settings) -> Services:
 
     shared = CoalescingRedis(connection_pool=durable.connection_pool)
     unawaited = shared.fire_and_forget()
-    flights = Flights(shared, configuration.ai_deadline_s + FLIGHT_MARGIN_S)
-    breaker = Breaker(
+    single_flight = SingleFlight(shared, configuration.ai_deadline_s + FLIGHT_MARGIN_S)
+    breaker = CircuitBreaker(
         shared,
         partial(note_circuit, engine),
         on_call=partial(count_call, unawaited),
@@ -130,7 +130,7 @@ def build(configuration: Settings) -> Services:
         providers=providers,
         prober=prober,
         completer=completer,
-        dispatcher=Dispatcher(completer, flights, cache, pool),
+        dispatcher=Dispatcher(completer, single_flight, cache, pool, budget),
     )
 
 

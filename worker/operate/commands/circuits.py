@@ -16,7 +16,7 @@ from db.engine import connect
 from worker.errors import CommandError
 from worker.log import logger
 from worker.operate.commands.terminal import durable_redis, json_option, out, print_json, redis_errors
-from worker.providers.circuit import Breaker, CircuitChange
+from worker.providers.circuit import CircuitBreaker, CircuitChange
 from worker.providers.circuit_states import Circuit, Named, named, read_circuits
 from worker.providers.providers_file import load_providers
 from worker.runtime.environment import surroundings
@@ -73,7 +73,7 @@ def chosen(known: Named, name: str) -> tuple[str, str]:
     return provider, model
 
 
-def breaker(client: redis.Redis, configured: Settings) -> Breaker:
+def breaker(client: redis.Redis, configured: Settings) -> CircuitBreaker:
     """Returns the breaker of the fleet, which notes what an operator does to it for report and dashboard."""
 
     def note(change: CircuitChange) -> None:
@@ -86,7 +86,7 @@ def breaker(client: redis.Redis, configured: Settings) -> Breaker:
             # What counts is done; PostgreSQL may be the very thing that is being mended.
             log.warning("circuit_not_noted", provider=change.provider, error=type(exc).__name__)
 
-    return Breaker(client, note)
+    return CircuitBreaker(client, note)
 
 
 def as_table(found: Sequence[Circuit]) -> Group:

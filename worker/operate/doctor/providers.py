@@ -13,7 +13,7 @@ from worker.errors import ModelFault, ProviderDenied, ProviderError, ThoughtAway
 from worker.operate.doctor.finding import Finding, State, failed, ok, warning
 from worker.providers.client import AiClient
 from worker.providers.models import Model, Provider
-from worker.providers.probe import Looked, ask, ends_soon, question
+from worker.providers.probe import ProbeResult, ends_soon, probe_model, probe_request
 
 #: Beginning of the line of a model that gives usable answers.
 ANSWERS = "answers in "
@@ -63,10 +63,10 @@ def _judged(pairs: Sequence[tuple[Provider, Model]], shop: str) -> list[Finding]
     today = datetime.now(UTC).date()
     with closing(AiClient()) as client, ThreadPoolExecutor(max(len(pairs) + len(providers), 1)) as pool:
         listed = dict(zip((p.name for p in providers), pool.map(lambda p: _ends(client, p), providers), strict=True))
-        asked = question(shop)
+        asked = probe_request(shop)
 
-        def look(pair: tuple[Provider, Model]) -> Looked:
-            return ask(client, *pair, asked, time.monotonic() + pair[0].timeout_s)
+        def look(pair: tuple[Provider, Model]) -> ProbeResult:
+            return probe_model(client, *pair, asked, time.monotonic() + pair[0].timeout_s)
 
         looks = list(pool.map(look, pairs))
     return [
@@ -88,7 +88,7 @@ def _with_end(model: Model, listed: Mapping[str, str | None]) -> Model:
     return model
 
 
-def judge_model(provider: Provider, model: Model, looked: Looked, today: date) -> Finding:
+def judge_model(provider: Provider, model: Model, looked: ProbeResult, today: date) -> Finding:
     """Judges a model by its answer and by the day of its end, on a day of UTC."""
     check = f"model {provider.name}/{model.id}"
     if looked.error is not None:
@@ -102,7 +102,7 @@ def judge_model(provider: Provider, model: Model, looked: Looked, today: date) -
     return ok(check, found) if ends_soon(model, today) is None else warning(check, found, ANOTHER)
 
 
-def _judge_error(check: str, looked: Looked) -> Finding:
+def _judge_error(check: str, looked: ProbeResult) -> Finding:
     found = f"{looked.probe.outcome}: {looked.probe.told}"
     match looked.error:
         case ProviderDenied():

@@ -22,7 +22,7 @@ from db.monitoring import REPLY_BUCKETS_MS, Total
 from worker import __version__
 from worker.operate.snapshot import CacheUse, Database, Durable, LiveCounters, ModelStates, Snapshot, SnapshotReader
 from worker.providers.models import Model, Provider
-from worker.providers.pricing import YARDSTICK_NAME
+from worker.providers.pricing import BASELINE_MODEL
 from worker.telemetry.recording import ANSWERED, CALL_BUCKETS_MS, FAILURES
 from worker.units import usd
 
@@ -125,7 +125,7 @@ def total_families(totals: Iterable[Total], known: Known) -> Iterator[Metric]:
         *("kind", "model", "provider"),
     )
     baseline = usd(sums["baseline_microusd"].get((), 0))
-    yield counter("baseline_cost_dollars", f"Cost of the same messages with {YARDSTICK_NAME}, uncached.", baseline)
+    yield counter("baseline_cost_dollars", f"Cost of the same messages with {BASELINE_MODEL}, uncached.", baseline)
 
 
 def reply_latency(counts: Mapping[tuple[str, ...], int], sums_ms: Mapping[tuple[str, ...], int]) -> Metric:

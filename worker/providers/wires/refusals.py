@@ -41,7 +41,7 @@ _MEANINGS: dict[str, Made] = {
 }
 
 
-class Refusal(Struct, frozen=True):
+class RefusalRule(Struct, frozen=True):
     """One rule of `refusals.toml`."""
 
     status: frozenset[int]
@@ -49,10 +49,10 @@ class Refusal(Struct, frozen=True):
     means: str
 
 
-def _rules() -> tuple[Refusal, ...]:
+def _rules() -> tuple[RefusalRule, ...]:
     found = tomllib.loads(Path(__file__).with_name("refusals.toml").read_text(encoding="utf-8"))["refusal"]
     flags = re.IGNORECASE | re.MULTILINE
-    return tuple(Refusal(frozenset(r["status"]), re.compile(r["words"], flags), r["means"]) for r in found)
+    return tuple(RefusalRule(frozenset(r["status"]), re.compile(r["words"], flags), r["means"]) for r in found)
 
 
 RULES = _rules()
