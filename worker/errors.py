@@ -2,6 +2,7 @@
 
 ChasquiError
 ├── ConfigurationError        a setting, a file or the machine is not fit; the text says what to do
+│   └── ShopFileInvalid       SHOP_FILE cannot be read or holds mistakes, each with its place
 ├── CommandError              a command line request cannot be done; the text is shown as it is
 ├── BadPayload                an inbound payload or message cannot be read; `reason` goes to `whatsapp:rejected`
 ├── BrokerUnavailable         Celery's broker does not answer; `kind` is the foreign error's
@@ -24,6 +25,8 @@ ChasquiError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from worker.usage import Usage
 
 
@@ -33,6 +36,14 @@ class ChasquiError(Exception):
 
 class ConfigurationError(ChasquiError):
     """Setting, file or machine that is not fit; the message says how to mend it."""
+
+
+class ShopFileInvalid(ConfigurationError):
+    """Shop's file that cannot be taken. `mistakes`: a line for each, with its place, without the file's name."""
+
+    def __init__(self, file: str, mistakes: Sequence[str]) -> None:
+        super().__init__("\n".join(f"{file}: {mistake}" for mistake in mistakes))
+        self.mistakes = tuple(mistakes)
 
 
 class CommandError(ChasquiError):

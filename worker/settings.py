@@ -58,6 +58,7 @@ class Settings(BaseModel):
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(9464, ge=0, le=65535)
 
+    shop_file: Path | None = None
     shop_name: str = Field("el supermercado", max_length=80)
     dashboard_host: str = "127.0.0.1"
     dashboard_port: int = Field(8090, ge=1, le=65_535)

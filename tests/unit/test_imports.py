@@ -25,6 +25,7 @@ FLOORS = (
     "worker.log",
     "worker.language",
     "worker.messages",
+    "worker.shop",
     "worker.redisdb",
     "worker.catalog",
     "worker.session",
@@ -46,6 +47,7 @@ FLOORS = (
 PURE = (
     "worker.language",
     "worker.messages",
+    "worker.shop",
     "worker.session",
     "worker.replies",
     "worker.catalog.product",

@@ -61,6 +61,7 @@ def up(concurrency: int, with_flower: bool, with_dashboard: bool) -> None:
     from worker.runtime.embedded.servers import only_service
     from worker.runtime.readiness import is_ready
     from worker.runtime.startup import check_servers, wait_for_servers
+    from worker.shop.shop_file import load_shop
 
     keep_servers = server_keeper()
     with (
@@ -70,6 +71,7 @@ def up(concurrency: int, with_flower: bool, with_dashboard: bool) -> None:
         database_errors(),
         flower(wanted=with_flower) as page,
     ):
+        load_shop(configured)
         if not any(provider.api_key for provider in load_providers(configured)):
             say("Warning: no provider has a key (OPENAI_API_KEY, ...): every reply will be the fallback.", err=True)
         operators_page = dashboard_programs(configured, wanted=with_dashboard)

@@ -1,0 +1,161 @@
+"""Opening hours: spans by weekday and by date, and what they say about a moment in the shop's time zone. Pure: no I/O.
+
+A span that ends at or before its beginning goes on past midnight, and belongs to the day on which it began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+#: Nobody is told of an opening that is farther away.
+LOOK_AHEAD_DAYS = 60
+DAY_MINUTES = 24 * 60
+
+
+class Span(Struct, frozen=True, order=True):
+    """Part of a day in which a shop is open, in minutes since its midnight; `closes` may lie beyond the next one."""
+
+    opens: int
+    closes: int
+
+    def __str__(self) -> str:
+        return f"{clock(self.opens)}-{'24:00' if self.closes == DAY_MINUTES else clock(self.closes)}"
+
+
+class Hours(Struct, frozen=True):
+    """Opening hours.
+
+    Args:
+        days: spans by weekday, Monday first; none: closed, None: not known.
+        dates: spans of days that are not as their weekday, in their order.
+    """
+
+    days: tuple[tuple[Span, ...] | None, ...]
+    dates: tuple[tuple[date, tuple[Span, ...]], ...] = ()
+
+    def on(self, day: date) -> tuple[Span, ...] | None:
+        """Returns the spans that begin on a day; None where they are not known."""
+        return dict(self.dates).get(day, self.days[day.weekday()])
+
+    def with_dates(self, dates: tuple[tuple[date, tuple[Span, ...]], ...]) -> Hours:
+        """Returns the same hours with more exceptions; their own win."""
+        return Hours(self.days, tuple(sorted((dict(dates) | dict(self.dates)).items())))
+
+
+class Stretch(Struct, frozen=True):
+    """Time without a break in which a shop is open, as instants of UTC."""
+
+    opens: datetime
+    closes: datetime
+
+
+class Opening(Struct, frozen=True):
+    """Whether a shop is open at a moment.
+
+    Args:
+        changes: when that will be otherwise; None where it will not soon, or is not known.
+    """
+
+    is_open: bool
+    changes: datetime | None
+
+
+def clock(minutes: int) -> str:
+    """Returns the time of day so many minutes after midnight, as `09:00`."""
+    hours, rest = divmod(minutes % DAY_MINUTES, 60)
+    return f"{hours:02}:{rest:02}"
+
+
+def opening(hours: Hours, at: datetime, zone: ZoneInfo) -> Opening | None:
+    """Returns whether a shop is open at an aware moment, None where it is not known."""
+    instant = at.astimezone(UTC)
+    today = at.astimezone(zone).date()
+    coming = next((each for each in _joined(hours, today, zone) if each.closes > instant), None)
+    if coming is not None and coming.opens <= instant:
+        return Opening(True, coming.closes if _is_known_end(hours, coming, instant, zone) else None)
+    if hours.on(today) is None:
+        return None
+    return Opening(False, coming.opens if coming else None)
+
+
+def _is_known_end(hours: Hours, stretch: Stretch, instant: datetime, zone: ZoneInfo) -> bool:
+    """Returns whether a stretch ends because the shop closes, and not where our look ahead or the known days end."""
+    end = stretch.closes.astimezone(zone)
+    goes_on = end.time() == time(0) and hours.on(end.date()) is None
+    return not goes_on and stretch.closes - instant < timedelta(days=LOOK_AHEAD_DAYS // 2)
+
+
+def serves_today(hours: Hours, at: datetime, zone: ZoneInfo) -> bool | None:
+    """Returns whether anything of a day's hours is left at a moment of it, None where the day is not known."""
+    instant = at.astimezone(UTC)
+    today = at.astimezone(zone).date()
+    spans = hours.on(today)
+    coming = next((each for each in _joined(hours, today, zone) if each.closes > instant), None)
+    if coming is not None and coming.opens <= instant:
+        return True
+    return None if spans is None else any(_instant(today, span.closes, zone) > instant for span in spans)
+
+
+def _joined(hours: Hours, today: date, zone: ZoneInfo) -> Iterator[Stretch]:
+    """Yields the stretches from yesterday on, those that touch joined: open until 24:00 and from 0:00 is one."""
+    last: Stretch | None = None
+    for each in _stretches(hours, today, zone):
+        if last is not None and each.opens <= last.closes:
+            each = Stretch(last.opens, max(last.closes, each.closes))
+        elif last is not None:
+            yield last
+        last = each
+    if last is not None:
+        yield last
+
+
+def _stretches(hours: Hours, today: date, zone: ZoneInfo) -> Iterator[Stretch]:
+    """Yields the stretches that begin yesterday or later, up to the first day that is not known."""
+    for ahead in range(-1, LOOK_AHEAD_DAYS):
+        day = today + timedelta(days=ahead)
+        spans = hours.on(day)
+        if spans is None and ahead >= 0:
+            return
+        for span in spans or ():
+            yield Stretch(_instant(day, span.opens, zone), _instant(day, span.closes, zone))
+
+
+def _instant(day: date, minutes: int, zone: ZoneInfo) -> datetime:
+    """Returns the instant at which a clock on the wall of the shop shows a time, whatever summer time does that day."""
+    over, rest = divmod(minutes, DAY_MINUTES)
+    wall = datetime.combine(day + timedelta(days=over), time(*divmod(rest, 60)), zone)
+    return wall.astimezone(UTC)
+
+
+def span_of(text: str) -> Span:
+    """Reads `09:00-13:00`; `20:00-02:00` goes on past midnight, `00:00-24:00` is the whole day.
+
+    Raises:
+        ValueError: with the part that is no time of day.
+    """
+    opens, dash, closes = (part.strip() for part in text.replace("–", "-").partition("-"))
+    if not dash:
+        raise ValueError(f'"{text}" is no span of time such as "09:00-13:00"')
+    first, last = _minutes(opens), _minutes(closes)
+    if first in (DAY_MINUTES, last):
+        raise ValueError(f'"{text}" is no span of time: the whole day is "00:00-24:00"')
+    return Span(first, last if last > first else last + DAY_MINUTES)
+
+
+def _minutes(text: str) -> int:
+    hours, _, minutes = text.partition(":")
+    figures = hours.isdecimal() and minutes.isdecimal() and len(hours) <= 2 == len(minutes)
+    total = 60 * int(hours) + int(minutes) if figures else DAY_MINUTES + 1
+    if total > DAY_MINUTES or int(minutes) > 59:
+        raise ValueError(f'"{text}" is no time of day')
+    return total
+
+
+def overlap(spans: tuple[Span, ...]) -> tuple[Span, Span] | None:
+    """Returns two spans of one day that overlap, if there are any."""
+    return next(((one, other) for one, other in pairwise(sorted(spans)) if other.opens < one.closes), None)

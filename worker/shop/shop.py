@@ -1,0 +1,168 @@
+"""Shop: what it has told about itself, and what of that goes into a request. Pure: no I/O.
+
+What the shop has not told is not known: it is left out, and nothing is made up in its place.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from worker.shop.areas import DeliveryArea, area_in
+from worker.shop.conventions import Form
+from worker.shop.hours import Hours, opening, serves_today
+from worker.shop.hours_in_words import day_in_words, hours_in_words, opening_in_words
+from worker.shop.money import amount
+
+#: An amount that shows how this shop writes all others.
+SAMPLE = Decimal(1850)
+
+
+class Branch(Struct, frozen=True):
+    """Branch where customers are served. hours: its own with the shop's exceptions, or else the shop's."""
+
+    name: str | None = None
+    address: str | None = None
+    phone: str | None = None
+    hours: Hours | None = None
+
+    @property
+    def title(self) -> str:
+        """Its name, or else its address, which tells it from the others."""
+        return self.name or self.address or ""
+
+
+class Shop(Struct, frozen=True):
+    """Facts of a shop. What is None or empty is not known.
+
+    Args:
+        currency: ISO 4217.
+        locale: how numbers and dates are written, as `es_AR`.
+        form: of address.
+        payments: methods, in the shop's own words.
+        pickup: whether customers may fetch their orders.
+        delivers: whether there is any delivery.
+        hours: of the whole shop; those of its branches stand there.
+        timezone: IANA name.
+        contact: ways to reach a person, by kind.
+        questions: with the shop's answers.
+    """
+
+    name: str
+    currency: str = "ARS"
+    locale: str = "es_AR"
+    form: Form = "vos"
+    payments: tuple[str, ...] = ()
+    pickup: bool | None = None
+    areas: tuple[DeliveryArea, ...] = ()
+    branches: tuple[Branch, ...] = ()
+    timezone: str | None = None
+    hours: Hours | None = None
+    delivers: bool | None = None
+    delivery_hours: Hours | None = None
+    returns: str | None = None
+    complaints: str | None = None
+    contact: tuple[tuple[str, str], ...] = ()
+    questions: tuple[tuple[str, str], ...] = ()
+
+    def amount(self, value: Decimal) -> str:
+        """Returns an amount as this shop writes it."""
+        return amount(value, self.currency, self.locale)
+
+    def area_of(self, text: str) -> DeliveryArea | None:
+        """Returns the delivery area that an address or a message names, if any; the longest name wins."""
+        return area_in(text, self.areas)
+
+    def fee(self, area: DeliveryArea, subtotal: Decimal) -> Decimal | None:
+        """Returns what a delivery there costs, 0 where it is free; None where it is not known."""
+        return area.fee_of(subtotal)
+
+    def below_minimum(self, area: DeliveryArea, subtotal: Decimal) -> Decimal | None:
+        """Returns the minimum of the area where the subtotal does not reach it, else None."""
+        return area.missed_minimum(subtotal)
+
+    def facts(self) -> dict[str, Any]:
+        """Returns the facts that stand in every request, in a fixed order; what is not known is left out."""
+        return _known(
+            {
+                "name": self.name,
+                "address_customers_as": "tú" if self.form == "tu" else self.form,
+                "write_money_as": self.amount(SAMPLE),
+                "currency": self.currency,
+                "branches": [self._branch_facts(branch) for branch in self.branches],
+                "hours": self.hours and hours_in_words(self.hours),
+                "delivery": self._delivery_facts(),
+                "pickup": self.pickup,
+                "payments": list(self.payments),
+                "returns": self.returns,
+                "complaints": self.complaints,
+                "contact": dict(self.contact),
+                "questions": dict(self.questions),
+            }
+        )
+
+    def _branch_facts(self, branch: Branch) -> dict[str, Any]:
+        hours = branch.hours if branch.hours != self.hours else None
+        return _known(
+            {
+                "name": branch.name,
+                "address": branch.address,
+                "phone": branch.phone,
+                "hours": hours and hours_in_words(hours),
+            }
+        )
+
+    def _delivery_facts(self) -> dict[str, Any] | bool | None:
+        hours = self.delivery_hours and hours_in_words(self.delivery_hours)
+        found = _known({"hours": hours, "areas": [self._area_facts(area) for area in self.areas]})
+        return found or self.delivers
+
+    def _area_facts(self, area: DeliveryArea) -> dict[str, Any]:
+        amounts = {"fee": area.fee, "minimum": area.minimum, "free_from": area.free_from}
+        return _known(
+            {"area": area.name, "also": list(area.names)}
+            | {name: None if value is None else self.amount(value) for name, value in amounts.items()}
+            | {"hours": area.hours and hours_in_words(area.hours)}
+        )
+
+    def now_facts(self, at: datetime) -> dict[str, Any]:
+        """Returns what depends on the hour: today in words, which branch is open until when or opens when, whether
+        anything is delivered today. It changes when one of them does, and so a cached answer lives until then; empty
+        where the shop has told no hours.
+
+        Args:
+            at: an aware moment, of any time zone.
+        """
+        if self.timezone is None:
+            return {}
+        zone = ZoneInfo(self.timezone)
+        told = _known({**self._openings(at, zone), **self._deliveries(at, zone)})
+        return {"today": day_in_words(at.astimezone(zone).date(), self.locale), **told} if told else {}
+
+    def _openings(self, at: datetime, zone: ZoneInfo) -> dict[str, Any]:
+        hours = {branch.title: branch.hours for branch in self.branches}
+        if len(set(hours.values())) > 1:
+            return {"branches": _known({title: self._opening(own, at, zone) for title, own in hours.items()})}
+        return self._opening(next(iter(hours.values()), self.hours), at, zone)
+
+    def _opening(self, hours: Hours | None, at: datetime, zone: ZoneInfo) -> dict[str, Any]:
+        opened = opening(hours, at, zone) if hours else None
+        return opening_in_words(opened, at, zone, self.locale) if opened else {}
+
+    def _deliveries(self, at: datetime, zone: ZoneInfo) -> dict[str, Any]:
+        if any(area.hours for area in self.areas):
+            hours = {area.name: area.hours or self.delivery_hours for area in self.areas}
+            return {"delivery_today": _known({name: self._delivers(own, at, zone) for name, own in hours.items()})}
+        return {"delivery_today": self._delivers(self.delivery_hours, at, zone)}
+
+    def _delivers(self, hours: Hours | None, at: datetime, zone: ZoneInfo) -> bool | None:
+        return serves_today(hours, at, zone) if hours else None
+
+
+def _known(facts: dict[str, Any]) -> dict[str, Any]:
+    """Returns the facts that are; False and 0 are facts too."""
+    return {name: value for name, value in facts.items() if value is not None and value not in ("", [], {})}
