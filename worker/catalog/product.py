@@ -60,9 +60,7 @@ class Product(Struct, frozen=True):
     def facts(self) -> ProductFacts:
         """The facts that a model is told."""
         unit = "" if self.unit == PIECES else self.unit
-        return ProductFacts(
-            self.id, self.full_name, str(self.price), self.currency, availability(self.stock), unit
-        )
+        return ProductFacts(self.id, self.full_name, str(self.price), self.currency, availability(self.stock), unit)
 
 
 def availability(stock: Decimal | int | None) -> str:

@@ -69,7 +69,8 @@ class Sweep:
         phones = [turn.customer_phone for turn in turns]
         states = {row["customer_phone"]: row["session_state"] for row in queries.load_sessions(connection, phones)}
         now = datetime.now(UTC)
-        error, apology = f"given up after {MAX_ATTEMPTS} attempts", Outcome("canned", apology_decision())
+        error = f"given up after {MAX_ATTEMPTS} attempts"
+        apology = Outcome("canned", apology_decision(self._services.shop))
         closings = [
             bury(replace(turn, outcome=apology), states.get(turn.customer_phone, "browsing"), error, now)
             for turn in turns

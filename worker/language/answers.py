@@ -73,4 +73,3 @@ def way_of_delivery(text: str) -> str | None:
 def folded(text: str) -> str:
     """The words of a text, without accents, signs and capitals."""
     return " ".join(_WORD.findall(without_accents(text).lower()))
-

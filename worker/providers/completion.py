@@ -22,8 +22,8 @@ from worker.replies.decision import InvalidDecision, RefusedChange
 from worker.replies.fallback import fallback_decision
 from worker.replies.reply_check import UnfitReply
 from worker.replies.request import Completion
+from worker.replies.telling import Scene
 from worker.replies.verdict import decide, request_of
-from worker.session.cart import Cart
 from worker.session.outcome import Decision, Outcome
 from worker.session.turn import Plan
 from worker.usage import ModelCalls, Usage
@@ -65,7 +65,7 @@ class Completer:
                 if progress.over:
                     break
             providers = [] if progress.over else self._next_round(providers, progress)
-        return fallback_outcome(planned.plan, planned.said, planned.cart, progress.calls, refused=progress.refused)
+        return fallback_outcome(planned.plan, planned.scene, progress.calls, refused=progress.refused)
 
     def _next_round(self, providers: Sequence[Provider], progress: Progress) -> list[Provider]:
         """Providers worth asking once more: the only one there is, for its next model; or those that said when, after
@@ -155,10 +155,10 @@ class Completer:
         planned = progress.planned
         problem: InvalidDecision | None = None
         for _ in range(2):
-            request = request_of(planned.plan, planned.rules, planned.caller, problem)
+            request = request_of(planned.plan, planned.scene, planned.caller, problem)
             completion, model = self._paid_calls.make(candidate, request, progress)
             try:
-                return completion, decide(completion.text, planned, problem), model
+                return completion, decide(completion.text, planned.plan, planned.scene), model
             except InvalidDecision as exc:
                 problem = exc
                 kind = RequestRefused.kind if isinstance(exc, RefusedChange) else UnreadableAnswer.kind
@@ -172,18 +172,16 @@ class Completer:
         raise UnreadableAnswer(candidate.provider.name, str(problem))
 
 
-def fallback_outcome(
-    plan: Plan, said: str, cart: Cart | None, calls: Sequence[ModelCalls] = (), *, refused: bool = False
-) -> Outcome:
-    """The outcome where no model answers: a reply from the customer's words and the cart where it is known.
+def fallback_outcome(plan: Plan, scene: Scene, calls: Sequence[ModelCalls] = (), *, refused: bool = False) -> Outcome:
+    """The outcome where no model answers: a reply from what we know ourselves.
 
     The prompt's tokens count in the baseline: the old flow would have paid.
 
     Args:
-        refused: there were answers, but for changes nobody asked for.
+        refused: there were answers, but none that could be sent.
     """
     baseline = baseline_microusd(Usage(estimate_tokens(plan.system + plan.user)))
     # What is hard enough to need the best model, and got none, is worth a person's time.
     hard = plan.complexity == COMPLEX and not refused
-    decision = fallback_decision(said, cart, requires_human=hard, refused=refused)
+    decision = fallback_decision(scene, requires_human=hard, refused=refused)
     return with_costs(Outcome("fallback", decision, baseline_microusd=baseline), calls)

@@ -19,10 +19,10 @@ from worker.providers.progress import PlannedRequest
 from worker.providers.reply_cache import CachedReply, cacheable
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import AI_RESPONSE
-from worker.replies.cart_guard import rules_for
-from worker.session.cart import Cart
+from worker.replies.telling import Scene, scene_of
 from worker.session.outcome import Outcome
 from worker.session.turn import Turn, decode_turn, encode_turn
+from worker.shop.shop import Shop
 
 log = logger(__name__)
 
@@ -65,12 +65,14 @@ class Dispatcher:
         cache: Cache,
         pool: Executor,
         budget: Budget,
+        shop: Shop,
     ) -> None:
         self._completer = completer
         self._single_flight = single_flight
         self._cache = cache
         self._pool = pool
         self._budget = budget
+        self._shop = shop
 
     def call(self, turns: Sequence[Turn], left_s: dict[str, float], margin_s: float) -> Iterator[Dispatched]:
         """Yields what becomes ready, in the order in which it does. Parked turns do not appear: their leader goes on
@@ -84,7 +86,7 @@ class Dispatcher:
         limited = [turn for turn in turns if turn.customer_phone in over_limit]
         asking = [turn for turn in turns if turn.customer_phone not in over_limit]
         joins = self._single_flight.join([self._join_request(turn, left_s[turn.token]) for turn in asking])
-        served = [replace(turn, outcome=fallback_outcome(turn.planned(), turn.text, cart_of(turn))) for turn in limited]
+        served = [replace(turn, outcome=fallback_outcome(turn.planned(), self._scene(turn))) for turn in limited]
         leads: list[Future[_LeadResult]] = []
         waiting: set[Future[_LeadResult]] = set()
         try:
@@ -104,15 +106,17 @@ class Dispatcher:
             for lead in waiting:
                 lead.add_done_callback(lambda lead: self._finish([lead.result()]))
 
+    def _scene(self, turn: Turn) -> Scene:
+        return scene_of(turn, self._shop)
+
     def _join_request(self, turn: Turn, left_s: float) -> JoinRequest:
         return JoinRequest(turn.planned().key, turn.token, encode_turn(turn), left_s)
 
     def _lead(self, turn: Turn, deadline: float) -> _LeadResult:
         """One turn's calls of providers."""
         try:
-            plan, text = turn.planned(), turn.text
-            rules = rules_for(text, turn.fetched(), plan.products)
-            planned = PlannedRequest(plan, rules, turn.token, turn.customer_phone, deadline, text, cart_of(turn))
+            scene = self._scene(turn)
+            planned = PlannedRequest(turn.planned(), scene, turn.token, turn.customer_phone, deadline)
             outcome = self._completer.complete(planned)
             return _LeadResult(turn, outcome, cacheable(outcome))
         except Exception as exc:
@@ -137,11 +141,6 @@ class Dispatcher:
             answered.append(replace(one.turn, outcome=one.outcome))
             answered += [replace(other, outcome=one.outcome_for_others) for other in others]
         return Dispatched(tuple(answered), tuple(failed))
-
-
-def cart_of(turn: Turn) -> Cart | None:
-    """The cart that a reply may show; none where others may get the same reply."""
-    return None if turn.planned().shared else turn.fetched().cart
 
 
 def _encoded(entry: CachedReply | None) -> bytes | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -24,9 +25,9 @@ from worker.providers.models import Model, Provider
 from worker.providers.pricing import cost_microusd, estimate_tokens
 from worker.providers.progress import PlannedRequest
 from worker.redisdb.keys import BUDGET, MODEL_PROBES, PROBE_LOCK
-from worker.replies.cart_guard import CartRules
 from worker.replies.decision import InvalidDecision
 from worker.replies.prompt import cache_key, render
+from worker.replies.telling import NOBODY, Scene
 from worker.replies.verdict import decide, request_of
 from worker.session.turn import Plan
 from worker.telemetry.recording import ANSWERED
@@ -42,7 +43,7 @@ ENDS_SOON_DAYS = 30
 THINKS = "it thinks: turn thinking off in its request"
 #: A real short question, with a product to answer it with.
 QUESTION = "¿Tienen leche?"
-PRODUCT = Product(1, "Leche entera", "", "", "1 L", currency="ARS", stock=10, price="1000.00")
+PRODUCT = Product(1, "Leche entera", "", "", "1 L", currency="ARS", stock=Decimal(10), price=Decimal("1000.00"))
 log = logger(__name__)
 
 
@@ -69,9 +70,8 @@ class Probe(Struct, frozen=True):
 def probe_request(shop: str) -> PlannedRequest:
     """The probe for a shop of this name: a short question of no customer, as the service would ask it."""
     request = render(shop, QUESTION, (), [PRODUCT], None)
-    rules = CartRules(frozenset(), frozenset(), frozenset({1}), frozenset({1}))
     plan = Plan("simple", True, (), (PRODUCT,), cache_key(request), request.system, request.user)
-    return PlannedRequest(plan, rules, said=QUESTION)
+    return PlannedRequest(plan, Scene(Shop(shop), NOBODY, "", text=QUESTION))
 
 
 class ProbeResult(Struct, frozen=True):
@@ -87,7 +87,7 @@ def probe_model(
 ) -> ProbeResult:
     """Asks a model and judges its answer; never raises a ProviderError. deadline: on the monotonic clock."""
     try:
-        completion = client.call(provider, model, request_of(planned.plan, planned.rules, ""), deadline)
+        completion = client.call(provider, model, request_of(planned.plan, planned.scene, ""), deadline)
     except ProviderError as error:
         if isinstance(error, RequestRefused) and error.unclear:
             # The message is ours, so it is the model that refuses.
@@ -97,7 +97,7 @@ def probe_model(
     other = "" if model.answers_to(completion.answered_by) else str(completion.answered_by)
     made = Probe(provider.name, model.id, time.time(), ANSWERED, "", completion.latency_ms, other)
     try:
-        decide(completion.text, planned)
+        decide(completion.text, planned.plan, planned.scene)
     except InvalidDecision as exc:
         problem = UnreadableAnswer(provider.name, f"its answer does not fit: {exc}", usage=completion.usage)
         return ProbeResult(replace(made, outcome=problem.kind, told=problem.detail), completion.usage, problem)
@@ -147,7 +147,7 @@ class Prober:
 
     def _may_probe(self, provider: Provider, model: Model) -> bool:
         """Returns whether the day's money reaches, and nobody else probes it; not while Redis is away."""
-        request = request_of(self._request.plan, self._request.rules, "")
+        request = request_of(self._request.plan, self._request.scene, "")
         most = Usage(estimate_tokens(request.text), 0, request.max_output_tokens // 4)
         cost = cost_microusd(model.price_at(datetime.now(UTC)), most)
         try:

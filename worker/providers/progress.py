@@ -19,8 +19,7 @@ from worker.errors import (
 )
 from worker.providers.circuit_rules import RATE_LIMITED_MS, Permit
 from worker.providers.models import Model, Provider
-from worker.replies.cart_guard import CartRules
-from worker.session.cart import CartItem
+from worker.replies.telling import Scene
 from worker.session.turn import Plan
 from worker.usage import ModelCalls
 
@@ -29,21 +28,17 @@ class PlannedRequest(Struct, frozen=True):
     """A turn's planned request.
 
     Args:
-        rules: limits of its cart operations.
+        scene: what its answer is told from.
         caller: token of the turn.
         customer: whose hourly limit it counts against.
         deadline: on the monotonic clock.
-        said: the customer's words.
-        cart: as it stands, None for a request that is everybody's.
     """
 
     plan: Plan
-    rules: CartRules
+    scene: Scene
     caller: str = ""
     customer: str = ""
     deadline: float = 0.0
-    said: str = ""
-    cart: tuple[CartItem, ...] | None = None
 
 
 class Candidate(Struct, frozen=True):
@@ -66,7 +61,7 @@ class Progress:
         failed: models that gave an answer nobody can use, this once.
         waits: seconds until a rate-limited provider may be asked again.
         timed_out_probing: a half-open provider has cost its time-out; another one shall not.
-        refused: an answer would have changed what nobody asked for.
+        refused: an answer claimed or proposed what cannot be so.
         out_of_money: a budget or the customer's limit is used up.
     """
 

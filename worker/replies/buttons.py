@@ -9,16 +9,16 @@ from collections.abc import Iterable
 
 from worker.catalog.product import Product, availability
 from worker.messages.reply import MAX_ROWS, Choices, QuickReply, Row
-from worker.session.handover import BUTTON
 from worker.shop.shop import Shop
 
 VIEW_CART = "view_cart"
 CHECKOUT = "checkout"
+PERSON = "human"
 
 
 def button(shop: Shop, name: str, action: str) -> QuickReply:
     """A button with a title of ours: view_cart, checkout, undo, confirm, person, delivery, pickup, keep or drop."""
-    return QuickReply(action, shop.text(f"button_{name}"))
+    return QuickReply(action, shop.text(f"button.{name}"))
 
 
 def view_cart(shop: Shop) -> QuickReply:
@@ -41,9 +41,14 @@ def confirm(shop: Shop, version: str) -> QuickReply:
     return button(shop, "confirm", f"confirm:{version}")
 
 
+def change(shop: Shop) -> QuickReply:
+    """Asks for the details of the order once more."""
+    return button(shop, "change", "change")
+
+
 def person(shop: Shop) -> QuickReply:
     """Asks for a person of the shop."""
-    return button(shop, "person", BUTTON)
+    return button(shop, "person", PERSON)
 
 
 def product_choices(shop: Shop, products: Iterable[Product]) -> Choices | None:
@@ -53,7 +58,7 @@ def product_choices(shop: Shop, products: Iterable[Product]) -> Choices | None:
         for product in products
         if product.sku and availability(product.stock) != "none"
     ]
-    return Choices(shop.text("button_choices"), tuple(rows[:MAX_ROWS])) if rows else None
+    return Choices(shop.text("button.choices"), tuple(rows[:MAX_ROWS])) if rows else None
 
 
 def options(action: str, titles: Iterable[str]) -> tuple[Row, ...]:

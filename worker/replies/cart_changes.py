@@ -54,13 +54,17 @@ def _problem(
     wanted = (operation.quantity or Decimal(1)) + (had if operation.op == "add" else 0)
     name = offered[operation.product_id].name
     if wanted > MAX_QUANTITY:
-        return shop.text("too_many", name=name, most=MAX_QUANTITY)
+        return shop.text("cart.too_many", name=name, most=MAX_QUANTITY)
     if product is None or (item is not None and wanted <= had):
         # Who takes less than is in the cart already may do so, whatever is left.
         return None
     if wanted % product.step:
-        return shop.text("not_in_steps", name=name, step=shop.quantity(product.step, product.unit))
+        return shop.text("cart.not_in_steps", name=name, step=shop.quantity(product.step, product.unit))
     if product.stock is not None and wanted > product.stock:
         left = shop.quantity(max(product.stock, Decimal(0)), product.unit)
-        return shop.text("too_few_left", name=name, left=left) if product.stock > 0 else shop.text("none_left", name=name)
+        return (
+            shop.text("cart.too_few_left", name=name, left=left)
+            if product.stock > 0
+            else shop.text("cart.none_left", name=name)
+        )
     return None

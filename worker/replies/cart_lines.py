@@ -23,7 +23,7 @@ def measured(shop: Shop, item: CartItem) -> str:
 def cart_lines(shop: Shop, cart: Sequence[CartItem]) -> list[str]:
     """A cart as a customer reads it, a line a product with what it costs."""
     lines = [f"• {measured(shop, item)}: {shop.amount(item.total, item.currency)}" for item in cart[:MAX_LINES]]
-    return lines + ([shop.text("more_lines", count=len(cart) - MAX_LINES)] if len(cart) > MAX_LINES else [])
+    return lines + ([shop.text("cart.more_lines", count=len(cart) - MAX_LINES)] if len(cart) > MAX_LINES else [])
 
 
 def totals(shop: Shop, cart: Sequence[CartItem]) -> str:
@@ -34,8 +34,8 @@ def totals(shop: Shop, cart: Sequence[CartItem]) -> str:
 def shown_cart(shop: Shop, cart: Sequence[CartItem]) -> list[str]:
     """A whole cart with its total, or that there is nothing in it."""
     if not cart:
-        return [shop.text("empty_cart")]
-    return [shop.text("cart"), *cart_lines(shop, cart), shop.text("total", amount=totals(shop, cart))]
+        return [shop.text("cart.empty")]
+    return [shop.text("cart.title"), *cart_lines(shop, cart), shop.text("cart.total", amount=totals(shop, cart))]
 
 
 def changed_lines(shop: Shop, before: Sequence[CartItem], after: Sequence[CartItem]) -> list[str]:
@@ -44,10 +44,10 @@ def changed_lines(shop: Shop, before: Sequence[CartItem], after: Sequence[CartIt
     """
     was, now = ({item.id: item.quantity for item in cart} for cart in (before, after))
     put_in = [item for item in after if was.get(item.id) != item.quantity]
-    taken_out = [shop.text("taken_out", name=item.name) for item in before if item.id not in now]
+    taken_out = [shop.text("cart.taken_out", name=item.name) for item in before if item.id not in now]
     if not put_in and not taken_out:
         return []
     if not after:
-        return [shop.text("empty_cart")]
-    total = shop.text("total", amount=totals(shop, after))
-    return [shop.text("changed"), *cart_lines(shop, put_in), *taken_out[:MAX_LINES], total]
+        return [shop.text("cart.empty")]
+    total = shop.text("cart.total", amount=totals(shop, after))
+    return [shop.text("cart.changed"), *cart_lines(shop, put_in), *taken_out[:MAX_LINES], total]

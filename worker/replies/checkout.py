@@ -11,20 +11,30 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
+from worker.catalog.product import Product
 from worker.messages.reply import MAX_QUICK_REPLIES, MAX_TITLE_CHARS, Choices, QuickReply, Row
 from worker.replies import buttons
 from worker.replies.cart_lines import cart_lines, shown_cart, totals
-from worker.session.cart import Cart, by_currency, cost
+from worker.session.cart import Cart, CartItem, by_currency, cost, item_of
 from worker.session.outcome import Decision, Effects
 from worker.session.session import Checkout, Order, Session
-from worker.shop.shop import DeliveryArea, Shop
+from worker.shop.areas import DeliveryArea
+from worker.shop.shop import Shop
 
 DELIVERY, PICKUP = "delivery", "pickup"
 #: Area of a customer who lives in none of those in the shop's file.
 ELSEWHERE = "?"
 
 
-def said(text: str, quick_replies: Sequence[QuickReply] = (), *, intent: str = "checkout", **values: object) -> Decision:
+class SoldProduct(Product, frozen=True):
+    """Product as it is when an order for it is to be placed. active: still sold."""
+
+    active: bool = True
+
+
+def said(
+    text: str, quick_replies: Sequence[QuickReply] = (), *, intent: str = "checkout", **values: object
+) -> Decision:
     """A decision of ours, with full confidence."""
     return Decision(intent, 1.0, reply=text, quick_replies=tuple(quick_replies), **values)  # type: ignore[arg-type]
 
@@ -37,7 +47,7 @@ def proceed(shop: Shop, cart: Cart, details: Checkout, version: str, lead: Seque
         lead: lines that stand before it.
     """
     if not cart:
-        return said("\n".join([*lead, shop.text("empty_cart")]), effects=Effects(checkout=details))
+        return said("\n".join([*lead, shop.text("cart.empty")]), effects=Effects(checkout=details))
     details = _completed(shop, details)
     area = _area(shop, details)
     question = _question(shop, cart, details, area)
@@ -45,7 +55,7 @@ def proceed(shop: Shop, cart: Cart, details: Checkout, version: str, lead: Seque
         return replace(question, reply="\n".join([*lead, question.reply]))
     return said(
         "\n".join([*lead, *_summary(shop, cart, details, area)]),
-        (buttons.confirm(shop, version), buttons.view_cart(shop), buttons.person(shop)),
+        (buttons.confirm(shop, version), buttons.change(shop), buttons.person(shop)),
         next_state="confirming_order",
         effects=Effects(checkout=details, asking="confirm", version=version),
     )
@@ -54,7 +64,9 @@ def proceed(shop: Shop, cart: Cart, details: Checkout, version: str, lead: Seque
 def _completed(shop: Shop, details: Checkout) -> Checkout:
     """The details with those that leave no choice."""
     ways = _ways(shop)
-    delivery = details.delivery or (DELIVERY if details.address or len(ways) == 0 else ways[0] if len(ways) == 1 else "")
+    delivery = details.delivery or (
+        DELIVERY if details.address or len(ways) == 0 else ways[0] if len(ways) == 1 else ""
+    )
     named = shop.area_of(details.address) if details.address and not details.area else None
     payment = details.payment or (shop.payments[0] if len(shop.payments) == 1 else "")
     return replace(details, delivery=delivery, area=named.name if named else details.area, payment=payment)
@@ -62,7 +74,7 @@ def _completed(shop: Shop, details: Checkout) -> Checkout:
 
 def _ways(shop: Shop) -> list[str]:
     """How this shop's goods reach a customer; none where its file does not say."""
-    return [*([DELIVERY] if shop.areas else []), *([PICKUP] if shop.pickup else [])]
+    return [*([DELIVERY] if shop.areas or shop.delivers else []), *([PICKUP] if shop.pickup else [])]
 
 
 def _area(shop: Shop, details: Checkout) -> DeliveryArea | None:
@@ -73,13 +85,13 @@ def _question(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea | No
     """What must still be asked, or stands in the way; None where the order can be summed up."""
     if not details.delivery:
         ways = (buttons.button(shop, way, f"delivery:{way}") for way in (DELIVERY, PICKUP))
-        return _asked(shop.text("how_delivered"), "delivery", details, tuple(ways))
+        return _asked(shop.text("checkout.how_delivered"), "delivery", details, tuple(ways))
     if details.delivery == DELIVERY:
         if not details.address:
-            return _asked(shop.text("which_address"), "address", details, state="waiting_address")
+            return _asked(shop.text("checkout.which_address"), "address", details, state="waiting_address")
         if shop.areas and area is None:
             return _area_question(shop, details)
-        if (minimum := shop.below_minimum(area, cost(_in_currency(shop, cart)))) is not None:
+        if area and (minimum := shop.below_minimum(area, cost(_in_currency(shop, cart)))) is not None:
             return _too_little(shop, cart, details, area, minimum)
     if shop.payments and not details.payment:
         return _payment_question(shop, details)
@@ -102,28 +114,30 @@ def _area_question(shop: Shop, details: Checkout) -> Decision:
     names = "\n".join(f"{place}. {area.name}" for place, area in enumerate(shop.areas, 1))
     if details.area == ELSEWHERE:
         pickup = (buttons.button(shop, PICKUP, f"delivery:{PICKUP}"),) if shop.pickup else ()
-        return _asked(shop.text("other_area"), "area", replace(details, area=""), (*pickup, buttons.person(shop)))
+        return _asked(
+            shop.text("checkout.other_area"), "area", replace(details, area=""), (*pickup, buttons.person(shop))
+        )
     rows = [*buttons.options("area", (area.name for area in shop.areas[:9]))]
-    rows.append(Row(f"area:{ELSEWHERE}", shop.text("button_other_area")))
-    choices = Choices(shop.text("button_choices"), tuple(rows))
-    return _asked(f"{shop.text('which_area')}\n{names}", "area", details, choices=choices)
+    rows.append(Row(f"area:{ELSEWHERE}", shop.text("button.other_area")))
+    choices = Choices(shop.text("button.choices"), tuple(rows))
+    return _asked(f"{shop.text('checkout.which_area')}\n{names}", "area", details, choices=choices)
 
 
 def _payment_question(shop: Shop, details: Checkout) -> Decision:
     titles = shop.payments
-    text = shop.text("which_payment")
+    text = shop.text("checkout.which_payment")
     if len(titles) <= MAX_QUICK_REPLIES and all(len(title) <= MAX_TITLE_CHARS for title in titles):
         quick = tuple(QuickReply(f"pay:{place}", title) for place, title in enumerate(titles))
         return _asked(text, "payment", details, quick)
-    choices = Choices(shop.text("button_choices"), buttons.options("pay", titles[:10]))
+    choices = Choices(shop.text("button.choices"), buttons.options("pay", titles[:10]))
     named = "\n".join(f"{place}. {title}" for place, title in enumerate(titles, 1))
     return _asked(f"{text}\n{named}", "payment", details, choices=choices)
 
 
-def _too_little(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea | None, minimum: Decimal) -> Decision:
+def _too_little(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea, minimum: Decimal) -> Decision:
     text = shop.text(
-        "below_minimum",
-        area=area.name if area else "",
+        "checkout.below_minimum",
+        area=area.name,
         minimum=shop.amount(minimum, shop.currency),
         subtotal=totals(shop, cart),
     )
@@ -138,30 +152,36 @@ def _in_currency(shop: Shop, cart: Cart) -> Cart:
 
 def _summary(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea | None) -> list[str]:
     orders = orders_of(shop, cart, details)
-    lines = [shop.text("summary"), *cart_lines(shop, cart)]
+    lines = [shop.text("checkout.summary"), *cart_lines(shop, cart)]
     if details.delivery == DELIVERY:
-        lines += [shop.text("subtotal", amount=totals(shop, cart)), _fee_line(shop, cart, details, area)]
-    lines.append(shop.text("total", amount=" + ".join(shop.amount(one.total, one.currency) for one in orders)))
+        lines += [shop.text("checkout.subtotal", amount=totals(shop, cart)), _fee_line(shop, cart, details, area)]
+    lines.append(shop.text("cart.total", amount=" + ".join(shop.amount(one.total, one.currency) for one in orders)))
     lines.append(
-        shop.text("pickup") if details.delivery == PICKUP else shop.text("to_address", address=details.address)
+        shop.text("checkout.pickup")
+        if details.delivery == PICKUP
+        else shop.text("checkout.to_address", address=details.address)
     )
-    lines += [shop.text("payment", method=details.payment)] if details.payment else []
-    lines += [shop.text("note", note=details.note)] if details.note else []
-    return [*lines, shop.text("confirm_question")]
+    lines += [shop.text("checkout.payment", method=details.payment)] if details.payment else []
+    lines += [shop.text("checkout.note", note=details.note)] if details.note else []
+    return [*lines, shop.text("checkout.confirm_question")]
 
 
 def _fee_line(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea | None) -> str:
-    fee = shop.fee(area, cost(_in_currency(shop, cart)))
+    fee = shop.fee(area, cost(_in_currency(shop, cart))) if area else None
     if fee is None or not _in_currency(shop, cart):
-        return shop.text("unknown_fee")
-    return shop.text("delivery_fee", amount=shop.amount(fee, shop.currency)) if fee else shop.text("free_delivery")
+        return shop.text("checkout.unknown_fee")
+    return (
+        shop.text("checkout.delivery_fee", amount=shop.amount(fee, shop.currency))
+        if fee
+        else shop.text("checkout.free_delivery")
+    )
 
 
 def orders_of(shop: Shop, cart: Cart, details: Checkout, name: str | None = None) -> tuple[Order, ...]:
     """The orders of a cart: one of each currency, since an order has one total. The fee is in the shop's currency."""
     parts = by_currency(cart)
     area = _area(shop, details) if details.delivery == DELIVERY else None
-    fee = shop.fee(area, cost(parts.get(shop.currency, ()))) or Decimal(0)
+    fee = (shop.fee(area, cost(parts.get(shop.currency, ()))) if area else None) or Decimal(0)
     orders = []
     for currency, items in parts.items():
         subtotal, extra = cost(items), fee if currency == shop.currency else Decimal(0)
@@ -191,14 +211,14 @@ def confirmed(shop: Shop, session: Session, version: str, new_version: str) -> D
     """
     context = session.context
     if version and version == context.ordered:
-        return said(shop.text("placed_already"))
+        return said(shop.text("checkout.placed_already"))
     if not version or version != context.version or not session.cart:
-        lead = [shop.text("old_summary")] if session.cart else []
+        lead = [shop.text("checkout.old_summary")] if session.cart else []
         return proceed(shop, session.cart, context.checkout, new_version, lead)
     orders = orders_of(shop, session.cart, context.checkout, session.customer_name)
     _, *lines, _ = _summary(shop, session.cart, context.checkout, _area(shop, context.checkout))
     return said(
-        "\n".join([shop.text("placed"), *lines]),
+        "\n".join([shop.text("checkout.placed"), *lines]),
         next_state="order_completed",
         effects=Effects(cart=(), orders=orders, checkout=Checkout(), version=""),
     )
@@ -206,5 +226,41 @@ def confirmed(shop: Shop, session: Session, version: str, new_version: str) -> D
 
 def declined(shop: Shop, session: Session) -> Decision:
     """What a customer's no to a summary does: nothing."""
-    lines = [shop.text("not_confirmed"), *shown_cart(shop, session.cart)]
+    lines = [shop.text("checkout.not_confirmed"), *shown_cart(shop, session.cart)]
     return said("\n".join(lines), (buttons.checkout(shop), buttons.person(shop)), next_state="viewing_cart")
+
+
+def summed_up_anew(shop: Shop, session: Session, version: str, products: Sequence[SoldProduct]) -> Decision:
+    """The summary that takes the place of an order which could not be placed: with today's prices, and with what is
+    still there.
+
+    Args:
+        products: those of the cart as they are now; one that is missing is not sold any more.
+    """
+    known = {product.id: product for product in products}
+    lines: list[str] = []
+    cart: list[CartItem] = []
+    for item in session.cart:
+        left, line = _still_there(shop, item, known.get(item.id))
+        lines += [line] if line else []
+        cart += [left] if left else []
+    lead = [shop.text("checkout.changed_meanwhile"), *lines, ""]
+    decision = proceed(shop, tuple(cart), session.context.checkout, version, lead)
+    return replace(decision, effects=replace(decision.effects, cart=tuple(cart)))
+
+
+def _still_there(shop: Shop, item: CartItem, product: SoldProduct | None) -> tuple[CartItem | None, str | None]:
+    """A line of the cart as it can be ordered now, None where it cannot, and what is told about it."""
+    if product is None or not product.active:
+        return None, shop.text("checkout.gone", name=item.name)
+    quantity = item.quantity
+    if product.stock is not None and product.stock < quantity:
+        quantity = product.stock // product.step * product.step
+    if quantity <= 0:
+        return None, shop.text("checkout.gone", name=item.name)
+    now = item_of(product, quantity)
+    if quantity < item.quantity:
+        return now, shop.text("checkout.less_left", name=item.name, left=shop.quantity(quantity, product.unit))
+    if (now.price, now.currency) != (item.price, item.currency):
+        return now, shop.text("checkout.price_changed", name=item.name, price=shop.amount(now.price, now.currency))
+    return now, None

@@ -48,7 +48,9 @@ _ORDERED = re.compile(
     r"|en camino|en preparaci[oó]n|saliendo|sali[oó]|program|agendad)"
     r"|\b(?:confirm|registr|proces|despach|envi|mand|program|agend)(?:é|amos|ó|aron)\b"
 )
-_BEFORE_IT_IS_SO = re.compile(r"\b(?:una vez|cuando|si |para que|antes de|despu[eé]s de|al confirmar|quer[eé]s|quieres|desea)")
+_BEFORE_IT_IS_SO = re.compile(
+    r"\b(?:una vez|cuando|si |para que|antes de|despu[eé]s de|al confirmar|quer[eé]s|quieres|desea)"
+)
 _DISCOUNT = re.compile(r"\b(descuento|rebaj|promo|oferta|gratis|sin cargo|regal|cup[oó]n|bonific|2x1|3x2)")
 _DELIVERED = re.compile(
     r"\b(?:llega|llegar[aá]n?|entreg\w+|env[ií]\w+|mand\w+|llev\w+|recib\w+)\b[^.!?\n]{0,60}"
@@ -97,7 +99,12 @@ def _unfounded_figure(reply: str, facts: dict[str, Any], system: str) -> str | N
         return None
     ours, prices = _ours(facts, system)
     said = ours | set(_values(_texts([facts.get("message"), facts.get("session", {}).get("history")])))
-    bound = {match.start(place): name for name, pattern in _BOUND for match in pattern.finditer(reply) for place in _groups(match)}
+    bound = {
+        match.start(place): name
+        for name, pattern in _BOUND
+        for match in pattern.finditer(reply)
+        for place in _groups(match)
+    }
     for match in _FIGURE.finditer(reply):
         kind = bound.get(match.start())
         values = set(readings(match[0]).values()) or {Decimal(0)}

@@ -10,11 +10,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from worker.messages.reply import Reply, expires_at, within_limits
-from worker.session.cart import Cart, changed_cart, offered_items
+from worker.replies import buttons
+from worker.replies.cart_lines import shown_cart
 from worker.session.handover import handed_over, without_wait
-from worker.session.outcome import SILENT, StoredOutcome
-from worker.session.session import CHECKOUT_STATES, Exchange, Order, Session, advance, orders_placed
+from worker.session.outcome import SILENT, Decision, Effects, Outcome, StoredOutcome
+from worker.session.session import CHECKOUT_STATES, Context, Exchange, Order, Session, Undo, with_exchange
 from worker.session.turn import Turn
+from worker.shop.shop import Shop
+
+#: Products shown that stay offered until others have been shown in their place.
+MAX_SHOWN = 8
 
 
 class Closing(Struct, frozen=True):
@@ -42,15 +47,18 @@ class Closing(Struct, frozen=True):
         """The JSON form that `update_session_cache` takes; it calls the session's id `id`."""
         row: dict[str, Any] = msgspec.to_builtins(self)
         if self.session:
-            row["session"]["id"] = self.session.id
+            row["session"] = self.session.row() | {"id": self.session.id}
         return row
 
 
-def close(turn: Turn, now: datetime) -> Closing:
+def close(turn: Turn, shop: Shop, now: datetime) -> Closing:
     """Closes a turn with its reply, or in silence where a person answers."""
-    before, cart = turn.fetched(), cart_after(turn)
-    after = session_after(turn, cart, now)
-    silent = turn.decided().source == SILENT
+    decided = turn.decided()
+    silent = decided.source == SILENT
+    if not silent:
+        decided = replace(decided, decision=_with_kept_cart(turn, decided, shop))
+        turn = replace(turn, outcome=decided)
+    after = session_after(turn, now)
     return Closing(
         turn.token,
         turn.customer_phone,
@@ -58,7 +66,7 @@ def close(turn: Turn, now: datetime) -> Closing:
         state="closed" if silent else "answered",
         reply=None if silent else reply_of(turn, after.state, now),
         outcome=turn.stored_outcome(),
-        orders=orders_placed(before, after, cart),
+        orders=decided.decision.effects.orders,
         session=after,
     )
 
@@ -79,34 +87,75 @@ def bury(turn: Turn, session_state: str, error: str, now: datetime) -> Closing:
     )
 
 
-def cart_after(turn: Turn) -> Cart:
-    """The cart as the turn's operations leave it."""
-    cart, operations = turn.fetched().cart, turn.decided().decision.cart_operations
-    if not operations:
-        return cart
-    return changed_cart(cart, operations, offered_items(cart, turn.plan.products) if turn.plan else {})
+def _with_kept_cart(turn: Turn, outcome: Outcome, shop: Shop) -> Decision:
+    """The decision; the first one of a conversation also asks what shall become of the cart of the one before."""
+    decision, context = outcome.decision, turn.fetched().context
+    if not context.kept or context.history or decision.requires_human or decision.effects != Effects():
+        return decision
+    lines = [shop.text("cart.bring_back"), *shown_cart(shop, context.kept)[1:], shop.text("cart.go_on")]
+    quick = (buttons.button(shop, "keep", "keep_cart"), buttons.button(shop, "drop", "drop_cart"))
+    return replace(
+        decision,
+        reply="\n".join([decision.reply, "", *lines]),
+        quick_replies=quick,
+        choices=None,
+        effects=replace(decision.effects, asking="kept_cart"),
+    )
 
 
-def session_after(turn: Turn, cart: Cart, now: datetime) -> Session:
+def session_after(turn: Turn, now: datetime) -> Session:
     """The session as the turn leaves it. A decision that requires a person begins the wait for one; only a text of ours
     says so, a model's may not.
     """
-    outcome, after = turn.decided(), _advanced(turn, cart)
+    outcome, after = turn.decided(), _advanced(turn)
     if outcome.decision.requires_human:
         return replace(after, context=handed_over(after.context, now, told=outcome.source != "ai"))
     return replace(after, context=without_wait(after.context))
 
 
-def _advanced(turn: Turn, cart: Cart) -> Session:
+def _advanced(turn: Turn) -> Session:
     before, outcome, plan = turn.fetched(), turn.decided(), turn.plan
-    decision = outcome.decision
+    decision, effects = outcome.decision, outcome.decision.effects
     # An answer for everybody was decided without seeing the session: it never ends a checkout.
     stays = plan is not None and plan.shared and before.state in CHECKOUT_STATES
     exchange = Exchange(turn.text, "" if outcome.source == SILENT else decision.reply)
-    after = advance(before, exchange, cart, None if stays else decision.next_state, plan.terms if plan else ())
-    # An order needs the address, which is given before it is confirmed; an answer for everybody has the shop's own.
-    address = decision.entities.get("address") if plan and not plan.shared else None
-    return replace(after, context=replace(after.context, address=str(address))) if address else after
+    return replace(
+        with_exchange(before, exchange),
+        state=before.state if stays else decision.next_state or before.state,
+        cart=before.cart if effects.cart is None else effects.cart,
+        context=_context(turn, with_exchange(before, exchange).context),
+    )
+
+
+def _context(turn: Turn, context: Context) -> Context:
+    """The context with what the turn has changed, shown and asked."""
+    before, decision = turn.fetched(), turn.decided().decision
+    effects = decision.effects
+    changes = effects.cart is not None or effects.checkout is not None
+    return replace(
+        context,
+        checkout=context.checkout if effects.checkout is None else effects.checkout,
+        asking=effects.asking,
+        version=effects.version or ("" if changes else context.version),
+        ordered=context.version if effects.orders else context.ordered,
+        undo=_undo(turn) if effects.cart is not None else context.undo,
+        kept=context.kept if effects.kept is None else effects.kept,
+        **_shown(turn, before.context),
+    )
+
+
+def _undo(turn: Turn) -> Undo | None:
+    """The cart before the turn; an order is not undone by a tap."""
+    return None if turn.decided().decision.effects.orders else Undo(turn.version, turn.fetched().cart)
+
+
+def _shown(turn: Turn, context: Context) -> dict[str, Any]:
+    """What is offered from now on: the rows of a list in their order, else the products of the request."""
+    choices, plan = turn.decided().decision.choices, turn.plan
+    rows = [row.id.removeprefix("add:") for row in choices.rows if row.id.startswith("add:")] if choices else []
+    asked_for = [product.sku for product in plan.products if product.sku] if plan else []
+    shown = dict.fromkeys([*rows, *asked_for, *context.shown])
+    return {"shown": tuple(shown)[:MAX_SHOWN], "numbered": bool(rows)}
 
 
 def reply_of(turn: Turn, session_state: str, now: datetime) -> Reply:
@@ -119,6 +168,7 @@ def reply_of(turn: Turn, session_state: str, now: datetime) -> Reply:
         in_reply_to=tuple(message.message_id for message in turn.messages),
         text=decision.reply,
         quick_replies=decision.quick_replies,
+        choices=decision.choices,
         intent=decision.intent,
         confidence=decision.confidence,
         requires_human=decision.requires_human,

@@ -167,18 +167,20 @@ class RefusedChange(InvalidDecision):
         self.told = told
 
 
-def parse_decision(text: str, offered: Collection[int]) -> Decision:
+def parse_decision(text: str, offered: Collection[int] | None) -> Decision:
     """Validates a model's text, in which other words and thoughts may stand around the JSON object.
 
     Args:
-        offered: ids of products that stood in the request, the only ones a cart operation may name.
+        offered: ids of products that stood in the request, the only ones a cart operation may name; None where no
+            operation counts.
 
     Raises:
         RefusedChange: a cart operation does not fit.
         InvalidDecision: the text holds no decision.
     """
     decision = _validated(text)
-    refuse((change, _unfit(change, offered)) for change in decision.cart_operations)
+    if offered is not None:
+        refuse((change, _unfit(change, offered)) for change in decision.cart_operations)
     return decision
 
 

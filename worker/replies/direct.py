@@ -19,7 +19,7 @@ from worker.replies.cart_lines import changed_lines, shown_cart
 from worker.replies.telling import Scene, told
 from worker.session.cart import Cart, CartOperation
 from worker.session.outcome import Decision, Effects
-from worker.session.session import Context, Session
+from worker.session.session import Checkout, Context, Session
 from worker.session.turn import Turn, TurnMessage
 
 #: Verbs of buttons and rows that change the cart.
@@ -28,6 +28,7 @@ CART_VERBS = frozenset({"add", "remove", "qty", "order"})
 VERBS = {
     "view_cart": False,
     "checkout": False,
+    "change": False,
     "confirm": True,
     "undo": True,
     "keep_cart": False,
@@ -146,7 +147,7 @@ def _cart_decision(acts: Sequence[Act], other: Act | None, scene: Scene, by_sku:
     ids = in_cart | {sku: product.id for sku, product in by_sku.items()}
     operations = tuple(_operation(act, ids[act.object]) for act in acts if act.object in ids)
     unknown = list(dict.fromkeys(act.object for act in acts if act.object not in ids))
-    lead = [scene.shop.text("unknown_products", skus=", ".join(unknown))] if unknown else []
+    lead = [scene.shop.text("cart.unknown_products", skus=", ".join(unknown))] if unknown else []
     details = scene.session.context.checkout
     if other and other.verb == "note":
         details = replace(details, note=other.object)
@@ -187,6 +188,8 @@ def _other(act: Act, scene: Scene) -> Decision | None:
             if (method := payment_named(scene, act.object)) is None:
                 return None
             details = replace(details, payment=method)
+        case "change":
+            details = Checkout()
         case "checkout":
             pass
         case _:
@@ -222,14 +225,14 @@ def _viewed(scene: Scene) -> Decision:
 def _undone(scene: Scene, version: str) -> Decision:
     shop, cart, undo = scene.shop, scene.session.cart, scene.session.context.undo
     if undo is None or undo.version != version:
-        lines = [shop.text("nothing_to_undo"), *shown_cart(shop, cart)]
+        lines = [shop.text("cart.nothing_to_undo"), *shown_cart(shop, cart)]
         return checkout.said("\n".join(lines), (buttons.view_cart(shop),), intent="modify_cart_quantity")
     return _replaced(scene, undo.cart, "undone", undone=True)
 
 
 def _replaced(scene: Scene, cart: Cart, lead: str, *, undone: bool = False, kept: Cart | None = None) -> Decision:
     shop = scene.shop
-    lines = [shop.text(lead), *changed_lines(shop, scene.session.cart, cart)]
+    lines = [shop.text(f"cart.{lead}"), *changed_lines(shop, scene.session.cart, cart)]
     quick = (buttons.undo(shop, scene.version), buttons.view_cart(shop), buttons.checkout(shop))
     effects = Effects(cart=cart, undone=undone, kept=kept)
     return checkout.said("\n".join(lines), quick, intent="modify_cart_quantity", effects=effects)
@@ -238,9 +241,9 @@ def _replaced(scene: Scene, cart: Cart, lead: str, *, undone: bool = False, kept
 def _kept(scene: Scene, *, keep: bool) -> Decision:
     shop, kept = scene.shop, scene.session.context.kept
     if not kept:
-        return checkout.said(shop.text("nothing_kept"), intent="view_cart")
+        return checkout.said(shop.text("cart.nothing_kept"), intent="view_cart")
     if not keep:
-        return checkout.said(shop.text("left_behind"), intent="clear_cart", effects=Effects(kept=()))
+        return checkout.said(shop.text("cart.left_behind"), intent="clear_cart", effects=Effects(kept=()))
     return _replaced(scene, _merged(kept, scene.session.cart), "brought_back", kept=())
 
 

@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 import orjson
 
-from worker.catalog.product import Product
+from worker.catalog.product import PIECES, Product
 from worker.replies.request import AiRequest
+from worker.session.cart import CartItem
 from worker.session.session import Session
 
 #: Raised by hand with every change of the instructions or the schema; it is part of the text, and so of the key.
-PROMPT_VERSION = 2
+PROMPT_VERSION = 3
 INSTRUCTIONS = """\
 You are the assistant of {shop}, a supermarket that sells over WhatsApp. (v{version})
 You receive one JSON object: products of the shop, the customer's session if the message needs it, and the customer's \
@@ -28,15 +29,26 @@ Where there is no session, the same answer goes to everybody who asks this: chan
 Answer with one JSON object and nothing else:
 {{"intent": one of greeting, search_product, browse_category, add_to_cart, modify_cart_quantity, remove_from_cart, \
 view_cart, clear_cart, checkout, support, unknown;
-"confidence": 0 to 1; "entities": list of {{"name", "value"}}: "address", the delivery address, if the customer gave it;
+"confidence": 0 to 1; "entities": list of {{"name", "value"}}: "address", the delivery address, and "note", a wish about the order, in the customer's own words;
 "reply": the text for the customer; "quick_replies": at most 3 of {{"id", "title" (at most 20 characters)}};
 "requires_human": true only if a person of the shop must take over;
-"next_state": one of browsing, searching, viewing_product, adding_to_cart, viewing_cart, checkout, waiting_address, \
-confirming_order, order_completed, or null to stay; order_completed only after the customer has confirmed the order;
-"cart_operations": list of {{"op": add, set, remove or clear, "product_id", "quantity"}}; empty if nothing changes}}
+"next_state": one of browsing, searching, viewing_product, adding_to_cart, viewing_cart, or null to stay;
+"cart_operations": list of {{"op": add (to what is there), set (to this quantity), remove or clear, "product_id", \
+"quantity"}}; empty if nothing changes. quantity counts pieces, or is in the product's unit where it has one (unit kg: \
+"medio kilo" is 0.5, "200 gramos" is 0.2); a weight of a product in packs buys packs. Change the cart only where the \
+customer orders, agrees to an offer or corrects it, never for a question, a story or a condition; where it is not \
+clear which product is meant, ask.}}
+The service itself writes below your reply what changed in the cart, the total, and the next step of the purchase: \
+never say that something was added, changed, confirmed, ordered or is on its way, and name no total. A customer who \
+wants to finish, pay or confirm has intent checkout.
 For example: {{"intent": "greeting", "confidence": 0.9, "entities": [], "reply": "...", "quick_replies": [], \
 "requires_human": false, "next_state": null, "cart_operations": []}}
 Categories of the shop: {categories}"""
+
+
+def _cart_facts(item: CartItem) -> dict[str, Any]:
+    """A line of the cart: its id, which operations name, and what it costs; the unit where it is no piece."""
+    return {name: value for name, value in item.row().items() if name != "sku" and (name, value) != ("unit", PIECES)}
 
 
 def session_facts(session: Session) -> dict[str, Any]:
@@ -45,7 +57,7 @@ def session_facts(session: Session) -> dict[str, Any]:
         "id": session.id,
         "name": session.customer_name,
         "state": session.state,
-        "cart": session.cart,
+        "cart": [_cart_facts(item) for item in session.cart],
         "history": session.context.history,
     }
 

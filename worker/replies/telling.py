@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from worker.catalog.product import Product
-from worker.language.answers import folded
+from worker.language.answers import folded, way_of_delivery
 from worker.messages.reply import QuickReply
 from worker.messages.text import MAX_TEXT_CHARS, clip_at_sentence
 from worker.replies import buttons, checkout
@@ -19,12 +19,17 @@ from worker.replies.cart_changes import Changed, changed
 from worker.replies.cart_lines import changed_lines, shown_cart
 from worker.session.outcome import Decision, Effects
 from worker.session.session import CHECKOUT_STATES, Checkout, Session
+from worker.session.turn import Turn
 from worker.shop.shop import Shop
 
 #: States that a decision of a model may move a conversation to; the others belong to the checkout.
 MODEL_STATES = frozenset({"browsing", "searching", "viewing_product", "adding_to_cart", "viewing_cart"})
 #: Intents whose answer shows products to choose from.
 SEARCHES = frozenset({"search_product", "browse_category"})
+
+
+#: Session of no customer.
+NOBODY = Session(id="", customer_phone="")
 
 
 class Scene(Struct, frozen=True):
@@ -50,6 +55,13 @@ class Scene(Struct, frozen=True):
         named = [method for method in self.shop.payments if folded(method) in spoken]
         longest = max(named, key=len, default=None)
         return longest if longest and all(folded(other) in folded(longest) for other in named) else None
+
+
+def scene_of(turn: Turn, shop: Shop) -> Scene:
+    """The scene of a planned turn; that of a request which is everybody's knows nothing of this customer."""
+    plan = turn.planned()
+    session = NOBODY if plan.shared else turn.fetched()
+    return Scene(shop, session, turn.version, plan.products, plan.searched, turn.text)
 
 
 def told(decision: Decision, scene: Scene, details: Checkout | None = None) -> Decision:
@@ -90,8 +102,12 @@ def _details(decision: Decision, scene: Scene, *, untouched: bool) -> Checkout:
         known = replace(known, address=address.strip(), area="")
     elif context.asking == "address" and untouched and any(map(str.isdigit, scene.text)) and "?" not in scene.text:
         known = replace(known, address=scene.text, area="")
-    if context.asking == "payment" and (method := scene.payment_in(scene.text)):
-        known = replace(known, payment=method)
+    if scene.session.state in CHECKOUT_STATES and "?" not in scene.text:
+        known = replace(
+            known,
+            payment=scene.payment_in(scene.text) or known.payment,
+            delivery=way_of_delivery(scene.text) or known.delivery,
+        )
     note = decision.entities.get("note")
     if isinstance(note, str) and folded(note) and folded(note) in words:
         known = replace(known, note=note.strip())
@@ -114,8 +130,13 @@ def _joined(decision: Decision, next_step: Decision, effects: Effects, undo: tup
     quick = next_step.quick_replies
     kept = (*quick[:1], *undo, *quick[1:]) if quick or not next_step.choices else quick
     return replace(
-        next_step, entities=decision.entities, cart_operations=decision.cart_operations, effects=both,
-        quick_replies=kept, intent=decision.intent, confidence=decision.confidence,
+        next_step,
+        entities=decision.entities,
+        cart_operations=decision.cart_operations,
+        effects=both,
+        quick_replies=kept,
+        intent=decision.intent,
+        confidence=decision.confidence,
     )
 
 
@@ -181,4 +202,3 @@ def by_mention(reply: str, products: Iterable[Product]) -> list[Product]:
         return min((position for position in found if position >= 0), default=len(words))
 
     return sorted(products, key=place)
-

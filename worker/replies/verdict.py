@@ -1,76 +1,59 @@
-"""Judging a model's answer: a valid decision that keeps the rules of its request, or why it cannot be used.
+"""Judging a model's answer: a valid decision with what it does told by us, or why it cannot be used.
 
 Pure: no I/O.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from msgspec.structs import replace
 
-from worker.replies.cart_guard import CartRules, check_cart, check_claim, check_order
-from worker.replies.cart_limits import within_limits
+from worker.replies.claims import check_claims
 from worker.replies.decision import InvalidDecision, RefusedChange, parse_decision
 from worker.replies.decision_schema import decision_schema
+from worker.replies.offer import Offer, offer_of
 from worker.replies.reply_check import check_reply
 from worker.replies.request import AiRequest
-from worker.session.cart import Cart
+from worker.replies.telling import Scene, told
 from worker.session.outcome import Decision
 from worker.session.turn import Plan
 
 #: Added to the request when the first answer could not be used.
 REPAIR = "Your last answer could not be used ({problem}). Answer again: one JSON object that fits, and nothing else."
-#: The same when it would have done what nobody asked for.
+#: The same when it claimed or proposed what cannot be so.
 REFUSED = (
-    "Your last answer was refused because of this: {told}. It will not be done. Answer again without it: one JSON "
-    "object that fits, and nothing else. The reply must not say that it was done or will be; if the customer wanted a "
-    "change, ask which product and how many."
+    "Your last answer was refused because of this: {told}. Answer again without it: one JSON object that fits, and "
+    "nothing else. Change the cart only by cart_operations on products that stand in the request; the reply must not "
+    "say that anything was done, and must name no price, figure, discount or time that stands in no fact."
 )
 
 
-class VerdictContext(Protocol):
-    """Request of a turn, as far as its answer is judged by it."""
-
-    @property
-    def plan(self) -> Plan: ...
-    @property
-    def rules(self) -> CartRules: ...
-    @property
-    def said(self) -> str: ...
-    @property
-    def cart(self) -> Cart | None: ...
-
-
-def request_of(plan: Plan, rules: CartRules, caller: str, problem: InvalidDecision | None = None) -> AiRequest:
+def request_of(plan: Plan, scene: Scene, caller: str, problem: InvalidDecision | None = None) -> AiRequest:
     """The planned request with the schema of its answers. problem: of the last answer, if there was one."""
-    schema = decision_schema(rules, shared=plan.shared)
+    schema = decision_schema(_offer(plan, scene), shared=plan.shared)
     if problem is None:
         return AiRequest(plan.system, plan.user, schema, caller=caller)
-    told = problem.told if isinstance(problem, RefusedChange) else None
-    advice = REFUSED.format(told=told) if told else REPAIR.format(problem=problem)
+    refused = problem.told if isinstance(problem, RefusedChange) else None
+    advice = REFUSED.format(told=refused) if refused else REPAIR.format(problem=problem)
     return AiRequest(f"{plan.system}\n{advice}", plan.user, schema, caller=caller)
 
 
-def decide(text: str, asked: VerdictContext, problem: InvalidDecision | None = None) -> Decision:
-    """A valid decision that does only what the customer asked for.
+def _offer(plan: Plan, scene: Scene) -> Offer:
+    """Products that the answer may put into the cart or take out; none where it is everybody's."""
+    return Offer() if plan.shared else offer_of(plan.products, scene.session.cart)
 
-    Args:
-        problem: of the answer that this one repairs.
+
+def decide(text: str, plan: Plan, scene: Scene) -> Decision:
+    """A valid decision, with what it does told by us.
 
     Raises:
         InvalidDecision: the answer cannot be used.
     """
-    decision = parse_decision(text, asked.rules.offered)
-    check_reply(decision.reply, asked.said, asked.plan.system)
-    wanted = decision.cart_operations
-    if asked.plan.shared:
+    decision = parse_decision(text, None if plan.shared else _offer(plan, scene).offered)
+    check_reply(decision.reply, scene.text, plan.system)
+    if plan.shared:
         decision = _for_everybody(decision)
-    check_order(decision, asked.rules)
-    check_cart(decision, asked.rules)
-    if not decision.cart_operations and (wanted or asked.rules.kinds or isinstance(problem, RefusedChange)):
-        check_claim(decision)
-    return within_limits(decision, asked.cart or (), asked.plan.products)
+    check_claims(decision, plan.user, plan.system, changes=bool(decision.cart_operations))
+    return told(decision, scene)
 
 
 def _for_everybody(decision: Decision) -> Decision:

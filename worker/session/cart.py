@@ -69,9 +69,7 @@ def _number(value: Decimal) -> int | float:
 
 def item_of(product: Product, quantity: Decimal = Decimal(1)) -> CartItem:
     """A product as a line of a cart."""
-    return CartItem(
-        product.id, product.full_name, product.price, quantity, product.currency, product.unit, product.sku
-    )
+    return CartItem(product.id, product.full_name, product.price, quantity, product.currency, product.unit, product.sku)
 
 
 def offered_items(cart: Iterable[CartItem], products: Iterable[Product]) -> dict[int, CartItem]:

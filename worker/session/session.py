@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import msgspec
 from msgspec import Struct, convert
+from msgspec.structs import replace
 
 from worker.session.cart import DEFAULT_CURRENCY, Cart
 
@@ -59,7 +60,6 @@ class Context(Struct, frozen=True, omit_defaults=True):
 
     Args:
         history: last exchanges, oldest first.
-        terms: product searches made last, so that "the second one" can be understood.
         human_until: end of the wait for a person; the AI keeps silent until then.
         human_told: whether a text of ours has said so.
         currency: of cart lines that were stored before they named theirs.
@@ -74,7 +74,6 @@ class Context(Struct, frozen=True, omit_defaults=True):
     """
 
     history: tuple[Exchange, ...] = ()
-    terms: tuple[str, ...] = ()
     human_until: datetime | None = None
     human_told: bool = False
     currency: str = ""
@@ -110,7 +109,8 @@ class Session(
 
     def row(self) -> dict[str, Any]:
         """The session as PostgreSQL and the session cache keep it."""
-        return msgspec.to_builtins(self) | {"cart_data": [item.row() for item in self.cart]}
+        row: dict[str, Any] = msgspec.to_builtins(self)
+        return row | {"cart_data": [item.row() for item in self.cart]}
 
     @property
     def last_exchange(self) -> Exchange:
@@ -150,3 +150,10 @@ def session_from_row(row: Mapping[str, Any]) -> Session:
     currency = row["context_data"].get("currency") or DEFAULT_CURRENCY
     cart = [{"currency": currency, **line} for line in row["cart_data"]]
     return convert({**row, "session_id": str(row["session_id"]), "cart_data": cart}, Session)
+
+
+def with_exchange(session: Session, exchange: Exchange) -> Session:
+    """The session with one more exchange, which is clipped, in its history."""
+    clipped = Exchange(exchange.customer[:HISTORY_CHARS], exchange.reply[:HISTORY_CHARS])
+    history = (*session.context.history, clipped)[-HISTORY_TURNS:]
+    return replace(session, context=replace(session.context, history=history))

@@ -20,6 +20,9 @@ from worker.messages.message import CatalogOrder
 from worker.session.outcome import Decision, Outcome, StoredOutcome
 from worker.session.session import Session
 
+#: Digits of a token that stand in the ids of buttons: enough to be nobody else's.
+VERSION_CHARS = 12
+
 
 class TurnMessage(Struct, frozen=True):
     """One message of a turn.
@@ -45,6 +48,7 @@ class Plan(Struct, frozen=True):
     Args:
         shared: the request holds no session data, so everybody gets the same answer.
         terms: product searches made.
+        searched: how many of the products, from the first on, this message asked for; the others were shown before.
         key: of the reply cache.
     """
 
@@ -55,6 +59,7 @@ class Plan(Struct, frozen=True):
     key: str
     system: str
     user: str
+    searched: int = 0
 
     def without_request(self) -> Plan:
         """The plan of an answered turn, whose request nobody needs any more."""
@@ -114,6 +119,11 @@ class Turn(Struct, frozen=True, dict=True):
     def message_ids(self) -> tuple[int, ...]:
         """Ids of the messages in table `messages`."""
         return tuple(message.id for message in self.messages)
+
+    @property
+    def version(self) -> str:
+        """Version of what the turn's reply shows, for the ids of its buttons: no other turn has it."""
+        return self.token.replace("-", "")[:VERSION_CHARS]
 
     @property
     def holder(self) -> tuple[str, str]:

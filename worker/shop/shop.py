@@ -16,7 +16,8 @@ from worker.shop.areas import DeliveryArea, area_in
 from worker.shop.conventions import Form
 from worker.shop.hours import Hours, opening, serves_today
 from worker.shop.hours_in_words import day_in_words, hours_in_words, opening_in_words
-from worker.shop.money import amount
+from worker.shop.money import amount, quantity
+from worker.shop.wording import wording
 
 #: An amount that shows how this shop writes all others.
 SAMPLE = Decimal(1850)
@@ -69,9 +70,25 @@ class Shop(Struct, frozen=True):
     contact: tuple[tuple[str, str], ...] = ()
     questions: tuple[tuple[str, str], ...] = ()
 
-    def amount(self, value: Decimal) -> str:
-        """Returns an amount as this shop writes it."""
-        return amount(value, self.currency, self.locale)
+    def text(self, name: str, /, **values: object) -> str:
+        """Returns a fixed text for customers in this shop's form of address, as `Wording.text` does."""
+        return wording(self.form).text(name, **values)
+
+    def has_text(self, name: str) -> bool:
+        """Returns whether there is a fixed text of this name."""
+        return wording(self.form).has(name)
+
+    def amount(self, value: Decimal, currency: str | None = None) -> str:
+        """Returns an amount as this shop writes it.
+
+        Args:
+            currency: ISO 4217, None for the shop's own.
+        """
+        return amount(value, currency or self.currency, self.locale)
+
+    def quantity(self, value: Decimal, unit: str) -> str:
+        """Returns a quantity as this shop's customers say it."""
+        return quantity(value, unit, self.locale)
 
     def area_of(self, text: str) -> DeliveryArea | None:
         """Returns the delivery area that an address or a message names, if any; the longest name wins."""

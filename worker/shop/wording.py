@@ -1,4 +1,4 @@
-"""Wording: the fixed texts for customers, from `texts.toml`, in the form of address of the shop."""
+"""Wording: the fixed texts for customers, from `texts.toml` and `cart_texts.toml`, in the form of address of the shop."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Wording:
         self.form = form
         self._texts = {name: forms[form] for name, forms in texts.items()}
 
-    def text(self, name: str, **values: object) -> str:
+    def text(self, name: str, /, **values: object) -> str:
         """Returns a text with its places filled in.
 
         Args:
@@ -44,9 +44,13 @@ def wording(form: Form) -> Wording:
 
 @lru_cache(maxsize=1)
 def texts() -> Mapping[str, Mapping[Form, str]]:
-    """Returns all texts in all forms, by name, as the file has them."""
-    content = tomllib.loads(Path(__file__).with_name("texts.toml").read_text("utf-8"))
-    return {f"{group}.{name}": given for group, table in content.items() for name, given in _texts(table)}
+    """Returns all texts in all forms, by name, as the files have them."""
+    return {
+        f"{group}.{name}": given
+        for file in sorted(Path(__file__).parent.glob("*texts.toml"))
+        for group, table in tomllib.loads(file.read_text("utf-8")).items()
+        for name, given in _texts(table)
+    }
 
 
 def _texts(table: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[Form, str]]]:

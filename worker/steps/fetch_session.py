@@ -17,7 +17,6 @@ from msgspec.structs import replace
 
 from db import queries, retry
 from worker.log import logger
-from worker.redisdb.cache import Cache
 from worker.redisdb.keys import LIMITED, REPLY_LIMIT, SESSION
 from worker.replies.fallback import handover_decision
 from worker.session.handover import waits_for_person
@@ -27,10 +26,6 @@ from worker.session.turn import Turn
 from worker.steps.attempts import count_attempts, map_turns
 from worker.steps.services import Services
 
-NOTICE_TEXT = (
-    "Recibimos muchísimos mensajes tuyos en poco tiempo. Le avisé a una persona del equipo: te va a responder por acá"
-    " lo antes posible. Mientras tanto no te contesto yo."
-)
 Rows = Mapping[str, Mapping[str, Any]]
 log = logger(__name__)
 
@@ -47,10 +42,10 @@ def run(services: Services, batch: Sequence[Turn]) -> list[Turn]:
         SESSION, trusting, REPLY_LIMIT, [turn.customer_phone for turn in known]
     )
     stored = _load(services, [turn.customer_phone for turn in known if not _is_current(turn, cached)])
-    most, now = services.settings.replies_per_customer_hour, datetime.now(UTC)
+    now = datetime.now(UTC)
 
     def fetched(turn: Turn) -> Turn:
-        return _within_limit(_with_session(turn, cached, stored), replies, most, now, services.cache)
+        return _within_limit(services, _with_session(turn, cached, stored), replies, now)
 
     return map_turns(services, held, fetched)
 
@@ -78,15 +73,16 @@ def _with_session(turn: Turn, cached: Rows, stored: Rows) -> Turn:
     return replace(turn, session=session, session_cache="miss")
 
 
-def _within_limit(turn: Turn, replies: Mapping[str, int], most: int, now: datetime, cache: Cache) -> Turn:
-    """The turn, with its outcome where the customer has had `most` replies in this hour; one who waits for a person
-    gets none anyway.
+def _within_limit(services: Services, turn: Turn, replies: Mapping[str, int], now: datetime) -> Turn:
+    """The turn, with its outcome where the customer has had all replies of this hour; one who waits for a person gets
+    none anyway.
     """
-    had = replies.get(turn.customer_phone, 0)
+    had, most = replies.get(turn.customer_phone, 0), services.settings.replies_per_customer_hour
     if had < most or waits_for_person(turn.fetched().context, now):
         return turn
     if had == most:
         log.warning("replies_limited", token=turn.token)
-        cache.count(LIMITED)
+        services.cache.count(LIMITED)
     # A turn that is closed in silence lets the wait for a person go on.
-    return replace(turn, outcome=Outcome("canned" if had == most else SILENT, handover_decision(NOTICE_TEXT)))
+    decision = handover_decision(services.shop, "handover.limited")
+    return replace(turn, outcome=Outcome("canned" if had == most else SILENT, decision))

@@ -16,12 +16,15 @@ from worker.language.handover_request import asks_for_person
 from worker.language.product_words import ProductWords
 from worker.language.search_terms import search_terms
 from worker.language.sharing import common_form
+from worker.replies.direct import Act, acts_of, decision_of, skus_of
 from worker.replies.fallback import handover_decision, unreadable_decision
 from worker.replies.prompt import cache_key, render
+from worker.replies.telling import Scene
 from worker.session.handover import pressed_for_person, waits_for_person
 from worker.session.outcome import SILENT, Outcome
 from worker.session.session import Session
 from worker.session.turn import Plan, Turn
+from worker.shop.shop import Shop
 
 ORDER = "order"
 #: Products of a catalogue cart that a model is told; WhatsApp's carts hold at most 30.
@@ -37,13 +40,22 @@ class Question(Struct, frozen=True):
         asks_for_person: the customer wants to talk to somebody, by words.
         shared_form: words for which the request may go without session data, the same for all who mean the same; None
             where the message needs its session. One that could not be read is part of a conversation, and so is a cart.
-        terms: product searches: what the message names, or else what was last searched for ("the second one").
+        terms: product searches: what the message names.
+        shown: searches for what the last replies have shown, which stays offered ("the second one").
+        acts: what the customer does, where it needs no model.
     """
 
     asks_for_person: bool
     complexity: str
     shared_form: str | None
     terms: tuple[str, ...]
+    shown: tuple[str, ...] = ()
+    acts: tuple[Act, ...] = ()
+
+    @property
+    def searches(self) -> tuple[str, ...]:
+        """All products that may be meant, the message's own first."""
+        return (*self.terms, *self.shown, *map(_by_sku, skus_of(self.acts)))
 
 
 class Reader:
@@ -61,6 +73,9 @@ class Reader:
 
     def question(self, turn: Turn) -> Question:
         """The meaning of a turn's text."""
+        if acts := acts_of(turn):
+            # Its words are read too: a model must answer where an act turns out to be none.
+            return replace(self._read(turn, None), acts=acts)
         if not turn.readable or any(message.type == ORDER for message in turn.messages):
             return self._read(turn, None)
         digest = blake2b(turn.text.encode(), digest_size=16).digest()
@@ -83,13 +98,13 @@ class Reader:
             terms = known
         else:
             terms = search_terms(common)
-        return Question(asks_for_person(plain), complexity(plain), common, terms)
+        shown = () if common else tuple(map(_by_sku, turn.fetched().context.shown))
+        return Question(asks_for_person(plain), complexity(plain), common, terms, shown)
 
     def _terms(self, turn: Turn) -> tuple[str, ...]:
         ordered = dict.fromkeys(_by_sku(item.sku) for order in turn.orders for item in order.items)
         written = "\n".join(filter(None, (m.order.note if m.order else m.text for m in turn.messages)))
-        terms = tuple(dict.fromkeys([*list(ordered)[:MAX_ORDERED], *search_terms(written, self._product_words.mended)]))
-        return terms or turn.fetched().context.terms
+        return tuple(dict.fromkeys([*list(ordered)[:MAX_ORDERED], *search_terms(written, self._product_words.mended)]))
 
 
 @lru_cache(maxsize=1)
@@ -102,25 +117,35 @@ def _by_sku(sku: str) -> str:
     return f"{BY_SKU}{sku.strip()}"
 
 
-def without_model(turn: Turn, question: Question, now: datetime) -> Turn:
+def without_model(turn: Turn, question: Question, shop: Shop, now: datetime) -> Turn:
     """The turn with its outcome where no model is needed: a person answers this customer, or is asked for, or nothing
     can be read as text; otherwise as it is.
     """
     context = turn.fetched().context
     if waits_for_person(context, now) and context.human_told:
-        return replace(turn, outcome=Outcome(SILENT, handover_decision()))
+        return replace(turn, outcome=Outcome(SILENT, handover_decision(shop)))
     if waits_for_person(context, now) or question.asks_for_person or pressed_for_person(turn):
-        return replace(turn, outcome=Outcome("canned", handover_decision()))
-    if not turn.text:
-        return replace(turn, outcome=Outcome("canned", unreadable_decision(turn.messages[-1].type)))
+        return replace(turn, outcome=Outcome("canned", handover_decision(shop)))
+    if not turn.text and not question.acts:
+        return replace(turn, outcome=Outcome("canned", unreadable_decision(shop, turn.messages[-1].type)))
     return turn
+
+
+def acted(turn: Turn, question: Question, shop: Shop, found: Found) -> Turn:
+    """The turn with the outcome of its acts; otherwise as it is."""
+    if not question.acts:
+        return turn
+    by_sku = {sku: products[0] for sku in skus_of(question.acts) if (products := found.get(_by_sku(sku)))}
+    scene = Scene(shop, turn.fetched(), turn.version, distinct(by_sku.values()), 0, turn.text)
+    decision = decision_of(question.acts, scene, by_sku)
+    return replace(turn, outcome=Outcome("canned", decision)) if decision else turn
 
 
 def search_all(catalog: Catalog, asked: Iterable[tuple[Turn, Question]]) -> Found:
     """Products for all terms of a batch, each searched once, at the newest catalogue version any turn has seen."""
     wanted: dict[str, int] = {}
     for turn, question in asked:
-        for term in question.terms:
+        for term in question.searches:
             wanted[term] = max(wanted.get(term, 0), turn.catalog_version)
     return catalog.search(wanted)
 
@@ -148,11 +173,14 @@ class Planner:
         return replace(turn, plan=replace(self._shared[common], complexity=question.complexity))
 
     def _plan(self, question: Question, message: str, session: Session | None) -> Plan:
-        products = distinct(product for term in question.terms for product in self._found[term])
+        searched = distinct(product for term in question.terms for product in self._found[term])
+        products = distinct([*searched, *(product for term in question.shown for product in self._found[term])])
         request = render(self._shop, message, self._categories, products, session)
         key = cache_key(request)
         shared = session is None
-        return Plan(question.complexity, shared, question.terms, products, key, request.system, request.user)
+        return Plan(
+            question.complexity, shared, question.terms, products, key, request.system, request.user, len(searched)
+        )
 
     def _transcript(self, turn: Turn) -> str:
         skus = (item.sku for order in turn.orders for item in order.items)

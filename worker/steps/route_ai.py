@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from worker.catalog.search import Found
 from worker.providers.reply_cache import from_cache
 from worker.session.turn import Turn
 from worker.steps.attempts import map_turns
 from worker.steps.call_provider import lease_for_call
-from worker.steps.planning import Planner, Question, reader_of, search_all, without_model
+from worker.steps.planning import Planner, Question, acted, reader_of, search_all, without_model
 from worker.steps.services import Services
 
 Batch = Sequence[Turn]
@@ -27,9 +28,14 @@ def run(services: Services, batch: Batch, has_room: Callable[[], bool]) -> tuple
     limited, others = _split(batch)
     questions = read(services, others)
     asked = [turn for turn in others if turn.token in questions]
-    canned, asking = _split(map_turns(services, asked, lambda turn: without_model(turn, questions[turn.token], now)))
-    answered, missed = _split(from_cache(plan(services, asking, questions), services.cache))
-    return [*limited, *canned, *answered], lease_for_call(services, missed, has_room)
+    shop = services.shop
+    canned, going = _split(
+        map_turns(services, asked, lambda turn: without_model(turn, questions[turn.token], shop, now))
+    )
+    found = search_all(services.catalog, ((turn, questions[turn.token]) for turn in going))
+    done, asking = _split(map_turns(services, going, lambda turn: acted(turn, questions[turn.token], shop, found)))
+    answered, missed = _split(from_cache(plan(services, asking, questions, found), services.cache))
+    return [*limited, *canned, *done, *answered], lease_for_call(services, missed, has_room)
 
 
 def _split(turns: Batch) -> tuple[list[Turn], list[Turn]]:
@@ -45,11 +51,10 @@ def read(services: Services, turns: Batch) -> dict[str, Question]:
     return dict(map_turns(services, turns, lambda turn: (turn.token, reader.question(turn))))
 
 
-def plan(services: Services, turns: Batch, questions: Mapping[str, Question]) -> list[Turn]:
-    """Turns with their rendered requests: categories once, all product searches of the batch together."""
+def plan(services: Services, turns: Batch, questions: Mapping[str, Question], found: Found) -> list[Turn]:
+    """Turns with their rendered requests; the categories are read once. found: products of all searches."""
     if not turns:
         return []
     categories = services.catalog.categories(max(turn.catalog_version for turn in turns))
-    found = search_all(services.catalog, ((turn, questions[turn.token]) for turn in turns))
-    planner = Planner(services.settings.shop_name, categories, found)
+    planner = Planner(services.shop.name, categories, found)
     return map_turns(services, turns, lambda turn: planner.planned(turn, questions[turn.token]))

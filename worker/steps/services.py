@@ -37,6 +37,8 @@ from worker.redisdb.connect import CACHE_TIMEOUT_S, DURABLE_TIMEOUT_S, connect_r
 from worker.redisdb.streams import Streams
 from worker.session.outcome import Outcome, StoredOutcome
 from worker.settings import Settings, settings
+from worker.shop.shop import Shop
+from worker.shop.shop_file import load_shop
 from worker.telemetry.recording import count_call, metrics_row
 from worker.units import microusd
 from worker.usage import ModelCalls
@@ -64,6 +66,7 @@ class Services:
     prober: Prober
     completer: Completer
     dispatcher: Dispatcher
+    shop: Shop
 
 
 def budget_limits(configuration: Settings) -> BudgetLimits:
@@ -117,6 +120,7 @@ def build(configuration: Settings) -> Services:
     budget = Budget(shared, budget_limits(configuration), spent_so_far)
     client = AiClient()
     completer = Completer(providers, client, breaker, budget)
+    shop = load_shop(configuration)
     prober = Prober(providers, client, breaker, durable, budget, partial(record_calls, engine), configuration.shop_name)
     pool = ThreadPoolExecutor(configuration.ai_parallel_calls, thread_name_prefix="provider")
     return Services(
@@ -130,7 +134,8 @@ def build(configuration: Settings) -> Services:
         providers=providers,
         prober=prober,
         completer=completer,
-        dispatcher=Dispatcher(completer, single_flight, cache, pool, budget),
+        dispatcher=Dispatcher(completer, single_flight, cache, pool, budget, shop),
+        shop=shop,
     )
 
 

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-from msgspec import Struct
+from msgspec import Struct, convert
 from msgspec.structs import replace
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from db import queries, retry
 from worker.log import logger
 from worker.redisdb.keys import REPLY_LIMIT, SESSION
+from worker.replies.checkout import SoldProduct, summed_up_anew
 from worker.replies.closing import Closing, close
 from worker.session.session import SESSION_TTL_S
 from worker.session.turn import Turn
@@ -46,23 +46,30 @@ class Committed(Struct, frozen=True):
         next: turns claimed in the same commit, as the database gives them.
         replies: outbound entries, in the order in which they are published.
         locked: tokens of turns whose customers somebody else holds.
+        changed: products of orders that were not placed, as they are now, by token: price, stock or sale had changed
+            since the summary.
     """
 
     versions: dict[str, int | None] = {}
     next: tuple[dict[str, Any], ...] = ()
     replies: tuple[dict[str, Any], ...] = ()
     locked: frozenset[str] = frozenset()
+    changed: dict[str, tuple[SoldProduct, ...]] = {}
 
 
 def run(services: Services, batch: Sequence[Turn]) -> Closed:
     """Commits a batch, then fills the session cache and publishes what was committed. A turn that lost its claim
     changes nothing, but what it cost is still recorded.
     """
-    now = datetime.now(UTC)
-    closings = {closing.token: closing for closing in map_turns(services, batch, lambda turn: close(turn, now))}
+    closings = _closings(services, batch)
     if not closings:
         return Closed()
     committed = commit_turns(services, list(closings.values()))
+    if committed.changed:
+        batch = [_summed_up_anew(services, turn, committed.changed) for turn in batch]
+        again = _closings(services, [turn for turn in batch if turn.token in committed.changed])
+        closings |= again
+        committed = _joined([committed, commit_turns(services, list(again.values()))])
     cache_sessions(services, closings, committed.versions)
     services.streams.publish(committed.replies)
     give_back_locked(services, [turn for turn in batch if turn.token in committed.locked])
@@ -70,6 +77,20 @@ def run(services: Services, batch: Sequence[Turn]) -> Closed:
         log.warning("turns_lost", turns=lost)
     turns = tuple(replace(turn, committed=turn.token in committed.versions) for turn in batch if turn.token in closings)
     return Closed(turns, committed.next)
+
+
+def _closings(services: Services, batch: Sequence[Turn]) -> dict[str, Closing]:
+    now = datetime.now(UTC)
+    closed = map_turns(services, batch, lambda turn: close(turn, services.shop, now))
+    return {closing.token: closing for closing in closed}
+
+
+def _summed_up_anew(services: Services, turn: Turn, changed: Mapping[str, tuple[SoldProduct, ...]]) -> Turn:
+    """A turn whose order was not placed, with a new summary instead."""
+    if turn.token not in changed:
+        return turn
+    decision = summed_up_anew(services.shop, turn.fetched(), turn.version, changed[turn.token])
+    return replace(turn, outcome=replace(turn.decided(), decision=decision))
 
 
 def commit_turns(services: Services, closings: Sequence[Closing]) -> Committed:
@@ -97,7 +118,11 @@ def commit_turns(services: Services, closings: Sequence[Closing]) -> Committed:
 
 def _committed(part: Mapping[str, Any]) -> Committed:
     versions = {entry["token"]: entry["session_version"] for entry in part["committed"]}
-    return Committed(versions, tuple(part["next"]), tuple(entry["reply"] for entry in part["replies"]))
+    changed = {
+        one["token"]: convert(one["products"], tuple[SoldProduct, ...], strict=False) for one in part.get("changed", ())
+    }
+    replies = tuple(entry["reply"] for entry in part["replies"])
+    return Committed(versions, tuple(part["next"]), replies, changed=changed)
 
 
 def _joined(parts: Sequence[Committed]) -> Committed:
@@ -107,6 +132,7 @@ def _joined(parts: Sequence[Committed]) -> Committed:
         tuple(turn for part in parts for turn in part.next),
         tuple(reply for part in parts for reply in part.replies),
         frozenset().union(*(part.locked for part in parts)),
+        {token: products for part in parts for token, products in part.changed.items()},
     )
 
 
@@ -123,6 +149,6 @@ def cache_sessions(services: Services, closings: Mapping[str, Closing], versions
         if version is not None and (session := closing.session):
             orders = session.total_orders + len(closing.orders)
             stored = replace(session, version=version, total_orders=orders)
-            fresh[closing.customer_phone] = msgspec.to_builtins(stored)
+            fresh[closing.customer_phone] = stored.row()
             replied += [closing.customer_phone] if closing.reply else []
     services.cache.set_counted(SESSION, fresh, REPLY_LIMIT, replied)
