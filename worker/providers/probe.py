@@ -29,6 +29,7 @@ from worker.replies.decision import InvalidDecision
 from worker.replies.prompt import cache_key, render
 from worker.replies.verdict import decide, request_of
 from worker.session.turn import Plan
+from worker.shop.shop import Shop
 from worker.telemetry.recording import ANSWERED
 from worker.units import utc_day
 from worker.usage import ModelCalls, Usage
@@ -66,8 +67,8 @@ class Probe(Struct, frozen=True):
     answered_by: str = ""
 
 
-def question(shop: str) -> Ask:
-    """The probe for a shop of this name: a short question of no customer, as the service would ask it."""
+def question(shop: Shop) -> Ask:
+    """The probe for a shop: a short question of no customer, as the service would ask it."""
     request = render(shop, QUESTION, (), [PRODUCT], None)
     rules = CartRules(frozenset(), frozenset(), frozenset({1}), frozenset({1}))
     plan = Plan("simple", True, (), (PRODUCT,), cache_key(request), request.system, request.user)
@@ -113,7 +114,7 @@ class Prober:
 
     Args:
         record: books calls that belong to no turn.
-        shop: the shop's name, which stands in every request.
+        shop: its facts stand in every request.
     """
 
     def __init__(
@@ -124,7 +125,7 @@ class Prober:
         redis_client: redis.Redis,
         budget: Budget,
         record: Callable[[Sequence[ModelCalls]], None],
-        shop: str,
+        shop: Shop,
     ) -> None:
         self._providers = providers
         self._client = client

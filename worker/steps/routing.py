@@ -28,7 +28,7 @@ def route_ai(services: Services, batch: Batch, has_room: Callable[[], bool]) -> 
     questions = read(services, others)
     asked = [turn for turn in others if turn.token in questions]
     canned, asking = _split(each(services, asked, lambda turn: without_model(turn, questions[turn.token], now)))
-    answered, missed = _split(from_cache(plan(services, asking, questions), services.cache))
+    answered, missed = _split(from_cache(plan(services, asking, questions, now), services.cache))
     return [*limited, *canned, *answered], hand_over(services, missed, has_room)
 
 
@@ -45,11 +45,11 @@ def read(services: Services, turns: Batch) -> dict[str, Question]:
     return dict(each(services, turns, lambda turn: (turn.token, reader.question(turn))))
 
 
-def plan(services: Services, turns: Batch, questions: Mapping[str, Question]) -> list[Turn]:
+def plan(services: Services, turns: Batch, questions: Mapping[str, Question], now: datetime) -> list[Turn]:
     """Turns with their rendered requests: categories once, all product searches of the batch together."""
     if not turns:
         return []
     categories = services.catalog.categories(max(turn.catalog_version for turn in turns))
     found = search_all(services.catalog, ((turn, questions[turn.token]) for turn in turns))
-    planner = Planner(services.settings.shop_name, categories, found)
+    planner = Planner(services.shop, categories, found, services.shop.now_facts(now))
     return each(services, turns, lambda turn: planner.planned(turn, questions[turn.token]))

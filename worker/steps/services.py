@@ -37,6 +37,8 @@ from worker.redisdb.connect import CACHE_TIMEOUT_S, DURABLE_TIMEOUT_S, connect_r
 from worker.redisdb.streams import Streams
 from worker.session.outcome import Outcome, StoredOutcome
 from worker.settings import Settings, settings
+from worker.shop.shop import Shop
+from worker.shop.shop_file import load_shop
 from worker.telemetry.recording import count_call, metrics_row
 from worker.units import microusd
 from worker.usage import ModelCalls
@@ -54,6 +56,7 @@ class Services:
     """The outside world of one process."""
 
     settings: Settings
+    shop: Shop
     engine: Engine
     redis: redis.Redis
     streams: Streams
@@ -103,6 +106,7 @@ def build(configuration: Settings) -> Services:
     durable = connect_redis(configuration.required("redis_url"), DURABLE_TIMEOUT_S)
     cache = Cache(connect_redis(configuration.required("cache_url"), CACHE_TIMEOUT_S))
     providers = load_providers(configuration)
+    shop = load_shop(configuration)
 
     shared = CoalescingRedis(connection_pool=durable.connection_pool)
     unawaited = shared.fire_and_forget()
@@ -117,10 +121,11 @@ def build(configuration: Settings) -> Services:
     budget = Budget(shared, budget_limits(configuration), spent_so_far)
     client = AiClient()
     completer = Completer(providers, client, breaker, budget)
-    prober = Prober(providers, client, breaker, durable, budget, partial(record_calls, engine), configuration.shop_name)
+    prober = Prober(providers, client, breaker, durable, budget, partial(record_calls, engine), shop)
     pool = ThreadPoolExecutor(configuration.ai_parallel_calls, thread_name_prefix="provider")
     return Services(
         settings=configuration,
+        shop=shop,
         engine=engine,
         redis=durable,
         streams=Streams(durable, connect_redis(configuration.required("redis_url"), DURABLE_TIMEOUT_S, repeats=0)),
