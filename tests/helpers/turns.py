@@ -22,9 +22,10 @@ from worker.session.cart import CartItem
 from worker.session.outcome import Decision, Outcome
 from worker.session.session import Context, Session
 from worker.session.turn import Plan, Turn, TurnMessage, claimed_turn, encode_turn
+from worker.shop.shop import Shop
 from worker.steps.planning import Planner, Reader
 
-SHOP = "el supermercado"
+SHOP = Shop("el supermercado")
 CATEGORIES = ("Lácteos", "Almacén")
 MILK = Product(7, "Leche entera", "Nubelinda", "Lácteos", "1 L", currency="ARS", stock=120, price="1850.00")
 RICE = replace(MILK, id=8, name="Arroz largo", brand="", format="1 kg", price="1200.50", category="Almacén")

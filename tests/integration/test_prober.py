@@ -23,9 +23,10 @@ from worker.providers.probe import DAY_MICROUSD, LOCK_S, PRODUCT, QUESTION, Prob
 from worker.redisdb.keys import BUDGET, MODEL_PROBES, PROBE_LOCK
 from worker.replies.decision_schema import decision_schema
 from worker.replies.prompt import render
+from worker.shop.shop import Shop
 from worker.usage import ModelCalls
 
-SHOP = "la tienda"
+SHOP = Shop("la tienda")
 
 
 @dataclass

@@ -18,12 +18,13 @@ import orjson
 import pytest
 from helpers.bounded import TEXTS, Shapes, Work, check, cpu_s, growth_of, peak_bytes, repeated
 from helpers.language import common_form, complexity
-from helpers.turns import CATEGORIES, MILK, closing_row, decided, decision_of, made, planned, session_of, turn_of
+from helpers.turns import CATEGORIES, MILK, SHOP, closing_row, decided, decision_of, made, planned, session_of, turn_of
 from msgspec.structs import replace
 
 from worker.catalog.product import Product
 from worker.language import (
     handover_request,
+    hour_dependent,
     intent,
     normalise,
     product_words,
@@ -35,10 +36,12 @@ from worker.messages import fields, inbound, reply, text
 from worker.replies import cart_guard, closing, decision, fallback, json_in_text, prompt, reply_check
 from worker.session import cart as carts
 from worker.session import session, turn
+from worker.shop.areas import DeliveryArea, area_in
 from worker.steps import planning
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 NOW_S = NOW.timestamp()
+AREAS = (DeliveryArea("Palermo", ("Palermo Soho",)), DeliveryArea("Villa Crespo"))
 SOLD = product_words.product_words_of(
     ["Leche entera", "Arroz largo", "Pan lactal", "Coca cola"], ["Lácteos", "Bebidas"]
 )
@@ -112,8 +115,10 @@ TEXT_WORK: dict[str, Function] = {
     "replies.reply_check.check_reply": come_in(judged),
     "language.product_words.ProductWords.mended": come_in(SOLD.mended),
     "language.product_words.ProductWords.singular": come_in(SOLD.singular),
-    "replies.prompt.render": lambda written: prompt.render("Super", written, CATEGORIES, [MILK], session_of()),
+    "replies.prompt.render": lambda written: prompt.render(SHOP, written, CATEGORIES, [MILK], session_of()),
     "language.search_terms.search_terms": come_in(lambda written: search_terms.search_terms(written, SOLD.mended)),
+    "language.hour_dependent.depends_on_hour": come_in(hour_dependent.depends_on_hour),
+    "shop.areas.area_in": come_in(lambda written: area_in(written, AREAS)),
     "language.handover_request.asks_for_person": come_in(handover_request.asks_for_person),
     "steps.planning.Reader.question": come_in(lambda written: planning.Reader(SOLD).question(turn_of(written))),
 }
@@ -287,7 +292,7 @@ OTHER_WORK: dict[str, Work] = {
         lambda size: cart_guard.rules_for("dame 2", session_of(cart=cart(size)), products(size)), 4_096
     ),
     "replies.prompt.render": many(
-        lambda size: prompt.render("Super", "hola", ["Lácteos"] * size, products(size), session_of(cart=cart(size))),
+        lambda size: prompt.render(SHOP, "hola", ["Lácteos"] * size, products(size), session_of(cart=cart(size))),
         4_096,
     ),
     "replies.fallback.fallback_decision of a cart": many(

@@ -121,6 +121,7 @@ _HOURS = either(
 _PLACE = either(
     rf"""
     (?:en )?donde (?:estan ubicados|se encuentran|se ubican|quedan(?: ustedes)?|tienen {SHOP}(?:es|s)?)
+    (?:en )?donde estan(?: ustedes)?
     (?:en )?donde (?:queda|esta)(?: ubicad[oa])? (?:el|la|su|tu) {SHOP}(?: ubicad[oa])?
     (?:en )?que (?:calle|zona|barrio|parte) (?:estan(?: ubicados)?|se encuentran|quedan)
     (?:cual es )?la (?:direccion|ubicacion) (?:del {SHOP}|de la {SHOP}|de ustedes)|cual es su (?:direccion|ubicacion)
@@ -155,6 +156,16 @@ _PAYMENT = either(
     (?:tienen|hay|hacen|aceptan) cuotas(?: sin interes)?|(?:hacen|emiten|dan) factura(?: [abc])?
     """
 )
+_TAKEN_BACK = r"(?:cambios?|devolucion(?:es)?)(?: (?:y|o|ni) (?:cambios?|devolucion(?:es)?))?"
+_RETURNS = either(
+    rf"""
+    (?:aceptan|hacen|hay|tienen|permiten) {_TAKEN_BACK}|(?:cambios y devoluciones|devoluciones y cambios)
+    (?:(?:que|cual es (?:la|su)|tienen|la|su) )?politicas? de {_TAKEN_BACK}(?: tienen)?
+    como (?:son|funcionan|se hacen|hacen|manejan) (?:los|las|el tema de(?: los| las)?) {_TAKEN_BACK}
+    (?:como )?(?:se puede|se pueden|puedo|es posible|hago para) devolver (?:un |una |los |algun )?(?:producto|compra)s?
+    cuanto tiempo (?:tengo|hay|tenemos) para devolver(?: (?:un |los )?productos?)?
+    """
+)
 _AN_ORDER = r"(?:un pedido|una compra|pedidos|compras)"
 _CONTACT = r"(?:whatsapp|telefono|instagram|facebook|pagina(?: web)?|web|app|mail|correo|estacionamiento)"
 _SERVICE = either(
@@ -168,7 +179,7 @@ _SERVICE = either(
 )
 MENU = re.compile(_MENU)
 #: The menu, and all questions about the shop.
-FACT = re.compile("|".join((_MENU, _HOURS, _PLACE, _DELIVERY, _PAYMENT, _SERVICE)))
+FACT = re.compile("|".join((_MENU, _HOURS, _PLACE, _DELIVERY, _PAYMENT, _RETURNS, _SERVICE)))
 
 
 def asked(plain: str) -> str:

@@ -46,13 +46,16 @@ def common_form(text: str, plain: str, product_words: ProductWords = USUAL_PRODU
     if SMALL_TALK.fullmatch(plain):
         return plain
     question = asked(FORMAL.sub(r"\1 tienen", plain))
-    return question if is_fact(plain) else _open_question(NOW.sub("", question), product_words)
+    return question if is_fact(plain) else _open_question(question, product_words)
 
 
-def _open_question(question: str, product_words: ProductWords) -> str | None:
+def _open_question(asked_now: str, product_words: ProductWords) -> str | None:
+    question = NOW.sub("", asked_now)
     for shape, form in OPEN_QUESTIONS:
         found = shape.fullmatch(question)
         places = {place: what for place, what in found.groupdict().items() if what} if found else {}
+        if "place" in places and question != asked_now:
+            return None  # what is delivered today is not what is delivered
         if found and all(_fits(place, what, product_words) for place, what in places.items()):
             return form.format(
                 question,

@@ -30,6 +30,7 @@ from worker.replies.prompt import cache_key, render
 from worker.replies.telling import NOBODY, Scene
 from worker.replies.verdict import decide, request_of
 from worker.session.turn import Plan
+from worker.shop.shop import Shop
 from worker.telemetry.recording import ANSWERED
 from worker.units import utc_day
 from worker.usage import ModelCalls, Usage
@@ -67,11 +68,11 @@ class Probe(Struct, frozen=True):
     answered_by: str = ""
 
 
-def probe_request(shop: str) -> PlannedRequest:
-    """The probe for a shop of this name: a short question of no customer, as the service would ask it."""
+def probe_request(shop: Shop) -> PlannedRequest:
+    """The probe for a shop: a short question of no customer, as the service would ask it."""
     request = render(shop, QUESTION, (), [PRODUCT], None)
     plan = Plan("simple", True, (), (PRODUCT,), cache_key(request), request.system, request.user)
-    return PlannedRequest(plan, Scene(Shop(shop), NOBODY, "", text=QUESTION))
+    return PlannedRequest(plan, Scene(shop, NOBODY, "", text=QUESTION))
 
 
 class ProbeResult(Struct, frozen=True):
@@ -115,7 +116,7 @@ class Prober:
 
     Args:
         record: books calls that belong to no turn.
-        shop: the shop's name, which stands in every request.
+        shop: its facts stand in every request.
     """
 
     def __init__(
@@ -126,7 +127,7 @@ class Prober:
         redis_client: redis.Redis,
         budget: Budget,
         record: Callable[[Sequence[ModelCalls]], None],
-        shop: str,
+        shop: Shop,
     ) -> None:
         self._providers = providers
         self._client = client

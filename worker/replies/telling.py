@@ -1,6 +1,7 @@
-"""Telling a customer what a decision did: the cart's changes, what was not possible and why, the total, the next step.
+"""Telling a customer what a decision did: changes of the cart, what was not possible and why, the total, the next step.
 
-A model's own words stand before ours where they may stand at all; what is true of the cart, ours alone say. Pure: no I/O.
+A model's own words stand before ours where they may stand at all; what is true of the cart, ours alone say.
+Pure: no I/O.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ Form = Literal["vos", "tu", "usted"]
 
 
 class Convention(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is usual in a country.
+    """Usages of a country.
 
     Args:
         timezone: None where the country has more than one.

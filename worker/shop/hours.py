@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 #: Nobody is told of an opening that is farther away.
-LOOK_AHEAD_DAYS = 60
+LOOK_AHEAD_DAYS = 30
 DAY_MINUTES = 24 * 60
 
 
@@ -55,9 +55,10 @@ class Stretch(Struct, frozen=True):
 
 
 class Opening(Struct, frozen=True):
-    """Whether a shop is open at a moment.
+    """State of a shop at a moment.
 
     Args:
+        is_open: customers are served.
         changes: when that will be otherwise; None where it will not soon, or is not known.
     """
 

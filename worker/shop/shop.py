@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import orjson
 from msgspec import Struct
 
 from worker.shop.areas import DeliveryArea, area_in
@@ -37,7 +39,7 @@ class Branch(Struct, frozen=True):
         return self.name or self.address or ""
 
 
-class Shop(Struct, frozen=True):
+class Shop(Struct, frozen=True, dict=True):
     """Facts of a shop. What is None or empty is not known.
 
     Args:
@@ -121,6 +123,11 @@ class Shop(Struct, frozen=True):
                 "questions": dict(self.questions),
             }
         )
+
+    @cached_property
+    def told(self) -> str:
+        """The facts as JSON, which every request begins with: made once."""
+        return orjson.dumps({"shop": self.facts()}).decode()
 
     def _branch_facts(self, branch: Branch) -> dict[str, Any]:
         hours = branch.hours if branch.hours != self.hours else None

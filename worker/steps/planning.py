@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 from worker.catalog.search import BY_SKU, Catalog, Found, distinct
 from worker.language.complexity import complexity
 from worker.language.handover_request import asks_for_person
+from worker.language.hour_dependent import depends_on_hour
 from worker.language.product_words import ProductWords
 from worker.language.search_terms import search_terms
 from worker.language.sharing import common_form
@@ -155,10 +157,14 @@ class Planner:
 
     Args:
         found: products by term.
+        now: what depends on the hour, as the shop knows it.
     """
 
-    def __init__(self, shop: str, categories: Sequence[str], found: Found) -> None:
+    def __init__(
+        self, shop: Shop, categories: Sequence[str], found: Found, now: Mapping[str, Any] | None = None
+    ) -> None:
         self._shop = shop
+        self._now = now
         self._categories = categories
         self._found = found
         self._shared: dict[str, Plan] = {}
@@ -175,11 +181,18 @@ class Planner:
     def _plan(self, question: Question, message: str, session: Session | None) -> Plan:
         searched = distinct(product for term in question.terms for product in self._found[term])
         products = distinct([*searched, *(product for term in question.shown for product in self._found[term])])
-        request = render(self._shop, message, self._categories, products, session)
-        key = cache_key(request)
         shared = session is None
+        now = self._now if not shared or depends_on_hour(message) else None
+        request = render(self._shop, message, self._categories, products, session, now)
         return Plan(
-            question.complexity, shared, question.terms, products, key, request.system, request.user, len(searched)
+            question.complexity,
+            shared,
+            question.terms,
+            products,
+            cache_key(request),
+            request.system,
+            request.user,
+            searched=len(searched),
         )
 
     def _transcript(self, turn: Turn) -> str:

@@ -34,7 +34,7 @@ def run(services: Services, batch: Batch, has_room: Callable[[], bool]) -> tuple
     )
     found = search_all(services.catalog, ((turn, questions[turn.token]) for turn in going))
     done, asking = _split(map_turns(services, going, lambda turn: acted(turn, questions[turn.token], shop, found)))
-    answered, missed = _split(from_cache(plan(services, asking, questions, found), services.cache))
+    answered, missed = _split(from_cache(plan(services, asking, questions, found, now), services.cache))
     return [*limited, *canned, *done, *answered], lease_for_call(services, missed, has_room)
 
 
@@ -51,10 +51,12 @@ def read(services: Services, turns: Batch) -> dict[str, Question]:
     return dict(map_turns(services, turns, lambda turn: (turn.token, reader.question(turn))))
 
 
-def plan(services: Services, turns: Batch, questions: Mapping[str, Question], found: Found) -> list[Turn]:
+def plan(
+    services: Services, turns: Batch, questions: Mapping[str, Question], found: Found, now: datetime
+) -> list[Turn]:
     """Turns with their rendered requests; the categories are read once. found: products of all searches."""
     if not turns:
         return []
     categories = services.catalog.categories(max(turn.catalog_version for turn in turns))
-    planner = Planner(services.shop.name, categories, found)
+    planner = Planner(services.shop, categories, found, services.shop.now_facts(now))
     return map_turns(services, turns, lambda turn: planner.planned(turn, questions[turn.token]))

@@ -106,6 +106,7 @@ def build(configuration: Settings) -> Services:
     durable = connect_redis(configuration.required("redis_url"), DURABLE_TIMEOUT_S)
     cache = Cache(connect_redis(configuration.required("cache_url"), CACHE_TIMEOUT_S))
     providers = load_providers(configuration)
+    shop = load_shop(configuration)
 
     shared = CoalescingRedis(connection_pool=durable.connection_pool)
     unawaited = shared.fire_and_forget()
@@ -120,8 +121,7 @@ def build(configuration: Settings) -> Services:
     budget = Budget(shared, budget_limits(configuration), spent_so_far)
     client = AiClient()
     completer = Completer(providers, client, breaker, budget)
-    shop = load_shop(configuration)
-    prober = Prober(providers, client, breaker, durable, budget, partial(record_calls, engine), configuration.shop_name)
+    prober = Prober(providers, client, breaker, durable, budget, partial(record_calls, engine), shop)
     pool = ThreadPoolExecutor(configuration.ai_parallel_calls, thread_name_prefix="provider")
     return Services(
         settings=configuration,

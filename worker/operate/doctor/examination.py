@@ -8,7 +8,7 @@ from pathlib import Path
 
 from worker.errors import ConfigurationError
 from worker.operate.background_read import BackgroundRead, settle
-from worker.operate.doctor import broker, database, machine, providers, redis_servers
+from worker.operate.doctor import broker, database, machine, providers, redis_servers, shop
 from worker.operate.doctor.finding import Finding, State, failed, guarded
 from worker.providers.circuit_states import named
 from worker.providers.models import Provider
@@ -33,7 +33,8 @@ def examine(configured: Settings, home: Path, *, probe: bool) -> list[Finding]:
         unreadable = failed("providers", str(exc), "mend the file, or unset PROVIDERS_FILE")
         return [*_side_by_side(_server_checks(configured, (), home)), unreadable]
     checks = _server_checks(configured, known, home)
-    return _side_by_side(checks | {"providers": lambda: providers.examine(known, configured.shop_name, probe=probe)})
+    asked_for = shop.known_shop(configured)
+    return _side_by_side(checks | {"providers": lambda: providers.examine(known, asked_for, probe=probe)})
 
 
 def is_fit(findings: Sequence[Finding]) -> bool:
@@ -46,6 +47,7 @@ def _server_checks(configured: Settings, known: Sequence[Provider], home: Path) 
         "postgresql": lambda: database.examine(configured),
         "redis": lambda: redis_servers.examine(configured, named(known)),
         "disk": lambda: machine.examine(home),
+        "shop file": lambda: shop.examine(configured),
     }
     return checks | ({"queues": broker.examine} if configured.celery_broker_url else {})
 

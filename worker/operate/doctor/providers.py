@@ -14,6 +14,7 @@ from worker.operate.doctor.finding import Finding, State, failed, ok, warning
 from worker.providers.client import AiClient
 from worker.providers.models import Model, Provider
 from worker.providers.probe import ProbeResult, ends_soon, probe_model, probe_request
+from worker.shop.shop import Shop
 
 #: Beginning of the line of a model that gives usable answers.
 ANSWERS = "answers in "
@@ -24,11 +25,11 @@ NONE_FIT = "at least one model must answer; see the lines above"
 ANOTHER = "give the provider another model in PROVIDERS_FILE and restart worker-ai: docs/providers.md"
 
 
-def examine(providers: Sequence[Provider], shop: str, *, probe: bool) -> list[Finding]:
+def examine(providers: Sequence[Provider], shop: Shop, *, probe: bool) -> list[Finding]:
     """Returns a finding for each model, and one more where none can be asked.
 
     Args:
-        shop: its name, which stands in every request.
+        shop: its facts stand in every request.
         probe: ask them, side by side.
     """
     pairs = [(provider, model) for provider in providers if provider.usable for model in provider.models]
@@ -57,7 +58,7 @@ def _answers(finding: Finding) -> bool:
     return finding.found.startswith(ANSWERS)
 
 
-def _judged(pairs: Sequence[tuple[Provider, Model]], shop: str) -> list[Finding]:
+def _judged(pairs: Sequence[tuple[Provider, Model]], shop: Shop) -> list[Finding]:
     """Asks all models and lists, side by side; returns a finding for each pair, in order."""
     providers = list({provider.name: provider for provider, _ in pairs}.values())
     today = datetime.now(UTC).date()
