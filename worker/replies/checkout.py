@@ -15,7 +15,7 @@ from worker.catalog.product import Product
 from worker.messages.reply import MAX_QUICK_REPLIES, MAX_TITLE_CHARS, Choices, QuickReply, Row
 from worker.replies import buttons
 from worker.replies.cart_lines import cart_lines, shown_cart, totals
-from worker.session.cart import Cart, CartItem, by_currency, cost, item_of
+from worker.session.cart import CENT, Cart, CartItem, by_currency, cost, item_of
 from worker.session.outcome import Decision, Effects
 from worker.session.session import Checkout, Order, Session
 from worker.shop.areas import DeliveryArea
@@ -154,7 +154,7 @@ def _summary(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea | Non
     orders = orders_of(shop, cart, details)
     lines = [shop.text("checkout.summary"), *cart_lines(shop, cart)]
     if details.delivery == DELIVERY:
-        lines += [shop.text("checkout.subtotal", amount=totals(shop, cart)), _fee_line(shop, cart, details, area)]
+        lines += [shop.text("checkout.subtotal", amount=totals(shop, cart)), _fee_line(shop, cart, area)]
     lines.append(shop.text("cart.total", amount=" + ".join(shop.amount(one.total, one.currency) for one in orders)))
     lines.append(
         shop.text("checkout.pickup")
@@ -166,7 +166,7 @@ def _summary(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea | Non
     return [*lines, shop.text("checkout.confirm_question")]
 
 
-def _fee_line(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea | None) -> str:
+def _fee_line(shop: Shop, cart: Cart, area: DeliveryArea | None) -> str:
     fee = shop.fee(area, cost(_in_currency(shop, cart))) if area else None
     if fee is None or not _in_currency(shop, cart):
         return shop.text("checkout.unknown_fee")
@@ -181,10 +181,10 @@ def orders_of(shop: Shop, cart: Cart, details: Checkout, name: str | None = None
     """The orders of a cart: one of each currency, since an order has one total. The fee is in the shop's currency."""
     parts = by_currency(cart)
     area = _area(shop, details) if details.delivery == DELIVERY else None
-    fee = (shop.fee(area, cost(parts.get(shop.currency, ()))) if area else None) or Decimal(0)
+    fee = ((shop.fee(area, cost(parts.get(shop.currency, ()))) if area else None) or Decimal(0)).quantize(CENT)
     orders = []
     for currency, items in parts.items():
-        subtotal, extra = cost(items), fee if currency == shop.currency else Decimal(0)
+        subtotal, extra = cost(items), fee if currency == shop.currency else Decimal(0).quantize(CENT)
         orders.append(
             Order(
                 currency=currency,

@@ -64,10 +64,8 @@ def _known(intent: str, scene: Scene) -> Decision | None:
 
 def _listed(shop: Shop, products: Sequence[Product]) -> str:
     """Products that can be bought, numbered as the rows of the list."""
-    lines = [
-        f"{place}. {row.description}"
-        for place, row in enumerate(choices.rows if (choices := buttons.product_choices(shop, products)) else (), 1)
-    ]
+    choices = buttons.product_choices(shop, products)
+    lines = [f"{place}. {row.description}" for place, row in enumerate(choices.rows if choices else (), 1)]
     return "\n".join([shop.text("products.found"), *lines, shop.text("products.choose")]) if lines else ""
 
 

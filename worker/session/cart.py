@@ -14,7 +14,7 @@ from worker.catalog.product import PIECES, Product
 MAX_QUANTITY = 99
 #: Currency of lines that were stored before they named one, where the conversation names none either.
 DEFAULT_CURRENCY = "ARS"
-_CENT = Decimal("0.01")
+CENT = Decimal("0.01")
 
 
 class CartItem(Struct, frozen=True):
@@ -37,7 +37,7 @@ class CartItem(Struct, frozen=True):
     @property
     def total(self) -> Decimal:
         """Price of the whole line, in cents."""
-        return (self.price * self.quantity).quantize(_CENT)
+        return (self.price * self.quantity).quantize(CENT)
 
     def row(self) -> dict[str, Any]:
         """The line as `cart_data` keeps it, with numbers for price and quantity."""
