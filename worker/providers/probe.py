@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -42,7 +43,7 @@ ENDS_SOON_DAYS = 30
 THINKS = "it thinks: turn thinking off in its request"
 #: A real short question, with a product to answer it with.
 QUESTION = "¿Tienen leche?"
-PRODUCT = Product(1, "Leche entera", "", "", "1 L", currency="ARS", stock=10, price="1000.00")
+PRODUCT = Product(1, "Leche entera", "", "", "1 L", currency="ARS", stock=Decimal(10), price="1000.00")
 log = logger(__name__)
 
 

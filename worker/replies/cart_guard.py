@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from worker.catalog.product import Product
+from worker.catalog.product import Product, availability
 from worker.language.normalise import without_accents
 from worker.replies.decision import RefusedChange, refuse
 from worker.session.cart import CartOperation
@@ -114,13 +114,13 @@ def rules_for(message: str, session: Session, products: Iterable[Product]) -> Ca
     asked = "?" in last.reply or len(last.reply) >= HISTORY_CHARS
     chooses = asked and CHOOSING.fullmatch(said) and not INJECTION.search(asked_for)
     counted = f"{meant} {asked_for}" if chooses else meant
-    known = {product.id: product.stock for product in products}
+    known = {product.id: availability(product.stock) for product in products}
     in_cart = {item.id for item in session.cart}
     return CartRules(
         kinds=frozenset() if INJECTION.search(said) else _kinds(said, meant),
         quantities=frozenset({1, *numbers_in(counted), *(item.quantity for item in session.cart)}),
         offered=frozenset(known) | in_cart,
-        in_stock=frozenset(i for i, stock in known.items() if stock > 0) | (in_cart - known.keys()),
+        in_stock=frozenset(i for i, left in known.items() if left != "none") | (in_cart - known.keys()),
         may_complete=bool(AGREEING.match(said)) and not INJECTION.search(said) and not HESITATING.search(said),
     )
 

@@ -6,6 +6,7 @@ Pure: no I/O.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 
 from msgspec.structs import replace
 
@@ -80,13 +81,14 @@ def _problem(
     product = known.get(change.product_id)
     # Who takes less than is in the cart already may do so, whatever is left.
     fewer = item is not None and wanted <= item.quantity
-    if product is not None and wanted > product.stock and not fewer:
+    if product is not None and product.stock is not None and wanted > product.stock and not fewer:
         return TOO_FEW_LEFT.format(name=name, left=_left(product.stock))
     return None
 
 
-def _left(stock: int) -> str:
-    return "no queda ninguno" if stock <= 0 else "queda 1" if stock == 1 else f"quedan {stock}"
+def _left(stock: Decimal) -> str:
+    left = f"{stock.normalize():f}".replace(".", ",")
+    return "no queda ninguno" if stock <= 0 else "queda 1" if stock == 1 else f"quedan {left}"
 
 
 def _shown(cart: Sequence[CartItem]) -> list[str]:
