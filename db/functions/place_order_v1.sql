@@ -21,8 +21,8 @@ begin
            coalesce(item ->> 'unit', (sold).unit, 'u'), price, quantity,
            coalesce((item ->> 'total')::numeric, round(price * quantity, 2)),
            coalesce(item ->> 'currency', wanted ->> 'currency'),
-           -- Of a product on two lines the second takes what the first has left; null is not counted, and not taken.
-           coalesce(greatest(least(quantity, (sold).stock - earlier), 0), 0)
+           -- Of a product on two lines the second takes what the first has left; what is not counted is not taken.
+           case when (sold).stock is null then 0 else greatest(least(quantity, (sold).stock - earlier), 0) end
     from (select item, place, (item ->> 'price')::numeric as price, (item ->> 'quantity')::numeric as quantity,
                  (select p from products p where p.id = (item ->> 'id')::bigint) as sold,
                  coalesce(sum((item ->> 'quantity')::numeric) over (
