@@ -60,6 +60,7 @@ WRITTEN_TABLES = (
     "messages",
     "metric_hours",
     "metric_totals",
+    "order_events",
     "order_items",
     "orders",
     "products",

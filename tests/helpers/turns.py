@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -27,7 +28,7 @@ from worker.steps.planning import Planner, Reader
 
 SHOP = Shop("el supermercado")
 CATEGORIES = ("Lácteos", "Almacén")
-MILK = Product(7, "Leche entera", "Nubelinda", "Lácteos", "1 L", currency="ARS", stock=120, price="1850.00")
+MILK = Product(7, "Leche entera", "Nubelinda", "Lácteos", "1 L", currency="ARS", stock=Decimal(120), price="1850.00")
 RICE = replace(MILK, id=8, name="Arroz largo", brand="", format="1 kg", price="1200.50", category="Almacén")
 MILK_ITEM = CartItem(7, "Leche entera Nubelinda 1 L", 1850.0, 2)
 RICE_ITEM = CartItem(8, "Arroz largo 1 kg", 1200.5, 1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -190,7 +191,7 @@ def test_what_was_asked_for_is_not_done_with_an_order_that_was_not(completer: Co
 
 def test_a_product_that_is_sold_out_is_not_added(completer: Completer) -> None:
     """Asked for, offered, and not there."""
-    turn = planned(turn_of("agregame un arroz"), replace(RICE, stock=0))
+    turn = planned(turn_of("agregame un arroz"), replace(RICE, stock=Decimal(0)))
     row = answered(completer, turn, [{"op": "add", "product_id": 8, "quantity": 1}])
     assert row["session"]["cart_data"] == []
     assert row["reply"]["source"] == "fallback"

@@ -52,7 +52,8 @@ def situation(random: Random) -> Turn:
     session = session_of(
         state=random.choice(STATES), cart=random.choice(CARTS), context={"history": random.choice(LAST)}
     )
-    found = random.choice(([], [MILK], [MILK, RICE], [replace(MILK, stock=0), replace(RICE, stock=3)]))
+    few = [replace(MILK, stock=Decimal(0)), replace(RICE, stock=Decimal(3))]
+    found = random.choice(([], [MILK], [MILK, RICE], few))
     return planned(turn_of(random.choice(SAYINGS), session=session), *found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from itertools import product
 from typing import Any, get_args
 
@@ -31,7 +32,7 @@ SAID = [
 RULES = [
     rules_for(said, session, products)
     for said, session, products in product(
-        SAID, (session_of(), session_of(cart=(MILK_ITEM,))), ([], [MILK], [MILK, replace(RICE, stock=0)])
+        SAID, (session_of(), session_of(cart=(MILK_ITEM,))), ([], [MILK], [MILK, replace(RICE, stock=Decimal(0))])
     )
 ]
 ALL_MAY = CartRules(

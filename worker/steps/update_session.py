@@ -14,9 +14,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
+from worker.catalog.product import Product
 from worker.log import logger
 from worker.redisdb.keys import REPLY_LIMIT, SESSION
-from worker.replies.checkout import SoldProduct, summed_up_anew
+from worker.replies.checkout import summed_up_anew
 from worker.replies.closing import Closing, close
 from worker.session.session import SESSION_TTL_S
 from worker.session.turn import Turn
@@ -54,7 +55,7 @@ class Committed(Struct, frozen=True):
     next: tuple[dict[str, Any], ...] = ()
     replies: tuple[dict[str, Any], ...] = ()
     locked: frozenset[str] = frozenset()
-    changed: dict[str, tuple[SoldProduct, ...]] = {}
+    changed: dict[str, tuple[...]] = {}
 
 
 def run(services: Services, batch: Sequence[Turn]) -> Closed:
@@ -85,7 +86,7 @@ def _closings(services: Services, batch: Sequence[Turn]) -> dict[str, Closing]:
     return {closing.token: closing for closing in closed}
 
 
-def _summed_up_anew(services: Services, turn: Turn, changed: Mapping[str, tuple[SoldProduct, ...]]) -> Turn:
+def _summed_up_anew(services: Services, turn: Turn, changed: Mapping[str, tuple[...]]) -> Turn:
     """A turn whose order was not placed, with a new summary instead."""
     if turn.token not in changed:
         return turn
@@ -119,7 +120,7 @@ def commit_turns(services: Services, closings: Sequence[Closing]) -> Committed:
 def _committed(part: Mapping[str, Any]) -> Committed:
     versions = {entry["token"]: entry["session_version"] for entry in part["committed"]}
     changed = {
-        one["token"]: convert(one["products"], tuple[SoldProduct, ...], strict=False) for one in part.get("changed", ())
+        one["token"]: convert(one["products"], tuple[...], strict=False) for one in part.get("changed", ())
     }
     replies = tuple(entry["reply"] for entry in part["replies"])
     return Committed(versions, tuple(part["next"]), replies, changed=changed)
