@@ -36,6 +36,7 @@ FLOORS = (
     "worker.celery_ext",
     "worker.runtime",
     "worker.app",
+    "worker.periodic",
     "worker.tasks",
     "worker.devkit",
     "worker.operate",
@@ -56,7 +57,7 @@ PURE = (
     "worker.errors",
 )
 #: Who may know that the chain is made of Celery; a package stands for all of its modules.
-SEE_CELERY = ("worker.tasks", "worker.app", "worker.celery_ext")
+SEE_CELERY = ("worker.tasks", "worker.periodic", "worker.app", "worker.celery_ext")
 READ_THE_ENVIRONMENT = frozenset({"worker.settings", "worker.runtime.environment"})
 
 
