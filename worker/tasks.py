@@ -154,8 +154,8 @@ def record_metrics(services: Services, batch: list[Turn]) -> None:
 
 @partial(task, acks_late=True, reject_on_worker_lost=True)
 def receive(payload: str | dict[str, Any]) -> str:
-    """Adds a payload (contract 3.1), as text or as JSON object, to the inbound stream: the door for gateways that speak
-    Celery. One that is too large goes to `whatsapp:rejected`.
+    """Adds a payload (docs/gateway.md), as text or as JSON object, to the inbound stream: the door for gateways that
+    speak Celery. One that is too large goes to `whatsapp:rejected`.
     """
     text = payload.encode("utf-8", "replace") if isinstance(payload, str) else orjson.dumps(payload)
     streams = services().streams

@@ -1,4 +1,4 @@
-"""Who may import whom (design, section 4), read from the source; a rule that only stands on paper is soon broken."""
+"""Who may import whom (docs/architecture.md), read from the source; a rule that only stands on paper is soon broken."""
 
 from __future__ import annotations
 
