@@ -62,6 +62,9 @@ class CircuitLimits:
     unclear_customers: int = 3
 
 
+LIMITS = CircuitLimits()
+
+
 class Permit(Struct, frozen=True, tag="permit"):
     """The right to call one model of a provider once.
 
@@ -95,6 +98,20 @@ class PermitRefusal(Struct, frozen=True, tag="refusal"):
     wait_s: float | None = None
 
 
+def provider_outcome(error: ProviderError) -> str:
+    """Outcome of a failed call for its provider's circuit: `ignore` where the message or the model is at fault, and
+    `success` where it is we who refuse a whole answer.
+    """
+    if isinstance(error, RequestRefused) and error.answered:
+        return "success"
+    return "ignore" if isinstance(error, ModelFault | RequestRefused | ThoughtAway) else "failure"
+
+
+def opens_at_once(error: ProviderError | None) -> bool:
+    """Returns whether one such failure opens the provider's circuit."""
+    return isinstance(error, ProviderDenied | ProviderRateLimited)
+
+
 def asked_wait_ms(error: ProviderError | None) -> int:
     """Least cooldown that an error asks for, in milliseconds: at most an hour, 0 where it names no wait."""
     if isinstance(error, ProviderDenied):
@@ -106,20 +123,20 @@ def asked_wait_ms(error: ProviderError | None) -> int:
 
 def model_outcome(permit: Permit, outcome: str, error: ProviderError | None) -> dict[str, str]:
     """Outcome of a call for its model's circuit, as the script takes it; empty where there is nothing to record."""
-    reason, told = "", ""
+    reason, sentence = "", ""
     if not permit.model:
         return {}
     if error is None and outcome == "success":
         of_model = "" if permit.clean else outcome
     elif isinstance(error, ModelFault):
-        of_model, reason, told = "gone", error.kind, error.told
+        of_model, reason, sentence = "gone", error.kind, error.sentence
     elif isinstance(error, RequestRefused) and error.unclear:
-        of_model, reason, told = "unclear", UNCLEAR, error.told
+        of_model, reason, sentence = "unclear", UNCLEAR, error.sentence
     elif isinstance(error, ThoughtAway):
-        of_model, reason, told = "unclear", error.kind, error.detail
+        of_model, reason, sentence = "unclear", error.kind, error.detail
     else:
         of_model = "ignore" if permit.probing else ""
-    return {"model_outcome": of_model, "model_reason": reason, "told": told} if of_model else {}
+    return {"model_outcome": of_model, "model_reason": reason, "told": sentence} if of_model else {}
 
 
 class LocalCircuits:

@@ -59,12 +59,7 @@ class Dispatcher:
     """Dispatcher of a process's turns to the models."""
 
     def __init__(
-        self,
-        completer: Completer,
-        single_flight: SingleFlight,
-        cache: Cache,
-        pool: Executor,
-        budget: Budget,
+        self, completer: Completer, single_flight: SingleFlight, cache: Cache, pool: Executor, budget: Budget
     ) -> None:
         self._completer = completer
         self._single_flight = single_flight
@@ -83,7 +78,9 @@ class Dispatcher:
         over_limit = self._budget.over_limit([turn.customer_phone for turn in turns])
         limited = [turn for turn in turns if turn.customer_phone in over_limit]
         asking = [turn for turn in turns if turn.customer_phone not in over_limit]
-        joins = self._single_flight.join([self._join_request(turn, left_s[turn.token]) for turn in asking])
+        joins = self._single_flight.join(
+            [JoinRequest(turn.planned().key, turn.token, encode_turn(turn), left_s[turn.token]) for turn in asking]
+        )
         served = [replace(turn, outcome=fallback_outcome(turn.planned(), turn.text, cart_of(turn))) for turn in limited]
         leads: list[Future[_LeadResult]] = []
         waiting: set[Future[_LeadResult]] = set()
@@ -103,9 +100,6 @@ class Dispatcher:
             # Where nobody takes the rest, it is paid for all the same: who asks it again finds it in the cache.
             for lead in waiting:
                 lead.add_done_callback(lambda lead: self._finish([lead.result()]))
-
-    def _join_request(self, turn: Turn, left_s: float) -> JoinRequest:
-        return JoinRequest(turn.planned().key, turn.token, encode_turn(turn), left_s)
 
     def _lead(self, turn: Turn, deadline: float) -> _LeadResult:
         """One turn's calls of providers."""
