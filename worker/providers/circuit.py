@@ -5,7 +5,6 @@ A provider's circuit counts failures; a model's opens when the model itself cann
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,9 +25,7 @@ from worker.providers.circuit_rules import (
     LocalCircuits,
     Permit,
     PermitRefusal,
-    asked_wait_ms,
-    model_outcome,
-    opens_at_once,
+    call_report,
     provider_outcome,
 )
 from worker.providers.clock import SYSTEM_CLOCK, Clock
@@ -45,7 +42,7 @@ log = logger(__name__)
 
 
 class CircuitChange(NamedTuple):
-    """New state of a provider's circuit, or of a model's where `model` is not empty; sentence: the provider's sentence."""
+    """New state of a provider's circuit, or of a model's where `model` is not empty; sentence: the provider's own."""
 
     provider: str
     model: str
@@ -193,21 +190,10 @@ class CircuitBreaker:
         error: ProviderError | None = None,
         customer: str = "",
     ) -> None:
-        of_model = model_outcome(permit, outcome, error)
-        models = [permit.model] if of_model else []
-        report = of_model | {
-            "caller": permit.caller,
-            "generation": permit.generation,
-            "model_generation": permit.model_generation,
-            "outcome": outcome,
-            "reason": error.kind if error else "",
-            "slow": latency_ms is not None and latency_ms >= self._limits.slow_ms,
-            "asked_ms": asked_wait_ms(error),
-            "at_once": opens_at_once(error),
-            "jitter": self._clock.random(),
-            "customer": hashlib.blake2s(customer.encode(), digest_size=4).hexdigest(),
-        }
-        if outcome == "success" and permit.healthy and not of_model and self._background:
+        slow = latency_ms is not None and latency_ms >= self._limits.slow_ms
+        report = call_report(permit, outcome, error, customer) | {"slow": slow, "jitter": self._clock.random()}
+        models = [permit.model] if "model_outcome" in report else []
+        if outcome == "success" and permit.healthy and not models and self._background:
             self._run("record", permit.provider, models, report, self._background)
         else:
             self._forget(permit.provider)

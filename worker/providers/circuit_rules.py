@@ -5,9 +5,11 @@ Pure: no I/O.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 from msgspec import Struct
 
@@ -107,12 +109,26 @@ def provider_outcome(error: ProviderError) -> str:
     return "ignore" if isinstance(error, ModelFault | RequestRefused | ThoughtAway) else "failure"
 
 
-def opens_at_once(error: ProviderError | None) -> bool:
-    """Returns whether one such failure opens the provider's circuit."""
-    return isinstance(error, ProviderDenied | ProviderRateLimited)
+def call_report(permit: Permit, outcome: str, error: ProviderError | None, customer: str) -> dict[str, Any]:
+    """Report of a call's end as `circuit.lua` records it.
+
+    Args:
+        outcome: for the provider's circuit.
+        customer: whose message it was; only a short hash is kept.
+    """
+    return _model_outcome(permit, outcome, error) | {
+        "caller": permit.caller,
+        "generation": permit.generation,
+        "model_generation": permit.model_generation,
+        "outcome": outcome,
+        "reason": error.kind if error else "",
+        "asked_ms": _asked_wait_ms(error),
+        "at_once": isinstance(error, ProviderDenied | ProviderRateLimited),
+        "customer": hashlib.blake2s(customer.encode(), digest_size=4).hexdigest(),
+    }
 
 
-def asked_wait_ms(error: ProviderError | None) -> int:
+def _asked_wait_ms(error: ProviderError | None) -> int:
     """Least cooldown that an error asks for, in milliseconds: at most an hour, 0 where it names no wait."""
     if isinstance(error, ProviderDenied):
         return DENIED_MS
@@ -121,7 +137,7 @@ def asked_wait_ms(error: ProviderError | None) -> int:
     return RATE_LIMITED_MS if isinstance(error, ProviderRateLimited) else 0
 
 
-def model_outcome(permit: Permit, outcome: str, error: ProviderError | None) -> dict[str, str]:
+def _model_outcome(permit: Permit, outcome: str, error: ProviderError | None) -> dict[str, str]:
     """Outcome of a call for its model's circuit, as the script takes it; empty where there is nothing to record."""
     reason, sentence = "", ""
     if not permit.model:
