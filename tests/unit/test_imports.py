@@ -1,4 +1,4 @@
-"""Who may import whom (design, section 4), read from the source; a rule that only stands on paper is soon broken."""
+"""Who may import whom (docs/architecture.md), read from the source; a rule that only stands on paper is soon broken."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ FLOORS = (
     "worker.celery_ext",
     "worker.runtime",
     "worker.app",
+    "worker.periodic",
     "worker.tasks",
     "worker.devkit",
     "worker.operate",
@@ -58,7 +59,7 @@ PURE = (
     "worker.errors",
 )
 #: Who may know that the chain is made of Celery; a package stands for all of its modules.
-SEE_CELERY = ("worker.tasks", "worker.app", "worker.celery_ext")
+SEE_CELERY = ("worker.tasks", "worker.periodic", "worker.app", "worker.celery_ext")
 READ_THE_ENVIRONMENT = frozenset({"worker.settings", "worker.runtime.environment"})
 
 

@@ -27,7 +27,7 @@ from worker.telemetry.turn_log import turn_ended
 
 #: Turns claimed per pass; each runs alone, so this is also how much they may add to queue `flow`.
 LIMIT = 100
-#: A message that was started this often and never ended is a dead letter (design section 1, step 10).
+#: A message that was started this often and never ended is a dead letter.
 MAX_ATTEMPTS = 5
 #: Writes of Redis that may be gone after it restarts: fsync every second, with a margin.
 REDIS_LOSS_S = 10.0

@@ -48,7 +48,7 @@ class AiClient:
         try:
             text, usage, name = self._ask(provider, model, request, deadline - started)
         except ProviderError as error:
-            error.told = redacted(error.told, provider, model, request) if error.told else ""
+            error.sentence = redacted(error.sentence, provider, model, request) if error.sentence else ""
             trace_call(provider, model, request, began_at_s, error.usage, error.kind)
             raise
         trace_call(provider, model, request, began_at_s, usage)

@@ -94,8 +94,8 @@ def probe_model(
     except ProviderError as error:
         if isinstance(error, RequestRefused) and error.unclear:
             # The message is ours, so it is the model that refuses.
-            error = ModelUnfit(error.provider, error.detail, usage=error.usage, told=error.told)
-        told = THINKS if isinstance(error, ThoughtAway) else error.told or error.detail
+            error = ModelUnfit(error.provider, error.detail, usage=error.usage, sentence=error.sentence)
+        told = THINKS if isinstance(error, ThoughtAway) else error.sentence or error.detail
         return ProbeResult(Probe(provider.name, model.id, time.time(), error.kind, told), error.usage or Usage(), error)
     other = "" if model.answers_to(completion.answered_by) else str(completion.answered_by)
     made = Probe(provider.name, model.id, time.time(), ANSWERED, "", completion.latency_ms, other)

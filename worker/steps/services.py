@@ -92,7 +92,7 @@ def record_calls(engine: Engine, calls: Sequence[ModelCalls]) -> None:
 def note_circuit(engine: Engine, change: CircuitChange) -> None:
     """Notes a change of a circuit for the report and the dashboard."""
     data = {"provider": change.provider, "state": change.state, "reason": change.reason}
-    data |= {"model": change.model, "told": change.told} if change.model else {}
+    data |= {"model": change.model, "told": change.sentence} if change.model else {}
     try:
         retry.run(engine, lambda connection: queries.add_event(connection, "circuit", data), give_up_after_s=NOTE_S)
     except SQLAlchemyError as exc:

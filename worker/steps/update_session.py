@@ -26,7 +26,7 @@ from worker.steps.attempts import failure, give_back_failed, give_back_locked, m
 from worker.steps.locked_customers import commit_around_locked
 from worker.steps.services import Services
 
-#: A turn is at most this much of what a customer wrote (design section 1, step 3).
+#: A turn is at most this much of what a customer wrote.
 MAX_TURN_MESSAGES = 10
 MAX_TURN_CHARS = 4_096
 log = logger(__name__)

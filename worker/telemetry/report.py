@@ -1,4 +1,4 @@
-"""Metrics report (contract 3.8), from PostgreSQL alone, so that it survives a restart of Redis."""
+"""Metrics report, from PostgreSQL alone, so that it survives a restart of Redis."""
 
 from __future__ import annotations
 
