@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
+from worker.devkit.shop_facts import addresses, deliveries, opening_hours
 from worker.devkit.spanish import COUNTS, ORDER, ORDINALS, PATTERNS, Item, count, matches, money, plain, stems, term
 
 Decision = dict[str, Any]
@@ -77,6 +78,12 @@ class Ask:
         self.is_address = bool(re.search(r"\d", self.message) and re.search(r"[a-z]{3}", self.words))
         self.categories: list[str] = context.get("categories") or []
         self.category_lines = "\n".join(f"• {category}" for category in self.categories)
+        shop: Mapping[str, Any] = context.get("shop") or {}
+        self.hours = opening_hours(shop, context.get("now") or {})
+        self.addresses = addresses(shop)
+        self.deliveries = deliveries(shop, self.words)
+        self.payments = ", ".join(shop.get("payments") or ())
+        self.returns: str | None = shop.get("returns")
         wanted = stems(self.term)
         self.category = next((each for each in self.categories if stems(term(plain(each))) == wanted), None)
 
@@ -98,7 +105,7 @@ def answer(context: Mapping[str, Any]) -> Decision:
     """Answers one request context (the user text's JSON): a decision in the form that the service's prompt asks for.
 
     Args:
-        context: categories, products, session (may be absent), message.
+        context: categories, shop, products, session and now (may be absent), message.
     """
     ask = Ask(context)
     tried = (name for pattern, replies in _RULES if pattern.search(ask.words) for name in replies)

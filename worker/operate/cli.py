@@ -10,6 +10,7 @@ from worker.operate.commands.cache import cache
 from worker.operate.commands.circuits import circuits
 from worker.operate.commands.dashboard import dashboard
 from worker.operate.commands.doctor import doctor
+from worker.operate.commands.shop import shop
 from worker.operate.commands.terminal import Group, fill_standard_streams, interrupting, redis_errors, stop_signals
 from worker.settings import settings
 
@@ -30,6 +31,7 @@ COMMANDS = (
     dead.dead,
     customers.resume,
     customers.erase,
+    shop,
     database.db,
     database.catalog,
 )
