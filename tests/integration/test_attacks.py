@@ -19,11 +19,11 @@ from helpers.factories import ANA
 from helpers.turns import MILK, MILK_ITEM, RICE, closing_row, message, planned, session_of, turn_of
 from msgspec import convert
 from msgspec.structs import asdict, replace
+from worker.replies.cart_guard import rules_for
 
 from worker.providers.completion import Completer
 from worker.providers.progress import PlannedRequest
 from worker.providers.providers_file import load_providers
-from worker.replies.cart_guard import rules_for
 from worker.replies.fallback import UNCHANGED
 from worker.session.session import Context
 from worker.session.turn import Turn

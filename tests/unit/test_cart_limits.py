@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from helpers.turns import MILK, MILK_ITEM, RICE, RICE_ITEM, decided, decision_of, plan_of, session_of
 from msgspec.structs import replace
+from worker.replies.cart_guard import CLAIMING, DENYING, rules_for
+from worker.replies.cart_limits import EMPTY, MAX_LINES, cart_lines, within_limits
 
 from worker.providers.progress import PlannedRequest
 from worker.providers.reply_cache import cacheable
-from worker.replies.cart_guard import CLAIMING, DENYING, rules_for
-from worker.replies.cart_limits import EMPTY, MAX_LINES, cart_lines, within_limits
 from worker.replies.decision import parse_decision
 from worker.replies.reply_check import check_reply
 from worker.replies.verdict import decide

@@ -11,9 +11,9 @@ from typing import Any, get_args
 import pytest
 from helpers.turns import MILK, MILK_ITEM, RICE, decision_of, plan_of, session_of
 from msgspec.structs import replace
+from worker.replies.cart_guard import CartRules, check_cart, rules_for
 
 from worker.devkit.json_schema import objection
-from worker.replies.cart_guard import CartRules, check_cart, rules_for
 from worker.replies.decision import Intent, InvalidDecision, RefusedChange, State, parse_decision
 from worker.replies.decision_schema import decision_schema
 from worker.replies.verdict import REFUSED, REPAIR, request_of

@@ -72,6 +72,7 @@ class Product(Struct, frozen=True):
         """Returns whether so much of it is left, as far as the shop counts."""
         return self.stock is None or quantity <= self.stock
 
+
 def availability(stock: Decimal | int | None) -> str:
     """none, few or available; what the shop does not count is there."""
     if stock is None:

@@ -44,9 +44,7 @@ ENDS_SOON_DAYS = 30
 THINKS = "it thinks: turn thinking off in its request"
 #: A real short question, with a product to answer it with.
 QUESTION = "¿Tienen leche?"
-PRODUCT = Product(
-    1, "Leche entera", "", "", "1 L", currency="ARS", stock=Decimal(10), price=Decimal("1000.00")
-)
+PRODUCT = Product(1, "Leche entera", "", "", "1 L", currency="ARS", stock=Decimal(10), price=Decimal("1000.00"))
 log = logger(__name__)
 
 
