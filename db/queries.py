@@ -47,6 +47,11 @@ def load_sessions(connection: Connection, phones: Iterable[str]) -> list[Json]:
     return _rows(_run(connection, sql, phones=list(phones)))
 
 
+def left_carts(connection: Connection, phones: Iterable[str]) -> list[Json]:
+    """Returns carts of conversations that ended within a day, of these customers: customer_phone, cart_data."""
+    return _rows(_run(connection, "select * from left_carts(%(phones)s::text[])", phones=list(phones)))
+
+
 def update_session_cache(connection: Connection, session_data: Json) -> Json:
     """Commits the end of turns; in and out as `update_session_cache_v3.sql` says."""
     return dict(_call(connection, "update_session_cache", session_data))

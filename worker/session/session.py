@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct, convert
 from msgspec.structs import replace
 
-from worker.session.cart import DEFAULT_CURRENCY, Cart
+from worker.session.cart import DEFAULT_CURRENCY, Cart, cart_from_rows
 
 #: A conversation ends two hours after its last turn (contract 3.4).
 SESSION_TTL_S = 7_200
@@ -148,8 +148,14 @@ def new_session(customer_phone: str, customer_name: str | None) -> Session:
 def session_from_row(row: Mapping[str, Any]) -> Session:
     """Decodes a row of `get_session_optimized` or an entry of the session cache, which has the same names."""
     currency = row["context_data"].get("currency") or DEFAULT_CURRENCY
-    cart = [{"currency": currency, **line} for line in row["cart_data"]]
-    return convert({**row, "session_id": str(row["session_id"]), "cart_data": cart}, Session)
+    return convert(
+        {**row, "session_id": str(row["session_id"]), "cart_data": cart_from_rows(row["cart_data"], currency)}, Session
+    )
+
+
+def resumed(session: Session, kept: Cart) -> Session:
+    """A new session of a customer who has left a cart in the conversation before."""
+    return replace(session, context=replace(session.context, kept=kept))
 
 
 def with_exchange(session: Session, exchange: Exchange) -> Session:

@@ -54,7 +54,7 @@ class Committed(Struct, frozen=True):
     next: tuple[dict[str, Any], ...] = ()
     replies: tuple[dict[str, Any], ...] = ()
     locked: frozenset[str] = frozenset()
-    changed: dict[str, tuple[...]] = {}
+    changed: dict[str, tuple[Product, ...]] = {}
 
 
 def run(services: Services, batch: Sequence[Turn]) -> Closed:
@@ -85,7 +85,7 @@ def _closings(services: Services, batch: Sequence[Turn]) -> dict[str, Closing]:
     return {closing.token: closing for closing in closed}
 
 
-def _summed_up_anew(services: Services, turn: Turn, changed: Mapping[str, tuple[...]]) -> Turn:
+def _summed_up_anew(services: Services, turn: Turn, changed: Mapping[str, tuple[Product, ...]]) -> Turn:
     """A turn whose order was not placed, with a new summary instead."""
     if turn.token not in changed:
         return turn
@@ -118,7 +118,9 @@ def commit_turns(services: Services, closings: Sequence[Closing]) -> Committed:
 
 def _committed(part: Mapping[str, Any]) -> Committed:
     versions = {entry["token"]: entry["session_version"] for entry in part["committed"]}
-    changed = {one["token"]: convert(one["products"], tuple[...], strict=False) for one in part.get("changed", ())}
+    changed = {
+        one["token"]: convert(one["products"], tuple[Product, ...], strict=False) for one in part.get("changed", ())
+    }
     replies = tuple(entry["reply"] for entry in part["replies"])
     return Committed(versions, tuple(part["next"]), replies, changed=changed)
 
