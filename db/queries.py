@@ -47,6 +47,16 @@ def load_sessions(connection: Connection, phones: Iterable[str]) -> list[Json]:
     return _rows(_run(connection, sql, phones=list(phones)))
 
 
+def last_orders(connection: Connection, phones: Iterable[str]) -> list[Json]:
+    """Returns the newest order of each of these customers, if it is of the last week."""
+    sql = """
+        select distinct on (customer_phone) customer_phone, id, status, total, currency, created_at
+        from orders where customer_phone = any (%(phones)s::text[]) and created_at > now() - interval '7 days'
+        order by customer_phone, id desc
+    """
+    return _rows(_run(connection, sql, phones=list(phones)))
+
+
 def left_carts(connection: Connection, phones: Iterable[str]) -> list[Json]:
     """Returns carts of conversations that ended within a day, of these customers: customer_phone, cart_data."""
     return _rows(_run(connection, "select * from left_carts(%(phones)s::text[])", phones=list(phones)))

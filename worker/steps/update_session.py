@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
+from worker.catalog.product import Product
 from worker.log import logger
 from worker.redisdb.keys import REPLY_LIMIT, SESSION
 from worker.replies.checkout import summed_up_anew
@@ -118,9 +119,7 @@ def commit_turns(services: Services, closings: Sequence[Closing]) -> Committed:
 
 def _committed(part: Mapping[str, Any]) -> Committed:
     versions = {entry["token"]: entry["session_version"] for entry in part["committed"]}
-    changed = {
-        one["token"]: convert(one["products"], tuple[Product, ...], strict=False) for one in part.get("changed", ())
-    }
+    changed = {one["token"]: convert(one["products"], tuple[Product, ...]) for one in part.get("changed", ())}
     replies = tuple(entry["reply"] for entry in part["replies"])
     return Committed(versions, tuple(part["next"]), replies, changed=changed)
 
