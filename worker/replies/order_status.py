@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -11,12 +12,20 @@ from worker.replies import buttons
 from worker.session.outcome import Decision
 from worker.shop.shop import Shop
 
-STATUS = "status"
+_ASKING = re.compile(
+    r"\b(?:(?:por )?donde|cuando|a que hora|cuanto (?:tarda|demora|falta)|en que (?:estado|anda|quedo)|que paso con"
+    r"|como (?:va|viene|anda|esta|sigue)|(?:ya|todavia no) (?:esta|salio|sale|viene|llega|llego|vienen|salieron)"
+    r"|ya salio|estado|seguimiento|rastrear|sal(?:io|ieron)$|novedades)\b"
+)
+_ORDERED = re.compile(
+    r"\b(?:(?:mi|mis|el|la|del|de mi) (?:pedidos?|envio|orden|encargo|compra|repartidor|domicilio|entrega)"
+    r"|(?:pedi|encargue|compre|ordene|hice)|en camino|repartidor)\b"
+)
 
 
 def asks_for_order(plain: str) -> bool:
-    """Returns whether a normalised text asks for an order under way before anything else."""
-    return topics(plain)[:1] == [STATUS]
+    """Returns whether a normalised text asks where an order is. Whoever complains of one has a person's attention due."""
+    return bool(_ORDERED.search(plain) and _ASKING.search(plain)) and "complaint" not in topics(plain)
 
 
 def order_status(shop: Shop, order: Mapping[str, Any]) -> Decision:
