@@ -24,7 +24,7 @@ _ORDERED = re.compile(
 
 
 def asks_for_order(plain: str) -> bool:
-    """Returns whether a normalised text asks where an order is. Whoever complains of one has a person's attention due."""
+    """Returns whether a normalised text asks where an order is; who complains of one needs more than that."""
     return bool(_ORDERED.search(plain) and _ASKING.search(plain)) and "complaint" not in topics(plain)
 
 

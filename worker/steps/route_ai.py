@@ -37,11 +37,11 @@ def run(services: Services, batch: Batch, has_room: Callable[[], bool]) -> tuple
     canned, going = _split(
         map_turns(services, asked, lambda turn: without_model(turn, questions[turn.token], shop, now))
     )
-    told, going = _split(about_orders(services, going))
     found = search_all(services.catalog, ((turn, questions[turn.token]) for turn in going))
     done, asking = _split(map_turns(services, going, lambda turn: acted(turn, questions[turn.token], shop, found)))
+    told, asking = _split(about_orders(services, asking))
     answered, missed = _split(from_cache(plan(services, asking, questions, found, now), services.cache))
-    return [*limited, *canned, *told, *done, *answered], lease_for_call(services, missed, has_room)
+    return [*limited, *canned, *done, *told, *answered], lease_for_call(services, missed, has_room)
 
 
 def _split(turns: Batch) -> tuple[list[Turn], list[Turn]]:
