@@ -135,13 +135,22 @@ def _context(turn: Turn, context: Context) -> Context:
     return replace(
         context,
         checkout=context.checkout if effects.checkout is None else effects.checkout,
-        asking=effects.asking,
+        asking=effects.asking or _still_asked(before, effects),
         version=effects.version or ("" if changes else context.version),
         ordered=context.version if effects.orders else context.ordered,
         undo=_undo(turn) if effects.cart is not None else context.undo,
         kept=context.kept if effects.kept is None else effects.kept,
         **_shown(turn, before.context),
     )
+
+
+def _still_asked(before: Session, effects: Effects) -> str:
+    """Our question that stays open while something else is talked of. A summary's does not: a later yes may be meant
+    for something else.
+    """
+    asking = before.context.asking
+    stays = before.state in CHECKOUT_STATES and effects == Effects() and asking != "confirm"
+    return asking if stays else ""
 
 
 def _undo(turn: Turn) -> Undo | None:
