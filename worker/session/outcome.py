@@ -37,6 +37,11 @@ class Effects(Struct, frozen=True, omit_defaults=True):
     refused: int = 0
     undone: bool = False
 
+    @property
+    def counts(self) -> Effects:
+        """What is counted, without what it was about."""
+        return Effects(proposed=self.proposed, refused=self.refused, undone=self.undone)
+
 
 class Decision(Struct, frozen=True):
     """Validated answer to a turn: the words for the customer and what they change.

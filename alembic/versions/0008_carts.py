@@ -1,4 +1,4 @@
-"""Carts that outlive their conversation by a day, for customers who come back."""
+"""Carts that outlive their conversation by a day, for customers who come back; operations on carts are counted."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -26,12 +26,21 @@ def upgrade() -> None:
         comment="Cart of a conversation that has ended, until its customer comes back or a day has passed.",
     )
     op.create_index("kept_carts_kept_until_idx", "kept_carts", ["kept_until"])
-    for name in ("left_carts_v1", "cleanup_expired_sessions_v4"):
+    op.add_column(
+        "ai_metrics",
+        sa.Column("cart_operations", postgresql.JSONB, comment="Operations proposed, refused and undone, if any."),
+    )
+    op.create_index(
+        "ai_metrics_cart_operations_idx", "ai_metrics", ["at"], postgresql_where=sa.text("cart_operations is not null")
+    )
+    for name in ("left_carts_v1", "cleanup_expired_sessions_v4", "record_metrics_v4"):
         run(function_sql(name))
 
 
 def downgrade() -> None:
+    run(function_sql("record_metrics_v3"))
     run(function_sql("cleanup_expired_sessions_v3"))
+    op.drop_column("ai_metrics", "cart_operations")
     op.execute("drop routine left_carts")
     op.drop_table("kept_carts")
 
