@@ -48,7 +48,7 @@ def _repeat(batch: Callable[[Connection], int]) -> int:
 
 @task
 def reconcile_budget() -> None:
-    """Raises the books in Redis to what PostgreSQL has recorded, should they have fallen behind."""
+    """Raises the sums of the budgets in Redis to what PostgreSQL has recorded, should they have fallen behind."""
     services().budget.seed()
 
 

@@ -31,10 +31,10 @@ from worker.providers.budget import Budget, BudgetLimits, Reservation
 from worker.providers.circuit import CircuitBreaker
 from worker.providers.circuit_rules import Permit
 from worker.providers.circuit_states import read_circuits
-from worker.providers.flight import EndRequest, JoinRequest, JoinResult, SingleFlight
 from worker.providers.models import Price
 from worker.providers.probe import Prober, read_probes
 from worker.providers.providers_file import load_providers
+from worker.providers.single_flight import EndRequest, JoinRequest, JoinResult, SingleFlight
 from worker.redisdb.cache import Cache
 from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.connect import connect_redis
@@ -109,10 +109,10 @@ SESSIONS = {PHONE: {"version": 1}}
 #: On the road.
 ROWS = {
     "single flight: everybody leads": Row(
-        "providers/flight.py:SingleFlight.join", joined, [LEAD, LEAD], "flight_unavailable"
+        "providers/single_flight.py:SingleFlight.join", joined, [LEAD, LEAD], "flight_unavailable"
     ),
     "the end of a lead: nobody was parked": Row(
-        "providers/flight.py:SingleFlight.end",
+        "providers/single_flight.py:SingleFlight.end",
         lambda client: SingleFlight(client, 90.0).end([EndRequest("key", "a", b"x"), EndRequest("key", "b")]),
         [[], []],
         "flight_unavailable",

@@ -77,7 +77,7 @@ class AiClient:
             return _read(provider, request, self._transport.send(provider, url, headers, orjson.dumps(body), left_s))
         except GivenUp as error:
             if error.sent and error.usage is None:
-                # It may be billed to the end: better a little too much in the books than money nobody knows of.
+                # It may be billed to the end: better a little too much on the bill than money nobody knows of.
                 error.usage = Usage(estimate_tokens(request.text), 0, request.max_output_tokens)
             raise
         except ProviderError:

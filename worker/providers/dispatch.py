@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from worker.log import logger
 from worker.providers.budget import Budget
 from worker.providers.completion import Completer, fallback_outcome
-from worker.providers.flight import EndRequest, JoinRequest, SingleFlight
 from worker.providers.progress import PlannedRequest
 from worker.providers.reply_cache import CachedReply, cacheable
+from worker.providers.single_flight import EndRequest, JoinRequest, SingleFlight
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import AI_RESPONSE
 from worker.replies.telling import scene_of

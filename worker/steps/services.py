@@ -26,11 +26,11 @@ from worker.providers.circuit import CircuitBreaker, CircuitChange
 from worker.providers.client import AiClient
 from worker.providers.completion import Completer
 from worker.providers.dispatch import Dispatcher
-from worker.providers.flight import SingleFlight
 from worker.providers.models import Provider
 from worker.providers.pricing import with_costs
 from worker.providers.probe import Prober
 from worker.providers.providers_file import load_providers
+from worker.providers.single_flight import SingleFlight
 from worker.redisdb.cache import Cache
 from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.connect import CACHE_TIMEOUT_S, DURABLE_TIMEOUT_S, connect_redis

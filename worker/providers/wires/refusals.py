@@ -31,8 +31,8 @@ _LONGEST_WORDS = 2_000
 _WAIT = re.compile(r"\b(?:try again|retry) in ((?:\d{1,9}(?:\.\d{1,9})?(?:ms|s|m|h))+)")
 _DURATION_PART = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-Made = Callable[..., ProviderError]
-_MEANINGS: dict[str, Made] = {
+_MakeError = Callable[..., ProviderError]
+_MEANINGS: dict[str, _MakeError] = {
     "denied": ProviderDenied,
     "model_gone": ModelGone,
     "model_unfit": ModelUnfit,
@@ -98,7 +98,7 @@ def _meaning(status: int, words: str) -> str | None:
     return next((r.means for r in RULES if (not r.status or status in r.status) and r.words.search(words)), None)
 
 
-def _by_status(status: int, *, is_json: bool) -> Made:
+def _by_status(status: int, *, is_json: bool) -> _MakeError:
     if status in (401, 402) or (status == HTTPStatus.FORBIDDEN and is_json):
         return ProviderDenied
     if status in (404, 410):
