@@ -214,10 +214,13 @@ def unpublished_order_events(
 
 
 def mark_order_events_published(connection: Connection, event_ids: Sequence[str]) -> None:
-    """Records that these events are out; one that was erased meanwhile, and so has another id, is not."""
+    """Records that these events are out. One that was erased meanwhile has another id and is not; one that somebody
+    else holds is left to the next pass of the sweep.
+    """
     sql = """
         update order_events set published_at = clock_timestamp()
-        where event_id = any (%(event_ids)s::uuid[]) and published_at is null
+        where id = any (array(select id from order_events where event_id = any (%(event_ids)s::uuid[])
+                                and published_at is null for no key update skip locked))
     """
     _run(connection, sql, event_ids=list(event_ids))
 

@@ -49,6 +49,7 @@ from worker.telemetry.recording import count_call, note_run
 
 PHONE, NAME = "5491122334455", "deepseek"
 REPLY = {"reply_id": "r1", "to": PHONE, "text": "hola"}
+ORDER_EVENT = {"event_id": "e1", "event": "placed"}
 LEAD = JoinResult("lead")
 PERMIT, RESERVED = Permit(NAME, PHONE, 1), Reservation("id", 1, ("2026-11", "2026-11-22"))
 PRICE = Price(Decimal(1), Decimal(1), Decimal(1), Decimal(1))
@@ -195,6 +196,7 @@ ROWS = {
     "streams: reading": Row(STREAMS, lambda client: Streams(client).read(pending=True, count=1), Raises),
     "streams: finishing": Row(STREAMS, lambda client: Streams(client).finish([Entry(b"1-0", b"{}", {})], []), Raises),
     "streams: publishing": Row(STREAMS, lambda client: Streams(client).publish([REPLY]), Raises),
+    "streams: publishing orders": Row(STREAMS, lambda client: Streams(client).publish_orders([ORDER_EVENT]), Raises),
     "streams: trimming": Row(STREAMS, lambda client: Streams(client).trim(), Raises),
     "coalesced commands": Row(COALESCING, lambda client: coalescing(client).get("key"), Raises),
     "a command that nobody waits for": Row(
@@ -211,6 +213,7 @@ HANDLERS = {
     "tasks.py:receive": "a task on its queue, in acceptance/test_rabbitmq",
     "providers/probe.py:Prober._probe": "Redis has gone between two commands; the probe itself is postponed",
     "runtime/embedded/redis.py:Redis.answers": "a server that is being started",
+    "steps/commit.py:tell_the_shop": "the sweep publishes it, in test_orders_published",
     "operate/commands/customers.py:forget_replies": "one line for the operator, in test_operator_commands",
     "operate/commands/terminal.py:redis_errors": "one line for the operator, in test_circuits",
 }
