@@ -20,7 +20,7 @@ class Wording:
         self.form = form
         self._texts = {name: forms[form] for name, forms in texts.items()}
 
-    def text(self, name: str, **values: object) -> str:
+    def text(self, name: str, /, **values: object) -> str:
         """Returns a text with its places filled in.
 
         Args:
