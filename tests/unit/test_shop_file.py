@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +17,7 @@ from worker.shop.conventions import CONVENTIONS
 from worker.shop.hours import Span
 from worker.shop.shop import Shop
 from worker.shop.shop_file import load_shop, read_shop
+from worker.shop.shop_file_form import TABLES, ShopTable
 
 #: A file with one mistake, but for its name, and what is told of it.
 MISTAKES = [
@@ -61,6 +63,7 @@ MISTAKES = [
         "currency = 'CLP'\n[[delivery.areas]]\nname = 'x'\nfee = 100.5",
         "delivery.areas[0].fee: CLP has no such fraction",
     ),
+    ("locale = 'es_CL'\n[[delivery.areas]]\nname = 'x'\nfee = 0.5", "delivery.areas[0].fee: CLP has no such fraction"),
     ("[[questions]]\nquestion = 'q'", "questions[0].answer: needed"),
 ]
 OF_THE_NAME = [
@@ -110,6 +113,24 @@ def test_what_is_no_toml_is_told_too(tmp_path: Path, content: bytes, told: str) 
     file.write_bytes(content)
     with pytest.raises(ShopFileInvalid, match=told):
         read_shop(file)
+
+
+KEYS = [
+    *ShopTable.model_fields,
+    *(f"{table}.{key}" for table in ("hours", "delivery", "contact") for key in TABLES[table].model_fields),
+    "delivery.areas.0.fee",
+    "delivery.hours.monday",
+]
+VALUES = ("1", "-1.5", "nan", "true", "''", "'x'", "[]", "[1]", "[[]]", "['x']", "{}", "{a=1}", "[{}]", "2026-12-25")
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_whatever_stands_at_a_key_is_taken_or_told(tmp_path: Path, key: str) -> None:
+    """No value of TOML is anything else than right or a mistake."""
+    named = "" if key == "name" else "name = 'a'\n"
+    for value in VALUES:
+        with suppress(ShopFileInvalid):
+            read_shop(written(tmp_path, f"{named}{key} = {value}")).facts()
 
 
 def test_a_file_that_is_not_there_is_a_configuration_error(tmp_path: Path) -> None:

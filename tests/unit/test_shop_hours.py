@@ -18,9 +18,9 @@ MEXICO = ZoneInfo("America/Mexico_City")
 ALWAYS = (Span(0, DAY_MINUTES),)
 
 
-def at(zone: ZoneInfo, *moment: int, fold: int = 0) -> datetime:
+def at(zone: ZoneInfo, year: int, month: int, day: int, hour: int, minute: int, fold: int = 0) -> datetime:
     """A moment by the clock on the shop's wall, as UTC."""
-    return datetime(*moment, tzinfo=zone, fold=fold).astimezone(UTC)  # type: ignore[arg-type,misc]  year to minute
+    return datetime(year, month, day, hour, minute, tzinfo=zone, fold=fold).astimezone(UTC)
 
 
 def weekly(**days: str) -> Hours:
@@ -67,7 +67,9 @@ def test_what_is_no_span(text: str) -> None:
         ((2026, 12, 25, 10, 0), {"open": False, "opens": "sábado 26 de diciembre 10:00"}),
     ],
 )
-def test_one_branch_through_a_week(tmp_path: Path, moment: tuple[int, ...], told: dict[str, object]) -> None:
+def test_one_branch_through_a_week(
+    tmp_path: Path, moment: tuple[int, int, int, int, int], told: dict[str, object]
+) -> None:
     """Two spans a day, a Sunday, a holiday on a Saturday and Christmas."""
     now = shop_of(tmp_path, MEXICAN).now_facts(at(MEXICO, *moment))
     assert now["branches"]["Centro"] == told
@@ -83,7 +85,7 @@ def test_one_branch_through_a_week(tmp_path: Path, moment: tuple[int, ...], told
         ((2026, 12, 6, 1, 0), {"open": True, "closes": "02:00"}),
     ],
 )
-def test_past_midnight(tmp_path: Path, moment: tuple[int, ...], told: dict[str, object]) -> None:
+def test_past_midnight(tmp_path: Path, moment: tuple[int, int, int, int, int], told: dict[str, object]) -> None:
     """The night belongs to the day it began; the last one reaches into a day of which nothing is known."""
     now = shop_of(tmp_path, MEXICAN).now_facts(at(MEXICO, *moment))
     assert now["branches"]["Roma"] == told
@@ -162,7 +164,7 @@ def test_the_shops_own_day_counts(tmp_path: Path) -> None:
         ((2026, 12, 6, 12, 0), False),
     ],
 )
-def test_deliveries_of_the_day(tmp_path: Path, moment: tuple[int, ...], told: bool | None) -> None:
+def test_deliveries_of_the_day(tmp_path: Path, moment: tuple[int, int, int, int, int], told: bool | None) -> None:
     """Until the last of its hours is over; not known on a day that is not told."""
     now = shop_of(tmp_path, MEXICAN).now_facts(at(MEXICO, *moment))
     assert now.get("delivery_today") is told
