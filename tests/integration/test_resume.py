@@ -6,16 +6,18 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 from helpers.basics import Servers
 from helpers.command_line import run, urls_of
 from helpers.factories import ANA, BRUNO, accept_one, answer, commit, commit_row, row, session_row
+from helpers.turns import HUMAN_WAIT_S
 from msgspec import convert, to_builtins
 from sqlalchemy import Connection
 
 from worker.operate.commands import customers
-from worker.session.handover import handed_over, waits_for_person
+from worker.session.handover import ASKED, handed_over, waits_for_person
 from worker.session.session import Context
 
 CARLA = "5491100000003"
@@ -32,9 +34,15 @@ def resume(servers: Servers, tmp_path: Path) -> Typed:
     return typed
 
 
+def waiting() -> dict[str, Any]:
+    """Memory of a conversation whose customer waits for a person."""
+    since = datetime.now(UTC)
+    return dict(to_builtins(handed_over(Context(), since, wait_s=HUMAN_WAIT_S, reason=ASKED, told=True)))
+
+
 def hand_over(connection: Connection, *phones: str) -> None:
     """These customers wait for a person."""
-    context = to_builtins(handed_over(Context(), datetime.now(UTC), told=True))
+    context = waiting()
     for phone in phones:
         answer(connection, f"m-{phone}", phone, session=session_row(phone, context_data=context))
 
@@ -87,10 +95,9 @@ def test_a_turn_under_way_is_waited_for(connection: Connection, monkeypatch: pyt
     connection.commit()
     assert customers.resume_one(connection, ANA) == "busy"
     assert pauses == [customers.RESUME_PAUSE_S] * customers.RESUME_TRIES
-    waiting = to_builtins(handed_over(Context(), datetime.now(UTC), told=True))
 
     def end(_pause_s: float) -> None:
-        commit(connection, commit_row(turn, session=session_row(context_data=waiting)))
+        commit(connection, commit_row(turn, session=session_row(context_data=waiting())))
         connection.commit()
 
     monkeypatch.setattr(customers.time, "sleep", end)

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from worker.messages.reply import Reply, expires_at, within_limits
 from worker.session.cart import Cart, changed_cart, offered_items
-from worker.session.handover import handed_over, without_wait
-from worker.session.outcome import SILENT, StoredOutcome
-from worker.session.session import CHECKOUT_STATES, Exchange, Order, Session, advance, orders_placed
+from worker.session.handover import MODEL, answered_by_ai, handed_over
+from worker.session.outcome import SILENT, Outcome, StoredOutcome
+from worker.session.session import CHECKOUT_STATES, Context, Exchange, Order, Session, advance, orders_placed
 from worker.session.turn import Turn
 
 
@@ -46,10 +46,14 @@ class Closing(Struct, frozen=True):
         return row
 
 
-def close(turn: Turn, now: datetime) -> Closing:
-    """Closes a turn with its reply, or in silence where a person answers."""
+def close(turn: Turn, now: datetime, human_wait_s: float) -> Closing:
+    """Closes a turn with its reply, or in silence where a person answers.
+
+    Args:
+        human_wait_s: how long the AI keeps silent where this turn hands over to a person.
+    """
     before, cart = turn.fetched(), cart_after(turn)
-    after = session_after(turn, cart, now)
+    after = session_after(turn, cart, now, human_wait_s)
     silent = turn.decided().source == SILENT
     return Closing(
         turn.token,
@@ -87,14 +91,18 @@ def cart_after(turn: Turn) -> Cart:
     return changed_cart(cart, operations, offered_items(cart, turn.plan.products) if turn.plan else {})
 
 
-def session_after(turn: Turn, cart: Cart, now: datetime) -> Session:
-    """The session as the turn leaves it. A decision that requires a person begins the wait for one; only a text of ours
-    says so, a model's may not.
-    """
+def session_after(turn: Turn, cart: Cart, now: datetime, human_wait_s: float) -> Session:
+    """The session as the turn leaves it. A decision that requires a person begins the wait for one."""
     outcome, after = turn.decided(), _advanced(turn, cart)
     if outcome.decision.requires_human:
-        return replace(after, context=handed_over(after.context, now, told=outcome.source != "ai"))
-    return replace(after, context=without_wait(after.context))
+        return replace(after, context=_waiting(after.context, outcome, now, human_wait_s))
+    return replace(after, context=answered_by_ai(after.context))
+
+
+def _waiting(context: Context, outcome: Outcome, now: datetime, wait_s: float) -> Context:
+    """Only a text of ours tells of the wait, a model's may not."""
+    reason, told = outcome.decision.human_reason or MODEL, outcome.source != "ai"
+    return handed_over(context, now, wait_s=wait_s, reason=reason, told=told)
 
 
 def _advanced(turn: Turn, cart: Cart) -> Session:

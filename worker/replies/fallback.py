@@ -8,7 +8,7 @@ from worker.language.intent import guess_intent
 from worker.messages.reply import QuickReply
 from worker.replies.cart_limits import VIEW_CART, cart_lines
 from worker.session.cart import CartItem
-from worker.session.handover import BUTTON
+from worker.session.handover import ASKED, BUTTON, FAILED
 from worker.session.outcome import Decision
 
 MENU = QuickReply("menu", "Menú")
@@ -79,6 +79,7 @@ def fallback_decision(
         reply="\n".join([lead, *unchanged, last]),
         quick_replies=() if requires_human else buttons,
         requires_human=requires_human,
+        human_reason=FAILED if requires_human else "",
     )
 
 
@@ -91,9 +92,9 @@ def unreadable_decision(kind: str) -> Decision:
     return _decision(UNREADABLE_TEXT.get(kind, UNREADABLE_DEFAULT), 1.0)
 
 
-def handover_decision(text: str = HANDOVER_TEXT) -> Decision:
+def handover_decision(text: str = HANDOVER_TEXT, reason: str = ASKED) -> Decision:
     """Decision that leaves a customer to a person of the shop."""
-    return Decision("support", 1.0, reply=text, requires_human=True)
+    return Decision("support", 1.0, reply=text, requires_human=True, human_reason=reason)
 
 
 def apology_decision() -> Decision:

@@ -20,6 +20,7 @@ class Decision(Struct, frozen=True):
         confidence: 0 to 1.
         entities: what was understood, by name: "address", the delivery address.
         next_state: state of the session after it, None to stay.
+        human_reason: why we hand over to a person (`worker.session.handover`), empty where a model does.
     """
 
     intent: str = ""
@@ -30,6 +31,7 @@ class Decision(Struct, frozen=True):
     requires_human: bool = False
     next_state: str | None = None
     cart_operations: tuple[CartOperation, ...] = ()
+    human_reason: str = ""
 
 
 class Outcome(Struct, frozen=True):

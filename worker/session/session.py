@@ -34,10 +34,12 @@ class Context(Struct, frozen=True, omit_defaults=True):
     Args:
         history: last exchanges, oldest first.
         terms: product searches made last, so that "the second one" can be understood.
-        human_until: end of the wait for a person; the AI keeps silent until then.
+        human_until: end of the wait for a person, also of one that is over; the AI keeps silent until then.
         human_told: whether a text of ours has said so.
         currency: of cart lines that were stored before they named theirs.
         address: delivery address, remembered until the order is confirmed.
+        human_since: when the wait for a person began.
+        human_reason: why, as `worker.session.handover` names it.
     """
 
     history: tuple[Exchange, ...] = ()
@@ -46,6 +48,8 @@ class Context(Struct, frozen=True, omit_defaults=True):
     human_told: bool = False
     currency: str = ""
     address: str = ""
+    human_since: datetime | None = None
+    human_reason: str = ""
 
 
 class Session(

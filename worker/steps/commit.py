@@ -58,8 +58,8 @@ def update_session(services: Services, batch: Sequence[Turn]) -> Closed:
     """Commits a batch, then fills the session cache and publishes what was committed. A turn that lost its claim
     changes nothing, but what it cost is still recorded.
     """
-    now = datetime.now(UTC)
-    closings = {closing.token: closing for closing in each(services, batch, lambda turn: close(turn, now))}
+    now, wait_s = datetime.now(UTC), services.settings.human_wait_s
+    closings = {closing.token: closing for closing in each(services, batch, lambda turn: close(turn, now, wait_s))}
     if not closings:
         return Closed()
     committed = commit_turns(services, list(closings.values()))

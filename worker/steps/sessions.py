@@ -20,7 +20,7 @@ from worker.log import logger
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import LIMITED, REPLY_LIMIT, SESSION
 from worker.replies.fallback import handover_decision
-from worker.session.handover import waits_for_person
+from worker.session.handover import LIMIT, waits_for_person
 from worker.session.outcome import SILENT, Outcome
 from worker.session.session import new_session, session_from_row
 from worker.session.turn import Turn
@@ -89,4 +89,4 @@ def _within_limit(turn: Turn, replies: Mapping[str, int], most: int, now: dateti
         log.warning("replies_limited", token=turn.token)
         cache.count(LIMITED)
     # A turn that is closed in silence lets the wait for a person go on.
-    return replace(turn, outcome=Outcome("canned" if had == most else SILENT, handover_decision(NOTICE_TEXT)))
+    return replace(turn, outcome=Outcome("canned" if had == most else SILENT, handover_decision(NOTICE_TEXT, LIMIT)))
