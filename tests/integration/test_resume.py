@@ -6,18 +6,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import Any
 
 import pytest
 from helpers.basics import Servers
 from helpers.command_line import run, urls_of
-from helpers.factories import ANA, BRUNO, accept_one, answer, commit, commit_row, row, session_row
-from helpers.turns import HUMAN_WAIT_S
-from msgspec import convert, to_builtins
+from helpers.factories import ANA, BRUNO, accept_one, commit, commit_row, row, session_row
+from helpers.people import hand_over, wait
+from msgspec import convert
 from sqlalchemy import Connection
 
 from worker.operate.commands import customers
-from worker.session.handover import ASKED, handed_over, waits_for_person
+from worker.session.handover import waits_for_person
 from worker.session.session import Context
 
 CARLA = "5491100000003"
@@ -32,19 +31,6 @@ def resume(servers: Servers, tmp_path: Path) -> Typed:
         return run(tmp_path, "resume", *phones, **urls_of(servers))
 
     return typed
-
-
-def waiting() -> dict[str, Any]:
-    """Memory of a conversation whose customer waits for a person."""
-    since = datetime.now(UTC)
-    return dict(to_builtins(handed_over(Context(), since, wait_s=HUMAN_WAIT_S, reason=ASKED, told=True)))
-
-
-def hand_over(connection: Connection, *phones: str) -> None:
-    """These customers wait for a person."""
-    context = waiting()
-    for phone in phones:
-        answer(connection, f"m-{phone}", phone, session=session_row(phone, context_data=context))
 
 
 def session(connection: Connection, phone: str) -> tuple[bool, int]:
@@ -97,7 +83,7 @@ def test_a_turn_under_way_is_waited_for(connection: Connection, monkeypatch: pyt
     assert pauses == [customers.RESUME_PAUSE_S] * customers.RESUME_TRIES
 
     def end(_pause_s: float) -> None:
-        commit(connection, commit_row(turn, session=session_row(context_data=waiting())))
+        commit(connection, commit_row(turn, session=session_row(context_data=wait())))
         connection.commit()
 
     monkeypatch.setattr(customers.time, "sleep", end)
