@@ -211,7 +211,7 @@ HANDLERS = {
     "tasks.py:receive": "a task on its queue, in acceptance/test_rabbitmq",
     "providers/probe.py:Prober._probe": "Redis has gone between two commands; the probe itself is postponed",
     "runtime/embedded/redis.py:Redis.answers": "a server that is being started",
-    "operate/commands/customers.py:forget_replies": "one line for the operator, in test_operator_commands",
+    "operate/resuming.py:forget_replies": "one line for the operator, in test_operator_commands",
     "operate/commands/terminal.py:redis_errors": "one line for the operator, in test_circuits",
 }
 #: Rooms of operators' commands, which say it and end, and programs that bring their own Redis along.
