@@ -34,6 +34,7 @@ EXCEPTIONS = {
     "msgspec writes them, for PostgreSQL and the gateway": (
         "worker/messages/message.py:reply_due",
         "worker/messages/reply.py:in_reply_to",
+        "worker/session/session.py:human_since",
         "worker/session/outcome.py:*",
     ),
     "Celery finds tasks and receivers of its signals": (

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.testing import capture_logs
+from worker.steps.commit import tell_the_shop, update_session
 
 from db import queries
 from worker.intake.sweep import Sweep
@@ -28,7 +29,6 @@ from worker.redisdb.keys import ORDERS, OUTBOUND, RUN_ID
 from worker.redisdb.streams import Streams
 from worker.session.session import new_session
 from worker.steps import commit as commit_module
-from worker.steps.commit import tell_the_shop, update_session
 from worker.steps.services import Services
 
 

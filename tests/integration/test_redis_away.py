@@ -213,8 +213,8 @@ HANDLERS = {
     "tasks.py:receive": "a task on its queue, in acceptance/test_rabbitmq",
     "providers/probe.py:Prober._probe": "Redis has gone between two commands; the probe itself is postponed",
     "runtime/embedded/redis.py:Redis.answers": "a server that is being started",
-    "steps/commit.py:tell_the_shop": "the sweep publishes it, in test_orders_published",
-    "operate/commands/customers.py:forget_replies": "one line for the operator, in test_operator_commands",
+    "steps/update_session.py:tell_the_shop": "the sweep publishes it, in test_orders_published",
+    "operate/resuming.py:forget_replies": "one line for the operator, in test_operator_commands",
     "operate/commands/terminal.py:redis_errors": "one line for the operator, in test_circuits",
 }
 #: Rooms of operators' commands, which say it and end, and programs that bring their own Redis along.

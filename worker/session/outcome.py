@@ -53,6 +53,7 @@ class Decision(Struct, frozen=True):
         next_state: state of the session after it, None to stay.
         choices: a list to tap, None where there is none.
         cart_operations: as they were proposed; what came of them stands in `effects`.
+        human_reason: why we hand over to a person (`worker.session.handover`), empty where a model does.
     """
 
     intent: str = ""
@@ -65,6 +66,7 @@ class Decision(Struct, frozen=True):
     cart_operations: tuple[CartOperation, ...] = ()
     choices: Choices | None = None
     effects: Effects = Effects()
+    human_reason: str = ""
 
 
 class Outcome(Struct, frozen=True):

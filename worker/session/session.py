@@ -60,7 +60,7 @@ class Context(Struct, frozen=True, omit_defaults=True):
 
     Args:
         history: last exchanges, oldest first.
-        human_until: end of the wait for a person; the AI keeps silent until then.
+        human_until: end of the wait for a person, also of one that is over; the AI keeps silent until then.
         human_told: whether a text of ours has said so.
         currency: of cart lines that were stored before they named theirs.
         checkout: details of the order to come.
@@ -71,6 +71,8 @@ class Context(Struct, frozen=True, omit_defaults=True):
         shown: skus of the products that the last replies have shown, in their order.
         numbered: the last reply was a list, so that a bare number means a row of it.
         kept: cart of the conversation before, until the customer has said what shall become of it.
+        human_since: when the wait for a person began.
+        human_reason: why, as `worker.session.handover` names it.
     """
 
     history: tuple[Exchange, ...] = ()
@@ -85,6 +87,8 @@ class Context(Struct, frozen=True, omit_defaults=True):
     shown: tuple[str, ...] = ()
     numbered: bool = False
     kept: Cart = ()
+    human_since: datetime | None = None
+    human_reason: str = ""
 
 
 class Session(

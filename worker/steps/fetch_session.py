@@ -20,7 +20,7 @@ from worker.log import logger
 from worker.redisdb.keys import LIMITED, REPLY_LIMIT, SESSION
 from worker.replies.fallback import handover_decision
 from worker.session.cart import Cart, cart_from_rows
-from worker.session.handover import waits_for_person
+from worker.session.handover import LIMIT, waits_for_person
 from worker.session.outcome import SILENT, Outcome
 from worker.session.session import new_session, resumed, session_from_row
 from worker.session.turn import Turn
@@ -98,5 +98,5 @@ def _within_limit(services: Services, turn: Turn, replies: Mapping[str, int], no
         log.warning("replies_limited", token=turn.token)
         services.cache.count(LIMITED)
     # A turn that is closed in silence lets the wait for a person go on.
-    decision = handover_decision(services.shop, "handover.limited")
+    decision = handover_decision(services.shop, "handover.limited", LIMIT)
     return replace(turn, outcome=Outcome("canned" if had == most else SILENT, decision))

@@ -87,8 +87,8 @@ def run(services: Services, batch: Sequence[Turn]) -> Closed:
 
 
 def _closings(services: Services, batch: Sequence[Turn]) -> dict[str, Closing]:
-    now = datetime.now(UTC)
-    closed = map_turns(services, batch, lambda turn: close(turn, services.shop, now))
+    now, wait_s = datetime.now(UTC), services.settings.human_wait_s
+    closed = map_turns(services, batch, lambda turn: close(turn, services.shop, now, wait_s))
     return {closing.token: closing for closing in closed}
 
 
