@@ -71,6 +71,7 @@ class Played:
         source = reply["source"] + (f" {reply['provider']}" if reply["source"] == "ai" else "")
         self.console.print(Text.assemble((f"{source:>18} {took_ms:6.0f} ms ", "green"), f"« {reply['text']}"))
         titles = [f"[{button['title']}]" for button in reply["quick_replies"]]
+        titles += [f"({row['title']})" for row in (reply["list"] or {"rows": ()})["rows"]]
         if titles:
             self.console.print(Text(" " * 31 + "  ".join(titles), style="dim"))
 
