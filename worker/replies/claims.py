@@ -52,6 +52,8 @@ _BEFORE_IT_IS_SO = re.compile(
     r"\b(?:una vez|cuando|si |para que|antes de|despu[eé]s de|al confirmar|quer[eé]s|quieres|desea)"
 )
 _DISCOUNT = re.compile(r"\b(descuento|rebaj|promo|oferta|gratis|sin cargo|regal|cup[oó]n|bonific|2x1|3x2)")
+#: Delivery may be free from an amount on, which must be said with it.
+_FREE = frozenset({"gratis", "sin cargo", "bonific"})
 _DELIVERED = re.compile(
     r"\b(?:llega|llegar[aá]n?|entreg\w+|env[ií]\w+|mand\w+|llev\w+|recib\w+)\b[^.!?\n]{0,60}"
     r"\b(hoy|mañana|ahora mismo|enseguida|en un rato|esta (?:tarde|noche|mañana)|pasado mañana)\b"
@@ -87,7 +89,8 @@ def _unfounded_words(words: str, facts: str) -> str | None:
             continue
         if _ORDERED.search(sentence) and not _BEFORE_IT_IS_SO.search(sentence):
             return "says that an order was placed or is on its way"
-        if any(found not in facts for found in _DISCOUNT.findall(sentence)):
+        free = '"free_from"' in facts and _FIGURE.search(sentence)
+        if any(found not in facts for found in _DISCOUNT.findall(sentence) if not (free and found in _FREE)):
             return "promises a discount that stands in no fact"
         if any(f'"{found}' not in facts and "delivery_today" not in facts for found in _DELIVERED.findall(sentence)):
             return "promises a time of delivery that stands in no fact"
@@ -133,8 +136,9 @@ def _ours(facts: dict[str, Any], system: str) -> tuple[set[Decimal], set[Decimal
     totals = [Decimal(str(line["price"])) * Decimal(str(line["quantity"])) for line in cart]
     own = {name: part for name, part in facts.items() if name not in ("message", "session")}
     found = set(_values(_texts([own, cart, replies]))) | set(_values([system]))
-    sums = {one + other for one, other in combinations([*prices, *totals], 2)}
-    return found | prices | set(totals) | {sum(totals, Decimal(0))} | sums, prices
+    pairs = list(combinations([*prices, *totals], 2))
+    compared = {one + other for one, other in pairs} | {abs(one - other) for one, other in pairs}
+    return found | prices | set(totals) | {sum(totals, Decimal(0))} | compared, prices
 
 
 def _is_product_of(value: Decimal, prices: Iterable[Decimal]) -> bool:
