@@ -1,5 +1,5 @@
-"""Figures that the dashboard draws beside the report, one function per statement. Nothing personal comes out: of a
-customer at most the last four characters of the number, of a message its type.
+"""Figures that the dashboard draws beside the report, one function per statement. Nothing personal comes out but of
+`open_orders`: of a customer at most the last four characters of the number, of a message its type.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from db.report import Window, latencies_by
+from db.states import FINAL_STATUSES, ORDER_STATUSES
 
 HOUR_S = 3_600
 
@@ -94,6 +95,13 @@ DEAD_LETTERS = text("""
            coalesce(last_error, '–') as last_error
     from messages where state = 'dead' order by id desc limit :max_rows
 """)
+OPEN_ORDERS = text("""
+    select o.id, o.customer_phone, c.name, o.status, o.created_at,
+           (select count(*) from order_items i where i.order_id = o.id) as items, o.total, o.currency
+    from orders o left join customers c using (customer_phone)
+    where o.status <> all (:closed) order by o.status <> :new, o.created_at, o.id limit :max_rows
+""")
+SET_ORDER_STATUS = text("update orders set status = :status where id = :order_id and status <> all (:closed)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +195,18 @@ def sessions(connection: Connection, window: Window) -> dict[str, tuple[int, int
 def dead_letters(connection: Connection, max_rows: int) -> tuple[DeadLetter, ...]:
     """Returns the newest dead letters, newest first."""
     return tuple(DeadLetter(*row) for row in connection.execute(DEAD_LETTERS, {"max_rows": max_rows}))
+
+
+def open_orders(connection: Connection, limit: int) -> list[dict[str, Any]]:
+    """Returns orders that are not delivered or cancelled, new ones first, the oldest of each kind first."""
+    given = {"closed": list(FINAL_STATUSES), "new": ORDER_STATUSES[0], "max_rows": limit}
+    return [dict(row) for row in connection.execute(OPEN_ORDERS, given).mappings()]
+
+
+def set_order_status(connection: Connection, order_id: int, status: str) -> bool:
+    """Changes the status of an open order; returns whether it was one."""
+    given = {"order_id": order_id, "status": status, "closed": list(FINAL_STATUSES)}
+    return connection.execute(SET_ORDER_STATUS, given).rowcount == 1
 
 
 def _values(window: Window, bucket_s: int) -> dict[str, Any]:

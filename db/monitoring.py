@@ -12,12 +12,13 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from db.locks import ADVISORY
+from db.people import RECENT, WAITS
 
 #: Upper bounds of the latency histogram in milliseconds; the same as in `count_metrics_v3.sql`.
 REPLY_BUCKETS_MS = (25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 1_800_000)
 
 UNFINISHED = text(f"""
-    select waiting.*, unpublished.*, dead.*, turns.*, sessions.*, exists (
+    select waiting.*, unpublished.*, dead.*, turns.*, sessions.*, people.*, exists (
         select from pg_locks where {ADVISORY} and objid = :intake_lock and granted
     ) as intake_active
     from (select count(*) as waiting,
@@ -30,7 +31,13 @@ UNFINISHED = text(f"""
          (select count(*) filter (where lease_until > clock_timestamp()) as turns_under_way,
                  count(*) filter (where lease_until <= clock_timestamp()) as turns_overdue
           from turns where token is not null) turns,
-         (select count(*) as active_sessions from customer_sessions where expires_at > now()) sessions
+         (select count(*) as active_sessions from customer_sessions where expires_at > now()) sessions,
+         (select count(*) filter (where until > now()) as people_waiting,
+                 count(*) filter (where until <= now() and {RECENT}) as people_unattended,
+                 -- The workers' clocks may be ahead of this one.
+                 greatest(extract(epoch from now() - min(since) filter (where until > now())), 0)::float8
+                     as oldest_person_s
+          from ({WAITS}) waits) people
 """)  # noqa: S608  a constant of ours
 #: Transactions that have been open for a while and hold rows, or the whole, of a table that the road writes to. Of
 #: other users' sessions an ordinary user sees neither state nor times: such a one counts however young it may be.
@@ -60,6 +67,7 @@ WRITTEN_TABLES = (
     "messages",
     "metric_hours",
     "metric_totals",
+    "order_events",
     "order_items",
     "orders",
     "products",
@@ -73,7 +81,12 @@ REVISION = text("select version_num from alembic_version")
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """Work that is under way or left over now. Ages in seconds, 0 where there is nothing."""
+    """Work that is under way or left over now. Ages in seconds, 0 where there is nothing.
+
+    Args:
+        people_waiting: customers who wait for a person; oldest_person_s: since when the first of them does.
+        people_unattended: those whose wait has ended within a day, and whom nobody has resumed.
+    """
 
     waiting: int
     oldest_waiting_s: float
@@ -84,6 +97,9 @@ class Unfinished:
     turns_overdue: int
     active_sessions: int
     intake_active: bool
+    people_waiting: int = 0
+    people_unattended: int = 0
+    oldest_person_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

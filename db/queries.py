@@ -47,8 +47,23 @@ def load_sessions(connection: Connection, phones: Iterable[str]) -> list[Json]:
     return _rows(_run(connection, sql, phones=list(phones)))
 
 
+def last_orders(connection: Connection, phones: Iterable[str]) -> list[Json]:
+    """Returns the newest order of each of these customers, if it is of the last week."""
+    sql = """
+        select distinct on (customer_phone) customer_phone, id, status, total, currency, created_at
+        from orders where customer_phone = any (%(phones)s::text[]) and created_at > now() - interval '7 days'
+        order by customer_phone, id desc
+    """
+    return _rows(_run(connection, sql, phones=list(phones)))
+
+
+def left_carts(connection: Connection, phones: Iterable[str]) -> list[Json]:
+    """Returns carts of conversations that ended within a day, of these customers: customer_phone, cart_data."""
+    return _rows(_run(connection, "select * from left_carts(%(phones)s::text[])", phones=list(phones)))
+
+
 def update_session_cache(connection: Connection, session_data: Json) -> Json:
-    """Commits the end of turns; in and out as `update_session_cache_v2.sql` says."""
+    """Commits the end of turns; in and out as `update_session_cache_v3.sql` says."""
     return dict(_call(connection, "update_session_cache", session_data))
 
 
@@ -180,6 +195,36 @@ def product_names(connection: Connection) -> list[str]:
     return list(_run(connection, "select distinct name from products where active").scalars())
 
 
+def set_order_status(connection: Connection, order_id: int, status: str, told: Json | None = None) -> Json:
+    """Moves an order to a status; in and out as `set_order_status_v1.sql` says."""
+    sql = "select set_order_status(%(order_id)s, %(status)s, %(told)s::jsonb)::text"
+    given = {"order_id": order_id, "status": status, "told": None if told is None else _json(told)}
+    return dict(orjson.loads(_run(connection, sql, **given).scalar_one()))
+
+
+def unpublished_order_events(
+    connection: Connection, *, older_than_s: float, recent_s: float = 0.0, max_rows: int = 500
+) -> list[Json]:
+    """Returns events of orders to publish (again), in their order: columns as in `unpublished_order_events_v1.sql`."""
+    sql = """
+        select id, event_id::text, payload, reply
+        from unpublished_order_events(%(older_than_s)s, %(recent_s)s, %(max_rows)s)
+    """
+    return _rows(_run(connection, sql, older_than_s=older_than_s, recent_s=recent_s, max_rows=max_rows))
+
+
+def mark_order_events_published(connection: Connection, event_ids: Sequence[str]) -> None:
+    """Records that these events are out. One that was erased meanwhile has another id and is not; one that somebody
+    else holds is left to the next pass of the sweep.
+    """
+    sql = """
+        update order_events set published_at = clock_timestamp()
+        where id = any (array(select id from order_events where event_id = any (%(event_ids)s::uuid[])
+                                and published_at is null for no key update skip locked))
+    """
+    _run(connection, sql, event_ids=list(event_ids))
+
+
 def stored_prices(connection: Connection, skus: Sequence[str]) -> dict[str, tuple[Decimal, str]]:
     """Returns price and currency by sku, of those that are there, whether they are sold at the moment or not."""
     sql = "select sku, price, currency from products where sku = any (%(skus)s::text[])"
@@ -187,20 +232,32 @@ def stored_prices(connection: Connection, skus: Sequence[str]) -> dict[str, tupl
     return {sku: (price, currency) for sku, price, currency in rows}
 
 
+def lock_products(connection: Connection, skus: Sequence[str]) -> None:
+    """Locks these products in the order in which orders lock them, until the connection's transaction ends."""
+    sql = "select from products where sku = any (%(skus)s::text[]) order by id for no key update"
+    _run(connection, sql, skus=list(skus))
+
+
 def put_products(connection: Connection, rows: list[Json]) -> None:
-    """Inserts or updates products by sku, with the categories they name, in the connection's transaction."""
+    """Inserts or updates products by sku, with the categories they name, in the connection's transaction.
+
+    Args:
+        rows: as `read_products` gives them; `unit` and `step` may be missing.
+    """
     sql = "insert into categories (name) select distinct unnest(%(names)s::text[]) order by 1 on conflict do nothing"
     _run(connection, sql, names=[row["category"] for row in rows])
     sql = """
-        insert into products as p (sku, name, brand, category_id, format, price, currency, stock)
-        select r.sku, r.name, r.brand, c.id, r.format, r.price, r.currency, r.stock
+        insert into products as p (sku, name, brand, category_id, format, price, currency, stock, unit, step)
+        select r.sku, r.name, r.brand, c.id, r.format, r.price, r.currency, r.stock, coalesce(r.unit, 'u'),
+               coalesce(r.step, case when coalesce(r.unit, 'u') = 'u' then 1 else 0.05 end)
         from jsonb_to_recordset(%(rows)s::jsonb) as r (
-            sku text, name text, brand text, category text, format text, price numeric, currency text, stock integer)
+            sku text, name text, brand text, category text, format text, price numeric, currency text, stock numeric,
+            unit text, step numeric)
         join categories c on c.name = r.category
         on conflict (sku) do update set
             name = excluded.name, brand = excluded.brand, category_id = excluded.category_id, format = excluded.format,
-            price = excluded.price, currency = excluded.currency, stock = excluded.stock, active = true,
-            updated_at = now()
+            price = excluded.price, currency = excluded.currency, stock = excluded.stock, unit = excluded.unit,
+            step = excluded.step, active = true, updated_at = now()
     """
     _run(connection, sql, rows=_json(rows))
 
@@ -241,7 +298,7 @@ def discard_dead_letter(connection: Connection, letter: int) -> bool:
 
 
 def erase_customer(connection: Connection, phone: str) -> Json:
-    """Removes a customer's personal data from every table; out as `erase_customer_v1.sql` says."""
+    """Removes a customer's personal data from every table; out as `erase_customer_v2.sql` says."""
     return dict(orjson.loads(_run(connection, "select erase_customer(%(phone)s)::text", phone=phone).scalar_one()))
 
 

@@ -69,6 +69,14 @@ ORDERS = text("""
 """)
 
 
+CART_OPERATIONS = text("""
+    select coalesce(sum((cart_operations ->> 'proposed')::bigint), 0)::bigint as proposed,
+           coalesce(sum((cart_operations ->> 'refused')::bigint), 0)::bigint as refused,
+           coalesce(sum((cart_operations ->> 'undone')::bigint), 0)::bigint as undone
+    from ai_metrics where cart_operations is not null and committed and at >= :since and at < :until
+""")
+
+
 def latencies_by(bucket: str) -> TextClause:
     """Returns the statement of p50, p95 and p99 of every bucket that has any; `bucket` is an expression over `at`.
 
@@ -165,6 +173,11 @@ def events(connection: Connection, window: Window) -> Json:
 def sessions(connection: Connection, window: Window, ttl_s: float) -> Json:
     """Returns how many sessions are alive at the end of the window, and their ages in all; each lives for `ttl_s`."""
     return dict(connection.execute(SESSIONS, {"moment": window.moment, "ttl_s": ttl_s}).mappings().one())
+
+
+def cart_operations(connection: Connection, window: Window) -> Json:
+    """Sums operations on carts: proposed, refused, undone."""
+    return dict(connection.execute(CART_OPERATIONS, window.values).mappings().one())
 
 
 def orders(connection: Connection, window: Window) -> dict[str, tuple[int, Decimal]]:

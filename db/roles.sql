@@ -1,6 +1,7 @@
 -- Three roles, none with more rights than it needs:
 --   chasqui_migrator  owns everything and changes the schema: chasqui db upgrade, chasqui catalog import
---   chasqui_worker    runs the service and the operators' commands: changes rows, never the schema or the catalogue
+--   chasqui_worker    runs the service and the operators' commands: changes rows, never the schema or, but for the stock
+--                     that is sold, the catalogue
 --   chasqui_report    reads figures (chasqui report, Grafana): no phone number, no name, no text
 -- Run it as a superuser in Chasqui's database after `chasqui db upgrade`, and again after every upgrade:
 --   psql --single-transaction --set ON_ERROR_STOP=1 --file db/roles.sql chasqui
@@ -40,12 +41,16 @@ alter default privileges for role chasqui_migrator in schema public grant execut
 grant execute on all routines in schema public to chasqui_worker;
 grant usage on sequence session_version to chasqui_worker;
 grant select on alembic_version, catalog_version, categories, products, search_words to chasqui_worker;
-grant select, insert, update on messages, orders, metric_totals to chasqui_worker;
+grant select, insert, update on messages, orders, order_events, metric_totals to chasqui_worker;
 grant select, insert on order_items, ai_metrics to chasqui_worker;
+-- A sale: what is left of a product, and what of it an order has taken.
+grant update (stock) on products to chasqui_worker;
+grant update (taken) on order_items to chasqui_worker;
+grant update (version, changed_at) on catalog_version to chasqui_worker;
 grant select, insert, delete on events, metric_hours, latency_hours, call_hours to chasqui_worker;
 grant select, insert, update, delete on customers, customer_sessions, turns to chasqui_worker;
 
 grant execute on function metric_sums, call_sums, calls_of to chasqui_report;
 grant select on ai_metrics, metric_hours, latency_hours, call_hours, events to chasqui_report;
 grant select (created_at, updated_at, expires_at) on customer_sessions to chasqui_report;
-grant select (created_at, total, currency) on orders to chasqui_report;
+grant select (created_at, total, currency, status, status_at) on orders to chasqui_report;

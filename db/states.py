@@ -1,4 +1,4 @@
-"""Enumerations of the schema that Python shares (contract 3.5)."""
+"""Enumerations of the schema that Python shares."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ ConversationState = Literal[
     "confirming_order",
     "order_completed",
 ]
+#: Statuses of an order, in the order in which a shop usually goes through them.
+OrderStatus = Literal["received", "accepted", "preparing", "ready", "dispatched", "delivered", "cancelled"]
+ORDER_STATUSES: Final[tuple[OrderStatus, ...]] = get_args(OrderStatus)
+#: Those from which an order moves no more.
+FINAL_STATUSES: Final = frozenset({"delivered", "cancelled"})
 #: All of them: `inactive` is no place in a conversation.
 SessionState = Literal[ConversationState, "inactive"]
 SESSION_STATES: Final[tuple[str, ...]] = get_args(SessionState)

@@ -79,7 +79,15 @@ def redis_client(servers: Servers) -> Iterator[redis.Redis]:
 @pytest.fixture
 def settings_here(servers: Servers) -> Iterator[Settings]:
     """Settings, and an environment, that name the servers of this test run and no provider."""
-    unset = ("CACHE_REDIS_URL", "BROKER_URL", "PROVIDERS_FILE", "OPENAI_API_KEY", "GEMINI_API_KEY", "DEEPSEEK_API_KEY")
+    unset = (
+        "CACHE_REDIS_URL",
+        "BROKER_URL",
+        "PROVIDERS_FILE",
+        "SHOP_FILE",
+        "OPENAI_API_KEY",
+        "GEMINI_API_KEY",
+        "DEEPSEEK_API_KEY",
+    )
     urls = {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url}
     with environment(dict.fromkeys(unset) | urls):
         from worker.settings import settings

@@ -25,6 +25,7 @@ EXCEPTIONS = {
         "worker/catalog/price_list.py:in_cents",
         "worker/settings.py:is_url",
         "worker/settings.py:without_slashes",
+        "worker/shop/shop_file_form.py:*",
     ),
     "the providers' file names the settings that hold their keys and addresses": (
         "worker/settings.py:*_api_key",
@@ -33,6 +34,7 @@ EXCEPTIONS = {
     "msgspec writes them, for PostgreSQL and the gateway": (
         "worker/messages/message.py:reply_due",
         "worker/messages/reply.py:in_reply_to",
+        "worker/session/session.py:human_since",
         "worker/session/outcome.py:*",
     ),
     "Celery finds tasks and receivers of its signals": (
@@ -40,6 +42,7 @@ EXCEPTIONS = {
         "worker/app.py:configure_logging",
         "worker/app.py:tune_gc",
         "worker/tasks.py:*",
+        "worker/periodic.py:*",
     ),
     "Celery and kombu name, read or call them": (
         "worker/celery_ext/at_most_once.py:acknowledged",
@@ -81,6 +84,11 @@ EXCEPTIONS = {
     "selenium sends it to the browser": ("tests/helpers/dashboard_browser.py:binary_location",),
     "opentelemetry calls them": ("worker/telemetry/otlp.py:generate_*_id",),
     "logging and structlog read and call them": ("worker/log.py:debug", "worker/log.py:handlers"),
+    "cart, checkout and fallback, as they come to speak in the shop's own words": (
+        "worker/shop/shop.py:area_of",
+        "worker/shop/shop.py:below_minimum",
+        "worker/shop/wording.py:has",
+    ),
     "the simulator's files of data name them": (
         "worker/devkit/assistant.py:*",
         "worker/devkit/sold_models.py:*",

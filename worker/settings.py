@@ -46,6 +46,7 @@ class Settings(BaseModel):
     ai_daily_budget_usd: Decimal | None = Field(None, ge=0)
     ai_calls_per_customer_hour: int = Field(60, ge=1)
     replies_per_customer_hour: int = Field(120, ge=1)
+    human_wait_s: float = Field(1_800.0, gt=0)
 
     flow_lease_s: float = Field(15.0, gt=0)
     ai_deadline_s: float = Field(30.0, gt=0)

@@ -14,16 +14,14 @@ from typing import Any
 
 import orjson
 from celery.exceptions import Reject
-from celery.signals import worker_process_shutdown, worker_ready
+from celery.signals import worker_process_shutdown
 from kombu.exceptions import OperationalError
 from msgspec.structs import replace
 from redis.exceptions import RedisError
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import queries, retry
 from worker import steps
-from worker.app import AI, FLOW, app
+from worker.app import AI, FLOW, app, task
 from worker.celery_ext.broker import BROKER_TIMEOUT_S
 from worker.celery_ext.inline_dispatch import inline_queue
 from worker.celery_ext.micro_batch import MicroBatcher, Rows
@@ -37,7 +35,6 @@ from worker.settings import settings
 from worker.steps import attempts
 from worker.steps.services import Services, services
 from worker.telemetry import tracing
-from worker.telemetry.recording import CLEANUP, note_run
 
 Body = Callable[[Services, list[Turn]], None]
 RECEIVE_PAUSE_S = 1.0
@@ -48,14 +45,7 @@ CONFIRMED = {"confirm_publish": True, "read_timeout": BROKER_TIMEOUT_S, "write_t
 MAX_QUEUED_CALLS = 16
 #: How long finished calls wait for others. Little beside what a model takes.
 MICRO_BATCH_WAIT_S = 0.1
-#: A probe that has waited so long behind calls of customers is not needed any more.
-PROBE_EXPIRES_S = 300.0
 log = logger(__name__)
-
-
-def task(body: Callable[..., Any], **options: Any) -> Any:
-    """Makes a task `worker.{name}` of a function."""
-    return app.task(name=f"worker.{body.__name__}", **options)(body)
 
 
 def step(body: Body) -> Any:
@@ -164,8 +154,8 @@ def record_metrics(services: Services, batch: list[Turn]) -> None:
 
 @partial(task, acks_late=True, reject_on_worker_lost=True)
 def receive(payload: str | dict[str, Any]) -> str:
-    """Adds a payload (contract 3.1), as text or as JSON object, to the inbound stream: the door for gateways that speak
-    Celery. One that is too large goes to `whatsapp:rejected`.
+    """Adds a payload (docs/gateway.md), as text or as JSON object, to the inbound stream: the door for gateways that
+    speak Celery. One that is too large goes to `whatsapp:rejected`.
     """
     text = payload.encode("utf-8", "replace") if isinstance(payload, str) else orjson.dumps(payload)
     streams = services().streams
@@ -197,58 +187,6 @@ def enqueue_again(payload: str | dict[str, Any]) -> None:
     except Exception as exc:  # noqa: BLE001  whatever a broker's client raises, the message must not be lost
         log.warning("receive_postponed", error=type(exc).__name__)
         raise Reject(type(exc).__name__, requeue=True) from None
-
-
-@task
-def cleanup_expired_sessions() -> int:
-    """Deletes all expired sessions; returns how many."""
-    deleted = _repeat(queries.cleanup_expired_sessions)
-    note_run(services().redis, CLEANUP)
-    log.info("sessions_cleaned", deleted=deleted)
-    return deleted
-
-
-@task
-def apply_retention() -> int:
-    """Erases all that is older than RETENTION_DAYS; returns how many rows."""
-    days = services().settings.retention_days
-    erased = _repeat(lambda connection: queries.apply_retention(connection, days))
-    log.info("retention_applied", rows=erased)
-    return erased
-
-
-def _repeat(batch: Callable[[Connection], int]) -> int:
-    """Repeats a bounded piece of work until none is left; returns the sum."""
-    total = 0
-    while count := retry.run(services().engine, batch):
-        total += count
-    return total
-
-
-@task
-def reconcile_budget() -> None:
-    """Raises the books in Redis to what PostgreSQL has recorded, should they have fallen behind."""
-    services().budget.seed()
-
-
-@task
-def probe_models() -> int:
-    """Asks each model as the service does, within a cent a day; returns how many were asked."""
-    return len(services().prober.run())
-
-
-@task
-def trim_streams() -> int:
-    """Drops outbound and rejected entries that are past their time; returns how many."""
-    return services().streams.trim()
-
-
-@worker_ready.connect  # type: ignore[untyped-decorator]  # celery ships no types
-def probe_at_start(sender: Any, **_: object) -> None:
-    """Probes the models when a worker that calls them starts; of a fleet that starts together, one does."""
-    takes = {queue.name for queue in sender.task_consumer.queues}
-    if AI in takes and settings().ai_probe_every_s:
-        probe_models.apply_async(expires=PROBE_EXPIRES_S)
 
 
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]  # celery ships no types

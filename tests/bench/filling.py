@@ -40,8 +40,12 @@ METRICS = """
     from past on conflict do nothing
 """
 ORDERS = """
-    insert into orders (customer_phone, reply_id, total, created_at)
-    select phone, reply_id, 1850, at from past where i % 10 = 0 on conflict do nothing
+    insert into orders (customer_phone, reply_id, total, created_at, status, status_at)
+    select phone, reply_id, 1850, at, 'delivered', at from past where i % 10 = 0 on conflict do nothing
+"""
+ORDER_EVENTS = """
+    insert into order_events (event_id, order_id, customer_phone, event, at, payload, published_at)
+    select gen_random_uuid(), o.id, o.customer_phone, 'placed', at, '{}', at from past join orders o using (reply_id)
 """
 PAST = """
     create temporary table past on commit drop as
@@ -64,6 +68,6 @@ def add(connection: Connection, before: int, customers: int, look: Callable[[int
         last = min(first + CHUNK - 1, customers)
         with connection.begin():
             connection.execute(text(PAST), {"first": first, "last": last, "newest": NEWEST})
-            for statement in (PEOPLE, TURNS, SESSIONS, MESSAGES, METRICS, ORDERS):
+            for statement in (PEOPLE, TURNS, SESSIONS, MESSAGES, METRICS, ORDERS, ORDER_EVENTS):
                 connection.exec_driver_sql(statement.replace("%", "%%"))
         look(last)

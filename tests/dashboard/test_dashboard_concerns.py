@@ -57,6 +57,18 @@ def said(settings: Settings = BUDGETS, **changes: Any) -> list[tuple[str, str]]:
     return [(concern.mood, concern.text) for concern in concerns(replace(WELL, **changes), settings)]
 
 
+def people(number: int, oldest_s: float) -> tuple[Unfinished, tuple[()]]:
+    """Customers who wait for a person."""
+    return replace(waiting(0)[0], people_waiting=number, oldest_person_s=oldest_s), ()
+
+
+@pytest.mark.parametrize(("number", "words"), [(1, "1 customer waits"), (3, "3 customers wait")])
+def test_nobody_has_come_to_a_customer(number: int, words: str) -> None:
+    """Ten minutes are no concern, and those for whom it is too late are none either."""
+    assert said(waiting=people(number, 600.0)) == []
+    assert said(waiting=people(number, 725.0)) == [("warn", f"{words} for a person, the first for 12 min.")]
+
+
 def test_all_is_well() -> None:
     """Ordinary waiting, refused payloads and spending are no concern; nor is what is not known yet."""
     assert said() == []

@@ -79,9 +79,9 @@ def _watch_scripts(switches: Any) -> None:
     from redis.commands.core import Script
 
     from faults.points import SCRIPTS, watched
-    from worker.providers import budget, circuit, flight
+    from worker.providers import budget, circuit, single_flight
 
-    names = {circuit.SCRIPT: "breaker", budget.SCRIPT: "budget", flight.SCRIPT: "flight"}
+    names = {circuit.SCRIPT: "breaker", budget.SCRIPT: "budget", single_flight.SCRIPT: "flight"}
     run = Script.__call__
 
     def call(self: Any, keys: Any = None, args: Any = None, client: Any = None) -> Any:
@@ -92,7 +92,7 @@ def _watch_scripts(switches: Any) -> None:
         return run(self, keys, args, client)
 
     Script.__call__ = call  # type: ignore[method-assign]  # that is the point
-    flight.SingleFlight.join = watched(switches, "flight.join", flight.SingleFlight.join)  # type: ignore[method-assign]  # as above
+    single_flight.SingleFlight.join = watched(switches, "flight.join", single_flight.SingleFlight.join)  # type: ignore[method-assign]  # as above
 
 
 def _weaken(switches: Any) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
+from helpers.turns import HUMAN_WAIT_S
 from msgspec import convert, structs, to_builtins
 
 from faults.records import Ended, Records
@@ -88,7 +89,7 @@ class Oracle:
         if stored["complexity"] is not None:
             turn = self._plan(turn)
             yield from _misled(turn, stored)
-        closing = close(turn, ended.last.answered_at)  # type: ignore[arg-type]  # set with the outcome
+        closing = close(turn, ended.last.answered_at, HUMAN_WAIT_S)  # type: ignore[arg-type]  # set with the outcome
         assert closing.session is not None, "a turn that was answered leaves a session"
         self._counts[phone] += len(ended.messages)
         self._sessions[phone] = closing.session
@@ -155,8 +156,9 @@ def _found(row: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _comparable(state: str, cart: Any, context: Mapping[str, Any], messages: int) -> dict[str, Any]:
-    """As JSON has it; until when a customer waits for a person depends on the clock, that he waits does not."""
-    untimed = {name: bool(value) if name == "human_until" else value for name, value in context.items()}
+    """As JSON has it; when a customer waits for a person depends on the clock, that he waits does not."""
+    timed = ("human_since", "human_until")
+    untimed = {name: bool(value) if name in timed else value for name, value in context.items()}
     told = {"state": state, "cart": cart, "messages": messages, **{f"context.{k}": v for k, v in untimed.items()}}
     return dict(json.loads(json.dumps(told)))
 

@@ -13,6 +13,8 @@ Json = dict[str, Any]
 LIMITS: Json = {"lease_s": 15.0, "max_messages": 10, "max_chars": 4_096}
 ANA, BRUNO, CARLA = "5491100000001", "5491100000002", "5491100000003"
 SENT_AT_S = 1_763_800_000
+#: Result of a commit of turns that are nobody's any more.
+NOTHING: Json = {"committed": [], "next": [], "replies": [], "changed": [], "events": []}
 
 
 def inbound(message_id: str, phone: str = ANA, **changes: Any) -> Json:
@@ -92,8 +94,26 @@ def product(sku: str, name: str, **changes: Any) -> Json:
 
 
 def order_of(*items: Json, **changes: Any) -> Json:
-    """An order as `update_session_cache` takes it."""
+    """An order as a worker of the version before wrote it: whatever the products are by now, it is placed."""
     return {"total": "10.00", "currency": "ARS", "address": None, "items": list(items)} | changes
+
+
+def line_of(product_id: int, **changes: Any) -> Json:
+    """A line of an order: two of a product of `product`."""
+    given = {"sku": str(product_id), "name": f"Product {product_id}", "unit": "u", "price": "100.00", "quantity": "2"}
+    return {"id": product_id, "currency": "ARS"} | given | changes
+
+
+def agreed_order(*items: Json, **changes: Any) -> Json:
+    """An order that its customer has agreed to, as `update_session_cache` takes it; its sums are of two pieces."""
+    sums = {"currency": "ARS", "subtotal": "200.00", "delivery_fee": "50.00", "total": "250.00"}
+    said = {"delivery": "delivery", "address": "Mitre 12", "payment": "efectivo", "note": "timbre 2", "name": "Ana"}
+    return sums | said | {"channel": "100000000000001", "items": list(items)} | changes
+
+
+def tell_the_shop(connection: Connection) -> None:
+    """Lets all events of orders be published."""
+    connection.execute(text("update order_events set published_at = now() where published_at is null"))
 
 
 def expire_leases(connection: Connection, *phones: str, ago_s: float = 1.0) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
-
 from worker.replies.cart_guard import CartRules, rules_for
+
 from worker.replies.decision import InvalidDecision
 from worker.replies.fallback import fallback_decision
 from worker.replies.verdict import decide, request_of

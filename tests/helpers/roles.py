@@ -13,6 +13,7 @@ from typing import Any
 
 import redis
 from pydantic import SecretStr
+from worker.replies.cart_guard import CartRules
 
 from helpers.answering import completer_on
 from helpers.http_provider import Answer, Server, say, serving
@@ -22,7 +23,6 @@ from worker.providers.clock import Clock
 from worker.providers.completion import Completer
 from worker.providers.models import Model, Price, Provider, Wire
 from worker.providers.progress import PlannedRequest
-from worker.replies.cart_guard import CartRules
 from worker.session.outcome import Outcome
 from worker.session.turn import Plan
 

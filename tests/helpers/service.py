@@ -34,7 +34,7 @@ FLOW_PROCESSES = 2
 
 def service_environment(servers: Servers, given: Mapping[str, str | None]) -> dict[str, str | None]:
     """The environment of the service on these servers. given: where its providers are, at least."""
-    unset = dict.fromkeys(("CACHE_REDIS_URL", "BROKER_URL", "PROVIDERS_FILE"))
+    unset = dict.fromkeys(("CACHE_REDIS_URL", "BROKER_URL", "PROVIDERS_FILE", "SHOP_FILE"))
     urls = {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url, "LOG_FORMAT": "json"}
     return unset | urls | dict.fromkeys(KEYS, "sk-test-0123456789abcdef") | TIMES | dict(given)
 

@@ -27,6 +27,8 @@ from worker.shop.shop import Shop
 from worker.steps.planning import Planner, Reader
 
 SHOP = Shop("el supermercado")
+#: As it is shipped.
+HUMAN_WAIT_S = 1_800.0
 CATEGORIES = ("Lácteos", "Almacén")
 MILK = Product(
     7,
@@ -99,9 +101,9 @@ def plan_of(text: str, *products: Product, shared: bool = True) -> Plan:
     return Plan(complexity(normalised(text)), shared, (), products, cache_key(request), request.system, request.user)
 
 
-def closing_row(turn: Turn, now: datetime) -> dict[str, Any]:
+def closing_row(turn: Turn, now: datetime, human_wait_s: float = HUMAN_WAIT_S) -> dict[str, Any]:
     """The end of a decided turn as JSON, as it is committed."""
-    return dict(orjson.loads(orjson.dumps(close(turn, SHOP, now).row())))
+    return dict(orjson.loads(orjson.dumps(close(turn, now, human_wait_s).row())))
 
 
 def turn_to_dict(turn: Turn) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -18,11 +19,11 @@ from helpers.factories import ANA
 from helpers.turns import MILK, MILK_ITEM, RICE, closing_row, message, planned, session_of, turn_of
 from msgspec import convert
 from msgspec.structs import asdict, replace
+from worker.replies.cart_guard import rules_for
 
 from worker.providers.completion import Completer
 from worker.providers.progress import PlannedRequest
 from worker.providers.providers_file import load_providers
-from worker.replies.cart_guard import rules_for
 from worker.replies.fallback import UNCHANGED
 from worker.session.session import Context
 from worker.session.turn import Turn
@@ -190,7 +191,7 @@ def test_what_was_asked_for_is_not_done_with_an_order_that_was_not(completer: Co
 
 def test_a_product_that_is_sold_out_is_not_added(completer: Completer) -> None:
     """Asked for, offered, and not there."""
-    turn = planned(turn_of("agregame un arroz"), replace(RICE, stock=0))
+    turn = planned(turn_of("agregame un arroz"), replace(RICE, stock=Decimal(0)))
     row = answered(completer, turn, [{"op": "add", "product_id": 8, "quantity": 1}])
     assert row["session"]["cart_data"] == []
     assert row["reply"]["source"] == "fallback"

@@ -130,7 +130,7 @@ def ask_and_be_refused(client: redis.Redis) -> CircuitBreaker:
     breaker = CircuitBreaker(client, lambda *_: None)
     permit = breaker.permit("gpt", "caller", MODELS)
     assert isinstance(permit, Permit)
-    breaker.failed(permit, ModelGone("gpt", "HTTP 404", told=TOLD), 10.0)
+    breaker.failed(permit, ModelGone("gpt", "HTTP 404", sentence=TOLD), 10.0)
     assert asked_next(breaker) == MODELS[1]
     return breaker
 

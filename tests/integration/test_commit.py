@@ -10,6 +10,7 @@ from helpers.factories import (
     ANA,
     BRUNO,
     CARLA,
+    NOTHING,
     accept,
     accept_one,
     answer,
@@ -52,6 +53,8 @@ def test_a_commit_ends_the_turn(connection: Connection) -> None:
         "committed": [{"token": turn["token"], "session_version": version}],
         "next": [],
         "replies": [{"reply_id": turn["token"], "customer_phone": ANA, "reply": given["reply"]}],
+        "changed": [],
+        "events": [],
     }
     free = {"customer_phone": ANA, "token": None, "lease_until": None, "swept": False}
     assert rows(connection, "select * from turns") == [free]
@@ -280,4 +283,4 @@ def test_a_batch_that_is_refused_for_one_value_changes_nothing(connection: Conne
 def test_a_batch_of_lost_turns_is_empty(connection: Connection) -> None:
     """Nothing committed, nothing next."""
     turn = other_token(accept_one(connection, "m1"))
-    assert commit(connection, commit_row(turn)) == {"committed": [], "next": [], "replies": []}
+    assert commit(connection, commit_row(turn)) == NOTHING

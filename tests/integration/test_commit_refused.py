@@ -8,6 +8,7 @@ import pytest
 from helpers.factories import (
     ANA,
     BRUNO,
+    NOTHING,
     accept,
     accept_one,
     answer,
@@ -23,7 +24,7 @@ from sqlalchemy import Connection, text
 
 from db import queries
 
-REFUSED: dict[str, Any] = {"committed": [], "next": [], "replies": []}
+REFUSED: dict[str, Any] = NOTHING
 
 
 def test_a_wrong_token_changes_nothing(connection: Connection) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from helpers.factories import (
     ANA,
     BRUNO,
+    NOTHING,
     accept,
     accept_one,
     answer,
@@ -97,7 +98,7 @@ def test_work_under_way_cannot_write_it_back(connection: Connection) -> None:
     holder = [(ANA, turn["token"])]
     queries.erase_customer(connection, ANA)
     erased = snapshot(connection)
-    assert commit(connection, commit_row(turn)) == {"committed": [], "next": [], "replies": []}
+    assert commit(connection, commit_row(turn)) == NOTHING
     assert queries.extend_leases(connection, holder, 30) == set()
     assert queries.lease_left(connection, holder) == {}
     failed = {"customer_phone": ANA, "token": turn["token"], "message_ids": [1], "error": "Boom"}
@@ -165,7 +166,7 @@ def test_a_commit_after_an_erasure_comes_to_nothing(engine: Engine, connection: 
     """It waits for the erasure, and then finds neither its turn nor its messages."""
     ending = commit_row(accept_one(connection, "m1"))
     result = behind(engine, lambda c: queries.erase_customer(c, ANA), lambda c: commit(c, ending))
-    assert result == {"committed": [], "next": [], "replies": []}
+    assert result == NOTHING
     assert personal(connection, ANA) == []
 
 

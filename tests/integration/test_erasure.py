@@ -10,13 +10,15 @@ import pytest
 import redis
 from helpers.away import absent_redis
 from helpers.basics import Servers
-from helpers.factories import ANA, BRUNO, Json, accept_one, answer, snapshot
+from helpers.factories import ANA, BRUNO, Json, accept_one, agreed_order, answer, line_of, product, snapshot
 from helpers.service import says, webhook
 from sqlalchemy import Connection
 
+from db import queries
 from db.engine import connect
 from worker.errors import CommandError
 from worker.operate.erasure import COUNTED, Erasure
+from worker.orders.outbox import republish
 from worker.redisdb.streams import Streams
 
 LONGER, SHORTER = f"{ANA}9", ANA[:-1]
@@ -72,6 +74,39 @@ def test_the_streams_lose_what_is_theirs(database: Connection, redis_client: red
     published = [json.loads(fields[b"payload"])["reply_id"] for _, fields in redis_client.xrange("whatsapp:outbound")]
     assert published == ["r2", "r3"]
     assert redis_client.xlen("whatsapp:rejected") == 3
+
+
+def test_the_shops_stream_loses_their_orders(database: Connection, redis_client: redis.Redis) -> None:
+    """Another customer's stays, though a note in it names them; who has an event in hand publishes nothing of it."""
+    queries.put_products(database, [product("1", "Leche")])
+    for phone, note in ((ANA, None), (BRUNO, f"para {ANA}")):
+        answer(database, phone, phone, orders=[agreed_order(line_of(1), note=note)])
+    rows = queries.unpublished_order_events(database, older_than_s=0)
+    database.commit()
+    streams = Streams(redis_client)
+    streams.publish_orders([event["payload"] for event in rows])
+    assert erase(database, redis_client)["order_events"] == 1
+    told = [json.loads(fields[b"payload"]) for _, fields in redis_client.xrange("whatsapp:orders")]
+    assert told == [rows[1]["payload"]]
+    redis_client.flushall()
+    assert erase(database, redis_client)["order_events"] == 0
+    again = [event["payload"] for event in queries.unpublished_order_events(database, older_than_s=0)]
+    assert streams.publish_orders([event["payload"] for event in rows]) == 2
+    assert [event["order"]["customer"] for event in again] == ["erased", BRUNO]
+
+
+def test_an_event_on_its_way_is_stopped(database: Connection, redis_client: redis.Redis) -> None:
+    """Of an order that is erased before the shop is told: the worker publishes nothing, the sweep the order alone."""
+    queries.put_products(database, [product("1", "Leche")])
+    answer(database, "m1", orders=[agreed_order(line_of(1))])
+    (event,) = queries.unpublished_order_events(database, older_than_s=0)
+    database.commit()
+    assert erase(database, redis_client)["orders"] == 1
+    assert Streams(redis_client).publish_orders([event["payload"]]) == 0
+    assert republish(database, Streams(redis_client), recent_s=1.0) == 1
+    (told,) = [json.loads(fields[b"payload"]) for _, fields in redis_client.xrange("whatsapp:orders")]
+    assert (told["order"]["customer"], told["order"]["address"]) == ("erased", None)
+    assert [line for line in left(redis_client) if ANA in line or "Mitre" in line] == []
 
 
 def test_long_streams_are_read_to_their_ends(database: Connection, redis_client: redis.Redis) -> None:

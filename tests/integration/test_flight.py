@@ -10,7 +10,7 @@ import redis
 from helpers.away import absent_redis
 from structlog.testing import capture_logs
 
-from worker.providers.flight import EndRequest, JoinRequest, JoinResult, SingleFlight
+from worker.providers.single_flight import EndRequest, JoinRequest, JoinResult, SingleFlight
 from worker.redisdb.keys import FLIGHT, PARKED
 
 KEY = "ab" * 32

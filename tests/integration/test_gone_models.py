@@ -205,8 +205,8 @@ def test_a_prober_sets_aside_and_brings_back(fleet: Fleet) -> None:
     breaker = fleet.breaker()
     breaker.probed("first", "a", UnreadableAnswer("first", "x"))
     assert fleet.changes == []
-    breaker.probed("first", "a", ModelGone("first", "HTTP 404", told="no such model"))
-    breaker.probed("first", "a", ModelGone("first", "HTTP 404", told="no such model"))
+    breaker.probed("first", "a", ModelGone("first", "HTTP 404", sentence="no such model"))
+    breaker.probed("first", "a", ModelGone("first", "HTTP 404", sentence="no such model"))
     assert fleet.changes == [("first", "a", "open", "model_gone", "no such model")]
     breaker.probed("first", "a", None)
     assert fleet.changes[-1][:3] == ("first", "a", "closed")

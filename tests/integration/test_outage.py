@@ -13,13 +13,13 @@ import redis
 from helpers.answering import calls, completer_on, providers_of, well_behaved
 from helpers.basics import GUARD_S
 from helpers.turns import MILK, plan_of
+from worker.replies.cart_guard import CartRules
 
 from worker.devkit.simulator import Simulator
 from worker.providers.circuit import CircuitBreaker
 from worker.providers.circuit_rules import CircuitLimits
 from worker.providers.completion import Completer
 from worker.providers.progress import PlannedRequest
-from worker.replies.cart_guard import CartRules
 
 NOTHING = CartRules(frozenset(), frozenset(), frozenset(), frozenset())
 DOWN = {"deepseek": "deepseek", "openai": "gpt"}

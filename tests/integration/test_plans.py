@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from bench.filling import add, fill
 from helpers.basics import EMPTY, MIGRATED, Servers, new_database
-from helpers.factories import batch_of, commit_row, inbound, metrics_row, product
+from helpers.factories import agreed_order, batch_of, commit_row, inbound, line_of, metrics_row, product
 from sqlalchemy import Connection, Engine, text
 
 from db import queries
@@ -24,7 +24,7 @@ GROWN = 2_000
 BATCH = 32
 #: Rows that one message may cause to be looked at through an index, in any one table.
 ROWS_EACH = 20
-GROWING = ("customers", "customer_sessions", "messages", "turns", "orders", "ai_metrics", "events")
+GROWING = ("customers", "customer_sessions", "messages", "turns", "orders", "order_events", "ai_metrics", "events")
 #: From the sixth run on PostgreSQL may use a plan that does not know the arguments.
 RUNS = 8
 #: While the tables of a new shop become a few pages.
@@ -39,7 +39,7 @@ Act = Callable[[Connection, Sequence[str]], object]
 def open_shop(connection: Connection) -> None:
     """Products, and nobody who has ever written."""
     connection.execute(EMPTY)
-    queries.put_products(connection, [product(str(n), f"Leche {n}") for n in range(200)])
+    queries.put_products(connection, [product(str(n), f"Leche {n}", stock=100_000) for n in range(200)])
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +88,27 @@ def update_session(connection: Connection, batch: Sequence[str]) -> list[dict[st
     rows = [commit_row(turn) for turn in accept(connection, batch)]
     limits = {"lease_s": 15.0, "max_messages": 10, "max_chars": 4_096, "session_ttl_s": 7_200}
     return list(queries.update_session_cache(connection, limits | {"turns": rows})["committed"])
+
+
+def place_orders(connection: Connection, batch: Sequence[str]) -> list[dict[str, Any]]:
+    """Answered turns with orders of the same product; the events that tell of them."""
+    rows = [commit_row(turn, orders=[agreed_order(line_of(1))]) for turn in accept(connection, batch)]
+    limits = {"lease_s": 15.0, "max_messages": 10, "max_chars": 4_096, "session_ttl_s": 7_200}
+    return list(queries.update_session_cache(connection, limits | {"turns": rows})["events"])
+
+
+def publish_orders(connection: Connection, batch: Sequence[str]) -> object:
+    """The same, recorded as published."""
+    placed = place_orders(connection, batch)
+    assert len(placed) == len(batch)
+    queries.mark_order_events_published(connection, [event["event_id"] for event in placed])
+    return queries.unpublished_order_events(connection, older_than_s=0.0, recent_s=0.001, max_rows=500)
+
+
+def set_order_status(connection: Connection, batch: Sequence[str]) -> object:
+    """The same, and each order cancelled."""
+    placed = place_orders(connection, batch)
+    return [queries.set_order_status(connection, event["payload"]["order"]["id"], "cancelled") for event in placed]
 
 
 def record_metrics(connection: Connection, batch: Sequence[str]) -> object:
@@ -163,6 +184,12 @@ STATEMENTS: dict[str, Act] = {
     "extend_leases": lambda connection, batch: queries.extend_leases(connection, holders(connection, batch), 45.0),
     "lease_left": lambda connection, batch: queries.lease_left(connection, holders(connection, batch)),
     "update_session_cache": update_session,
+    "place_orders": place_orders,
+    "publish_orders": publish_orders,
+    "set_order_status": set_order_status,
+    "unpublished_order_events": lambda connection, batch: queries.unpublished_order_events(
+        connection, older_than_s=5.0, recent_s=10.0, max_rows=500
+    ),
     "record_metrics": record_metrics,
     "sweep_turns": lambda connection, batch: queries.sweep_turns(connection, lease_s=15.0, limit=100)[0],
     "locked_for_acceptance": lambda connection, batch: queries.locked_for_acceptance(

@@ -31,10 +31,10 @@ from worker.providers.budget import Budget, BudgetLimits, Reservation
 from worker.providers.circuit import CircuitBreaker
 from worker.providers.circuit_rules import Permit
 from worker.providers.circuit_states import read_circuits
-from worker.providers.flight import EndRequest, JoinRequest, JoinResult, SingleFlight
 from worker.providers.models import Price
 from worker.providers.probe import Prober, read_probes
 from worker.providers.providers_file import load_providers
+from worker.providers.single_flight import EndRequest, JoinRequest, JoinResult, SingleFlight
 from worker.redisdb.cache import Cache
 from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.connect import connect_redis
@@ -49,6 +49,7 @@ from worker.telemetry.recording import count_call, note_run
 
 PHONE, NAME = "5491122334455", "deepseek"
 REPLY = {"reply_id": "r1", "to": PHONE, "text": "hola"}
+ORDER_EVENT = {"event_id": "e1", "event": "placed"}
 LEAD = JoinResult("lead")
 PERMIT, RESERVED = Permit(NAME, PHONE, 1), Reservation("id", 1, ("2026-11", "2026-11-22"))
 PRICE = Price(Decimal(1), Decimal(1), Decimal(1), Decimal(1))
@@ -109,10 +110,10 @@ SESSIONS = {PHONE: {"version": 1}}
 #: On the road.
 ROWS = {
     "single flight: everybody leads": Row(
-        "providers/flight.py:SingleFlight.join", joined, [LEAD, LEAD], "flight_unavailable"
+        "providers/single_flight.py:SingleFlight.join", joined, [LEAD, LEAD], "flight_unavailable"
     ),
     "the end of a lead: nobody was parked": Row(
-        "providers/flight.py:SingleFlight.end",
+        "providers/single_flight.py:SingleFlight.end",
         lambda client: SingleFlight(client, 90.0).end([EndRequest("key", "a", b"x"), EndRequest("key", "b")]),
         [[], []],
         "flight_unavailable",
@@ -195,6 +196,7 @@ ROWS = {
     "streams: reading": Row(STREAMS, lambda client: Streams(client).read(pending=True, count=1), Raises),
     "streams: finishing": Row(STREAMS, lambda client: Streams(client).finish([Entry(b"1-0", b"{}", {})], []), Raises),
     "streams: publishing": Row(STREAMS, lambda client: Streams(client).publish([REPLY]), Raises),
+    "streams: publishing orders": Row(STREAMS, lambda client: Streams(client).publish_orders([ORDER_EVENT]), Raises),
     "streams: trimming": Row(STREAMS, lambda client: Streams(client).trim(), Raises),
     "coalesced commands": Row(COALESCING, lambda client: coalescing(client).get("key"), Raises),
     "a command that nobody waits for": Row(
@@ -211,7 +213,8 @@ HANDLERS = {
     "tasks.py:receive": "a task on its queue, in acceptance/test_rabbitmq",
     "providers/probe.py:Prober._probe": "Redis has gone between two commands; the probe itself is postponed",
     "runtime/embedded/redis.py:Redis.answers": "a server that is being started",
-    "operate/commands/customers.py:forget_replies": "one line for the operator, in test_operator_commands",
+    "steps/update_session.py:tell_the_shop": "the sweep publishes it, in test_orders_published",
+    "operate/resuming.py:forget_replies": "one line for the operator, in test_operator_commands",
     "operate/commands/terminal.py:redis_errors": "one line for the operator, in test_circuits",
 }
 #: Rooms of operators' commands, which say it and end, and programs that bring their own Redis along.

@@ -15,12 +15,12 @@ from helpers.factories import ANA
 from helpers.http_provider import Answer, Server, say, serving
 from helpers.turns import MILK, RICE, decision_of, planned, session_of, turn_of
 from msgspec import convert
+from worker.replies.cart_guard import rules_for
 
 from worker.providers.circuit_rules import CircuitLimits
 from worker.providers.completion import Completer
 from worker.providers.progress import PlannedRequest
 from worker.providers.providers_file import load_providers
-from worker.replies.cart_guard import rules_for
 from worker.replies.fallback import SAY_OTHERWISE, TRY_AGAIN, UNCHANGED
 from worker.session.cart import CartOperation
 from worker.session.outcome import Outcome

@@ -10,12 +10,13 @@ from subprocess import CompletedProcess
 import pytest
 from helpers.basics import Servers
 from helpers.command_line import run, urls_of
-from helpers.factories import ANA, BRUNO, accept_one, answer, commit, commit_row, row, session_row
-from msgspec import convert, to_builtins
+from helpers.factories import ANA, BRUNO, accept_one, commit, commit_row, row, session_row
+from helpers.people import hand_over, wait
+from msgspec import convert
 from sqlalchemy import Connection
 
 from worker.operate.commands import customers
-from worker.session.handover import handed_over, waits_for_person
+from worker.session.handover import waits_for_person
 from worker.session.session import Context
 
 CARLA = "5491100000003"
@@ -30,13 +31,6 @@ def resume(servers: Servers, tmp_path: Path) -> Typed:
         return run(tmp_path, "resume", *phones, **urls_of(servers))
 
     return typed
-
-
-def hand_over(connection: Connection, *phones: str) -> None:
-    """These customers wait for a person."""
-    context = to_builtins(handed_over(Context(), datetime.now(UTC), told=True))
-    for phone in phones:
-        answer(connection, f"m-{phone}", phone, session=session_row(phone, context_data=context))
 
 
 def session(connection: Connection, phone: str) -> tuple[bool, int]:
@@ -87,10 +81,9 @@ def test_a_turn_under_way_is_waited_for(connection: Connection, monkeypatch: pyt
     connection.commit()
     assert customers.resume_one(connection, ANA) == "busy"
     assert pauses == [customers.RESUME_PAUSE_S] * customers.RESUME_TRIES
-    waiting = to_builtins(handed_over(Context(), datetime.now(UTC), told=True))
 
     def end(_pause_s: float) -> None:
-        commit(connection, commit_row(turn, session=session_row(context_data=waiting)))
+        commit(connection, commit_row(turn, session=session_row(context_data=wait())))
         connection.commit()
 
     monkeypatch.setattr(customers.time, "sleep", end)

@@ -21,14 +21,15 @@ from helpers.factories import (
     row,
     rows,
     snapshot,
+    tell_the_shop,
 )
 from sqlalchemy import Connection, Engine, text
 
 from db import queries
 from worker.app import app
 from worker.errors import ConfigurationError
+from worker.periodic import apply_retention
 from worker.settings import Settings, read_settings
-from worker.tasks import apply_retention
 from worker.telemetry.report import make_report
 
 DAYS = 30
@@ -49,6 +50,7 @@ def done(connection: Connection, message_id: str, phone: str = ANA) -> None:
     accept(connection, inbound(f"{message_id}.", phone, name="Ana", text="Calle Falsa", reply_due=False))
     reply = answer(connection, message_id, phone, orders=[order_of(address="Calle Falsa")])
     queries.record_metrics(connection, [metrics_row(reply["token"])])
+    tell_the_shop(connection)
     expire_sessions(connection, phone)
 
 
@@ -98,7 +100,7 @@ def test_a_customer_who_came_back_loses_only_what_is_old(connection: Connection)
     kept = rows(connection, "select message_id from messages where customer_phone = :ana", ana=ANA)
     assert kept == [{"message_id": "m2"}]
     assert row(connection, "select name from customers") == {"name": "Anita"}
-    assert len(named(connection, "erased")) == 3
+    assert len(named(connection, "erased")) == 4
 
 
 def test_the_report_says_the_same(connection: Connection) -> None:
@@ -235,7 +237,7 @@ def test_the_task_goes_on_until_nothing_is_left(connection: Connection) -> None:
     age(connection, BRUNO, days=89)
     assert apply_retention() > 3
     assert named(connection, ANA) == []
-    assert len(named(connection, "Calle Falsa")) == 2 * 2
+    assert len(named(connection, "Calle Falsa")) == 2 * 3
     assert row(connection, "select count(*) from customer_sessions") == {"count": 0}
 
 

@@ -66,7 +66,8 @@ def test_the_answer_has_all_that_a_customer_is_told(shop: Connection) -> None:
     """A row per product with its category, and the term it was found for."""
     (found,) = queries.search_products(shop, ["ledesma"], 5)
     price = row(shop, "select id, price from products where sku = '1'")
-    assert list(found) == ["term", "id", "name", "brand", "category", "format", "price", "currency", "stock"]
+    first = ["term", "id", "name", "brand", "category", "format", "price", "currency", "stock"]
+    assert list(found) == [*first, "sku", "unit", "step"]
     assert found == price | {
         "term": "ledesma",
         "name": "Azúcar blanca",
@@ -75,6 +76,9 @@ def test_the_answer_has_all_that_a_customer_is_told(shop: Connection) -> None:
         "format": "1 kg",
         "currency": "ARS",
         "stock": 5,
+        "sku": "1",
+        "unit": "u",
+        "step": 1,
     }
 
 

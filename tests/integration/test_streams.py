@@ -12,7 +12,16 @@ import redis
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from worker.redisdb import streams as streams_module
-from worker.redisdb.keys import INBOUND, OUTBOUND, OUTBOUND_KEEP_S, PUBLISHED, REJECTED, REJECTED_KEEP_S
+from worker.redisdb.keys import (
+    INBOUND,
+    ORDERS,
+    ORDERS_KEEP_S,
+    OUTBOUND,
+    OUTBOUND_KEEP_S,
+    PUBLISHED,
+    REJECTED,
+    REJECTED_KEEP_S,
+)
 from worker.redisdb.streams import GROUP, Entry, Streams
 
 REPLY: dict[str, Any] = {"reply_id": "r1", "to": "549", "text": "¡Hola! ñ😀", "confidence": 1.0, "quick_replies": []}
@@ -173,6 +182,17 @@ def test_replies_are_published_once_and_in_order(streams: Streams, redis_client:
     assert 7 * 86_400 - 5 <= ttl <= 7 * 86_400
 
 
+def test_an_event_and_its_reply_are_told_apart(streams: Streams, redis_client: redis.Redis) -> None:
+    """Of one id, each goes once to its own stream; a reply that is out keeps no event back."""
+    event = {"event_id": "r1", "event": "status", "order": {"id": 17}}
+    assert streams.publish_orders([]) == 0
+    assert streams.publish([REPLY]) == 1
+    assert [streams.publish_orders([event, {"event_id": "r2"}]), streams.publish_orders([event])] == [2, 0]
+    told = [orjson.loads(entry["payload"]) for entry in fields(redis_client, ORDERS.pattern)]
+    assert told == [event, {"event_id": "r2"}]
+    assert len(fields(redis_client, OUTBOUND.pattern)) == 1
+
+
 def test_a_reply_published_again_is_the_same_to_the_byte(streams: Streams, redis_client: redis.Redis) -> None:
     """After Redis has forgotten it, out of a database that keeps names in another order."""
     streams.publish([REPLY])
@@ -183,13 +203,13 @@ def test_a_reply_published_again_is_the_same_to_the_byte(streams: Streams, redis
 
 
 def test_trimming_drops_what_is_past_its_time(streams: Streams, redis_client: redis.Redis) -> None:
-    """Replies after 7 days, refusals after 30, never by length."""
+    """Replies after 7 days, refusals and orders after 30, never by length."""
     now = time.time()
-    ages = {OUTBOUND: OUTBOUND_KEEP_S, REJECTED: REJECTED_KEEP_S}
+    ages = {OUTBOUND: OUTBOUND_KEEP_S, REJECTED: REJECTED_KEEP_S, ORDERS: ORDERS_KEEP_S}
     for stream, keep_s in ages.items():
         for age_s in (keep_s + 60, keep_s + 30, keep_s - 30, 0):
             redis_client.xadd(stream.pattern, {"payload": str(age_s)}, id=f"{int((now - age_s) * 1000)}-0")
-    assert streams.trim() == 4
+    assert streams.trim() == 6
     for stream, keep_s in ages.items():
         assert [entry["payload"] for entry in fields(redis_client, stream.pattern)] == [str(keep_s - 30), "0"]
     assert streams.trim() == 0

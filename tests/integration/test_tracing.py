@@ -17,12 +17,12 @@ from helpers.away import silent_port
 from helpers.basics import REPOSITORY, ends
 from helpers.otlp import Collected, collecting
 from helpers.turns import decided, plan_of, session_of
+from worker.replies.cart_guard import rules_for
 
 from worker.devkit.simulator import Simulator
 from worker.providers.client import trace_call
 from worker.providers.progress import PlannedRequest
 from worker.providers.providers_file import load_providers
-from worker.replies.cart_guard import rules_for
 from worker.replies.request import AiRequest
 from worker.runtime.environment import environment
 from worker.settings import settings

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from helpers.factories import (
     ANA,
+    NOTHING,
     Json,
     accept,
     accept_one,
@@ -50,7 +51,7 @@ def test_a_turn_that_is_just_being_swept_does_not_commit(engine: Engine, connect
     lost = commit_row(accept_one(connection, "m1"))
     expire_leases(connection, ANA)
     result = behind(engine, lambda c: queries.sweep_turns(c, lease_s=15, limit=10)[0], lambda c: commit(c, lost))
-    assert result == {"committed": [], "next": [], "replies": []}
+    assert result == NOTHING
     assert row(connection, "select state from messages") == {"state": "accepted"}
     assert row(connection, "select swept, token is not null as held from turns") == {"swept": True, "held": True}
 

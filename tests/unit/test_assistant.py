@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from worker.devkit.assistant import ACTIONS, SCRIPT, Ask, Reply, answer, marked
+from worker.devkit.shop_facts import shop_in
 from worker.devkit.spanish import count, matches, money, plain, term
+from worker.replies.prompt import render
+from worker.shop.shop import Shop
 
 WHOLE = {
     "id": 1,
@@ -337,3 +340,59 @@ def test_matches_by_shared_words_not_by_numbers() -> None:
     """Plural and singular match, more shared words win, and a size alone matches nothing."""
     assert matches(plain("leches descremadas"), [WHOLE, SKIMMED, BREAD]) == [SKIMMED]
     assert matches(plain("560 g"), [BREAD]) == []
+
+
+SHOP_FACTS = {
+    "name": "La Esquina",
+    "branches": [{"name": "Centro", "address": "Madero 5"}],
+    "hours": {"lunes a viernes": "09:00-13:00", "domingo": "cerrado"},
+    "delivery": {"areas": [{"area": "Palermo", "fee": "$ 500,00", "free_from": "$ 9.000,00"}, {"area": "Núñez"}]},
+    "payments": ["efectivo", "tarjeta"],
+    "returns": "Con el ticket, en 3 días.",
+}
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("¿a qué hora abren los domingos?", "Nuestros horarios:\n• lunes a viernes: 09:00-13:00\n• domingo: cerrado"),
+        ("¿dónde están?", "Nos encontrás en:\n• Centro: Madero 5"),
+        ("¿aceptan tarjeta?", "Podés pagar con: efectivo, tarjeta."),
+        ("hacen envíos a Palermo?", "Sobre los envíos:\n• Palermo: envío $ 500,00, gratis desde $ 9.000,00"),
+        ("llegan a nuñez?", "Sobre los envíos:\n• Núñez"),
+        ("hacen envios?", "Sobre los envíos:\n• Palermo: envío $ 500,00, gratis desde $ 9.000,00\n• Núñez"),
+        ("aceptan devoluciones?", "Con el ticket, en 3 días."),
+        ("hacen envíos a Belgrano?", "Ese dato no lo tengo a mano. Si querés, te comunico con una persona del equipo."),
+    ],
+)
+def test_questions_about_the_shop_are_answered_from_its_facts(message: str, told: str) -> None:
+    """An area that is not named is not known."""
+    assert answer({"shop": SHOP_FACTS, "products": [], "message": message})["reply"] == told
+
+
+@pytest.mark.parametrize("message", ["horarios?", "dónde están?", "aceptan tarjeta?", "hacen envios?", "devoluciones"])
+def test_what_the_shop_has_not_told_is_not_known(message: str) -> None:
+    """And a person is offered."""
+    decision = answer({"shop": {"name": "a"}, "products": [], "message": message})
+    assert decision["reply"].startswith("Ese dato no lo tengo")
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        ({"open": True, "closes": "13:00"}, "Ahora: abierto hasta las 13:00."),
+        ({"open": False, "opens": "17:00"}, "Ahora: cerrado, abre 17:00."),
+        ({"branches": {"Sur": {"open": True}, "Este": {}}}, "Ahora Sur: abierto."),
+    ],
+)
+def test_the_hour_is_told_too(now: dict[str, Any], told: str) -> None:
+    """Where it stands in the request."""
+    decision = answer({"shop": SHOP_FACTS, "now": now, "products": [], "message": "están abiertos?"})
+    assert decision["reply"].splitlines()[-1] == told
+
+
+def test_the_facts_are_read_from_the_instructions() -> None:
+    """As the service renders them; none where they are not."""
+    system = render(Shop("La Esquina", payments=("efectivo",)), "hola", [], [], None).system
+    assert shop_in(system)["payments"] == ["efectivo"]
+    assert shop_in('You are kind.\n{"categories": []}\n{"shop":') == {}

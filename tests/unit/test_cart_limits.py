@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from helpers.turns import MILK, MILK_ITEM, RICE, RICE_ITEM, decided, decision_of, plan_of, session_of
 from msgspec.structs import replace
+from worker.replies.cart_guard import CLAIMING, DENYING, rules_for
+from worker.replies.cart_limits import EMPTY, MAX_LINES, cart_lines, within_limits
 
 from worker.providers.progress import PlannedRequest
 from worker.providers.reply_cache import cacheable
-from worker.replies.cart_guard import CLAIMING, DENYING, rules_for
-from worker.replies.cart_limits import EMPTY, MAX_LINES, cart_lines, within_limits
 from worker.replies.decision import parse_decision
 from worker.replies.reply_check import check_reply
 from worker.replies.verdict import decide
 from worker.session.cart import CartItem
 from worker.session.outcome import Decision, Outcome
 
-FOUR_LEFT = replace(MILK, id=9, name="Leche sin lactosa", stock=4)
-SOLD_OUT = replace(MILK, id=10, name="Leche chocolatada", stock=0)
-PRODUCTS = (replace(MILK, stock=500), RICE, FOUR_LEFT, SOLD_OUT)
+FOUR_LEFT = replace(MILK, id=9, name="Leche sin lactosa", stock=Decimal(4))
+SOLD_OUT = replace(MILK, id=10, name="Leche chocolatada", stock=Decimal(0))
+PRODUCTS = (replace(MILK, stock=Decimal(500)), RICE, FOUR_LEFT, SOLD_OUT)
 
 
 def decision(*operations: dict[str, Any]) -> Decision:
@@ -55,7 +56,7 @@ def test_more_than_there_is() -> None:
         "• 1 × Arroz largo 1 kg",
     ]
     assert within_limits(decision(add(9, 4)), (), PRODUCTS).cart_operations == decision(add(9, 4)).cart_operations
-    assert "queda 1:" in within_limits(decision(add(9, 2)), (), [replace(FOUR_LEFT, stock=1)]).reply
+    assert "queda 1:" in within_limits(decision(add(9, 2)), (), [replace(FOUR_LEFT, stock=Decimal(1))]).reply
     assert "no queda ninguno:" in within_limits(decision(add(10, 1)), (), PRODUCTS).reply
 
 

@@ -9,6 +9,7 @@ import orjson
 import pytest
 from helpers.factories import ANA, SENT_AT_S
 from helpers.turns import (
+    HUMAN_WAIT_S,
     MILK,
     MILK_ITEM,
     RICE,
@@ -42,7 +43,7 @@ def test_what_one_operation_takes_out_another_may_put_back() -> None:
     taken_out = {"op": "remove", "product_id": 7, "quantity": None}
     put_back = {"op": "set", "product_id": 7, "quantity": 3}
     turn = confirming("3 leches", cart_operations=[taken_out, put_back])
-    assert close(turn, NOW).session.cart == (replace(MILK_ITEM, quantity=3),)
+    assert close(turn, NOW, HUMAN_WAIT_S).session.cart == (replace(MILK_ITEM, quantity=3),)
 
 
 def test_the_reply_as_the_contract_has_it() -> None:
@@ -141,7 +142,7 @@ def test_the_address_is_remembered_until_the_confirmation() -> None:
     session = session_of(state="waiting_address", cart=(MILK_ITEM,))
     outcome = decided(entities={"address": "Av. Corrientes 1234"}, next_state="confirming_order")
     asked = replace(planned(turn_of("Av. Corrientes 1234", session=session)), outcome=outcome)
-    confirmed = replace(confirming(next_state="order_completed"), session=close(asked, NOW).session)
+    confirmed = replace(confirming(next_state="order_completed"), session=close(asked, NOW, HUMAN_WAIT_S).session)
     assert closing_row(confirmed, NOW)["orders"][0]["address"] == "Av. Corrientes 1234"
 
 
@@ -166,7 +167,7 @@ def test_an_answer_for_everybody_moves_who_is_only_looking() -> None:
     """And the shop's address in it is not the customer's."""
     turn = turn_of("donde queda?", session=session_of(state="searching"), plan=plan_of("donde queda?"))
     outcome = decided(next_state="browsing", entities={"address": "Calle 9"})
-    after = close(replace(turn, outcome=outcome), NOW).session
+    after = close(replace(turn, outcome=outcome), NOW, HUMAN_WAIT_S).session
     assert after.state == "browsing"
     assert after.context.address == ""
 
@@ -180,7 +181,7 @@ def test_a_turn_that_needed_no_model_closes_like_any_other() -> None:
 def test_terms_and_products_of_the_plan_reach_the_session() -> None:
     """The next "the second one" is about these."""
     turn = replace(planned(turn_of("tenes leche?"), MILK), outcome=decided())
-    assert close(turn, NOW).session.context.terms == ("leche",)
+    assert close(turn, NOW, HUMAN_WAIT_S).session.context.terms == ("leche",)
 
 
 def test_a_turn_without_a_reply_is_closed() -> None:

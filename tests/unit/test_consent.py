@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from helpers.turns import MILK, RICE, decision_of, made, session_of
 from msgspec.structs import replace
-
 from worker.replies.cart_guard import check_cart, check_claim, rules_for
+
 from worker.replies.decision import InvalidDecision, RefusedChange, parse_decision
 from worker.session.session import HISTORY_CHARS
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from itertools import product
 from typing import Any, get_args
 
 import pytest
 from helpers.turns import MILK, MILK_ITEM, RICE, decision_of, plan_of, session_of
 from msgspec.structs import replace
+from worker.replies.cart_guard import CartRules, check_cart, rules_for
 
 from worker.devkit.json_schema import objection
-from worker.replies.cart_guard import CartRules, check_cart, rules_for
 from worker.replies.decision import Intent, InvalidDecision, RefusedChange, State, parse_decision
 from worker.replies.decision_schema import decision_schema
 from worker.replies.verdict import REFUSED, REPAIR, request_of
@@ -31,7 +32,7 @@ SAID = [
 RULES = [
     rules_for(said, session, products)
     for said, session, products in product(
-        SAID, (session_of(), session_of(cart=(MILK_ITEM,))), ([], [MILK], [MILK, replace(RICE, stock=0)])
+        SAID, (session_of(), session_of(cart=(MILK_ITEM,))), ([], [MILK], [MILK, replace(RICE, stock=Decimal(0))])
     )
 ]
 ALL_MAY = CartRules(

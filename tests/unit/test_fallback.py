@@ -10,12 +10,12 @@ import pytest
 from helpers.turns import MILK, MILK_ITEM, RICE_ITEM, closing_row, message, plan_of, turn_of
 from msgspec import json
 from msgspec.structs import replace
+from worker.replies.cart_guard import CLAIMING, DENYING
+from worker.replies.cart_limits import MAX_LINES
 
 from worker.language.handover_request import asks_for_person
 from worker.language.normalise import normalised
 from worker.messages.reply import MAX_QUICK_REPLIES, MAX_TEXT_CHARS, MAX_TITLE_CHARS
-from worker.replies.cart_guard import CLAIMING, DENYING
-from worker.replies.cart_limits import MAX_LINES
 from worker.replies.decision import Intent, parse_decision
 from worker.replies.fallback import (
     EMPTY_CART,

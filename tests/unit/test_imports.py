@@ -1,4 +1,4 @@
-"""Who may import whom (design, section 4), read from the source; a rule that only stands on paper is soon broken."""
+"""Who may import whom (docs/architecture.md), read from the source; a rule that only stands on paper is soon broken."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ FLOORS = (
     "worker.shop",
     "worker.redisdb",
     "worker.catalog",
+    "worker.orders",
     "worker.session",
     "worker.replies",
     "worker.telemetry",
@@ -37,6 +38,7 @@ FLOORS = (
     "worker.celery_ext",
     "worker.runtime",
     "worker.app",
+    "worker.periodic",
     "worker.tasks",
     "worker.devkit",
     "worker.operate",
@@ -51,6 +53,7 @@ PURE = (
     "worker.session",
     "worker.replies",
     "worker.catalog.product",
+    "worker.orders.order",
     "worker.providers.models",
     "worker.providers.pricing",
     "worker.units",
@@ -58,7 +61,7 @@ PURE = (
     "worker.errors",
 )
 #: Who may know that the chain is made of Celery; a package stands for all of its modules.
-SEE_CELERY = ("worker.tasks", "worker.app", "worker.celery_ext")
+SEE_CELERY = ("worker.tasks", "worker.periodic", "worker.app", "worker.celery_ext")
 READ_THE_ENVIRONMENT = frozenset({"worker.settings", "worker.runtime.environment"})
 
 

@@ -53,7 +53,7 @@ def test_tokens_written_to_the_prompt_cache_have_a_price_of_their_own() -> None:
 
 
 def test_the_yardstick_is_fixed_and_knows_no_cache() -> None:
-    """Half a dollar and one and a half, for all tokens, whatever a provider found in its cache (contract 3.8)."""
+    """Half a dollar and one and a half, for all tokens, whatever a provider found in its cache."""
     assert baseline_microusd(Usage(1_000_000, 900_000, 1_000_000, 50_000)) == 2_000_000
 
 

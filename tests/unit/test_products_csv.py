@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from helpers.basics import SHARED_DATA
 
-from worker.catalog.price_list import STOCK_UNKNOWN, read_products
+from worker.catalog.price_list import Writing, read_products
 from worker.devkit.demo import CATALOG
 from worker.errors import CommandError
 
@@ -43,7 +43,9 @@ def test_the_least_a_row_needs(file: Path) -> None:
             "format": "",
             "price": "1850.00",
             "currency": "ARS",
-            "stock": STOCK_UNKNOWN,
+            "unit": "u",
+            "stock": None,
+            "step": "1",
         }
     ]
 
@@ -53,13 +55,30 @@ def test_all_columns_in_any_order_and_unknown_ones(file: Path) -> None:
     file.write_text("stock,x,currency,price,format,brand,category,name,sku\n0,y,EUR,1.5,1 L,Sol,Aceites,Aceite,7\n")
     (row,) = read_products(file)
     assert (row["stock"], row["currency"], row["price"], row["format"], row["brand"]) == (
-        0,
+        "0",
         "EUR",
         "1.50",
         "1 L",
         "Sol",
     )
     assert "x" not in row
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("kg,,", ("kg", None, "0.05")),
+        ("Kilos,2.5,0.1", ("kg", "2.5", "0.1")),
+        ("LT.,7.000,0.250", ("l", "7", "0.25")),
+        ("Unidad,12,", ("u", "12", "1")),
+        (",,6", ("u", None, "6")),
+    ],
+)
+def test_what_is_sold_by_weight(file: Path, given: str, expected: tuple[str, str | None, str]) -> None:
+    """By any name of the unit; a step that is not given is that of the unit."""
+    file.write_text(f"sku,name,category,price,unit,stock,step\n1,Jamón,Fiambres,9,{given}\n", "utf-8")
+    (row,) = read_products(file, Writing("point"))
+    assert (row["unit"], row["stock"], row["step"]) == expected
 
 
 def test_other_shops_names_for_the_columns(file: Path) -> None:
@@ -111,6 +130,9 @@ def test_a_mistake_is_told_with_line_and_column(file: Path, row: str, line: int,
         ("stock", "-1"),
         ("stock", "2.5"),
         ("stock", "mucho"),
+        ("unit", "docena"),
+        ("step", "0"),
+        ("step", "0.5"),
         ("currency", "$"),
         ("brand", "M" * 301),
         ("format", "1" * 301),

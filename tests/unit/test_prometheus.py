@@ -65,6 +65,9 @@ NOW = Unfinished(
     turns_overdue=5,
     active_sessions=6,
     intake_active=True,
+    people_waiting=7,
+    people_unattended=8,
+    oldest_person_s=95.5,
 )
 TOTALS = (
     Total("messages_ended", {"state": "answered", "source": "ai"}, 10),
@@ -135,6 +138,8 @@ def test_what_is_unfinished() -> None:
     assert seen.all("oldest_waiting_seconds") == {("stream",): 30.0, ("database",): 12.5}
     assert seen.value("oldest_unpublished_seconds") == 7.25
     assert (seen.value("active_sessions"), seen.value("intake_active")) == (6, 1)
+    assert (seen.value("people_waiting"), seen.value("people_unattended")) == (7, 8)
+    assert seen.value("people_waiting_oldest_seconds") == 95.5
     assert seen.value("replies_limited_total") == 4
     assert (seen.value("locked_customers"), seen.value("lock_seconds")) == (2, 42.5)
 

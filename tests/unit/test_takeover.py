@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from helpers.turns import closing_row, message, session_of, turn_of
+from helpers.turns import HUMAN_WAIT_S, closing_row, message, session_of, turn_of
 from msgspec import convert
 
 from worker.language.handover_request import asks_for_person
 from worker.language.normalise import normalised
 from worker.language.product_words import USUAL_PRODUCT_WORDS
-from worker.session.handover import WAIT, handed_over, pressed_for_person, waits_for_person
+from worker.replies.fallback import fallback_decision, handover_decision
+from worker.session.handover import (
+    ASKED,
+    FAILED,
+    LIMIT,
+    MODEL,
+    answered_by_ai,
+    handed_over,
+    pressed_for_person,
+    waits_for_person,
+)
 from worker.session.outcome import Decision, Outcome
 from worker.session.session import Context
 from worker.session.turn import Turn
 from worker.steps.planning import Reader, without_model
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+WAIT = timedelta(seconds=HUMAN_WAIT_S)
+ASKING: dict[str, Any] = {"wait_s": HUMAN_WAIT_S, "reason": ASKED}
 
 
 def route(turn: Turn, now: datetime) -> Turn:
@@ -94,16 +107,45 @@ def test_a_model_may_hand_over_and_the_line_follows_once() -> None:
 
 def test_a_wait_is_not_prolonged_by_what_comes_meanwhile() -> None:
     """Thirty minutes from the first time, however much the customer writes."""
-    first = handed_over(Context(), NOW, told=True)
-    assert handed_over(first, NOW + timedelta(minutes=20), told=False) == first
+    first = handed_over(Context(), NOW, **ASKING, told=True)
+    later = {"wait_s": 9.0, "reason": MODEL, "told": False}
+    assert handed_over(first, NOW + timedelta(minutes=20), **later) == first
 
 
-def test_a_wait_that_is_over_is_forgotten() -> None:
-    """The next answer of the AI clears it."""
-    context = handed_over(Context(), NOW - WAIT * 2, told=True)
+def test_a_wait_that_ended_by_itself_stays_noted_and_the_ai_answers() -> None:
+    """The shop sees whom nobody has answered; the next wait is told of again."""
+    before = handed_over(Context(), NOW - WAIT * 2, **ASKING, told=True)
     turn = turn_of(
         "hola",
-        session=session_of(context=context),
+        session=session_of(context=before),
         outcome=Outcome("ai", Decision("greeting", 1.0, reply="Hola")),
     )
-    assert "human_until" not in closing_row(turn, NOW)["session"]["context_data"]
+    after = convert(closing_row(turn, NOW)["session"]["context_data"], Context)
+    assert (after.human_since, after.human_until, after.human_reason) == (NOW - WAIT * 2, NOW - WAIT, ASKED)
+    assert not waits_for_person(after, NOW)
+    assert not after.human_told
+    again = handed_over(before, NOW, wait_s=60.0, reason=MODEL, told=False)
+    assert (again.human_since, again.human_until, again.human_told) == (NOW, NOW + timedelta(seconds=60), False)
+
+
+def test_nobody_who_never_waited_is_noted() -> None:
+    """An answer of the AI leaves nothing of a wait behind."""
+    assert answered_by_ai(Context()) == Context()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        (Outcome("canned", handover_decision()), ASKED),
+        (Outcome("ai", Decision("support", 0.9, reply="Uy.", requires_human=True)), MODEL),
+        (Outcome("canned", handover_decision("Son muchos mensajes.", LIMIT)), LIMIT),
+        (Outcome("fallback", fallback_decision("que me conviene?", requires_human=True)), FAILED),
+        (Outcome("canned", handover_decision(reason="florist")), "florist"),
+    ],
+)
+def test_a_wait_says_since_when_and_why(outcome: Outcome, reason: str) -> None:
+    """And lasts as long as the shop has it."""
+    context = closing_row(turn_of("hola", outcome=outcome), NOW, human_wait_s=90.0)["session"]["context_data"]
+    assert context["human_reason"] == reason
+    times = [datetime.fromisoformat(context[name]) for name in ("human_since", "human_until")]
+    assert times == [NOW, NOW + timedelta(seconds=90)]

@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from db import queries
@@ -18,12 +18,20 @@ from db.engine import connect
 from worker.catalog.csv_files import read_text, reader_of
 from worker.catalog.numbers import AmbiguousFigure, NoFigure, figure
 from worker.errors import CommandError
+from worker.language.normalise import without_accents
 
 #: Other names under which shops keep these columns.
 SYNONYMS = {"id": "sku", "brand_guess": "brand", "category_l1": "category", "category_l2": "subcategory"}
 ROWS_PER_STATEMENT = 1_000
-#: A price list without a stock column is one of things that are there.
-STOCK_UNKNOWN = 100
+#: The three units that products are sold by.
+UNITS: Final = ("u", "kg", "l")
+#: Least difference of two quantities where the price list names none, by unit.
+STEPS: Final = {"u": Decimal(1), "kg": Decimal("0.05"), "l": Decimal("0.05")}
+UNIT_OF: Final = {
+    word: unit
+    for unit, words in tomllib.loads((Path(__file__).parent / "units.toml").read_text("utf-8")).items()
+    for word in words
+}
 WITHOUT_DECIMALS: Final = frozenset(
     tomllib.loads((Path(__file__).parent / "currencies.toml").read_text("utf-8"))["without_decimals"]
 )
@@ -45,7 +53,9 @@ class Writing:
 
 
 class ProductRow(BaseModel):
-    """Line of a price list. Columns: sku (or id), name, category; optional brand, format, price, currency, stock."""
+    """Line of a price list. Columns: sku (or id), name, category, price; optional brand, format, currency, unit, stock,
+    step. A stock of None is one that the shop does not count: always there.
+    """
 
     model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
     sku: str = Field(min_length=1, max_length=100)
@@ -56,9 +66,12 @@ class ProductRow(BaseModel):
     # Before the price, whose decimals it decides.
     currency: str = Field("ARS", pattern="^[A-Z]{3}$")
     price: Decimal = Field(ge=0, max_digits=12, decimal_places=2)
-    stock: int = Field(STOCK_UNKNOWN, ge=0, le=2_000_000_000)
+    # Before stock and step, which are whole numbers where it is a piece.
+    unit: str = "u"
+    stock: Decimal | None = Field(None, ge=0, le=100_000_000, decimal_places=3)
+    step: Decimal | None = Field(None, gt=0, le=1_000, decimal_places=3)
 
-    @field_validator("price", "stock", mode="before")
+    @field_validator("price", "stock", "step", mode="before")
     @classmethod
     def one_reading(cls, value: str, info: ValidationInfo) -> Decimal:
         """Reads a figure that can be read in one way only, or in the way that the operator has named."""
@@ -66,6 +79,30 @@ class ProductRow(BaseModel):
             return figure(value.strip(), (info.context or Writing()).decimal)
         except (NoFigure, AmbiguousFigure) as exc:
             raise PydanticCustomError("figure", "{problem}", {"problem": str(exc)}) from exc
+
+    @field_validator("unit", mode="before")
+    @classmethod
+    def known_unit(cls, value: str) -> str:
+        """Reads a unit by any of its names."""
+        if unit := UNIT_OF.get(without_accents(value.strip().lower()).removesuffix(".")):
+            return unit
+        raise PydanticCustomError("unit", "is none of {units}", {"units": ", ".join(UNITS)})
+
+    @field_validator("stock", "step")
+    @classmethod
+    def whole_pieces(cls, value: Decimal | None, info: ValidationInfo) -> Decimal | None:
+        """Takes fractions of a kilogram or a litre, none of a piece."""
+        if value is None:
+            return None
+        if info.data.get("unit") == "u" and value != value.to_integral_value():
+            raise PydanticCustomError("pieces", "is no valid integer, and the product is sold by the piece")
+        return value.quantize(Decimal(1)) if value == value.to_integral_value() else value.normalize()
+
+    @model_validator(mode="after")
+    def usual_step(self) -> ProductRow:
+        """Gives a product without a step that of its unit."""
+        self.step = self.step or STEPS[self.unit]
+        return self
 
     @field_validator("price")
     @classmethod
@@ -140,6 +177,8 @@ def _checked(raw: Mapping[str | Any, Any], place: str, writing: Writing) -> dict
 def import_products(url: str, rows: Sequence[dict[str, Any]], progress: Callable[[int], None]) -> None:
     """Inserts or updates all rows by sku in one transaction; calls `progress` with how many more are in."""
     with connect(url) as connection, connection.begin():
+        # All at once and before anything changes, so that no sale waits for the import while the import waits for it.
+        queries.lock_products(connection, [row["sku"] for row in rows])
         for first in range(0, len(rows), ROWS_PER_STATEMENT):
             part = list(rows[first : first + ROWS_PER_STATEMENT])
             queries.put_products(connection, part)

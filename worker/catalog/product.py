@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final, Literal
 
 from msgspec import Struct
 
-#: Up to this many pieces a product counts as "few"; the exact stock stays out, so that a sale keeps the cache.
+#: Piece, kilogram, litre.
+Unit = Literal["u", "kg", "l"]
+#: Up to this many a product counts as "few" (as in `availability_v1.sql`); the exact stock stays out, so that a sale
+#: keeps the cache.
 FEW_IN_STOCK = 5
 #: Unit of what is sold in whole pieces.
-PIECES = "u"
+PIECES: Final = "u"
 
 
 class ProductFacts(Struct, frozen=True, omit_defaults=True):
@@ -32,11 +36,11 @@ class Product(Struct, frozen=True):
     """Product as a search finds it.
 
     Args:
-        stock: in its unit, None where the shop does not count it.
+        stock: in its unit; None: the shop does not count it, it is always there.
         price: of one unit.
         sku: the shop's own id for it.
-        unit: u (pieces), kg or l.
         step: quantities are multiples of it.
+        active: whether it is sold at the moment; what a search finds is.
     """
 
     id: int
@@ -47,9 +51,11 @@ class Product(Struct, frozen=True):
     currency: str
     stock: Decimal | None
     price: Decimal
+    # With defaults, since turns under way and cached searches of the version before have none of these.
     sku: str = ""
-    unit: str = PIECES
+    unit: Unit = PIECES
     step: Decimal = Decimal(1)
+    active: bool = True
 
     @property
     def full_name(self) -> str:
@@ -61,6 +67,10 @@ class Product(Struct, frozen=True):
         """The facts that a model is told."""
         unit = "" if self.unit == PIECES else self.unit
         return ProductFacts(self.id, self.full_name, str(self.price), self.currency, availability(self.stock), unit)
+
+    def has(self, quantity: Decimal | int) -> bool:
+        """Returns whether so much of it is left, as far as the shop counts."""
+        return self.stock is None or quantity <= self.stock
 
 
 def availability(stock: Decimal | int | None) -> str:

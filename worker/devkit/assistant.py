@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import tomllib
-from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
@@ -16,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from worker.devkit.shop_facts import addresses, deliveries, opening_hours
 from worker.devkit.spanish import COUNTS, ORDER, ORDINALS, PATTERNS, Item, count, matches, money, plain, stems, term
 
 Decision = dict[str, Any]
@@ -68,8 +68,6 @@ class Ask:
         self.state: str = session.get("state") or "browsing"
         self.is_checkout = self.state in ("checkout", "waiting_address")
         self.cart: list[Item] = session.get("cart") or []
-        self.cart_lines = "\n".join(f"• {each['quantity']} × {each['name']}: {_price(each)} c/u" for each in self.cart)
-        self.total = self.total_after()
         self.previous: Mapping[str, str] = (session.get("history") or [{}])[-1]
         self.offered: list[str] = re.findall(r"^\d+\. (.+?): ", self.previous.get("reply", ""), re.MULTILINE)
         self.is_removal = bool(re.search(PATTERNS["remove"], self.words))
@@ -77,28 +75,21 @@ class Ask:
         self.is_address = bool(re.search(r"\d", self.message) and re.search(r"[a-z]{3}", self.words))
         self.categories: list[str] = context.get("categories") or []
         self.category_lines = "\n".join(f"• {category}" for category in self.categories)
+        shop: Mapping[str, Any] = context.get("shop") or {}
+        self.hours = opening_hours(shop, context.get("now") or {})
+        self.addresses = addresses(shop)
+        self.deliveries = deliveries(shop, self.words)
+        self.payments = ", ".join(shop.get("payments") or ())
+        self.returns: str | None = shop.get("returns")
         wanted = stems(self.term)
         self.category = next((each for each in self.categories if stems(term(plain(each))) == wanted), None)
-
-    def total_after(self, *operations: Item) -> str:
-        """Adds up the cart after these operations, each currency on its own."""
-        items = {item["id"]: item for item in (*self.found, *self.cart)}
-        counts = Counter({item["id"]: int(item["quantity"]) for item in self.cart})
-        for each in operations:
-            kept = counts[each["product_id"]] if each["op"] == "add" else 0
-            counts[each["product_id"]] = kept + each.get("quantity", 0)
-        sums: dict[str, Decimal] = defaultdict(Decimal)
-        for key, quantity in counts.items():
-            sums[_currency(items[key])] += Decimal(items[key]["price"]) * quantity
-        amounts = [money(amount, currency) for currency, amount in sums.items() if amount]
-        return " y ".join(amounts) or money(Decimal(0), next(map(_currency, items.values()), "ARS"))
 
 
 def answer(context: Mapping[str, Any]) -> Decision:
     """Answers one request context (the user text's JSON): a decision in the form that the service's prompt asks for.
 
     Args:
-        context: categories, products, session (may be absent), message.
+        context: categories, shop, products, session and now (may be absent), message.
     """
     ask = Ask(context)
     tried = (name for pattern, replies in _RULES if pattern.search(ask.words) for name in replies)
@@ -182,7 +173,7 @@ def _put(
     said += [("sold_out", {"name": item["name"]}) for item, _ in chosen if item.get("availability") == "none"]
     said += [("missing", {"name": name}) for name in missing]
     said += [("which", {"list": _numbered(unclear)})] if unclear else []
-    said += [("total", {"total": ask.total_after(*operations)})] if ask.known and taken else []
+    said += [("more", {})] if ask.known and taken else []
     lines = "\n".join(SCRIPT.lines[name].format(**places) for name, places in said)
     state = "searching" if unclear else "adding_to_cart" if taken else "browsing"
     decision = _say(ask, "order", *operations, state=state, lines=lines)
@@ -217,7 +208,7 @@ def _edit(ask: Ask) -> Decision | None:
     left = (int(item["quantity"]) - number if number else 0) if ask.is_removal else number or 0
     quantity = {"quantity": left} if left > 0 else {}
     operation = {"op": "set" if quantity else "remove", "product_id": item["id"], **quantity}
-    places = {"product": item["name"], "total": ask.total_after(operation), **quantity}
+    places = {"product": item["name"], **quantity}
     return _say(ask, "changed" if quantity else "removed", operation, **places)
 
 

@@ -14,6 +14,7 @@ from worker.devkit.json_schema import Json, conformed
 from worker.devkit.prompt import Prompt
 from worker.devkit.prompt_cache import TOKEN_CHARS, CacheUse, PromptCache, tokens
 from worker.devkit.rules import Served, serve
+from worker.devkit.shop_facts import shop_in
 from worker.devkit.sold_models import CREATED_S, Refused, error_body, refusal
 
 Finish = Literal["stop", "length", "refused"]
@@ -67,7 +68,9 @@ def _answer(prompt: Prompt, schema: Json | None) -> str:
     with suppress(ValueError):
         if isinstance(read := orjson.loads(prompt.user), dict):
             context = read
-    decision = marked(answer({"categories": categories_in(prompt.system)} | context), context)
+    decision = marked(
+        answer({"categories": categories_in(prompt.system), "shop": shop_in(prompt.system)} | context), context
+    )
     try:
         return orjson.dumps(decision if schema is None else conformed(decision, schema)).decode()
     except (AttributeError, KeyError, RecursionError, TypeError) as exc:

@@ -31,13 +31,14 @@ from worker.settings import settings
 from worker.telemetry.report import make_report
 
 CATALOG = Path(__file__).with_name("catalog.csv")
+SHOP = Path(__file__).with_name("sample_shop.toml")
 #: What the simulated providers take to answer, milliseconds: about what the real ones take for a short reply.
 LATENCY_MS = (150, 400)
 REPLY_TIMEOUT_S = 45.0
 #: Nothing may come after the last reply; this long is looked.
 QUIET_S = 1.0
 #: The demo runs beside whatever the environment names, on servers and providers of its own.
-ISOLATED = ("DATABASE_URL", "REDIS_URL", "CACHE_REDIS_URL", "BROKER_URL", "PROVIDERS_FILE")
+ISOLATED = ("DATABASE_URL", "REDIS_URL", "CACHE_REDIS_URL", "BROKER_URL", "PROVIDERS_FILE", "SHOP_FILE")
 KEYS = ("OPENAI_API_KEY", "GEMINI_API_KEY", "DEEPSEEK_API_KEY")
 
 
@@ -70,6 +71,7 @@ class Played:
         source = reply["source"] + (f" {reply['provider']}" if reply["source"] == "ai" else "")
         self.console.print(Text.assemble((f"{source:>18} {took_ms:6.0f} ms ", "green"), f"« {reply['text']}"))
         titles = [f"[{button['title']}]" for button in reply["quick_replies"]]
+        titles += [f"({row['title']})" for row in (reply["list"] or {"rows": ()})["rows"]]
         if titles:
             self.console.print(Text(" " * 31 + "  ".join(titles), style="dim"))
 
@@ -84,7 +86,7 @@ def demo_service(console: Console) -> Iterator[Path]:
         with Simulator(options) as simulator, environment(dict.fromkeys(ISOLATED)):
             keys = dict.fromkeys(KEYS, "demo")
             with (
-                environment({**keys, **simulator.base_urls, "LOG_FORMAT": "json"}),
+                environment({**keys, **simulator.base_urls, "SHOP_FILE": str(SHOP), "LOG_FORMAT": "json"}),
                 console.status("Starting PostgreSQL and Redis ..."),
                 surroundings(directory) as configured,
             ):

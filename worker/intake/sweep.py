@@ -1,4 +1,6 @@
-"""Sweep: starts turns again whose lease has ended, and publishes the outbox: replies that nobody marked published."""
+"""Sweep: starts turns again whose lease has ended, and publishes the outbox: replies and events of orders that nobody
+marked published.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from db import queries, retry
 from worker.log import logger
+from worker.orders.outbox import republish
 from worker.redisdb.keys import RUN_ID
 from worker.replies.closing import bury
 from worker.replies.fallback import apology_decision
@@ -27,7 +30,7 @@ from worker.telemetry.turn_log import turn_ended
 
 #: Turns claimed per pass; each runs alone, so this is also how much they may add to queue `flow`.
 LIMIT = 100
-#: A message that was started this often and never ended is a dead letter (design section 1, step 10).
+#: A message that was started this often and never ended is a dead letter.
 MAX_ATTEMPTS = 5
 #: Writes of Redis that may be gone after it restarts: fsync every second, with a margin.
 REDIS_LOSS_S = 10.0
@@ -80,7 +83,7 @@ class Sweep:
         self._services.streams.publish(committed.replies, by_sweep=True)
 
     def _republish(self, connection: Connection) -> None:
-        """Publishes the outbox, and, when Redis has restarted, the replies that it may have forgotten."""
+        """Publishes the outbox, and, when Redis has restarted, what it may have forgotten of replies and orders."""
         restarted = self._redis_restarted()
         recent_s = restarted[1] + REDIS_LOSS_S if restarted else 0.0
         rows = queries.unpublished_replies(
@@ -94,6 +97,8 @@ class Sweep:
             new = self._services.streams.publish([row["reply"] for row in rows], by_sweep=True)
             self._record(rows)
             log.warning("replies_republished", replies=len(rows), new=new)
+        if events := republish(connection, self._services.streams, recent_s=recent_s):
+            log.warning("order_events_republished", events=events)
         if restarted:
             self._services.redis.set(RUN_ID.pattern, restarted[0], ex=RUN_ID.ttl_s)
 

@@ -90,6 +90,16 @@ def _caption(kind: str, part: JsonObject) -> Content:
     return Content(readable(optional_string(part, "caption", f"{kind}.")))
 
 
+def _location(kind: str, part: JsonObject) -> Content:
+    """A place, by its name and address where WhatsApp knows them, and always by its coordinates."""
+    named = [optional_string(part, name, f"{kind}.") for name in ("name", "address")]
+    place = ", ".join(filter(None, (readable(text) for text in named)))
+    where = [part.get(name) for name in ("latitude", "longitude")]
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in where):
+        return Content(place or None)
+    return Content(f"📍 {place} ({where[0]}, {where[1]})".replace("  ", " "))
+
+
 def _order(kind: str, part: JsonObject) -> Content:
     """A cart sent from the catalogue; items beyond the length of a text are left out."""
     products = required_list(part, "product_items", f"{kind}.")
@@ -124,6 +134,7 @@ _READERS: dict[str, Callable[[str, JsonObject], Content]] = {
     "video": _caption,
     "document": _caption,
     "order": _order,
+    "location": _location,
 }
 
-_WORDLESS_TYPES = frozenset({"audio", "voice", "sticker", "location"})
+_WORDLESS_TYPES = frozenset({"audio", "voice", "sticker"})

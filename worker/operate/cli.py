@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from worker import __version__, log
-from worker.operate.commands import customers, database, dead, messages, report, service
+from worker.operate.commands import customers, database, dead, messages, people, report, service
 from worker.operate.commands.cache import cache
 from worker.operate.commands.circuits import circuits
 from worker.operate.commands.dashboard import dashboard
 from worker.operate.commands.doctor import doctor
+from worker.operate.commands.shop import shop
 from worker.operate.commands.terminal import Group, fill_standard_streams, interrupting, redis_errors, stop_signals
 from worker.settings import settings
 
@@ -28,8 +29,10 @@ COMMANDS = (
     circuits,
     cache,
     dead.dead,
+    people.people,
     customers.resume,
     customers.erase,
+    shop,
     database.db,
     database.catalog,
 )

@@ -12,7 +12,7 @@ import orjson
 import redis
 
 from worker.messages.inbound import parse_payload
-from worker.redisdb.keys import FLIGHT, INBOUND, OUTBOUND, PARKED, REJECTED, Key
+from worker.redisdb.keys import FLIGHT, INBOUND, ORDERS, OUTBOUND, PARKED, REJECTED, Key
 from worker.redisdb.layers import key_batches
 from worker.redisdb.streams import GROUP, PAYLOAD
 
@@ -36,13 +36,14 @@ class CustomerEntries:
         self.left_to_intake = 0
 
     def remove(self) -> Counter[str]:
-        """Deletes what is theirs alone; returns how much of each kind. Outbound and rejected entries are looked at
-        once, however often this is called.
+        """Deletes what is theirs alone; returns how much of each kind. Outbound, rejected and order entries are looked
+        at once, however often this is called.
         """
         return Counter(
             inbound=self._remove_inbound(),
             outbound=self._remove_new(OUTBOUND, self._is_reply),
             rejected=self._remove_new(REJECTED, self._is_named),
+            order_events=self._remove_new(ORDERS, self._is_order),
             parked=self._remove_parked(),
         )
 
@@ -85,6 +86,9 @@ class CustomerEntries:
 
     def _is_reply(self, fields: Fields) -> bool:
         return self._is_named(fields) and orjson.loads(fields[PAYLOAD.encode()])["to"] == self._phone
+
+    def _is_order(self, fields: Fields) -> bool:
+        return self._is_named(fields) and orjson.loads(fields[PAYLOAD.encode()])["order"]["customer"] == self._phone
 
     def _is_alone(self, fields: Fields) -> bool | None:
         """Returns whether a payload that names this customer holds no message of anybody else; None where it holds

@@ -13,7 +13,16 @@ from sqlalchemy import Connection
 from db import queries, retry
 from worker.errors import CommandError
 from worker.operate.customer_entries import CustomerEntries
-from worker.redisdb.keys import AI_RESPONSE, CALL_LIMIT, FLIGHT, PRODUCT_SEARCH, PUBLISHED, REPLY_LIMIT, SESSION
+from worker.redisdb.keys import (
+    AI_RESPONSE,
+    CALL_LIMIT,
+    FLIGHT,
+    ORDER_PUBLISHED,
+    PRODUCT_SEARCH,
+    PUBLISHED,
+    REPLY_LIMIT,
+    SESSION,
+)
 
 STATEMENT_TIMEOUT_MS = 60_000
 #: By then whoever had something in hands during one pass has put it where the next pass finds it.
@@ -21,7 +30,7 @@ PAUSE_S = 1.0
 #: Counted kinds, in the order in which they are shown. Unanswered messages and dead letters are among the messages.
 COUNTED = (
     *("messages", "unanswered", "dead_letters", "sessions", "orders", "customers"),
-    *("inbound", "outbound", "rejected", "parked", "redis_keys"),
+    *("inbound", "outbound", "rejected", "order_events", "parked", "redis_keys"),
 )
 
 
@@ -90,8 +99,9 @@ class Erasure:
         self._reply_keys |= set(row.pop("reply_keys"))
         self._terms |= set(row.pop("terms"))
         # Somebody may be about to publish what has just been committed: what counts as published is left alone.
-        for reply_id in row.pop("unpublished"):
-            self._durable.set(PUBLISHED.key(reply_id), "1", ex=PUBLISHED.ttl_s, nx=True)
+        for entry_id in row.pop("unpublished"):
+            for key in (PUBLISHED, ORDER_PUBLISHED):
+                self._durable.set(key.key(entry_id), "1", ex=key.ttl_s, nx=True)
         return Counter(row)
 
     def _remove_keys(self, led: set[str]) -> int:

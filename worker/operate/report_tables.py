@@ -24,6 +24,7 @@ def as_tables(report: dict[str, Any], until: datetime | None = None) -> Group:
         ("messages answered", f"{report['messages']:,}"),
         ("orders placed", f"{report['orders']['placed']:,}"),
         *((f"ordered in {name}", f"{Decimal(total):,}") for name, total in report["orders"]["total"].items()),
+        ("cart changes made / refused / undone", _cart_changes(report["cart_operations"])),
         ("AI cache hit rate", f"{ai['ai_cache_hit_rate']:.1f} %"),
         ("fallback replies", f"{ai['fallback_usage']:.1f} %"),
         ("circuit breaker trips", f"{ai['circuit_breaker_trips']:,}"),
@@ -41,6 +42,10 @@ def as_tables(report: dict[str, Any], until: datetime | None = None) -> Group:
         overview.add_row(name, value)
     providers = [_provider_table(ai, costs)] if ai["ai_provider_distribution"] else []
     return Group(overview, *providers, *([_call_table(report["calls"])] if report["calls"] else []))
+
+
+def _cart_changes(operations: Json) -> str:
+    return " / ".join(f"{operations[name]:,}" for name in ("made", "refused", "undone"))
 
 
 def _provider_table(ai: Json, costs: Json) -> Table:

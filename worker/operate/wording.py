@@ -1,6 +1,16 @@
-"""Wording of numbers, as commands show them."""
+"""Wording of numbers and names, as commands and the dashboard show them."""
 
 from __future__ import annotations
+
+from worker.session.handover import ASKED, FAILED, LIMIT, MODEL
+
+#: Why a customer waits for a person.
+WHY_PERSON = {
+    ASKED: "asked",
+    MODEL: "the model gave up",
+    LIMIT: "too many messages",
+    FAILED: "no model answered",
+}
 
 
 def count(number: int, noun: str) -> str:
@@ -33,3 +43,8 @@ def oldest(what: str, number: int, oldest_s: float) -> str:
 def _short(number: float) -> str:
     """Returns a number with a decimal only where it says something."""
     return f"{number:.1f}".removesuffix(".0") if number < 9.95 else f"{number:,.0f}"
+
+
+def why_person(reason: str) -> str:
+    """Returns a reason of `worker.session.handover` in words; one of the shop's own as it is, a dash for none."""
+    return WHY_PERSON.get(reason, reason) or "-"

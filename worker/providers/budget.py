@@ -110,7 +110,7 @@ class Budget:
         self.settle(Reservation("", 0, self._periods()), spent_microusd)
 
     def seed(self) -> None:
-        """Raises the periods to what PostgreSQL knows: after Redis lost them, and now and then to be sure."""
+        """Raises both periods' sums to what PostgreSQL knows: after Redis lost them, and now and then to be sure."""
         self._run(self._periods(), "", ["seed", *self._spent_so_far()])
 
     def _reserve(self, held: Reservation, customer: str) -> str:

@@ -5,9 +5,11 @@ Pure: no I/O.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 from msgspec import Struct
 
@@ -62,6 +64,9 @@ class CircuitLimits:
     unclear_customers: int = 3
 
 
+LIMITS = CircuitLimits()
+
+
 class Permit(Struct, frozen=True, tag="permit"):
     """The right to call one model of a provider once.
 
@@ -95,7 +100,35 @@ class PermitRefusal(Struct, frozen=True, tag="refusal"):
     wait_s: float | None = None
 
 
-def asked_wait_ms(error: ProviderError | None) -> int:
+def provider_outcome(error: ProviderError) -> str:
+    """Outcome of a failed call for its provider's circuit: `ignore` where the message or the model is at fault, and
+    `success` where it is we who refuse a whole answer.
+    """
+    if isinstance(error, RequestRefused) and error.answered:
+        return "success"
+    return "ignore" if isinstance(error, ModelFault | RequestRefused | ThoughtAway) else "failure"
+
+
+def call_report(permit: Permit, outcome: str, error: ProviderError | None, customer: str) -> dict[str, Any]:
+    """Report of a call's end as `circuit.lua` records it.
+
+    Args:
+        outcome: for the provider's circuit.
+        customer: whose message it was; only a short hash is kept.
+    """
+    return _model_outcome(permit, outcome, error) | {
+        "caller": permit.caller,
+        "generation": permit.generation,
+        "model_generation": permit.model_generation,
+        "outcome": outcome,
+        "reason": error.kind if error else "",
+        "asked_ms": _asked_wait_ms(error),
+        "at_once": isinstance(error, ProviderDenied | ProviderRateLimited),
+        "customer": hashlib.blake2s(customer.encode(), digest_size=4).hexdigest(),
+    }
+
+
+def _asked_wait_ms(error: ProviderError | None) -> int:
     """Least cooldown that an error asks for, in milliseconds: at most an hour, 0 where it names no wait."""
     if isinstance(error, ProviderDenied):
         return DENIED_MS
@@ -104,22 +137,22 @@ def asked_wait_ms(error: ProviderError | None) -> int:
     return RATE_LIMITED_MS if isinstance(error, ProviderRateLimited) else 0
 
 
-def model_outcome(permit: Permit, outcome: str, error: ProviderError | None) -> dict[str, str]:
+def _model_outcome(permit: Permit, outcome: str, error: ProviderError | None) -> dict[str, str]:
     """Outcome of a call for its model's circuit, as the script takes it; empty where there is nothing to record."""
-    reason, told = "", ""
+    reason, sentence = "", ""
     if not permit.model:
         return {}
     if error is None and outcome == "success":
         of_model = "" if permit.clean else outcome
     elif isinstance(error, ModelFault):
-        of_model, reason, told = "gone", error.kind, error.told
+        of_model, reason, sentence = "gone", error.kind, error.sentence
     elif isinstance(error, RequestRefused) and error.unclear:
-        of_model, reason, told = "unclear", UNCLEAR, error.told
+        of_model, reason, sentence = "unclear", UNCLEAR, error.sentence
     elif isinstance(error, ThoughtAway):
-        of_model, reason, told = "unclear", error.kind, error.detail
+        of_model, reason, sentence = "unclear", error.kind, error.detail
     else:
         of_model = "ignore" if permit.probing else ""
-    return {"model_outcome": of_model, "model_reason": reason, "told": told} if of_model else {}
+    return {"model_outcome": of_model, "model_reason": reason, "told": sentence} if of_model else {}
 
 
 class LocalCircuits:

@@ -14,12 +14,12 @@ from msgspec.structs import replace
 from worker.log import logger
 from worker.providers.budget import Budget
 from worker.providers.completion import Completer, fallback_outcome
-from worker.providers.flight import EndRequest, JoinRequest, SingleFlight
 from worker.providers.progress import PlannedRequest
 from worker.providers.reply_cache import CachedReply, cacheable
+from worker.providers.single_flight import EndRequest, JoinRequest, SingleFlight
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import AI_RESPONSE
-from worker.replies.telling import Scene, scene_of
+from worker.replies.telling import scene_of
 from worker.session.outcome import Outcome
 from worker.session.turn import Turn, decode_turn, encode_turn
 from worker.shop.shop import Shop
@@ -85,8 +85,11 @@ class Dispatcher:
         over_limit = self._budget.over_limit([turn.customer_phone for turn in turns])
         limited = [turn for turn in turns if turn.customer_phone in over_limit]
         asking = [turn for turn in turns if turn.customer_phone not in over_limit]
-        joins = self._single_flight.join([self._join_request(turn, left_s[turn.token]) for turn in asking])
-        served = [replace(turn, outcome=fallback_outcome(turn.planned(), self._scene(turn))) for turn in limited]
+        joins = self._single_flight.join(
+            [JoinRequest(turn.planned().key, turn.token, encode_turn(turn), left_s[turn.token]) for turn in asking]
+        )
+        scenes = {turn.token: scene_of(turn, self._shop) for turn in limited}
+        served = [replace(turn, outcome=fallback_outcome(turn.planned(), scenes[turn.token])) for turn in limited]
         leads: list[Future[_LeadResult]] = []
         waiting: set[Future[_LeadResult]] = set()
         try:
@@ -106,16 +109,10 @@ class Dispatcher:
             for lead in waiting:
                 lead.add_done_callback(lambda lead: self._finish([lead.result()]))
 
-    def _scene(self, turn: Turn) -> Scene:
-        return scene_of(turn, self._shop)
-
-    def _join_request(self, turn: Turn, left_s: float) -> JoinRequest:
-        return JoinRequest(turn.planned().key, turn.token, encode_turn(turn), left_s)
-
     def _lead(self, turn: Turn, deadline: float) -> _LeadResult:
         """One turn's calls of providers."""
         try:
-            scene = self._scene(turn)
+            scene = scene_of(turn, self._shop)
             planned = PlannedRequest(turn.planned(), scene, turn.token, turn.customer_phone, deadline)
             outcome = self._completer.complete(planned)
             return _LeadResult(turn, outcome, cacheable(outcome))

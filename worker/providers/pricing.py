@@ -6,12 +6,13 @@ Pure: no I/O.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from msgspec.structs import replace
 
-from worker.providers.models import Price
+from worker.providers.models import Model, Price, Provider
 from worker.session.outcome import Outcome
 from worker.usage import ModelCalls, Usage
 
@@ -35,6 +36,11 @@ def cost_microusd(price: Price, usage: Usage) -> int:
         + price.output_usd * usage.completion_tokens
     )
     return int(cost.to_integral_value(rounding=ROUND_HALF_UP))
+
+
+def priced_call(provider: Provider, payee: Model, name: str, usage: Usage, outcome: str, now: datetime) -> ModelCalls:
+    """One call as it is recorded: under a model's name, at the price of `payee` now."""
+    return ModelCalls(provider.name, name, outcome, 1, usage, cost_microusd(payee.price_at(now), usage))
 
 
 def baseline_microusd(usage: Usage) -> int:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 import redis
@@ -22,7 +21,7 @@ from worker.providers.budget import Budget
 from worker.providers.circuit import CircuitBreaker
 from worker.providers.client import AiClient
 from worker.providers.models import Model, Provider
-from worker.providers.pricing import cost_microusd, estimate_tokens
+from worker.providers.pricing import cost_microusd, estimate_tokens, priced_call
 from worker.providers.progress import PlannedRequest
 from worker.redisdb.keys import BUDGET, MODEL_PROBES, PROBE_LOCK
 from worker.replies.decision import InvalidDecision
@@ -92,8 +91,8 @@ def probe_model(
     except ProviderError as error:
         if isinstance(error, RequestRefused) and error.unclear:
             # The message is ours, so it is the model that refuses.
-            error = ModelUnfit(error.provider, error.detail, usage=error.usage, told=error.told)
-        told = THINKS if isinstance(error, ThoughtAway) else error.told or error.detail
+            error = ModelUnfit(error.provider, error.detail, usage=error.usage, sentence=error.sentence)
+        told = THINKS if isinstance(error, ThoughtAway) else error.sentence or error.detail
         return ProbeResult(Probe(provider.name, model.id, time.time(), error.kind, told), error.usage or Usage(), error)
     other = "" if model.answers_to(completion.answered_by) else str(completion.answered_by)
     made = Probe(provider.name, model.id, time.time(), ANSWERED, "", completion.latency_ms, other)
@@ -115,7 +114,7 @@ class Prober:
     """Probes of the fleet: one at a time for each model, for at most a cent a day.
 
     Args:
-        record: books calls that belong to no turn.
+        record: records the cost of calls that belong to no turn.
         shop: its facts stand in every request.
     """
 
@@ -139,7 +138,7 @@ class Prober:
 
     def run(self) -> list[Probe]:
         """Probes every usable model, the one longest ago first, as far as the day's cent goes; records what it finds
-        with the circuits, in the books and in the log.
+        with the circuits, as cost and in the log.
         """
         known = {(each.provider, each.model): each.at_s for each in read_probes(self._redis)}
         usable = [(provider, model) for provider in self._providers if provider.usable for model in provider.models]
@@ -152,24 +151,24 @@ class Prober:
         most = Usage(estimate_tokens(request.text), 0, request.max_output_tokens // 4)
         cost = cost_microusd(model.price_at(datetime.now(UTC)), most)
         try:
-            spent: Any = self._redis.get(_book_key())
+            spent: Any = self._redis.get(_spent_key())
             lock = PROBE_LOCK.key(f"{provider.name}/{model.id}")
             free = int(spent or 0) + cost <= DAY_MICROUSD
-            return free and bool(self._redis.set(lock, uuid4().hex, nx=True, ex=LOCK_S))
+            return free and bool(self._redis.set(lock, 1, nx=True, ex=LOCK_S))
         except RedisError as exc:
             log.warning("probe_postponed", error=type(exc).__name__)
             return False
 
     def _probe(self, provider: Provider, model: Model) -> Probe:
         result = probe_model(self._client, provider, model, self._request, time.monotonic() + provider.timeout_s)
-        cost = cost_microusd(model.price_at(datetime.now(UTC)), result.usage)
-        self._record([ModelCalls(provider.name, model.id, result.probe.outcome, 1, result.usage, cost)])
-        self._budget.add(cost)
+        call = priced_call(provider, model, model.id, result.usage, result.probe.outcome, datetime.now(UTC))
+        self._record([call])
+        self._budget.add(call.cost_microusd)
         self._breaker.probed(provider.name, model.id, result.error)
         _log(result.probe)
         try:
-            self._redis.incrby(_book_key(), cost)
-            self._redis.expire(_book_key(), 2 * 86_400)
+            self._redis.incrby(_spent_key(), call.cost_microusd)
+            self._redis.expire(_spent_key(), 2 * 86_400)
             self._redis.hset(MODEL_PROBES.pattern, f"{provider.name}/{model.id}", msgspec.json.encode(result.probe))
             self._redis.expire(MODEL_PROBES.pattern, MODEL_PROBES.ttl_s or 0)
         except RedisError as exc:
@@ -187,7 +186,7 @@ def _log(probe: Probe) -> None:
         log.warning("answered_by_another_model", answered_by=probe.answered_by, **facts)
 
 
-def _book_key() -> str:
+def _spent_key() -> str:
     return BUDGET.key(f"probes:{utc_day()}")
 
 

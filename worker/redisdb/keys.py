@@ -1,4 +1,4 @@
-"""Redis keys: pattern, type and time to live of each (contract 3.4)."""
+"""Redis keys: pattern, type and time to live of each."""
 
 from __future__ import annotations
 
@@ -48,6 +48,8 @@ CALL_LIMIT = Key("call_limit", "limit:{}", "string", 3_600)
 FLIGHT = Key("flight", "flight:{}", "string", None)
 PARKED = Key("parked", "parked:{}", "list", None)
 PUBLISHED = Key("published", "published:{}", "string", 7 * DAY_S)
+#: An event of an order, which is told in a stream of its own and may have a reply of the same id.
+ORDER_PUBLISHED = Key("order_published", "published:order:{}", "string", 7 * DAY_S)
 #: Calls of providers by UTC day: outcomes, and how long answers took (`worker.telemetry.recording`).
 CALL_COUNTS = Key("call_counts", "metrics:calls:{}", "hash", 8 * DAY_S)
 #: Latest probes of models, JSON by "{provider}/{model}" (`worker.providers.probe`).
@@ -63,7 +65,9 @@ RUN_ID = Key("run_id", "metrics:redis_run_id", "string", 30 * DAY_S)
 INBOUND = Key("inbound", "whatsapp:inbound", "stream", None)
 OUTBOUND = Key("outbound", "whatsapp:outbound", "stream", None)
 REJECTED = Key("rejected", "whatsapp:rejected", "stream", None)
-#: Streams are trimmed, not expired: replies by age only, refused payloads by number and age.
+ORDERS = Key("orders", "whatsapp:orders", "stream", None)
+#: Streams are trimmed, not expired: replies and orders by age only, refused payloads by number and age.
 OUTBOUND_KEEP_S = 7 * DAY_S
 REJECTED_KEEP_S = 30 * DAY_S
+ORDERS_KEEP_S = 30 * DAY_S
 REJECTED_KEEP_ENTRIES = 100_000

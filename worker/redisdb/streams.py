@@ -1,4 +1,4 @@
-"""WhatsApp streams on the durable Redis: inbound with its consumer group, outbound, rejected."""
+"""WhatsApp streams on the durable Redis: inbound with its consumer group, outbound, orders, rejected."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from redis.exceptions import ResponseError
 from worker.errors import RedisNotSwept
 from worker.redisdb.keys import (
     INBOUND,
+    ORDER_PUBLISHED,
+    ORDERS,
+    ORDERS_KEEP_S,
     OUTBOUND,
     OUTBOUND_KEEP_S,
     PUBLISHED,
@@ -22,6 +25,7 @@ from worker.redisdb.keys import (
     REJECTED_KEEP_ENTRIES,
     REJECTED_KEEP_S,
     RUN_ID,
+    Key,
 )
 
 PUBLISH = Path(__file__).with_name("publish.lua").read_text(encoding="utf-8")
@@ -96,11 +100,7 @@ class Streams:
         _reject(self._client, payload, reason)
 
     def publish(self, replies: Sequence[dict[str, Any]], *, by_sweep: bool = False) -> int:
-        """Publishes replies (contract 3.2) to the outbound stream in their order, each reply id once.
-
-        An entry depends on the reply's values alone, so a reply published again is the same to the byte. A Redis that
-        has restarted may have forgotten its last second: until the sweep has put that back, only the sweep publishes,
-        or a customer's next reply would stand before the forgotten one.
+        """Publishes replies (docs/gateway.md) to the outbound stream in their order, each reply id once.
 
         Returns:
             How many replies were new.
@@ -108,11 +108,33 @@ class Streams:
         Raises:
             RedisNotSwept: no sweep has run within 5 s.
         """
-        if not replies:
+        return self._publish_once(OUTBOUND, PUBLISHED, [(reply["reply_id"], reply) for reply in replies], by_sweep)
+
+    def publish_orders(self, events: Sequence[dict[str, Any]], *, by_sweep: bool = False) -> int:
+        """Publishes events of orders (contract 3.9) to their stream in their order, each event id once.
+
+        Returns:
+            How many events were new.
+
+        Raises:
+            RedisNotSwept: no sweep has run within 5 s.
+        """
+        return self._publish_once(ORDERS, ORDER_PUBLISHED, [(event["event_id"], event) for event in events], by_sweep)
+
+    def _publish_once(
+        self, stream: Key, remembered: Key, entries: Sequence[tuple[str, dict[str, Any]]], by_sweep: bool
+    ) -> int:
+        """Publishes entries under their ids.
+
+        A payload depends on the entry's values alone, so one that is published again is the same to the byte. A Redis
+        that has restarted may have forgotten its last second: until the sweep has put that back, only the sweep
+        publishes, or a customer's next reply would stand before the forgotten one.
+        """
+        if not entries:
             return 0
-        keys = [OUTBOUND.pattern, RUN_ID.pattern, *(PUBLISHED.key(reply["reply_id"]) for reply in replies)]
-        payloads = [orjson.dumps(reply, option=orjson.OPT_SORT_KEYS) for reply in replies]
-        args = [PUBLISHED.ttl_s or 0, "sweep" if by_sweep else "", *payloads]
+        keys = [stream.pattern, RUN_ID.pattern, *(remembered.key(entry_id) for entry_id, _ in entries)]
+        payloads = [orjson.dumps(entry, option=orjson.OPT_SORT_KEYS) for _, entry in entries]
+        args = [remembered.ttl_s or 0, "sweep" if by_sweep else "", *payloads]
         until = time.monotonic() + SWEEP_PATIENCE_S
         while (new := int(self._publish(keys=keys, args=args))) < 0:
             if time.monotonic() > until:
@@ -121,11 +143,12 @@ class Streams:
         return new
 
     def trim(self) -> int:
-        """Drops replies of more than 7 days and refusals of more than 30; returns how many."""
+        """Drops replies of more than 7 days, orders and refusals of more than 30; returns how many."""
         now = time.time()
         with self._client.pipeline(transaction=False) as pipeline:
             pipeline.xtrim(OUTBOUND.pattern, minid=_minimum_id(now - OUTBOUND_KEEP_S), approximate=False)
             pipeline.xtrim(REJECTED.pattern, minid=_minimum_id(now - REJECTED_KEEP_S), approximate=False)
+            pipeline.xtrim(ORDERS.pattern, minid=_minimum_id(now - ORDERS_KEEP_S), approximate=False)
             return sum(pipeline.execute())
 
 

@@ -14,11 +14,34 @@ from worker.shop.shop import Shop
 VIEW_CART = "view_cart"
 CHECKOUT = "checkout"
 PERSON = "human"
+#: Verbs of buttons and rows that change the cart: what stands behind the colon is a product.
+CART_VERBS = frozenset({"add", "remove", "qty", "order"})
+#: Other verbs of ours, and whether something stands behind the colon.
+VERBS = {
+    VIEW_CART: False,
+    CHECKOUT: False,
+    "change": False,
+    "confirm": True,
+    "undo": True,
+    "keep_cart": False,
+    "drop_cart": False,
+    "delivery": True,
+    "area": True,
+    "pay": True,
+}
+#: Those that a model may offer: all else must say on it what it does, as only ours surely do.
+FREE = frozenset({VIEW_CART, CHECKOUT, PERSON})
 
 
 def button(shop: Shop, name: str, action: str) -> QuickReply:
     """A button with a title of ours: view_cart, checkout, undo, confirm, person, delivery, pickup, keep or drop."""
     return QuickReply(action, shop.text(f"button.{name}"))
+
+
+def may_offer(action: str) -> bool:
+    """Returns whether a model may put an id under a title of its own."""
+    verb = action.strip().partition(":")[0]
+    return action.strip() in FREE or (verb not in VERBS and verb not in CART_VERBS)
 
 
 def view_cart(shop: Shop) -> QuickReply:

@@ -22,8 +22,17 @@ def measured(shop: Shop, item: CartItem) -> str:
 
 def cart_lines(shop: Shop, cart: Sequence[CartItem]) -> list[str]:
     """A cart as a customer reads it, a line a product with what it costs."""
-    lines = [f"• {measured(shop, item)}: {shop.amount(item.total, item.currency)}" for item in cart[:MAX_LINES]]
-    return lines + ([shop.text("cart.more_lines", count=len(cart) - MAX_LINES)] if len(cart) > MAX_LINES else [])
+    return _first(shop, [_line(shop, item) for item in cart])
+
+
+def _line(shop: Shop, item: CartItem) -> str:
+    return f"• {measured(shop, item)}: {shop.amount(item.total, item.currency)}"
+
+
+def _first(shop: Shop, lines: list[str]) -> list[str]:
+    """As many lines as fit, and how many more there are."""
+    more = len(lines) - MAX_LINES
+    return lines[:MAX_LINES] + ([shop.text("cart.more_lines", count=more)] if more > 0 else [])
 
 
 def totals(shop: Shop, cart: Sequence[CartItem]) -> str:
@@ -43,11 +52,11 @@ def changed_lines(shop: Shop, before: Sequence[CartItem], after: Sequence[CartIt
     changed.
     """
     was, now = ({item.id: item.quantity for item in cart} for cart in (before, after))
-    put_in = [item for item in after if was.get(item.id) != item.quantity]
-    taken_out = [shop.text("cart.taken_out", name=item.name) for item in before if item.id not in now]
-    if not put_in and not taken_out:
+    put_in = [_line(shop, item) for item in after if was.get(item.id) != item.quantity]
+    lines = put_in + [shop.text("cart.taken_out", name=item.name) for item in before if item.id not in now]
+    if not lines:
         return []
     if not after:
         return [shop.text("cart.empty")]
     total = shop.text("cart.total", amount=totals(shop, after))
-    return [shop.text("cart.changed"), *cart_lines(shop, put_in), *taken_out[:MAX_LINES], total]
+    return [shop.text("cart.changed"), *_first(shop, lines), total]

@@ -26,12 +26,6 @@ DELIVERY, PICKUP = "delivery", "pickup"
 ELSEWHERE = "?"
 
 
-class SoldProduct(Product, frozen=True):
-    """Product as it is when an order for it is to be placed. active: still sold."""
-
-    active: bool = True
-
-
 def said(
     text: str, quick_replies: Sequence[QuickReply] = (), *, intent: str = "checkout", **values: object
 ) -> Decision:
@@ -230,7 +224,7 @@ def declined(shop: Shop, session: Session) -> Decision:
     return said("\n".join(lines), (buttons.checkout(shop), buttons.person(shop)), next_state="viewing_cart")
 
 
-def summed_up_anew(shop: Shop, session: Session, version: str, products: Sequence[SoldProduct]) -> Decision:
+def summed_up_anew(shop: Shop, session: Session, version: str, products: Sequence[Product]) -> Decision:
     """The summary that takes the place of an order which could not be placed: with today's prices, and with what is
     still there.
 
@@ -249,7 +243,7 @@ def summed_up_anew(shop: Shop, session: Session, version: str, products: Sequenc
     return replace(decision, effects=replace(decision.effects, cart=tuple(cart)))
 
 
-def _still_there(shop: Shop, item: CartItem, product: SoldProduct | None) -> tuple[CartItem | None, str | None]:
+def _still_there(shop: Shop, item: CartItem, product: Product | None) -> tuple[CartItem | None, str | None]:
     """A line of the cart as it can be ordered now, None where it cannot, and what is told about it."""
     if product is None or not product.active:
         return None, shop.text("checkout.gone", name=item.name)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from worker.messages.reply import Reply, expires_at, within_limits
 from worker.replies import buttons
 from worker.replies.cart_lines import shown_cart
-from worker.session.handover import handed_over, without_wait
+from worker.session.handover import MODEL, answered_by_ai, handed_over
 from worker.session.outcome import SILENT, Decision, Effects, Outcome, StoredOutcome
 from worker.session.session import CHECKOUT_STATES, Context, Exchange, Order, Session, Undo, with_exchange
 from worker.session.turn import Turn
@@ -51,14 +51,18 @@ class Closing(Struct, frozen=True):
         return row
 
 
-def close(turn: Turn, shop: Shop, now: datetime) -> Closing:
-    """Closes a turn with its reply, or in silence where a person answers."""
+def close(turn: Turn, shop: Shop, now: datetime, human_wait_s: float) -> Closing:
+    """Closes a turn with its reply, or in silence where a person answers.
+
+    Args:
+        human_wait_s: how long the AI keeps silent where this turn hands over to a person.
+    """
     decided = turn.decided()
     silent = decided.source == SILENT
     if not silent:
         decided = replace(decided, decision=_with_kept_cart(turn, decided, shop))
         turn = replace(turn, outcome=decided)
-    after = session_after(turn, now)
+    after = session_after(turn, now, human_wait_s)
     return Closing(
         turn.token,
         turn.customer_phone,
@@ -103,14 +107,18 @@ def _with_kept_cart(turn: Turn, outcome: Outcome, shop: Shop) -> Decision:
     )
 
 
-def session_after(turn: Turn, now: datetime) -> Session:
-    """The session as the turn leaves it. A decision that requires a person begins the wait for one; only a text of ours
-    says so, a model's may not.
-    """
+def session_after(turn: Turn, now: datetime, human_wait_s: float) -> Session:
+    """The session as the turn leaves it. A decision that requires a person begins the wait for one."""
     outcome, after = turn.decided(), _advanced(turn)
     if outcome.decision.requires_human:
-        return replace(after, context=handed_over(after.context, now, told=outcome.source != "ai"))
-    return replace(after, context=without_wait(after.context))
+        return replace(after, context=_waiting(after.context, outcome, now, human_wait_s))
+    return replace(after, context=answered_by_ai(after.context))
+
+
+def _waiting(context: Context, outcome: Outcome, now: datetime, wait_s: float) -> Context:
+    """Only a text of ours tells of the wait, a model's may not."""
+    reason, told = outcome.decision.human_reason or MODEL, outcome.source != "ai"
+    return handed_over(context, now, wait_s=wait_s, reason=reason, told=told)
 
 
 def _advanced(turn: Turn) -> Session:
@@ -135,13 +143,22 @@ def _context(turn: Turn, context: Context) -> Context:
     return replace(
         context,
         checkout=context.checkout if effects.checkout is None else effects.checkout,
-        asking=effects.asking,
+        asking=effects.asking or _still_asked(before, effects),
         version=effects.version or ("" if changes else context.version),
         ordered=context.version if effects.orders else context.ordered,
         undo=_undo(turn) if effects.cart is not None else context.undo,
         kept=context.kept if effects.kept is None else effects.kept,
         **_shown(turn, before.context),
     )
+
+
+def _still_asked(before: Session, effects: Effects) -> str:
+    """Our question that stays open while something else is talked of. A summary's does not: a later yes may be meant
+    for something else.
+    """
+    asking = before.context.asking
+    stays = before.state in CHECKOUT_STATES and effects == Effects() and asking != "confirm"
+    return asking if stays else ""
 
 
 def _undo(turn: Turn) -> Undo | None:

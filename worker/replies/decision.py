@@ -16,6 +16,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from db.states import ConversationState
 from worker.messages.text import MAX_BUTTON_ID_CHARS, MAX_TEXT_CHARS, clip_at_sentence, stream_safe
+from worker.replies.buttons import may_offer
 from worker.replies.json_in_text import objects_in
 from worker.session.cart import CartOperation
 from worker.session.outcome import Decision
@@ -84,7 +85,7 @@ def _buttons(value: object) -> object:
 
 def _is_usable(button: dict[str, Any]) -> bool:
     is_whole = _is_text(button.get("id")) and _is_text(button.get("title"))
-    return is_whole and len(button["id"]) <= MAX_BUTTON_ID_CHARS
+    return is_whole and len(button["id"]) <= MAX_BUTTON_ID_CHARS and may_offer(button["id"])
 
 
 def _entities(value: object) -> object:

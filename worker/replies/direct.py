@@ -15,6 +15,7 @@ from worker.catalog.product import Product
 from worker.language.answers import NO, YES, named_button, row_number, way_of_delivery, yes_or_no
 from worker.language.topics import is_address
 from worker.replies import buttons, checkout
+from worker.replies.buttons import CART_VERBS, VERBS
 from worker.replies.cart_lines import changed_lines, shown_cart
 from worker.replies.telling import Scene, told
 from worker.session.cart import Cart, CartOperation
@@ -22,21 +23,6 @@ from worker.session.outcome import Decision, Effects
 from worker.session.session import Checkout, Context, Session
 from worker.session.turn import Turn, TurnMessage
 
-#: Verbs of buttons and rows that change the cart.
-CART_VERBS = frozenset({"add", "remove", "qty", "order"})
-#: Other verbs of buttons and rows of ours, and whether something stands behind the colon.
-VERBS = {
-    "view_cart": False,
-    "checkout": False,
-    "change": False,
-    "confirm": True,
-    "undo": True,
-    "keep_cart": False,
-    "drop_cart": False,
-    "delivery": True,
-    "area": True,
-    "pay": True,
-}
 LOCATION = "location"
 
 

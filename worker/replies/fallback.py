@@ -9,6 +9,7 @@ from worker.language.intent import guess_intent
 from worker.messages.reply import QuickReply
 from worker.replies import buttons
 from worker.replies.telling import SEARCHES, Scene, told
+from worker.session.handover import ASKED, FAILED
 from worker.session.outcome import Decision
 from worker.shop.shop import Shop
 
@@ -47,8 +48,13 @@ def fallback_decision(scene: Scene, *, requires_human: bool = False, refused: bo
     unchanged = ["fallback.unchanged"] if refused or intent in ABOUT_THE_CART else []
     lines = [scene.shop.text(name) for name in (f"fallback.{intent}", *unchanged)]
     lines.append(scene.shop.text("handover.asked") if requires_human else _kept(scene.shop, refused=refused))
-    quick = () if requires_human else _buttons(scene.shop, LEADING_ON.get(intent, ALL))
-    return Decision(intent, reply="\n".join(lines), quick_replies=quick, requires_human=requires_human)
+    return Decision(
+        intent,
+        reply="\n".join(lines),
+        quick_replies=() if requires_human else _buttons(scene.shop, LEADING_ON.get(intent, ALL)),
+        requires_human=requires_human,
+        human_reason=FAILED if requires_human else "",
+    )
 
 
 def _known(intent: str, scene: Scene) -> Decision | None:
@@ -83,9 +89,9 @@ def unreadable_decision(shop: Shop, kind: str) -> Decision:
     return _canned(shop, name if shop.has_text(name) else "unreadable.other")
 
 
-def handover_decision(shop: Shop, name: str = "handover.asked") -> Decision:
+def handover_decision(shop: Shop, name: str = "handover.asked", reason: str = ASKED) -> Decision:
     """Decision that leaves a customer to a person of the shop. name: of the text that says so."""
-    return Decision("support", 1.0, reply=shop.text(name), requires_human=True)
+    return Decision("support", 1.0, reply=shop.text(name), requires_human=True, human_reason=reason)
 
 
 def apology_decision(shop: Shop) -> Decision:

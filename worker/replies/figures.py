@@ -53,8 +53,8 @@ _COUNTS_UP_TO = 31
 _MOST_TIMES = 31
 _PARTS = 20
 _CENT = Decimal("0.01")
-#: Prices and totals of which two are added up; a request has fewer products.
-_MOST_ADDED = 60
+#: Prices and totals of which any two may be added up or compared; a request has fewer products.
+_MOST_COMPARED = 60
 _HALF_DAY = 12
 #: Of figures that are no number, as a date.
 _NO_NUMBER = Decimal(-1)
@@ -65,7 +65,7 @@ class Known(Struct, frozen=True):
 
     Args:
         told: in the facts.
-        money: amounts in the facts, of the cart and of two things together.
+        money: amounts in the facts, of the cart, and sums and differences of two.
         prices: each with the number of parts into which one unit is cut.
         written: by the customer.
         weighed: something is sold by weight or measure.
@@ -143,11 +143,12 @@ def _known(facts: dict[str, Any], shop: str) -> Known:
 
 
 def _money(texts: Iterable[str], cart: Sequence[dict[str, Any]], prices: Sequence[Decimal]) -> frozenset[Decimal]:
-    """Amounts that are told as money, prices, totals of the cart, and sums of two of them."""
+    """Amounts that are told as money, prices, totals of the cart, and sums and differences of two of them."""
     lines = [Decimal(str(line["price"])) * Decimal(str(line["quantity"])) for line in cart]
     found = (match[match.lastindex or 0] for text in texts for match in _MONEY.finditer(text))
-    sums = (one + other for one, other in combinations([*prices, *lines][:_MOST_ADDED], 2))
-    return frozenset([*_values(found), *prices, *lines, sum(lines, Decimal(0)), *sums])
+    pairs = list(combinations([*prices, *lines][:_MOST_COMPARED], 2))
+    compared = [*(one + other for one, other in pairs), *(abs(one - other) for one, other in pairs)]
+    return frozenset([*_values(found), *prices, *lines, sum(lines, Decimal(0)), *compared])
 
 
 def _is_product_of(value: Decimal, prices: Iterable[tuple[Decimal, int]]) -> bool:

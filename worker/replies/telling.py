@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from worker.catalog.product import Product
 from worker.language.answers import folded, way_of_delivery
-from worker.messages.reply import QuickReply
-from worker.messages.text import MAX_TEXT_CHARS, clip_at_sentence
+from worker.messages.reply import MAX_INTERACTIVE_CHARS, QuickReply
+from worker.messages.text import clip_at_sentence
 from worker.replies import buttons, checkout
 from worker.replies.cart_changes import Changed, changed
 from worker.replies.cart_lines import changed_lines, shown_cart
@@ -159,7 +159,7 @@ def _with_words(decision: Decision, scene: Scene, lines: list[str], effects: Eff
         alone: its words may say what was not done.
     """
     ours = "\n".join(lines)
-    words = "" if alone else clip_at_sentence(decision.reply, MAX_TEXT_CHARS - len(ours) - 2)
+    words = "" if alone else clip_at_sentence(decision.reply, MAX_INTERACTIVE_CHARS - len(ours) - 2)
     has_cart = bool(effects.cart if effects.cart is not None else scene.session.cart)
     quick = [*_undo(scene, effects), buttons.view_cart(scene.shop)]
     quick += [buttons.checkout(scene.shop)] if has_cart else []
@@ -181,10 +181,13 @@ def _unchanged(decision: Decision, scene: Scene, effects: Effects) -> Decision:
     if decision.intent in SEARCHES and not decision.requires_human:
         choices = buttons.product_choices(scene.shop, by_mention(decision.reply, scene.products[: scene.searched]))
     confirm = (buttons.confirm(scene.shop, context.version),) if context.version and scene.session.cart else ()
+    quick = (*confirm, *decision.quick_replies)
+    has_buttons = bool(choices or quick)
     return replace(
         decision,
+        reply=clip_at_sentence(decision.reply, MAX_INTERACTIVE_CHARS) if has_buttons else decision.reply,
         choices=choices,
-        quick_replies=(*confirm, *decision.quick_replies),
+        quick_replies=quick,
         next_state=_state(decision),
         effects=effects,
     )

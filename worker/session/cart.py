@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, convert
 from msgspec.structs import replace
 
 from worker.catalog.product import PIECES, Product
@@ -53,6 +53,11 @@ class CartItem(Struct, frozen=True):
 
 
 Cart = tuple[CartItem, ...]
+
+
+def cart_from_rows(rows: Iterable[Mapping[str, Any]], currency: str = DEFAULT_CURRENCY) -> Cart:
+    """Decodes `cart_data`. currency: of lines that were stored before they named theirs."""
+    return tuple(convert({"currency": currency, **line}, CartItem) for line in rows)
 
 
 class CartOperation(Struct, frozen=True):

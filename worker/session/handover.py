@@ -1,4 +1,8 @@
-"""Handover to a person of the shop: for a while the AI keeps silent for one customer. Pure: no I/O."""
+"""Handover to a person of the shop: for a while the AI keeps silent for one customer. Pure: no I/O.
+
+A wait ends by `chasqui resume` or after HUMAN_WAIT_S. One that ended by itself stays noted in the session, so that the
+shop sees whom nobody has answered (`db.people`).
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,10 @@ from msgspec.structs import replace
 from worker.session.session import Context
 from worker.session.turn import Turn
 
-#: How long a customer waits for a person before the AI answers again, unless `chasqui resume` ends it earlier.
-WAIT = timedelta(minutes=30)
 #: Id of the quick reply that asks for a person (`worker.replies.fallback`).
 BUTTON = "human"
+#: Why a customer waits: the customer asked; the model gave up; had all replies of an hour; no model answered.
+ASKED, MODEL, LIMIT, FAILED = "asked", "model", "limit", "failed"
 
 
 def pressed_for_person(turn: Turn) -> bool:
@@ -25,16 +29,20 @@ def waits_for_person(context: Context, now: datetime) -> bool:
     return context.human_until is not None and context.human_until > now
 
 
-def handed_over(context: Context, now: datetime, *, told: bool) -> Context:
-    """The context with a wait for a person; one that has begun before is not prolonged.
+def handed_over(context: Context, now: datetime, *, wait_s: float, reason: str, told: bool) -> Context:
+    """The context with a wait for a person; one that has begun before is neither prolonged nor given another reason.
 
     Args:
+        reason: one of those above, or the shop's own.
         told: whether the reply of this turn says so.
     """
-    until = context.human_until if waits_for_person(context, now) else (now + WAIT).replace(microsecond=0)
-    return replace(context, human_until=until, human_told=told or context.human_told)
+    if waits_for_person(context, now):
+        return replace(context, human_told=told or context.human_told)
+    since = now.replace(microsecond=0)
+    until = since + timedelta(seconds=wait_s)
+    return replace(context, human_since=since, human_until=until, human_reason=reason, human_told=told)
 
 
-def without_wait(context: Context) -> Context:
-    """The context without a wait that is over."""
-    return replace(context, human_until=None, human_told=False)
+def answered_by_ai(context: Context) -> Context:
+    """The context of a customer whom the AI answers again, because a wait has ended by itself."""
+    return replace(context, human_told=False) if context.human_told else context

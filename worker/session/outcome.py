@@ -37,6 +37,11 @@ class Effects(Struct, frozen=True, omit_defaults=True):
     refused: int = 0
     undone: bool = False
 
+    @property
+    def counts(self) -> Effects:
+        """What is counted, without what it was about."""
+        return Effects(proposed=self.proposed, refused=self.refused, undone=self.undone)
+
 
 class Decision(Struct, frozen=True):
     """Validated answer to a turn: the words for the customer and what they change.
@@ -48,6 +53,7 @@ class Decision(Struct, frozen=True):
         next_state: state of the session after it, None to stay.
         choices: a list to tap, None where there is none.
         cart_operations: as they were proposed; what came of them stands in `effects`.
+        human_reason: why we hand over to a person (`worker.session.handover`), empty where a model does.
     """
 
     intent: str = ""
@@ -60,6 +66,7 @@ class Decision(Struct, frozen=True):
     cart_operations: tuple[CartOperation, ...] = ()
     choices: Choices | None = None
     effects: Effects = Effects()
+    human_reason: str = ""
 
 
 class Outcome(Struct, frozen=True):

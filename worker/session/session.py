@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct, convert
 from msgspec.structs import replace
 
-from worker.session.cart import DEFAULT_CURRENCY, Cart
+from worker.session.cart import DEFAULT_CURRENCY, Cart, cart_from_rows
 
 #: A conversation ends two hours after its last turn (contract 3.4).
 SESSION_TTL_S = 7_200
@@ -60,7 +60,7 @@ class Context(Struct, frozen=True, omit_defaults=True):
 
     Args:
         history: last exchanges, oldest first.
-        human_until: end of the wait for a person; the AI keeps silent until then.
+        human_until: end of the wait for a person, also of one that is over; the AI keeps silent until then.
         human_told: whether a text of ours has said so.
         currency: of cart lines that were stored before they named theirs.
         checkout: details of the order to come.
@@ -71,6 +71,8 @@ class Context(Struct, frozen=True, omit_defaults=True):
         shown: skus of the products that the last replies have shown, in their order.
         numbered: the last reply was a list, so that a bare number means a row of it.
         kept: cart of the conversation before, until the customer has said what shall become of it.
+        human_since: when the wait for a person began.
+        human_reason: why, as `worker.session.handover` names it.
     """
 
     history: tuple[Exchange, ...] = ()
@@ -85,6 +87,8 @@ class Context(Struct, frozen=True, omit_defaults=True):
     shown: tuple[str, ...] = ()
     numbered: bool = False
     kept: Cart = ()
+    human_since: datetime | None = None
+    human_reason: str = ""
 
 
 class Session(
@@ -148,8 +152,14 @@ def new_session(customer_phone: str, customer_name: str | None) -> Session:
 def session_from_row(row: Mapping[str, Any]) -> Session:
     """Decodes a row of `get_session_optimized` or an entry of the session cache, which has the same names."""
     currency = row["context_data"].get("currency") or DEFAULT_CURRENCY
-    cart = [{"currency": currency, **line} for line in row["cart_data"]]
-    return convert({**row, "session_id": str(row["session_id"]), "cart_data": cart}, Session)
+    return convert(
+        {**row, "session_id": str(row["session_id"]), "cart_data": cart_from_rows(row["cart_data"], currency)}, Session
+    )
+
+
+def resumed(session: Session, kept: Cart) -> Session:
+    """A new session of a customer who has left a cart in the conversation before."""
+    return replace(session, context=replace(session.context, kept=kept))
 
 
 def with_exchange(session: Session, exchange: Exchange) -> Session:

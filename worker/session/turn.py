@@ -180,7 +180,9 @@ class Turn(Struct, frozen=True, dict=True):
             messages=tuple(replace(message, text=None, order=None) for message in self.messages),
             session=Session(id=session.id, customer_phone=session.customer_phone),
             plan=self.plan and replace(self.plan, terms=(), products=(), system="", user=""),
-            outcome=replace(outcome, decision=Decision(intent=outcome.decision.intent)),
+            outcome=replace(
+                outcome, decision=Decision(outcome.decision.intent, effects=outcome.decision.effects.counts)
+            ),
         )
 
 

@@ -58,4 +58,4 @@ def quantity(value: Decimal, unit: str, locale: str) -> str:
 
 
 def _figure(value: Decimal, locale: str) -> str:
-    return str(format_decimal(value, "#,##0.###", locale=locale)).translate(_SPACES)
+    return str(format_decimal(value, "#,##0.######", locale=locale)).translate(_SPACES)

@@ -17,7 +17,7 @@ from worker.shop.conventions import CONVENTIONS, Convention, locale_of
 from worker.shop.hours import Hours
 from worker.shop.shop import Branch, Shop
 from worker.shop.shop_file_form import AreaTable, BranchTable, HoursTable, ShopTable
-from worker.shop.shop_file_mistakes import DEFAULT_CURRENCY, mistakes_of
+from worker.shop.shop_file_mistakes import DEFAULT_CURRENCY, currency_of, mistakes_of
 
 #: Of a country that `conventions.toml` does not know.
 UNKNOWN_COUNTRY = Convention(currency=DEFAULT_CURRENCY, form="tu")
@@ -42,9 +42,8 @@ def read_shop(file: Path) -> Shop:
     """
     raw = _content(file)
     table, error = None, None
-    currency = raw.get("currency", DEFAULT_CURRENCY)
     try:
-        table = ShopTable.model_validate(raw, context={"currency": currency})
+        table = ShopTable.model_validate(raw, context={"currency": currency_of(raw)})
     except ValidationError as exc:
         error = exc
     if mistakes := mistakes_of(raw, error):

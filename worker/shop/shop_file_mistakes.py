@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from babel.numbers import list_currencies
 from pydantic import ValidationError
 
 from worker.shop.areas import folded
@@ -90,12 +91,18 @@ def _named_twice(where: str, named: Sequence[Sequence[str]]) -> Iterator[str]:
         yield f"{where}[{numbers[1]}]: {where}[{numbers[0]}] has the name {name.strip()} too"
 
 
+def currency_of(raw: Mapping[str, Any]) -> str:
+    """Returns the currency that a file's content names, or else that of the country it names."""
+    usual = CONVENTIONS.get(str(raw.get("locale")).replace("-", "_"))
+    return str(raw.get("currency") or (usual.currency if usual else DEFAULT_CURRENCY))
+
+
 def _unclear_country(raw: Mapping[str, Any], with_hours: Sequence[Any]) -> Iterator[str]:
     """Yields what must be given because the currency or the country leaves it open."""
-    currency, locale = raw.get("currency", DEFAULT_CURRENCY), raw.get("locale")
-    if locale is None and isinstance(currency, str) and locale_of(currency) is None:
+    currency, locale = currency_of(raw), raw.get("locale")
+    if locale is None and currency in list_currencies() and locale_of(currency) is None:
         yield f'locale: needed beside currency = "{currency}": it is not that of one country, such as es_EC'
-    usual = CONVENTIONS.get(str(locale or locale_of(str(currency))).replace("-", "_"))
+    usual = CONVENTIONS.get(str(locale or locale_of(currency)).replace("-", "_"))
     has_hours = any(isinstance(table, dict) and table.get("hours") for table in with_hours)
     if has_hours and not raw.get("timezone") and (locale or usual) and not (usual and usual.timezone):
         yield "timezone: needed beside hours: the country has more than one, or none is known for it"

@@ -19,9 +19,10 @@ from db import queries, retry
 from worker.log import logger
 from worker.redisdb.keys import LIMITED, REPLY_LIMIT, SESSION
 from worker.replies.fallback import handover_decision
-from worker.session.handover import waits_for_person
+from worker.session.cart import Cart, cart_from_rows
+from worker.session.handover import LIMIT, waits_for_person
 from worker.session.outcome import SILENT, Outcome
-from worker.session.session import new_session, session_from_row
+from worker.session.session import new_session, resumed, session_from_row
 from worker.session.turn import Turn
 from worker.steps.attempts import count_attempts, map_turns
 from worker.steps.services import Services
@@ -42,12 +43,17 @@ def run(services: Services, batch: Sequence[Turn]) -> list[Turn]:
         SESSION, trusting, REPLY_LIMIT, [turn.customer_phone for turn in known]
     )
     stored = _load(services, [turn.customer_phone for turn in known if not _is_current(turn, cached)])
+    begun = [_with_session(turn, cached, stored) for turn in held]
+    left = _left_carts(services, [turn.customer_phone for turn in begun if not turn.fetched().version])
     now = datetime.now(UTC)
 
     def fetched(turn: Turn) -> Turn:
-        return _within_limit(services, _with_session(turn, cached, stored), replies, now)
+        cart = left.get(turn.customer_phone, ())
+        return _within_limit(
+            services, replace(turn, session=resumed(turn.fetched(), cart)) if cart else turn, replies, now
+        )
 
-    return map_turns(services, held, fetched)
+    return map_turns(services, begun, fetched)
 
 
 def _is_current(turn: Turn, cached: Rows) -> bool:
@@ -61,6 +67,14 @@ def _load(services: Services, phones: Sequence[str]) -> dict[str, dict[str, Any]
         return {}
     rows = retry.run(services.engine, lambda connection: queries.load_sessions(connection, phones))
     return {row["customer_phone"]: row for row in rows}
+
+
+def _left_carts(services: Services, phones: Sequence[str]) -> dict[str, Cart]:
+    """Carts that these customers have left in their last conversations."""
+    if not phones:
+        return {}
+    rows = retry.run(services.engine, lambda connection: queries.left_carts(connection, phones))
+    return {row["customer_phone"]: cart_from_rows(row["cart_data"]) for row in rows}
 
 
 def _with_session(turn: Turn, cached: Rows, stored: Rows) -> Turn:
@@ -84,5 +98,5 @@ def _within_limit(services: Services, turn: Turn, replies: Mapping[str, int], no
         log.warning("replies_limited", token=turn.token)
         services.cache.count(LIMITED)
     # A turn that is closed in silence lets the wait for a person go on.
-    decision = handover_decision(services.shop, "handover.limited")
+    decision = handover_decision(services.shop, "handover.limited", LIMIT)
     return replace(turn, outcome=Outcome("canned" if had == most else SILENT, decision))

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
+from db import queries, retry
 from worker.catalog.search import Found
 from worker.providers.reply_cache import from_cache
+from worker.replies.order_status import asks_for_order, order_status
+from worker.session.outcome import Outcome
 from worker.session.turn import Turn
 from worker.steps.attempts import map_turns
 from worker.steps.call_provider import lease_for_call
@@ -34,8 +39,9 @@ def run(services: Services, batch: Batch, has_room: Callable[[], bool]) -> tuple
     )
     found = search_all(services.catalog, ((turn, questions[turn.token]) for turn in going))
     done, asking = _split(map_turns(services, going, lambda turn: acted(turn, questions[turn.token], shop, found)))
+    told, asking = _split(about_orders(services, asking))
     answered, missed = _split(from_cache(plan(services, asking, questions, found, now), services.cache))
-    return [*limited, *canned, *done, *answered], lease_for_call(services, missed, has_room)
+    return [*limited, *canned, *done, *told, *answered], lease_for_call(services, missed, has_room)
 
 
 def _split(turns: Batch) -> tuple[list[Turn], list[Turn]]:
@@ -49,6 +55,21 @@ def read(services: Services, turns: Batch) -> dict[str, Question]:
         return {}
     reader = reader_of(services.catalog.product_words())
     return dict(map_turns(services, turns, lambda turn: (turn.token, reader.question(turn))))
+
+
+def about_orders(services: Services, turns: Batch) -> list[Turn]:
+    """The turns, with their outcome where they ask for an order that there is; one query for all who ask."""
+    phones = {turn.customer_phone for turn in turns if turn.text and asks_for_order(turn.normalised)}
+    if not phones:
+        return list(turns)
+    rows = retry.run(services.engine, lambda connection: queries.last_orders(connection, phones))
+    orders = {row["customer_phone"]: row for row in rows}
+
+    def answered(turn: Turn) -> Turn:
+        order = orders.get(turn.customer_phone) if asks_for_order(turn.normalised) else None
+        return replace(turn, outcome=Outcome("canned", order_status(services.shop, order))) if order else turn
+
+    return map_turns(services, turns, answered)
 
 
 def plan(

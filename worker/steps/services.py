@@ -26,11 +26,11 @@ from worker.providers.circuit import CircuitBreaker, CircuitChange
 from worker.providers.client import AiClient
 from worker.providers.completion import Completer
 from worker.providers.dispatch import Dispatcher
-from worker.providers.flight import SingleFlight
 from worker.providers.models import Provider
 from worker.providers.pricing import with_costs
 from worker.providers.probe import Prober
 from worker.providers.providers_file import load_providers
+from worker.providers.single_flight import SingleFlight
 from worker.redisdb.cache import Cache
 from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.connect import CACHE_TIMEOUT_S, DURABLE_TIMEOUT_S, connect_redis
@@ -92,7 +92,7 @@ def record_calls(engine: Engine, calls: Sequence[ModelCalls]) -> None:
 def note_circuit(engine: Engine, change: CircuitChange) -> None:
     """Notes a change of a circuit for the report and the dashboard."""
     data = {"provider": change.provider, "state": change.state, "reason": change.reason}
-    data |= {"model": change.model, "told": change.told} if change.model else {}
+    data |= {"model": change.model, "told": change.sentence} if change.model else {}
     try:
         retry.run(engine, lambda connection: queries.add_event(connection, "circuit", data), give_up_after_s=NOTE_S)
     except SQLAlchemyError as exc:

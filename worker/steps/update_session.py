@@ -1,5 +1,5 @@
-"""Step update_session: one commit of sessions, replies and message states, then the session cache and the outbound
-stream.
+"""Step update_session: one commit of sessions, replies, orders and message states, then the session cache, the outbound
+stream and the stream of orders.
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ from typing import Any
 
 from msgspec import Struct, convert
 from msgspec.structs import replace
+from redis.exceptions import RedisError
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
+from worker.catalog.product import Product
+from worker.errors import RedisNotSwept
 from worker.log import logger
+from worker.orders.outbox import OutboxEvent, outbox_events, publish_events
 from worker.redisdb.keys import REPLY_LIMIT, SESSION
-from worker.replies.checkout import SoldProduct, summed_up_anew
+from worker.replies.checkout import summed_up_anew
 from worker.replies.closing import Closing, close
 from worker.session.session import SESSION_TTL_S
 from worker.session.turn import Turn
@@ -25,7 +29,7 @@ from worker.steps.attempts import failure, give_back_failed, give_back_locked, m
 from worker.steps.locked_customers import commit_around_locked
 from worker.steps.services import Services
 
-#: A turn is at most this much of what a customer wrote (design section 1, step 3).
+#: A turn is at most this much of what a customer wrote.
 MAX_TURN_MESSAGES = 10
 MAX_TURN_CHARS = 4_096
 log = logger(__name__)
@@ -45,16 +49,18 @@ class Committed(Struct, frozen=True):
         versions: new session versions by token; None where the turn has no session.
         next: turns claimed in the same commit, as the database gives them.
         replies: outbound entries, in the order in which they are published.
+        events: of the orders that were placed.
+        changed: products as they are now, by token of a turn that was not committed because they are not what its
+            customer has agreed to; the turn is still held and can be answered anew.
         locked: tokens of turns whose customers somebody else holds.
-        changed: products of orders that were not placed, as they are now, by token: price, stock or sale had changed
-            since the summary.
     """
 
     versions: dict[str, int | None] = {}
     next: tuple[dict[str, Any], ...] = ()
     replies: tuple[dict[str, Any], ...] = ()
+    events: tuple[OutboxEvent, ...] = ()
+    changed: dict[str, tuple[Product, ...]] = {}
     locked: frozenset[str] = frozenset()
-    changed: dict[str, tuple[SoldProduct, ...]] = {}
 
 
 def run(services: Services, batch: Sequence[Turn]) -> Closed:
@@ -72,6 +78,7 @@ def run(services: Services, batch: Sequence[Turn]) -> Closed:
         committed = _joined([committed, commit_turns(services, list(again.values()))])
     cache_sessions(services, closings, committed.versions)
     services.streams.publish(committed.replies)
+    tell_the_shop(services, committed.events)
     give_back_locked(services, [turn for turn in batch if turn.token in committed.locked])
     if lost := len(closings) - len(committed.versions) - len(committed.locked):
         log.warning("turns_lost", turns=lost)
@@ -80,12 +87,12 @@ def run(services: Services, batch: Sequence[Turn]) -> Closed:
 
 
 def _closings(services: Services, batch: Sequence[Turn]) -> dict[str, Closing]:
-    now = datetime.now(UTC)
-    closed = map_turns(services, batch, lambda turn: close(turn, services.shop, now))
+    now, wait_s = datetime.now(UTC), services.settings.human_wait_s
+    closed = map_turns(services, batch, lambda turn: close(turn, services.shop, now, wait_s))
     return {closing.token: closing for closing in closed}
 
 
-def _summed_up_anew(services: Services, turn: Turn, changed: Mapping[str, tuple[SoldProduct, ...]]) -> Turn:
+def _summed_up_anew(services: Services, turn: Turn, changed: Mapping[str, tuple[Product, ...]]) -> Turn:
     """A turn whose order was not placed, with a new summary instead."""
     if turn.token not in changed:
         return turn
@@ -118,11 +125,13 @@ def commit_turns(services: Services, closings: Sequence[Closing]) -> Committed:
 
 def _committed(part: Mapping[str, Any]) -> Committed:
     versions = {entry["token"]: entry["session_version"] for entry in part["committed"]}
-    changed = {
-        one["token"]: convert(one["products"], tuple[SoldProduct, ...], strict=False) for one in part.get("changed", ())
-    }
-    replies = tuple(entry["reply"] for entry in part["replies"])
-    return Committed(versions, tuple(part["next"]), replies, changed=changed)
+    return Committed(
+        versions,
+        tuple(part["next"]),
+        tuple(entry["reply"] for entry in part["replies"]),
+        outbox_events(part["events"]),
+        {turn["token"]: convert(turn["products"], tuple[Product, ...]) for turn in part["changed"]},
+    )
 
 
 def _joined(parts: Sequence[Committed]) -> Committed:
@@ -131,9 +140,22 @@ def _joined(parts: Sequence[Committed]) -> Committed:
         {token: version for part in parts for token, version in part.versions.items()},
         tuple(turn for part in parts for turn in part.next),
         tuple(reply for part in parts for reply in part.replies),
-        frozenset().union(*(part.locked for part in parts)),
+        tuple(event for part in parts for event in part.events),
         {token: products for part in parts for token, products in part.changed.items()},
+        frozenset().union(*(part.locked for part in parts)),
     )
+
+
+def tell_the_shop(services: Services, events: Sequence[OutboxEvent]) -> None:
+    """Publishes what was placed. Where that fails it is the sweep's: no reply, and no next turn, waits for it."""
+
+    def mark(event_ids: Sequence[str]) -> None:
+        retry.run(services.engine, lambda connection: queries.mark_order_events_published(connection, event_ids))
+
+    try:
+        publish_events(services.streams, mark, events)
+    except (RedisError, RedisNotSwept, SQLAlchemyError) as exc:
+        log.warning("order_events_left", events=len(events), error=type(exc).__name__)
 
 
 def claim_limits(settings: Settings) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from worker.log import logger
 from worker.redisdb.keys import CALL_COUNTS, LAST_RUN
-from worker.session.outcome import StoredOutcome
+from worker.session.outcome import Effects, StoredOutcome
 from worker.units import utc_day
 
 log = logger(__name__)
@@ -43,7 +43,15 @@ def metrics_row(reply_id: str, outcome: StoredOutcome, messages: int, *, committ
     for name in ("decision", "terms", "reply_key"):
         del row[name]
     intent = outcome.decision.intent or None
-    return row | {"reply_id": reply_id, "committed": committed, "intent": intent, "messages": messages}
+    done = {"intent": intent, "messages": messages, "cart_operations": _cart_operations(outcome.decision.effects)}
+    return row | {"reply_id": reply_id, "committed": committed} | done
+
+
+def _cart_operations(effects: Effects) -> dict[str, int] | None:
+    """Operations on the cart as they are counted, None where there were none."""
+    if not effects.proposed and not effects.undone:
+        return None
+    return {"proposed": effects.proposed, "refused": effects.refused, "undone": int(effects.undone)}
 
 
 def without_figures(row: Mapping[str, Any]) -> dict[str, Any]:

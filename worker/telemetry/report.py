@@ -1,4 +1,4 @@
-"""Metrics report (contract 3.8), from PostgreSQL alone, so that it survives a restart of Redis."""
+"""Metrics report, from PostgreSQL alone, so that it survives a restart of Redis."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def make_report(
         "sessions": _sessions(sums, events, figures.sessions(connection, window, SESSION_TTL_S)),
         "costs": costs(sums),
         "latency_ms": {"p50": p50, "p95": p95, "p99": p99},
+        "cart_operations": _cart_operations(figures.cart_operations(connection, window)),
         "orders": _orders(figures.orders(connection, window)),
     }
 
@@ -51,6 +52,16 @@ def _orders(sold: Mapping[str, tuple[int, Decimal]]) -> Json:
     return {
         "placed": sum(placed for placed, _ in sold.values()),
         "total": {currency: str(total) for currency, (_, total) in sold.items()},
+    }
+
+
+def _cart_operations(counted: Json) -> Json:
+    """Returns operations on carts that models and taps proposed, made, refused, and changes taken back."""
+    return {
+        "proposed": counted["proposed"],
+        "made": counted["proposed"] - counted["refused"],
+        "refused": counted["refused"],
+        "undone": counted["undone"],
     }
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 
 import click
-from redis.exceptions import RedisError
 from sqlalchemy import Connection
 
 from db import queries
@@ -27,8 +25,8 @@ from worker.operate.commands.terminal import (
     print_json,
     redis_errors,
 )
+from worker.operate.resuming import forget_replies
 from worker.redisdb.connect import CACHE_TIMEOUT_S, connect_redis
-from worker.redisdb.keys import REPLY_LIMIT
 from worker.runtime.environment import surroundings
 
 #: A turn that is under way ends within seconds.
@@ -61,7 +59,7 @@ def resume(phones: tuple[str, ...]) -> None:
     """
     with database() as connection:
         answers = {phone: resume_one(connection, phone) for phone in phones}
-    forget_replies([phone for phone, answer in answers.items() if answer == "resumed"])
+    count_anew([phone for phone, answer in answers.items() if answer == "resumed"])
     resumed = sum(answer == "resumed" for answer in answers.values())
     if resumed:
         out.print(f"The AI answers {'this customer' if resumed == 1 else f'{resumed:,} customers'} again.")
@@ -70,14 +68,12 @@ def resume(phones: tuple[str, ...]) -> None:
         raise CommandError("\n".join(left))
 
 
-def forget_replies(phones: Sequence[str]) -> None:
-    """Begins the count of an hour's replies anew: a customer who had all of them would be silenced again at once. A
-    cache Redis that does not answer limits nobody.
-    """
-    with surroundings(postgres=False) as configured, suppress(RedisError):
+def count_anew(phones: Sequence[str]) -> None:
+    """Begins the count of an hour's replies anew in the cache Redis of the surroundings."""
+    with surroundings(postgres=False) as configured:
         if phones and configured.cache_url is not None:
             with connect_redis(configured.required("cache_url"), CACHE_TIMEOUT_S) as cache:
-                cache.delete(*map(REPLY_LIMIT.key, phones))
+                forget_replies(cache, phones)
 
 
 def resume_one(connection: Connection, phone: str) -> str:

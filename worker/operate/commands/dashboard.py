@@ -17,8 +17,8 @@ from worker.settings import Settings
 def dashboard() -> None:
     """Serve the operators' page on DASHBOARD_HOST and DASHBOARD_PORT until Ctrl-C.
 
-    Whoever knows DASHBOARD_PASSWORD may look, whoever knows DASHBOARD_ADMIN_PASSWORD may also replay and discard dead
-    letters. Without either, the page is for this machine alone, and read only.
+    Whoever knows DASHBOARD_PASSWORD may look, whoever knows DASHBOARD_ADMIN_PASSWORD may also act: orders, people
+    who wait, dead letters. Without either, the page is for this machine alone, and read only.
     """
     from worker.runtime.environment import surroundings
 

@@ -52,8 +52,9 @@ def known_encoding(_context: click.Context, _option: click.Parameter, value: str
 def import_catalog(file: Path, decimal: str | None, separator: str | None, encoding: str | None, yes: bool) -> None:
     """Insert or update products from a CSV FILE.
 
-    Columns: sku (or id), name, category and price; optional brand, format, currency (ARS), stock (100). A file with a
-    mistake, or with a number that can be read in two ways ("1.850"), changes nothing.
+    Columns: sku (or id), name, category and price; optional brand, format, currency (ARS), unit (u: the piece, kg or
+    l), step (1; of kg and l 0.05) and stock. Without a stock a product is always there, and sales are not counted. A
+    file with a mistake, or with a number that can be read in two ways ("1.850"), changes nothing.
     """
     from worker.catalog.price_list import Writing, read_products
 

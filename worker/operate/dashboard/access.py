@@ -22,7 +22,7 @@ MAX_ADDRESSES = 10_000
 
 
 class Role(StrEnum):
-    """READ may look, ADMIN may also replay and discard dead letters."""
+    """READ may look, ADMIN may also act, and sees whom it is about."""
 
     READ = "read"
     ADMIN = "admin"
@@ -94,7 +94,7 @@ class Access:
         if not self.asks and not is_local(host):
             raise ConfigurationError(
                 f"DASHBOARD_HOST is {host}, which others can reach. Set DASHBOARD_PASSWORD (may look) or "
-                "DASHBOARD_ADMIN_PASSWORD (may also replay and discard), or leave DASHBOARD_HOST at 127.0.0.1."
+                "DASHBOARD_ADMIN_PASSWORD (may also act), or leave DASHBOARD_HOST at 127.0.0.1."
             )
         if len(set(self._passwords.values())) < len(self._passwords):
             raise ConfigurationError("DASHBOARD_PASSWORD and DASHBOARD_ADMIN_PASSWORD must differ.")

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from worker.operate.dashboard.feed import View
 from worker.operate.dashboard.figures import Costs
-from worker.operate.dashboard.formats import count, duration, rate, spoken, standing
+from worker.operate.dashboard.formats import count, duration, rate, spoken, standing, waited
 from worker.settings import Settings
 
 #: Waiting longer than this is not how it should be: a turn has 30 s for the model, and seconds for the rest.
 LONG_WAIT_S = 60.0
+#: A customer was told that somebody will answer as soon as possible; the alert ChasquiPersonUnattended says the same.
+LONG_WAIT_FOR_PERSON_S = 600.0
 #: Intake reads within a second; a payload that lies this long is not being read.
 UNREAD_S = 15.0
 #: One reply in twenty made without a model.
@@ -31,7 +33,7 @@ class Concern:
 def concerns(view: View, settings: Settings) -> list[Concern]:
     """Returns all there is to worry about, the worst first; nothing where all is well."""
     troubles = [Concern(trouble, "bad") for trouble in view.troubles]
-    found = [*troubles, *_circuits(view), *_waiting(view), *_money(view, settings), *_answers(view)]
+    found = [*troubles, *_circuits(view), *_waiting(view), *_people(view), *_money(view, settings), *_answers(view)]
     return sorted(found, key=lambda concern: concern.mood != "bad")
 
 
@@ -74,6 +76,14 @@ def _waiting(view: View) -> Iterator[Concern]:
     if unfinished.dead:
         letters = "dead letter waits" if unfinished.dead == 1 else "dead letters wait"
         yield Concern(f"{count(unfinished.dead)} {letters} for a decision.", "warn")
+
+
+def _people(view: View) -> Iterator[Concern]:
+    unfinished = view.waiting[0] if view.waiting else None
+    if unfinished and unfinished.oldest_person_s > LONG_WAIT_FOR_PERSON_S:
+        who = "customer waits" if unfinished.people_waiting == 1 else "customers wait"
+        since = waited(unfinished.oldest_person_s)
+        yield Concern(f"{count(unfinished.people_waiting)} {who} for a person, the first for {since}.", "warn")
 
 
 def _money(view: View, settings: Settings) -> Iterator[Concern]:

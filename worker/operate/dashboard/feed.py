@@ -20,8 +20,20 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
 
 from db.dashboard import DeadLetter
 from db.monitoring import Unfinished
+from db.people import Waiting
 from worker.log import logger
-from worker.operate.dashboard.figures import RANGES, Costs, Figures, TimeRange, read_costs, read_figures, read_waiting
+from worker.operate.dashboard.figures import (
+    RANGES,
+    Costs,
+    Figures,
+    OpenOrder,
+    TimeRange,
+    read_costs,
+    read_figures,
+    read_orders,
+    read_people,
+    read_waiting,
+)
 from worker.operate.snapshot import CacheUse, StreamLengths, read_cache_use, read_streams
 from worker.providers.circuit_states import Circuit, Named, read_circuits
 
@@ -56,6 +68,7 @@ class View:
         troubles: what is missing or old, and why.
         costs: of this day and this month.
         waiting: unfinished messages, and the newest dead letters.
+        people: who waits for a person, with their numbers, which an administrator alone may see; so of orders.
         circuits: by name.
     """
 
@@ -66,6 +79,8 @@ class View:
     figures: Figures | None = None
     costs: tuple[Costs, Costs] | None = None
     waiting: tuple[Unfinished, tuple[DeadLetter, ...]] | None = None
+    people: tuple[Waiting, ...] | None = None
+    orders: tuple[OpenOrder, ...] | None = None
     circuits: Mapping[str, Circuit] | None = None
     streams: StreamLengths | None = None
     cache: CacheUse | None = None
@@ -115,13 +130,15 @@ class Feed:
     def __init__(self, engine: Engine, durable: redis.Redis, cache: redis.Redis, providers: Named) -> None:
         cache_server = REDIS if cache is durable else CACHE_REDIS
         # As many threads as there are things to read: a server that does not answer holds up nobody but itself.
-        pool = ThreadPoolExecutor(len(RANGES) + 5, thread_name_prefix="figures")
+        pool = ThreadPoolExecutor(len(RANGES) + 7, thread_name_prefix="figures")
         self._figures = {
             span: Kept(partial(read_figures, engine, span), span.every_s, POSTGRES, pool) for span in RANGES.values()
         }
         self._others: dict[str, Kept[Any]] = {
             "costs": Kept(partial(read_costs, engine), COSTS_S, POSTGRES, pool),
             "waiting": Kept(partial(read_waiting, engine), NOW_S, POSTGRES, pool),
+            "people": Kept(partial(read_people, engine), NOW_S, POSTGRES, pool),
+            "orders": Kept(partial(read_orders, engine), NOW_S, POSTGRES, pool),
             "circuits": Kept(lambda: _by_name(read_circuits(durable, providers)), NOW_S, REDIS, pool),
             "streams": Kept(partial(read_streams, durable), NOW_S, REDIS, pool),
             "cache": Kept(partial(read_cache_use, cache), NOW_S, cache_server, pool),
@@ -140,8 +157,9 @@ class Feed:
         return View(span, datetime.now(UTC), figures.read_at, tuple(troubles), figures.value, **others)
 
     def hurry(self) -> None:
-        """Has dead letters and the backlog read anew at the next refresh, because something was just changed."""
-        self._others["waiting"].hurry()
+        """Has the lists and the backlog read anew at the next refresh, because something was just changed."""
+        for name in ("waiting", "people", "orders"):
+            self._others[name].hurry()
 
 
 def _by_name(circuits: Iterable[Circuit]) -> dict[str, Circuit]:

@@ -1,4 +1,6 @@
-"""Figures of the page out of PostgreSQL: those of a time range, costs of this day and month, dead letters."""
+"""Figures of the page out of PostgreSQL: those of a time range, costs of this day and month, and lists of what needs
+somebody: dead letters, people who wait, open orders.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +8,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import accumulate
 from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from db import dashboard, monitoring, report
+from db import dashboard, monitoring, people, report
 from db.dashboard import Bucket, CircuitChange, DeadLetter, Expired
 from db.locks import INTAKE_LOCK
 from db.monitoring import Unfinished
+from db.people import Waiting
 from db.states import SESSION_STATES
 from worker.log import redacted
 from worker.telemetry.report import costs, make_report
@@ -22,7 +26,7 @@ from worker.telemetry.report import costs, make_report
 #: Replies of which the intents are counted: the newest, so that a year of messages takes no longer than a day.
 MAX_INTENTS = 1_000_000
 MAX_CIRCUIT_CHANGES = 500
-MAX_DEAD_LETTERS = 50
+MAX_DEAD_LETTERS = MAX_PEOPLE = MAX_ORDERS = 50
 ERROR_CHARS = 160
 #: Expired sessions are cleaned up this often; shorter buckets would show that, and nothing else.
 CLEANUP_EVERY_S = 300
@@ -129,6 +133,32 @@ def read_waiting(engine: Engine) -> tuple[Unfinished, tuple[DeadLetter, ...]]:
     with engine.connect() as connection:
         letters = dashboard.dead_letters(connection, MAX_DEAD_LETTERS)
         return monitoring.unfinished(connection, INTAKE_LOCK), tuple(map(_masked, letters))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """Order that is not delivered or cancelled. items: number of its lines; name: of the customer, None if unknown."""
+
+    id: int
+    customer_phone: str
+    name: str | None
+    status: str
+    created_at: datetime
+    items: int
+    total: Decimal
+    currency: str
+
+
+def read_people(engine: Engine) -> tuple[Waiting, ...]:
+    """Reads who waits for a person, the longest wait first, with their numbers."""
+    with engine.connect() as connection:
+        return people.waiting(connection, MAX_PEOPLE)
+
+
+def read_orders(engine: Engine) -> tuple[OpenOrder, ...]:
+    """Reads the open orders, new ones first, with their customers' numbers."""
+    with engine.connect() as connection:
+        return tuple(OpenOrder(**row) for row in dashboard.open_orders(connection, MAX_ORDERS))
 
 
 def funnel(by_state: Mapping[str, int]) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 
 from worker.operate import wording
 from worker.providers.circuit_states import Circuit
@@ -33,6 +34,21 @@ def milliseconds(value: float | None) -> str:
 def duration(seconds: float | None) -> str:
     """45 s, 12 min, 3.5 h, 12 d"""
     return NONE if seconds is None else wording.duration(seconds)
+
+
+def waited(seconds: float) -> str:
+    """under a minute, 12 min, 3.5 h: without seconds, which would change at every look"""
+    return duration(seconds // 60 * 60) if seconds >= 60 else "under a minute"
+
+
+def money(amount: Decimal, currency: str) -> str:
+    """4,200.00 ARS"""
+    return f"{amount:,.2f} {currency}"
+
+
+def why_person(reason: str) -> str:
+    """`failed` as "no model answered"."""
+    return wording.why_person(reason)
 
 
 def dollars(amount: float) -> str:

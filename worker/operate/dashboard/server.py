@@ -61,7 +61,7 @@ def make_app(configuration: Settings, access: Access) -> ASGIApp:
     cache = durable if cache_url == durable_url else connect_redis(cache_url, REDIS_TIMEOUT_S)
     engine = make_engine(configuration.required("database_url"), pool_size=5, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
     providers = named(load_providers(configuration))
-    register(configuration, access, Feed(engine, durable, cache, providers), engine, providers)
+    register(configuration, access, Feed(engine, durable, cache, providers), engine, cache, providers)
     app = FastAPI(openapi_url=None)
     ui.run_with(app, title="Chasqui", favicon=ICON, language="en-US", tailwind=False, show_welcome_message=False)
     return Gate(app, access)

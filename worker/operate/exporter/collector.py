@@ -97,6 +97,10 @@ def database_families(part: Database, known: Known) -> Iterator[Metric]:
     leases = {"under_way": now.turns_under_way, "overdue": now.turns_overdue}
     yield gauge("turns", "Turns being answered, and those whose lease has ended.", leases, "lease")
     yield gauge("active_sessions", "Sessions that have not expired.", now.active_sessions)
+    yield gauge("people_waiting", "Customers who wait for a person of the shop.", now.people_waiting)
+    yield gauge("people_waiting_oldest_seconds", "How long the first of them has waited.", now.oldest_person_s)
+    left = "Customers whose wait has ended within a day without anybody resuming it."
+    yield gauge("people_unattended", left, now.people_unattended)
     yield gauge(
         "lock_seconds", "How long the oldest open transaction has held rows of ours; 0 for none.", part.locked_s
     )

@@ -14,13 +14,13 @@ from helpers.answering import calls, completer_on, patient, providers_of
 from helpers.basics import ends
 from helpers.turns import MILK, MILK_ITEM, plan_of, session_of
 from msgspec import json, structs
+from worker.replies.cart_guard import CartRules, rules_for
 
 from worker.devkit.simulator import Simulator
 from worker.providers.budget import Budget, BudgetLimits
 from worker.providers.completion import LEAST_TIME_S, Completer
 from worker.providers.pricing import baseline_microusd
 from worker.providers.progress import PlannedRequest
-from worker.replies.cart_guard import CartRules, rules_for
 from worker.replies.fallback import fallback_decision
 from worker.session.cart import CartOperation
 from worker.session.outcome import Decision, Outcome

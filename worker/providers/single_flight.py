@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from worker.log import logger
 from worker.redisdb.keys import FLIGHT, PARKED
 
-SCRIPT = Path(__file__).with_name("flight.lua").read_text(encoding="utf-8")
+SCRIPT = Path(__file__).with_name("single_flight.lua").read_text(encoding="utf-8")
 log = logger(__name__)
 
 

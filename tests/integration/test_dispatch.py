@@ -23,8 +23,8 @@ from worker.providers.budget import Budget, BudgetLimits
 from worker.providers.client import AiClient
 from worker.providers.completion import Completer
 from worker.providers.dispatch import Dispatched, Dispatcher
-from worker.providers.flight import JoinRequest, SingleFlight
 from worker.providers.progress import PlannedRequest
+from worker.providers.single_flight import JoinRequest, SingleFlight
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import AI_RESPONSE, FLIGHT, PARKED
 from worker.replies.fallback import fallback_decision

@@ -1,0 +1,55 @@
+"""Customers who wait for a person of the shop, and those for whom nobody came within the last day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+#: All waits that are kept, open and over, one of each customer: `context_data` as worker.session has it. A conversation
+#: that ends takes its wait along. Where the version before has begun a wait, since when is not known exactly.
+WAITS = """
+    select customer_phone, coalesce((context_data ->> 'human_since')::timestamptz, updated_at) as since,
+           least((context_data ->> 'human_until')::timestamptz, expires_at) as until,
+           coalesce(context_data ->> 'human_reason', '') as reason
+    from customer_sessions where context_data ? 'human_until'
+"""
+#: Of those that are over, the ones that are shown; `cleanup_expired_sessions` keeps them for as long.
+RECENT = "until > now() - interval '1 day'"
+PEOPLE = text(f"""
+    select customer_phone, name, since, until, reason, until <= now() as ended,
+           greatest(extract(epoch from least(until, now()) - since), 0)::float8 as waited_s
+    from ({WAITS}) waits left join customers using (customer_phone)
+    where {RECENT} order by ended, since limit :max_rows
+""")  # noqa: S608  constants of ours
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Wait of a customer for a person.
+
+    Args:
+        name: as WhatsApp has it, None where it is not known.
+        until: when the AI answers again.
+        reason: asked, model, limit, failed or one of the shop's own; empty where it was not noted.
+        ended: it is over, and nobody has resumed it.
+        waited_s: how long it has lasted, or did.
+    """
+
+    customer_phone: str
+    name: str | None
+    since: datetime
+    until: datetime
+    reason: str
+    ended: bool
+    waited_s: float
+
+
+def waiting(connection: Connection, max_rows: int | None = None) -> tuple[Waiting, ...]:
+    """Returns who waits, the longest wait first, and then those whose wait has ended within a day.
+
+    Args:
+        max_rows: None for all.
+    """
+    return tuple(Waiting(*row) for row in connection.execute(PEOPLE, {"max_rows": max_rows}))

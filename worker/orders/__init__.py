@@ -1,0 +1,1 @@
+"""Orders and what the shop and its customers are told of them."""
