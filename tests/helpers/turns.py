@@ -103,7 +103,7 @@ def plan_of(text: str, *products: Product, shared: bool = True) -> Plan:
 
 def closing_row(turn: Turn, now: datetime, human_wait_s: float = HUMAN_WAIT_S) -> dict[str, Any]:
     """The end of a decided turn as JSON, as it is committed."""
-    return dict(orjson.loads(orjson.dumps(close(turn, now, human_wait_s).row())))
+    return dict(orjson.loads(orjson.dumps(close(turn, SHOP, now, human_wait_s).row())))
 
 
 def turn_to_dict(turn: Turn) -> dict[str, Any]:

@@ -81,6 +81,11 @@ def says_only(text: str, words: Iterable[str]) -> bool:
     return not asks(text) and (_BESIDE | set(words)).issuperset(folded(text).split())
 
 
+def speaks_of_pickup(text: str) -> bool:
+    """Returns whether any word of a text is about fetching it."""
+    return not _WAYS["pickup"].isdisjoint(folded(text).split())
+
+
 def denies(text: str) -> bool:
     """Returns whether a text says no to something it names: "sin envío", "tarjeta no"."""
     return not _NEITHER.isdisjoint(folded(text).split())

@@ -25,7 +25,7 @@ _CODES = r"ARS|USD|MXN|COP|CLP|PEN|UYU|EUR|BOB|PYG|VES|CRC|GTQ|HNL|NIO|PAB|DOP"
 _MONEY = re.compile(
     rf"(?:[$€₲₡]|\b(?:S/|B/|Bs|Gs)\.?|\b(?:{_CODES})|\b[QL])\s?{_F}"
     rf"|{_F}\s?(?:[€$]|pesos?\b|soles\b|euros?\b|d[oó]lar(?:es)?\b|lucas?\b|(?:{_CODES})\b)"
-    r"|\b(?:cuestan?|sal(?:e|en)|valen?|queda(?:n|r[ií]a)? en|dejo (?:en|a)|precio(?: es| de| final)*|total(?: es| de)*):? "
+    r"|\b(?:cuestan?|sal(?:e|en)|valen?|queda(?:n|r[ií]a)? en|dejo (?:en|a)|(?:precio|total)(?: es| de| final)*):? "
     rf"{_F}(?=\s*(?:[;!?\n)]|[.,](?:\s|$)|$|(?:el|la|los|las|por|cada|c/u|y|en total)\b))",
     re.IGNORECASE,
 )
