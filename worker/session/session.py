@@ -146,6 +146,11 @@ class Order(Struct, frozen=True):
     name: str | None = None
     channel: str | None = None
 
+    def row(self) -> dict[str, Any]:
+        """The order as `update_session_cache` takes it, with the total of each line as the customer has seen it."""
+        row: dict[str, Any] = msgspec.to_builtins(self)
+        return row | {"items": [item.row() | {"total": str(item.total)} for item in self.items]}
+
 
 def new_session(customer_phone: str, customer_name: str | None) -> Session:
     """The first state of a conversation, not stored yet."""
