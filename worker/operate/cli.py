@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from worker import __version__, log
-from worker.operate.commands import customers, database, dead, messages, report, service
+from worker.operate.commands import customers, database, dead, messages, orders, report, service
 from worker.operate.commands.cache import cache
 from worker.operate.commands.circuits import circuits
 from worker.operate.commands.dashboard import dashboard
@@ -28,6 +28,7 @@ COMMANDS = (
     circuits,
     cache,
     dead.dead,
+    orders.orders,
     customers.resume,
     customers.erase,
     database.db,

@@ -81,8 +81,8 @@ def _problem(
     product = known.get(change.product_id)
     # Who takes less than is in the cart already may do so, whatever is left.
     fewer = item is not None and wanted <= item.quantity
-    if product is not None and product.stock is not None and wanted > product.stock and not fewer:
-        return TOO_FEW_LEFT.format(name=name, left=_left(product.stock))
+    if product is not None and not product.has(wanted) and not fewer:
+        return TOO_FEW_LEFT.format(name=name, left=_left(product.stock or Decimal(0)))
     return None
 
 
