@@ -23,6 +23,9 @@ EXCEPTIONS = {
         "*:model_config",
         "worker/catalog/price_list.py:one_reading",
         "worker/catalog/price_list.py:in_cents",
+        "worker/catalog/price_list.py:known_unit",
+        "worker/catalog/price_list.py:usual_step",
+        "worker/catalog/price_list.py:whole_pieces",
         "worker/settings.py:is_url",
         "worker/settings.py:without_slashes",
         "worker/shop/shop_file_form.py:*",
@@ -34,6 +37,7 @@ EXCEPTIONS = {
     "msgspec writes them, for PostgreSQL and the gateway": (
         "worker/messages/message.py:reply_due",
         "worker/messages/reply.py:in_reply_to",
+        "worker/orders/order.py:*",
         "worker/session/session.py:human_since",
         "worker/session/outcome.py:*",
     ),

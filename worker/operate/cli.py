@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from worker import __version__, log
-from worker.operate.commands import customers, database, dead, messages, people, report, service
+from worker.operate.commands import customers, database, dead, messages, orders, people, report, service
 from worker.operate.commands.cache import cache
 from worker.operate.commands.circuits import circuits
 from worker.operate.commands.dashboard import dashboard
@@ -29,6 +29,7 @@ COMMANDS = (
     circuits,
     cache,
     dead.dead,
+    orders.orders,
     people.people,
     customers.resume,
     customers.erase,
