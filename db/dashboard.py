@@ -203,12 +203,6 @@ def open_orders(connection: Connection, limit: int) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(OPEN_ORDERS, given).mappings()]
 
 
-def set_order_status(connection: Connection, order_id: int, status: str) -> bool:
-    """Changes the status of an open order; returns whether it was one."""
-    given = {"order_id": order_id, "status": status, "closed": list(FINAL_STATUSES)}
-    return connection.execute(SET_ORDER_STATUS, given).rowcount == 1
-
-
 def _values(window: Window, bucket_s: int) -> dict[str, Any]:
     """Buckets shorter than an hour are made of single turns."""
     if bucket_s % HOUR_S:
