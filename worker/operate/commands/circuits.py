@@ -15,7 +15,7 @@ from db import queries
 from db.engine import connect
 from worker.errors import CommandError
 from worker.log import logger
-from worker.operate.commands.terminal import durable_redis, json_option, out, print_json, redis_errors
+from worker.operate.commands.terminal import durable_redis, json_option, print_result, redis_errors
 from worker.providers.circuit import Breaker, CircuitChange
 from worker.providers.circuit_states import Circuit, Named, named, read_circuits
 from worker.providers.providers_file import load_providers
@@ -56,10 +56,7 @@ def circuits(action: str, provider: str | None, as_json: bool) -> None:
             for circuit in read_circuits(client, known)
             if name in ("", circuit.provider) and model in ("", circuit.model)
         ]
-    if as_json:
-        print_json([circuit.to_dict() for circuit in found])
-    else:
-        out.print(as_table(found))
+    print_result([circuit.to_dict() for circuit in found], as_table(found), as_json=as_json)
 
 
 def chosen(known: Named, name: str) -> tuple[str, str]:
