@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -46,7 +47,9 @@ def failed(check: str, found: str, mend: str) -> Finding:
     return Finding(check, State.FAILED, found, mend)
 
 
-def graded(check: str, found: str, mend: str, value: float, warning_over: float, failed_over: float) -> Finding:
+def graded(
+    check: str, found: str, mend: str, value: float, warning_over: float, failed_over: float = math.inf
+) -> Finding:
     """Returns the finding on a value that should be small."""
     if value <= warning_over:
         return ok(check, found)

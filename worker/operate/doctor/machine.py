@@ -47,17 +47,15 @@ def judge_free(free_bytes: int) -> Finding:
     return severity("disk", found, "make room: docs/operations.md, 'the disk is full'")
 
 
-def skew_s(server_time_s: Callable[[], float], clock: Callable[[], float] = time.time) -> float:
-    """Returns the seconds by which a server is ahead, taking its time for that of the middle of the question."""
-    before_s = clock()
+def judge_clock(
+    server: str, server_time_s: Callable[[], float], own_time_s: Callable[[], float] = time.time
+) -> Finding:
+    """Judges a server's clock by this machine's, taking the answer for the time of the middle of the question."""
+    before_s = own_time_s()
     server_s = server_time_s()
-    return server_s - (before_s + clock()) / 2
-
-
-def judge_skew(check: str, skew: float) -> Finding:
-    """Judges the seconds by which a server is ahead of this machine."""
-    found = f"{abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} this machine"
-    if abs(skew) <= SKEW_WARNING_S:
+    ahead_s = server_s - (before_s + own_time_s()) / 2
+    found = f"{abs(ahead_s):.1f} s {'ahead of' if ahead_s > 0 else 'behind'} this machine"
+    if abs(ahead_s) <= SKEW_WARNING_S:
         found = f"within {SKEW_WARNING_S:.0f} s of this machine's"
     mend = "let the machines keep time (systemd-timesyncd, chrony)"
-    return graded(check, found, mend, abs(skew), SKEW_WARNING_S, SKEW_FAILED_S)
+    return graded(f"{server} clock", found, mend, abs(ahead_s), SKEW_WARNING_S, SKEW_FAILED_S)

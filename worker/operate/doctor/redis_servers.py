@@ -6,10 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import redis
-
 from worker.operate.doctor.finding import Finding, State, failed, graded, guarded, ok, warning
-from worker.operate.doctor.machine import judge_skew, skew_s
+from worker.operate.doctor.machine import judge_clock
 from worker.operate.snapshot import LiveCounters, StreamLengths, read_counters, read_streams, time_s
 from worker.operate.wording import count, duration, oldest, size
 from worker.providers.circuit_states import Circuit, Named, read_circuits
@@ -51,14 +49,10 @@ def _durable(url: str, providers: Named) -> Iterator[Finding]:
         yield judge_version(info, place(url))
         yield from guarded("redis persistence", lambda: judge_persistence(info), LOOK_AGAIN)
         yield from guarded("redis memory", lambda: judge_durable_memory(info), LOOK_AGAIN)
-        yield from guarded("redis clock", lambda: judge_skew("redis clock", _skew_s(client)), LOOK_AGAIN)
+        yield from guarded("redis clock", lambda: judge_clock("redis", lambda: time_s(client.time())), LOOK_AGAIN)
         yield from guarded("inbound stream", lambda: judge_inbound(read_streams(client)), LOOK_AGAIN)
         yield from guarded("beat", lambda: judge_beat(read_counters(client)), LOOK_AGAIN)
         yield from guarded("circuits", lambda: map(judge_circuit, read_circuits(client, providers)), LOOK_AGAIN)
-
-
-def _skew_s(client: redis.Redis) -> float:
-    return skew_s(lambda: time_s(client.time()))
 
 
 def place(url: str) -> str:
@@ -113,7 +107,7 @@ def judge_beat(counters: LiveCounters) -> Finding:
         return warning("beat", "no periodic task has run yet", mend)
     age_s = counters.at_s - counters.last_cleanup_at_s
     found = f"last run {duration(max(age_s, 0.0))} ago"
-    return warning("beat", found, mend) if age_s > BEAT_LATE_S else ok("beat", found)
+    return graded("beat", found, mend, age_s, BEAT_LATE_S)
 
 
 def judge_circuit(circuit: Circuit) -> Finding:
