@@ -42,11 +42,7 @@ def circuits(action: str, provider: str | None, as_json: bool) -> None:
     """
     if action != "list" and provider is None:
         raise click.UsageError(f"{action} needs the name of a PROVIDER")
-    with (
-        surroundings(postgres=action != "list") as configured,
-        redis_errors(),
-        durable_redis(configured) as client,
-    ):
+    with surroundings(postgres=action != "list") as configured, redis_errors(), durable_redis(configured) as client:
         known = named(load_providers(configured))
         name, model = chosen(known, provider) if provider else ("", "")
         if action != "list":

@@ -28,11 +28,7 @@ def connected_gateway() -> Iterator[Gateway]:
 @click.option("--from", "sender", required=True, metavar="PHONE", help="WhatsApp's id of the customer (digits).")
 @click.option("--name", default=None, help="The customer's name.")
 @click.option(
-    "--timeout",
-    type=click.IntRange(1, 86_400),
-    default=60,
-    show_default=True,
-    help="Seconds to wait for the reply.",
+    "--timeout", type=click.IntRange(1, 86_400), default=60, show_default=True, help="Seconds to wait for the reply."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the reply as it stands in the outbound stream.")
 @click.argument("text")

@@ -48,11 +48,7 @@ def demo() -> None:
 
 @click.command()
 @click.option(
-    "--concurrency",
-    type=click.IntRange(1, 64),
-    default=2,
-    show_default=True,
-    help="Workers, of one process each.",
+    "--concurrency", type=click.IntRange(1, 64), default=2, show_default=True, help="Workers, of one process each."
 )
 @click.option("--flower", "with_flower", is_flag=True, help="Flower too, on 127.0.0.1 and behind a login.")
 @click.option("--dashboard", "with_dashboard", is_flag=True, help="The operators' page too, on DASHBOARD_PORT.")

@@ -27,27 +27,27 @@ def examine(configured: Settings, home: Path, *, probe: bool) -> list[Finding]:
         home: directory of the embedded servers.
         probe: ask the providers.
     """
+    known: Sequence[Provider] = ()
+    unreadable = []
     try:
         known = load_providers(configured)
     except ConfigurationError as exc:
-        unreadable = failed("providers", str(exc), "mend the file, or unset PROVIDERS_FILE")
-        return [*_side_by_side(_server_checks(configured, (), home)), unreadable]
-    checks = _server_checks(configured, known, home)
-    return _side_by_side(checks | {"providers": lambda: providers.examine(known, configured.shop_name, probe=probe)})
-
-
-def is_fit(findings: Sequence[Finding]) -> bool:
-    """Returns whether the service can do all its work."""
-    return all(finding.state is not State.FAILED for finding in findings)
-
-
-def _server_checks(configured: Settings, known: Sequence[Provider], home: Path) -> dict[str, Check]:
+        unreadable = [failed("providers", str(exc), "mend the file, or unset PROVIDERS_FILE")]
     checks: dict[str, Check] = {
         "postgresql": lambda: database.examine(configured),
         "redis": lambda: redis_servers.examine(configured, named(known)),
         "disk": lambda: machine.examine(home),
     }
-    return checks | ({"queues": broker.examine} if configured.celery_broker_url else {})
+    if configured.celery_broker_url:
+        checks["queues"] = broker.examine
+    if not unreadable:
+        checks["providers"] = lambda: providers.examine(known, configured.shop_name, probe=probe)
+    return [*_side_by_side(checks), *unreadable]
+
+
+def is_fit(findings: Sequence[Finding]) -> bool:
+    """Returns whether the service can do all its work."""
+    return all(finding.state is not State.FAILED for finding in findings)
 
 
 def _side_by_side(checks: Mapping[str, Check]) -> list[Finding]:

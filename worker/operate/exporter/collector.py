@@ -19,14 +19,7 @@ from prometheus_client.registry import Collector
 
 from db.monitoring import REPLY_BUCKETS_MS, Total
 from worker import __version__
-from worker.operate.snapshot import (
-    CacheUse,
-    DatabaseState,
-    LiveCounters,
-    ModelStates,
-    RedisState,
-    Snapshot,
-)
+from worker.operate.snapshot import CacheUse, DatabaseState, LiveCounters, ModelStates, RedisState, Snapshot
 from worker.providers.models import Provider
 from worker.providers.pricing import YARDSTICK_NAME
 from worker.telemetry.recording import ANSWERED, CALL_BUCKETS_MS, FAILURES
