@@ -28,7 +28,6 @@ from worker.operate.snapshot import (
     CacheUse,
     DatabaseState,
     LiveCounters,
-    ModelStates,
     RedisState,
     Snapshot,
     StreamLengths,
@@ -80,15 +79,6 @@ TOTALS = (
     Total("model_tokens", {"provider": "deepseek", "model": "deepseek-flash", "kind": "cached"}, 4_000),
     Total("model_cost_microusd", {"provider": "deepseek", "model": "deepseek-flash"}, 1_200_000),
 )
-STATES = ModelStates(
-    providers=(Circuit("deepseek", "open", trips=3),),
-    models=(
-        Circuit("deepseek", "open", "deepseek-flash", reason="model_gone", since=datetime(2026, 11, 29, tzinfo=UTC)),
-        Circuit("deepseek", "closed", "deepseek-v4-pro", answered_by="deepseek-flash"),
-        Circuit("gpt", "closed", "gpt-6-luna"),
-    ),
-    probes=(Probe("deepseek", "deepseek-flash", 1_763_800_000.0, "model_gone", "told"),),
-)
 COUNTERS = LiveCounters(
     at_s=1_763_800_300.0,
     calls={
@@ -103,7 +93,17 @@ COUNTERS = LiveCounters(
     last_cleanup_at_s=1_763_800_000.0,
     locked_customers=2,
 )
-DURABLE = RedisState(StreamLengths(1, 2, 3, oldest_inbound_s=30.0), COUNTERS, STATES)
+DURABLE = RedisState(
+    StreamLengths(1, 2, 3, oldest_inbound_s=30.0),
+    COUNTERS,
+    providers=(Circuit("deepseek", "open", trips=3),),
+    models=(
+        Circuit("deepseek", "open", "deepseek-flash", reason="model_gone", since=datetime(2026, 11, 29, tzinfo=UTC)),
+        Circuit("deepseek", "closed", "deepseek-v4-pro", answered_by="deepseek-flash"),
+        Circuit("gpt", "closed", "gpt-6-luna"),
+    ),
+    probes=(Probe("deepseek", "deepseek-flash", 1_763_800_000.0, "model_gone", "told"),),
+)
 LAYERS = (("session", 8, 0), ("ai_response", 0, 9), ("categories", 0, 0), ("product_search", 0, 0))
 SNAPSHOT = Snapshot(
     DatabaseState(NOW, TOTALS, 42.5),
@@ -125,7 +125,7 @@ def told(snapshot: Snapshot, budgets_usd: Mapping[str, Decimal] = BUDGETS) -> Sc
 
 def with_models(counters: LiveCounters = COUNTERS, **changes: Any) -> Snapshot:
     """The snapshot with other states of models."""
-    return replace(SNAPSHOT, redis=replace(DURABLE, counters=counters, states=replace(STATES, **changes)))
+    return replace(SNAPSHOT, redis=replace(DURABLE, counters=counters, **changes))
 
 
 def test_what_is_unfinished() -> None:
@@ -216,7 +216,7 @@ def test_models_that_are_used() -> None:
         assert ("gpt-6-luna", "gpt") in told(used).all("model_rerouted")
     by_probe = with_models(probes=(Probe("gpt", "gpt-6-luna", 1.0, "ok", answered_by="gpt-6.1-terra"),))
     assert told(by_probe).value("model_rerouted", provider="gpt", model="gpt-6-luna") == 1
-    changed = replace(STATES.models[2], since=datetime(2026, 11, 29, tzinfo=UTC))
+    changed = replace(DURABLE.models[2], since=datetime(2026, 11, 29, tzinfo=UTC))
     assert ("gpt-6-luna", "gpt") in told(with_models(models=(changed,))).all("model_rerouted")
 
 

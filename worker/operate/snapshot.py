@@ -93,8 +93,8 @@ class CacheUse:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelStates:
-    """Circuits and probes of the configured providers and their models.
+class RedisState:
+    """State of the service as the durable Redis knows it.
 
     Args:
         providers: circuits of the providers that were called within 7 days.
@@ -102,18 +102,11 @@ class ModelStates:
         probes: the latest probe of each model that has been probed.
     """
 
+    streams: StreamLengths
+    counters: LiveCounters
     providers: tuple[Circuit, ...]
     models: tuple[Circuit, ...]
     probes: tuple[Probe, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RedisState:
-    """State of the service as the durable Redis knows it."""
-
-    streams: StreamLengths
-    counters: LiveCounters
-    states: ModelStates
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +141,7 @@ class SnapshotReader:
     ) -> None:
         reads: dict[str, Callable[[], Any]] = {
             "postgresql": lambda: retry.run(engine, read_database, give_up_after_s=RETRY_S),
-            "redis": lambda: RedisState(read_streams(durable), read_counters(durable), read_states(durable, providers)),
+            "redis": lambda: read_redis(durable, providers),
             "cache": lambda: read_cache_use(cache),
             "broker": queue_lengths,
         }
@@ -194,14 +187,16 @@ def read_counters(client: redis.Redis, at_s: float | None = None) -> LiveCounter
     return LiveCounters(time_s(now), _counts(calls), spent, float(cleanup) if cleanup else None, int(locked or 0))
 
 
-def read_states(client: redis.Redis, providers: Named) -> ModelStates:
-    """Reads circuits and probes, in three round trips."""
+def read_redis(client: redis.Redis, providers: Named) -> RedisState:
+    """Reads the durable Redis's part, in five round trips."""
     circuits = read_circuits(client, providers)
     with client.pipeline(transaction=False) as pipeline:
         for provider, _ in providers:
             pipeline.exists(keys.CIRCUIT.key(provider))
         called = set(compress((name for name, _ in providers), pipeline.execute()))
-    return ModelStates(
+    return RedisState(
+        read_streams(client),
+        read_counters(client),
         tuple(circuit for circuit in circuits if not circuit.model and circuit.provider in called),
         tuple(circuit for circuit in circuits if circuit.model),
         tuple(read_probes(client)),

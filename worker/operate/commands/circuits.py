@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import click
 import redis
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy.exc import SQLAlchemyError
 
-from db import queries
-from db.engine import connect
+from db.engine import make_engine
 from worker.errors import CommandError
-from worker.log import logger
 from worker.operate.commands.terminal import durable_redis, json_option, print_result, redis_errors
-from worker.providers.circuit import Breaker, CircuitChange
+from worker.providers.circuit import Breaker
 from worker.providers.circuit_states import Circuit, Named, named, read_circuits
 from worker.providers.providers_file import load_providers
 from worker.runtime.environment import surroundings
 from worker.settings import Settings
 
-log = logger(__name__)
 COLOURS = {"closed": "green", "half_open": "yellow"}
 
 
@@ -68,18 +65,10 @@ def chosen(known: Named, name: str) -> tuple[str, str]:
 
 def breaker(client: redis.Redis, configured: Settings) -> Breaker:
     """Returns the breaker of the fleet, which notes what an operator does to it for report and dashboard."""
+    from worker.steps.services import note_circuit
 
-    def note(change: CircuitChange) -> None:
-        data = {"provider": change.provider, "state": change.state, "reason": change.reason}
-        data |= {"model": change.model} if change.model else {}
-        try:
-            with connect(configured.required("database_url")) as connection, connection.begin():
-                queries.add_event(connection, "circuit", data)
-        except SQLAlchemyError as exc:
-            # What counts is done; PostgreSQL may be the very thing that is being mended.
-            log.warning("circuit_not_noted", provider=change.provider, error=type(exc).__name__)
-
-    return Breaker(client, note)
+    engine = make_engine(configured.required("database_url"), pool_size=1)
+    return Breaker(client, partial(note_circuit, engine))
 
 
 def as_table(found: Sequence[Circuit]) -> Group:

@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from db.monitoring import REPLY_BUCKETS_MS, Total
 from worker import __version__
-from worker.operate.snapshot import CacheUse, DatabaseState, LiveCounters, ModelStates, RedisState, Snapshot
+from worker.operate.snapshot import CacheUse, DatabaseState, LiveCounters, RedisState, Snapshot
 from worker.providers.models import Provider
 from worker.providers.pricing import YARDSTICK_NAME
 from worker.telemetry.recording import ANSWERED, CALL_BUCKETS_MS, FAILURES
@@ -108,13 +108,13 @@ class Exporter(Collector):
 
     def _redis(self, part: RedisState) -> Iterator[Metric]:
         """Yields what the durable Redis knows."""
-        circuits, counters = part.states.providers, part.counters
+        circuits, counters = part.providers, part.counters
         states = {(each.provider, state): float(state == each.state) for each in circuits for state in CIRCUIT_STATES}
         yield gauge("circuit_state", "1 for the state that the provider's circuit is in.", states, "provider", "state")
         trips = {circuit.provider: circuit.trips for circuit in circuits}
         yield counter("circuit_trips", "How often the circuit has opened.", trips, "provider")
         yield from self._calls(counters.calls)
-        yield from self._model_states(part.states, counters.calls)
+        yield from self._model_states(part)
         yield from self._budgets(counters)
         lengths = {name: getattr(part.streams, name) for name in ("inbound", "outbound", "rejected")}
         yield gauge("stream_entries", "Entries in the stream; in inbound: not accepted yet.", lengths, "stream")
@@ -137,17 +137,17 @@ class Exporter(Collector):
         told = "How long calls took that brought an answer."
         yield histogram("provider_latency_seconds", told, CALL_BUCKETS_MS, times, "provider")
 
-    def _model_states(self, seen: ModelStates, calls: Mapping[str, int]) -> Iterator[Metric]:
+    def _model_states(self, part: RedisState) -> Iterator[Metric]:
         """Yields circuits and probes of the models that were probed, called today, or have a circuit that has changed;
         and the announced ends of all.
         """
-        probes = {name: probe for probe in seen.probes if (name := (probe.provider, probe.model)) in self._models}
+        probes = {name: probe for probe in part.probes if (name := (probe.provider, probe.model)) in self._models}
         circuits = {
             name: circuit
-            for circuit in seen.models
+            for circuit in part.models
             if (name := (circuit.provider, circuit.model)) in probes
             or circuit.since is not None
-            or any(calls.get(f"{circuit.name}:{kind}") for kind in OUTCOMES)
+            or any(part.counters.calls.get(f"{circuit.name}:{kind}") for kind in OUTCOMES)
         }
         states = {
             (*name, state): float(state == each.state) for name, each in circuits.items() for state in CIRCUIT_STATES
