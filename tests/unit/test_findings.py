@@ -16,9 +16,9 @@ from db import migrations
 from db.monitoring import Unfinished
 from worker.errors import ConfigurationError
 from worker.operate.commands.doctor import show
-from worker.operate.doctor import broker, database, machine, redis_servers
-from worker.operate.doctor.examination import is_fit
-from worker.operate.doctor.finding import Finding, State, failed, guarded, ok, reason_of, warning
+from worker.operate.doctor import broker, database, redis_servers
+from worker.operate.doctor.examination import is_fit, judge_free
+from worker.operate.doctor.finding import Finding, State, failed, guarded, judge_clock, ok, reason_of, warning
 from worker.operate.snapshot import LiveCounters, StreamLengths
 from worker.operate.wording import count, duration, size
 from worker.providers.circuit_states import Circuit
@@ -59,13 +59,13 @@ def check(finding: Finding, state: State, *words: str) -> None:
 )
 def test_clocks(skew_s: float, state: State) -> None:
     """A second may be, five may not, in either direction."""
-    check(machine.judge_clock("redis", lambda: 1_000.0 + skew_s, lambda: 1_000.0), state)
+    check(judge_clock("redis", lambda: 1_000.0 + skew_s, lambda: 1_000.0), state)
 
 
 def test_skew_is_measured_from_the_middle_of_the_question() -> None:
     """A slow answer is no wrong clock."""
     times = iter([100.0, 104.0])
-    check(machine.judge_clock("redis", lambda: 109.0, lambda: next(times)), FAILED, "7.0 s ahead of this machine")
+    check(judge_clock("redis", lambda: 109.0, lambda: next(times)), FAILED, "7.0 s ahead of this machine")
 
 
 def test_versions_of_postgresql() -> None:
@@ -209,9 +209,9 @@ def test_workers() -> None:
 def test_room_on_the_disk() -> None:
     """Gigabytes are well, some are few, almost none is an outage to come."""
     gigabyte = 1024**3
-    check(machine.judge_free(50 * gigabyte), OK, "50 GB")
-    check(machine.judge_free(gigabyte), WARNING)
-    check(machine.judge_free(gigabyte // 8), FAILED)
+    check(judge_free(50 * gigabyte), OK, "50 GB")
+    check(judge_free(gigabyte), WARNING)
+    check(judge_free(gigabyte // 8), FAILED)
 
 
 @pytest.mark.parametrize(

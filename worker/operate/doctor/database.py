@@ -13,8 +13,7 @@ from db.engine import connect
 from db.locks import INTAKE_LOCK
 from db.monitoring import LockHolder, Unfinished
 from db.pooler import keeps_session
-from worker.operate.doctor.finding import Finding, failed, graded, guarded, ok, warning
-from worker.operate.doctor.machine import judge_clock
+from worker.operate.doctor.finding import Finding, failed, graded, guarded, judge_clock, ok, warning
 from worker.operate.wording import count, duration, oldest
 from worker.settings import Settings
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from worker.runtime.error_reasons import reason_of
+
+#: Leases, open times of circuits and times to live are a few seconds at least.
+SKEW_WARNING_S, SKEW_FAILED_S = 1.0, 5.0
 
 
 class State(StrEnum):
@@ -65,3 +69,17 @@ def guarded(
         return [found] if isinstance(found, Finding) else list(found)
     except Exception as exc:  # noqa: BLE001  whatever a check raises, the others are made all the same
         return [Finding(check, state, reason_of(exc), mend)]
+
+
+def judge_clock(
+    server: str, server_time_s: Callable[[], float], own_time_s: Callable[[], float] = time.time
+) -> Finding:
+    """Judges a server's clock by this machine's, taking the answer for the time of the middle of the question."""
+    before_s = own_time_s()
+    server_s = server_time_s()
+    ahead_s = server_s - (before_s + own_time_s()) / 2
+    found = f"{abs(ahead_s):.1f} s {'ahead of' if ahead_s > 0 else 'behind'} this machine"
+    if abs(ahead_s) <= SKEW_WARNING_S:
+        found = f"within {SKEW_WARNING_S:.0f} s of this machine's"
+    mend = "let the machines keep time (systemd-timesyncd, chrony)"
+    return graded(f"{server} clock", found, mend, abs(ahead_s), SKEW_WARNING_S, SKEW_FAILED_S)
