@@ -27,7 +27,6 @@ UNPUBLISHED_S = 60.0
 FAR_TOO_LONG = 10
 NO_SERVER = "start the service with chasqui up, which brings a PostgreSQL of its own, or set DATABASE_URL"
 UNREACHABLE = "is the server up, and DATABASE_URL right? Nothing it knows (migrations, intake, messages) was checked"
-LOOK_AGAIN = "look at the server's log"
 NOW_S = text("select extract(epoch from clock_timestamp())::double precision")
 UPGRADE = "run chasqui db upgrade"
 
@@ -47,11 +46,9 @@ def _examine(url: str, configured: Settings) -> Iterator[Finding]:
     with connect(url, statement_timeout_ms=STATEMENT_TIMEOUT_MS) as opened:
         connection = opened.execution_options(isolation_level="AUTOCOMMIT")
         yield judge_version(connection.execute(text("show server_version_num")).scalar_one(), place(url))
-        yield from guarded(
-            "postgresql clock", lambda: judge_clock("postgresql", lambda: connection.scalar(NOW_S)), LOOK_AGAIN
-        )
+        yield from guarded("postgresql clock", lambda: judge_clock("postgresql", lambda: connection.scalar(NOW_S)))
         yield from guarded("migrations", lambda: judge_revision(_revision(connection)), UPGRADE)
-        yield from guarded("locks", lambda: judge_locks(monitoring.lock_holders(connection)), LOOK_AGAIN)
+        yield from guarded("locks", lambda: judge_locks(monitoring.lock_holders(connection)))
         # A model may take until the deadline; work that is lost on the way is started again after one lease.
         usual_s = configured.ai_deadline_s + 2 * configured.flow_lease_s
         yield from guarded(

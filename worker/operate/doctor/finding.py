@@ -12,6 +12,7 @@ from worker.runtime.error_reasons import reason_of
 
 #: Leases, open times of circuits and times to live are a few seconds at least.
 SKEW_WARNING_S, SKEW_FAILED_S = 1.0, 5.0
+LOOK_AGAIN = "look at the server's log"
 
 
 class State(StrEnum):
@@ -61,7 +62,7 @@ def graded(
 
 
 def guarded(
-    check: str, examine: Callable[[], Finding | Iterable[Finding]], mend: str, state: State = State.FAILED
+    check: str, examine: Callable[[], Finding | Iterable[Finding]], mend: str = LOOK_AGAIN, state: State = State.FAILED
 ) -> list[Finding]:
     """Returns the findings of a check; where it fails itself, the kind of its error and what most likely helps."""
     try:

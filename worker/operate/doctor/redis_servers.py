@@ -28,7 +28,6 @@ DENIED = "denied"
 NO_SERVER = "start the service with chasqui up, which brings a Redis of its own, or set REDIS_URL"
 UNREACHABLE = "is the server up, and REDIS_URL right? Nothing it knows (circuits, streams, beat) was checked"
 NO_CACHE = "all goes on, slower and dearer: is the server up, and CACHE_REDIS_URL right?"
-LOOK_AGAIN = "look at the server's log"
 
 
 def examine(configured: Settings, providers: Named) -> list[Finding]:
@@ -46,12 +45,12 @@ def _durable(url: str, providers: Named) -> Iterator[Finding]:
     with connect_redis(url, TIMEOUT_S) as client:
         info: Any = client.info()
         yield judge_version(info, place(url))
-        yield from guarded("redis persistence", lambda: judge_persistence(info), LOOK_AGAIN)
-        yield from guarded("redis memory", lambda: judge_durable_memory(info), LOOK_AGAIN)
-        yield from guarded("redis clock", lambda: judge_clock("redis", lambda: time_s(client.time())), LOOK_AGAIN)
-        yield from guarded("inbound stream", lambda: judge_inbound(read_streams(client)), LOOK_AGAIN)
-        yield from guarded("beat", lambda: judge_beat(read_counters(client)), LOOK_AGAIN)
-        yield from guarded("circuits", lambda: map(judge_circuit, read_circuits(client, providers)), LOOK_AGAIN)
+        yield from guarded("redis persistence", lambda: judge_persistence(info))
+        yield from guarded("redis memory", lambda: judge_durable_memory(info))
+        yield from guarded("redis clock", lambda: judge_clock("redis", lambda: time_s(client.time())))
+        yield from guarded("inbound stream", lambda: judge_inbound(read_streams(client)))
+        yield from guarded("beat", lambda: judge_beat(read_counters(client)))
+        yield from guarded("circuits", lambda: map(judge_circuit, read_circuits(client, providers)))
 
 
 def place(url: str) -> str:
