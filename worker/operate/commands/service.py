@@ -106,7 +106,7 @@ def flower(*, wanted: bool) -> Iterator[list[Program]]:
         raise CommandError("Flower is not installed: run pip install '.[dashboard]' in the checkout")
     port = settings().flower_port
     address = "/".join(filter(None, (f"Flower: http://127.0.0.1:{port}", settings().flower_url_prefix)))
-    password = None if settings().flower_basic_auth else secrets.token_urlsafe(16)
+    password = secrets.token_urlsafe(16) if settings().flower_basic_auth is None else None
     login = f"user: chasqui, password: {password}" if password else "login: FLOWER_BASIC_AUTH"
     say(f"{address} ({login})")
     with environment({"FLOWER_BASIC_AUTH": f"chasqui:{password}"} if password else {}):
