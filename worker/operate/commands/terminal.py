@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from threading import Event
@@ -64,10 +64,10 @@ def print_result(value: object, shown: RenderableType, *, as_json: bool) -> None
         out.print(shown)
 
 
-def in_chunks(items: Sequence[Item], doing: str) -> Iterator[Sequence[Item]]:
-    """Yields the items by CHUNK; where there are more, a terminal shows how far they are."""
+def in_chunks(items: Sequence[Item], doing: str) -> Iterable[Sequence[Item]]:
+    """Returns the items by CHUNK; where there are more, a terminal shows how far they are."""
     chunks = [items[first : first + CHUNK] for first in range(0, len(items), CHUNK)]
-    return iter(track(chunks, doing, console=out, disable=not out.is_terminal or len(chunks) < 2))
+    return track(chunks, doing, console=out, disable=not out.is_terminal or len(chunks) < 2)
 
 
 @contextmanager
