@@ -101,7 +101,6 @@ OPEN_ORDERS = text("""
     from orders o left join customers c using (customer_phone)
     where o.status <> all (:closed) order by o.status <> :new, o.created_at, o.id limit :max_rows
 """)
-SET_ORDER_STATUS = text("update orders set status = :status where id = :order_id and status <> all (:closed)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,12 +200,6 @@ def open_orders(connection: Connection, limit: int) -> list[dict[str, Any]]:
     """Returns orders that are not delivered or cancelled, new ones first, the oldest of each kind first."""
     given = {"closed": list(FINAL_STATUSES), "new": ORDER_STATUSES[0], "max_rows": limit}
     return [dict(row) for row in connection.execute(OPEN_ORDERS, given).mappings()]
-
-
-def set_order_status(connection: Connection, order_id: int, status: str) -> bool:
-    """Changes the status of an open order; returns whether it was one."""
-    given = {"order_id": order_id, "status": status, "closed": list(FINAL_STATUSES)}
-    return connection.execute(SET_ORDER_STATUS, given).rowcount == 1
 
 
 def _values(window: Window, bucket_s: int) -> dict[str, Any]:

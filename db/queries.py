@@ -10,6 +10,16 @@ import orjson
 from sqlalchemy import Connection, CursorResult
 
 Json = dict[str, Any]
+#: Orders for a list; sums and quantities are decimal texts.
+ORDER_LINES = """
+    select o.id, o.status, o.status_at, o.created_at, o.customer_phone as customer, o.name, o.delivery, o.address,
+           o.payment, o.note, o.total::text, o.currency, (
+               select coalesce(jsonb_agg(jsonb_build_object(
+                   'sku', i.sku, 'name', i.name, 'unit', i.unit, 'quantity', trim_scale(i.quantity)::text,
+                   'total', i.total::text) order by i.id), '[]')
+               from order_items i where i.order_id = o.id) as items
+    from orders o
+"""
 #: Customer and token of a turn under way.
 Holder = tuple[str, str]
 #: Rows of one call of the retention: while they are erased, new messages of their customers wait.
@@ -223,6 +233,44 @@ def mark_order_events_published(connection: Connection, event_ids: Sequence[str]
                                 and published_at is null for no key update skip locked))
     """
     _run(connection, sql, event_ids=list(event_ids))
+
+
+def list_orders(connection: Connection, limit: int, statuses: Sequence[str]) -> list[Json]:
+    """Returns the newest orders in one of these statuses, newest first, with their items."""
+    sql = f"{ORDER_LINES} where o.status = any (%(statuses)s) order by o.id desc limit %(limit)s"
+    return _rows(_run(connection, sql, statuses=list(statuses), limit=limit))
+
+
+def open_orders(connection: Connection, limit: int) -> list[Json]:
+    """Returns orders that are neither delivered nor cancelled, the longest in their status first, with their items.
+
+    Those from before statuses were kept are none of them: nobody knows what became of them.
+    """
+    sql = f"""
+        {ORDER_LINES}
+        where o.status <> all (array['delivered', 'cancelled']) and o.status_at is not null
+        order by o.status_at, o.id limit %(limit)s
+    """
+    return _rows(_run(connection, sql, limit=limit))
+
+
+def find_order(connection: Connection, order_id: int) -> Json | None:
+    """Returns an order: `entry` as the shop is told it now (contract 3.9), times, its events without what they said,
+    and, of the customer, when the last message was sent and the state of the session; None where there is none.
+    """
+    sql = """
+        select order_entry(o.id, 'status', gen_random_uuid(), now()) -> 'order' as entry, o.created_at, o.status_at,
+               (select coalesce(jsonb_agg(jsonb_build_object(
+                           'event', event, 'status', payload #>> '{order,status}', 'at', at,
+                           'published_at', published_at, 'told', reply ->> 'text') order by id), '[]')
+                from order_events e where e.order_id = o.id) as events,
+               (select sent_at from messages m where m.customer_phone = o.customer_phone
+                order by m.id desc limit 1) as last_wrote_at,
+               (select session_state from customer_sessions s where s.customer_phone = o.customer_phone)
+                   as session_state
+        from orders o where o.id = %(order_id)s
+    """
+    return next(iter(_rows(_run(connection, sql, order_id=order_id))), None)
 
 
 def stored_prices(connection: Connection, skus: Sequence[str]) -> dict[str, tuple[Decimal, str]]:

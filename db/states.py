@@ -20,7 +20,7 @@ ConversationState = Literal[
 OrderStatus = Literal["received", "accepted", "preparing", "ready", "dispatched", "delivered", "cancelled"]
 ORDER_STATUSES: Final[tuple[OrderStatus, ...]] = get_args(OrderStatus)
 #: Those from which an order moves no more.
-FINAL_STATUSES: Final = frozenset({"delivered", "cancelled"})
+FINAL_STATUSES: Final = ORDER_STATUSES[-2:]
 #: All of them: `inactive` is no place in a conversation.
 SessionState = Literal[ConversationState, "inactive"]
 SESSION_STATES: Final[tuple[str, ...]] = get_args(SessionState)

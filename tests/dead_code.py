@@ -23,6 +23,9 @@ EXCEPTIONS = {
         "*:model_config",
         "worker/catalog/price_list.py:one_reading",
         "worker/catalog/price_list.py:in_cents",
+        "worker/catalog/price_list.py:known_unit",
+        "worker/catalog/price_list.py:usual_step",
+        "worker/catalog/price_list.py:whole_pieces",
         "worker/settings.py:is_url",
         "worker/settings.py:without_slashes",
         "worker/shop/shop_file_form.py:*",
@@ -34,6 +37,8 @@ EXCEPTIONS = {
     "msgspec writes them, for PostgreSQL and the gateway": (
         "worker/messages/message.py:reply_due",
         "worker/messages/reply.py:in_reply_to",
+        "worker/orders/order.py:*",
+        "worker/session/session.py:delivery_fee",
         "worker/session/session.py:human_since",
         "worker/session/outcome.py:*",
     ),
@@ -84,11 +89,6 @@ EXCEPTIONS = {
     "selenium sends it to the browser": ("tests/helpers/dashboard_browser.py:binary_location",),
     "opentelemetry calls them": ("worker/telemetry/otlp.py:generate_*_id",),
     "logging and structlog read and call them": ("worker/log.py:debug", "worker/log.py:handlers"),
-    "cart, checkout and fallback, as they come to speak in the shop's own words": (
-        "worker/shop/shop.py:area_of",
-        "worker/shop/shop.py:below_minimum",
-        "worker/shop/wording.py:has",
-    ),
     "the simulator's files of data name them": (
         "worker/devkit/assistant.py:*",
         "worker/devkit/sold_models.py:*",

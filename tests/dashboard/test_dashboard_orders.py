@@ -92,6 +92,10 @@ def test_an_administrator_says_how_far_an_order_is(
     enter(locked, ACT)
     assert all(words in locked.card(CARD).text for words in (ANA, BRUNO, CARLA, "Ana <b>R</b>"))
     locked.screenshot("orders")
+    locked.resize(390, 900)
+    assert locked.driver.execute_script("return document.documentElement.scrollWidth") == 390
+    locked.screenshot("orders-phone")
+    locked.resize(1280, 900)
     choose(locked, orders[BRUNO], "accepted")
     locked.wait_for_text(f"Order {orders[BRUNO]} is accepted.")
     assert states(connection)[orders[BRUNO]] == "accepted"

@@ -67,6 +67,10 @@ def test_an_administrator_gives_them_back(
     enter(locked, ACT)
     assert all(words in locked.card(CARD).text for words in (ANA, BRUNO, CARLA, "Ana <b>R</b>"))
     locked.screenshot("people")
+    locked.resize(390, 900)
+    assert locked.driver.execute_script("return document.documentElement.scrollWidth") == 390
+    locked.screenshot("people-phone")
+    locked.resize(1280, 900)
     locked.press("Resume", button_of(locked, ANA))
     locked.wait_for_text("The AI answers this customer again.")
     assert open_waits(connection) == [BRUNO, CARLA]

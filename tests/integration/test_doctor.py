@@ -29,10 +29,11 @@ from worker.providers.probe import ENDS_SOON_DAYS
 from worker.providers.providers_file import load_providers
 from worker.runtime.embedded.servers import embedded_servers
 from worker.settings import Settings, read_settings
+from worker.shop.shop import Shop
 
 OK, WARNING, FAILED = State.OK, State.WARNING, State.FAILED
 PACKAGED = REPOSITORY / "worker" / "providers" / "providers.toml"
-SHOP = "Almacén de la esquina"
+SHOP = Shop("Almacén de la esquina")
 KEYS = dict.fromkeys(("GEMINI_API_KEY", "DEEPSEEK_API_KEY", "OPENAI_API_KEY"), KEY)
 NAMED = [("deepseek", ["deepseek-flash"])]
 

@@ -12,7 +12,7 @@ import redis
 from helpers.away import absent_redis
 from helpers.factories import ANA, BRUNO, Json, accept_one, agreed_order, commit, commit_row, line_of, row
 from helpers.turns import decided, turn_from_dict
-from msgspec import json
+from msgspec import convert
 from msgspec.structs import replace
 from redis.exceptions import RedisError
 from sqlalchemy import Connection, text
@@ -23,7 +23,7 @@ from worker.steps.commit import tell_the_shop, update_session
 from db import queries
 from worker.intake.sweep import Sweep
 from worker.orders import outbox
-from worker.orders.order import OrderEvent
+from worker.orders.order import Order
 from worker.orders.outbox import OutboxEvent, outbox_events, publish_events
 from worker.redisdb.keys import ORDERS, OUTBOUND, RUN_ID
 from worker.redisdb.streams import Streams
@@ -90,7 +90,7 @@ def test_a_committed_turn_tells_the_shop(
     (payload,) = [fields[b"payload"] for _, fields in entries]
     event = outbox_events(queries.unpublished_order_events(sold, older_than_s=0, recent_s=60))[0]
     assert orjson.loads(payload) == event.payload
-    assert json.decode(payload, type=OrderEvent).order.items[0].quantity == "2"
+    assert convert(orjson.loads(payload)["order"], Order).items[0].quantity == "2"
     assert redis_client.xlen(OUTBOUND.pattern) == 1
     assert unpublished(sold) == 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace as with_changes
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -15,12 +16,14 @@ from helpers.command_line import run, urls_of
 from helpers.factories import ANA, BRUNO, CARLA, accept, answer, commit, commit_row, expire_sessions, inbound, row
 from helpers.people import hand_over, wait
 from sqlalchemy import Connection, text
+from test_reply_limit import close, write
 
 from db import people, queries
 from db.locks import INTAKE_LOCK
 from db.monitoring import unfinished
 from db.people import Waiting
 from worker.session.handover import ASKED, FAILED, MODEL
+from worker.steps.services import Services
 
 Typed = Callable[..., CompletedProcess[str]]
 MINUTE = timedelta(minutes=1)
@@ -150,3 +153,12 @@ def test_the_command_for_programs(connection: Connection, typed: Typed) -> None:
     times = {name: datetime.fromisoformat(found[name]) for name in ("since", "until")}
     assert times["until"] - times["since"] == timedelta(minutes=30)
     assert times["since"].tzinfo == UTC
+
+
+def test_the_shop_says_how_long_a_wait_is(shop_services: Services, connection: Connection) -> None:
+    """Through the whole chain; the list has it as soon as the turn is committed."""
+    changed = shop_services.settings.model_copy(update={"human_wait_s": 90.0})
+    services = with_changes(shop_services, settings=changed)
+    close(services, write(services, ANA, said="quiero hablar con una persona"))
+    (found,) = people.waiting(connection)
+    assert (found.reason, found.until - found.since) == (ASKED, timedelta(seconds=90))

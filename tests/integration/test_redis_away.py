@@ -214,6 +214,7 @@ HANDLERS = {
     "providers/probe.py:Prober._probe": "Redis has gone between two commands; the probe itself is postponed",
     "runtime/embedded/redis.py:Redis.answers": "a server that is being started",
     "steps/update_session.py:tell_the_shop": "the sweep publishes it, in test_orders_published",
+    "orders/status.py:_publish": "one line for the operator, in test_order_commands",
     "operate/resuming.py:forget_replies": "one line for the operator, in test_operator_commands",
     "operate/commands/terminal.py:redis_errors": "one line for the operator, in test_circuits",
 }

@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
 from helpers.service import Conversation
+from msgspec import convert
 
 from real_model.script import Act, by_customer
 from real_model.transcript import Booked, Exchange, Shot
+from worker.session.handover import waits_for_person
+from worker.session.session import Context
 
 COLLECT_S: Final = 0.1
 ENDED: Final = "select message_id, state, outcome from messages where message_id = any(:ids) and state <> 'accepted'"
@@ -123,5 +127,6 @@ class Player:
         orders = tuple(row[0] for row in self._talk.sql(ORDERED, phone=customer))
         for state, cart, context in self._talk.sql(SESSION, phone=customer):
             quantities = {item["name"]: float(item["quantity"]) for item in cart}
-            return Shot(state, quantities, "human_until" in context, context.get("address"), orders)
+            waits = waits_for_person(convert(context, Context), datetime.now(UTC))
+            return Shot(state, quantities, waits, context.get("address"), orders)
         return Shot(orders=orders)

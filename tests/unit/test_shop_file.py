@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from datetime import date
 from decimal import Decimal
@@ -25,8 +26,9 @@ MISTAKES = [
     ("areas = []", "areas: no such key; it stands in delivery"),
     ("currency = 'PESOS'", 'currency: "PESOS" is no currency: three capital letters of ISO 4217, such as ARS'),
     ("currency = 'USD'", 'locale: needed beside currency = "USD": it is not that of one country, such as es_EC'),
-    ("locale = 'pt_BR'", 'locale: "pt_BR" is no Spanish of a country, such as es_AR or es_MX'),
-    ("locale = 'es'", 'locale: "es" is no Spanish of a country, such as es_AR or es_MX'),
+    ("currency = 'EUR'\nlocale = 'pt_BR'", 'locale: "pt_BR" is no Spanish of a country, such as es_AR or es_MX'),
+    ("locale = 'es_GQ'", 'currency: needed beside locale = "es_GQ": it is not known for that country'),
+    ("currency = 'EUR'\nlocale = 'es'", 'locale: "es" is no Spanish of a country, such as es_AR or es_MX'),
     ("form = 'che'", "form: Input should be 'vos', 'tu' or 'usted'"),
     (
         "timezone = 'Buenos Aires'",
@@ -217,3 +219,32 @@ def test_conventions_are_of_places_that_exist() -> None:
     for locale, convention in CONVENTIONS.items():
         assert load_shop(read_settings({})).amount(Decimal(1))
         Shop("a", convention.currency, locale, timezone=convention.timezone).facts()
+
+
+DOCUMENT = (REPOSITORY / "docs" / "shop.md").read_text("utf-8")
+EXAMPLES = re.findall(r"^```toml\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_documents_examples_are_right(tmp_path: Path, example: str) -> None:
+    """Each by itself, with a name where it has none."""
+    assert shop_of(tmp_path, example if example.startswith("name") else f'name = "a"\n{example}').told
+
+
+def test_the_document_has_every_key() -> None:
+    """Of the file, and of each of its tables."""
+    keys = {key for table in (ShopTable, *TABLES.values()) for key in table.model_fields}
+    assert {key for key in keys if not re.search(rf"\b{key}\b", DOCUMENT)} - {
+        "tuesday",
+        "wednesday",
+        "thursday",
+    } == set()
+
+
+def test_the_document_writes_money_as_we_do() -> None:
+    """The table of countries is what follows from the file."""
+    rows = re.findall(r"^\| ([A-Z]{3}) \| (es_\w\w) \| (.+?) \| (\w+) \|$", DOCUMENT, re.MULTILINE)
+    assert len(rows) > 5
+    for currency, locale, amount, form in rows:
+        assert Shop("a", currency, locale).amount(Decimal(1850)) == amount
+        assert (CONVENTIONS[locale].currency, CONVENTIONS[locale].form) == (currency, form)

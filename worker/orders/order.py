@@ -8,8 +8,6 @@ from msgspec import Struct
 
 from db.states import OrderStatus
 
-OrderEventKind = Literal["placed", "status", "cancelled"]
-
 
 class OrderItem(Struct, frozen=True):
     """Line of an order as it was when it was placed.
@@ -50,12 +48,3 @@ class Order(Struct, frozen=True):
     address: str | None
     payment: str | None
     note: str | None
-
-
-class OrderEvent(Struct, frozen=True):
-    """Something that happened to an order, with the order as it was then. `at`: in UTC and whole seconds."""
-
-    event_id: str
-    event: OrderEventKind
-    at: str
-    order: Order

@@ -138,7 +138,7 @@ def _too_little(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea, m
 
 
 def confirmed(shop: Shop, session: Session, version: str, new_version: str) -> Decision:
-    """The decision about a customer's yes to a summary: the order, if it is the summary of this cart; else what is so now.
+    """The decision about a customer's yes to a summary: the order, if it is that of this cart; else the cart as it is.
 
     Args:
         version: of the summary that was agreed to.

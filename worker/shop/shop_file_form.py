@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import UnknownLocaleError
 from babel.core import Locale
@@ -47,9 +47,10 @@ def _locale(name: str) -> str:
 
 
 def _timezone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError(f'"{name}" is no time zone of the IANA database, such as America/Mexico_City')
-    return name
+    try:
+        return ZoneInfo(name).key
+    except (OSError, ValueError, ZoneInfoNotFoundError):
+        raise ValueError(f'"{name}" is no time zone of the IANA database, such as America/Mexico_City') from None
 
 
 def _form(value: Any) -> Any:

@@ -103,6 +103,8 @@ def _unclear_country(raw: Mapping[str, Any], with_hours: Sequence[Any]) -> Itera
     if locale is None and currency in list_currencies() and locale_of(currency) is None:
         yield f'locale: needed beside currency = "{currency}": it is not that of one country, such as es_EC'
     usual = CONVENTIONS.get(str(locale or locale_of(currency)).replace("-", "_"))
+    if locale and usual is None and not raw.get("currency"):
+        yield f'currency: needed beside locale = "{locale}": it is not known for that country'
     has_hours = any(isinstance(table, dict) and table.get("hours") for table in with_hours)
     if has_hours and not raw.get("timezone") and (locale or usual) and not (usual and usual.timezone):
         yield "timezone: needed beside hours: the country has more than one, or none is known for it"

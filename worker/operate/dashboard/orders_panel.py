@@ -9,7 +9,7 @@ from nicegui import ui
 from nicegui.events import GenericEventArguments
 from sqlalchemy import Connection
 
-from db import dashboard
+from db import queries
 from db.states import ORDER_STATUSES
 from worker.operate.dashboard.acting import Actor, Said
 from worker.operate.dashboard.elements import box, card, is_sure
@@ -28,10 +28,10 @@ CONSEQUENCE = "It leaves this list. The customer is not told by this page."
 
 
 def set_status(connection: Connection, order_id: int, status: str) -> bool:
-    """Changes an order's status: the one place where the page does. Returns whether there is such an order, and it was
+    """Changes an order's status; the sweep tells the shop's stream. Returns whether there is such an order, and it was
     open.
     """
-    return dashboard.set_order_status(connection, order_id, status)
+    return "problem" not in queries.set_order_status(connection, order_id, status)
 
 
 class OrdersPanel:
