@@ -21,7 +21,7 @@ _VERBS = r"(?:agreg|sum|añad|anot|carg|met|sac|quit|elimin|borr|retir|vaci|modi
 _FIRST = r"(?:^|[.!¡,:;\n])[^\S\n]*+(?:(?:ya|ahora|dale|bueno|perfecto|ok|enseguida)[ ,]+)*+"
 CLAIMING = re.compile(
     rf"\b{_VERBS}(?:u?é|í|amos|imos|i?ó|aron|ieron|ad[oa]s?|id[oa]s?)\b"
-    r"|\b(?:saqué|modifiqué|dejé|cambié|cambiamos|incluí|reservé|aparté|separé|puse|pusimos|puest[oa]s?)\b"
+    r"|\b(?:saqué|modifiqué|dejé|cambié|incluí|reservé|aparté|separé|puse|pusimos|puest[oa]s?)\b"
     r"|\bse (?:cambió|cambiaron|incluyó|incluyeron|puso|pusieron)\b|\bincluid[oa]s? en (?:tu|su|el) (?:carrito|pedido)"
     r"|\bya están? (?:en (?:tu|su)|hech|list)|\b(?:tu|su) carrito ahora\b|\bacab(?:o|amos) de \w+(?:ar|er|ir)\w*"
     rf"|{_FIRST}(?:listo|hecho)\b(?! para| cuando)"
