@@ -168,7 +168,7 @@ def test_a_change_is_undone_once() -> None:
     assert talk.lines[0] == "Deshice el último cambio."
     redo = talk.offers[0]
     talk.done(tap(undo))
-    assert talk.lines[0] == "Ese cambio ya no se puede deshacer: el carrito cambió después."
+    assert talk.lines[0] == "Ese cambio ya no se puede deshacer: el carrito ya es otro."
     assert talk.session.cart == (MILK_ITEM,)
     talk.done(tap(redo))
     assert talk.session.cart == ()
@@ -193,7 +193,7 @@ def test_an_order_is_not_undone() -> None:
     talk.done("sí")
     talk.done(tap(undo))
     assert talk.session.cart == ()
-    assert talk.lines[0] == "Ese cambio ya no se puede deshacer: el carrito cambió después."
+    assert talk.lines[0] == "Ese cambio ya no se puede deshacer: el carrito ya es otro."
 
 
 def kept(**session: object) -> Conversation:

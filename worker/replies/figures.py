@@ -33,7 +33,8 @@ _SHARE = re.compile(rf"{_F}\s?(?:%|por ciento\b)")
 _TIME = re.compile(rf"{_F}\s?(?:min(?:utos?)?|horas?|d[ií]as?)\b", re.IGNORECASE)
 _DAYS = r"(?:abr|cerr|cierr|aten|atien|horario|lunes|martes|mi[eé]rcoles|jueves|viernes|s[aá]bado|domingo)"
 _CLOCK = re.compile(
-    rf"\b(?:a|desde|hasta|entre|sobre|tipo) las? {_F}|{_F}\s?hs?\b|\b{_DAYS}[^.!?\n]{{0,30}}\bde {_F}(?::\d\d)?(?: ?hs?\.?)? a {_F}",
+    rf"\b(?:a|desde|hasta|entre|sobre|tipo) las? {_F}|{_F}\s?hs?\b"
+    rf"|\b{_DAYS}[^.!?\n]{{0,30}}\bde {_F}(?::\d\d)?(?: ?hs?\.?)? a {_F}",
     re.IGNORECASE,
 )
 _LEFT = re.compile(rf"\bquedan? {_F}|{_F} (?:en stock|disponibles)\b", re.IGNORECASE)
@@ -55,6 +56,8 @@ _PARTS = 20
 _CENT = Decimal("0.01")
 #: Prices and totals of which any two may be added up or compared; a request has fewer products.
 _MOST_COMPARED = 60
+#: A denial stands no further before its figure.
+_LOOKED_BACK = 160
 _HALF_DAY = 12
 #: Of figures that are no number, as a date.
 _NO_NUMBER = Decimal(-1)
@@ -112,7 +115,9 @@ def unfounded_figure(reply: str, user: str, system: str) -> str | None:
     for match in _FIGURE.finditer(reply):
         kind = kinds.get(match.start(), "number")
         values = set(readings(match[0]).values()) or {_NO_NUMBER}
-        if known.has(kind, values) or (values & known.written and _DENIED.search(reply[: match.start()])):
+        if known.has(kind, values) or (
+            values & known.written and _DENIED.search(reply, max(0, match.start() - _LOOKED_BACK), match.start())
+        ):
             continue
         return kind
     return None
@@ -132,7 +137,7 @@ def _known(facts: dict[str, Any], shop: str) -> Known:
     session = facts.get("session") or {}
     cart, products = session.get("cart") or [], facts.get("products") or []
     history = session.get("history") or []
-    sold = {(Decimal(str(one["price"])), _PARTS if one.get("unit") else 1) for one in [*products, *cart]}
+    sold = dict.fromkeys((Decimal(str(one["price"])), _PARTS if one.get("unit") else 1) for one in [*products, *cart])
     of_shop = [shop, *_texts([facts.get("now"), [exchange.get("reply") for exchange in history]])]
     names = [one["name"] for one in [*products, *cart]]
     written = _texts([facts.get("message"), session.get("name"), [exchange.get("customer") for exchange in history]])
@@ -142,7 +147,7 @@ def _known(facts: dict[str, Any], shop: str) -> Known:
         hours=hours | {hour - _HALF_DAY for hour in hours if hour > _HALF_DAY},
         times=frozenset(_values(match[1] for text in of_shop for match in _TIME.finditer(text))),
         money=_money(of_shop, cart, [price for price, _ in sold]),
-        prices=tuple(sold),
+        prices=tuple(sold)[:_MOST_COMPARED],
         written=frozenset(_values(written)),
         weighed=any(one.get("unit") for one in [*products, *cart]),
     )
