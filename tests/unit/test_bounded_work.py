@@ -187,6 +187,9 @@ TEXT_WORK: dict[str, Function] = {
 INSIDE = {
     "language.typos.meant_by": f"a word of at most {normalise.LONGEST_WORD} letters, from ProductWords.mended",
     "language.answers.telling_words": "a name in the shop's file",
+    "replies.buttons.options": "a verb of ours",
+    "replies.checkout.said": "a text of ours",
+    "replies.telling.by_mention": "what parse_decision has bounded",
     "replies.buttons.may_offer": "an id that a gateway or the check of a decision has bounded",
     "replies.figures.unfounded_figure": "what check_claims is given",
     "language.typos.sound_alike": "two words that are a slip of each other",
@@ -363,7 +366,7 @@ OTHER_WORK: dict[str, Work] = {
     ),
     "replies.claims.check_claims of products": many(
         lambda size: claims.check_claims(
-            made(reply="Sale $ 10."), *_texts_of(session_of(cart=cart(size)), products(size)), changes=False
+            made(reply="Sale $ 1.850,00."), *_texts_of(session_of(cart=cart(size)), products(size)), changes=False
         ),
         2_048,
     ),

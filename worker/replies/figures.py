@@ -18,8 +18,10 @@ from msgspec import Struct
 from worker.catalog.numbers import readings
 from worker.replies.prompt import FACTS_BEGIN
 
-_FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
-_F = r"(\d+(?:[.,]\d+)*)"
+#: No figure that anybody means is longer; each is looked at once, however many digits stand in a row.
+_DIGITS = r"\d{1,15}(?:[.,]\d{1,15}){0,5}"
+_FIGURE = re.compile(_DIGITS)
+_F = rf"(?<!\d)({_DIGITS})"
 _CODES = r"ARS|USD|MXN|COP|CLP|PEN|UYU|EUR|BOB|PYG|VES|CRC|GTQ|HNL|NIO|PAB|DOP"
 #: Money on either side of a figure, as shops of Latin America and Spain write it, and the price of a thing.
 _MONEY = re.compile(
