@@ -253,12 +253,12 @@ CART = CatalogOrder((OrderItem("LAC-1", 2), OrderItem("T-0001", 1)), "sin bolsa"
         (
             turn_of("agregame 2 leches\ty 🥛", session=GOLDEN),
             {"leches": (MILK, replace(RICE, stock=3), replace(MILK, id=9, stock=0, brand=None))},
-            "e46cd0366ce8e68c69eaeb6e16ad138d59810381c43c28d29ae8749786c7f743",
+            "516c4f35909026128d56c637d56a04a5695ed0f30374c299a96dc2ba8eaf3086",
         ),
         (
             turn_of("tenes leche?"),
             {"leche": (MILK,)},
-            "087af6770674990f65973961ced47d5a249a9b236ea90040ce79debc7bb68e1a",
+            "0c0b510948e3fb63ff421b7f33ce35a4f9e3ffb82589a1e323c8b996b30d1851",
         ),
         (
             turn_of(
@@ -270,7 +270,7 @@ CART = CatalogOrder((OrderItem("LAC-1", 2), OrderItem("T-0001", 1)), "sin bolsa"
                 session=GOLDEN,
             ),
             {"#LAC-1": (MILK,), "#T-0001": (), "sin bolsa": (), "yerba": (RICE,)},
-            "25ec32092c820311209a345efb74cd7ceca2a1a43d52591fdefc107c52d33f3c",
+            "4af3ae525c9f8f6e55a771574babbe13aaefa3366f7fea70192901d4ecd58c78",
         ),
     ],
     ids=["session", "shared", "cart of the catalogue"],
