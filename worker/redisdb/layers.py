@@ -13,7 +13,7 @@ import redis
 
 from worker.redisdb.keys import FLIGHT, Key
 
-#: KEYS: flight:{key} of any number; deletes those that hold a result ("R" .., see flight.lua) -> how many.
+#: KEYS: flight:{key} of any number; deletes those that hold a result ("R" .., see single_flight.lua) -> how many.
 FORGET_RESULTS = """
 local gone = 0
 for _, key in ipairs(KEYS) do

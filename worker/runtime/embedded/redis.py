@@ -12,8 +12,8 @@ from redis.retry import Retry
 
 from worker.runtime.embedded.server import HOST, Access, Service, not_installed, package_directory, write_private
 
-# AOF alone is what survives a restart; RDB snapshots would only cost. noeviction: the durable role of design 3.4.
-# rdbcompression: a log that is rewritten begins with a snapshot, and half of the work was to compress it.
+# AOF alone is what survives a restart; RDB snapshots would only cost. noeviction: what does not fit is refused, never
+# forgotten. rdbcompression: a log that is rewritten begins with a snapshot, and half of the work was to compress it.
 _CONFIGURATION = """\
 bind {host}
 port {port}
