@@ -259,7 +259,7 @@ CART = CatalogOrder((OrderItem("LAC-1", 2), OrderItem("T-0001", 1)), "sin bolsa"
         (
             turn_of("tenes leche?"),
             {"leche": (MILK,)},
-            "087af6770674990f65973961ced47d5a249a9b236ea90040ce79debc7bb68e1a",
+            "0c0b510948e3fb63ff421b7f33ce35a4f9e3ffb82589a1e323c8b996b30d1851",
         ),
         (
             turn_of(
@@ -271,7 +271,7 @@ CART = CatalogOrder((OrderItem("LAC-1", 2), OrderItem("T-0001", 1)), "sin bolsa"
                 session=GOLDEN,
             ),
             {"#LAC-1": (MILK,), "#T-0001": (), "sin bolsa": (), "yerba": (RICE,)},
-            "25ec32092c820311209a345efb74cd7ceca2a1a43d52591fdefc107c52d33f3c",
+            "4af3ae525c9f8f6e55a771574babbe13aaefa3366f7fea70192901d4ecd58c78",
         ),
     ],
     ids=["session", "shared", "cart of the catalogue"],
