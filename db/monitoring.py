@@ -17,20 +17,24 @@ from db.locks import ADVISORY
 REPLY_BUCKETS_MS = (25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 1_800_000)
 
 UNFINISHED = text(f"""
-    select waiting.*, unpublished.*, dead.*, turns.*, sessions.*, exists (
+    select waiting.*, unpublished.*, dead.*, turns.*, sessions.*, unattended.*, exists (
         select from pg_locks where {ADVISORY} and objid = :intake_lock and granted
     ) as intake_active
     from (select count(*) as waiting,
                  coalesce(extract(epoch from clock_timestamp() - min(accepted_at)), 0)::float8 as oldest_waiting_s
           from messages where state = 'accepted') waiting,
          (select count(*) as unpublished,
-                 coalesce(extract(epoch from clock_timestamp() - min(answered_at)), 0)::float8 as oldest_unpublished_s
-          from messages where reply is not null and published_at is null) unpublished,
+                 coalesce(extract(epoch from clock_timestamp() - min(at)), 0)::float8 as oldest_unpublished_s
+          from (select answered_at as at from messages where reply is not null and published_at is null
+                union all select at from order_events where published_at is null) due) unpublished,
          (select count(*) as dead from messages where state = 'dead') dead,
          (select count(*) filter (where lease_until > clock_timestamp()) as turns_under_way,
                  count(*) filter (where lease_until <= clock_timestamp()) as turns_overdue
           from turns where token is not null) turns,
-         (select count(*) as active_sessions from customer_sessions where expires_at > now()) sessions
+         (select count(*) as active_sessions from customer_sessions where expires_at > now()) sessions,
+         (select count(*) as orders_unattended,
+                 coalesce(extract(epoch from clock_timestamp() - min(status_at)), 0)::float8 as oldest_unattended_s
+          from orders where status = 'received' and status_at is not null) unattended
 """)  # noqa: S608  a constant of ours
 #: Transactions that have been open for a while and hold rows, or the whole, of a table that the road writes to. Of
 #: other users' sessions an ordinary user sees neither state nor times: such a one counts however young it may be.
@@ -74,7 +78,12 @@ REVISION = text("select version_num from alembic_version")
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """Work that is under way or left over now. Ages in seconds, 0 where there is nothing."""
+    """Work that is under way or left over now. Ages in seconds, 0 where there is nothing.
+
+    Args:
+        unpublished: replies and events of orders.
+        orders_unattended: orders that nobody of the shop has moved on from `received`.
+    """
 
     waiting: int
     oldest_waiting_s: float
@@ -85,6 +94,8 @@ class Unfinished:
     turns_overdue: int
     active_sessions: int
     intake_active: bool
+    orders_unattended: int = 0
+    oldest_unattended_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,8 @@ NOW = Unfinished(
     turns_overdue=5,
     active_sessions=6,
     intake_active=True,
+    orders_unattended=7,
+    oldest_unattended_s=905.5,
 )
 TOTALS = (
     Total("messages_ended", {"state": "answered", "source": "ai"}, 10),
@@ -134,6 +136,7 @@ def test_what_is_unfinished() -> None:
     assert seen.all("turns") == {("under_way",): 4, ("overdue",): 5}
     assert seen.all("oldest_waiting_seconds") == {("stream",): 30.0, ("database",): 12.5}
     assert seen.value("oldest_unpublished_seconds") == 7.25
+    assert (seen.value("orders_unattended"), seen.value("orders_unattended_oldest_seconds")) == (7, 905.5)
     assert (seen.value("active_sessions"), seen.value("intake_active")) == (6, 1)
     assert seen.value("replies_limited_total") == 4
     assert (seen.value("locked_customers"), seen.value("lock_seconds")) == (2, 42.5)

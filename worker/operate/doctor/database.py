@@ -26,6 +26,8 @@ STATEMENT_TIMEOUT_MS = 5_000
 UNPUBLISHED_S = 60.0
 #: What lies this many times longer than it should is not only slow.
 FAR_TOO_LONG = 10
+#: As ChasquiOrderUnattended has it.
+UNATTENDED_S = 900.0
 NO_SERVER = "start the service with chasqui up, which brings a PostgreSQL of its own, or set DATABASE_URL"
 UNREACHABLE = "is the server up, and DATABASE_URL right? Nothing it knows (migrations, intake, messages) was checked"
 LOOK_AGAIN = "look at the server's log"
@@ -126,7 +128,13 @@ def _unfinished(connection: Connection, configured: Settings) -> list[Finding]:
     work = monitoring.unfinished(connection, INTAKE_LOCK)
     # A model may take until the deadline; work that is lost on the way is started again after one lease.
     usual_s = configured.ai_deadline_s + 2 * configured.flow_lease_s
-    return [judge_intake(work), judge_waiting(work, usual_s), judge_unpublished(work), judge_dead(work)]
+    return [
+        judge_intake(work),
+        judge_waiting(work, usual_s),
+        judge_unpublished(work),
+        judge_dead(work),
+        judge_orders(work),
+    ]
 
 
 def judge_intake(work: Unfinished) -> Finding:
@@ -144,7 +152,7 @@ def judge_waiting(work: Unfinished, usual_s: float) -> Finding:
 
 
 def judge_unpublished(work: Unfinished) -> Finding:
-    """Judges replies that were committed and not marked as published."""
+    """Judges replies and events of orders that were committed and not marked as published."""
     found = oldest(count(work.unpublished, "answer") + " unpublished", work.unpublished, work.oldest_unpublished_s)
     mend = "the active intake publishes them again: is Redis up, and has it room?"
     return graded("answers", found, mend, work.oldest_unpublished_s, UNPUBLISHED_S, FAR_TOO_LONG * UNPUBLISHED_S)
@@ -156,3 +164,15 @@ def judge_dead(work: Unfinished) -> Finding:
     if not work.dead:
         return ok("dead letters", found)
     return warning("dead letters", found, "look at them with chasqui dead list, then replay or discard them")
+
+
+def judge_orders(work: Unfinished) -> Finding:
+    """Judges orders that nobody of the shop has looked at."""
+    found = oldest(
+        count(work.orders_unattended, "order") + " received", work.orders_unattended, work.oldest_unattended_s
+    )
+    if work.oldest_unattended_s < UNATTENDED_S:
+        return ok("orders", found)
+    return warning(
+        "orders", found, "look at them with chasqui orders list --open, then move them on: chasqui orders set"
+    )
