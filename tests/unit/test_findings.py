@@ -128,12 +128,10 @@ def test_dead_letters() -> None:
 
 def test_orders_that_nobody_has_looked_at() -> None:
     """One that has just come is no trouble; a customer who waits for his is."""
-    check(database.judge_orders(QUIET), OK, "no orders received")
-    late = replace(QUIET, orders_unattended=2, oldest_unattended_s=900.0)
-    check(
-        database.judge_orders(late), WARNING, "2 orders received, the oldest for 15 min", "chasqui orders list --open"
-    )
-    check(database.judge_orders(replace(late, oldest_unattended_s=899.0)), OK)
+    check(unfinished("orders"), OK, "no orders received")
+    late = unfinished("orders", orders_unattended=2, oldest_unattended_s=901.0)
+    check(late, WARNING, "2 orders received, the oldest for 15 min", "chasqui orders list --open")
+    check(unfinished("orders", orders_unattended=2, oldest_unattended_s=899.0), OK)
 
 
 @pytest.mark.parametrize(
