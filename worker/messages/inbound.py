@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
 
 from worker.errors import BadPayload
-from worker.messages.fields import (
-    JsonObject,
-    customer_id,
-    display_name,
-    optional_string,
-    readable,
-    required_string,
-    sent_at_s,
-)
+from worker.messages.fields import Fields, JsonObject, customer_id, display_name, readable, sent_at_s
 from worker.messages.message import MAX_ID_CHARS, MAX_TYPE_CHARS, NO_REPLY_TYPES, InboundMessage, Parsed
 from worker.messages.text import join_surrogates
 from worker.messages.webhook import WEBHOOK_OBJECT, parse_webhook
-
-__all__ = ["MAX_DEPTH", "MAX_PAYLOAD_BYTES", "NO_REPLY_TYPES", "InboundMessage", "Parsed", "parse_payload"]
 
 MAX_PAYLOAD_BYTES = 65_536
 MAX_DEPTH = 32
@@ -60,10 +51,11 @@ def _parse_body(body: object, now_s: float) -> Parsed:
 
 
 def _read_plain(body: JsonObject, now_s: float) -> InboundMessage:
-    message_id = required_string(body, "message_id", MAX_ID_CHARS)
+    fields = Fields(body)
+    message_id = fields.required_string("message_id", MAX_ID_CHARS)
     customer = customer_id(body.get("from"))
-    kind = "text" if body.get("type") is None else required_string(body, "type", MAX_TYPE_CHARS)
-    text = optional_string(body, "text")
+    kind = "text" if body.get("type") is None else fields.required_string("type", MAX_TYPE_CHARS)
+    text = fields.optional_string("text")
     if kind == "text" and text is None:
         raise BadPayload("'text' is missing")
     return InboundMessage(
@@ -115,7 +107,7 @@ def _is_too_deep(body: object) -> bool:
     return any(isinstance(node, dict | list) for node in level)
 
 
-def _children(node: object) -> list[object]:
+def _children(node: object) -> Iterable[object]:
     if isinstance(node, dict):
-        return list(node.values())
-    return node if isinstance(node, list) else []
+        return node.values()
+    return node if isinstance(node, list) else ()
