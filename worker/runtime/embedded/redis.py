@@ -12,7 +12,7 @@ from redis.retry import Retry
 
 from worker.runtime.embedded.server import HOST, Access, Service, not_installed, package_directory, write_private
 
-_CONFIGURATION = Path(__file__).with_suffix(".conf")
+_CONFIGURATION = Path(__file__).with_suffix(".conf").read_text("utf-8")
 
 
 class Redis(Service):
@@ -34,8 +34,7 @@ class Redis(Service):
 
     def prepare(self, access: Access) -> None:
         """Writes the configuration, password included."""
-        template = _CONFIGURATION.read_text("utf-8")
-        write_private(Path(self.marker), template.format(host=HOST, **access.model_dump()))
+        write_private(Path(self.marker), _CONFIGURATION.format(host=HOST, **access.model_dump()))
 
     def answers(self, url: str) -> bool:
         """Returns False also while it still loads its data."""
