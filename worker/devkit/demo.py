@@ -19,10 +19,9 @@ from rich.text import Text
 from db import migrations
 from db.engine import connect
 from worker.catalog.price_list import import_products, read_products
-from worker.devkit.behaviour import Behaviour
 from worker.devkit.conversation import Delivery, demo_conversation
 from worker.devkit.gateway import Gateway, Seen
-from worker.devkit.simulator import Simulator, SimulatorOptions
+from worker.devkit.simulator import Simulator
 from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
 from worker.redisdb.keys import OUTBOUND
 from worker.runtime.environment import HOME, environment, surroundings
@@ -79,9 +78,9 @@ def demo_service(console: Console) -> Iterator[Path]:
     """Runs the whole service on servers of its own, in a directory that is removed afterwards."""
     HOME.mkdir(mode=0o700, exist_ok=True)
     directory = Path(tempfile.mkdtemp(prefix="demo-", dir=HOME))
-    options = SimulatorOptions(everyone=Behaviour(latency_ms=LATENCY_MS))
     try:
-        with Simulator(options) as simulator, environment(dict.fromkeys(ISOLATED)):
+        with Simulator() as simulator, environment(dict.fromkeys(ISOLATED)):
+            simulator.set("all", latency_ms=LATENCY_MS)
             keys = dict.fromkeys(KEYS, "demo")
             with (
                 environment({**keys, **simulator.base_urls, "LOG_FORMAT": "json"}),

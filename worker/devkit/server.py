@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import orjson
 
-from worker.devkit.behaviour import Mode, Plan, SimulatedProvider
+from worker.devkit.behaviour import Behaviour, Mode, SimulatedProvider
 from worker.devkit.completions import complete
 from worker.devkit.json_schema import Json
 from worker.devkit.prompt import check_key, read_prompt
@@ -135,18 +135,17 @@ class Handler(BaseHTTPRequestHandler):
         prompt = read_prompt(name, path, body)
         check_key(name, self.headers)
         with provider.call(prompt.user_sha256, prompt.model):
-            plan = self._plan(name)
-            is_html = plan.mode == "html"
-            completion = {} if is_html else complete(prompt, provider.cache, plan.mode, plan.models)
-            return Answer(200, completion, mode=plan.mode)
+            now = self._behaviour(name)
+            completion = {} if now.mode == "html" else complete(prompt, provider.cache, now.mode, now.models)
+            return Answer(200, completion, mode=now.mode)
 
     def _models(self, name: str, model: str, query: Mapping[str, str]) -> Answer:
         check_key(name, self.headers)
-        plan = self._plan(name)
-        if plan.mode == "html":
+        now = self._behaviour(name)
+        if now.mode == "html":
             return Answer(200, {}, mode="html")
-        models = one_model(name, model, plan.models) if model else model_list(name, plan.models, query)
-        return Answer(200, models, mode=plan.mode)
+        models = one_model(name, model, now.models) if model else model_list(name, now.models, query)
+        return Answer(200, models, mode=now.mode)
 
     def _shown(self) -> Answer:
         return Answer(200, {name: provider.shown() for name, provider in self.server.providers.items()})
@@ -164,8 +163,8 @@ class Handler(BaseHTTPRequestHandler):
             self.server.forget()
         return self._shown()
 
-    def _plan(self, name: str) -> Plan:
-        """Returns the plan that holds after the wait.
+    def _behaviour(self, name: str) -> Behaviour:
+        """Waits as the provider's behaviour says, and returns the one that holds then.
 
         Raises:
             Refused: the call is to fail.
@@ -173,15 +172,15 @@ class Handler(BaseHTTPRequestHandler):
         """
         plan = self.server.providers[name].plan()
         self._pause(plan.latency_s)
-        while plan.status is None and plan.mode == "hang":
+        while plan.status is None and plan.behaviour.mode == "hang":
             while not plan.changed.wait(LOOK_EVERY_S):
                 with suppress(BlockingIOError):
                     if not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
                         raise ConnectionAbortedError("the client has gone, or the simulator closes")
             plan = self.server.providers[name].plan()
         if plan.status is not None:
-            raise failure(name, plan.status, plan.retry_after_s)
-        return plan
+            raise failure(name, plan.status, plan.behaviour.retry_after_s)
+        return plan.behaviour
 
     def _pause(self, duration_s: float) -> None:
         if self.server.closing.wait(duration_s):
