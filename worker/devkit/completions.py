@@ -25,18 +25,16 @@ _GEMINI_FINISH: Final[Mapping[Finish, str]] = {"stop": "STOP", "length": "MAX_TO
 
 @dataclass(frozen=True, slots=True)
 class _Output:
-    """Output of a model. thoughts: tokens of thinking; in_parts: its text comes in several parts."""
+    """Output of a model. texts: one, or its halves where it comes in parts; thoughts: tokens of thinking."""
 
-    text: str
+    texts: list[str]
     finish: Finish
     thoughts: int
-    in_parts: bool
 
     @property
-    def texts(self) -> list[str]:
-        """Text in the parts it comes in."""
-        half = len(self.text) // 2
-        return [self.text[:half], self.text[half:]] if self.in_parts else [self.text]
+    def tokens(self) -> int:
+        """Tokens of the text."""
+        return tokens(sum(map(len, self.texts)))
 
 
 def complete(prompt: Prompt, cache: PromptCache, mode: str, states: Mapping[str, str]) -> Json:
@@ -53,7 +51,8 @@ def complete(prompt: Prompt, cache: PromptCache, mode: str, states: Mapping[str,
     if served.limit is not None and thoughts + tokens(len(text)) > served.limit:  # thinking comes first
         thoughts = min(thoughts, served.limit)
         text, finish = text[: (served.limit - thoughts) * TOKEN_CHARS], "length"
-    output = _Output(text, finish, thoughts, in_parts=mode == "parts")
+    half = len(text) // 2
+    output = _Output([text[:half], text[half:]] if mode == "parts" else [text], finish, thoughts)
     asked = tokens(sum(len(text.text) for text in prompt.texts))
     used = cache.use(prompt, served)
     if prompt.provider == "gemini":
@@ -88,11 +87,11 @@ def _spoilt(text: str, mode: str, prompt: Prompt) -> tuple[str, Finish]:
 
 
 def _chat(prompt: Prompt, served: Served, output: _Output, used: CacheUse, asked: int) -> Json:
-    answered = tokens(len(output.text)) + output.thoughts
+    answered = output.tokens + output.thoughts
     usage: Json = {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
     usage["prompt_tokens_details"] = {"cached_tokens": used.read}
-    content = [{"type": "text", "text": text} for text in output.texts] if output.in_parts else output.text
-    message: Json = {"role": "assistant", "content": content}
+    parts = [{"type": "text", "text": text} for text in output.texts]
+    message: Json = {"role": "assistant", "content": parts if parts[1:] else output.texts[0]}
     reason = "content_filter" if output.finish == "refused" else output.finish
     body: Json = {
         "id": f"chatcmpl-{prompt.user_sha256[:29]}",
@@ -119,13 +118,13 @@ def _chat(prompt: Prompt, served: Served, output: _Output, used: CacheUse, asked
 def _gemini(prompt: Prompt, served: Served, output: _Output, used: CacheUse, asked: int) -> Json:
     """Answers as generateContent does: thoughts stand beside the candidates' tokens, and zeros are left out."""
     parts: list[Any] = [{"text": text} for text in output.texts if text]
-    if served.shows_thoughts or output.in_parts:
+    if served.shows_thoughts or output.texts[1:]:
         parts.insert(0, {"text": _thinking(output.thoughts or 20), "thought": True})
     content: Json = {"parts": parts, "role": "model"} if parts else {"role": "model"}
     usage = {
         "promptTokenCount": asked,
-        "candidatesTokenCount": tokens(len(output.text)),
-        "totalTokenCount": asked + tokens(len(output.text)) + output.thoughts,
+        "candidatesTokenCount": output.tokens,
+        "totalTokenCount": asked + output.tokens + output.thoughts,
         "thoughtsTokenCount": output.thoughts,
         "cachedContentTokenCount": used.read,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -134,8 +133,7 @@ class Refused(Exception):
         self.headers = headers or {}
 
 
-_TEXT: Final = Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
-CATALOGUE: Final = msgspec.convert(tomllib.loads(_TEXT), Catalogue, str_keys=True)
+CATALOGUE: Final = msgspec.toml.decode(Path(__file__).with_suffix(".toml").read_bytes(), type=Catalogue)
 APIS: Final[Mapping[str, Api]] = {name: getattr(CATALOGUE, name) for name in ("openai", "gemini", "deepseek")}
 
 

@@ -31,7 +31,7 @@ def surroundings(directory: Path = HOME, *, postgres: bool = True, redis: bool =
             yield settings()
 
 
-def server_keeper(directory: Path = HOME) -> Callable[[], None]:
+def server_keeper() -> Callable[[], None]:
     """Returns a function that starts an embedded server again that has died, to be called now and then. Made before
     `surroundings` completes the environment, which tells which servers are embedded.
     """
@@ -45,7 +45,7 @@ def server_keeper(directory: Path = HOME) -> Callable[[], None]:
             if server is None or not server.alive():
                 if server is not None:
                     log.warning("embedded_server_died", pid=server.pid)
-                servers[start] = start(directory)
+                servers[start] = start(HOME)
 
     return keep
 

@@ -54,14 +54,14 @@ def celery_program(name: str, *arguments: str) -> Program:
     return Program(name, (sys.executable, "-m", "celery", "-A", "worker.app", *arguments))
 
 
-def service_programs(directory: Path, flow_workers: int, ai_threads: int = 32) -> list[Program]:
+def service_programs(directory: Path, flow_workers: int) -> list[Program]:
     """Returns intake, the workers of the chain, the worker that waits for providers, and beat.
 
     A worker of the chain is one process that does its tasks itself: to hand each to a process of a pool and to take its
     result back would cost as much as a step. What takes long, periodic tasks too, is for the threads of worker-ai.
     """
     alone = ("--without-gossip", "--without-mingle")
-    ai = ("-Q", "ai,periodic", "-P", "threads", "-c", str(ai_threads), "-n", "ai@%h")
+    ai = ("-Q", "ai,periodic", "-P", "threads", "-c", "32", "-n", "ai@%h")
     numbers = ("", *(f"-{number}" for number in range(2, flow_workers + 1)))
     flow = [(f"worker{number}", ("-Q", "flow,inbound", "-P", "solo", "-n", f"flow{number}@%h")) for number in numbers]
     return [
