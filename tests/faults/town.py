@@ -188,7 +188,7 @@ def _looked_after(supervisor: Supervisor) -> Iterator[None]:
 
     def look() -> None:
         while not stop.wait(LOOK_EVERY_S):
-            supervisor.look()
+            supervisor.restart_dead()
 
     keeper = Thread(target=look, name="keeper")
     keeper.start()

@@ -10,7 +10,7 @@ import orjson
 
 from worker.errors import BadPayload
 from worker.messages.fields import Fields, JsonObject, customer_id, display_name, readable, sent_at_s
-from worker.messages.message import MAX_ID_CHARS, MAX_TYPE_CHARS, NO_REPLY_TYPES, InboundMessage, Parsed
+from worker.messages.message import MAX_ID_CHARS, MAX_TYPE_CHARS, NO_REPLY_TYPES, InboundMessage, ParsedPayload
 from worker.messages.text import join_surrogates
 from worker.messages.webhook import WEBHOOK_OBJECT, parse_webhook
 
@@ -25,7 +25,7 @@ _ESCAPE = re.compile(
 )
 
 
-def parse_payload(payload: bytes | str, now_s: float) -> Parsed:
+def parse_payload(payload: bytes | str, now_s: float) -> ParsedPayload:
     """The messages and the rejections of one payload: a webhook body or one plain message. Never raises.
 
     now_s: seconds since the epoch, to tell a timestamp that cannot be true. A rejection is a reason in English for
@@ -34,16 +34,16 @@ def parse_payload(payload: bytes | str, now_s: float) -> Parsed:
     try:
         return _parse_body(_decode(_as_bytes(payload)), now_s)
     except BadPayload as bad:
-        return Parsed(rejections=(bad.reason,))
+        return ParsedPayload(rejections=(bad.reason,))
 
 
-def _parse_body(body: object, now_s: float) -> Parsed:
+def _parse_body(body: object, now_s: float) -> ParsedPayload:
     if not isinstance(body, dict):
         raise BadPayload("the payload is JSON, but not an object")
     if body.get("object") == WEBHOOK_OBJECT:
         return parse_webhook(body, now_s)
     if "message_id" in body or "from" in body:
-        return Parsed(messages=(_read_plain(body, now_s),))
+        return ParsedPayload(messages=(_read_plain(body, now_s),))
     raise BadPayload(
         f"the payload is neither a webhook body ('object' is '{WEBHOOK_OBJECT}') "
         "nor a plain message ('message_id' and 'from')"

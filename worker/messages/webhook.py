@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from worker.errors import BadPayload
 from worker.messages.content import is_reply_due, read_content
 from worker.messages.fields import Fields, JsonObject, customer_id, display_name, sent_at_s
-from worker.messages.message import MAX_ID_CHARS, MAX_TYPE_CHARS, InboundMessage, Parsed
+from worker.messages.message import MAX_ID_CHARS, MAX_TYPE_CHARS, InboundMessage, ParsedPayload
 
 WEBHOOK_OBJECT = "whatsapp_business_account"
 
 
-def parse_webhook(body: JsonObject, now_s: float) -> Parsed:
+def parse_webhook(body: JsonObject, now_s: float) -> ParsedPayload:
     """All messages of `body`; a bad one costs only itself. Statuses and account events are passed over in silence."""
     messages: list[InboundMessage] = []
     rejections: list[str] = []
@@ -24,7 +24,7 @@ def parse_webhook(body: JsonObject, now_s: float) -> Parsed:
                 messages.append(_read_message(message.values, contacts, named, now_s))
             except BadPayload as bad:
                 rejections.append(f"{message.path[:-1]}: {bad.reason}")
-    return Parsed(tuple(messages), tuple(rejections))
+    return ParsedPayload(tuple(messages), tuple(rejections))
 
 
 def _message_values(body: Fields, rejections: list[str]) -> Iterator[Fields]:

@@ -119,7 +119,7 @@ class Supervisor:
         ready, seen = False, 0
         while not stop.wait(LOOK_EVERY_S):
             keep_servers()
-            self.look()
+            self.restart_dead()
             deaths = max((child.deaths for child in self.children), default=0)
             if seen < deaths >= HOPELESS_DEATHS:
                 give_up()
@@ -128,7 +128,7 @@ class Supervisor:
                 ready = True
                 on_ready()
 
-    def look(self) -> None:
+    def restart_dead(self) -> None:
         """Restarts the children that have died since the last look and whose pause is over."""
         for child in self.children:
             if child.process.poll() is not None:
