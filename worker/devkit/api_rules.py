@@ -11,7 +11,7 @@ import orjson
 
 from worker.devkit.json_schema import Json, objection
 from worker.devkit.prompt import OPAQUE, Prompt
-from worker.devkit.sold_models import APIS, Api, CacheRules, ModelFamily, Refused, listed, refusal
+from worker.devkit.sold_models import APIS, Api, CacheRules, ModelFamily, Refused, error_body, listed, refusal
 
 #: Tokens of thinking of a model that is made to think, where nothing limits its output.
 EATEN: Final = 1500
@@ -81,13 +81,12 @@ def _check_fields(prompt: Prompt, api: Api, family: ModelFamily) -> None:
     path, field = strange[0]
     if prompt.provider != "gemini":
         raise refusal(prompt.provider, "nested_field" if path else "field", field=field, path=f"{path}.{field}")
-    each = [refusal("gemini", "field", field=name, at=f" at '{path}'" if path else "") for path, name in strange]
-    texts = [refused.body["error"]["message"] for refused in each]
+    template = api.errors["field"]
+    texts = [template.message.format(field=name, at=f" at '{path}'" if path else "") for path, name in strange]
     named = zip(strange, texts, strict=True)
     violations = [({"field": path} if path else {}) | {"description": text} for (path, _), text in named]
     detail = {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": violations}
-    body = each[0].body["error"] | {"message": "\n".join(texts), "details": [detail]}
-    raise Refused(each[0].status, {"error": body})
+    raise Refused(template.status, error_body("gemini", template.status, "\n".join(texts), detail))
 
 
 def _strange(message: Any, kind: str, path: str, known: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
