@@ -100,34 +100,26 @@ class Handler(BaseHTTPRequestHandler):
     server: SimulatorServer
 
     def do_GET(self) -> None:
-        """Answers lists of models and the control."""
-        self._respond(_refusable(self._get))
-
-    def do_POST(self) -> None:
-        """Answers completions and the control."""
+        """Answers completions, lists of models and the control."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self._respond(_refusable(lambda: self._post(urlsplit(self.path).path, body)))
+        self._respond(_refusable(lambda: self._answer(body)))
 
-    def _get(self) -> Answer:
-        url = urlsplit(self.path)
+    do_POST = do_GET  # noqa: N815  http.server calls it so
+
+    def _answer(self, body: bytes) -> Answer:
+        url, is_post = urlsplit(self.path), self.command == "POST"
         name = url.path.lstrip("/").partition("/")[0]
-        listed = f"{APIS[name].base_path}/models" if name in APIS else "/"
         if url.path == "/control":
-            return self._shown()
-        if name in APIS and f"{url.path}/".startswith(f"{listed}/"):
-            return self._models(name, unquote(url.path.removeprefix(listed).lstrip("/")), dict(parse_qsl(url.query)))
+            return self._control(body) if is_post else self._shown()
+        if name in APIS and is_post and url.path.endswith(APIS[name].completion):
+            answer = _refusable(lambda: self.complete(name, url.path, body))
+            # Counted as ended before the first byte goes out: whoever has read an answer finds it ended.
+            self.server.providers[name].ended(answer.status)
+            return answer
+        models = f"{APIS[name].base_path}/models" if name in APIS else "/"
+        if name in APIS and not is_post and f"{url.path}/".startswith(f"{models}/"):
+            return self._models(name, unquote(url.path.removeprefix(models).lstrip("/")), dict(parse_qsl(url.query)))
         raise Refused(404, error_body(name, 404, f"Unknown path {url.path}"))
-
-    def _post(self, path: str, body: bytes) -> Answer:
-        name = path.lstrip("/").partition("/")[0]
-        if path == "/control":
-            return self._control(body)
-        if name not in APIS or not path.endswith(APIS[name].completion):
-            raise Refused(404, error_body(name, 404, f"Unknown path {path}"))
-        answer = _refusable(lambda: self.complete(name, path, body))
-        # Counted as ended before the first byte goes out: whoever has read an answer finds it ended.
-        self.server.providers[name].ended(answer.status)
-        return answer
 
     def complete(self, name: str, path: str, body: bytes) -> Answer:
         """Answers a completion call of one provider. Raises Refused."""

@@ -62,11 +62,11 @@ def service_programs(directory: Path, flow_workers: int) -> list[Program]:
     """
     alone = ("--without-gossip", "--without-mingle")
     ai = ("-Q", "ai,periodic", "-P", "threads", "-c", "32", "-n", "ai@%h")
+    flow = ("-Q", "flow,inbound", "-P", "solo")
     numbers = ("", *(f"-{number}" for number in range(2, flow_workers + 1)))
-    flow = [(f"worker{number}", ("-Q", "flow,inbound", "-P", "solo", "-n", f"flow{number}@%h")) for number in numbers]
     return [
         _own_program("intake"),
-        *(celery_program(name, "worker", *arguments, *alone) for name, arguments in flow),
+        *(celery_program(f"worker{n}", "worker", *flow, "-n", f"flow{n}@%h", *alone) for n in numbers),
         celery_program("worker-ai", "worker", *ai, *alone),
         celery_program("beat", "beat", "-s", str(directory / "beat-schedule"), "--pidfile", ""),
     ]
