@@ -12,7 +12,7 @@ from helpers.basics import Servers
 from helpers.command_line import run, urls_of
 
 from worker.operate.snapshot import CacheLayer, read_cache_use
-from worker.redisdb import layers as cache_layers
+from worker.redisdb import cache_layers
 from worker.redisdb.cache import Cache
 from worker.redisdb.cache_layers import LayerSize, flush, read_size
 from worker.redisdb.keys import CACHE_COUNTS, PRODUCT_SEARCH, SESSION
