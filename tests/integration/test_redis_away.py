@@ -36,10 +36,10 @@ from worker.providers.models import Price
 from worker.providers.probe import Prober, read_probes
 from worker.providers.providers_file import load_providers
 from worker.redisdb.cache import Cache
-from worker.redisdb.cache_layers import read_size
 from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.connect import connect_redis
 from worker.redisdb.keys import AI_RESPONSE, LIMITED, REPLY_LIMIT, SESSION
+from worker.redisdb.layers import read_size
 from worker.redisdb.streams import Entry, Streams
 from worker.replies.request import AiRequest
 from worker.runtime.embedded.processes import wait_until
@@ -203,7 +203,7 @@ ROWS = {
     "states of circuits": Row(
         "providers/circuit_states.py", lambda client: read_circuits(client, [(NAME, ("m",))]), Raises
     ),
-    "sizes of the cache": Row("redisdb/cache_layers.py", lambda client: read_size(client, SESSION), Raises),
+    "sizes of the cache": Row("redisdb/layers.py", lambda client: read_size(client, SESSION), Raises),
 }
 #: Who catches RedisError elsewhere.
 HANDLERS = {

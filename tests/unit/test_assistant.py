@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from worker.devkit.assistant import ACTIONS, SCRIPT, Reply, Request, answer, marked
+from worker.devkit.assistant import ACTIONS, SCRIPT, Ask, Reply, answer, marked
 from worker.devkit.spanish import count, matches, money, plain, term
 
 WHOLE = {
@@ -53,10 +53,10 @@ def test_the_script_holds_together() -> None:
     named = {name for _, replies in SCRIPT.rules for name in replies}
     assert named <= SCRIPT.replies.keys() | ACTIONS.keys()
     for name, reply in SCRIPT.replies.items():
-        assert all(hasattr(Request({}), attribute) for attribute in (*reply.when, *reply.unless)), name
+        assert all(hasattr(Ask({}), attribute) for attribute in (*reply.when, *reply.unless)), name
         assert set(reply.buttons) <= SCRIPT.buttons.keys(), name
         assert {place.partition(".")[2] for place in places_in(reply) if place.startswith("ask.")} <= vars(
-            Request({})
+            Ask({})
         ).keys()
     assert SCRIPT.rules[-1] == ("", ["unknown"])
 

@@ -17,7 +17,7 @@ from worker.operate.commands.report import moment
 from worker.operate.report_tables import as_tables
 from worker.operate.snapshot import CacheLayer
 from worker.providers.circuit_states import Circuit
-from worker.redisdb.cache_layers import LayerSize
+from worker.redisdb.layers import LayerSize
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 BUENOS_AIRES = timezone(timedelta(hours=-3))

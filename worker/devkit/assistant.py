@@ -51,7 +51,7 @@ SCRIPT: Final = msgspec.toml.decode(Path(__file__).with_suffix(".toml").read_byt
 _RULES: Final = [(re.compile(pattern % PATTERNS), replies) for pattern, replies in SCRIPT.rules]
 
 
-class Request:
+class Ask:
     """Request context, read: what replies depend on and may quote."""
 
     def __init__(self, context: Mapping[str, Any]) -> None:
@@ -99,9 +99,9 @@ def answer(context: Mapping[str, Any]) -> Decision:
     Args:
         context: categories, products, session (may be absent), message.
     """
-    request = Request(context)
-    tried = (name for pattern, replies in _RULES if pattern.search(request.words) for name in replies)
-    return next(decision for name in tried if (decision := _applicable(request, name)))
+    ask = Ask(context)
+    tried = (name for pattern, replies in _RULES if pattern.search(ask.words) for name in replies)
+    return next(decision for name in tried if (decision := _try(ask, name)))
 
 
 def marked(decision: Decision, context: Mapping[str, Any]) -> Decision:
@@ -126,26 +126,23 @@ def categories_in(system: str) -> list[str]:
     return []
 
 
-def _applicable(request: Request, name: str) -> Decision | None:
+def _try(ask: Ask, name: str) -> Decision | None:
     if name in ACTIONS:
-        return ACTIONS[name](request)
+        return ACTIONS[name](ask)
     reply = SCRIPT.replies[name]
-    needed, excluded = ([getattr(request, each) for each in names] for names in (reply.when, reply.unless))
-    holds = all(needed) and not any(excluded)
-    return _scripted(request, name) if holds and (not reply.states or request.state in reply.states) else None
+    holds = all(getattr(ask, each) for each in reply.when) and not any(getattr(ask, each) for each in reply.unless)
+    return _say(ask, name) if holds and (not reply.states or ask.state in reply.states) else None
 
 
-def _scripted(
-    request: Request, name: str, /, *operations: Item, state: str | None = None, **places: str | int
-) -> Decision:
+def _say(ask: Ask, name: str, /, *operations: Item, state: str | None = None, **places: str | int) -> Decision:
     """Fills in a scripted reply; places that are numbers are entities too."""
     reply = SCRIPT.replies[name]
-    entities = {key: text.format(request=request, **places) for key, text in reply.entities.items()}
+    entities = {key: text.format(ask=ask, **places) for key, text in reply.entities.items()}
     return {
         "intent": reply.intent,
         "confidence": reply.confidence,
         "entities": entities | {key: place for key, place in places.items() if isinstance(place, int)},
-        "reply": reply.text.format(request=request, **places),
+        "reply": reply.text.format(ask=ask, **places),
         "quick_replies": [{"id": key, "title": SCRIPT.buttons[key]} for key in reply.buttons],
         "requires_human": reply.requires_human,
         "next_state": state or reply.state,
@@ -153,30 +150,30 @@ def _scripted(
     }
 
 
-def _compare(request: Request) -> Decision | None:
-    if not request.several or len({_currency(item) for item in request.found}) > 1:
+def _compare(ask: Ask) -> Decision | None:
+    if not ask.several or len({_currency(item) for item in ask.found}) > 1:
         return None
-    ranked = sorted(request.found, key=lambda item: Decimal(item["price"]))
+    ranked = sorted(ask.found, key=lambda item: Decimal(item["price"]))
     best = next((item for item in ranked if item.get("availability") != "none"), ranked[0])
     saving = money(Decimal(ranked[-1]["price"]) - Decimal(best["price"]), _currency(best))
-    return _scripted(request, "compared", list=_numbered(ranked), name=best["name"], saving=saving)
+    return _say(ask, "compared", list=_numbered(ranked), name=best["name"], saving=saving)
 
 
-def _add(request: Request) -> Decision | None:
-    clauses = [plain(part) for part in re.split(r"\n|,(?!\d)|;|\+| [yY] ", request.message)]
-    wanted = [(clause, matches(clause, request.found)) for clause in clauses if term(clause)]
+def _add(ask: Ask) -> Decision | None:
+    clauses = [plain(part) for part in re.split(r"\n|,(?!\d)|;|\+| [yY] ", ask.message)]
+    wanted = [(clause, matches(clause, ask.found)) for clause in clauses if term(clause)]
     if len(wanted) == 1 and not wanted[0][1]:  # the search forgave a typo that comparing words cannot see
-        wanted = [(wanted[0][0], request.found)]
+        wanted = [(wanted[0][0], ask.found)]
     chosen = [(found[0], count(clause) or 1) for clause, found in wanted if len(found) == 1]
     unclear = next((found for _, found in wanted if len(found) > 1), [])
     missing = [term(clause) for clause, found in wanted if not found]
     if chosen or unclear:
-        return _add_to_cart(request, chosen, unclear, missing)
-    return _scripted(request, "missing_order", product=", ".join(missing)) if missing else None
+        return _put(ask, chosen, unclear, missing)
+    return _say(ask, "missing_order", product=", ".join(missing)) if missing else None
 
 
-def _add_to_cart(
-    request: Request, chosen: Sequence[tuple[Item, int]], unclear: Sequence[Item] = (), missing: Sequence[str] = ()
+def _put(
+    ask: Ask, chosen: Sequence[tuple[Item, int]], unclear: Sequence[Item] = (), missing: Sequence[str] = ()
 ) -> Decision:
     taken = [(item, quantity) for item, quantity in chosen if item.get("availability") != "none"]
     operations = [{"op": "add", "product_id": item["id"], "quantity": quantity} for item, quantity in taken]
@@ -184,43 +181,43 @@ def _add_to_cart(
     said += [("sold_out", {"name": item["name"]}) for item, _ in chosen if item.get("availability") == "none"]
     said += [("missing", {"name": name}) for name in missing]
     said += [("which", {"list": _numbered(unclear)})] if unclear else []
-    said += [("total", {"total": request.total_after(*operations)})] if request.known and taken else []
+    said += [("total", {"total": ask.total_after(*operations)})] if ask.known and taken else []
     lines = "\n".join(SCRIPT.lines[name].format(**places) for name, places in said)
     state = "searching" if unclear else "adding_to_cart" if taken else "browsing"
-    decision = _scripted(request, "order", *operations, state=state, lines=lines)
+    decision = _say(ask, "order", *operations, state=state, lines=lines)
     about = {"product": taken[0][0]["name"], "quantity": taken[0][1]} if taken else {}
     return decision | {"entities": about}
 
 
-def _pick(request: Request) -> Decision | None:
+def _pick(ask: Ask) -> Decision | None:
     """Adds one of several offered products, or so many of the only one."""
-    word = request.words.split()[-1]
+    word = ask.words.split()[-1]
     number = ORDINALS.get(word) or COUNTS.get(word) or (int(word) if word.isdecimal() else None)
-    if request.is_checkout or number == 0:
+    if ask.is_checkout or number == 0:
         return None
-    if len(request.offered) == 1 and word not in ORDINALS:
-        name, quantity = request.offered[0], number or 1
-    elif number and number <= len(request.offered):
-        name, quantity = request.offered[number - 1], count(plain(request.previous["customer"])) or 1
+    if len(ask.offered) == 1 and word not in ORDINALS:
+        name, quantity = ask.offered[0], number or 1
+    elif number and number <= len(ask.offered):
+        name, quantity = ask.offered[number - 1], count(plain(ask.previous["customer"])) or 1
     else:
         return None
-    item = next((item for item in (*request.found, *request.cart) if item["name"] == name), None)
+    item = next((item for item in (*ask.found, *ask.cart) if item["name"] == name), None)
     # Without the item its id is not in this request, and guessing one would sell something else.
-    return _add_to_cart(request, [(item, quantity)]) if item else _scripted(request, "name_it", product=name)
+    return _put(ask, [(item, quantity)]) if item else _say(ask, "name_it", product=name)
 
 
-def _edit(request: Request) -> Decision | None:
+def _edit(ask: Ask) -> Decision | None:
     """Sets the quantity of the named cart item, the latest where none is named ("sacalo"), or takes it out."""
-    found = matches(request.words, request.cart) if request.term else request.cart[-1:]
-    number = count(request.words)
-    if not found or not (number or request.is_removal):
+    found = matches(ask.words, ask.cart) if ask.term else ask.cart[-1:]
+    number = count(ask.words)
+    if not found or not (number or ask.is_removal):
         return None
     item = found[0]
-    left = (int(item["quantity"]) - number if number else 0) if request.is_removal else number or 0
+    left = (int(item["quantity"]) - number if number else 0) if ask.is_removal else number or 0
     quantity = {"quantity": left} if left > 0 else {}
     operation = {"op": "set" if quantity else "remove", "product_id": item["id"], **quantity}
-    places = {"product": item["name"], "total": request.total_after(operation), **quantity}
-    return _scripted(request, "changed" if quantity else "removed", operation, **places)
+    places = {"product": item["name"], "total": ask.total_after(operation), **quantity}
+    return _say(ask, "changed" if quantity else "removed", operation, **places)
 
 
 def _currency(item: Item) -> str:
@@ -238,7 +235,7 @@ def _numbered(items: Sequence[Item]) -> str:
     return "\n".join(f"{n}. {i['name']}: {_price(i)}{notes.get(str(i.get('availability')), '')}" for n, i in shown)
 
 
-ACTIONS: Final[Mapping[str, Callable[[Request], Decision | None]]] = {
+ACTIONS: Final[Mapping[str, Callable[[Ask], Decision | None]]] = {
     "pick": _pick,
     "compare": _compare,
     "add": _add,

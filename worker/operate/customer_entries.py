@@ -12,8 +12,8 @@ import orjson
 import redis
 
 from worker.messages.inbound import parse_payload
-from worker.redisdb.cache_layers import key_batches
 from worker.redisdb.keys import FLIGHT, INBOUND, OUTBOUND, PARKED, REJECTED, Key
+from worker.redisdb.layers import key_batches
 from worker.redisdb.streams import GROUP, PAYLOAD
 
 Fields = dict[bytes, bytes]

@@ -1,5 +1,5 @@
 -- Deletes the results of single flights, and no lead that is under way.
--- KEYS: flight:{key} (string) of any number; one that holds a result begins with "R", see flight.lua
+-- KEYS: flight:{key} (string) of any number; one that holds a result begins with "R"
 -- -> how many
 local gone = 0
 for _, key in ipairs(KEYS) do

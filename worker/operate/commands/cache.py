@@ -14,8 +14,8 @@ from rich.table import Table
 
 from worker.operate.commands.terminal import cache_redis, durable_redis, json_option, out, print_json, redis_errors
 from worker.operate.wording import size
-from worker.redisdb.cache_layers import LayerSize, flush, forget_results, key_batches, read_size
 from worker.redisdb.keys import AI_RESPONSE, LAYERS, Key
+from worker.redisdb.layers import LayerSize, flush, forget_results, key_batches, read_size
 from worker.runtime.environment import surroundings
 
 if TYPE_CHECKING:
