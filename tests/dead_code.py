@@ -40,6 +40,7 @@ EXCEPTIONS = {
         "worker/app.py:configure_logging",
         "worker/app.py:tune_gc",
         "worker/tasks.py:*",
+        "worker/periodic.py:*",
     ),
     "Celery and kombu name, read or call them": (
         "worker/celery_ext/at_most_once.py:acknowledged",

@@ -1,4 +1,4 @@
-"""What becomes of customers and operators when models are withdrawn, change, or are answered by others (promise P8)."""
+"""What becomes of customers and operators when models are withdrawn, change, or are answered by others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SAID = {"gpt": "y de esos dos qué me conviene más?", "deepseek": "agregame 2 l
 CUSTOMERS = 30
 SECOND = {provider: models[1] for provider, models in MODELS.items()}
 ALL = [model for models in MODELS.values() for model in models]
-#: The whole fleet knows within this time after a model's first refusal (promise P8).
+#: The whole fleet knows within this time after a model's first refusal.
 KNOWN_WITHIN_S = 1.0
 
 

@@ -113,6 +113,6 @@ class Replay:
 
 
 def payload(message: Message, now_s: int) -> bytes:
-    """The message as a gateway enqueues it (contract 3.1)."""
+    """The message as a gateway enqueues it (docs/gateway.md)."""
     told = {"from": message.customer, "name": message.name, "timestamp": now_s, "type": "text", "text": message.text}
     return orjson.dumps({"message_id": MESSAGE_ID.format(message.number), **told})

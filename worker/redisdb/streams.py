@@ -96,7 +96,7 @@ class Streams:
         _reject(self._client, payload, reason)
 
     def publish(self, replies: Sequence[dict[str, Any]], *, by_sweep: bool = False) -> int:
-        """Publishes replies (contract 3.2) to the outbound stream in their order, each reply id once.
+        """Publishes replies (docs/gateway.md) to the outbound stream in their order, each reply id once.
 
         An entry depends on the reply's values alone, so a reply published again is the same to the byte. A Redis that
         has restarted may have forgotten its last second: until the sweep has put that back, only the sweep publishes,
