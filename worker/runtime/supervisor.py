@@ -54,6 +54,11 @@ def celery_program(name: str, *arguments: str) -> Program:
     return Program(name, (sys.executable, "-m", "celery", "-A", "worker.app", *arguments))
 
 
+def chasqui_program(command: str) -> Program:
+    """Returns a command of `chasqui`, such as the exporter (`metrics`) or the operators' page (`dashboard`)."""
+    return Program(command, (sys.executable, "-m", "worker", command))
+
+
 def service_programs(directory: Path, flow_workers: int) -> list[Program]:
     """Returns intake, the workers of the chain, the worker that waits for providers, and beat.
 
@@ -65,30 +70,16 @@ def service_programs(directory: Path, flow_workers: int) -> list[Program]:
     flow = ("-Q", "flow,inbound", "-P", "solo")
     numbers = ("", *(f"-{number}" for number in range(2, flow_workers + 1)))
     return [
-        _own_program("intake"),
+        chasqui_program("intake"),
         *(celery_program(f"worker{n}", "worker", *flow, "-n", f"flow{n}@%h", *alone) for n in numbers),
         celery_program("worker-ai", "worker", *ai, *alone),
         celery_program("beat", "beat", "-s", str(directory / "beat-schedule"), "--pidfile", ""),
     ]
 
 
-def metrics_program() -> Program:
-    """Returns the exporter for Prometheus."""
-    return _own_program("metrics")
-
-
-def dashboard_program() -> Program:
-    """Returns the operators' page."""
-    return _own_program("dashboard")
-
-
 def flower_program(port: int) -> Program:
     """Returns Flower, reachable from this machine alone."""
     return Program("flower", (sys.executable, "-m", "worker.flower", "--address=127.0.0.1", f"--port={port}"))
-
-
-def _own_program(command: str) -> Program:
-    return Program(command, (sys.executable, "-m", "worker", command))
 
 
 class Supervisor:
