@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from worker.messages.inbound import parse_payload
-from worker.messages.message import InboundMessage, ParsedPayload
+from worker.messages.inbound import InboundMessage, Parsed, parse_payload
 
 NOW_S = 1_763_800_000.0
 ACCOUNT = "whatsapp_business_account"
 ITEM = {"product_retailer_id": "LECHE", "quantity": 1}
 
 
-def parse(body: object) -> ParsedPayload:
+def parse(body: object) -> Parsed:
     """The outcome of a body given as Python values."""
     return parse_payload(json.dumps(body), NOW_S)
 
@@ -40,14 +39,14 @@ def webhook(*messages: object, contacts: object = ..., field: object = "messages
     }
 
 
-def only(parsed: ParsedPayload) -> InboundMessage:
+def only(parsed: Parsed) -> InboundMessage:
     """The one message of a payload that leaves no rejection."""
     assert parsed.rejections == ()
     (message,) = parsed.messages
     return message
 
 
-def reason(parsed: ParsedPayload) -> str:
+def reason(parsed: Parsed) -> str:
     """The one rejection of a payload that gives no message."""
     assert parsed.messages == ()
     (rejection,) = parsed.rejections

@@ -8,8 +8,7 @@ import orjson
 import pytest
 from helpers.inbound_bodies import ACCOUNT, NOW_S, only, parse, plain, reason, webhook, whatsapp
 
-from worker.messages.inbound import MAX_DEPTH, MAX_PAYLOAD_BYTES, parse_payload
-from worker.messages.message import ParsedPayload
+from worker.messages.inbound import MAX_DEPTH, MAX_PAYLOAD_BYTES, Parsed, parse_payload
 
 
 def test_every_message_of_every_entry_and_change_is_taken() -> None:
@@ -82,7 +81,7 @@ def test_a_wrong_part_does_not_hide_what_follows() -> None:
 
 def test_messages_under_another_field_are_not_ours() -> None:
     """Echoes of what the shop wrote come under their own field and are passed over."""
-    assert parse(webhook(whatsapp(), field="smb_message_echoes")) == ParsedPayload()
+    assert parse(webhook(whatsapp(), field="smb_message_echoes")) == Parsed()
 
 
 def test_unknown_fields_are_ignored_everywhere() -> None:

@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import to_builtins
 
-from worker.messages.inbound import parse_payload
-from worker.messages.message import ParsedPayload
+from worker.messages.inbound import Parsed, parse_payload
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None), max_size=20),
@@ -39,7 +38,7 @@ def paths(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(deeper for key, child in children for deeper in paths(child, (*path, key)))]
 
 
-def check(payload: bytes | str) -> ParsedPayload:
+def check(payload: bytes | str) -> Parsed:
     """What holds for every payload whatever: no exception, all of it JSON for PostgreSQL, all within its limits."""
     parsed = parse_payload(payload, NOW_S)
     stored = orjson.dumps(to_builtins(parsed.messages))

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from helpers.inbound_bodies import ITEM, NOW_S, only, parse, plain, reason, webhook, whatsapp
 
-from worker.messages.inbound import parse_payload
-from worker.messages.message import CatalogOrder, InboundMessage, OrderItem, ParsedPayload
+from worker.messages.inbound import InboundMessage, Parsed, parse_payload
+from worker.messages.message import CatalogOrder, OrderItem
 
 SAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "whatsapp"
 needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the sample webhook bodies are not on this machine")
@@ -106,7 +106,7 @@ def test_statuses_and_account_events_leave_nothing() -> None:
     assert len(others) >= 7
     for path in others:
         assert path.name.startswith(EVENT_PREFIXES)
-        assert parse_payload(path.read_bytes(), NOW_S) == ParsedPayload()
+        assert parse_payload(path.read_bytes(), NOW_S) == Parsed()
 
 
 def read(kind: str, **parts: Any) -> InboundMessage:

@@ -8,7 +8,15 @@ from itertools import accumulate
 from msgspec import Struct
 
 from worker.errors import BadPayload
-from worker.messages.fields import Fields, JsonObject, readable, selection
+from worker.messages.fields import (
+    JsonObject,
+    optional_string,
+    readable,
+    required_list,
+    required_object,
+    required_string,
+    selection,
+)
 from worker.messages.message import NO_REPLY_TYPES, CatalogOrder, OrderItem
 from worker.messages.text import MAX_TEXT_CHARS, stream_safe
 
@@ -39,9 +47,13 @@ def read_content(kind: str, message: JsonObject) -> Content:
         BadPayload: a known type lacks its object, or that has wrong types.
     """
     if kind == "contacts":
-        Fields(message).required_list(kind)
+        required_list(message, kind)
+        return UNREADABLE
+    if kind in _WORDLESS_TYPES:
+        required_object(message, kind)
+        return UNREADABLE
     read = _READERS.get(kind)
-    return read(Fields(message).required_object(kind)) if read else UNREADABLE
+    return read(kind, required_object(message, kind)) if read else UNREADABLE
 
 
 def is_reply_due(kind: str, message: JsonObject) -> bool:
@@ -53,48 +65,45 @@ def is_reply_due(kind: str, message: JsonObject) -> bool:
     return kind not in NO_REPLY_TYPES and not (isinstance(named, str) and named in NO_REPLY_TYPES)
 
 
-def _text(part: Fields) -> Content:
-    body = part.optional_string("body")
+def _text(kind: str, part: JsonObject) -> Content:
+    body = optional_string(part, "body", f"{kind}.")
     if body is None:
-        raise BadPayload("'text.body' is missing")
+        raise BadPayload(f"'{kind}.body' is missing")
     return Content(readable(body))
 
 
-def _button(part: Fields) -> Content:
-    return Content(readable(part.optional_string("text")), selection(part.optional_string("payload")))
+def _button(kind: str, part: JsonObject) -> Content:
+    title = optional_string(part, "text", f"{kind}.")
+    return Content(readable(title), selection(optional_string(part, "payload", f"{kind}.")))
 
 
-def _interactive(part: Fields) -> Content:
+def _interactive(kind: str, part: JsonObject) -> Content:
     """A tapped button or list row; the other kinds (a form's `nfm_reply`, a call permission) hold no words to read."""
-    choice = part.optional_string("type")
+    choice = optional_string(part, "type", f"{kind}.")
     if choice not in ("button_reply", "list_reply"):
         return UNREADABLE
-    reply = part.required_object(choice)
-    return Content(readable(reply.optional_string("title")), selection(reply.optional_string("id")))
+    reply, path = required_object(part, choice, f"{kind}."), f"{kind}.{choice}."
+    return Content(readable(optional_string(reply, "title", path)), selection(optional_string(reply, "id", path)))
 
 
-def _caption(part: Fields) -> Content:
-    return Content(readable(part.optional_string("caption")))
+def _caption(kind: str, part: JsonObject) -> Content:
+    return Content(readable(optional_string(part, "caption", f"{kind}.")))
 
 
-def _wordless(_part: Fields) -> Content:
-    return UNREADABLE
-
-
-def _order(part: Fields) -> Content:
+def _order(kind: str, part: JsonObject) -> Content:
     """A cart sent from the catalogue; items beyond the length of a text are left out."""
-    products = part.required_list("product_items")
-    items = [_order_item(item, f"order.product_items[{index}]") for index, item in enumerate(products)]
+    products = required_list(part, "product_items", f"{kind}.")
+    items = [_order_item(item, f"{kind}.product_items[{index}]") for index, item in enumerate(products)]
     ends = accumulate(len(f"{item.quantity} x {item.sku}, ") for item in items)
     kept = tuple(item for item, end in zip(items, ends, strict=True) if end <= MAX_TEXT_CHARS)
-    order = CatalogOrder(kept, readable(part.optional_string("text")))
+    order = CatalogOrder(kept, readable(optional_string(part, "text", f"{kind}.")))
     return Content(readable(order.words()), order=order)
 
 
 def _order_item(item: object, path: str) -> OrderItem:
     if not isinstance(item, dict):
         raise BadPayload(f"'{path}' is not an object")
-    product_id = Fields(item, f"{path}.").required_string("product_retailer_id", MAX_PRODUCT_ID_CHARS)
+    product_id = required_string(item, "product_retailer_id", MAX_PRODUCT_ID_CHARS, f"{path}.")
     return OrderItem(stream_safe(product_id), _quantity(item.get("quantity"), path))
 
 
@@ -107,11 +116,14 @@ def _quantity(value: object, path: str) -> int:
     return value
 
 
-_READERS: dict[str, Callable[[Fields], Content]] = {
+_READERS: dict[str, Callable[[str, JsonObject], Content]] = {
     "text": _text,
     "button": _button,
     "interactive": _interactive,
-    **dict.fromkeys(("image", "video", "document"), _caption),
-    **dict.fromkeys(("audio", "voice", "sticker", "location"), _wordless),
+    "image": _caption,
+    "video": _caption,
+    "document": _caption,
     "order": _order,
 }
+
+_WORDLESS_TYPES = frozenset({"audio", "voice", "sticker", "location"})

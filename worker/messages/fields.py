@@ -7,13 +7,12 @@ A JSON null counts as missing, because many languages write an absent value so.
 from __future__ import annotations
 
 import re
-from typing import Any, TypeVar
+from typing import Any
 
 from worker.errors import BadPayload
 from worker.messages.text import MAX_BUTTON_ID_CHARS, MAX_TEXT_CHARS, stream_safe
 
 JsonObject = dict[str, Any]
-Value = TypeVar("Value")
 
 MAX_NAME_CHARS = 120
 
@@ -26,48 +25,40 @@ _CUSTOMER_ID = re.compile(r"[0-9]{5,20}|[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-class Fields:
-    """Reader of one object's fields.
+def optional_string(parent: JsonObject, key: str, within: str = "") -> str | None:
+    """The string under `key`, None where it is missing. `within`: the path of `parent` with its dot, for the reason."""
+    value = parent.get(key)
+    if value is not None and not isinstance(value, str):
+        raise BadPayload(f"'{within}{key}' is not a string")
+    return value
 
-    Args:
-        path: of the object within the body, with its dot, for the reasons.
-    """
 
-    def __init__(self, values: JsonObject, path: str = "") -> None:
-        self.values = values
-        self.path = path
+def required_string(parent: JsonObject, key: str, max_chars: int, within: str = "") -> str:
+    """The string under `key`: not blank, and of at most `max_chars` characters."""
+    value = optional_string(parent, key, within)
+    if value is None:
+        raise BadPayload(f"'{within}{key}' is missing")
+    if not value.strip():
+        raise BadPayload(f"'{within}{key}' is empty")
+    if len(value) > max_chars:
+        raise BadPayload(f"'{within}{key}' is longer than {max_chars} characters")
+    return value
 
-    def optional_string(self, key: str) -> str | None:
-        """The string under `key`, None where it is missing."""
-        value = self.values.get(key)
-        if value is not None and not isinstance(value, str):
-            raise BadPayload(f"'{self.path}{key}' is not a string")
-        return value
 
-    def required_string(self, key: str, max_chars: int) -> str:
-        """The string under `key`: not blank, and of at most `max_chars` characters."""
-        value = self.optional_string(key)
-        if value is None:
-            raise BadPayload(f"'{self.path}{key}' is missing")
-        if not value.strip():
-            raise BadPayload(f"'{self.path}{key}' is empty")
-        if len(value) > max_chars:
-            raise BadPayload(f"'{self.path}{key}' is longer than {max_chars} characters")
-        return value
+def required_object(parent: JsonObject, key: str, within: str = "") -> JsonObject:
+    """The object under `key`."""
+    value = parent.get(key)
+    if not isinstance(value, dict):
+        raise BadPayload(f"'{within}{key}' is {'missing' if value is None else 'not an object'}")
+    return value
 
-    def required_object(self, key: str) -> Fields:
-        """The fields of the object under `key`."""
-        return Fields(self._required(key, dict, "an object"), f"{self.path}{key}.")
 
-    def required_list(self, key: str) -> list[Any]:
-        """The list under `key`."""
-        return self._required(key, list, "a list")
-
-    def _required(self, key: str, kind: type[Value], name: str) -> Value:
-        value = self.values.get(key)
-        if not isinstance(value, kind):
-            raise BadPayload(f"'{self.path}{key}' is {'missing' if value is None else f'not {name}'}")
-        return value
+def required_list(parent: JsonObject, key: str, within: str = "") -> list[Any]:
+    """The list under `key`."""
+    value = parent.get(key)
+    if not isinstance(value, list):
+        raise BadPayload(f"'{within}{key}' is {'missing' if value is None else 'not a list'}")
+    return value
 
 
 def customer_id(value: object) -> str:

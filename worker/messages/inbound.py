@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 import orjson
 
 from worker.errors import BadPayload
-from worker.messages.fields import Fields, JsonObject, customer_id, display_name, readable, sent_at_s
-from worker.messages.message import MAX_ID_CHARS, MAX_TYPE_CHARS, NO_REPLY_TYPES, InboundMessage, ParsedPayload
+from worker.messages.fields import (
+    JsonObject,
+    customer_id,
+    display_name,
+    optional_string,
+    readable,
+    required_string,
+    sent_at_s,
+)
+from worker.messages.message import MAX_ID_CHARS, MAX_TYPE_CHARS, NO_REPLY_TYPES, InboundMessage, Parsed
 from worker.messages.text import join_surrogates
 from worker.messages.webhook import WEBHOOK_OBJECT, parse_webhook
+
+__all__ = ["MAX_DEPTH", "MAX_PAYLOAD_BYTES", "NO_REPLY_TYPES", "InboundMessage", "Parsed", "parse_payload"]
 
 MAX_PAYLOAD_BYTES = 65_536
 MAX_DEPTH = 32
@@ -25,7 +34,7 @@ _ESCAPE = re.compile(
 )
 
 
-def parse_payload(payload: bytes | str, now_s: float) -> ParsedPayload:
+def parse_payload(payload: bytes | str, now_s: float) -> Parsed:
     """The messages and the rejections of one payload: a webhook body or one plain message. Never raises.
 
     now_s: seconds since the epoch, to tell a timestamp that cannot be true. A rejection is a reason in English for
@@ -34,16 +43,16 @@ def parse_payload(payload: bytes | str, now_s: float) -> ParsedPayload:
     try:
         return _parse_body(_decode(_as_bytes(payload)), now_s)
     except BadPayload as bad:
-        return ParsedPayload(rejections=(bad.reason,))
+        return Parsed(rejections=(bad.reason,))
 
 
-def _parse_body(body: object, now_s: float) -> ParsedPayload:
+def _parse_body(body: object, now_s: float) -> Parsed:
     if not isinstance(body, dict):
         raise BadPayload("the payload is JSON, but not an object")
     if body.get("object") == WEBHOOK_OBJECT:
         return parse_webhook(body, now_s)
     if "message_id" in body or "from" in body:
-        return ParsedPayload(messages=(_read_plain(body, now_s),))
+        return Parsed(messages=(_read_plain(body, now_s),))
     raise BadPayload(
         f"the payload is neither a webhook body ('object' is '{WEBHOOK_OBJECT}') "
         "nor a plain message ('message_id' and 'from')"
@@ -51,11 +60,10 @@ def _parse_body(body: object, now_s: float) -> ParsedPayload:
 
 
 def _read_plain(body: JsonObject, now_s: float) -> InboundMessage:
-    fields = Fields(body)
-    message_id = fields.required_string("message_id", MAX_ID_CHARS)
+    message_id = required_string(body, "message_id", MAX_ID_CHARS)
     customer = customer_id(body.get("from"))
-    kind = "text" if body.get("type") is None else fields.required_string("type", MAX_TYPE_CHARS)
-    text = fields.optional_string("text")
+    kind = "text" if body.get("type") is None else required_string(body, "type", MAX_TYPE_CHARS)
+    text = optional_string(body, "text")
     if kind == "text" and text is None:
         raise BadPayload("'text' is missing")
     return InboundMessage(
@@ -107,7 +115,7 @@ def _is_too_deep(body: object) -> bool:
     return any(isinstance(node, dict | list) for node in level)
 
 
-def _children(node: object) -> Iterable[object]:
+def _children(node: object) -> list[object]:
     if isinstance(node, dict):
-        return node.values()
-    return node if isinstance(node, list) else ()
+        return list(node.values())
+    return node if isinstance(node, list) else []

@@ -68,7 +68,7 @@ class InboundMessage(Struct, frozen=True):
     order: CatalogOrder | None = None
 
 
-class ParsedPayload(Struct, frozen=True):
+class Parsed(Struct, frozen=True):
     """All that one payload holds: its good messages in their order, and one reason for each part that is not usable."""
 
     messages: tuple[InboundMessage, ...] = ()

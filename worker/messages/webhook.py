@@ -6,58 +6,66 @@ from collections.abc import Iterator
 
 from worker.errors import BadPayload
 from worker.messages.content import is_reply_due, read_content
-from worker.messages.fields import Fields, JsonObject, customer_id, display_name, sent_at_s
-from worker.messages.message import MAX_ID_CHARS, MAX_TYPE_CHARS, InboundMessage, ParsedPayload
+from worker.messages.fields import (
+    JsonObject,
+    customer_id,
+    display_name,
+    required_list,
+    required_object,
+    required_string,
+    sent_at_s,
+)
+from worker.messages.message import MAX_ID_CHARS, MAX_TYPE_CHARS, InboundMessage, Parsed
 
 WEBHOOK_OBJECT = "whatsapp_business_account"
 
 
-def parse_webhook(body: JsonObject, now_s: float) -> ParsedPayload:
+def parse_webhook(body: JsonObject, now_s: float) -> Parsed:
     """All messages of `body`; a bad one costs only itself. Statuses and account events are passed over in silence."""
     messages: list[InboundMessage] = []
     rejections: list[str] = []
-    for value in _message_values(Fields(body), rejections):
-        contacts = _contacts(value.values)
+    for path, value in _message_values(body, rejections):
+        contacts = _contacts(value)
         named = _by_id(contacts)
-        for message in _objects(value, "messages", rejections):
+        for where, message in _objects(value, "messages", path, rejections):
             try:
-                messages.append(_read_message(message.values, contacts, named, now_s))
+                messages.append(_read_message(message, contacts, named, now_s))
             except BadPayload as bad:
-                rejections.append(f"{message.path[:-1]}: {bad.reason}")
-    return ParsedPayload(tuple(messages), tuple(rejections))
+                rejections.append(f"{where}: {bad.reason}")
+    return Parsed(tuple(messages), tuple(rejections))
 
 
-def _message_values(body: Fields, rejections: list[str]) -> Iterator[Fields]:
-    """`value` of each change that carries messages."""
-    for entry in _objects(body, "entry", rejections):
-        for change in _objects(entry, "changes", rejections):
+def _message_values(body: JsonObject, rejections: list[str]) -> Iterator[tuple[str, JsonObject]]:
+    """Path (ending in a dot) and `value` of each change that carries messages."""
+    for entry_path, entry in _objects(body, "entry", "", rejections):
+        for change_path, change in _objects(entry, "changes", f"{entry_path}.", rejections):
             try:
-                value = _value(Fields(change.values))
+                value = _value_with_messages(change)
             except BadPayload as bad:
-                rejections.append(f"{change.path[:-1]}: {bad.reason}")
+                rejections.append(f"{change_path}: {bad.reason}")
                 continue
-            if value.get("messages") is not None:
-                yield Fields(value, f"{change.path}value.")
+            if value is not None:
+                yield f"{change_path}.value.", value
 
 
-def _value(change: Fields) -> JsonObject:
-    """`value` of a change of messages; empty for any other."""
-    if change.required_string("field", MAX_TYPE_CHARS) != "messages":
-        return {}
-    return change.required_object("value").values
+def _value_with_messages(change: JsonObject) -> JsonObject | None:
+    if required_string(change, "field", MAX_TYPE_CHARS) != "messages":
+        return None
+    value = required_object(change, "value")
+    return value if value.get("messages") is not None else None
 
 
-def _objects(parent: Fields, key: str, rejections: list[str]) -> Iterator[Fields]:
-    """Each object in the list under `key`; what is none leaves a rejection instead."""
+def _objects(parent: JsonObject, key: str, path: str, rejections: list[str]) -> Iterator[tuple[str, JsonObject]]:
+    """Path and value of each object in the list under `key`; what is none leaves a rejection instead."""
     try:
-        items = parent.required_list(key)
+        items = required_list(parent, key, path)
     except BadPayload as bad:
         rejections.append(bad.reason)
         return
     for index, item in enumerate(items):
-        where = f"{parent.path}{key}[{index}]"
+        where = f"{path}{key}[{index}]"
         if isinstance(item, dict):
-            yield Fields(item, f"{where}.")
+            yield where, item
         else:
             rejections.append(f"{where} is not an object")
 
@@ -65,9 +73,9 @@ def _objects(parent: Fields, key: str, rejections: list[str]) -> Iterator[Fields
 def _read_message(
     message: JsonObject, contacts: list[JsonObject], named: dict[str, int], now_s: float
 ) -> InboundMessage:
-    message_id = Fields(message).required_string("id", MAX_ID_CHARS)
+    message_id = required_string(message, "id", MAX_ID_CHARS)
     customer = customer_id(_sender(message, contacts))
-    kind = Fields(message).required_string("type", MAX_TYPE_CHARS)
+    kind = required_string(message, "type", MAX_TYPE_CHARS)
     content = read_content(kind, message)
     return InboundMessage(
         message_id=message_id,
