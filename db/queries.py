@@ -190,8 +190,8 @@ def spent_microusd(connection: Connection) -> tuple[int, int]:
 
 
 def search_products(connection: Connection, terms: Iterable[str], max_results: int) -> list[Json]:
-    """Returns rows of `search_products` with the `term` they were found for, best first within a term."""
-    sql = "select term, p.* from unnest(%(terms)s::text[]) term cross join lateral search_products(term, %(most)s) p"
+    """Returns rows of `find_products` with the `term` they were found for, best first within a term."""
+    sql = "select term, p.* from unnest(%(terms)s::text[]) term cross join lateral find_products(term, %(most)s) p"
     return _rows(_run(connection, sql, terms=list(terms), most=max_results))
 
 

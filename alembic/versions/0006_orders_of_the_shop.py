@@ -12,6 +12,7 @@ branch_labels = None
 depends_on = None
 
 NEW = (
+    "find_products_v1",
     "availability_v1",
     "move_stock_v1",
     "orders_of_v1",

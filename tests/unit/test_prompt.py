@@ -278,7 +278,7 @@ CART = CatalogOrder((OrderItem("LAC-1", 2), OrderItem("T-0001", 1)), "sin bolsa"
         (
             turn_of("tenes leche?"),
             {"leche": (MILK,)},
-            "087af6770674990f65973961ced47d5a249a9b236ea90040ce79debc7bb68e1a",
+            "0c0b510948e3fb63ff421b7f33ce35a4f9e3ffb82589a1e323c8b996b30d1851",
         ),
         (
             turn_of(

@@ -20,6 +20,8 @@ from worker.messages.message import CatalogOrder
 from worker.session.outcome import Decision, Outcome, StoredOutcome
 from worker.session.session import Session
 
+#: Decimals as numbers, exact to the last digit.
+ENCODER = msgspec.json.Encoder(decimal_format="number")
 #: Digits of a token that stand in the ids of buttons: enough to be nobody else's.
 VERSION_CHARS = 12
 
@@ -188,12 +190,12 @@ class Turn(Struct, frozen=True, dict=True):
 
 def encode_turn(turn: Turn) -> bytes:
     """JSON form of a turn; one that is answered leaves its request behind."""
-    return msgspec.json.encode(_without_request(turn))
+    return ENCODER.encode(_without_request(turn))
 
 
 def encode_turns(turns: Iterable[Turn | Mapping[str, Any]]) -> bytes:
     """JSON form of a batch of turns, also of rows of the database functions that claim turns."""
-    return msgspec.json.encode([_without_request(turn) if isinstance(turn, Turn) else turn for turn in turns])
+    return ENCODER.encode([_without_request(turn) if isinstance(turn, Turn) else turn for turn in turns])
 
 
 def _without_request(turn: Turn) -> Turn:
