@@ -257,5 +257,6 @@ def test_what_the_shop_promises_may_be_said() -> None:
     assert problem("Hoy te llega.", now=TODAY | {"delivery_today": False}) is not None
     assert problem("Te llega hoy.", now=TODAY | {"delivery_today": {"Centro": True}}) is None
     assert problem("El envío es gratis desde $ 20.000.") is None
+    assert problem("Centro: envío $ 500,00, mínimo $ 5.000,00, gratis desde $ 20.000,00") is None
     assert problem("El envío es gratis.", shop=replace(SHOP, areas=())) is not None
     assert problem("Leche en oferta.", products=(replace(MILK, name="Leche en oferta"),)) is None
