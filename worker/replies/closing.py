@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from worker.messages.reply import Reply, expires_at, within_limits
+from worker.messages.reply import MAX_ROWS, Reply, expires_at, within_limits
 from worker.replies import buttons
 from worker.replies.cart_lines import shown_cart
 from worker.session.handover import MODEL, answered_by_ai, handed_over
@@ -19,7 +19,7 @@ from worker.session.turn import Turn
 from worker.shop.shop import Shop
 
 #: Products shown that stay offered until others have been shown in their place.
-MAX_SHOWN = 8
+MAX_SHOWN = MAX_ROWS
 
 
 class Closing(Struct, frozen=True):
@@ -171,7 +171,8 @@ def _shown(turn: Turn, context: Context) -> dict[str, Any]:
     choices, plan = turn.decided().decision.choices, turn.plan
     rows = [row.id.removeprefix("add:") for row in choices.rows if row.id.startswith("add:")] if choices else []
     asked_for = [product.sku for product in plan.products if product.sku] if plan else []
-    shown = dict.fromkeys([*rows, *asked_for, *context.shown])
+    # A number means a row of the list, and nothing that was shown before it.
+    shown = dict.fromkeys(rows or [*asked_for, *context.shown])
     return {"shown": tuple(shown)[:MAX_SHOWN], "numbered": bool(rows)}
 
 

@@ -19,6 +19,8 @@ SESSION_TTL_S = 7_200
 #: Exchanges that a model is told; more costs tokens and rarely changes an answer.
 HISTORY_TURNS = 6
 HISTORY_CHARS = 400
+#: Of an address or a wish of the customer's for the order.
+MAX_DETAIL_CHARS = 300
 #: States of a conversation in which our checkout asks and the customer answers.
 CHECKOUT_STATES = frozenset({"checkout", "waiting_address", "confirming_order"})
 
@@ -64,7 +66,8 @@ class Context(Struct, frozen=True, omit_defaults=True):
         human_told: whether a text of ours has said so.
         currency: of cart lines that were stored before they named theirs.
         checkout: details of the order to come.
-        asking: our question that is open: confirm, delivery, area, address, payment or kept_cart.
+        asking: our question that is open: confirm, delivery, area, address, payment or kept_cart; `ordered` right
+            after an order, where another yes is the same one.
         version: of the cart and the details that a summary of ours has shown; only this one can be confirmed.
         ordered: version that was ordered last.
         undo: the cart before its last change.
