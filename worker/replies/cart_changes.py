@@ -68,7 +68,7 @@ def _step(line: CartItem, product: Product | None) -> Decimal | None:
 
 
 def _shortage(shop: Shop, name: str, wanted: Decimal, product: Product) -> str | None:
-    """How many there are, in words, where those are too few."""
+    """The stock in words, where it is too little; None where it is enough."""
     if product.stock is None or wanted <= product.stock:
         return None
     if product.stock <= 0:

@@ -69,12 +69,12 @@ def _completed(shop: Shop, details: Checkout) -> Checkout:
 
 
 def _ways(shop: Shop) -> list[str]:
-    """How this shop's goods reach a customer; none where its file does not say."""
+    """Ways in which this shop's goods reach a customer; none where its file does not say."""
     return [*([DELIVERY] if shop.areas or shop.delivers else []), *([PICKUP] if shop.pickup else [])]
 
 
 def _question(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea | None) -> Decision | None:
-    """What must still be asked, or stands in the way; None where the order can be summed up."""
+    """The next question, or what stands in the way; None where the order can be summed up."""
     if not details.delivery:
         ways = (buttons.button(shop, way, f"delivery:{way}") for way in (DELIVERY, PICKUP))
         return _asked(shop.text("checkout.how_delivered"), "delivery", details, tuple(ways))
@@ -138,7 +138,7 @@ def _too_little(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea, m
 
 
 def confirmed(shop: Shop, session: Session, version: str, new_version: str) -> Decision:
-    """What a customer's yes to a summary does: the order, if it is the summary of this cart; else what is so now.
+    """The decision about a customer's yes to a summary: the order, if it is that of this cart; else the cart as it is.
 
     Args:
         version: of the summary that was agreed to.
@@ -160,7 +160,7 @@ def confirmed(shop: Shop, session: Session, version: str, new_version: str) -> D
 
 
 def declined(shop: Shop, session: Session) -> Decision:
-    """What a customer's no to a summary does: nothing."""
+    """The decision about a customer's no: nothing is ordered, and the cart stays."""
     lines = [shop.text("checkout.not_confirmed"), *shown_cart(shop, session.cart)]
     return said("\n".join(lines), (buttons.checkout(shop), buttons.person(shop)), next_state="viewing_cart")
 

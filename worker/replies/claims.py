@@ -124,7 +124,7 @@ def _claims(pattern: re.Pattern[str], sentence: str) -> bool:
 
 
 def _undenied(pattern: re.Pattern[str], sentence: str) -> Iterable[re.Match[str]]:
-    """What is said, unless it is denied within its own words or before them, in the same part of the sentence."""
+    """Matches that are not denied, within their own words or before them in the same part of the sentence."""
     for match in pattern.finditer(sentence):
         before = re.split(r"[,;:]| pero ", sentence[: match.start()])[-1]
         if not _DENIED.search(f"{before}{match[0]}"):

@@ -46,6 +46,7 @@ class Closing(Struct, frozen=True):
     def row(self) -> dict[str, Any]:
         """The JSON form that `update_session_cache` takes; it calls the session's id `id`."""
         row: dict[str, Any] = msgspec.to_builtins(self)
+        row["orders"] = [order.row() for order in self.orders]
         if self.session:
             row["session"] = self.session.row() | {"id": self.session.id}
         return row
@@ -167,7 +168,7 @@ def _undo(turn: Turn) -> Undo | None:
 
 
 def _shown(turn: Turn, context: Context) -> dict[str, Any]:
-    """What is offered from now on: the rows of a list in their order, else the products of the request."""
+    """Products that are offered from now on: the rows of a list in their order, else the products of the request."""
     choices, plan = turn.decided().decision.choices, turn.plan
     rows = [row.id.removeprefix("add:") for row in choices.rows if row.id.startswith("add:")] if choices else []
     asked_for = [product.sku for product in plan.products if product.sku] if plan else []

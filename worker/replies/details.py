@@ -32,7 +32,7 @@ def details_of(decision: Decision, scene: Scene, *, untouched: bool) -> Checkout
 
 
 def _said(decision: Decision, scene: Scene, name: str) -> str:
-    """What a model has understood, empty where the customer has not said it."""
+    """A detail that a model has understood; empty where the customer has not said it."""
     value = decision.entities.get(name)
     words = folded(value) if isinstance(value, str) else ""
     said = [scene.text, *(exchange.customer for exchange in scene.session.context.history)]

@@ -6,9 +6,10 @@ from decimal import Decimal
 
 from worker.messages.text import clip
 from worker.replies.cart_lines import cart_lines, totals
-from worker.session.cart import CENT, Cart, by_currency, cost
+from worker.session.cart import Cart, by_currency, cost
 from worker.session.session import Checkout, Order
 from worker.shop.areas import DeliveryArea
+from worker.shop.money import CENT
 from worker.shop.shop import Shop
 
 DELIVERY, PICKUP = "delivery", "pickup"

@@ -119,11 +119,6 @@ class Session(
         row: dict[str, Any] = msgspec.to_builtins(self)
         return row | {"cart_data": [item.row() for item in self.cart]}
 
-    @property
-    def last_exchange(self) -> Exchange:
-        """The newest exchange, an empty one where there is none."""
-        return self.context.history[-1] if self.context.history else Exchange()
-
 
 class Order(Struct, frozen=True):
     """Order as `update_session_cache` takes it. Amounts are of one currency.
@@ -145,6 +140,11 @@ class Order(Struct, frozen=True):
     note: str | None = None
     name: str | None = None
     channel: str | None = None
+
+    def row(self) -> dict[str, Any]:
+        """The order as `update_session_cache` takes it, with the total of each line as the customer has seen it."""
+        row: dict[str, Any] = msgspec.to_builtins(self)
+        return row | {"items": [item.row() | {"total": str(item.total)} for item in self.items]}
 
 
 def new_session(customer_phone: str, customer_name: str | None) -> Session:
