@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 from helpers.factories import accept, inbound, product, rows
-from helpers.fuzzing import DONE, NEVER, SAYINGS, allowed_by, counted, decided, quantities
+from helpers.fuzzing import DONE, NEVER, SAYINGS, allowed_by, counted, decided, judged, quantities
 from helpers.turns import (
     CHEESE,
     CHEESE_ITEM,
@@ -22,6 +22,7 @@ from helpers.turns import (
     RICE_ITEM,
     SHOP,
     closing_row,
+    decision_of,
     planned,
     session_of,
     turn_from_dict,
@@ -37,8 +38,9 @@ from worker.language.answers import YES, yes_or_no
 from worker.providers.reply_cache import cacheable
 from worker.replies.cart_lines import measured
 from worker.replies.decision import InvalidDecision
+from worker.replies.scene import scene_of
 from worker.session.cart import CartItem
-from worker.session.outcome import Decision
+from worker.session.outcome import Decision, Outcome
 from worker.session.session import CHECKOUT_STATES, Context, Session
 from worker.session.turn import Turn
 from worker.shop.shop import Shop
@@ -169,6 +171,18 @@ def check_refusal(refusal: InvalidDecision) -> None:
     """The schema leaves only words and quantities to be refused, and the reason quotes none of them."""
     assert str(refusal).startswith(("reply: ", "cart_operations"))
     assert len(str(refusal)) < 120
+
+
+def test_a_change_that_another_run_has_made_can_be_taken_back() -> None:
+    """A worker died behind the call; the next run, under another token, finds its decision in the reply cache."""
+    first = planned(turn_of("agregame 2 leches", token="of-the-first-run"), MILK)
+    answer = decision_of(cart_operations=[{"op": "add", "product_id": MILK.id, "quantity": 2}])
+    made = judged(first, scene_of(first, SHOP), answer)
+    assert isinstance(made, Decision)
+    row = closing_row(replace(first, token="of-the-second-run", outcome=Outcome("cache", made)), NOW)
+    undo = convert(row["session"]["context_data"], Context).undo
+    assert undo is not None
+    assert f"undo:{undo.version}" in [button["id"] for button in row["reply"]["quick_replies"]]
 
 
 @pytest.mark.parametrize("part", range(PARTS))
