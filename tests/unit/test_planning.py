@@ -78,16 +78,18 @@ def test_a_cart_of_the_catalogue_is_searched_by_its_ids() -> None:
         (order_of([" LAC-1 "]), ("#LAC-1",)),
         (order_of([], "quiero 2 leches"), ("leches",)),
         (order_of([], "2 leches, 1 x pan lactal y yerba"), ("leches", "pan lactal", "yerba")),
-        (order_of([], "gracias"), ("arroz",)),
+        (order_of([], "gracias"), ()),
         (replace(message("Pedido: 2 x LAC-1. y yerba"), type="order"), ("lac 1", "yerba")),
     ],
 )
 def test_what_is_written_beside_a_cart_is_searched_too(cart: TurnMessage, terms: tuple[str, ...]) -> None:
-    """A note, or a whole text where there are no items, as in messages from before items were kept; where nothing is
-    named, what was last spoken of.
+    """A note, or a whole text where there are no items, as in messages from before items were kept. What the last
+    replies have shown stays offered behind it.
     """
-    turn = turn_of(messages=(cart,), session=session_of(context={"terms": ["arroz"]}))
-    assert Reader(USUAL_PRODUCT_WORDS).question(turn).terms == terms
+    turn = turn_of(messages=(cart,), session=session_of(context={"shown": ["ALM-8"]}))
+    question = Reader(USUAL_PRODUCT_WORDS).question(turn)
+    assert (question.terms, question.shown) == (terms, ("#ALM-8",))
+    assert question.searches[: len(terms) + 1] == (*terms, "#ALM-8")
 
 
 def test_a_cart_that_was_accepted_as_words_needs_its_session_and_is_told_as_it_is() -> None:

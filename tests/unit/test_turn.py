@@ -28,9 +28,9 @@ from worker.session.session import Context
 from worker.session.turn import Turn, TurnMessage
 from worker.telemetry.recording import metrics_row
 
-CONTEXTS = st.builds(Context, terms=st.lists(st.text(), max_size=3).map(tuple), address=st.text())
+CONTEXTS = st.builds(Context, shown=st.lists(st.text(), max_size=3).map(tuple), asking=st.text())
 COMPLETE = replace(
-    planned(turn_of("tenes leche?", session=session_of(cart=(MILK_ITEM,), context={"terms": ["leche"]})), MILK, RICE),
+    planned(turn_of("tenes leche?", session=session_of(cart=(MILK_ITEM,), context={"shown": ["LAC-7"]})), MILK, RICE),
     outcome=replace(decided(entities={"a": 1}), calls=2, cost_microusd=77, provider_latency_ms=120),
     committed=True,
 )

@@ -30,16 +30,17 @@ _MONEY = re.compile(
     re.IGNORECASE,
 )
 _SHARE = re.compile(rf"{_F}\s?(?:%|por ciento\b)")
-_TIME = re.compile(rf"{_F}\s?(?:min(?:utos?)?|h(?:s|oras?)?|d[ií]as?)\b", re.IGNORECASE)
+_TIME = re.compile(rf"{_F}\s?(?:min(?:utos?)?|horas?|d[ií]as?)\b", re.IGNORECASE)
 _DAYS = r"(?:abr|cerr|cierr|aten|atien|horario|lunes|martes|mi[eé]rcoles|jueves|viernes|s[aá]bado|domingo)"
 _CLOCK = re.compile(
-    rf"\b(?:a|desde|hasta|entre|sobre|tipo) las? {_F}|\b{_DAYS}[^.!?\n]{{0,30}}\bde {_F}(?::\d\d)?(?: ?hs?\.?)? a {_F}",
+    rf"\b(?:a|desde|hasta|entre|sobre|tipo) las? {_F}|{_F}\s?hs?\b"
+    rf"|\b{_DAYS}[^.!?\n]{{0,30}}\bde {_F}(?::\d\d)?(?: ?hs?\.?)? a {_F}",
     re.IGNORECASE,
 )
 _LEFT = re.compile(rf"\bquedan? {_F}|{_F} (?:en stock|disponibles)\b", re.IGNORECASE)
 _MEASURE = re.compile(rf"{_F}\s?(?:g|gr|grs|gramos?|ml|kg|kilos?|l|litros?)\b", re.IGNORECASE)
 #: Kinds of figures; the first that takes one names it.
-_KINDS = (("money", _MONEY), ("share", _SHARE), ("time", _TIME), ("clock", _CLOCK), ("left", _LEFT), ("size", _MEASURE))
+_KINDS = (("money", _MONEY), ("share", _SHARE), ("clock", _CLOCK), ("time", _TIME), ("left", _LEFT), ("size", _MEASURE))
 #: A figure of the customer's that is denied or asked back may be any.
 _DENIED = re.compile(
     r"\bno (?:te |se |l[aoe]s? )*(?:pued\w+|pod\w+|ha[cy]\w*|ten\w+|s[eé]|est?a?|val\w+|cuest\w+|sal\w+|lleg\w+)\b"
@@ -55,6 +56,8 @@ _PARTS = 20
 _CENT = Decimal("0.01")
 #: Prices and totals of which any two may be added up or compared; a request has fewer products.
 _MOST_COMPARED = 60
+#: A denial stands no further before its figure.
+_LOOKED_BACK = 160
 _HALF_DAY = 12
 #: Of figures that are no number, as a date.
 _NO_NUMBER = Decimal(-1)
@@ -65,6 +68,8 @@ class Known(Struct, frozen=True):
 
     Args:
         told: in the facts.
+        hours: of the day, also as half a day has them.
+        times: from now, as "48 horas".
         money: amounts in the facts, of the cart, and sums and differences of two.
         prices: each with the number of parts into which one unit is cut.
         written: by the customer.
@@ -73,6 +78,7 @@ class Known(Struct, frozen=True):
 
     told: frozenset[Decimal]
     hours: frozenset[Decimal]
+    times: frozenset[Decimal]
     money: frozenset[Decimal]
     prices: tuple[tuple[Decimal, int], ...]
     written: frozenset[Decimal]
@@ -84,7 +90,9 @@ class Known(Struct, frozen=True):
             return bool(values & self.money) or any(_is_product_of(value, self.prices) for value in values)
         if kind == "clock":
             return bool(values & self.hours)
-        if kind in ("share", "time", "left"):
+        if kind == "time":
+            return bool(values & self.times)
+        if kind in ("share", "left"):
             return bool(values & self.told)
         return (
             bool(values & (self.told | self.money | self.written))
@@ -107,7 +115,9 @@ def unfounded_figure(reply: str, user: str, system: str) -> str | None:
     for match in _FIGURE.finditer(reply):
         kind = kinds.get(match.start(), "number")
         values = set(readings(match[0]).values()) or {_NO_NUMBER}
-        if known.has(kind, values) or (values & known.written and _DENIED.search(reply[: match.start()])):
+        if known.has(kind, values) or (
+            values & known.written and _DENIED.search(reply, max(0, match.start() - _LOOKED_BACK), match.start())
+        ):
             continue
         return kind
     return None
@@ -127,16 +137,17 @@ def _known(facts: dict[str, Any], shop: str) -> Known:
     session = facts.get("session") or {}
     cart, products = session.get("cart") or [], facts.get("products") or []
     history = session.get("history") or []
-    sold = {(Decimal(str(one["price"])), _PARTS if one.get("unit") else 1) for one in [*products, *cart]}
+    sold = dict.fromkeys((Decimal(str(one["price"])), _PARTS if one.get("unit") else 1) for one in [*products, *cart])
     of_shop = [shop, *_texts([facts.get("now"), [exchange.get("reply") for exchange in history]])]
     names = [one["name"] for one in [*products, *cart]]
     written = _texts([facts.get("message"), session.get("name"), [exchange.get("customer") for exchange in history]])
-    hours = frozenset(_values(of_shop))
+    hours = frozenset(hour for hour in _values(of_shop) if hour <= 2 * _HALF_DAY)
     return Known(
         told=frozenset(_values([*of_shop, *names])),
         hours=hours | {hour - _HALF_DAY for hour in hours if hour > _HALF_DAY},
+        times=frozenset(_values(match[1] for text in of_shop for match in _TIME.finditer(text))),
         money=_money(of_shop, cart, [price for price, _ in sold]),
-        prices=tuple(sold),
+        prices=tuple(sold)[:_MOST_COMPARED],
         written=frozenset(_values(written)),
         weighed=any(one.get("unit") for one in [*products, *cart]),
     )
