@@ -43,7 +43,8 @@ def proceed(shop: Shop, cart: Cart, details: Checkout, version: str, lead: Seque
         lead: lines that stand before it.
     """
     if not cart:
-        return said("\n".join([*lead, shop.text("cart.empty")]), effects=Effects(checkout=details))
+        lines = dict.fromkeys([*filter(None, lead), shop.text("cart.empty")])
+        return said("\n".join(lines), effects=Effects(checkout=details))
     details = _completed(shop, details)
     area = area_of(shop, details)
     question = _question(shop, cart, details, area)

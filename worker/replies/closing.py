@@ -166,7 +166,10 @@ def _still_asked(before: Session, effects: Effects) -> str:
 
 def _undo(turn: Turn) -> Undo | None:
     """The cart before the turn; an order is not undone by a tap."""
-    return None if turn.decided().decision.effects.orders else Undo(turn.version, turn.fetched().cart)
+    decision = turn.decided().decision
+    # A decision out of the reply cache has the button of the turn that it was first made for.
+    shown = (button.id.partition(":")[2] for button in decision.quick_replies if button.id.startswith("undo:"))
+    return None if decision.effects.orders else Undo(next(shown, turn.version), turn.fetched().cart)
 
 
 def _shown(turn: Turn, context: Context) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def details_of(decision: Decision, scene: Scene, *, untouched: bool) -> Checkout
     this conversation, and answers to what we have asked for.
 
     Args:
-        untouched: the cart stays as it is, so that the words may be all an answer.
+        untouched: nothing is done to the cart, so that the words may be all an answer.
     """
     known = scene.session.context.checkout
     address = _said(decision, scene, "address") or (_given_address(scene) if untouched else "")

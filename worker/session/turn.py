@@ -76,6 +76,8 @@ class Turn(Struct, frozen=True, dict=True):
         swept: started again by the sweep.
         session_version: of the session when claimed, None where there was none.
         session_cache: hit, miss or new, once fetched.
+        waited: claimed by the commit that ended the turn before, so that its messages were written before that turn's
+            reply was out.
         accepted_at_s: when intake began to accept it, since 1970; None where it was claimed later.
         begun_at_s: when its present step began, since 1970.
         steps_ms: duration of each step that has ended.
@@ -93,6 +95,7 @@ class Turn(Struct, frozen=True, dict=True):
     plan: Plan | None = None
     outcome: Outcome | None = None
     committed: bool = False
+    waited: bool = False
     accepted_at_s: float | None = None
     begun_at_s: float = 0.0
     steps_ms: Mapping[str, float] = {}
