@@ -30,7 +30,9 @@ console = Console()
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True), default=TURNS)
-@click.option("--least", type=click.FloatRange(0, 100), default=97.0, show_default=True, help="Per cent of order lines.")
+@click.option(
+    "--least", type=click.FloatRange(0, 100), default=97.0, show_default=True, help="Per cent of order lines."
+)
 @click.option("--only", multiple=True, help="Kinds or ids of lines.")
 def main(file: Path, least: float, only: Sequence[str]) -> None:
     """Play the lines of a file and print what became of them."""
@@ -53,7 +55,9 @@ def _tell(each: Played) -> None:
     why = [*each.missing, *(refusal.partition(". ")[0] for refusal in each.refusals)]
     why += [f"shown before, but not found: {name}" for name in each.unknown]
     words = " / ".join(each.turn.message.splitlines())
-    console.print(f"{each.turn.id} {each.outcome}: {escape(words)} [dim]({escape('; '.join(why))})[/dim]", soft_wrap=True)
+    console.print(
+        f"{each.turn.id} {each.outcome}: {escape(words)} [dim]({escape('; '.join(why))})[/dim]", soft_wrap=True
+    )
 
 
 def _as_table(played: Sequence[Played]) -> Table:

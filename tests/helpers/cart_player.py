@@ -135,7 +135,9 @@ def _client(servers: Servers) -> Iterator[redis.Redis]:
         yield client
 
 
-def play_all(player: Player, turns: Iterable[CartTurn], told: Callable[[Played], None] = lambda _: None) -> list[Played]:
+def play_all(
+    player: Player, turns: Iterable[CartTurn], told: Callable[[Played], None] = lambda _: None
+) -> list[Played]:
     """What became of each line. told: called after each."""
     played = []
     for turn in turns:

@@ -137,7 +137,7 @@ def read_turns(file: Path = TURNS) -> list[CartTurn]:
 
 
 def write_price_list(turns: Iterable[CartTurn], file: Path) -> None:
-    """Writes one price list with all that the lines name, each product once, under its id and in its country's money."""
+    """Writes a price list with all that the lines name, each product once, by its id and in its country's money."""
     rows: dict[str, Mapping[str, Any]] = {}
     for turn in turns:
         for goods in turn.goods.values():

@@ -23,6 +23,7 @@ from msgspec.structs import replace
 
 from worker.catalog.product import Product
 from worker.language import (
+    catalog_terms,
     handover_request,
     intent,
     normalise,
@@ -35,6 +36,7 @@ from worker.messages import fields, inbound, reply, text
 from worker.replies import cart_guard, closing, decision, fallback, json_in_text, prompt, reply_check
 from worker.session import cart as carts
 from worker.session import session, turn
+from worker.session.session import HISTORY_CHARS
 from worker.steps import planning
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -114,6 +116,12 @@ TEXT_WORK: dict[str, Function] = {
     "language.product_words.ProductWords.singular": come_in(SOLD.singular),
     "replies.prompt.render": lambda written: prompt.render("Super", written, CATEGORIES, [MILK], session_of()),
     "language.search_terms.search_terms": come_in(lambda written: search_terms.search_terms(written, SOLD.mended)),
+    "language.catalog_terms.catalog_terms": come_in(
+        lambda written: catalog_terms.catalog_terms(search_terms.search_terms(written), SOLD)
+    ),
+    "language.catalog_terms.terms_in_context": come_in(
+        lambda written: catalog_terms.terms_in_context((), written, ("leche",), written[:HISTORY_CHARS], SOLD)
+    ),
     "language.handover_request.asks_for_person": come_in(handover_request.asks_for_person),
     "steps.planning.Reader.question": come_in(lambda written: planning.Reader(SOLD).question(turn_of(written))),
 }
@@ -121,6 +129,12 @@ TEXT_WORK: dict[str, Function] = {
 INSIDE = {
     "language.typos.meant_by": f"a word of at most {normalise.LONGEST_WORD} letters, from ProductWords.mended",
     "replies.fallback.fallback_decision": "what guess_intent is given",
+    "language.catalog_terms.names_product": "a search term of at most 12 words",
+    "language.catalog_terms.named_in": "a reply of the history, at most 400 characters",
+    "language.product_words.is_any": f"a word of at most {normalise.LONGEST_WORD} letters",
+    "language.product_words.stem": f"a word of at most {normalise.LONGEST_WORD} letters",
+    "language.product_words.stems": "a name in our own list",
+    "language.search_terms.is_name": f"a word of at most {normalise.LONGEST_WORD} letters",
     "language.typos.sound_alike": "two words that are a slip of each other",
     "language.phrases.asked": "at most 160 to 300 characters, from sharing and intent",
     "language.phrases.is_fact": "at most 160 to 300 characters, from sharing, complexity and intent",

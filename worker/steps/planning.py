@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from worker.catalog.search import BY_SKU, Catalog, Found, distinct
+from worker.language.catalog_terms import catalog_terms, terms_in_context
 from worker.language.complexity import complexity
 from worker.language.handover_request import asks_for_person
 from worker.language.product_words import ProductWords
@@ -82,14 +83,18 @@ class Reader:
         elif (known := self._searches.get(common)) is not None:
             terms = known
         else:
-            terms = search_terms(common)
+            terms = catalog_terms(search_terms(common), self._product_words)
         return Question(asks_for_person(plain), complexity(plain), common, terms)
 
     def _terms(self, turn: Turn) -> tuple[str, ...]:
         ordered = dict.fromkeys(_by_sku(item.sku) for order in turn.orders for item in order.items)
         written = "\n".join(filter(None, (m.order.note if m.order else m.text for m in turn.messages)))
-        terms = tuple(dict.fromkeys([*list(ordered)[:MAX_ORDERED], *search_terms(written, self._product_words.mended)]))
-        return terms or turn.fetched().context.terms
+        terms = catalog_terms(search_terms(written, self._product_words.mended), self._product_words)
+        if ordered:
+            return tuple(dict.fromkeys([*list(ordered)[:MAX_ORDERED], *terms]))
+        session = turn.fetched()
+        last_reply = session.last_exchange.reply
+        return terms_in_context(terms, turn.normalised, session.context.terms, last_reply, self._product_words)
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,184 @@
+"""Search terms in the catalogue's own words: what a customer calls a thing, as this shop calls it. Pure: no I/O."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations, islice
+from pathlib import Path
+from typing import Final
+
+from worker.language.product_words import NO_NAMES, ProductWords, is_any, stem, stems
+from worker.language.search_terms import COUNT, MAX_TERMS, NUMBERS, UNIT_WORD, is_name, search_terms
+from worker.language.vocabulary import ANSWER_WORDS, FLAVOURS, GROCERIES, LEANING, MEASURES, NOT_LEANING, QUALITIES
+
+#: Names of one thing in different countries; each group as it stands in `regional.toml`.
+GROUPS: Final = tuple(
+    tuple(name.strip() for name in group.split(","))
+    for groups in tomllib.loads((Path(__file__).parent / "data" / "regional.toml").read_text("utf-8")).values()
+    for group in groups
+)
+#: Other names that are tried for one that the shop does not use.
+MAX_OTHERS = 2
+#: Searches of the messages before that a message without a product of its own is about.
+MOST_BEFORE = 3
+#: "La de 600"; numbers of fewer digits count pieces.
+LENGTHS_OF_SIZE = (3, 4)
+#: Words that are taken from a message to tell one product of a kind from another.
+MOST_TOLD = 4
+#: Before one of these no other product begins: "arroz con leche", "agua sin gas".
+BOUND = frozenset(("con", "sin", "para", "a", "x"))
+#: "Lechita", "paqueticos", "cervecita"; what is left is the beginning of the word that is meant.
+DIMINUTIVE = re.compile(r"(\w{2,})i[tc][oa]s?")
+#: How that beginning ends in the word that is meant: "juguito", "chiquito", "arrocito", "cafecito", "pancito".
+SPELT: Final = (("gu", "g"), ("qu", "c"), ("c", "z"), ("", ""), ("c", ""), ("ec", ""))
+BULLET = re.compile(r"^\W*(?:\d+ ?[).x-]+ )?")
+PRICE = re.compile(r"(?:[$€]|s/)\s*+\d[\d.,]*+|(?<![\d.,])\d[\d.,]*+\s*+€", re.IGNORECASE)
+
+
+def _by_first_stem() -> dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]]:
+    """Each name by the stem of its first word, the longest first: its stems, and the others of its group."""
+    found: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = defaultdict(list)
+    for group in GROUPS:
+        for name in group:
+            words = stems(name)
+            found[words[0]].append((words, tuple(other for other in group if other != name)))
+    return {first: sorted(names, key=lambda each: -len(each[0])) for first, names in found.items()}
+
+
+_OTHER_NAMES: Final = _by_first_stem()
+#: Words that make one name together: "pan" and "molde".
+_ONE_THING: Final = frozenset(
+    frozenset(pair) for group in GROUPS for name in group for pair in combinations(stems(name), 2)
+)
+
+
+def catalog_terms(terms: Iterable[str], words: ProductWords) -> tuple[str, ...]:
+    """At most `MAX_TERMS` terms for the catalogue: products that stand side by side each for itself ("leche pan
+    huevos"), small ones as their names are ("lechita"), and what the shop keeps under another name ("palta") under
+    both.
+    """
+    found: dict[str, None] = {}
+    for term in terms:
+        asked = COUNT.sub("", " ".join([word for word in term.split() if not _is_verb(word, words)]))
+        said = [_without_diminutive(word, words) for word in asked.split()]
+        for each in _apart(said, words) if any(map(is_name, said)) else ():
+            found |= dict.fromkeys((each, *_otherwise(each, words)))
+    return tuple(found)[:MAX_TERMS]
+
+
+def names_product(term: str, words: ProductWords) -> bool:
+    """Returns whether a word of it names something that shops sell, and not only how, how much, without what or which
+    one.
+    """
+    said = term.split()
+    return any(before != "sin" and _names(word, words) for before, word in zip(("", *said), said, strict=False))
+
+
+def _names(word: str, words: ProductWords) -> bool:
+    return not _is_told(word) and (stem(word) in words.stems or is_any(word, words.names))
+
+
+def _is_told(word: str) -> bool:
+    """Returns whether a word is said of a product, of how much, or of which one, and is no name by itself."""
+    return word in ANSWER_WORDS or any(is_any(word, kind) for kind in NO_NAMES)
+
+
+def terms_in_context(
+    terms: Sequence[str], plain: str, before: Sequence[str], last_reply: str, words: ProductWords
+) -> tuple[str, ...]:
+    """Terms of a message in its conversation. One that names no product ("la de litro", "esa", "dale") is about what
+    was searched for before, also with the quality that it adds, and about what the shop has just named.
+
+    Args:
+        terms: of the message.
+        plain: the message, normalised.
+        before: terms of the messages before it.
+        last_reply: what the shop said last.
+    """
+    if any(names_product(term, words) for term in terms):
+        return tuple(terms)
+    known = ([term for term in before if names_product(term, words)] or list(before))[:MOST_BEFORE]
+    told = " ".join(islice(_told_apart(plain.split(), words), MOST_TOLD))
+    more = [f"{term} {told}" for term in known if told]
+    # What a reply names was searched for before it; what was not, somebody else has named.
+    other = [term for term in named_in(last_reply, words) if not any(_share_name(term, each, words) for each in known)]
+    return tuple(dict.fromkeys((*terms, *known, *more, *other)))[:MAX_TERMS]
+
+
+def _share_name(one: str, other: str, words: ProductWords) -> bool:
+    named = ({stem(word) for word in term.split() if _names(word, words)} for term in (one, other))
+    return bool(set.intersection(*named))
+
+
+def named_in(reply: str, words: ProductWords) -> list[str]:
+    """Terms for the products that a text of the shop names, a line or an item each, without their prices."""
+    lines = "\n".join(BULLET.sub("", PRICE.sub("\n", line)) for line in reply.splitlines())
+    return [term for term in search_terms(lines) if names_product(term, words)]
+
+
+def _told_apart(said: Sequence[str], words: ProductWords) -> Iterator[str]:
+    """Words that tell one product of a kind from another: a size, a quality, a flavour, what it is with or without. A
+    small number says how many, or which one of a list.
+    """
+    counted = [NUMBERS.get(word, word) for word in said]
+    for before, word, after in zip(("", *counted), counted, (*counted[1:], ""), strict=False):
+        if word[0].isdecimal():
+            told = bool(UNIT_WORD.fullmatch(after) or (word.isdecimal() and len(word) in LENGTHS_OF_SIZE))
+        elif "sin" in (before, word):
+            told = True
+        else:
+            told = (
+                bool(UNIT_WORD.fullmatch(word)) or _is_quality(word) or (before == "con" and stem(word) in words.stems)
+            )
+        if told:
+            yield word
+
+
+def _is_quality(word: str) -> bool:
+    return word not in ANSWER_WORDS and any(is_any(word, kind) for kind in (QUALITIES, FLAVOURS, MEASURES))
+
+
+def _is_verb(word: str, words: ProductWords) -> bool:
+    """Returns whether a word is a verb of an order or a conversation ("cambiame", "llevando"), and nothing sold."""
+    sold = stem(word) in words.stems or is_any(word, GROCERIES) or word in NOT_LEANING or word in QUALITIES
+    return not sold and bool(LEANING.fullmatch(word))
+
+
+def _without_diminutive(word: str, words: ProductWords) -> str:
+    if stem(word) in words.stems or not (found := DIMINUTIVE.fullmatch(word)):
+        return word
+    beginnings = [found[1].removesuffix(typed) + meant for typed, meant in SPELT if found[1].endswith(typed)]
+    meant = [beginning + ending for beginning in beginnings for ending in ("", "a", "o", "e")]
+    alike = [each for each in meant if stem(each) in words.stems]
+    return next((each for each in alike if each in words.words), alike[0] if alike else word)
+
+
+def _apart(term: Sequence[str], words: ProductWords) -> Iterator[str]:
+    """Splits a term before each word that begins names here, unless a product has it together with the one before."""
+    part: list[str] = []
+    head = ""
+    for word in term:
+        begins = stem(word) if stem(word) in words.heads and not _is_told(word) else ""
+        bound = bool(part) and part[-1] in BOUND
+        pair = frozenset((head, begins))
+        if begins and head and not bound and pair not in words.together and pair not in _ONE_THING:
+            yield " ".join(part)
+            part = []
+        head = begins or head
+        part.append(word)
+    yield " ".join(part)
+
+
+def _otherwise(term: str, words: ProductWords) -> list[str]:
+    """The same term with other names for a thing that the shop does not call so, as far as it calls any thing so."""
+    said = term.split()
+    found = [stem(word) for word in said]
+    for place, first in enumerate(found):
+        for name, others in _OTHER_NAMES.get(first, ()):
+            if tuple(found[place : place + len(name)]) == name and not words.stems.issuperset(name):
+                sold = [other for other in others if words.stems.issuperset(stems(other))][:MAX_OTHERS]
+                return [" ".join((*said[:place], other, *said[place + len(name) :])) for other in sold]
+    return []
