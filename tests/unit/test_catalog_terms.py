@@ -72,11 +72,30 @@ def test_another_name_is_tried_only_where_it_is_sold(words: ProductWords) -> Non
 
 
 def test_terms_are_not_more_than_are_searched(words: ProductWords) -> None:
-    """However many products stand side by side."""
-    assert (
-        len(catalog_terms(("leche pan queso arroz cerveza jugo manteca margarina toalla facturas",), words))
-        == MAX_TERMS
-    )
+    """However many products stand side by side; what was said comes before other names for it."""
+    side_by_side = "palta leche pan queso arroz cerveza jugo manteca margarina toalla gambas pepino fideos"
+    terms = catalog_terms((side_by_side,), words)
+    assert terms == tuple(side_by_side.split()[:MAX_TERMS])
+
+
+@pytest.mark.parametrize(
+    ("term", "terms"),
+    [
+        ("manteca", ["manteca"]),
+        ("queso fresco", ["queso fresco"]),
+        ("pancho", ["pancho", "salchicha"]),
+        ("pan pancho", ["pan pancho"]),
+        ("lata birra", ["lata birra", "lata cerveza"]),
+        ("toalla cocina", ["toalla cocina", "toalla de papel"]),
+        ("quesadilla", ["quesadilla"]),
+        ("cervezota", ["cervezota", "cervezo"]),
+        ("papel", ["papel"]),
+    ],
+)
+def test_a_word_that_only_stands_in_names_is_none(term: str, terms: list[str]) -> None:
+    """ "Pan de pancho" is for what is called so; an unknown word may be one that begins like it."""
+    sold = product_words_of((*NAMES, "Pan de pancho", "Salchichas de Viena"))
+    assert list(catalog_terms((term,), sold)) == terms
 
 
 @pytest.mark.parametrize(

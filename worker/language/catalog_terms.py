@@ -10,7 +10,7 @@ from itertools import combinations, islice
 from pathlib import Path
 from typing import Final
 
-from worker.language.product_words import NO_NAMES, ProductWords, is_any, stem, stems
+from worker.language.product_words import GROCERY_STEMS, NO_NAMES, ProductWords, is_any, stem, stems
 from worker.language.search_terms import COUNT, MAX_TERMS, NUMBERS, UNIT_WORD, is_name, search_terms
 from worker.language.vocabulary import ANSWER_WORDS, FLAVOURS, GROCERIES, LEANING, MEASURES, NOT_LEANING, QUALITIES
 
@@ -28,6 +28,8 @@ MOST_BEFORE = 3
 LENGTHS_OF_SIZE = (3, 4)
 #: Words that are taken from a message to tell one product of a kind from another.
 MOST_TOLD = 4
+#: Letters of a word by which another one of the same beginning is taken for it.
+SHORTEST_BEGINNING = 5
 #: Before one of these no other product begins: "arroz con leche", "agua sin gas".
 BOUND = frozenset(("con", "sin", "para", "a", "x"))
 #: "Lechita", "paqueticos", "cervecita"; what is left is the beginning of the word that is meant.
@@ -39,12 +41,12 @@ PRICE = re.compile(r"(?:[$€]|s/)\s*+\d[\d.,]*+|(?<![\d.,])\d[\d.,]*+\s*+€", 
 
 
 def _by_first_stem() -> dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]]:
-    """Each name by the stem of its first word, the longest first: its stems, and the others of its group."""
+    """Each name by the stem of its first word, the longest first: its stems, and its group, the name itself first."""
     found: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = defaultdict(list)
     for group in GROUPS:
         for name in group:
             words = stems(name)
-            found[words[0]].append((words, tuple(other for other in group if other != name)))
+            found[words[0]].append((words, (name, *(other for other in group if other != name))))
     return {first: sorted(names, key=lambda each: -len(each[0])) for first, names in found.items()}
 
 
@@ -60,13 +62,14 @@ def catalog_terms(terms: Iterable[str], words: ProductWords) -> tuple[str, ...]:
     huevos"), small ones as their names are ("lechita"), and what the shop keeps under another name ("palta") under
     both.
     """
-    found: dict[str, None] = {}
+    found: list[str] = []
     for term in terms:
         asked = COUNT.sub("", " ".join([word for word in term.split() if not _is_verb(word, words)]))
         said = [_without_diminutive(word, words) for word in asked.split()]
-        for each in _apart(said, words) if any(map(is_name, said)) else ():
-            found |= dict.fromkeys((each, *_otherwise(each, words)))
-    return tuple(found)[:MAX_TERMS]
+        if any(map(is_name, said)):
+            found.extend(_apart(said, words))
+    others = [other for each in found for other in _otherwise(each, words)]
+    return tuple(dict.fromkeys((*found, *others)))[:MAX_TERMS]
 
 
 def names_product(term: str, words: ProductWords) -> bool:
@@ -161,7 +164,7 @@ def _apart(term: Sequence[str], words: ProductWords) -> Iterator[str]:
     part: list[str] = []
     head = ""
     for word in term:
-        begins = stem(word) if stem(word) in words.heads and not _is_told(word) else ""
+        begins = stem(word) if _begins_name(word, words) else ""
         bound = bool(part) and part[-1] in BOUND
         pair = frozenset((head, begins))
         if begins and head and not bound and pair not in words.together and pair not in _ONE_THING:
@@ -172,13 +175,47 @@ def _apart(term: Sequence[str], words: ProductWords) -> Iterator[str]:
     yield " ".join(part)
 
 
+def _begins_name(word: str, words: ProductWords) -> bool:
+    return not _is_told(word) and (stem(word) in words.heads or stem(word) in GROCERY_STEMS)
+
+
 def _otherwise(term: str, words: ProductWords) -> list[str]:
-    """The same term with other names for a thing that the shop does not call so, as far as it calls any thing so."""
+    """The same term with other names for a thing that the shop does not call so; and for a word that it does not know,
+    with one that it begins with: "salamin" with "salame".
+    """
     said = term.split()
     found = [stem(word) for word in said]
     for place, first in enumerate(found):
-        for name, others in _OTHER_NAMES.get(first, ()):
-            if tuple(found[place : place + len(name)]) == name and not words.stems.issuperset(name):
-                sold = [other for other in others if words.stems.issuperset(stems(other))][:MAX_OTHERS]
-                return [" ".join((*said[:place], other, *said[place + len(name) :])) for other in sold]
-    return []
+        for name, group in _OTHER_NAMES.get(first, ()):
+            before, meant, behind = said[:place], said[place : place + len(name)], said[place + len(name) :]
+            if tuple(found[place : place + len(name)]) == name and not _is_known(before, meant, group[0], words):
+                return [" ".join((*before, other, *behind)) for other in _sold(group, words)]
+    shorter = [_shortened(word, words) for word in said]
+    return [" ".join(shorter)] if shorter != said else []
+
+
+def _is_known(before: Sequence[str], meant: Sequence[str], name: str, words: ProductWords) -> bool:
+    """Returns whether this shop calls a thing so. Behind another name ("queso fresco") its words are enough."""
+    if not words.stems.issuperset(map(stem, meant)):
+        return False
+    qualifies = any(_names(word, words) for word in before)
+    return qualifies or _is_called(" ".join(meant), words) or _is_called(name, words)
+
+
+def _is_called(name: str, words: ProductWords) -> bool:
+    """Returns whether names of products here begin so."""
+    return name in words.beginnings or stem(name) in words.firsts
+
+
+def _sold(group: Sequence[str], words: ProductWords) -> list[str]:
+    """Other names of a group that products here have, those that begin so first."""
+    own = stems(group[0])
+    sold = [other for other in group[1:] if words.stems.issuperset(stems(other)) and stems(other) != own]
+    return sorted(sold, key=lambda other: not _is_called(other, words))[:MAX_OTHERS]
+
+
+def _shortened(word: str, words: ProductWords) -> str:
+    if stem(word) in words.stems:
+        return word
+    beginnings = (word[:length] for length in range(len(word) - 1, SHORTEST_BEGINNING - 1, -1))
+    return next((each for each in beginnings if each in words.stems or f"{each}o" in words.stems), word)

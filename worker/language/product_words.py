@@ -51,8 +51,9 @@ class ProductWords:
         words: all their words.
         sections: names of the shop's sections, whole.
         stems: of the words of this shop's own names and sections.
-        heads: stems of the words that begin names.
-        together: pairs of these that stand in one name of this shop.
+        heads: stems of the words that begin its own names.
+        firsts: stems of all first words of its own names.
+        together: pairs of heads, and of what any shop sells, that stand in one name.
     """
 
     names: frozenset[str] = GROCERIES
@@ -61,6 +62,7 @@ class ProductWords:
     sections: frozenset[str] = frozenset()
     stems: frozenset[str] = frozenset()
     heads: frozenset[str] = frozenset()
+    firsts: frozenset[str] = frozenset()
     together: frozenset[frozenset[str]] = frozenset()
     _slips: dict[str, str] = field(default_factory=dict)
 
@@ -116,7 +118,7 @@ def stems(name: str) -> tuple[str, ...]:
     return tuple(stem(word) for word in name.split() if word not in SMALL_WORDS) or (stem(name),)
 
 
-_GROCERY_STEMS = frozenset(map(stem, GROCERIES))
+GROCERY_STEMS = frozenset(map(stem, GROCERIES))
 #: What any shop sells.
 USUAL_PRODUCT_WORDS = ProductWords()
 
@@ -134,7 +136,8 @@ def product_words_of(names: Iterable[str], sections: Iterable[str] = ()) -> Prod
     beginnings = {" ".join(words[:count]) for words in split for count in (2, 3) if len(words) >= count}
     parts = frozenset(map(normalised, sections))
     stemmed = {word: stem(word) for word in chain(begins, elsewhere, *map(str.split, parts)) if word.isalpha()}
-    heads = frozenset(stemmed[word] for word in called) | _GROCERY_STEMS
+    heads = frozenset(stemmed[word] for word in called)
+    parted = heads | GROCERY_STEMS
     return ProductWords(
         names=GROCERIES | called,
         beginnings=frozenset(beginnings),
@@ -142,7 +145,10 @@ def product_words_of(names: Iterable[str], sections: Iterable[str] = ()) -> Prod
         sections=parts,
         stems=frozenset(stemmed[word] for word in stemmed.keys() - SMALL_WORDS),
         heads=heads,
-        together=frozenset(chain.from_iterable(_pairs(heads.intersection(map(stemmed.get, words))) for words in split)),
+        firsts=frozenset(stemmed[word] for word in begins if word in stemmed),
+        together=frozenset(
+            chain.from_iterable(_pairs(parted.intersection(map(stemmed.get, words))) for words in split)
+        ),
     )
 
 

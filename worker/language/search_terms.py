@@ -18,7 +18,8 @@ from worker.language.vocabulary import (
     TOLD,
 )
 
-MAX_TERMS = 8
+#: A shopping list has more; a request that holds what they find still has to stay small.
+MAX_TERMS = 12
 MAX_WORDS = 8
 #: With the sizes that stand behind a name; `term_words` reads no more.
 MAX_TERM_WORDS = 12
@@ -53,7 +54,7 @@ NO_NAMES = POINTING | ANSWER_WORDS | frozenset(("con", "sin", "para", "por", "un
 
 
 def search_terms(text: str, mend: Callable[[str], str] = str) -> tuple[str, ...]:
-    """Returns what a message seems to ask for: at most 8 normalised terms, in order; nothing for small talk. How many
+    """Returns what a message seems to ask for: at most 12 normalised terms, in order; nothing for small talk. How many
     of something is left out, how big it is stays: "2 leches de 1 l" asks for "leches 1 l". mend: puts slips in
     normalised words right.
     """

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from msgspec import Struct
 from msgspec.structs import replace
 
-from worker.catalog.search import BY_SKU, Catalog, Found, distinct
+from worker.catalog.search import BY_SKU, MAX_RESULTS, Catalog, Found, distinct
 from worker.language.catalog_terms import catalog_terms, terms_in_context
 from worker.language.complexity import complexity
 from worker.language.handover_request import asks_for_person
@@ -27,6 +27,8 @@ from worker.session.turn import Plan, Turn
 ORDER = "order"
 #: Products of a catalogue cart that a model is told; WhatsApp's carts hold at most 30.
 MAX_ORDERED = 30
+#: With more searches than this a request holds fewer products of each.
+MANY_TERMS, FIRST_OF_MANY = 8, 3
 #: Questions that a reader remembers; a shop is asked fewer in a day.
 MOST_SHARED = 4_096
 
@@ -153,7 +155,8 @@ class Planner:
         return replace(turn, plan=replace(self._shared[common], complexity=question.complexity))
 
     def _plan(self, question: Question, message: str, session: Session | None) -> Plan:
-        products = distinct(product for term in question.terms for product in self._found[term])
+        most = MAX_RESULTS if len(question.terms) <= MANY_TERMS else FIRST_OF_MANY
+        products = distinct(product for term in question.terms for product in self._found[term][:most])
         request = render(self._shop, message, self._categories, products, session)
         key = cache_key(request)
         shared = session is None
