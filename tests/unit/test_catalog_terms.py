@@ -127,6 +127,8 @@ def test_a_name_and_what_is_said_of_one(words: ProductWords, term: str, named: b
         ("sin alcohol, 3", ["sin alcohol", "cerveza", "cerveza sin alcohol"]),
         ("la negra por favor", ["negra", "cerveza", "cerveza negra"]),
         ("y leche", ["leche"]),
+        ("las de queso", ["queso", "cerveza", "cerveza queso"]),
+        ("leche, la de litro", ["leche"]),
     ],
 )
 def test_a_message_without_a_name_is_about_what_was_searched(

@@ -82,11 +82,12 @@ def test_a_long_list_has_fewer_products_of_each() -> None:
         assert (len(question.terms), len(plan.products)) == (count, most)
 
 
-def test_who_agrees_is_told_of_what_was_named_last() -> None:
-    """Whoever named it, a person of the shop too."""
-    history = {"history": [{"customer": "hola", "reply": "¿Le agrego Arroz largo a $ 900?"}], "terms": ["leche"]}
-    turn = turn_of("dale", session=session_of(context=history))
-    assert Reader(USUAL_PRODUCT_WORDS).question(turn).terms == ("leche", "arroz largo")
+@pytest.mark.parametrize(("searched", "terms"), [(["leche"], ("leche", "arroz largo")), ([], ("yerba", "arroz largo"))])
+def test_who_agrees_speaks_of_what_was_named_last(searched: list[str], terms: tuple[str, ...]) -> None:
+    """By the customer, searched for or not, or by the shop, also by a person."""
+    exchange = {"customer": "y yerba?", "reply": "Sí. ¿Le agrego Arroz largo a $ 900?"}
+    turn = turn_of("dale", session=session_of(context={"history": [exchange], "terms": searched}))
+    assert Reader(USUAL_PRODUCT_WORDS).question(turn).terms == terms
 
 
 @pytest.mark.parametrize(

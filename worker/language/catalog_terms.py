@@ -36,6 +36,8 @@ BOUND = frozenset(("con", "sin", "para", "a", "x"))
 DIMINUTIVE = re.compile(r"(\w{2,})i[tc][oa]s?")
 #: How that beginning ends in the word that is meant: "juguito", "chiquito", "arrocito", "cafecito", "pancito".
 SPELT: Final = (("gu", "g"), ("qu", "c"), ("c", "z"), ("", ""), ("c", ""), ("ec", ""))
+#: "Las de queso": what was spoken of before, of a kind that is a name by itself.
+ELLIPSIS = re.compile(r"\b(?:el|la|los|las) del? (?=\w)")
 BULLET = re.compile(r"^\W*(?:\d+ ?[).x-]+ )?")
 PRICE = re.compile(r"(?:[$€]|s/)\s*+\d[\d.,]*+|(?<![\d.,])\d[\d.,]*+\s*+€", re.IGNORECASE)
 
@@ -64,8 +66,7 @@ def catalog_terms(terms: Iterable[str], words: ProductWords) -> tuple[str, ...]:
     """
     found: list[str] = []
     for term in terms:
-        asked = COUNT.sub("", " ".join([word for word in term.split() if not _is_verb(word, words)]))
-        said = [_without_diminutive(word, words) for word in asked.split()]
+        said = [_without_diminutive(word, words) for word in _without_verbs(term, words).split()]
         if any(map(is_name, said)):
             found.extend(_apart(said, words))
     others = [other for each in found for other in _otherwise(each, words)]
@@ -101,10 +102,13 @@ def terms_in_context(
         before: terms of the messages before it.
         last_reply: what the shop said last.
     """
-    if any(names_product(term, words) for term in terms):
+    elliptic = ELLIPSIS.search(plain)
+    leans = elliptic is not None and not names_product(plain[: elliptic.start()], words)
+    named = any(names_product(term, words) for term in terms)
+    if named and not leans:
         return tuple(terms)
     known = ([term for term in before if names_product(term, words)] or list(before))[:MOST_BEFORE]
-    told = " ".join(islice(_told_apart(plain.split(), words), MOST_TOLD))
+    told = " ".join(terms[:1] if named else islice(_told_apart(plain.split(), words), MOST_TOLD))
     more = [f"{term} {told}" for term in known if told]
     # What a reply names was searched for before it; what was not, somebody else has named.
     other = [term for term in named_in(last_reply, words) if not any(_share_name(term, each, words) for each in known)]
@@ -119,7 +123,8 @@ def _share_name(one: str, other: str, words: ProductWords) -> bool:
 def named_in(reply: str, words: ProductWords) -> list[str]:
     """Terms for the products that a text of the shop names, a line or an item each, without their prices."""
     lines = "\n".join(BULLET.sub("", PRICE.sub("\n", line)) for line in reply.splitlines())
-    return [term for term in search_terms(lines) if names_product(term, words)]
+    terms = (_without_verbs(term, words) for term in search_terms(lines))
+    return [term for term in terms if names_product(term, words)]
 
 
 def _told_apart(said: Sequence[str], words: ProductWords) -> Iterator[str]:
@@ -142,6 +147,10 @@ def _told_apart(said: Sequence[str], words: ProductWords) -> Iterator[str]:
 
 def _is_quality(word: str) -> bool:
     return word not in ANSWER_WORDS and any(is_any(word, kind) for kind in (QUALITIES, FLAVOURS, MEASURES))
+
+
+def _without_verbs(term: str, words: ProductWords) -> str:
+    return COUNT.sub("", " ".join([word for word in term.split() if not _is_verb(word, words)]))
 
 
 def _is_verb(word: str, words: ProductWords) -> bool:

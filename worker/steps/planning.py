@@ -91,12 +91,16 @@ class Reader:
     def _terms(self, turn: Turn) -> tuple[str, ...]:
         ordered = dict.fromkeys(_by_sku(item.sku) for order in turn.orders for item in order.items)
         written = "\n".join(filter(None, (m.order.note if m.order else m.text for m in turn.messages)))
-        terms = catalog_terms(search_terms(written, self._product_words.mended), self._product_words)
+        terms = self._named(written)
         if ordered:
             return tuple(dict.fromkeys([*list(ordered)[:MAX_ORDERED], *terms]))
-        session = turn.fetched()
-        last_reply = session.last_exchange.reply
-        return terms_in_context(terms, turn.normalised, session.context.terms, last_reply, self._product_words)
+        context, last = turn.fetched().context, turn.fetched().last_exchange
+        # Nothing was searched for what was said to a person of the shop.
+        before = context.terms or self._named(last.customer)
+        return terms_in_context(terms, turn.normalised, before, last.reply, self._product_words)
+
+    def _named(self, text: str) -> tuple[str, ...]:
+        return catalog_terms(search_terms(text, self._product_words.mended), self._product_words)
 
 
 @lru_cache(maxsize=1)
