@@ -131,6 +131,8 @@ INSIDE = {
     "replies.fallback.fallback_decision": "what guess_intent is given",
     "language.catalog_terms.names_product": "a search term of at most 12 words",
     "language.catalog_terms.named_in": "a reply of the history, at most 400 characters",
+    "language.product_words.is_told": f"a word of at most {normalise.LONGEST_WORD} letters",
+    "language.regional_names.other_names": "a search term of at most 12 words",
     "language.product_words.is_any": f"a word of at most {normalise.LONGEST_WORD} letters",
     "language.product_words.stem": f"a word of at most {normalise.LONGEST_WORD} letters",
     "language.product_words.stems": "a name in our own list",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from worker.language.catalog_terms import GROUPS, catalog_terms, named_in, names_product, terms_in_context
+from worker.language.catalog_terms import catalog_terms, named_in, names_product, terms_in_context
 from worker.language.normalise import normalised
 from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords, product_words_of, stem
+from worker.language.regional_names import GROUPS
 from worker.language.search_terms import MAX_TERMS, search_terms
 
 NAMES = (

@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import combinations, islice
-from pathlib import Path
+from itertools import islice
 from typing import Final
 
-from worker.language.product_words import GROCERY_STEMS, NO_NAMES, ProductWords, is_any, stem, stems
+from worker.language.product_words import GROCERY_STEMS, ProductWords, is_any, is_told, stem
+from worker.language.regional_names import ONE_THING, other_names
 from worker.language.search_terms import COUNT, MAX_TERMS, NUMBERS, UNIT_WORD, is_name, search_terms
 from worker.language.vocabulary import ANSWER_WORDS, FLAVOURS, GROCERIES, LEANING, MEASURES, NOT_LEANING, QUALITIES
 
-#: Names of one thing in different countries; each group as it stands in `regional.toml`.
-GROUPS: Final = tuple(
-    tuple(name.strip() for name in group.split(","))
-    for groups in tomllib.loads((Path(__file__).parent / "data" / "regional.toml").read_text("utf-8")).values()
-    for group in groups
-)
-#: Other names that are tried for one that the shop does not use.
-MAX_OTHERS = 2
 #: Searches of the messages before that a message without a product of its own is about.
 MOST_BEFORE = 3
 #: "La de 600"; numbers of fewer digits count pieces.
 LENGTHS_OF_SIZE = (3, 4)
 #: Words that are taken from a message to tell one product of a kind from another.
 MOST_TOLD = 4
-#: Letters of a word by which another one of the same beginning is taken for it.
-SHORTEST_BEGINNING = 5
 #: Before one of these no other product begins: "arroz con leche", "agua sin gas".
 BOUND = frozenset(("con", "sin", "para", "a", "x"))
 #: "Lechita", "paqueticos", "cervecita"; what is left is the beginning of the word that is meant.
@@ -42,23 +30,6 @@ BULLET = re.compile(r"^\W*(?:\d+ ?[).x-]+ )?")
 PRICE = re.compile(r"(?:[$€]|s/)\s*+\d[\d.,]*+|(?<![\d.,])\d[\d.,]*+\s*+€", re.IGNORECASE)
 
 
-def _by_first_stem() -> dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]]:
-    """Each name by the stem of its first word, the longest first: its stems, and its group, the name itself first."""
-    found: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = defaultdict(list)
-    for group in GROUPS:
-        for name in group:
-            words = stems(name)
-            found[words[0]].append((words, (name, *(other for other in group if other != name))))
-    return {first: sorted(names, key=lambda each: -len(each[0])) for first, names in found.items()}
-
-
-_OTHER_NAMES: Final = _by_first_stem()
-#: Words that make one name together: "pan" and "molde".
-_ONE_THING: Final = frozenset(
-    frozenset(pair) for group in GROUPS for name in group for pair in combinations(stems(name), 2)
-)
-
-
 def catalog_terms(terms: Iterable[str], words: ProductWords) -> tuple[str, ...]:
     """At most `MAX_TERMS` terms for the catalogue: products that stand side by side each for itself ("leche pan
     huevos"), small ones as their names are ("lechita"), and what the shop keeps under another name ("palta") under
@@ -69,7 +40,7 @@ def catalog_terms(terms: Iterable[str], words: ProductWords) -> tuple[str, ...]:
         said = [_without_diminutive(word, words) for word in _without_verbs(term, words).split()]
         if any(map(is_name, said)):
             found.extend(_apart(said, words))
-    others = [other for each in found for other in _otherwise(each, words)]
+    others = [other for each in found for other in other_names(each, words)]
     return tuple(dict.fromkeys((*found, *others)))[:MAX_TERMS]
 
 
@@ -78,16 +49,7 @@ def names_product(term: str, words: ProductWords) -> bool:
     one.
     """
     said = term.split()
-    return any(before != "sin" and _names(word, words) for before, word in zip(("", *said), said, strict=False))
-
-
-def _names(word: str, words: ProductWords) -> bool:
-    return not _is_told(word) and (stem(word) in words.stems or is_any(word, words.names))
-
-
-def _is_told(word: str) -> bool:
-    """Returns whether a word is said of a product, of how much, or of which one, and is no name by itself."""
-    return word in ANSWER_WORDS or any(is_any(word, kind) for kind in NO_NAMES)
+    return any(before != "sin" and words.is_name(word) for before, word in zip(("", *said), said, strict=False))
 
 
 def terms_in_context(
@@ -116,7 +78,7 @@ def terms_in_context(
 
 
 def _share_name(one: str, other: str, words: ProductWords) -> bool:
-    named = ({stem(word) for word in term.split() if _names(word, words)} for term in (one, other))
+    named = ({stem(word) for word in term.split() if words.is_name(word)} for term in (one, other))
     return bool(set.intersection(*named))
 
 
@@ -176,7 +138,7 @@ def _apart(term: Sequence[str], words: ProductWords) -> Iterator[str]:
         begins = stem(word) if _begins_name(word, words) else ""
         bound = bool(part) and part[-1] in BOUND
         pair = frozenset((head, begins))
-        if begins and head and not bound and pair not in words.together and pair not in _ONE_THING:
+        if begins and head and not bound and pair not in words.together and pair not in ONE_THING:
             yield " ".join(part)
             part = []
         head = begins or head
@@ -185,46 +147,4 @@ def _apart(term: Sequence[str], words: ProductWords) -> Iterator[str]:
 
 
 def _begins_name(word: str, words: ProductWords) -> bool:
-    return not _is_told(word) and (stem(word) in words.heads or stem(word) in GROCERY_STEMS)
-
-
-def _otherwise(term: str, words: ProductWords) -> list[str]:
-    """The same term with other names for a thing that the shop does not call so; and for a word that it does not know,
-    with one that it begins with: "salamin" with "salame".
-    """
-    said = term.split()
-    found = [stem(word) for word in said]
-    for place, first in enumerate(found):
-        for name, group in _OTHER_NAMES.get(first, ()):
-            before, meant, behind = said[:place], said[place : place + len(name)], said[place + len(name) :]
-            if tuple(found[place : place + len(name)]) == name and not _is_known(before, meant, group[0], words):
-                return [" ".join((*before, other, *behind)) for other in _sold(group, words)]
-    shorter = [_shortened(word, words) for word in said]
-    return [" ".join(shorter)] if shorter != said else []
-
-
-def _is_known(before: Sequence[str], meant: Sequence[str], name: str, words: ProductWords) -> bool:
-    """Returns whether this shop calls a thing so. Behind another name ("queso fresco") its words are enough."""
-    if not words.stems.issuperset(map(stem, meant)):
-        return False
-    qualifies = any(_names(word, words) for word in before)
-    return qualifies or _is_called(" ".join(meant), words) or _is_called(name, words)
-
-
-def _is_called(name: str, words: ProductWords) -> bool:
-    """Returns whether names of products here begin so."""
-    return name in words.beginnings or stem(name) in words.firsts
-
-
-def _sold(group: Sequence[str], words: ProductWords) -> list[str]:
-    """Other names of a group that products here have, those that begin so first."""
-    own = stems(group[0])
-    sold = [other for other in group[1:] if words.stems.issuperset(stems(other)) and stems(other) != own]
-    return sorted(sold, key=lambda other: not _is_called(other, words))[:MAX_OTHERS]
-
-
-def _shortened(word: str, words: ProductWords) -> str:
-    if stem(word) in words.stems:
-        return word
-    beginnings = (word[:length] for length in range(len(word) - 1, SHORTEST_BEGINNING - 1, -1))
-    return next((each for each in beginnings if each in words.stems or f"{each}o" in words.stems), word)
+    return not is_told(word) and (stem(word) in words.heads or stem(word) in GROCERY_STEMS)

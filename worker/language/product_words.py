@@ -11,6 +11,7 @@ from itertools import chain, combinations
 from worker.language.normalise import LONGEST_WORD, normalised
 from worker.language.typos import meant_by, sound_alike
 from worker.language.vocabulary import (
+    ANSWER_WORDS,
     ASKING,
     EVERYDAY,
     FLAVOURS,
@@ -81,6 +82,10 @@ class ProductWords:
         if meant != word and len(self._slips) < MOST_SLIPS:
             self._slips[word] = meant
         return meant
+
+    def is_name(self, word: str) -> bool:
+        """Whether a normalised word names something that shops sell, by itself."""
+        return not is_told(word) and (stem(word) in self.stems or is_any(word, self.names))
 
     def singular(self, what: str) -> str:
         """A name with each word in the singular, where the shop's own names have it so too."""
@@ -163,6 +168,11 @@ def _can_name(word: str, begins: int, elsewhere: int) -> bool:
         return False
     leaning = LEANING.fullmatch(word) and word not in NOT_LEANING
     return not leaning and not any(is_any(word, kind) for kind in NO_NAMES)
+
+
+def is_told(word: str) -> bool:
+    """Returns whether a word is said of a product, of how much, or of which one, and is no name by itself."""
+    return word in ANSWER_WORDS or any(is_any(word, kind) for kind in NO_NAMES)
 
 
 def is_any(word: str, words: frozenset[str]) -> bool:
