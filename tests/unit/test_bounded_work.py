@@ -119,8 +119,8 @@ TEXT_WORK: dict[str, Function] = {
     "language.catalog_terms.catalog_terms": come_in(
         lambda written: catalog_terms.catalog_terms(search_terms.search_terms(written), SOLD)
     ),
-    "language.catalog_terms.terms_in_context": come_in(
-        lambda written: catalog_terms.terms_in_context((), written, ("leche",), written[:HISTORY_CHARS], SOLD)
+    "language.catalog_terms.terms_before": come_in(
+        lambda written: catalog_terms.terms_before((), written, ("leche",), written[:HISTORY_CHARS], SOLD)
     ),
     "language.handover_request.asks_for_person": come_in(handover_request.asks_for_person),
     "steps.planning.Reader.question": come_in(lambda written: planning.Reader(SOLD).question(turn_of(written))),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from worker.language.catalog_terms import catalog_terms, named_in, names_product, terms_in_context
+from worker.language.catalog_terms import catalog_terms, named_in, names_product, terms_before
 from worker.language.normalise import normalised
 from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords, product_words_of, stem
 from worker.language.regional_names import GROUPS
@@ -137,14 +137,15 @@ def test_a_message_without_a_name_is_about_what_was_searched(
 ) -> None:
     """With the size, the quality or the lack that it adds; one that names a product is about that alone."""
     own = catalog_terms(search_terms(message, words.mended), words)
-    assert list(terms_in_context(own, normalised(message), ("cerveza",), "¿Cuál?", words)) == terms
+    found = terms_before(own, normalised(message), ("cerveza",), "¿Cuál?", words)
+    assert list(dict.fromkeys((*own, *found))) == terms
 
 
 def test_what_a_person_of_the_shop_has_named_is_searched_too(words: ProductWords) -> None:
     """Nobody has searched for it; what was searched for is not searched by its whole name once more."""
     reply = "Cerveza negra 1 L a $1.450. ¿Le sumo también Queso fresco a S/ 12.50 el kilo?"
-    assert terms_in_context((), "obvio", ("cerveza",), reply, words) == ("cerveza", "queso fresco")
-    assert terms_in_context((), "obvio", (), reply, words) == ("cerveza negra 1 l", "queso fresco")
+    assert terms_before((), "obvio", ("cerveza",), reply, words) == ("cerveza", "queso fresco")
+    assert terms_before((), "obvio", (), reply, words) == ("cerveza negra 1 l", "queso fresco")
 
 
 def test_the_names_in_a_list_of_the_shop(words: ProductWords) -> None:

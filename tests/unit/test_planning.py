@@ -87,7 +87,7 @@ def test_who_agrees_speaks_of_what_was_named_last(searched: list[str], terms: tu
     """By the customer, searched for or not, or by the shop, also by a person."""
     exchange = {"customer": "y yerba?", "reply": "Sí. ¿Le agrego Arroz largo a $ 900?"}
     turn = turn_of("dale", session=session_of(context={"history": [exchange], "terms": searched}))
-    assert Reader(USUAL_PRODUCT_WORDS).question(turn).terms == terms
+    assert Reader(USUAL_PRODUCT_WORDS).question(turn).searches == terms
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_what_is_written_beside_a_cart_is_searched_too(cart: TurnMessage, terms:
     named, what was last spoken of.
     """
     turn = turn_of(messages=(cart,), session=session_of(context={"terms": ["arroz"]}))
-    assert Reader(USUAL_PRODUCT_WORDS).question(turn).terms == terms
+    assert Reader(USUAL_PRODUCT_WORDS).question(turn).searches == terms
 
 
 def test_a_cart_that_was_accepted_as_words_needs_its_session_and_is_told_as_it_is() -> None:

@@ -52,11 +52,11 @@ def names_product(term: str, words: ProductWords) -> bool:
     return any(before != "sin" and words.is_name(word) for before, word in zip(("", *said), said, strict=False))
 
 
-def terms_in_context(
+def terms_before(
     terms: Sequence[str], plain: str, before: Sequence[str], last_reply: str, words: ProductWords
 ) -> tuple[str, ...]:
-    """Terms of a message in its conversation. One that names no product ("la de litro", "esa", "dale") is about what
-    was searched for before, also with the quality that it adds, and about what the shop has just named.
+    """Terms for what a message is about that names no product itself ("la de litro", "esa", "dale"): what was searched
+    for before, also with the quality that it adds, and what the shop has just named. None for other messages.
 
     Args:
         terms: of the message.
@@ -68,13 +68,13 @@ def terms_in_context(
     leans = elliptic is not None and not names_product(plain[: elliptic.start()], words)
     named = any(names_product(term, words) for term in terms)
     if named and not leans:
-        return tuple(terms)
+        return ()
     known = ([term for term in before if names_product(term, words)] or list(before))[:MOST_BEFORE]
     told = " ".join(terms[:1] if named else islice(_told_apart(plain.split(), words), MOST_TOLD))
     more = [f"{term} {told}" for term in known if told]
     # What a reply names was searched for before it; what was not, somebody else has named.
     other = [term for term in named_in(last_reply, words) if not any(_share_name(term, each, words) for each in known)]
-    return tuple(dict.fromkeys((*terms, *known, *more, *other)))[:MAX_TERMS]
+    return tuple(dict.fromkeys((*known, *more, *other)))[:MAX_TERMS]
 
 
 def _share_name(one: str, other: str, words: ProductWords) -> bool:

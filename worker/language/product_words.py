@@ -84,7 +84,7 @@ class ProductWords:
         return meant
 
     def is_name(self, word: str) -> bool:
-        """Whether a normalised word names something that shops sell, by itself."""
+        """Returns whether a normalised word names something that shops sell, by itself."""
         return not is_told(word) and (stem(word) in self.stems or is_any(word, self.names))
 
     def singular(self, what: str) -> str:

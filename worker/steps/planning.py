@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from worker.catalog.search import BY_SKU, MAX_RESULTS, Catalog, Found, distinct
-from worker.language.catalog_terms import catalog_terms, terms_in_context
+from worker.language.catalog_terms import catalog_terms, terms_before
 from worker.language.complexity import complexity
 from worker.language.handover_request import asks_for_person
 from worker.language.product_words import ProductWords
@@ -40,13 +40,20 @@ class Question(Struct, frozen=True):
         asks_for_person: the customer wants to talk to somebody, by words.
         shared_form: words for which the request may go without session data, the same for all who mean the same; None
             where the message needs its session. One that could not be read is part of a conversation, and so is a cart.
-        terms: product searches: what the message names, or else what was last searched for ("the second one").
+        terms: product searches for what the message names.
+        before: searches for what was spoken of before, where the message names nothing itself ("the second one").
     """
 
     asks_for_person: bool
     complexity: str
     shared_form: str | None
     terms: tuple[str, ...]
+    before: tuple[str, ...] = ()
+
+    @property
+    def searches(self) -> tuple[str, ...]:
+        """All product searches, the message's own first."""
+        return tuple(dict.fromkeys((*self.terms, *self.before)))
 
 
 class Reader:
@@ -81,23 +88,26 @@ class Reader:
     def _read(self, turn: Turn, common: str | None) -> Question:
         plain = turn.normalised
         if common is None:
-            terms = self._terms(turn)
-        elif (known := self._searches.get(common)) is not None:
-            terms = known
-        else:
+            return self._in_context(turn, plain)
+        if (terms := self._searches.get(common)) is None:
             terms = catalog_terms(search_terms(common), self._product_words)
         return Question(asks_for_person(plain), complexity(plain), common, terms)
+
+    def _in_context(self, turn: Turn, plain: str) -> Question:
+        terms = self._terms(turn)
+        before = () if any(order.items for order in turn.orders) else self._before(turn, terms)
+        return Question(asks_for_person(plain), complexity(plain), None, terms, before)
 
     def _terms(self, turn: Turn) -> tuple[str, ...]:
         ordered = dict.fromkeys(_by_sku(item.sku) for order in turn.orders for item in order.items)
         written = "\n".join(filter(None, (m.order.note if m.order else m.text for m in turn.messages)))
-        terms = self._named(written)
-        if ordered:
-            return tuple(dict.fromkeys([*list(ordered)[:MAX_ORDERED], *terms]))
-        context, last = turn.fetched().context, turn.fetched().last_exchange
+        return tuple(dict.fromkeys([*list(ordered)[:MAX_ORDERED], *self._named(written)]))
+
+    def _before(self, turn: Turn, terms: tuple[str, ...]) -> tuple[str, ...]:
+        last = turn.fetched().last_exchange
         # Nothing was searched for what was said to a person of the shop.
-        before = context.terms or self._named(last.customer)
-        return terms_in_context(terms, turn.normalised, before, last.reply, self._product_words)
+        known = turn.fetched().context.terms or self._named(last.customer)
+        return terms_before(terms, turn.normalised, known, last.reply, self._product_words)
 
     def _named(self, text: str) -> tuple[str, ...]:
         return catalog_terms(search_terms(text, self._product_words.mended), self._product_words)
@@ -131,7 +141,7 @@ def search_all(catalog: Catalog, asked: Iterable[tuple[Turn, Question]]) -> Foun
     """Products for all terms of a batch, each searched once, at the newest catalogue version any turn has seen."""
     wanted: dict[str, int] = {}
     for turn, question in asked:
-        for term in question.terms:
+        for term in question.searches:
             wanted[term] = max(wanted.get(term, 0), turn.catalog_version)
     return catalog.search(wanted)
 
@@ -159,12 +169,13 @@ class Planner:
         return replace(turn, plan=replace(self._shared[common], complexity=question.complexity))
 
     def _plan(self, question: Question, message: str, session: Session | None) -> Plan:
-        most = MAX_RESULTS if len(question.terms) <= MANY_TERMS else FIRST_OF_MANY
-        products = distinct(product for term in question.terms for product in self._found[term][:most])
+        terms = question.searches
+        most = MAX_RESULTS if len(terms) <= MANY_TERMS else FIRST_OF_MANY
+        products = distinct(product for term in terms for product in self._found[term][:most])
         request = render(self._shop, message, self._categories, products, session)
         key = cache_key(request)
         shared = session is None
-        return Plan(question.complexity, shared, question.terms, products, key, request.system, request.user)
+        return Plan(question.complexity, shared, terms, products, key, request.system, request.user)
 
     def _transcript(self, turn: Turn) -> str:
         skus = (item.sku for order in turn.orders for item in order.items)
