@@ -21,7 +21,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from db import migrations
-from worker.operate.cli import interrupting
+from worker.operate.commands.terminal import interrupting
 from worker.runtime.embedded.servers import embedded_servers
 
 OUTCOMES: Final = ("right", "not offered", "refused", "wrong")
