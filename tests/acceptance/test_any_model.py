@@ -25,16 +25,6 @@ SEED, SHOPPERS, ROUNDS = 20_261, 10, 18
 KILL_EVERY, DUPLICATES = 4, 0.2
 VICTIMS = ("worker", "worker-ai")
 TEXTS = (*SAYINGS, *["sí"] * 2, *["quiero pagar"] * 2, "Guayaquil 380, Caballito", "efectivo", "retiro", "leche")
-    *SAYINGS,
-    "sí",
-    "sí",
-    "quiero pagar",
-    "quiero pagar",
-    "Guayaquil 380, Caballito",
-    "efectivo",
-    "retiro",
-    "leche",
-)
 NOT_TAPPED = ("human", "menu")
 
 
