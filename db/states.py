@@ -1,4 +1,4 @@
-"""Enumerations of the schema that Python shares (contract 3.5)."""
+"""Enumerations of the schema that Python shares."""
 
 from __future__ import annotations
 

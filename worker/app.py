@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -100,7 +100,9 @@ def make_app() -> Celery:
     """Makes the application; reads the settings, connects to nothing."""
     broker = broker_of(settings())
     _use_orjson()
-    application = Application("chasqui", broker=broker.url, task_cls=RedactedTask, include=["worker.tasks"])
+    application = Application(
+        "chasqui", broker=broker.url, task_cls=RedactedTask, include=["worker.tasks", "worker.periodic"]
+    )
     application.conf.update(
         SETTINGS,
         task_queues=[_queue(name, broker.queue_arguments) for name in QUEUES],
@@ -152,6 +154,11 @@ def configure_logging(**_: object) -> None:
 
 
 app = make_app()
+
+
+def task(body: Callable[..., Any], **options: Any) -> Any:
+    """Makes a task `worker.{name}` of a function."""
+    return app.task(name=f"worker.{body.__name__}", **options)(body)
 
 
 def check_broker() -> None:

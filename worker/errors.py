@@ -76,26 +76,26 @@ class ProviderError(ChasquiError):
         detail: status and code, without keys, texts or URLs with queries.
         usage: tokens the answer was billed for, where it came with figures although it could not be used; estimated
             for a call that was given up after it had been sent.
-        told: the provider's own sentence without key and customer's words, where an operator needs it.
+        sentence: the provider's own sentence without key and customer's words, where an operator needs it.
     """
 
     kind = "error"
 
-    def __init__(self, provider: str, detail: str, *, usage: Usage | None = None, told: str = "") -> None:
+    def __init__(self, provider: str, detail: str, *, usage: Usage | None = None, sentence: str = "") -> None:
         super().__init__(f"{provider}: {self.kind}: {detail}")
         self.provider = provider
         self.detail = detail
         self.usage = usage
-        self.told = told
+        self.sentence = sentence
 
 
 class GivenUp(ProviderError):
     """Connection that ended without a whole answer. `sent`: the request had gone out, so that it may be billed."""
 
     def __init__(
-        self, provider: str, detail: str, *, sent: bool = False, usage: Usage | None = None, told: str = ""
+        self, provider: str, detail: str, *, sent: bool = False, usage: Usage | None = None, sentence: str = ""
     ) -> None:
-        super().__init__(provider, detail, usage=usage, told=told)
+        super().__init__(provider, detail, usage=usage, sentence=sentence)
         self.sent = sent
 
 
@@ -118,9 +118,9 @@ class ProviderUnavailable(GivenUp):
         retry_after_s: float | None = None,
         sent: bool = False,
         usage: Usage | None = None,
-        told: str = "",
+        sentence: str = "",
     ) -> None:
-        super().__init__(provider, detail, sent=sent, usage=usage, told=told)
+        super().__init__(provider, detail, sent=sent, usage=usage, sentence=sentence)
         self.retry_after_s = retry_after_s
 
 
@@ -172,9 +172,9 @@ class RequestRefused(ProviderError):
         unclear: bool = False,
         answered: bool = False,
         usage: Usage | None = None,
-        told: str = "",
+        sentence: str = "",
     ) -> None:
-        super().__init__(provider, detail, usage=usage, told=told)
+        super().__init__(provider, detail, usage=usage, sentence=sentence)
         self.unclear = unclear
         self.answered = answered
 

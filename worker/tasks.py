@@ -1,4 +1,4 @@
-"""Chain of the steps: each task decodes its batch, calls one step of `worker.steps`, and hands on.
+"""Chain of the steps: each task decodes its batch, calls one step of `worker.steps`, and sends on.
 
 worker.fetch_session -> worker.route_ai -> worker.update_session -> worker.record_metrics      queue `flow`
                               | misses              ^
@@ -14,16 +14,14 @@ from typing import Any
 
 import orjson
 from celery.exceptions import Reject
-from celery.signals import worker_process_shutdown, worker_ready
+from celery.signals import worker_process_shutdown
 from kombu.exceptions import OperationalError
 from msgspec.structs import replace
 from redis.exceptions import RedisError
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import queries, retry
 from worker import steps
-from worker.app import AI, FLOW, app
+from worker.app import AI, FLOW, app, task
 from worker.celery_ext.broker import BROKER_TIMEOUT_S
 from worker.celery_ext.inline_dispatch import inline_queue
 from worker.celery_ext.micro_batch import MicroBatcher, Rows
@@ -37,7 +35,6 @@ from worker.settings import settings
 from worker.steps import attempts
 from worker.steps.services import Services, services
 from worker.telemetry import tracing
-from worker.telemetry.recording import CLEANUP, note_run
 
 Body = Callable[[Services, list[Turn]], None]
 RECEIVE_PAUSE_S = 1.0
@@ -48,14 +45,7 @@ CONFIRMED = {"confirm_publish": True, "read_timeout": BROKER_TIMEOUT_S, "write_t
 MAX_QUEUED_CALLS = 16
 #: How long finished calls wait for others. Little beside what a model takes.
 MICRO_BATCH_WAIT_S = 0.1
-#: A probe that has waited so long behind calls of customers is not needed any more.
-PROBE_EXPIRES_S = 300.0
 log = logger(__name__)
-
-
-def task(body: Callable[..., Any], **options: Any) -> Any:
-    """Makes a task `worker.{name}` of a function."""
-    return app.task(name=f"worker.{body.__name__}", **options)(body)
 
 
 def step(body: Body) -> Any:
@@ -77,7 +67,7 @@ def step(body: Body) -> Any:
             kind, tokens = type(exc).__name__, [turn.token for turn in turns]
             log.exception("step_failed", task=name, error=kind, tokens=tokens)
             if isinstance(exc, SQLAlchemyError):
-                attempts.forgive(services(), turns, exc)
+                attempts.give_back_blameless(services(), turns, exc)
             tracing.steps(body.__name__, dict.fromkeys(tokens, began_at_s), kind)
             raise StepFailed(name, kind) from None
         return summary([batch] if size is None else [batch, size])
@@ -86,20 +76,20 @@ def step(body: Body) -> Any:
 
 
 def decoded(batch: str | Rows | list[Turn], now_s: float) -> list[Turn]:
-    """Decodes a batch: a text as `send` makes it, rows, or turns that were dispatched inline."""
+    """Decodes a batch: a text as `enqueue` makes it, rows, or turns that were dispatched inline."""
     if isinstance(batch, str):
         return [replace(turn, begun_at_s=now_s) for turn in decode_turns(batch)]
     return [row if isinstance(row, Turn) else replace(claimed_turn(row), begun_at_s=now_s) for row in batch]
 
 
-def hand_on(next_step: Any, turns: list[Turn]) -> None:
-    """Hands turns to the next step on queue `flow`: inline where that can be, else by the broker."""
+def send_on(next_step: Any, turns: list[Turn]) -> None:
+    """Sends turns on to the next step on queue `flow`: inline where that can be, else by the broker."""
     if turns and not inline_queue.offer(next_step, turns, FLOW):
-        send(next_step, turns)
+        enqueue(next_step, turns)
 
 
-def send(next_step: Any, turns: Sequence[Turn | Mapping[str, Any]]) -> None:
-    """Sends a batch by the broker, if it is not empty. It travels as one text and its size: a list would be decoded,
+def enqueue(next_step: Any, turns: Sequence[Turn | Mapping[str, Any]]) -> None:
+    """Enqueues a batch at the broker, if it is not empty. It travels as one text and its size: a list would be decoded,
     pickled and unpickled on its way through a worker's processes, object by object.
     """
     if turns:
@@ -116,7 +106,7 @@ def calls_have_room() -> bool:
             return True
 
 
-def done(name: str, turns: Sequence[Turn]) -> list[Turn]:
+def end_step(name: str, turns: Sequence[Turn]) -> list[Turn]:
     """Ends a step of these turns: notes how long it took each."""
     now_s = time.time()
     tracing.steps(name, {turn.token: turn.begun_at_s for turn in turns})
@@ -126,46 +116,46 @@ def done(name: str, turns: Sequence[Turn]) -> list[Turn]:
 @step
 def fetch_session(services: Services, batch: list[Turn]) -> None:
     """Finds the session of each turn: cache, PostgreSQL, or new."""
-    hand_on(route_ai, done("fetch_session", steps.fetch_session(services, batch)))
+    send_on(route_ai, end_step("fetch_session", steps.fetch_session.run(services, batch)))
 
 
 @step
 def route_ai(services: Services, batch: list[Turn]) -> None:
     """Answers from the cache, or sends on to a provider."""
-    answered, missed = steps.route_ai(services, batch, calls_have_room)
-    hand_on(update_session, done("route_ai", answered))
-    send(call_provider, done("route_ai", missed))
+    answered, missed = steps.route_ai.run(services, batch, calls_have_room)
+    send_on(update_session, end_step("route_ai", answered))
+    enqueue(call_provider, end_step("route_ai", missed))
 
 
 @step
 def call_provider(services: Services, batch: list[Turn]) -> None:
     """Calls the models side by side; answered turns go on as soon as they are ready, micro-batched across batches."""
     with answered_calls.working(len(batch)):
-        for ready in steps.call_provider(services, batch):
-            answered_calls.add(done("call_provider", ready))
+        for ready in steps.call_provider.run(services, batch):
+            answered_calls.add(end_step("call_provider", ready))
 
 
 @step
 def update_session(services: Services, batch: list[Turn]) -> None:
     """Commits, publishes, and starts what the same customers wrote meanwhile."""
-    closed = steps.update_session(services, batch)
-    send(fetch_session, closed.next_turns)
-    hand_on(record_metrics, [turn.without_words() for turn in done("update_session", closed.turns)])
+    closed = steps.update_session.run(services, batch)
+    enqueue(fetch_session, closed.next_turns)
+    send_on(record_metrics, [turn.without_words() for turn in end_step("update_session", closed.turns)])
 
 
-answered_calls = MicroBatcher(lambda turns: send(update_session, turns), MICRO_BATCH_WAIT_S, settings().batch_max)
+answered_calls = MicroBatcher(lambda turns: enqueue(update_session, turns), MICRO_BATCH_WAIT_S, settings().batch_max)
 
 
 @step
 def record_metrics(services: Services, batch: list[Turn]) -> None:
     """Records costs and durations."""
-    steps.record_metrics(services, batch)
+    steps.record_metrics.run(services, batch)
 
 
 @partial(task, acks_late=True, reject_on_worker_lost=True)
 def receive(payload: str | dict[str, Any]) -> str:
-    """Adds a payload (contract 3.1), as text or as JSON object, to the inbound stream: the door for gateways that speak
-    Celery. One that is too large goes to `whatsapp:rejected`.
+    """Adds a payload (docs/gateway.md), as text or as JSON object, to the inbound stream: the door for gateways that
+    speak Celery. One that is too large goes to `whatsapp:rejected`.
     """
     text = payload.encode("utf-8", "replace") if isinstance(payload, str) else orjson.dumps(payload)
     streams = services().streams
@@ -178,12 +168,12 @@ def receive(payload: str | dict[str, Any]) -> str:
         # A failed task would be acknowledged and lost. After a pause, so as not to spin.
         log.warning("receive_postponed", error=type(exc).__name__)
         time.sleep(RECEIVE_PAUSE_S)
-        send_again(payload)
+        enqueue_again(payload)
         return "postponed"
     return "queued"
 
 
-def send_again(payload: str | dict[str, Any]) -> None:
+def enqueue_again(payload: str | dict[str, Any]) -> None:
     """Puts a payload at the end of queue `inbound`, and waits until the broker has it. A copy, not the message itself:
     RabbitMQ counts how often a message comes back, and throws it away after 20 times.
 
@@ -197,58 +187,6 @@ def send_again(payload: str | dict[str, Any]) -> None:
     except Exception as exc:  # noqa: BLE001  whatever a broker's client raises, the message must not be lost
         log.warning("receive_postponed", error=type(exc).__name__)
         raise Reject(type(exc).__name__, requeue=True) from None
-
-
-@task
-def cleanup_expired_sessions() -> int:
-    """Deletes all expired sessions; returns how many."""
-    deleted = _repeat(queries.cleanup_expired_sessions)
-    note_run(services().redis, CLEANUP)
-    log.info("sessions_cleaned", deleted=deleted)
-    return deleted
-
-
-@task
-def apply_retention() -> int:
-    """Erases all that is older than RETENTION_DAYS; returns how many rows."""
-    days = services().settings.retention_days
-    erased = _repeat(lambda connection: queries.apply_retention(connection, days))
-    log.info("retention_applied", rows=erased)
-    return erased
-
-
-def _repeat(batch: Callable[[Connection], int]) -> int:
-    """Repeats a bounded piece of work until none is left; returns the sum."""
-    total = 0
-    while count := retry.run(services().engine, batch):
-        total += count
-    return total
-
-
-@task
-def reconcile_budget() -> None:
-    """Raises the books in Redis to what PostgreSQL has recorded, should they have fallen behind."""
-    services().budget.seed()
-
-
-@task
-def probe_models() -> int:
-    """Asks each model as the service does, within a cent a day; returns how many were asked."""
-    return len(services().prober.run())
-
-
-@task
-def trim_streams() -> int:
-    """Drops outbound and rejected entries that are past their time; returns how many."""
-    return services().streams.trim()
-
-
-@worker_ready.connect  # type: ignore[untyped-decorator]  # celery ships no types
-def probe_at_start(sender: Any, **_: object) -> None:
-    """Probes the models when a worker that calls them starts; of a fleet that starts together, one does."""
-    takes = {queue.name for queue in sender.task_consumer.queues}
-    if AI in takes and settings().ai_probe_every_s:
-        probe_models.apply_async(expires=PROBE_EXPIRES_S)
 
 
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]  # celery ships no types
@@ -272,7 +210,7 @@ class CeleryChain:
         batches = [fresh[first : first + self._batch_max] for first in range(0, len(fresh), self._batch_max)]
         try:
             for batch in [*batches, *([turn] for turn in turns if turn["swept"])]:
-                send(fetch_session, batch)
+                enqueue(fetch_session, batch)
         except OperationalError as exc:
             raise BrokerUnavailable(type(exc).__name__) from exc
 

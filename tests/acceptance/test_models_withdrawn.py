@@ -1,4 +1,4 @@
-"""What becomes of customers and operators when models are withdrawn, change, or are answered by others (promise P8)."""
+"""What becomes of customers and operators when models are withdrawn, change, or are answered by others."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from worker.devkit.demo import KEYS
 from worker.devkit.gateway import Gateway
 from worker.redisdb.connect import connect_redis
 from worker.runtime.embedded.server import free_port
-from worker.runtime.supervisor import metrics_program, running
+from worker.runtime.supervisor import chasqui_program, running
 
 #: For each provider a message for which it is asked first, and which no cache may answer.
 SAID = {"gpt": "y de esos dos qué me conviene más?", "deepseek": "agregame 2 leches", "gemini-flash": "2"}
 CUSTOMERS = 30
 SECOND = {provider: models[1] for provider, models in MODELS.items()}
 ALL = [model for models in MODELS.values() for model in models]
-#: The whole fleet knows within this time after a model's first refusal (promise P8).
+#: The whole fleet knows within this time after a model's first refusal.
 KNOWN_WITHIN_S = 1.0
 
 
@@ -106,7 +106,7 @@ def shop(servers: Servers, shared_engine: Engine, tmp_path_factory: pytest.TempP
             servers, directory, dict.fromkeys(KEYS, KEY) | apis.base_urls | {"METRICS_PORT": str(port)}
         ) as (_, log),
         (directory / "metrics.log").open("wb") as output,
-        running([metrics_program()], output),
+        running([chasqui_program("metrics")], output),
     ):
         begin_anew(servers, shared_engine, client)
         yield Shop(Conversation(shared_engine, client, log, Gateway(client)), apis, directory, port)

@@ -32,7 +32,7 @@ class Written:
     text: str
 
     def body(self, now_s: int) -> bytes:
-        """The webhook body in which Meta delivers it (contract 3.1)."""
+        """The webhook body in which Meta delivers it (docs/gateway.md)."""
         message = {"from": self.customer, "id": self.id, "timestamp": str(now_s), "type": "text"}
         value = {
             "messaging_product": "whatsapp",

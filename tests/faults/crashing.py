@@ -42,12 +42,12 @@ def main() -> None:
 
 
 def _break_in(switches: Any, ai_lease_margin_s: float) -> None:
-    from worker.steps import calls
+    from worker.steps import call_provider
 
     # The one time of the service that no setting names; fifteen seconds for each crash of `worker-ai` add up.
-    calls.AI_LEASE_MARGIN_S = ai_lease_margin_s
+    call_provider.AI_LEASE_MARGIN_S = ai_lease_margin_s
     _watch_commits(switches)
-    _watch_handovers(switches)
+    _watch_passing_on(switches)
     _watch_scripts(switches)
     _weaken(switches)
     _listen_for_poison()
@@ -61,7 +61,7 @@ def _watch_commits(switches: Any) -> None:
         setattr(queries, name, watched(switches, name, getattr(queries, name)))
 
 
-def _watch_handovers(switches: Any) -> None:
+def _watch_passing_on(switches: Any) -> None:
     from celery.worker.request import Request
 
     from faults.points import watched
@@ -72,16 +72,16 @@ def _watch_handovers(switches: Any) -> None:
     Streams.publish = watched(switches, "publish", Streams.publish)  # type: ignore[method-assign]  # that is the point
     Streams.finish = watched(switches, "finish", Streams.finish)  # type: ignore[method-assign]  # that is the point
     Request.acknowledge = watched(switches, "acknowledge", Request.acknowledge)
-    tasks.hand_on = watched(switches, "hand_on", tasks.hand_on)
+    tasks.send_on = watched(switches, "send_on", tasks.send_on)
 
 
 def _watch_scripts(switches: Any) -> None:
     from redis.commands.core import Script
 
     from faults.points import SCRIPTS, watched
-    from worker.providers import budget, circuit, flight
+    from worker.providers import budget, circuit, single_flight
 
-    names = {circuit.SCRIPT: "breaker", budget.SCRIPT: "budget", flight.SCRIPT: "flight"}
+    names = {circuit.SCRIPT: "breaker", budget.SCRIPT: "budget", single_flight.SCRIPT: "flight"}
     run = Script.__call__
 
     def call(self: Any, keys: Any = None, args: Any = None, client: Any = None) -> Any:
@@ -92,7 +92,7 @@ def _watch_scripts(switches: Any) -> None:
         return run(self, keys, args, client)
 
     Script.__call__ = call  # type: ignore[method-assign]  # that is the point
-    flight.Flights.join = watched(switches, "flight.join", flight.Flights.join)  # type: ignore[method-assign]  # as above
+    single_flight.SingleFlight.join = watched(switches, "flight.join", single_flight.SingleFlight.join)  # type: ignore[method-assign]  # as above
 
 
 def _weaken(switches: Any) -> None:
@@ -119,9 +119,9 @@ def _weaken(switches: Any) -> None:
 
 
 def _listen_for_poison() -> None:
-    from worker.steps import routing
+    from worker.steps import route_ai
 
-    decide = routing.without_model
+    decide = route_ai.without_model
 
     def poisoned(turn: Any, question: Any, now: Any) -> Any:
         if KILLER in turn.text:
@@ -130,7 +130,7 @@ def _listen_for_poison() -> None:
             raise RuntimeError(STUMBLE)
         return decide(turn, question, now)
 
-    routing.without_model = poisoned
+    route_ai.without_model = poisoned
 
 
 if __name__ == "__main__":

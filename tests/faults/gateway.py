@@ -39,7 +39,7 @@ class Entry:
 
     @property
     def reply(self) -> dict[str, Any]:
-        """The reply (contract 3.2)."""
+        """The reply, decoded."""
         return dict(orjson.loads(self.payload))
 
 

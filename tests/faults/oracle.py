@@ -24,7 +24,7 @@ from worker.replies.closing import close
 from worker.session.outcome import Outcome
 from worker.session.session import Session
 from worker.session.turn import Turn, TurnMessage
-from worker.steps.routing import plan, read
+from worker.steps.route_ai import plan, read
 from worker.steps.services import Services
 
 Plan = Callable[[Turn], Turn]

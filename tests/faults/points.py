@@ -36,8 +36,8 @@ SCRIPTS: Final = (
     "budget.settle",
 )
 #: Reading the inbound stream; publishing replies; XACK with XDEL; Celery's acknowledgement; the next task.
-HANDOVERS: Final = ("read", "publish", "finish", "acknowledge", "hand_on")
-PLACES: Final = (*COMMITS, *HANDOVERS, *SCRIPTS)
+PASSING_ON: Final = ("read", "publish", "finish", "acknowledge", "send_on")
+PLACES: Final = (*COMMITS, *PASSING_ON, *SCRIPTS)
 POINTS: Final = tuple(f"{place}.{side}" for place in PLACES for side in ("before", "after"))
 
 

@@ -10,8 +10,8 @@ import redis
 
 from helpers.circuit import Circuit
 from worker.devkit.simulator import Simulator
-from worker.providers.budget import Budget
-from worker.providers.circuit import Breaker
+from worker.providers.budget import Budget, BudgetLimits
+from worker.providers.circuit import CircuitBreaker
 from worker.providers.client import AiClient
 from worker.providers.clock import Clock
 from worker.providers.completion import Completer
@@ -34,18 +34,24 @@ def patient(providers: Sequence[Provider]) -> list[Provider]:
     return [replace(provider, timeout_s=600.0) for provider in providers]
 
 
+def no_limits(client: redis.Redis) -> Budget:
+    """A budget that pays for all calls."""
+    return Budget(client, BudgetLimits(None, None, 1_000_000), lambda: (0, 0))
+
+
 @contextmanager
 def completer_on(
     client: redis.Redis,
     providers: Sequence[Provider],
-    breaker: Breaker | None = None,
+    breaker: CircuitBreaker | None = None,
     budget: Budget | None = None,
     *,
     sleep: Callable[[float], None] = lambda _seconds: None,
 ) -> Iterator[Completer]:
     """A completer that does not pause between attempts; its breaker is one without jitter unless another is given."""
     ai = AiClient()
-    yield Completer(providers, ai, breaker or Circuit(client).breaker, budget, Clock(sleep=sleep))
+    paid_by = budget or no_limits(client)
+    yield Completer(providers, ai, breaker or Circuit(client).breaker, paid_by, Clock(sleep=sleep))
     ai.close()
 
 

@@ -9,14 +9,14 @@ from typing import Any
 import redis
 
 from worker.errors import ProviderError, ProviderUnavailable
-from worker.providers.circuit import Breaker, CircuitChange
-from worker.providers.circuit_rules import Limits, Permit, Refusal
+from worker.providers.circuit import CircuitBreaker, CircuitChange
+from worker.providers.circuit_rules import CircuitLimits, Permit, PermitRefusal
 from worker.providers.clock import Clock
 
 NAME = "deepseek"
 KEY, SAMPLES = "ai_circuit:deepseek", "ai_circuit:deepseek:samples"
 DOWN = ProviderUnavailable(NAME, "HTTP 503")
-LIMITS = Limits()
+LIMITS = CircuitLimits()
 FAST_MS, SLOW_MS = 150.0, float(LIMITS.slow_ms)
 
 
@@ -30,7 +30,7 @@ class Circuit:
 
     def __post_init__(self) -> None:
         """The breaker tells its changes to this list, a model as PROVIDER/MODEL."""
-        self.breaker = Breaker(self.client, self._changed, clock=Clock(random=lambda: self.jitter))
+        self.breaker = CircuitBreaker(self.client, self._changed, clock=Clock(random=lambda: self.jitter))
 
     def _changed(self, change: CircuitChange) -> None:
         name = f"{change.provider}/{change.model}" if change.model else change.provider
@@ -44,7 +44,7 @@ class Circuit:
 
     def is_shut_to(self, caller: str = "caller") -> bool:
         """Whether this caller gets no permit."""
-        return isinstance(self.breaker.permit(NAME, caller), Refusal)
+        return isinstance(self.breaker.permit(NAME, caller), PermitRefusal)
 
     def fail(self, times: int = 1, error: ProviderError = DOWN) -> None:
         """So many calls that fail, each with a permit of its own."""

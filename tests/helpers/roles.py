@@ -17,10 +17,11 @@ from pydantic import SecretStr
 from helpers.answering import completer_on
 from helpers.http_provider import Answer, Server, say, serving
 from helpers.turns import MILK, decision_of, plan_of
-from worker.providers.circuit import Breaker, CircuitChange
+from worker.providers.circuit import CircuitBreaker, CircuitChange
 from worker.providers.clock import Clock
-from worker.providers.completion import Ask, Completer
+from worker.providers.completion import Completer
 from worker.providers.models import Model, Price, Provider, Wire
+from worker.providers.progress import PlannedRequest
 from worker.replies.cart_guard import CartRules
 from worker.session.outcome import Outcome
 from worker.session.turn import Plan
@@ -71,9 +72,9 @@ class Fleet:
     changes: list[CircuitChange] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
 
-    def breaker(self, **given: Any) -> Breaker:
+    def breaker(self, **given: Any) -> CircuitBreaker:
         """The circuits as another process sees them."""
-        return Breaker(self.client, self.changes.append, clock=Clock(random=lambda: 0.5), **given)
+        return CircuitBreaker(self.client, self.changes.append, clock=Clock(random=lambda: 0.5), **given)
 
     def process(self, providers: Sequence[Provider] | None = None, **given: Any) -> Completer:
         """Another process."""
@@ -109,10 +110,12 @@ def fleet_on(client: redis.Redis, wire: Wire = "openai", timeout_s: float = 5.0)
         yield Fleet(client, first, second, providers, stack)
 
 
-def ask(text: str = "tenes leche?", customer: str = "5491100000001", within_s: float = 20.0, token: str = "t") -> Ask:
+def ask(
+    text: str = "tenes leche?", customer: str = "5491100000001", within_s: float = 20.0, token: str = "t"
+) -> PlannedRequest:
     """A turn's request."""
     plan: Plan = plan_of(text, MILK)
-    return Ask(plan, NOTHING, token, customer, time.monotonic() + within_s, text)
+    return PlannedRequest(plan, NOTHING, token, customer, time.monotonic() + within_s, text)
 
 
 def done(outcome: Outcome) -> tuple[str, str | None, str | None]:

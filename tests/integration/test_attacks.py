@@ -20,7 +20,8 @@ from helpers.turns import MILK, MILK_ITEM, RICE, closing_row, message, planned, 
 from msgspec import convert
 from msgspec.structs import asdict, replace
 
-from worker.providers.completion import Ask, Completer
+from worker.providers.completion import Completer
+from worker.providers.progress import PlannedRequest
 from worker.providers.providers_file import load_providers
 from worker.replies.cart_guard import rules_for
 from worker.replies.fallback import UNCHANGED
@@ -139,7 +140,7 @@ def answered(completer: Completer, turn: Turn, operations: list[dict[str, Any]])
     Obedient.operations = tuple(operations)
     plan = turn.planned()
     rules = rules_for(turn.text, turn.fetched(), plan.products)
-    outcome = completer.complete(Ask(plan, rules, turn.token, turn.customer_phone, deadline=float("inf")))
+    outcome = completer.complete(PlannedRequest(plan, rules, turn.token, turn.customer_phone, deadline=float("inf")))
     return closing_row(replace(turn, outcome=outcome), NOW)
 
 

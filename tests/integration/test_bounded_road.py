@@ -44,11 +44,11 @@ def accept(services: Services, client: redis.Redis, written: list[str]) -> list[
 
 def answer(services: Services, client: redis.Redis, written: list[str]) -> set[str]:
     """Takes these messages along the whole road; the ids of those that are answered in the outbound stream."""
-    turns = steps.fetch_session(services, accept(services, client, written))
-    answered, missed = steps.route_ai(services, turns, lambda: True)
-    for dispatched in steps.call_provider(services, missed):
+    turns = steps.fetch_session.run(services, accept(services, client, written))
+    answered, missed = steps.route_ai.run(services, turns, lambda: True)
+    for dispatched in steps.call_provider.run(services, missed):
         answered += dispatched
-    steps.record_metrics(services, steps.update_session(services, answered).turns)
+    steps.record_metrics.run(services, steps.update_session.run(services, answered).turns)
     replies = [orjson.loads(fields[b"payload"]) for _, fields in client.xrange(OUTBOUND.pattern)]
     return {message_id for reply in replies for message_id in reply["in_reply_to"]}
 

@@ -9,7 +9,7 @@ import pytest
 import redis
 from helpers.circuit import DOWN, FAST_MS, LIMITS, NAME, SAMPLES, Circuit
 
-from worker.providers.circuit import Breaker
+from worker.providers.circuit import CircuitBreaker
 from worker.providers.circuit_rules import Permit
 from worker.providers.clock import Clock
 from worker.redisdb.coalescing import CoalescingRedis
@@ -27,7 +27,7 @@ class Busy:
     calls: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.breaker = Breaker(
+        self.breaker = CircuitBreaker(
             self.client,
             lambda change: self.changes.append((change.provider, change.state)),
             clock=Clock(monotonic=lambda: self.now_s),

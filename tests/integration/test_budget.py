@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 import redis
 
-from worker.providers.budget import Budget, Limits, Reservation
+from worker.providers.budget import Budget, BudgetLimits, Reservation
 from worker.providers.clock import Clock
 from worker.providers.models import Price
 from worker.providers.pricing import cost_microusd, estimate_tokens
@@ -28,7 +28,7 @@ def make(redis_client: redis.Redis) -> Callable[..., Budget]:
     """A budget over the test's Redis; nothing spent so far according to PostgreSQL unless said."""
 
     def budget(month: int | None = None, day: int | None = None, calls: int = 1_000, spent: int = 0) -> Budget:
-        return Budget(redis_client, Limits(month, day, calls), lambda: (spent, spent), Clock(now=lambda: NOON))
+        return Budget(redis_client, BudgetLimits(month, day, calls), lambda: (spent, spent), Clock(now=lambda: NOON))
 
     return budget
 

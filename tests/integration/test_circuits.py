@@ -17,7 +17,7 @@ from helpers.factories import rows
 from sqlalchemy import Connection
 
 from worker.errors import ModelGone, ProviderDenied
-from worker.providers.circuit import Breaker
+from worker.providers.circuit import CircuitBreaker
 from worker.providers.circuit_rules import Permit
 from worker.providers.circuit_states import read_circuits
 from worker.providers.providers_file import load_providers
@@ -125,17 +125,17 @@ def test_the_command(tmp_path: Path, redis_client: redis.Redis, connection: Conn
     assert max(len(line) for line in shown.splitlines()) <= 80
 
 
-def ask_and_be_refused(client: redis.Redis) -> Breaker:
+def ask_and_be_refused(client: redis.Redis) -> CircuitBreaker:
     """A breaker that has just heard that the first of two models is gone; the caller goes on with the second."""
-    breaker = Breaker(client, lambda *_: None)
+    breaker = CircuitBreaker(client, lambda *_: None)
     permit = breaker.permit("gpt", "caller", MODELS)
     assert isinstance(permit, Permit)
-    breaker.failed(permit, ModelGone("gpt", "HTTP 404", told=TOLD), 10.0)
+    breaker.failed(permit, ModelGone("gpt", "HTTP 404", sentence=TOLD), 10.0)
     assert asked_next(breaker) == MODELS[1]
     return breaker
 
 
-def asked_next(breaker: Breaker) -> str:
+def asked_next(breaker: CircuitBreaker) -> str:
     """The model that is asked now."""
     permit = breaker.permit("gpt", "caller", MODELS)
     assert isinstance(permit, Permit)
@@ -164,7 +164,7 @@ def test_the_circuit_of_a_model(
     assert asked_next(breaker) == MODELS[1]
     (provider,) = [one for one in command(tmp_path, servers) if name_of(one) == "gpt"]
     assert provider["state"] == "closed"
-    noted = rows(connection, "select data - 'reason' as data from events order by id")
+    noted = rows(connection, "select data - array['reason', 'told'] as data from events order by id")
     assert [row["data"] for row in noted] == [
         {"provider": "gpt", "model": MODELS[0], "state": state} for state in ("closed", "forced_open")
     ]

@@ -413,7 +413,7 @@ def test_a_providers_sentence_is_told_without_key_and_words(server: Server, clie
     """What a provider quotes back of the key or of the message is blotted out."""
     quoted = f"Bad value 'quiero dos leches' for key {KEY} and sk-proj-abc***def, use max_completion_tokens instead"
     server.answers = [say(400, {"error": {"message": quoted, "code": "unsupported_parameter"}})]
-    told = fails(client, provider(server)).told
+    told = fails(client, provider(server)).sentence
     assert "max_completion_tokens instead" in told
     assert not any(word in told for word in ("quiero", "leches", KEY, "sk-proj"))
 

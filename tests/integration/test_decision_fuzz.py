@@ -25,7 +25,7 @@ from worker.session.cart import CartItem
 from worker.session.outcome import Decision
 from worker.session.session import CHECKOUT_STATES, Session
 from worker.session.turn import Turn
-from worker.steps.routing import plan, read
+from worker.steps.route_ai import plan, read
 from worker.steps.services import Services
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -145,9 +145,9 @@ def test_random_answers_are_committed(shop_services: Services, connection: Conne
     for number in range(ROUNDS):
         turns = [turn_from_dict(turn) for turn in accept(connection, *messages(number, random))]
         ended = [answered(shop_services, turn, random) for turn in routed(shop_services, turns)]
-        closed = steps.update_session(shop_services, ended)
+        closed = steps.update_session.run(shop_services, ended)
         assert [turn.committed for turn in closed.turns] == [True] * CUSTOMERS
-        steps.record_metrics(shop_services, closed.turns)
+        steps.record_metrics.run(shop_services, closed.turns)
         ordered += sum(check_committed(connection, turn) for turn in ended)
     assert ordered == len(rows(connection, "select id from orders")) > 0
     told = rows(connection, "select count(*) as replies from messages where state = 'answered' and reply is not null")
@@ -162,7 +162,7 @@ def messages(number: int, random: Random) -> list[dict[str, Any]]:
 
 def routed(services: Services, turns: list[Turn]) -> list[Turn]:
     """The turns on their way to a model, none of them left to a person."""
-    fetched = steps.fetch_session(services, turns)
+    fetched = steps.fetch_session.run(services, turns)
     planned_turns = plan(services, fetched, read(services, fetched))
     assert len(planned_turns) == CUSTOMERS
     return planned_turns

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from worker.intake.sweep import Sweep
 from worker.session.outcome import StoredOutcome
 from worker.settings import Settings
-from worker.steps.metrics import store_metrics
+from worker.steps.record_metrics import store_metrics
 from worker.steps.services import build
 from worker.telemetry.recording import metrics_row
 

@@ -14,10 +14,10 @@ from helpers.roles import DENIED, DOWN, GONE, NOTHING, UNCLEAR, UNFIT, Fleet, as
 from helpers.turns import MILK, plan_of
 
 from worker.errors import ModelGone, ProviderDenied, UnreadableAnswer
-from worker.providers.circuit_rules import Limits, Permit, Refusal
-from worker.providers.completion import Ask
+from worker.providers.circuit_rules import CircuitLimits, Permit, PermitRefusal
+from worker.providers.progress import PlannedRequest
 
-LIMITS = Limits()
+LIMITS = CircuitLimits()
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_a_probe_that_never_reports_is_followed_by_another(fleet: Fleet) -> None
     waited(fleet)
     breaker = fleet.breaker()
     breaker.permit("first", "killed", ("a",))
-    assert isinstance(breaker.permit("first", "x", ("a",)), Refusal)
+    assert isinstance(breaker.permit("first", "x", ("a",)), PermitRefusal)
     fleet.client.hset("ai_circuit:first:a", "probe_until_ms", 0)
     assert isinstance(breaker.permit("first", "x", ("a",)), Permit)
 
@@ -205,8 +205,8 @@ def test_a_prober_sets_aside_and_brings_back(fleet: Fleet) -> None:
     breaker = fleet.breaker()
     breaker.probed("first", "a", UnreadableAnswer("first", "x"))
     assert fleet.changes == []
-    breaker.probed("first", "a", ModelGone("first", "HTTP 404", told="no such model"))
-    breaker.probed("first", "a", ModelGone("first", "HTTP 404", told="no such model"))
+    breaker.probed("first", "a", ModelGone("first", "HTTP 404", sentence="no such model"))
+    breaker.probed("first", "a", ModelGone("first", "HTTP 404", sentence="no such model"))
     assert fleet.changes == [("first", "a", "open", "model_gone", "no such model")]
     breaker.probed("first", "a", None)
     assert fleet.changes[-1][:3] == ("first", "a", "closed")
@@ -260,6 +260,6 @@ def test_a_failure_that_may_pass_sets_no_model_aside(fleet: Fleet) -> None:
 def test_past_the_deadline_no_next_model_is_asked(fleet: Fleet) -> None:
     """A call that cannot end in time is not worth its money."""
     fleet.play([drip(b"", b"")])
-    asked = Ask(plan_of("hola", MILK), NOTHING, "t", "549", time.monotonic() + 0.3)
+    asked = PlannedRequest(plan_of("hola", MILK), NOTHING, "t", "549", time.monotonic() + 0.3)
     assert fleet.process().complete(asked).source == "fallback"
     assert fleet.asked() == ["a"]

@@ -28,7 +28,7 @@ from worker.intake.intake import Intake
 from worker.intake.sweep import MAX_ATTEMPTS, Sweep
 from worker.redisdb.keys import INBOUND, LOCKED_CUSTOMERS, OUTBOUND, REJECTED
 from worker.session.turn import Turn
-from worker.steps import attempts, calls
+from worker.steps import attempts, call_provider
 from worker.steps.services import Services
 
 LOCKED = "5491100000001"
@@ -113,13 +113,13 @@ class Road:
 
     def decide(self, turns: Sequence[Turn]) -> list[Turn]:
         """Turns with sessions and an answer."""
-        fetched = steps.fetch_session(self.services, turns)
+        fetched = steps.fetch_session.run(self.services, turns)
         return [replace(turn, outcome=decided(reply=f"a {turn.customer_phone}")) for turn in fetched]
 
     def answer(self, turns: Sequence[Turn]) -> list[Turn]:
         """Answers turns and those that follow; those whose commit was done."""
-        closed = steps.update_session(self.services, self.decide(turns))
-        steps.record_metrics(self.services, closed.turns)
+        closed = steps.update_session.run(self.services, self.decide(turns))
+        steps.record_metrics.run(self.services, closed.turns)
         done = [turn for turn in closed.turns if turn.committed]
         return done + (self.answer([turn_from_dict(t) for t in closed.next_turns]) if closed.next_turns else [])
 
@@ -266,7 +266,7 @@ def test_however_often_a_customer_is_locked_nothing_is_given_up(road: Road, engi
         assert road.attempts() == [1]
         overdue(road)
         with held(engine, AT_THE_COMMIT[table]):
-            closed = steps.update_session(road.services, ready)
+            closed = steps.update_session.run(road.services, ready)
             assert [turn.committed for turn in closed.turns] == [False]
         if table == "messages":
             # Nobody can take back what stands in the locked row itself.
@@ -287,12 +287,12 @@ def test_a_swept_turn_of_a_locked_customer_does_not_stop_the_others(road: Road, 
     turns, _ = road.sweep()
     assert len(turns) == 6
     with held(engine, AT_THE_COMMIT[table]):
-        fetched = steps.fetch_session(road.services, turns)
+        fetched = steps.fetch_session.run(road.services, turns)
         assert sorted(turn.customer_phone for turn in fetched) == OTHERS
         assert road.attempts() == [0, 1, 1, 1, 1, 1]
-    fetched = steps.fetch_session(road.services, turns)
+    fetched = steps.fetch_session.run(road.services, turns)
     with held(engine, AT_THE_COMMIT[table]):
-        gone_on = calls.hand_over(road.services, fetched, lambda: True)
+        gone_on = call_provider.lease_for_call(road.services, fetched, lambda: True)
         assert sorted(turn.customer_phone for turn in gone_on) == OTHERS
 
 
@@ -301,7 +301,7 @@ def test_giving_turns_back_goes_around_the_locked(road: Road, engine: Engine) ->
     road.write(LOCKED, *OTHERS)
     turns = road.take(6)
     with held(engine, AT_THE_COMMIT["turns"]):
-        attempts.release(road.services, [attempts.failure(turn, "Error") for turn in turns])
+        attempts.give_back_failed(road.services, [attempts.failure(turn, "Error") for turn in turns])
         started, _ = road.sweep()
     assert sorted(turn.customer_phone for turn in started) == OTHERS
 
@@ -329,11 +329,11 @@ def test_a_step_that_fails_takes_back_the_attempts_of_all_it_can(
 def test_a_reply_whose_row_is_locked_is_recorded_when_it_is_free(road: Road, engine: Engine) -> None:
     """Others' figures do not wait for it, and it is published once."""
     road.write(LOCKED, *OTHERS)
-    closed = steps.update_session(road.services, road.decide(road.take(6)))
+    closed = steps.update_session.run(road.services, road.decide(road.take(6)))
     answered = AT_THE_COMMIT["messages"].replace("= 'accepted'", "= 'answered' and published_at is null")
     unpublished = "select customer_phone from messages where reply is not null and published_at is null"
     with held(engine, answered):
-        steps.record_metrics(road.services, closed.turns)
+        steps.record_metrics.run(road.services, closed.turns)
         assert rows(road.connection, unpublished) == [{"customer_phone": LOCKED}]
         road.connection.execute(
             text(

@@ -206,7 +206,7 @@ def test_an_absent_broker_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> No
 def chain(shop_services: Services, monkeypatch: pytest.MonkeyPatch) -> Services:
     """The tasks of this process on the shop's services; they hand nothing on, and give PostgreSQL up at once."""
     monkeypatch.setattr(tasks, "services", lambda: shop_services)
-    monkeypatch.setattr(tasks, "hand_on", lambda *given: None)
+    monkeypatch.setattr(tasks, "send_on", lambda *given: None)
     monkeypatch.setitem(retry.run.__kwdefaults__ or {}, "give_up_after_s", 0.05)
     return shop_services
 
@@ -215,7 +215,7 @@ def begun(services: Services, connection: Connection, turn: Turn) -> Turn:
     """The turn as the sweep brings it again, after the first step, which counts an attempt; and decided."""
     expire_leases(connection, turn.customer_phone)
     (row,) = queries.sweep_turns(connection, lease_s=15.0, limit=10)[0]
-    (fetched,) = steps.fetch_session(services, [turn_from_dict(row)])
+    (fetched,) = steps.fetch_session.run(services, [turn_from_dict(row)])
     assert attempts(connection) > 0
     return replace(fetched, outcome=decided())
 

@@ -27,9 +27,9 @@ from worker.orders.outbox import OutboxEvent, outbox_events, publish_events
 from worker.redisdb.keys import ORDERS, OUTBOUND, RUN_ID
 from worker.redisdb.streams import Streams
 from worker.session.session import new_session
-from worker.steps import commit as commit_module
-from worker.steps.commit import tell_the_shop, update_session
+from worker.steps import update_session
 from worker.steps.services import Services
+from worker.steps.update_session import tell_the_shop
 
 
 @pytest.fixture
@@ -83,9 +83,9 @@ def test_a_committed_turn_tells_the_shop(
             given["orders"] = [agreed_order(line_of(1))]
         return stored(connection, session_data)
 
-    monkeypatch.setattr(commit_module.queries, "update_session_cache", with_an_order)
+    monkeypatch.setattr(update_session.queries, "update_session_cache", with_an_order)
     turn = turn_from_dict(accept_one(sold, "m1"))
-    update_session(shop_services, [replace(turn, session=new_session(ANA, None), outcome=decided())])
+    update_session.run(shop_services, [replace(turn, session=new_session(ANA, None), outcome=decided())])
     entries: Any = redis_client.xrange(ORDERS.pattern)
     (payload,) = [fields[b"payload"] for _, fields in entries]
     event = outbox_events(queries.unpublished_order_events(sold, older_than_s=0, recent_s=60))[0]
@@ -106,12 +106,12 @@ def test_a_turn_that_changed_is_no_lost_one(
             given["orders"] = [agreed_order(line_of(1, price="1.00"))]
         return stored(connection, session_data)
 
-    monkeypatch.setattr(commit_module.queries, "update_session_cache", with_an_old_price)
+    monkeypatch.setattr(update_session.queries, "update_session_cache", with_an_old_price)
     turn = replace(turn_from_dict(accept_one(sold, "m1")), session=new_session(ANA, None), outcome=decided())
     with capture_logs() as lines:
-        assert [one.committed for one in update_session(shop_services, [turn]).turns] == [False]
-    closing = commit_module.close(turn, commit_module.datetime.now(commit_module.UTC))
-    committed = commit_module.commit_turns(shop_services, [closing])
+        assert [one.committed for one in update_session.run(shop_services, [turn]).turns] == [False]
+    closing = update_session.close(turn, update_session.datetime.now(update_session.UTC))
+    committed = update_session.commit_turns(shop_services, [closing])
     assert [product.price for product in committed.changed[turn.token]] == ["100.00"]
     assert "turns_lost" not in [line["event"] for line in lines]
     assert redis_client.exists(ORDERS.pattern, OUTBOUND.pattern) == 0

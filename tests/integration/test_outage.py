@@ -15,9 +15,10 @@ from helpers.basics import GUARD_S
 from helpers.turns import MILK, plan_of
 
 from worker.devkit.simulator import Simulator
-from worker.providers.circuit import Breaker
-from worker.providers.circuit_rules import Limits
-from worker.providers.completion import Ask, Completer
+from worker.providers.circuit import CircuitBreaker
+from worker.providers.circuit_rules import CircuitLimits
+from worker.providers.completion import Completer
+from worker.providers.progress import PlannedRequest
 from worker.replies.cart_guard import CartRules
 
 NOTHING = CartRules(frozenset(), frozenset(), frozenset(), frozenset())
@@ -25,7 +26,7 @@ DOWN = {"deepseek": "deepseek", "openai": "gpt"}
 MEDIUM, COMPLEX = "precio de la leche {}", "cual de los {} me conviene mas?"
 #: Ten minutes in six seconds: every time of the breaker is a hundredth of what it is by default.
 OUTAGE_S = 6.0
-A_HUNDREDTH = Limits(window_ms=300, open_ms=50, open_max_ms=3_000)
+A_HUNDREDTH = CircuitLimits(window_ms=300, open_ms=50, open_max_ms=3_000)
 CALLERS = 4
 #: Longer than any message takes here.
 A_MOMENT_S = 0.5
@@ -43,7 +44,7 @@ def completer(simulator: Simulator, redis_client: redis.Redis) -> Iterator[Compl
 def ask(completer: Completer, number: int, text: str = MEDIUM) -> str | None:
     """Asks for something of medium difficulty, or a hard question; the provider that answered."""
     plan = plan_of(text.format(number), MILK)
-    return completer.complete(Ask(plan, NOTHING, f"caller-{number}", "549", float("inf"))).provider
+    return completer.complete(PlannedRequest(plan, NOTHING, f"caller-{number}", "549", float("inf"))).provider
 
 
 def let_the_wait_pass(client: redis.Redis) -> None:
@@ -123,7 +124,7 @@ def test_ten_minutes_of_outage_under_load(simulator: Simulator, redis_client: re
     simulator.set("all", latency_ms=(20.0, 20.0))
     for name in DOWN:
         simulator.set(name, status=503)
-    breaker = Breaker(redis_client, lambda _: None, limits=A_HUNDREDTH)
+    breaker = CircuitBreaker(redis_client, lambda _: None, limits=A_HUNDREDTH)
     with completer_on(redis_client, providers_of(simulator), breaker) as completer, flowing(completer) as answered:
         began_s = time.monotonic()
         Event().wait(OUTAGE_S)

@@ -13,17 +13,19 @@ from typing import Any
 import pytest
 import redis
 from helpers.http_provider import Answer, Server, raw, say, serving
+from helpers.roles import ask
 from pydantic import SecretStr
 
 from worker.errors import ProviderError, ProviderUnavailable
-from worker.providers.budget import Budget, Limits
-from worker.providers.circuit import REROUTED_AGAIN_S, Breaker
+from worker.providers.budget import Budget, BudgetLimits, Reservation
+from worker.providers.circuit import REROUTED_AGAIN_S, CircuitBreaker
 from worker.providers.circuit_rules import Permit
 from worker.providers.client import AiClient
 from worker.providers.clock import Clock
 from worker.providers.models import Model, Price, Provider, WeekHours
-from worker.providers.paid_calls import Candidate, NotPaidFor, PaidCalls
+from worker.providers.paid_calls import NotPaidFor, PaidCalls
 from worker.providers.pricing import cost_microusd, estimate_tokens
+from worker.providers.progress import Candidate, Progress
 from worker.redisdb.keys import MODEL_CIRCUIT
 from worker.replies.request import AiRequest, Completion
 from worker.usage import ModelCalls, Usage
@@ -46,7 +48,7 @@ def model(name: str, *prices: Price) -> Model:
     return Model(name, prices)
 
 
-class Notes(Breaker):
+class Notes(CircuitBreaker):
     """A breaker without Redis that takes down who answers for another."""
 
     def __init__(self, noted: list[tuple[str, str, str]]) -> None:
@@ -58,12 +60,26 @@ class Notes(Breaker):
         self._noted.append((provider, model, name))
 
 
+class Unlimited(Budget):
+    """A budget without Redis that pays for all calls."""
+
+    def __init__(self) -> None:
+        super().__init__(redis.Redis(port=1), BudgetLimits(None, None, 0), lambda: (0, 0))
+
+    def reserve(self, provider: str, price: Price, request: AiRequest, customer: str) -> Reservation:
+        """Reserves nothing."""
+        return Reservation("", 0, ("", ""))
+
+    def settle(self, held: Reservation, spent_microusd: int) -> None:
+        """Books nothing."""
+
+
 @dataclass
 class Bench:
     """A provider of two models and another one, and all that is noted of its calls."""
 
     server: Server
-    budget: Budget | None = None
+    budget: Budget = field(default_factory=Unlimited)
     now: datetime = SUNDAY
     jitter: float = 0.5
     slept: list[float] = field(default_factory=list)
@@ -86,7 +102,8 @@ class Bench:
     def make(self, tries: int = 2, within_s: float = 5.0) -> tuple[Completion, str]:
         """A completion of the first model."""
         candidate = Candidate(self.provider, self.provider.models[0], Permit("p", "c", 0), tries)
-        return self.paid.make(candidate, REQUEST, "549", time.monotonic() + within_s, self.calls)
+        planned = ask(within_s=within_s)
+        return self.paid.make(candidate, REQUEST, Progress(planned, self.calls))
 
     def fails(self, **asked: Any) -> ProviderError:
         """The error that a call ends with."""
@@ -180,7 +197,7 @@ def test_a_call_that_was_given_up_is_booked_by_estimate() -> None:
 
 def test_money_is_settled_by_what_was_billed(redis_client: redis.Redis) -> None:
     """Nothing stays reserved, whatever the end; without money nobody is called."""
-    budget = Budget(redis_client, Limits(2_000, None, 100), lambda: (0, 0))
+    budget = Budget(redis_client, BudgetLimits(2_000, None, 100), lambda: (0, 0))
     with bench_on(answer(), say(404, {"error": {"code": "model_not_found"}}), answer(), budget=budget) as bench:
         bench.make()
         bench.fails()
@@ -229,7 +246,7 @@ def test_who_answers_for_another_is_noted_with_its_circuit(
 ) -> None:
     """For the operator, and said once in a while, not for every call."""
     now = [1_000_000.0]
-    breaker = Breaker(redis_client, lambda _: None, clock=Clock(now=lambda: datetime.fromtimestamp(now[0], UTC)))
+    breaker = CircuitBreaker(redis_client, lambda _: None, clock=Clock(now=lambda: datetime.fromtimestamp(now[0], UTC)))
     for _ in range(3):
         breaker.rerouted("p", "first-1", "second-2")
     key = MODEL_CIRCUIT.key("p:first-1")

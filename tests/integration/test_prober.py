@@ -15,11 +15,11 @@ import redis
 from helpers.http_provider import Server, say, serving
 from helpers.roles import DENIED, DOWN, GONE, UNCLEAR, chat, model_of, role
 
-from worker.providers.budget import Budget, Limits
-from worker.providers.circuit import Breaker, CircuitChange
+from worker.providers.budget import Budget, BudgetLimits
+from worker.providers.circuit import CircuitBreaker, CircuitChange
 from worker.providers.client import AiClient
 from worker.providers.models import Provider
-from worker.providers.probe import DAY_MICROUSD, LOCK_S, PRODUCT, QUESTION, Prober, question, read_probes
+from worker.providers.probe import DAY_MICROUSD, LOCK_S, PRODUCT, QUESTION, Prober, probe_request, read_probes
 from worker.redisdb.keys import BUDGET, MODEL_PROBES, PROBE_LOCK
 from worker.replies.decision_schema import decision_schema
 from worker.replies.prompt import render
@@ -41,8 +41,8 @@ class Bench:
 
     def prober(self) -> Prober:
         """One of another process."""
-        breaker = Breaker(self.client, self.changes.append)
-        budget = Budget(self.client, Limits(None, None, 100), lambda: (0, 0))
+        breaker = CircuitBreaker(self.client, self.changes.append)
+        budget = Budget(self.client, BudgetLimits(None, None, 100), lambda: (0, 0))
         return Prober(self.providers, self.http, breaker, self.client, budget, self.booked.extend, SHOP)
 
     def asked(self) -> list[str]:
@@ -82,7 +82,7 @@ def test_each_model_is_asked_as_the_service_asks(bench: Bench) -> None:
     rendered = render(SHOP, QUESTION, (), [PRODUCT], None)
     assert [message["content"] for message in seen.body["messages"]] == [rendered.system, rendered.user]
     schema = seen.body["response_format"]["json_schema"]["schema"]
-    assert schema == decision_schema(question(SHOP).rules, shared=True)
+    assert schema == decision_schema(probe_request(SHOP).rules, shared=True)
 
 
 def test_what_it_finds_is_booked_and_noted(bench: Bench) -> None:

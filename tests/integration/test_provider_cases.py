@@ -16,8 +16,7 @@ from worker.errors import ThoughtAway
 from worker.providers.circuit_rules import DENIED_MS
 from worker.providers.client import AiClient
 from worker.providers.models import Wire
-from worker.providers.probe import THINKS, question
-from worker.providers.probe import ask as probe
+from worker.providers.probe import THINKS, probe_model, probe_request
 
 FILE = SHARED_DATA.parent / "cases" / "providers.jsonl"
 CASES: dict[str, dict[str, Any]] = (
@@ -113,7 +112,7 @@ def test_the_probe_says_that_it_thinks(fleet: Fleet) -> None:
     """As the doctor prints it."""
     provider = fleet.providers[0]
     client = AiClient()
-    looked = probe(client, provider, provider.models[0], question("la tienda"), float("inf"))
+    looked = probe_model(client, provider, provider.models[0], probe_request("la tienda"), float("inf"))
     client.close()
     assert isinstance(looked.error, ThoughtAway)
     assert looked.probe.told == THINKS

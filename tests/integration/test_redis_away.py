@@ -27,14 +27,14 @@ from worker.errors import ProviderTimeout
 from worker.intake import intake as intake_module
 from worker.intake.held_back import HeldBack
 from worker.intake.intake import Intake
-from worker.providers.budget import Budget, Limits, Reservation
-from worker.providers.circuit import Breaker
+from worker.providers.budget import Budget, BudgetLimits, Reservation
+from worker.providers.circuit import CircuitBreaker
 from worker.providers.circuit_rules import Permit
 from worker.providers.circuit_states import read_circuits
-from worker.providers.flight import Ending, Flights, JoinRequest, JoinResult
 from worker.providers.models import Price
 from worker.providers.probe import Prober, read_probes
 from worker.providers.providers_file import load_providers
+from worker.providers.single_flight import EndRequest, JoinRequest, JoinResult, SingleFlight
 from worker.redisdb.cache import Cache
 from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.connect import connect_redis
@@ -73,17 +73,17 @@ class Row:
 
 def is_permit(client: redis.Redis) -> bool:
     """Whether a provider may be called."""
-    return isinstance(Breaker(client, lambda *_: None).permit(NAME, PHONE), Permit)
+    return isinstance(CircuitBreaker(client, lambda *_: None).permit(NAME, PHONE), Permit)
 
 
-def breaker(record: Callable[[Breaker], object]) -> Call:
+def breaker(record: Callable[[CircuitBreaker], object]) -> Call:
     """The same of a breaker."""
-    return lambda client: record(Breaker(client, lambda *_: None))
+    return lambda client: record(CircuitBreaker(client, lambda *_: None))
 
 
 def budget(use: Callable[[Budget], object]) -> Call:
     """The same of a budget without any money."""
-    return lambda client: use(Budget(client, Limits(0, 0, 0), lambda: (0, 0)))
+    return lambda client: use(Budget(client, BudgetLimits(0, 0, 0), lambda: (0, 0)))
 
 
 def is_paid_for(used: Budget) -> bool:
@@ -100,21 +100,21 @@ def probes(client: redis.Redis) -> object:
 
 def joined(client: redis.Redis) -> object:
     """What two become who want the same answer."""
-    return Flights(client, 90.0).join([JoinRequest("key", token, b"", 45.0) for token in ("a", "b")])
+    return SingleFlight(client, 90.0).join([JoinRequest("key", token, b"", 45.0) for token in ("a", "b")])
 
 
-CIRCUIT, BUDGET = "providers/circuit.py:Breaker._run", "providers/budget.py:Budget._run"
+CIRCUIT, BUDGET = "providers/circuit.py:CircuitBreaker._run", "providers/budget.py:Budget._run"
 CACHE = "redisdb/cache.py:Cache._execute"
 STREAMS, COALESCING = "redisdb/streams.py", "redisdb/coalescing.py"
 SESSIONS = {PHONE: {"version": 1}}
 #: On the road.
 ROWS = {
     "single flight: everybody leads": Row(
-        "providers/flight.py:Flights.join", joined, [LEAD, LEAD], "flight_unavailable"
+        "providers/single_flight.py:SingleFlight.join", joined, [LEAD, LEAD], "flight_unavailable"
     ),
     "the end of a lead: nobody was parked": Row(
-        "providers/flight.py:Flights.end",
-        lambda client: Flights(client, 90.0).end([Ending("key", "a", b"x"), Ending("key", "b")]),
+        "providers/single_flight.py:SingleFlight.end",
+        lambda client: SingleFlight(client, 90.0).end([EndRequest("key", "a", b"x"), EndRequest("key", "b")]),
         [[], []],
         "flight_unavailable",
     ),
@@ -147,7 +147,7 @@ ROWS = {
         "budget_unavailable",
     ),
     "reroute: noted in the log alone": Row(
-        "providers/circuit.py:Breaker.rerouted",
+        "providers/circuit.py:CircuitBreaker.rerouted",
         breaker(lambda b: b.rerouted(NAME, "m", "n")),
         None,
         "reroute_not_noted",
@@ -213,7 +213,7 @@ HANDLERS = {
     "tasks.py:receive": "a task on its queue, in acceptance/test_rabbitmq",
     "providers/probe.py:Prober._probe": "Redis has gone between two commands; the probe itself is postponed",
     "runtime/embedded/redis.py:Redis.answers": "a server that is being started",
-    "steps/commit.py:tell_the_shop": "the sweep publishes it, in test_orders_published",
+    "steps/update_session.py:tell_the_shop": "the sweep publishes it, in test_orders_published",
     "orders/status.py:_publish": "one line for the operator, in test_order_commands",
     "operate/commands/customers.py:forget_replies": "one line for the operator, in test_operator_commands",
     "operate/commands/terminal.py:redis_errors": "one line for the operator, in test_circuits",

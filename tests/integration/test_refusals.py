@@ -16,8 +16,9 @@ from helpers.http_provider import Answer, Server, say, serving
 from helpers.turns import MILK, RICE, decision_of, planned, session_of, turn_of
 from msgspec import convert
 
-from worker.providers.circuit_rules import Limits
-from worker.providers.completion import Ask, Completer
+from worker.providers.circuit_rules import CircuitLimits
+from worker.providers.completion import Completer
+from worker.providers.progress import PlannedRequest
 from worker.providers.providers_file import load_providers
 from worker.replies.cart_guard import rules_for
 from worker.replies.fallback import SAY_OTHERWISE, TRY_AGAIN, UNCHANGED
@@ -58,7 +59,7 @@ class Models:
         turn = planned(turn_of(said, session=session_of(**changes)), MILK, RICE)
         plan, session = turn.planned(), turn.fetched()
         rules = rules_for(said, session, plan.products)
-        return self.completer.complete(Ask(plan, rules, turn.token, ANA, float("inf"), said, session.cart))
+        return self.completer.complete(PlannedRequest(plan, rules, turn.token, ANA, float("inf"), said, session.cart))
 
     def systems(self) -> list[str]:
         """The instructions of the cheap model's requests."""
@@ -180,7 +181,7 @@ def test_an_easy_message_that_failed_asks_for_another_try(ready: Ready) -> None:
 def test_texts_that_mislead_models_open_no_circuit(ready: Ready, redis_client: redis.Redis) -> None:
     """Or one customer could take the models away from all."""
     models = ready([OBEYS], [OBEYS])
-    for _ in range(Limits().failures_in_a_row + 1):
+    for _ in range(CircuitLimits().failures_in_a_row + 1):
         assert models.answer(ADD).calls == 2
     assert failures(redis_client) == [b"0", None]
 

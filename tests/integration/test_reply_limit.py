@@ -25,8 +25,8 @@ from worker.redisdb.cache import Cache
 from worker.redisdb.connect import connect_redis
 from worker.redisdb.keys import INBOUND, LIMITED, OUTBOUND, REPLY_LIMIT
 from worker.session.turn import Turn
+from worker.steps.fetch_session import NOTICE_TEXT
 from worker.steps.services import Services
-from worker.steps.sessions import NOTICE_TEXT
 
 MOST = 5
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -55,15 +55,15 @@ def write(services: Services, *phones: str, said: str = "hola") -> list[Turn]:
 
 def route(services: Services, turns: Sequence[Turn]) -> list[Turn]:
     """Through the first two steps, travelling between them as between processes; a model answers what is left."""
-    fetched = [turn_from_dict(turn_to_dict(turn)) for turn in steps.fetch_session(services, turns)]
-    answered, missed = steps.route_ai(services, fetched, lambda: True)
+    fetched = [turn_from_dict(turn_to_dict(turn)) for turn in steps.fetch_session.run(services, turns)]
+    answered, missed = steps.route_ai.run(services, fetched, lambda: True)
     return [*answered, *(replace(turn, outcome=decided()) for turn in missed)]
 
 
 def close(services: Services, turns: Sequence[Turn]) -> None:
     """Through the last two."""
-    closed = steps.update_session(services, route(services, turns))
-    steps.record_metrics(services, closed.turns)
+    closed = steps.update_session.run(services, route(services, turns))
+    steps.record_metrics.run(services, closed.turns)
 
 
 def replies(services: Services) -> list[dict[str, Any]]:
@@ -130,7 +130,7 @@ def test_a_step_that_is_repeated_counts_once(services: Services, connection: Con
     Sweep(services, started.extend).once(connection)
     ready = route(services, [turn_from_dict(started[0])])
     for _ in range(2):
-        steps.record_metrics(services, steps.update_session(services, ready).turns)
+        steps.record_metrics.run(services, steps.update_session.run(services, ready).turns)
     assert services.redis.get(REPLY_LIMIT.key(ANA)) == b"1"
     assert len(replies(services)) == 1
 

@@ -1,4 +1,4 @@
-"""The metrics report (contract 3.8): its figures by hand, and against plain SQL over all rows for any window."""
+"""The metrics report: its figures by hand, and against plain SQL over all rows for any window."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rich.console import Console
 from sqlalchemy import Connection, Engine, text
 
 from db import queries
-from worker.operate.report_tables import as_tables
+from worker.operate.commands.report import as_tables
 from worker.telemetry.recording import FAILURES
 from worker.telemetry.report import make_report
 
@@ -126,7 +126,7 @@ def check_windows(connection: Connection) -> None:
 
 
 def test_the_figures_by_hand(connection: Connection) -> None:
-    """Every figure of the contract, from a handful of turns."""
+    """Every figure of the report, from a handful of turns."""
     given = [
         {"provider": "deepseek", "cost_microusd": 30, "baseline_microusd": 100, "provider_latency_ms": 200},
         {"provider": "deepseek", "cost_microusd": 10, "baseline_microusd": 100, "provider_latency_ms": 301},
@@ -202,7 +202,7 @@ def call(model: str, outcome: str, calls: int = 1, cost: int = 0, **usage: int) 
 
 
 def test_calls_by_hand(connection: Connection) -> None:
-    """The contract's form: the model that answered most, every kind of failure, and beside them each model's own."""
+    """The report's form: the model that answered most, every kind of failure, and beside them each model's own."""
     record(connection, calls_made=[call("deepseek-flash", "model_gone"), call("deepseek-v4-pro", "ok", 2, 300)])
     read = {"prompt_tokens": 600, "cached_tokens": 450, "completion_tokens": 60}
     record(connection, calls_made=[call("deepseek-flash", "ok", 1, 80, **read)])

@@ -28,8 +28,8 @@ from sqlalchemy import Connection, Engine, text
 from db import queries
 from worker.app import app
 from worker.errors import ConfigurationError
+from worker.periodic import apply_retention
 from worker.settings import Settings, read_settings
-from worker.tasks import apply_retention
 from worker.telemetry.report import make_report
 
 DAYS = 30

@@ -67,13 +67,13 @@ def counted(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted
 
 def warm_up(services: Services, client: redis.Redis, size: int) -> None:
     """Lets these customers have sessions, and the questions replies."""
-    answered, missed = steps.route_ai(
-        services, steps.fetch_session(services, accept(services, client, size)), lambda: True
+    answered, missed = steps.route_ai.run(
+        services, steps.fetch_session.run(services, accept(services, client, size)), lambda: True
     )
     outcome = decided()
     services.cache.set_many(AI_RESPONSE, {turn.planned().key: to_builtins(cacheable(outcome)) for turn in missed})
-    closed = steps.update_session(services, [*answered, *(replace(turn, outcome=outcome) for turn in missed)])
-    steps.record_metrics(services, closed.turns)
+    closed = steps.update_session.run(services, [*answered, *(replace(turn, outcome=outcome) for turn in missed)])
+    steps.record_metrics.run(services, closed.turns)
 
 
 @pytest.mark.parametrize("size", [1, 32, 100])
@@ -86,10 +86,10 @@ def test_a_warm_batch_costs_three_commits_and_few_round_trips(
     warm_up(shop_services, redis_client, size)
     intake, turns = counted.of(lambda: accept(shop_services, redis_client, size))
     reading = len(intake.redis) - 1 - intake.redis[::-1].index("XREADGROUP")
-    fetching, fetched = counted.of(lambda: steps.fetch_session(shop_services, turns))
-    routing, (answered, missed) = counted.of(lambda: steps.route_ai(shop_services, fetched, lambda: True))
-    closing, closed = counted.of(lambda: steps.update_session(shop_services, answered))
-    recording, _ = counted.of(lambda: steps.record_metrics(shop_services, closed.turns))
+    fetching, fetched = counted.of(lambda: steps.fetch_session.run(shop_services, turns))
+    routing, (answered, missed) = counted.of(lambda: steps.route_ai.run(shop_services, fetched, lambda: True))
+    closing, closed = counted.of(lambda: steps.update_session.run(shop_services, answered))
+    recording, _ = counted.of(lambda: steps.record_metrics.run(shop_services, closed.turns))
 
     assert (len(closed.turns), missed) == (size, [])
     assert {turn.session_cache for turn in closed.turns} == {"hit"}

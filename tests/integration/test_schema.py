@@ -52,7 +52,7 @@ TIMES = """
     select distinct data_type from information_schema.columns
     where table_schema = 'public' and data_type like 'time%'
 """
-#: Names of contract 3.5 and columns that it promises.
+#: Tables and columns that others read: their names stay.
 TABLES = {
     "categories": {"name"},
     "products": {"sku", "name", "price", "stock"},

@@ -20,7 +20,7 @@ from helpers.turns import decided, plan_of, session_of
 
 from worker.devkit.simulator import Simulator
 from worker.providers.client import trace_call
-from worker.providers.completion import Ask
+from worker.providers.progress import PlannedRequest
 from worker.providers.providers_file import load_providers
 from worker.replies.cart_guard import rules_for
 from worker.replies.request import AiRequest
@@ -87,7 +87,7 @@ def test_a_call_is_in_the_trace_of_the_turn_that_asks(
     plan, rules = plan_of("hola"), rules_for("hola", session_of(), ())
     with Simulator() as simulator, completer_on(redis_client, providers_of(simulator)) as completer:
         simulator.set("gemini", mode="garbage", latency_ms=(100, 100))
-        asks = [Ask(plan, rules, token, "5491100000001", time.monotonic() + 20) for token in tokens]
+        asks = [PlannedRequest(plan, rules, token, "5491100000001", time.monotonic() + 20) for token in tokens]
         with ThreadPoolExecutor(len(asks)) as pool:
             assert [outcome.calls for outcome in pool.map(completer.complete, asks)] == [3, 3]
     tracing.flush()

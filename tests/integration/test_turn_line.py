@@ -54,7 +54,7 @@ def test_a_task_that_is_repeated_tells_nothing_new(
     """The chain records a turn; doing it again, or the sweep finding it later, adds no line."""
     services, turn = build(settings_here), answered(connection)
     for _ in range(2):
-        steps.record_metrics(services, [turn])
+        steps.record_metrics.run(services, [turn])
     sweep_later(services, connection)
     (line,) = told(lines, turn)
     assert (line["source"], line["provider"], line["cost_usd"]) == ("ai", "deepseek", 0.000125)
@@ -68,7 +68,7 @@ def test_the_sweep_tells_of_what_nobody_recorded(
     services, turn = build(settings_here), answered(connection)
     sweep_later(services, connection)
     sweep_later(services, connection)
-    steps.record_metrics(services, [turn])
+    steps.record_metrics.run(services, [turn])
     (line,) = told(lines, turn)
     assert (line["source"], line["cost_usd"]) == ("ai", 0.000125)
     assert line["total_ms"] >= 0

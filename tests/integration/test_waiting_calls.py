@@ -32,7 +32,7 @@ KNOWN = TEXTS[:2]
 
 def route(services: Services, turns: list[Turn], *, room: bool) -> tuple[list[Turn], list[Turn]]:
     """The first two steps of the chain."""
-    return steps.route_ai(services, steps.fetch_session(services, turns), lambda: room)
+    return steps.route_ai.run(services, steps.fetch_session.run(services, turns), lambda: room)
 
 
 def swept(connection: Connection, turn: Turn) -> Turn:
@@ -53,7 +53,7 @@ def answer_once(services: Services, client: redis.Redis) -> None:
     missed = route(services, accept(services, client, len(TEXTS)), room=True)[1]
     entry = to_builtins(cacheable(decided()))
     services.cache.set_many(AI_RESPONSE, {turn.planned().key: entry for turn in missed if turn.text in KNOWN})
-    steps.update_session(services, [replace(turn, outcome=decided()) for turn in missed])
+    steps.update_session.run(services, [replace(turn, outcome=decided()) for turn in missed])
 
 
 def test_without_room_what_needs_no_model_goes_on(
@@ -84,9 +84,9 @@ def test_waiting_for_a_provider_is_no_attempt(
         missed = route(shop_services, [again], room=bool(run % 2))[1]
     assert attempts(connection) == 0
     shop_services.dispatcher.call = lambda turns, *_: iter(())  # type: ignore[method-assign]  # a provider that kills
-    assert list(steps.call_provider(shop_services, missed)) == []
+    assert list(steps.call_provider.run(shop_services, missed)) == []
     assert attempts(connection) == 1
-    closed = steps.update_session(shop_services, [replace(turn, outcome=decided()) for turn in missed])
+    closed = steps.update_session.run(shop_services, [replace(turn, outcome=decided()) for turn in missed])
     assert len(closed.turns) == 1
 
 

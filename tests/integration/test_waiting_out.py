@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 import redis
+from helpers.answering import no_limits
 from helpers.circuit import Circuit
 from helpers.http_provider import Answer, say
 from helpers.roles import DOWN, Fleet, ask, chat, done, fleet_on, limited
@@ -39,7 +40,8 @@ class Waiting:
             providers,
             self.client,
             Circuit(self.fleet.client).breaker,
-            clock=Clock(sleep=self.sleep, random=lambda: 0.0),
+            no_limits(self.fleet.client),
+            Clock(sleep=self.sleep, random=lambda: 0.0),
         )
 
     def sleep(self, seconds: float) -> None:
@@ -117,7 +119,7 @@ def test_a_limit_that_stays_ends_at_the_deadline(fleet: Fleet) -> None:
 
     clock = Clock(monotonic=lambda: now[0], sleep=sleep, random=lambda: 0.0)
     client = AiClient(clock)
-    completer = Completer(fleet.providers[:1], client, circuit.breaker, clock=clock)
+    completer = Completer(fleet.providers[:1], client, circuit.breaker, no_limits(circuit.client), clock)
     asked = ask()
     outcome = completer.complete(type(asked)(asked.plan, asked.rules, "t", "549", 20.0))
     assert (outcome.source, now[0]) == ("fallback", 18.0)

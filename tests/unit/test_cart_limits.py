@@ -10,7 +10,7 @@ import pytest
 from helpers.turns import MILK, MILK_ITEM, RICE, RICE_ITEM, decided, decision_of, plan_of, session_of
 from msgspec.structs import replace
 
-from worker.providers.completion import Ask
+from worker.providers.progress import PlannedRequest
 from worker.providers.reply_cache import cacheable
 from worker.replies.cart_guard import CLAIMING, DENYING, rules_for
 from worker.replies.cart_limits import EMPTY, MAX_LINES, cart_lines, within_limits
@@ -105,7 +105,7 @@ def test_it_is_what_the_customer_hears() -> None:
     said = "quiero 120 leche entera"
     plan, rules = plan_of(said, PRODUCTS[0], shared=False), rules_for(said, session_of(), [PRODUCTS[0]])
     text = json.dumps(decision_of(reply="Agregué 120.", cart_operations=[add(7, 120)]))
-    made = decide(text, Ask(plan, rules, "t", "549", 0.0, said, ()))
+    made = decide(text, PlannedRequest(plan, rules, "t", "549", 0.0, said, ()))
     assert "hasta 99" in made.reply
     assert made.cart_operations == ()
 

@@ -1,4 +1,4 @@
-"""Who may import whom (design, section 4), read from the source; a rule that only stands on paper is soon broken."""
+"""Who may import whom (docs/architecture.md), read from the source; a rule that only stands on paper is soon broken."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ FLOORS = (
     "worker.celery_ext",
     "worker.runtime",
     "worker.app",
+    "worker.periodic",
     "worker.tasks",
     "worker.devkit",
     "worker.operate",
@@ -58,7 +59,7 @@ PURE = (
     "worker.errors",
 )
 #: Who may know that the chain is made of Celery; a package stands for all of its modules.
-SEE_CELERY = ("worker.tasks", "worker.app", "worker.celery_ext")
+SEE_CELERY = ("worker.tasks", "worker.periodic", "worker.app", "worker.celery_ext")
 READ_THE_ENVIRONMENT = frozenset({"worker.settings", "worker.runtime.environment"})
 
 
@@ -124,7 +125,7 @@ def test_the_rules_speak_of_modules_that_exist() -> None:
         *PURE,
         *SEE_CELERY,
         *READ_THE_ENVIRONMENT,
-        "worker.steps.commit",
+        "worker.steps.update_session",
         "worker.intake.intake",
         "db.queries",
     ):
@@ -135,7 +136,7 @@ def test_imports_are_read_wherever_they_stand() -> None:
     """At the top, in a function, of a module and of a name in it."""
     tree = ast.parse("import os.path\nfrom db import retry\ndef f():\n    from celery.app import Celery\n")
     assert {"os.path", "db", "db.retry", "celery.app", "celery.app.Celery"} == set(imports(tree))
-    assert {"worker.steps.commit", "sqlalchemy"} <= direct("worker.intake.intake")
+    assert {"worker.steps.update_session", "sqlalchemy"} <= direct("worker.intake.intake")
     assert reached("worker.tasks")["urllib3"][-2:] == ("worker.providers.transport", "urllib3")
 
 
@@ -154,7 +155,7 @@ def test_pure_thought_reaches_nothing_outside(module: str) -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        "worker.steps.commit",
+        "worker.steps.update_session",
         "worker.intake.intake",
         "worker.intake.sweep",
         "worker.steps.services",
@@ -200,8 +201,8 @@ def test_packages_stand_in_floors() -> None:
 
 def test_a_circle_is_found() -> None:
     """A figure of the exporter's, read by a step, would be one."""
-    assert upward({"worker.steps.commit": ["worker.operate.wording", "worker.session.turn"]}) == [
-        "worker.steps.commit -> worker.operate.wording"
+    assert upward({"worker.steps.update_session": ["worker.operate.wording", "worker.session.turn"]}) == [
+        "worker.steps.update_session -> worker.operate.wording"
     ]
 
 
@@ -268,7 +269,7 @@ def test_a_read_of_the_environment_is_found(source: str) -> None:
 
 def test_the_command_line_begins_light() -> None:
     """Loading it loads neither Celery nor the providers: a command fetches what it needs when it is called."""
-    heavy = {*CELERY, "requests", "worker.steps.services", "worker.steps.commit"}
+    heavy = {*CELERY, "requests", "worker.steps.services", "worker.steps.update_session"}
     code = f"import sys, worker.operate.cli; print(*sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

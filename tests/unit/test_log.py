@@ -1,4 +1,4 @@
-"""Promise P7: no phone number, text or key reaches a log line."""
+"""No phone number, text or key reaches a log line."""
 
 from __future__ import annotations
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.providers.models import Price
-from worker.providers.pricing import YARDSTICK, cost_microusd, estimate_tokens, yardstick_microusd
+from worker.providers.pricing import BASELINE_PRICE, baseline_microusd, cost_microusd, estimate_tokens
 from worker.usage import Usage
 
-GPT35 = YARDSTICK
+GPT35 = BASELINE_PRICE
 DEEPSEEK = Price(Decimal("0.28"), Decimal("0.028"), Decimal("0.42"), Decimal("0.28"))
 LUNA = Price(Decimal("0.10"), Decimal("0.01"), Decimal("0.50"), Decimal("0.125"))
 TOKENS = st.integers(min_value=0, max_value=10_000_000)
@@ -53,8 +53,8 @@ def test_tokens_written_to_the_prompt_cache_have_a_price_of_their_own() -> None:
 
 
 def test_the_yardstick_is_fixed_and_knows_no_cache() -> None:
-    """Half a dollar and one and a half, for all tokens, whatever a provider found in its cache (contract 3.8)."""
-    assert yardstick_microusd(Usage(1_000_000, 900_000, 1_000_000, 50_000)) == 2_000_000
+    """Half a dollar and one and a half, for all tokens, whatever a provider found in its cache."""
+    assert baseline_microusd(Usage(1_000_000, 900_000, 1_000_000, 50_000)) == 2_000_000
 
 
 @pytest.mark.parametrize(("text", "tokens"), [("", 1), ("hola", 1), ("holas", 2), ("x" * 400, 100)])

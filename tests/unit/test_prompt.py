@@ -1,4 +1,4 @@
-"""Promise P3: the cache key is the whole request, and a request with a session is one customer's alone."""
+"""The cache key is the whole request, and a request with a session is one customer's alone."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ SESSIONS = st.builds(
 def test_two_customers_share_a_key_only_where_no_session_is_in_it(
     one: str, other: str, of_ana: Session, of_bruno: Session
 ) -> None:
-    """Promise P3: a key that two customers have is that of a request which holds nothing of either of them."""
+    """A key that two customers have is that of a request which holds nothing of either of them."""
     assume(one.strip() and other.strip())
     ana = planned(turn_of(one, ANA, session=of_ana), MILK).planned()
     bruno = planned(

@@ -167,11 +167,11 @@ def test_whether_a_refusal_says_whose_fault_it_is(status: int, body: object, unc
 @pytest.mark.parametrize(("status", "body"), [*UNFIT[:2], *GONE[:2]])
 def test_the_providers_sentence_is_kept(status: int, body: Any) -> None:
     """It names the parameter or the model, which the operator needs."""
-    assert error_for("p", status, None, body, NOW).told == body["error"]["message"]
+    assert error_for("p", status, None, body, NOW).sentence == body["error"]["message"]
 
 
 def test_a_long_sentence_costs_little() -> None:
     """Whatever stands in it."""
     for word in ("model ", "request " * 3, "token count ", "try again in 1s", "supported model name "):
         error = error_for("p", 400, None, told(word * 100_000), NOW)
-        assert len(error.told) <= 2_000
+        assert len(error.sentence) <= 2_000

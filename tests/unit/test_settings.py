@@ -11,7 +11,7 @@ SECRET = "redis://:hunter2@10.0.0.9/0"
 
 
 def test_defaults_of_an_empty_environment() -> None:
-    """Nothing is required to be set; times are the design's."""
+    """Nothing is required to be set; times are those of the README."""
     settings = read_settings({})
     assert (settings.database_url, settings.redis_url, settings.openai_api_key, settings.providers_file) == (None,) * 4
     assert (settings.flow_lease_s, settings.ai_deadline_s, settings.sweep_every_s) == (15.0, 30.0, 2.0)

@@ -155,7 +155,7 @@ def test_the_query_of_a_base_url_is_kept() -> None:
     assert wire_gemini.build(azure, model(), REQUEST)[0].endswith("model-1:generateContent?api-version=2026-01-01")
 
 
-# The six shipped models, field by field (data/providers/FACTS.md, section 2)
+# The six shipped models, field by field, as their APIs take them
 
 CACHED_SYSTEM = [{"type": "text", "text": REQUEST.system, "prompt_cache_breakpoint": {"mode": "explicit"}}]
 OPENAI_FIELDS = {

@@ -26,9 +26,9 @@ from worker.log import logger
 from worker.messages.inbound import parse_payload
 from worker.messages.message import InboundMessage
 from worker.redisdb.streams import BEGINNING, Entry
-from worker.steps.commit import claim_limits
 from worker.steps.locked_customers import SplitCommit
 from worker.steps.services import Services
+from worker.steps.update_session import claim_limits
 from worker.telemetry import tracing
 
 STANDBY_S = 0.5
@@ -213,7 +213,7 @@ class Intake:
             locked=lambda phones: queries.locked_for_acceptance(connection, phones),
             until_s=time.monotonic() + retry.GIVE_UP_AFTER_S,
         )
-        parts, left = split.done(messages)
+        parts, left = split.run(messages)
         self._held.add(connection, {message.customer_phone for message in left})
         return [turn for part in parts for turn in part]
 

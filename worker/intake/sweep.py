@@ -21,16 +21,16 @@ from worker.replies.closing import bury
 from worker.replies.fallback import apology_decision
 from worker.session.outcome import Decision, Outcome, StoredOutcome
 from worker.session.turn import Turn, claimed_turn
-from worker.steps.commit import commit_turns
 from worker.steps.locked_customers import locked_lease_s
-from worker.steps.metrics import store_metrics
+from worker.steps.record_metrics import store_metrics
 from worker.steps.services import Services
+from worker.steps.update_session import commit_turns
 from worker.telemetry.recording import metrics_row
 from worker.telemetry.turn_log import turn_ended
 
 #: Turns claimed per pass; each runs alone, so this is also how much they may add to queue `flow`.
 LIMIT = 100
-#: A message that was started this often and never ended is a dead letter (design section 1, step 10).
+#: A message that was started this often and never ended is a dead letter.
 MAX_ATTEMPTS = 5
 #: Writes of Redis that may be gone after it restarts: fsync every second, with a margin.
 REDIS_LOSS_S = 10.0

@@ -5,7 +5,7 @@
 -- KEYS[4] limit:{customer}     string: calls of this customer in this hour
 -- ARGV[1] "reserve": ARGV[2] id, ARGV[3] amount, ARGV[4] ms it may last, ARGV[5] month's budget, ARGV[6] day's budget
 --                    (-1: none), ARGV[7] calls per customer and hour
---                    -> "ok" | "warn" | "month" | "day" | "customer" | "unknown" (the books are lost: seed them)
+--                    -> "ok" | "warn" | "month" | "day" | "customer" | "unknown" (the sums are lost: seed them)
 --         "settle":  ARGV[2] id, ARGV[3] amount reserved, ARGV[4] amount spent -> "ok"
 --         "seed":    ARGV[2] month's spending, ARGV[3] day's; raises what is lower -> "ok"
 local month, day, reserved, limit = KEYS[1], KEYS[2], KEYS[3], KEYS[4]

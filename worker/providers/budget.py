@@ -31,7 +31,7 @@ log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class BudgetLimits:
     """Micro-dollars per calendar month and day (UTC), None for no limit; calls per customer and hour."""
 
     month_microusd: int | None
@@ -40,11 +40,11 @@ class Limits:
 
 
 class Reservation(Struct, frozen=True):
-    """Money set aside for one call; `books` are the month and day it is booked on."""
+    """Money set aside for one call; `periods` are the month and day it is booked on."""
 
     id: str
     amount_microusd: int
-    books: tuple[str, str]
+    periods: tuple[str, str]
 
 
 class Budget:
@@ -60,7 +60,7 @@ class Budget:
     def __init__(
         self,
         client: redis.Redis,
-        limits: Limits,
+        limits: BudgetLimits,
         spent_so_far: Callable[[], tuple[int, int]],
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -78,7 +78,7 @@ class Budget:
         """Reserves one call at its highest likely price; None where a budget or the customer's limit is used up."""
         usage = Usage(estimate_tokens(request.text), 0, request.max_output_tokens)
         id_ = f"{self._process}-{next(self._numbers)}"
-        held = Reservation(id_, cost_microusd(price, usage), self._books())
+        held = Reservation(id_, cost_microusd(price, usage), self._periods())
         answer = self._reserve(held, customer)
         if answer == "unknown":
             self.seed()
@@ -103,30 +103,30 @@ class Budget:
 
     def settle(self, held: Reservation, spent_microusd: int) -> None:
         """Books what the call really cost, and frees the reservation."""
-        self._run(held.books, "", ["settle", held.id, held.amount_microusd, spent_microusd], self._settle_script)
+        self._run(held.periods, "", ["settle", held.id, held.amount_microusd, spent_microusd], self._settle_script)
 
     def add(self, spent_microusd: int) -> None:
         """Books a call that nothing was reserved for."""
-        self.settle(Reservation("", 0, self._books()), spent_microusd)
+        self.settle(Reservation("", 0, self._periods()), spent_microusd)
 
     def seed(self) -> None:
-        """Raises the books to what PostgreSQL knows: after Redis lost them, and now and then to be sure."""
-        self._run(self._books(), "", ["seed", *self._spent_so_far()])
+        """Raises both periods' sums to what PostgreSQL knows: after Redis lost them, and now and then to be sure."""
+        self._run(self._periods(), "", ["seed", *self._spent_so_far()])
 
     def _reserve(self, held: Reservation, customer: str) -> str:
         limits = self._limits
         budgets = [-1 if amount is None else amount for amount in (limits.month_microusd, limits.day_microusd)]
         call: list[str | int] = ["reserve", held.id, held.amount_microusd, RESERVATION_MS]
-        return self._run(held.books, customer, [*call, *budgets, limits.calls_per_customer_hour])
+        return self._run(held.periods, customer, [*call, *budgets, limits.calls_per_customer_hour])
 
-    def _books(self) -> tuple[str, str]:
+    def _periods(self) -> tuple[str, str]:
         now_s = self._clock.now().timestamp()
         return utc_month(now_s), utc_day(now_s)
 
     def _run(
-        self, books: tuple[str, str], customer: str, arguments: list[str | int], script: Script | None = None
+        self, periods: tuple[str, str], customer: str, arguments: list[str | int], script: Script | None = None
     ) -> str:
-        keys = [BUDGET.key(books[0]), BUDGET.key(books[1]), BUDGET_RESERVED.pattern, CALL_LIMIT.key(customer)]
+        keys = [BUDGET.key(periods[0]), BUDGET.key(periods[1]), BUDGET_RESERVED.pattern, CALL_LIMIT.key(customer)]
         try:
             answer: bytes | None = (script or self._script)(keys=keys, args=arguments)
         except RedisError as exc:

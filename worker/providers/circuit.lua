@@ -7,9 +7,10 @@
 -- KEYS[3..] ai_circuit:{provider}:{model}  hash: state, opened, until_ms, probe, probe_until_ms, generation, trips, reason,
 --         since_ms as above; told (the provider's sentence), unclear (hashes of customers whose refusals in a row did
 --         not say whether the message or the model was their reason)
--- ARGV[1] action, ARGV[2] report, ARGV[3] limits (`circuit_rules.Limits`), both JSON. A report has provider, and by action:
+-- ARGV[1] action, ARGV[2] report, ARGV[3] limits (`circuit_rules.CircuitLimits`), both JSON. A report has provider, and by
+--         action:
 --         "permit":  caller, models (ids of KEYS[3..], in order of preference), probe (false: no half-open provider),
---                    probe_ms (how long one may take)           -> JSON of `circuit_rules.Permit` or `Refusal`
+--                    probe_ms (how long one may take)           -> JSON of `circuit_rules.Permit` or `PermitRefusal`
 --         "record":  caller, generation, outcome "success"|"failure"|"ignore", slow, asked_ms (stay open at least; 0: as
 --                    usual), at_once (opens whatever the counters say), jitter 0..1, reason; where KEYS[3] is given, also
 --                    model, model_generation, model_outcome "success"|"gone"|"unclear"|"ignore", model_reason, told and

@@ -5,7 +5,6 @@ A provider's circuit counts failures; a model's opens when the model itself cann
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,24 +15,18 @@ import redis
 from msgspec.structs import replace
 from redis.exceptions import RedisError
 
-from worker.errors import (
-    ModelFault,
-    ProviderDenied,
-    ProviderError,
-    ProviderRateLimited,
-    RequestRefused,
-    ThoughtAway,
-)
+from worker.errors import ModelFault, ProviderDenied, ProviderError
 from worker.log import logger
 from worker.providers.circuit_rules import (
+    LIMITS,
     LOCAL_GENERATION,
     PROBE_MS,
-    Limits,
+    CircuitLimits,
     LocalCircuits,
     Permit,
-    Refusal,
-    asked_wait_ms,
-    model_outcome,
+    PermitRefusal,
+    call_report,
+    provider_outcome,
 )
 from worker.providers.clock import SYSTEM_CLOCK, Clock
 from worker.redisdb.coalescing import CoalescingRedis
@@ -49,16 +42,16 @@ log = logger(__name__)
 
 
 class CircuitChange(NamedTuple):
-    """New state of a provider's circuit, or of a model's where `model` is not empty; told: the provider's sentence."""
+    """New state of a provider's circuit, or of a model's where `model` is not empty; sentence: the provider's own."""
 
     provider: str
     model: str
     state: str
     reason: str
-    told: str
+    sentence: str
 
 
-class Breaker:
+class CircuitBreaker:
     """Circuit breakers in Redis: count, open, probe half-open, close. Where Redis does not answer, a breaker of this
     process takes over: never an error.
 
@@ -75,7 +68,7 @@ class Breaker:
         client: redis.Redis,
         on_change: Callable[[CircuitChange], None],
         on_call: Callable[[str, str, str, float], None] = lambda *_: None,
-        limits: Limits | None = None,
+        limits: CircuitLimits = LIMITS,
         clock: Clock = SYSTEM_CLOCK,
         remember_s: float = 0.0,
     ) -> None:
@@ -85,16 +78,17 @@ class Breaker:
         self._script = client.register_script(SCRIPT)
         self._on_change = on_change
         self._on_call = on_call
-        self._limits = limits or Limits()
-        self._limits_json = orjson.dumps(self._limits)
+        self._limits, self._limits_json = limits, orjson.dumps(limits)
         self._clock = clock
         self._remember_s = remember_s
         self._remembered: dict[str, dict[tuple[str, ...], tuple[Permit, float]]] = {}
         self._set_aside: dict[str, tuple[int, float]] = {}
         self._rerouted: dict[tuple[str, str, str], float] = {}
-        self._local = LocalCircuits(self._limits.failures_in_a_row, self._limits.open_ms / 1000, clock.monotonic)
+        self._local = LocalCircuits(limits.failures_in_a_row, limits.open_ms / 1000, clock.monotonic)
 
-    def permit(self, provider: str, caller: str, models: Sequence[str] = (), *, probe: bool = True) -> Permit | Refusal:
+    def permit(
+        self, provider: str, caller: str, models: Sequence[str] = (), *, probe: bool = True
+    ) -> Permit | PermitRefusal:
         """Gives a permit for the first of these models that may be asked, or the reason why there is none now.
 
         Args:
@@ -109,7 +103,7 @@ class Breaker:
         answer = self._run("permit", provider, models, report)
         if answer is None:
             return self._local.permit(provider, caller, models)
-        given = msgspec.json.decode(answer, type=Permit | Refusal)
+        given = msgspec.json.decode(answer, type=Permit | PermitRefusal)
         if isinstance(given, Permit) and given.healthy and given.clean and self._remember_s:
             # Remembered for nobody where another thread's result has made this process forget meanwhile.
             remembered[tuple(models)] = given, self._clock.monotonic() + self._remember_s
@@ -133,19 +127,17 @@ class Breaker:
         Args:
             customer: whose message it was; kept as a short hash, and only until the model's next success.
         """
-        of_model = isinstance(error, ModelFault)
-        ignored = of_model or isinstance(error, RequestRefused | ThoughtAway)
+        of_model, outcome = isinstance(error, ModelFault), provider_outcome(error)
         if of_model:
             self._set_aside[permit.place] = permit.model_generation, self._clock.monotonic() + STALE_S
-        self._local.record(permit.provider, failed=not ignored)
+        self._local.record(permit.provider, failed=outcome == "failure")
         self._local.record(permit.place, failed=of_model, at_once=True)
-        names = {"provider": permit.provider, "model": permit.model, "told": error.told}
+        names = {"provider": permit.provider, "model": permit.model, "told": error.sentence}
         if isinstance(error, ProviderDenied):
             log.error("provider_denied", **names, advice="check the key and the balance")
         if of_model and permit.model:
             log.error("model_refused", **names, kind=error.kind)
-        answered = isinstance(error, RequestRefused) and error.answered
-        self._record(permit, "success" if answered else "ignore" if ignored else "failure", latency_ms, error, customer)
+        self._record(permit, outcome, latency_ms, error, customer)
 
     def released(self, permit: Permit) -> None:
         """Returns a permit that was not used; a probe is free for the next."""
@@ -156,7 +148,7 @@ class Breaker:
         refused key or balance may be about this model alone; it is left to the customers' calls.
         """
         if error is None or isinstance(error, ModelFault):
-            gone = {"model_outcome": "gone", "model_reason": error.kind, "told": error.told} if error else {}
+            gone = {"model_outcome": "gone", "model_reason": error.kind, "told": error.sentence} if error else {}
             report = {"model_outcome": "success", "model_reason": "", "told": ""} | gone
             self._announce(self._run("probed", provider, [model], report))
 
@@ -198,21 +190,10 @@ class Breaker:
         error: ProviderError | None = None,
         customer: str = "",
     ) -> None:
-        of_model = model_outcome(permit, outcome, error)
-        models = [permit.model] if of_model else []
-        report = of_model | {
-            "caller": permit.caller,
-            "generation": permit.generation,
-            "model_generation": permit.model_generation,
-            "outcome": outcome,
-            "reason": error.kind if error else "",
-            "slow": latency_ms is not None and latency_ms >= self._limits.slow_ms,
-            "asked_ms": asked_wait_ms(error),
-            "at_once": isinstance(error, ProviderDenied | ProviderRateLimited),
-            "jitter": self._clock.random(),
-            "customer": hashlib.blake2s(customer.encode(), digest_size=4).hexdigest(),
-        }
-        if outcome == "success" and permit.healthy and not of_model and self._background:
+        slow = latency_ms is not None and latency_ms >= self._limits.slow_ms
+        report = call_report(permit, outcome, error, customer) | {"slow": slow, "jitter": self._clock.random()}
+        models = [permit.model] if "model_outcome" in report else []
+        if outcome == "success" and permit.healthy and not models and self._background:
             self._run("record", permit.provider, models, report, self._background)
         else:
             self._forget(permit.provider)

@@ -5,9 +5,11 @@ Pure: no I/O.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 from msgspec import Struct
 
@@ -37,7 +39,7 @@ UNCLEAR = "model_unfit"
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class CircuitLimits:
     """Limits at which a circuit opens, and its cooldown. Times in milliseconds, rates as shares.
 
     failures_in_a_row is the threshold of the flow that Chasqui replaces; the window and the rates are those that
@@ -60,6 +62,9 @@ class Limits:
     model_open_ms: int = 3_600_000
     model_open_max_ms: int = 6 * 3_600_000
     unclear_customers: int = 3
+
+
+LIMITS = CircuitLimits()
 
 
 class Permit(Struct, frozen=True, tag="permit"):
@@ -88,14 +93,42 @@ class Permit(Struct, frozen=True, tag="permit"):
         return f"{self.provider}/{self.model}"
 
 
-class Refusal(Struct, frozen=True, tag="refusal"):
+class PermitRefusal(Struct, frozen=True, tag="refusal"):
     """Refusal of a permit. wait_s: seconds until a call may be tried, None where that is not a matter of time."""
 
     reason: str
     wait_s: float | None = None
 
 
-def asked_wait_ms(error: ProviderError | None) -> int:
+def provider_outcome(error: ProviderError) -> str:
+    """Outcome of a failed call for its provider's circuit: `ignore` where the message or the model is at fault, and
+    `success` where it is we who refuse a whole answer.
+    """
+    if isinstance(error, RequestRefused) and error.answered:
+        return "success"
+    return "ignore" if isinstance(error, ModelFault | RequestRefused | ThoughtAway) else "failure"
+
+
+def call_report(permit: Permit, outcome: str, error: ProviderError | None, customer: str) -> dict[str, Any]:
+    """Report of a call's end as `circuit.lua` records it.
+
+    Args:
+        outcome: for the provider's circuit.
+        customer: whose message it was; only a short hash is kept.
+    """
+    return _model_outcome(permit, outcome, error) | {
+        "caller": permit.caller,
+        "generation": permit.generation,
+        "model_generation": permit.model_generation,
+        "outcome": outcome,
+        "reason": error.kind if error else "",
+        "asked_ms": _asked_wait_ms(error),
+        "at_once": isinstance(error, ProviderDenied | ProviderRateLimited),
+        "customer": hashlib.blake2s(customer.encode(), digest_size=4).hexdigest(),
+    }
+
+
+def _asked_wait_ms(error: ProviderError | None) -> int:
     """Least cooldown that an error asks for, in milliseconds: at most an hour, 0 where it names no wait."""
     if isinstance(error, ProviderDenied):
         return DENIED_MS
@@ -104,22 +137,22 @@ def asked_wait_ms(error: ProviderError | None) -> int:
     return RATE_LIMITED_MS if isinstance(error, ProviderRateLimited) else 0
 
 
-def model_outcome(permit: Permit, outcome: str, error: ProviderError | None) -> dict[str, str]:
+def _model_outcome(permit: Permit, outcome: str, error: ProviderError | None) -> dict[str, str]:
     """Outcome of a call for its model's circuit, as the script takes it; empty where there is nothing to record."""
-    reason, told = "", ""
+    reason, sentence = "", ""
     if not permit.model:
         return {}
     if error is None and outcome == "success":
         of_model = "" if permit.clean else outcome
     elif isinstance(error, ModelFault):
-        of_model, reason, told = "gone", error.kind, error.told
+        of_model, reason, sentence = "gone", error.kind, error.sentence
     elif isinstance(error, RequestRefused) and error.unclear:
-        of_model, reason, told = "unclear", UNCLEAR, error.told
+        of_model, reason, sentence = "unclear", UNCLEAR, error.sentence
     elif isinstance(error, ThoughtAway):
-        of_model, reason, told = "unclear", error.kind, error.detail
+        of_model, reason, sentence = "unclear", error.kind, error.detail
     else:
         of_model = "ignore" if permit.probing else ""
-    return {"model_outcome": of_model, "model_reason": reason, "told": told} if of_model else {}
+    return {"model_outcome": of_model, "model_reason": reason, "told": sentence} if of_model else {}
 
 
 class LocalCircuits:
@@ -133,11 +166,11 @@ class LocalCircuits:
         self._opens_until: dict[str, float] = {}
         self._lock = Lock()
 
-    def permit(self, provider: str, caller: str, models: Sequence[str]) -> Permit | Refusal:
+    def permit(self, provider: str, caller: str, models: Sequence[str]) -> Permit | PermitRefusal:
         """Gives a permit for the first model whose circuit, and the provider's, allow a call."""
         model = next((each for each in models if self._allows(f"{provider}/{each}")), "")
         if (models and not model) or not self._allows(provider):
-            return Refusal("circuit of this process")
+            return PermitRefusal("circuit of this process")
         return Permit(provider, caller, LOCAL_GENERATION, model=model, model_generation=LOCAL_GENERATION)
 
     def record(self, name: str, *, failed: bool, at_once: bool = False) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 
-from worker.providers.circuit_rules import Limits
+from worker.providers.circuit_rules import LIMITS
 from worker.providers.models import Provider
 from worker.redisdb.keys import CIRCUIT, CIRCUIT_SAMPLES, MODEL_CIRCUIT
 
@@ -111,8 +111,7 @@ def _circuit(
 
 def _in_window(samples: Mapping[bytes, bytes], kind: str, now_ms: int) -> int:
     """The sum of one kind over the buckets that are not older than the window."""
-    limits = Limits()
-    oldest = now_ms * limits.buckets // limits.window_ms - limits.buckets
+    oldest = now_ms * LIMITS.buckets // LIMITS.window_ms - LIMITS.buckets
     buckets = ((name.decode().partition(":"), int(count)) for name, count in samples.items())
     return sum(count for (bucket, _, what), count in buckets if what == kind and int(bucket) > oldest)
 

@@ -48,7 +48,7 @@ class AiClient:
         try:
             text, usage, name = self._ask(provider, model, request, deadline - started)
         except ProviderError as error:
-            error.told = redacted(error.told, provider, model, request) if error.told else ""
+            error.sentence = redacted(error.sentence, provider, model, request) if error.sentence else ""
             trace_call(provider, model, request, began_at_s, error.usage, error.kind)
             raise
         trace_call(provider, model, request, began_at_s, usage)
@@ -77,7 +77,7 @@ class AiClient:
             return _read(provider, request, self._transport.send(provider, url, headers, orjson.dumps(body), left_s))
         except GivenUp as error:
             if error.sent and error.usage is None:
-                # It may be billed to the end: better a little too much in the books than money nobody knows of.
+                # It may be billed to the end: better a little too much on the bill than money nobody knows of.
                 error.usage = Usage(estimate_tokens(request.text), 0, request.max_output_tokens)
             raise
         except ProviderError:

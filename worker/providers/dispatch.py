@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from queue import SimpleQueue
 
@@ -12,9 +12,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from worker.log import logger
-from worker.providers.completion import Ask, Completer
-from worker.providers.flight import Ending, Flights, JoinRequest
+from worker.providers.budget import Budget
+from worker.providers.completion import Completer, fallback_outcome
+from worker.providers.progress import PlannedRequest
 from worker.providers.reply_cache import CachedReply, cacheable
+from worker.providers.single_flight import EndRequest, JoinRequest, SingleFlight
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import AI_RESPONSE
 from worker.replies.cart_guard import rules_for
@@ -57,18 +59,13 @@ class Dispatcher:
     """Dispatcher of a process's turns to the models."""
 
     def __init__(
-        self,
-        completer: Completer,
-        flights: Flights,
-        cache: Cache,
-        pool: Executor,
-        clock: Callable[[], float] = time.monotonic,
+        self, completer: Completer, single_flight: SingleFlight, cache: Cache, pool: Executor, budget: Budget
     ) -> None:
         self._completer = completer
-        self._flights = flights
+        self._single_flight = single_flight
         self._cache = cache
         self._pool = pool
-        self._clock = clock
+        self._budget = budget
 
     def call(self, turns: Sequence[Turn], left_s: dict[str, float], margin_s: float) -> Iterator[Dispatched]:
         """Yields what becomes ready, in the order in which it does. Parked turns do not appear: their leader goes on
@@ -77,12 +74,14 @@ class Dispatcher:
         Args:
             left_s: rest of each lease by token; the deadline is `margin_s` before its end, on the monotonic clock.
         """
-        now = self._clock()
-        over_limit = self._completer.over_limit([turn.customer_phone for turn in turns])
+        now = time.monotonic()
+        over_limit = self._budget.over_limit([turn.customer_phone for turn in turns])
         limited = [turn for turn in turns if turn.customer_phone in over_limit]
         asking = [turn for turn in turns if turn.customer_phone not in over_limit]
-        joins = self._flights.join([self._join_request(turn, left_s[turn.token]) for turn in asking])
-        served = [replace(turn, outcome=self._limited(turn)) for turn in limited]
+        joins = self._single_flight.join(
+            [JoinRequest(turn.planned().key, turn.token, encode_turn(turn), left_s[turn.token]) for turn in asking]
+        )
+        served = [replace(turn, outcome=fallback_outcome(turn.planned(), turn.text, cart_of(turn))) for turn in limited]
         leads: list[Future[_LeadResult]] = []
         waiting: set[Future[_LeadResult]] = set()
         try:
@@ -102,19 +101,13 @@ class Dispatcher:
             for lead in waiting:
                 lead.add_done_callback(lambda lead: self._finish([lead.result()]))
 
-    def _join_request(self, turn: Turn, left_s: float) -> JoinRequest:
-        return JoinRequest(turn.planned().key, turn.token, encode_turn(turn), left_s)
-
-    def _limited(self, turn: Turn) -> Outcome:
-        return self._completer.fallback(turn.planned(), turn.text, cart_of(turn))
-
     def _lead(self, turn: Turn, deadline: float) -> _LeadResult:
         """One turn's calls of providers."""
-        plan = turn.planned()
         try:
-            rules = rules_for(turn.text, turn.fetched(), plan.products)
-            ask = Ask(plan, rules, turn.token, turn.customer_phone, deadline, turn.text, cart_of(turn))
-            outcome = self._completer.complete(ask)
+            plan, text = turn.planned(), turn.text
+            rules = rules_for(text, turn.fetched(), plan.products)
+            planned = PlannedRequest(plan, rules, turn.token, turn.customer_phone, deadline, text, cart_of(turn))
+            outcome = self._completer.complete(planned)
             return _LeadResult(turn, outcome, cacheable(outcome))
         except Exception as exc:
             # A defect of ours: nobody may be left waiting for it.
@@ -127,10 +120,10 @@ class Dispatcher:
         """
         kept = {one.turn.planned().key: one.entry for one in ended if one.entry}
         self._cache.set_many(AI_RESPONSE, msgspec.to_builtins(kept))
-        endings = [Ending(one.turn.planned().key, one.turn.token, _encoded(one.entry)) for one in ended]
+        endings = [EndRequest(one.turn.planned().key, one.turn.token, _encoded(one.entry)) for one in ended]
         answered: list[Turn] = []
         failed: list[Turn] = []
-        for one, parked in zip(ended, self._flights.end(endings), strict=True):
+        for one, parked in zip(ended, self._single_flight.end(endings), strict=True):
             others = list(_decoded(parked))
             if one.outcome is None:
                 failed += [one.turn, *others]

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-
-from msgspec import Struct
-from tenacity import RetryCallState, Retrying, retry_if_exception
+from collections.abc import Sequence
 
 from worker.errors import ProviderError, ProviderRateLimited, ProviderUnavailable
 from worker.providers.budget import Budget
-from worker.providers.circuit import Breaker
-from worker.providers.circuit_rules import Permit
+from worker.providers.circuit import CircuitBreaker
 from worker.providers.client import AiClient
 from worker.providers.clock import SYSTEM_CLOCK, Clock
 from worker.providers.models import ANY_NAME, Model, Provider
-from worker.providers.pricing import cost_microusd
+from worker.providers.pricing import priced_call
+from worker.providers.progress import Candidate, Progress
 from worker.replies.request import AiRequest, Completion
 from worker.telemetry.recording import ANSWERED
-from worker.usage import ModelCalls, Usage
+from worker.usage import Usage
 
 #: With less than this left a second attempt, or one after a wait, would cost money and bring nothing.
 LEAST_SECOND_S = 1.0
@@ -26,16 +23,7 @@ _JITTER = 0.5
 _LONGEST_WAIT_S = 2.0  # a provider that asks for more is left to the next candidate
 
 
-class Candidate(Struct, frozen=True):
-    """A model that may be called now, up to `tries` times where it fails in passing."""
-
-    provider: Provider
-    model: Model
-    permit: Permit
-    tries: int = 1
-
-
-class SetAside(Exception):
+class ModelSetAside(Exception):
     """The model turned out to be unusable after its permit was given: no call was made."""
 
 
@@ -44,7 +32,7 @@ class NotPaidFor(Exception):
 
 
 class PaidCalls:
-    """Paid calls of one process; thread safe. Without a budget nothing is reserved.
+    """Paid calls of one process; thread safe.
 
     Args:
         providers: all whose prices are known.
@@ -54,8 +42,8 @@ class PaidCalls:
         self,
         providers: Sequence[Provider],
         client: AiClient,
-        breaker: Breaker,
-        budget: Budget | None = None,
+        breaker: CircuitBreaker,
+        budget: Budget,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._models = [(provider.name, model) for provider in providers for model in provider.models]
@@ -64,19 +52,11 @@ class PaidCalls:
         self._budget = budget
         self._clock = clock
 
-    def over_limit(self, customers: Collection[str]) -> frozenset[str]:
-        """Customers who have used up their calls of this hour."""
-        return self._budget.over_limit(customers) if self._budget else frozenset()
-
-    def make(
-        self, candidate: Candidate, request: AiRequest, customer: str, deadline: float, calls: list[ModelCalls]
-    ) -> tuple[Completion, str]:
+    def make(self, candidate: Candidate, request: AiRequest, progress: Progress) -> tuple[Completion, str]:
         """Calls the candidate's model, and once more where a failure may pass and the deadline leaves the time.
 
         Args:
-            customer: whose hourly limit each call counts against.
-            deadline: on the monotonic clock.
-            calls: each call is added to it, failed ones too.
+            progress: each call is added to its calls, failed ones too.
 
         Returns:
             The completion, and the name of the model that made it.
@@ -84,46 +64,40 @@ class PaidCalls:
         Raises:
             ProviderError: of the last call.
             NotPaidFor: there is no money.
-            SetAside: no call was made.
+            ModelSetAside: no call was made.
         """
+        attempt = 1
+        while True:
+            try:
+                return self._call(candidate, request, progress)
+            except ProviderUnavailable as error:
+                wait_s = self._wait_s(error)
+                left_s = progress.planned.deadline - self._clock.monotonic()
+                if attempt == candidate.tries or not _may_pass(error) or wait_s + LEAST_SECOND_S > left_s:
+                    raise
+            self._clock.sleep(wait_s)
+            attempt += 1
 
-        def stop(state: RetryCallState) -> bool:
-            too_late = self._clock.monotonic() + state.upcoming_sleep + LEAST_SECOND_S > deadline
-            return too_late or state.attempt_number >= candidate.tries
-
-        retry, sleep = retry_if_exception(_may_pass), self._clock.sleep
-        retrying = Retrying(retry=retry, wait=self._wait_s, stop=stop, sleep=sleep, reraise=True)
-        return retrying(self._call, candidate, request, customer, deadline, calls)
-
-    def _call(
-        self, candidate: Candidate, request: AiRequest, customer: str, deadline: float, calls: list[ModelCalls]
-    ) -> tuple[Completion, str]:
+    def _call(self, candidate: Candidate, request: AiRequest, progress: Progress) -> tuple[Completion, str]:
         provider, model = candidate.provider, candidate.model
-        held = None
-        if self._budget:
-            held = self._budget.reserve(provider.name, model.price_at(self._clock.now()), request, customer)
-            if held is None:
-                raise NotPaidFor
+        planned, calls = progress.planned, progress.calls
+        held = self._budget.reserve(provider.name, model.price_at(self._clock.now()), request, planned.customer)
+        if held is None:
+            raise NotPaidFor
         made_before = len(calls)
         try:
             # Others may have asked while this one waited for its money: a gone model is not asked once more.
             if self._breaker.is_stale(candidate.permit):
-                raise SetAside
-            completion = self._client.call(provider, model, request, deadline)
+                raise ModelSetAside
+            completion = self._client.call(provider, model, request, planned.deadline)
             payee, name = self._answered_by(provider, model, completion.answered_by)
-            calls.append(self._booked(provider, payee, name, completion.usage, ANSWERED))
+            calls.append(priced_call(provider, payee, name, completion.usage, ANSWERED, self._clock.now()))
         except ProviderError as error:
-            calls.append(self._booked(provider, model, model.id, error.usage or Usage(), error.kind))
+            calls.append(priced_call(provider, model, model.id, error.usage or Usage(), error.kind, self._clock.now()))
             raise
         finally:
-            if self._budget and held:
-                self._budget.settle(held, sum(call.cost_microusd for call in calls[made_before:]))
+            self._budget.settle(held, sum(call.cost_microusd for call in calls[made_before:]))
         return completion, name
-
-    def _booked(self, provider: Provider, payee: Model, name: str, usage: Usage, outcome: str) -> ModelCalls:
-        """The call as it is booked: under a model's name, at the price of `payee` now."""
-        cost = cost_microusd(payee.price_at(self._clock.now()), usage)
-        return ModelCalls(provider.name, name, outcome, 1, usage, cost)
 
     def _answered_by(self, provider: Provider, model: Model, name: str | None) -> tuple[Model, str]:
         """The model by whose price an answer is paid, and its name: the one asked, or another one that the answer names
@@ -137,16 +111,10 @@ class PaidCalls:
         other = next((other for other in named if other.answers_to(name)), None)
         return (other, other.id) if other is not None else (model, name)
 
-    def _wait_s(self, state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        asked_s = error.retry_after_s if isinstance(error, ProviderUnavailable) else None
-        return max(asked_s or 0.0, _DELAY_S + _JITTER * (self._clock.random() - 0.5))
+    def _wait_s(self, error: ProviderUnavailable) -> float:
+        return max(error.retry_after_s or 0.0, _DELAY_S + _JITTER * (self._clock.random() - 0.5))
 
 
-def _may_pass(error: BaseException) -> bool:
+def _may_pass(error: ProviderUnavailable) -> bool:
     """Returns whether a second attempt may succeed soon."""
-    return (
-        isinstance(error, ProviderUnavailable)
-        and not isinstance(error, ProviderRateLimited)
-        and (error.retry_after_s or 0.0) <= _LONGEST_WAIT_S
-    )
+    return not isinstance(error, ProviderRateLimited) and (error.retry_after_s or 0.0) <= _LONGEST_WAIT_S

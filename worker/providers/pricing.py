@@ -6,20 +6,21 @@ Pure: no I/O.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from msgspec.structs import replace
 
-from worker.providers.models import Price
+from worker.providers.models import Model, Price, Provider
 from worker.session.outcome import Outcome
 from worker.usage import ModelCalls, Usage
 
 _CHARS_PER_TOKEN = 4  # OpenAI's rule of thumb for English; Spanish comes out a little dearer
-#: gpt-3.5-turbo at its last prices, in dollars per million tokens (withdrawn on 2026-10-23): the yardstick that every
-#: message is compared with, whatever is configured (contract 3.8).
-YARDSTICK = Price(Decimal("0.50"), Decimal("0.50"), Decimal("1.50"), Decimal("0.50"))
-YARDSTICK_NAME = "gpt-3.5-turbo"
+#: gpt-3.5-turbo at its last prices, in dollars per million tokens (withdrawn on 2026-10-23): what every message is
+#: compared with, whatever is configured.
+BASELINE_PRICE = Price(Decimal("0.50"), Decimal("0.50"), Decimal("1.50"), Decimal("0.50"))
+BASELINE_MODEL = "gpt-3.5-turbo"
 
 
 def cost_microusd(price: Price, usage: Usage) -> int:
@@ -37,9 +38,14 @@ def cost_microusd(price: Price, usage: Usage) -> int:
     return int(cost.to_integral_value(rounding=ROUND_HALF_UP))
 
 
-def yardstick_microusd(usage: Usage) -> int:
-    """The price of the same tokens by the yardstick, nothing cached."""
-    return cost_microusd(YARDSTICK, Usage(usage.prompt_tokens, 0, usage.completion_tokens))
+def priced_call(provider: Provider, payee: Model, name: str, usage: Usage, outcome: str, now: datetime) -> ModelCalls:
+    """One call as it is recorded: under a model's name, at the price of `payee` now."""
+    return ModelCalls(provider.name, name, outcome, 1, usage, cost_microusd(payee.price_at(now), usage))
+
+
+def baseline_microusd(usage: Usage) -> int:
+    """The price of the same tokens by the baseline, nothing cached."""
+    return cost_microusd(BASELINE_PRICE, Usage(usage.prompt_tokens, 0, usage.completion_tokens))
 
 
 def estimate_tokens(text: str) -> int:

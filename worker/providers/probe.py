@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 import redis
@@ -19,11 +18,11 @@ from worker.catalog.product import Product
 from worker.errors import ModelUnfit, ProviderError, RequestRefused, ThoughtAway, UnreadableAnswer
 from worker.log import logger
 from worker.providers.budget import Budget
-from worker.providers.circuit import Breaker
+from worker.providers.circuit import CircuitBreaker
 from worker.providers.client import AiClient
-from worker.providers.completion import Ask
 from worker.providers.models import Model, Provider
-from worker.providers.pricing import cost_microusd, estimate_tokens
+from worker.providers.pricing import cost_microusd, estimate_tokens, priced_call
+from worker.providers.progress import PlannedRequest
 from worker.redisdb.keys import BUDGET, MODEL_PROBES, PROBE_LOCK
 from worker.replies.cart_guard import CartRules
 from worker.replies.decision import InvalidDecision
@@ -67,15 +66,15 @@ class Probe(Struct, frozen=True):
     answered_by: str = ""
 
 
-def question(shop: str) -> Ask:
+def probe_request(shop: str) -> PlannedRequest:
     """The probe for a shop of this name: a short question of no customer, as the service would ask it."""
     request = render(shop, QUESTION, (), [PRODUCT], None)
     rules = CartRules(frozenset(), frozenset(), frozenset({1}), frozenset({1}))
     plan = Plan("simple", True, (), (PRODUCT,), cache_key(request), request.system, request.user)
-    return Ask(plan, rules, said=QUESTION)
+    return PlannedRequest(plan, rules, said=QUESTION)
 
 
-class Looked(Struct, frozen=True):
+class ProbeResult(Struct, frozen=True):
     """A probe with the tokens it is billed for, and the error it ended with."""
 
     probe: Probe
@@ -83,24 +82,26 @@ class Looked(Struct, frozen=True):
     error: ProviderError | None = None
 
 
-def ask(client: AiClient, provider: Provider, model: Model, asked: Ask, deadline: float) -> Looked:
+def probe_model(
+    client: AiClient, provider: Provider, model: Model, planned: PlannedRequest, deadline: float
+) -> ProbeResult:
     """Asks a model and judges its answer; never raises a ProviderError. deadline: on the monotonic clock."""
     try:
-        completion = client.call(provider, model, request_of(asked.plan, asked.rules, ""), deadline)
+        completion = client.call(provider, model, request_of(planned.plan, planned.rules, ""), deadline)
     except ProviderError as error:
         if isinstance(error, RequestRefused) and error.unclear:
             # The message is ours, so it is the model that refuses.
-            error = ModelUnfit(error.provider, error.detail, usage=error.usage, told=error.told)
-        told = THINKS if isinstance(error, ThoughtAway) else error.told or error.detail
-        return Looked(Probe(provider.name, model.id, time.time(), error.kind, told), error.usage or Usage(), error)
+            error = ModelUnfit(error.provider, error.detail, usage=error.usage, sentence=error.sentence)
+        told = THINKS if isinstance(error, ThoughtAway) else error.sentence or error.detail
+        return ProbeResult(Probe(provider.name, model.id, time.time(), error.kind, told), error.usage or Usage(), error)
     other = "" if model.answers_to(completion.answered_by) else str(completion.answered_by)
     made = Probe(provider.name, model.id, time.time(), ANSWERED, "", completion.latency_ms, other)
     try:
-        decide(completion.text, asked)
+        decide(completion.text, planned)
     except InvalidDecision as exc:
         problem = UnreadableAnswer(provider.name, f"its answer does not fit: {exc}", usage=completion.usage)
-        return Looked(replace(made, outcome=problem.kind, told=problem.detail), completion.usage, problem)
-    return Looked(made, completion.usage)
+        return ProbeResult(replace(made, outcome=problem.kind, told=problem.detail), completion.usage, problem)
+    return ProbeResult(made, completion.usage)
 
 
 def ends_soon(model: Model, today: date) -> int | None:
@@ -113,7 +114,7 @@ class Prober:
     """Probes of the fleet: one at a time for each model, for at most a cent a day.
 
     Args:
-        record: books calls that belong to no turn.
+        record: records the cost of calls that belong to no turn.
         shop: the shop's name, which stands in every request.
     """
 
@@ -121,7 +122,7 @@ class Prober:
         self,
         providers: Sequence[Provider],
         client: AiClient,
-        breaker: Breaker,
+        breaker: CircuitBreaker,
         redis_client: redis.Redis,
         budget: Budget,
         record: Callable[[Sequence[ModelCalls]], None],
@@ -133,11 +134,11 @@ class Prober:
         self._redis = redis_client
         self._budget = budget
         self._record = record
-        self._question = question(shop)
+        self._request = probe_request(shop)
 
     def run(self) -> list[Probe]:
         """Probes every usable model, the one longest ago first, as far as the day's cent goes; records what it finds
-        with the circuits, in the books and in the log.
+        with the circuits, as cost and in the log.
         """
         known = {(each.provider, each.model): each.at_s for each in read_probes(self._redis)}
         usable = [(provider, model) for provider in self._providers if provider.usable for model in provider.models]
@@ -146,33 +147,33 @@ class Prober:
 
     def _may_probe(self, provider: Provider, model: Model) -> bool:
         """Returns whether the day's money reaches, and nobody else probes it; not while Redis is away."""
-        request = request_of(self._question.plan, self._question.rules, "")
+        request = request_of(self._request.plan, self._request.rules, "")
         most = Usage(estimate_tokens(request.text), 0, request.max_output_tokens // 4)
         cost = cost_microusd(model.price_at(datetime.now(UTC)), most)
         try:
-            spent: Any = self._redis.get(_book_key())
+            spent: Any = self._redis.get(_spent_key())
             lock = PROBE_LOCK.key(f"{provider.name}/{model.id}")
             free = int(spent or 0) + cost <= DAY_MICROUSD
-            return free and bool(self._redis.set(lock, uuid4().hex, nx=True, ex=LOCK_S))
+            return free and bool(self._redis.set(lock, 1, nx=True, ex=LOCK_S))
         except RedisError as exc:
             log.warning("probe_postponed", error=type(exc).__name__)
             return False
 
     def _probe(self, provider: Provider, model: Model) -> Probe:
-        looked = ask(self._client, provider, model, self._question, time.monotonic() + provider.timeout_s)
-        cost = cost_microusd(model.price_at(datetime.now(UTC)), looked.usage)
-        self._record([ModelCalls(provider.name, model.id, looked.probe.outcome, 1, looked.usage, cost)])
-        self._budget.add(cost)
-        self._breaker.probed(provider.name, model.id, looked.error)
-        _log(looked.probe)
+        result = probe_model(self._client, provider, model, self._request, time.monotonic() + provider.timeout_s)
+        call = priced_call(provider, model, model.id, result.usage, result.probe.outcome, datetime.now(UTC))
+        self._record([call])
+        self._budget.add(call.cost_microusd)
+        self._breaker.probed(provider.name, model.id, result.error)
+        _log(result.probe)
         try:
-            self._redis.incrby(_book_key(), cost)
-            self._redis.expire(_book_key(), 2 * 86_400)
-            self._redis.hset(MODEL_PROBES.pattern, f"{provider.name}/{model.id}", msgspec.json.encode(looked.probe))
+            self._redis.incrby(_spent_key(), call.cost_microusd)
+            self._redis.expire(_spent_key(), 2 * 86_400)
+            self._redis.hset(MODEL_PROBES.pattern, f"{provider.name}/{model.id}", msgspec.json.encode(result.probe))
             self._redis.expire(MODEL_PROBES.pattern, MODEL_PROBES.ttl_s or 0)
         except RedisError as exc:
             log.warning("probe_not_noted", error=type(exc).__name__)
-        return looked.probe
+        return result.probe
 
 
 def _log(probe: Probe) -> None:
@@ -185,7 +186,7 @@ def _log(probe: Probe) -> None:
         log.warning("answered_by_another_model", answered_by=probe.answered_by, **facts)
 
 
-def _book_key() -> str:
+def _spent_key() -> str:
     return BUDGET.key(f"probes:{utc_day()}")
 
 

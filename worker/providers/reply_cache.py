@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from worker.providers.pricing import yardstick_microusd
+from worker.providers.pricing import baseline_microusd
 from worker.redisdb.cache import Cache, entries
 from worker.redisdb.keys import AI_RESPONSE
 from worker.session.outcome import Decision, Outcome
@@ -37,7 +37,7 @@ class CachedReply(Struct, frozen=True):
             decision=self.decision,
             provider=self.provider,
             model=self.model,
-            baseline_microusd=yardstick_microusd(usage),
+            baseline_microusd=baseline_microusd(usage),
         )
 
 

@@ -1,4 +1,4 @@
-"""Redis keys: pattern, type and time to live of each (contract 3.4)."""
+"""Redis keys: pattern, type and time to live of each."""
 
 from __future__ import annotations
 

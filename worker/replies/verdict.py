@@ -29,7 +29,7 @@ REFUSED = (
 )
 
 
-class Asked(Protocol):
+class VerdictContext(Protocol):
     """Request of a turn, as far as its answer is judged by it."""
 
     @property
@@ -52,7 +52,7 @@ def request_of(plan: Plan, rules: CartRules, caller: str, problem: InvalidDecisi
     return AiRequest(f"{plan.system}\n{advice}", plan.user, schema, caller=caller)
 
 
-def decide(text: str, asked: Asked, problem: InvalidDecision | None = None) -> Decision:
+def decide(text: str, asked: VerdictContext, problem: InvalidDecision | None = None) -> Decision:
     """A valid decision that does only what the customer asked for.
 
     Args:

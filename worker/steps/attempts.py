@@ -1,10 +1,12 @@
-"""Attempts of swept turns: counted before they run, taken back where a failure is not theirs; and turns that fail,
-given back to the sweep.
+"""Attempts of swept turns, counted and uncounted; and giving turns back to the sweep, which starts them again.
+
+An attempt is counted before it runs, and uncounted where the turn only waits or fails for no fault of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,11 +18,11 @@ from db import queries, retry
 from worker.log import logger
 from worker.replies.closing import Closing
 from worker.session.turn import Turn
-from worker.steps.locked_customers import around, locked_lease_s, set_aside
+from worker.steps.locked_customers import commit_around_locked, locked_lease_s
 from worker.steps.services import Services
 
 Batch = Sequence[Turn]
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 log = logger(__name__)
 
 
@@ -33,18 +35,18 @@ class Failure(Struct, frozen=True):
     error: str
 
 
-def each(services: Services, batch: Iterable[Turn], make: Callable[[Turn], Made]) -> list[Made]:
-    """Results of `make` for every turn; one that fails is released to the sweep with the kind of its error."""
-    made: list[Made] = []
+def map_turns(services: Services, batch: Iterable[Turn], make: Callable[[Turn], Result]) -> list[Result]:
+    """Results of `make` for every turn; one that fails is given back to the sweep with the kind of its error."""
+    results: list[Result] = []
     failures: list[Failure] = []
     for turn in batch:
         try:
-            made.append(make(turn))
+            results.append(make(turn))
         except Exception as exc:
             log.exception("turn_failed", token=turn.token, error=type(exc).__name__)
             failures.append(failure(turn, type(exc).__name__))
-    release(services, failures)
-    return made
+    give_back_failed(services, failures)
+    return results
 
 
 def failure(turn: Turn | Closing, error: str) -> Failure:
@@ -52,13 +54,7 @@ def failure(turn: Turn | Closing, error: str) -> Failure:
     return Failure(turn.customer_phone, turn.token, turn.message_ids, error)
 
 
-def release(services: Services, failures: Sequence[Failure]) -> None:
-    """Gives failed turns back to the sweep at once; locked ones are left to it when their leases end."""
-    if failures:
-        around(services, failures, lambda c, some: queries.release_turns(c, msgspec.to_builtins(list(some))))
-
-
-def begin(services: Services, batch: Batch, lease_s: float) -> list[Turn]:
+def count_attempts(services: Services, batch: Batch, lease_s: float) -> list[Turn]:
     """Counts and commits the attempts of swept turns, and lengthens their leases to `lease_s` from now.
 
     Returns:
@@ -69,58 +65,80 @@ def begin(services: Services, batch: Batch, lease_s: float) -> list[Turn]:
         return list(batch)
 
     def count(connection: Connection, turns: Batch) -> dict[str, int]:
-        return queries.begin_attempts(connection, _runs(turns) | {"lease_s": lease_s})
+        return queries.begin_attempts(connection, {"turns": [_run(turn) for turn in turns], "lease_s": lease_s})
 
-    counts, locked = around(services, swept, count)
-    _leave(services, locked, counted=False)
+    counts, locked = commit_around_locked(services, swept, count)
+    _give_back_locked(services, locked, counted=False)
     begun = {token for counted in counts for token in counted}
     return [turn for turn in batch if not turn.swept or turn.token in begun]
 
 
-def suspend(services: Services, batch: Batch) -> list[Turn]:
+def uncount_attempts(services: Services, batch: Batch) -> list[Turn]:
     """Takes back the attempts of swept turns that go on to wait: were nobody there to take them, they would be given up
     for no fault of their own.
 
     Returns:
         The batch without turns of which somebody else holds rows.
     """
+
+    def uncount(connection: Connection, turns: Batch) -> None:
+        queries.suspend_attempts(connection, {"turns": [_run(turn) for turn in turns]})
+
     locked: list[Turn] = []
     if swept := _swept(batch):
-        _, locked = around(
-            services, swept, lambda connection, turns: queries.suspend_attempts(connection, _runs(turns))
-        )
-    _leave(services, locked, counted=True)
+        _, locked = commit_around_locked(services, swept, uncount)
+    _give_back_locked(services, locked, counted=True)
     return [turn for turn in batch if turn not in locked]
 
 
-def leave_locked(services: Services, locked: Batch) -> None:
-    """Gives turns back to the sweep whose step could not change rows that somebody else holds: no attempt."""
-    _leave(services, locked, counted=True)
+def give_back_failed(services: Services, failures: Sequence[Failure]) -> None:
+    """Gives failed turns back to the sweep at once; locked ones are left to it when their leases end."""
+
+    def release(connection: Connection, some: Sequence[Failure]) -> None:
+        queries.release_turns(connection, msgspec.to_builtins(list(some)))
+
+    if failures:
+        commit_around_locked(services, failures, release)
 
 
-def _leave(services: Services, locked: Batch, *, counted: bool) -> None:
-    if locked:
-        log.warning("turns_locked", turns=len(locked), tokens=[turn.token for turn in locked])
-    set_aside(services, locked, counted=counted, lease_s=locked_lease_s(services))
+def give_back_locked(services: Services, locked: Batch) -> None:
+    """Gives turns back whose step could not change rows that somebody else holds: no attempt."""
+    _give_back_locked(services, locked, counted=True)
 
 
-def forgive(services: Services, batch: Batch, error: SQLAlchemyError) -> None:
-    """Takes back the attempts of swept turns whose step PostgreSQL has failed: a disk that is full for minutes makes no
-    dead letters. Tried once, since PostgreSQL has just been asked for seconds.
+def give_back_blameless(services: Services, batch: Batch, error: SQLAlchemyError) -> None:
+    """Gives swept turns back whose step PostgreSQL has failed, uncounted: a disk that is full for minutes makes no dead
+    letters.
     """
     if not retry.blames_a_value(error):
-        set_aside(services, _swept(batch), counted=True, lease_s=None)
+        _give_back(services, _swept(batch), counted=True, lease_s=None)
+
+
+def _give_back_locked(services: Services, locked: Batch, *, counted: bool) -> None:
+    if locked:
+        log.warning("turns_locked", turns=len(locked), tokens=[turn.token for turn in locked])
+    _give_back(services, locked, counted=counted, lease_s=locked_lease_s(services))
+
+
+def _give_back(services: Services, turns: Batch, *, counted: bool, lease_s: float | None) -> None:
+    """Gives turns back, their attempts uncounted. Waits for nothing and is tried once: leases end by themselves.
+
+    Args:
+        counted: the attempt of a swept turn has been counted.
+        lease_s: within this time, None for when their leases end.
+    """
+    if not turns:
+        return
+    runs = [_run(turn, counted=counted and turn.swept) for turn in turns]
+    with suppress(SQLAlchemyError), services.engine.connect() as connection:
+        queries.set_aside(connection, {"lease_s": lease_s, "turns": runs})
 
 
 def _swept(batch: Batch) -> list[Turn]:
     return [turn for turn in batch if turn.swept]
 
 
-def _runs(swept: Batch) -> dict[str, Any]:
-    """Swept turns in the form that the functions take which count their attempts."""
-    return {
-        "turns": [
-            {"customer_phone": turn.customer_phone, "token": turn.token, "message_id": turn.messages[0].id}
-            for turn in swept
-        ]
-    }
+def _run(turn: Turn, *, counted: bool = True) -> dict[str, Any]:
+    """A turn in the form that the functions take which count its attempt; without a message there is none to count."""
+    message_id = turn.messages[0].id if counted else None
+    return {"customer_phone": turn.customer_phone, "token": turn.token, "message_id": message_id}

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from db import queries, retry
-from worker.session.turn import Turn
 from worker.steps.services import Services
 
 
@@ -46,7 +44,7 @@ class SplitCommit(Generic[Row, Result]):
     locked: Callable[[list[str]], set[str]]
     until_s: float
 
-    def done(self, rows: Sequence[Row], *, again: bool = False) -> tuple[list[Result], list[Row]]:
+    def run(self, rows: Sequence[Row], *, again: bool = False) -> tuple[list[Result], list[Row]]:
         """Commits rows; those of one customer stay together and in order.
 
         Args:
@@ -67,7 +65,7 @@ class SplitCommit(Generic[Row, Result]):
         results: list[Result] = []
         left = [row for row in rows if row.customer_phone in held]
         for part in self._parts([phone for phone in phones if phone not in held], halved=not held):
-            more, waiting = self.done([row for row in rows if row.customer_phone in part], again=not held)
+            more, waiting = self.run([row for row in rows if row.customer_phone in part], again=not held)
             results += more
             left += waiting
         return results, left
@@ -78,10 +76,10 @@ class SplitCommit(Generic[Row, Result]):
         return (set(part) for part in (phones[:middle], phones[middle:]) if part)
 
 
-def around(
+def commit_around_locked(
     services: Services, rows: Sequence[Row], commit: Callable[[Connection, Sequence[Row]], Result]
 ) -> tuple[list[Result], list[Row]]:
-    """Commits a step's rows around locked customers, on a pooled connection; see SplitCommit.done."""
+    """Commits a step's rows around locked customers, on a pooled connection; see SplitCommit.run."""
     engine = services.engine
 
     def locked(phones: list[str]) -> set[str]:
@@ -91,28 +89,9 @@ def around(
         return retry.run(engine, lambda connection: commit(connection, part), waits_again=False)
 
     until_s = time.monotonic() + retry.GIVE_UP_AFTER_S
-    return SplitCommit(committed, locked, until_s).done(rows)
+    return SplitCommit(committed, locked, until_s).run(rows)
 
 
 def locked_lease_s(services: Services) -> float:
     """Rest of a locked turn before the sweep looks at it again."""
     return min(queries.LOCKED_LEASE_S, services.settings.flow_lease_s)
-
-
-def set_aside(services: Services, turns: Sequence[Turn], *, counted: bool, lease_s: float | None) -> None:
-    """Leaves turns to the sweep. Waits for nothing and is tried once: leases end by themselves.
-
-    Args:
-        counted: the attempt of a swept turn has been counted and is taken back.
-        lease_s: within this time, None for when their leases end.
-    """
-    if not turns:
-        return
-    runs = {"lease_s": lease_s, "turns": [_run(turn, counted=counted) for turn in turns]}
-    with suppress(SQLAlchemyError), services.engine.connect() as connection:
-        queries.set_aside(connection, runs)
-
-
-def _run(turn: Turn, *, counted: bool) -> dict[str, Any]:
-    message_id = turn.messages[0].id if turn.swept and counted else None
-    return {"customer_phone": turn.customer_phone, "token": turn.token, "message_id": message_id}

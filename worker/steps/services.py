@@ -21,16 +21,16 @@ from db import queries, retry
 from db.engine import LOCK_TIMEOUT_MS, make_engine
 from worker.catalog.search import Catalog
 from worker.log import logger
-from worker.providers.budget import Budget, Limits
-from worker.providers.circuit import Breaker, CircuitChange
+from worker.providers.budget import Budget, BudgetLimits
+from worker.providers.circuit import CircuitBreaker, CircuitChange
 from worker.providers.client import AiClient
 from worker.providers.completion import Completer
 from worker.providers.dispatch import Dispatcher
-from worker.providers.flight import Flights
 from worker.providers.models import Provider
 from worker.providers.pricing import with_costs
 from worker.providers.probe import Prober
 from worker.providers.providers_file import load_providers
+from worker.providers.single_flight import SingleFlight
 from worker.redisdb.cache import Cache
 from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.connect import CACHE_TIMEOUT_S, DURABLE_TIMEOUT_S, connect_redis
@@ -66,10 +66,10 @@ class Services:
     dispatcher: Dispatcher
 
 
-def budget_limits(configuration: Settings) -> Limits:
+def budget_limits(configuration: Settings) -> BudgetLimits:
     """The budgets of the environment, in micro-dollars."""
     month, day = configuration.ai_monthly_budget_usd, configuration.ai_daily_budget_usd
-    return Limits(
+    return BudgetLimits(
         month_microusd=None if month is None else microusd(month),
         day_microusd=None if day is None else microusd(day),
         calls_per_customer_hour=configuration.ai_calls_per_customer_hour,
@@ -89,7 +89,7 @@ def record_calls(engine: Engine, calls: Sequence[ModelCalls]) -> None:
 def note_circuit(engine: Engine, change: CircuitChange) -> None:
     """Notes a change of a circuit for the report and the dashboard."""
     data = {"provider": change.provider, "state": change.state, "reason": change.reason}
-    data |= {"model": change.model, "told": change.told} if change.model else {}
+    data |= {"model": change.model, "told": change.sentence} if change.model else {}
     try:
         retry.run(engine, lambda connection: queries.add_event(connection, "circuit", data), give_up_after_s=NOTE_S)
     except SQLAlchemyError as exc:
@@ -106,8 +106,8 @@ def build(configuration: Settings) -> Services:
 
     shared = CoalescingRedis(connection_pool=durable.connection_pool)
     unawaited = shared.fire_and_forget()
-    flights = Flights(shared, configuration.ai_deadline_s + FLIGHT_MARGIN_S)
-    breaker = Breaker(
+    single_flight = SingleFlight(shared, configuration.ai_deadline_s + FLIGHT_MARGIN_S)
+    breaker = CircuitBreaker(
         shared,
         partial(note_circuit, engine),
         on_call=partial(count_call, unawaited),
@@ -130,7 +130,7 @@ def build(configuration: Settings) -> Services:
         providers=providers,
         prober=prober,
         completer=completer,
-        dispatcher=Dispatcher(completer, flights, cache, pool),
+        dispatcher=Dispatcher(completer, single_flight, cache, pool, budget),
     )
 
 

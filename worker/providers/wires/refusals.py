@@ -26,13 +26,13 @@ from worker.errors import (
 )
 from worker.providers.wires.values import at, code, items
 
-#: More of a provider's words is looked at, or told, by nobody.
+#: More of a provider's words is looked at, or shown, by nobody.
 _LONGEST_WORDS = 2_000
 _WAIT = re.compile(r"\b(?:try again|retry) in ((?:\d{1,9}(?:\.\d{1,9})?(?:ms|s|m|h))+)")
 _DURATION_PART = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-Made = Callable[..., ProviderError]
-_MEANINGS: dict[str, Made] = {
+_MakeError = Callable[..., ProviderError]
+_MEANINGS: dict[str, _MakeError] = {
     "denied": ProviderDenied,
     "model_gone": ModelGone,
     "model_unfit": ModelUnfit,
@@ -41,7 +41,7 @@ _MEANINGS: dict[str, Made] = {
 }
 
 
-class Refusal(Struct, frozen=True):
+class RefusalRule(Struct, frozen=True):
     """One rule of `refusals.toml`."""
 
     status: frozenset[int]
@@ -49,10 +49,10 @@ class Refusal(Struct, frozen=True):
     means: str
 
 
-def _rules() -> tuple[Refusal, ...]:
+def _rules() -> tuple[RefusalRule, ...]:
     found = tomllib.loads(Path(__file__).with_name("refusals.toml").read_text(encoding="utf-8"))["refusal"]
     flags = re.IGNORECASE | re.MULTILINE
-    return tuple(Refusal(frozenset(r["status"]), re.compile(r["words"], flags), r["means"]) for r in found)
+    return tuple(RefusalRule(frozenset(r["status"]), re.compile(r["words"], flags), r["means"]) for r in found)
 
 
 RULES = _rules()
@@ -67,7 +67,7 @@ def error_for(provider: str, status: int, retry_after: str | None, body: object,
         now: against which a date in the header is read.
 
     Returns:
-        An error that holds the status and the provider's own code, and its sentence, not yet redacted, in `told`.
+        An error that holds the status and the provider's own code, and its sentence, not yet redacted, in `sentence`.
     """
     if isinstance(body, list) and len(body) == 1:  # Gemini's OpenAI-compatible endpoint
         body = body[0]
@@ -75,30 +75,30 @@ def error_for(provider: str, status: int, retry_after: str | None, body: object,
     named = (word for key in ("code", "status", "type") if (word := code(at(error, key))))
     detail = f"HTTP {status} {next(named, '')}".rstrip()
     sentences = (at(error, "message"), at(error, "detail"), at(body, "error"))
-    told = next((said for said in sentences if isinstance(said, str)), "")[:_LONGEST_WORDS]
-    meaning = _meaning(status, _words(error, told))
+    sentence = next((text for text in sentences if isinstance(text, str)), "")[:_LONGEST_WORDS]
+    meaning = _meaning(status, _words(error, sentence))
     if meaning is not None:
-        return _MEANINGS[meaning](provider, detail, told=told)
+        return _MEANINGS[meaning](provider, detail, sentence=sentence)
     wait_s = _header_wait_s(retry_after, now) if retry_after else None
     wait_s = _body_wait_s(error) if wait_s is None else wait_s
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return ProviderRateLimited(provider, detail, retry_after_s=wait_s, told=told)
+        return ProviderRateLimited(provider, detail, retry_after_s=wait_s, sentence=sentence)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return ProviderUnavailable(provider, detail, retry_after_s=wait_s, told=told)
-    return _by_status(status, is_json=body is not None)(provider, detail, told=told)
+        return ProviderUnavailable(provider, detail, retry_after_s=wait_s, sentence=sentence)
+    return _by_status(status, is_json=body is not None)(provider, detail, sentence=sentence)
 
 
-def _words(error: object, told: str) -> str:
+def _words(error: object, sentence: str) -> str:
     """Words that the rules look at, a line each."""
     fields = [at(error, key) for key in ("code", "status", "type", "param")] + _details(error, "reason")
-    return "\n".join([*(word for word in fields if isinstance(word, str)), told])[:_LONGEST_WORDS]
+    return "\n".join([*(word for word in fields if isinstance(word, str)), sentence])[:_LONGEST_WORDS]
 
 
 def _meaning(status: int, words: str) -> str | None:
     return next((r.means for r in RULES if (not r.status or status in r.status) and r.words.search(words)), None)
 
 
-def _by_status(status: int, *, is_json: bool) -> Made:
+def _by_status(status: int, *, is_json: bool) -> _MakeError:
     if status in (401, 402) or (status == HTTPStatus.FORBIDDEN and is_json):
         return ProviderDenied
     if status in (404, 410):

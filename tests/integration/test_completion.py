@@ -16,9 +16,10 @@ from helpers.turns import MILK, MILK_ITEM, plan_of, session_of
 from msgspec import json, structs
 
 from worker.devkit.simulator import Simulator
-from worker.providers.budget import Budget, Limits
-from worker.providers.completion import LEAST_TIME_S, Ask, Completer
-from worker.providers.pricing import yardstick_microusd
+from worker.providers.budget import Budget, BudgetLimits
+from worker.providers.completion import LEAST_TIME_S, Completer
+from worker.providers.pricing import baseline_microusd
+from worker.providers.progress import PlannedRequest
 from worker.replies.cart_guard import CartRules, rules_for
 from worker.replies.fallback import fallback_decision
 from worker.session.cart import CartOperation
@@ -45,9 +46,9 @@ def ready(simulator: Simulator, redis_client: redis.Redis) -> Iterator[Ready]:
         yield lambda **keys: stack.enter_context(completer_on(redis_client, providers_of(simulator, **keys)))
 
 
-def ask(plan: Plan, rules: CartRules = RULES, left_s: float = 20.0) -> Ask:
+def ask(plan: Plan, rules: CartRules = RULES, left_s: float = 20.0) -> PlannedRequest:
     """What a turn asks for, with so much time left."""
-    return Ask(plan, rules, "token-1", "5491100000001", time.monotonic() + left_s)
+    return PlannedRequest(plan, rules, "token-1", "5491100000001", time.monotonic() + left_s)
 
 
 def failures(client: redis.Redis, provider: str) -> int:
@@ -147,7 +148,7 @@ def test_only_the_last_candidate_is_tried_twice(ready: Ready, simulator: Simulat
 
 def test_without_money_nobody_else_is_asked(simulator: Simulator, redis_client: redis.Redis) -> None:
     """It would not be paid for either; the circuits hear nothing of it."""
-    budget = Budget(redis_client, Limits(None, None, 0), lambda: (0, 0))
+    budget = Budget(redis_client, BudgetLimits(None, None, 0), lambda: (0, 0))
     providers = providers_of(simulator)
     with completer_on(redis_client, providers, budget=budget) as completer:
         outcome = completer.complete(ask(HELLO))
@@ -202,7 +203,7 @@ def test_the_baseline_is_the_yardstick_uncached(ready: Ready) -> None:
     for keys, provider in (({}, "deepseek"), ({"gemini": "sk-test"}, "gemini-flash")):
         outcome = ready(**keys).complete(ask(MEDIUM))
         usage = Usage(prompt_tokens=outcome.prompt_tokens, completion_tokens=outcome.completion_tokens)
-        assert (outcome.provider, outcome.baseline_microusd) == (provider, yardstick_microusd(usage))
+        assert (outcome.provider, outcome.baseline_microusd) == (provider, baseline_microusd(usage))
 
 
 def test_cart_operations_reach_only_their_own_customer(ready: Ready, simulator: Simulator) -> None:

@@ -25,11 +25,11 @@ from worker.replies.closing import Closing, close
 from worker.session.session import SESSION_TTL_S
 from worker.session.turn import Turn
 from worker.settings import Settings
-from worker.steps.attempts import each, failure, leave_locked, release
-from worker.steps.locked_customers import around
+from worker.steps.attempts import failure, give_back_failed, give_back_locked, map_turns
+from worker.steps.locked_customers import commit_around_locked
 from worker.steps.services import Services
 
-#: A turn is at most this much of what a customer wrote (design section 1, step 3).
+#: A turn is at most this much of what a customer wrote.
 MAX_TURN_MESSAGES = 10
 MAX_TURN_CHARS = 4_096
 log = logger(__name__)
@@ -63,19 +63,19 @@ class Committed(Struct, frozen=True):
     locked: frozenset[str] = frozenset()
 
 
-def update_session(services: Services, batch: Sequence[Turn]) -> Closed:
+def run(services: Services, batch: Sequence[Turn]) -> Closed:
     """Commits a batch, then fills the session cache and publishes what was committed. A turn that lost its claim
     changes nothing, but what it cost is still recorded.
     """
     now = datetime.now(UTC)
-    closings = {closing.token: closing for closing in each(services, batch, lambda turn: close(turn, now))}
+    closings = {closing.token: closing for closing in map_turns(services, batch, lambda turn: close(turn, now))}
     if not closings:
         return Closed()
     committed = commit_turns(services, list(closings.values()))
     cache_sessions(services, closings, committed.versions)
     services.streams.publish(committed.replies)
     tell_the_shop(services, committed.events)
-    leave_locked(services, [turn for turn in batch if turn.token in committed.locked])
+    give_back_locked(services, [turn for turn in batch if turn.token in committed.locked])
     if lost := len(closings) - len(committed.versions) - len(committed.changed) - len(committed.locked):
         log.warning("turns_lost", turns=lost)
     turns = tuple(replace(turn, committed=turn.token in committed.versions) for turn in batch if turn.token in closings)
@@ -84,7 +84,7 @@ def update_session(services: Services, batch: Sequence[Turn]) -> Closed:
 
 def commit_turns(services: Services, closings: Sequence[Closing]) -> Committed:
     """One commit for the batch, without turns of locked customers. Where PostgreSQL refuses it for a value, one by one,
-    and the culprit is released to the sweep.
+    and the culprit is given back to the sweep.
     """
     limits = claim_limits(services.settings) | {"session_ttl_s": SESSION_TTL_S}
 
@@ -92,13 +92,13 @@ def commit_turns(services: Services, closings: Sequence[Closing]) -> Committed:
         return queries.update_session_cache(connection, limits | {"turns": [closing.row() for closing in some]})
 
     try:
-        parts, locked = around(services, closings, commit)
+        parts, locked = commit_around_locked(services, closings, commit)
     except SQLAlchemyError as exc:
         if not retry.blames_a_value(exc):
             raise
         if len(closings) == 1:
             log.exception("turn_refused", token=closings[0].token, error=type(exc).__name__)
-            release(services, [failure(closings[0], type(exc).__name__)])
+            give_back_failed(services, [failure(closings[0], type(exc).__name__)])
             return Committed()
         return _joined([commit_turns(services, [closing]) for closing in closings])
     left = frozenset(closing.token for closing in locked)

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from worker.log import logger
 from worker.redisdb.keys import FLIGHT, PARKED
 
-SCRIPT = Path(__file__).with_name("flight.lua").read_text(encoding="utf-8")
+SCRIPT = Path(__file__).with_name("single_flight.lua").read_text(encoding="utf-8")
 log = logger(__name__)
 
 
@@ -25,7 +25,7 @@ class JoinRequest(Struct, frozen=True):
     left_s: float
 
 
-class Ending(Struct, frozen=True):
+class EndRequest(Struct, frozen=True):
     """The end of a lead for `key` by `token`, with its result as JSON; None: nothing to keep."""
 
     key: str
@@ -40,7 +40,7 @@ class JoinResult(Struct, frozen=True):
     result: bytes | None = None
 
 
-class Flights:
+class SingleFlight:
     """Single flight over the durable Redis. Where Redis does not answer everyone leads: dearer, never silent."""
 
     def __init__(self, client: redis.Redis, keep_s: float) -> None:
@@ -64,7 +64,7 @@ class Flights:
             log.warning("flight_unavailable", error=type(exc).__name__, turns=len(turns))
             return [JoinResult("lead")] * len(turns)
 
-    def end(self, endings: Sequence[Ending]) -> list[list[bytes]]:
+    def end(self, endings: Sequence[EndRequest]) -> list[list[bytes]]:
         """Ends these leads in one round trip. A result stays for all who come, whoever leads by now; without one the
         lead ends only if it is still this token's.
 

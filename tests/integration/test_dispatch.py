@@ -10,7 +10,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 import orjson
 import pytest
 import redis
-from helpers.answering import calls, completer_on, patient, providers_of, well_behaved
+from helpers.answering import calls, completer_on, no_limits, patient, providers_of, well_behaved
 from helpers.away import absent_redis
 from helpers.basics import ends
 from helpers.circuit import Circuit
@@ -19,11 +19,12 @@ from msgspec import convert
 from msgspec.structs import replace
 
 from worker.devkit.simulator import Simulator
-from worker.providers.budget import Budget, Limits
+from worker.providers.budget import Budget, BudgetLimits
 from worker.providers.client import AiClient
-from worker.providers.completion import Ask, Completer
+from worker.providers.completion import Completer
 from worker.providers.dispatch import Dispatched, Dispatcher
-from worker.providers.flight import Flights, JoinRequest
+from worker.providers.progress import PlannedRequest
+from worker.providers.single_flight import JoinRequest, SingleFlight
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import AI_RESPONSE, FLIGHT, PARKED
 from worker.replies.fallback import fallback_decision
@@ -39,7 +40,7 @@ TROUBLE = {"status": 500}
 class Broken(Completer):
     """A completer with a defect, which the real one must not have."""
 
-    def complete(self, ask: Ask) -> Outcome:
+    def complete(self, ask: PlannedRequest) -> Outcome:
         """Always raises."""
         raise ZeroDivisionError(ask.caller)
 
@@ -58,10 +59,17 @@ def completer(simulator: Simulator, redis_client: redis.Redis) -> Iterator[Compl
         yield completer
 
 
+def dispatcher_on(
+    completer: Completer, client: redis.Redis, pool: Executor, budget: Budget | None = None
+) -> Dispatcher:
+    """A dispatcher on this Redis."""
+    return Dispatcher(completer, SingleFlight(client, KEEP_S), Cache(client), pool, budget or no_limits(client))
+
+
 @pytest.fixture
 def dispatcher(completer: Completer, redis_client: redis.Redis, pool: Executor) -> Dispatcher:
     """The provider side of one process."""
-    return Dispatcher(completer, Flights(redis_client, KEEP_S), Cache(redis_client), pool)
+    return dispatcher_on(completer, redis_client, pool)
 
 
 def customers(number: int, text: str = "hola", first: int = 0) -> list[Turn]:
@@ -155,7 +163,7 @@ def test_different_keys_are_called_side_by_side(dispatcher: Dispatcher, simulato
 def test_the_parked_of_another_process_go_with_the_leader(dispatcher: Dispatcher, redis_client: redis.Redis) -> None:
     """They had left their turn and gone on with other work."""
     mine, other = customers(2)
-    flights = Flights(redis_client, KEEP_S)
+    flights = SingleFlight(redis_client, KEEP_S)
     key = mine.planned().key
     flights.join([JoinRequest(key, mine.token, b"", LEASE_S)])
     flights.join([JoinRequest(key, other.token, orjson.dumps(turn_to_dict(other)), LEASE_S)])
@@ -165,7 +173,7 @@ def test_the_parked_of_another_process_go_with_the_leader(dispatcher: Dispatcher
 def test_a_parked_turn_does_not_appear(dispatcher: Dispatcher, simulator: Simulator, redis_client: redis.Redis) -> None:
     """Another process leads; there is nothing to wait for here."""
     turns = customers(2)
-    Flights(redis_client, KEEP_S).join([JoinRequest(turns[0].planned().key, "elsewhere", b"", LEASE_S)])
+    SingleFlight(redis_client, KEEP_S).join([JoinRequest(turns[0].planned().key, "elsewhere", b"", LEASE_S)])
     assert (dispatched(dispatcher, turns), calls(simulator)) == (Dispatched(), {})
 
 
@@ -214,9 +222,9 @@ def test_over_the_limit_there_is_a_fallback_that_fits(
     limited, free = customers(1, "agregame 2 leches"), customers(1, "hola", first=1)
     redis_client.set(f"limit:{limited[0].customer_phone}", 60)
     providers = providers_of(simulator)
-    budget = Budget(redis_client, Limits(None, None, 60), lambda: (0, 0))
+    budget = Budget(redis_client, BudgetLimits(None, None, 60), lambda: (0, 0))
     with completer_on(redis_client, providers, budget=budget) as completer:
-        dispatcher = Dispatcher(completer, Flights(redis_client, KEEP_S), Cache(redis_client), pool)
+        dispatcher = dispatcher_on(completer, redis_client, pool, budget)
         done = dispatched(dispatcher, [*limited, *free])
     outcomes = {turn.token: turn.decided() for turn in done.answered}
     assert outcomes[limited[0].token].decision == fallback_decision("agregame 2 leches")
@@ -226,8 +234,8 @@ def test_over_the_limit_there_is_a_fallback_that_fits(
 def test_a_defect_fails_the_turn_and_all_who_wait_for_it(redis_client: redis.Redis, pool: Executor) -> None:
     """Nobody is left to the end of a lease, and the key is free."""
     turns = customers(5)
-    broken = Broken([], AiClient(), Circuit(redis_client).breaker)
-    done = dispatched(Dispatcher(broken, Flights(redis_client, KEEP_S), Cache(redis_client), pool), turns)
+    broken = Broken([], AiClient(), Circuit(redis_client).breaker, no_limits(redis_client))
+    done = dispatched(dispatcher_on(broken, redis_client, pool), turns)
     assert (done.answered, tokens(done.failed)) == ((), tokens(turns))
     assert {turn.outcome for turn in done.failed} == {None}
     assert left_behind(redis_client, turns[0].planned().key) == 0
@@ -249,7 +257,7 @@ def test_the_deadline_is_the_leases_end_less_the_margin(
     """A provider that hangs is left in time to commit the fallback, and not before."""
     simulator.set("all", mode="hang")
     with completer_on(redis_client, patient(providers_of(simulator))) as completer:
-        dispatcher = Dispatcher(completer, Flights(redis_client, KEEP_S), Cache(redis_client), pool)
+        dispatcher = dispatcher_on(completer, redis_client, pool)
         began_s = time.monotonic()
         done = ends(lambda: dispatched(dispatcher, customers(1), left_s=MARGIN_S + 0.5))
         assert time.monotonic() - began_s > 0.4
@@ -261,7 +269,7 @@ def test_without_redis_every_turn_is_answered_by_a_call_of_its_own(
 ) -> None:
     """Dearer, never silent."""
     with absent_redis() as client:
-        done = dispatched(Dispatcher(completer, Flights(client, KEEP_S), Cache(client), pool), customers(3))
+        done = dispatched(dispatcher_on(completer, client, pool), customers(3))
     assert (sources(done.answered), sum(calls(simulator).values())) == ({"ai": 3}, 3)
 
 
@@ -273,7 +281,7 @@ def test_what_nobody_takes_is_kept(
     turns = [*customers(1), *customers(1, "tienen arroz?", first=1), *customers(1, "y leche?", first=2)]
     served = customers(1, "tienen pan?", first=3)
     with ThreadPoolExecutor(1) as one_by_one:
-        dispatcher = Dispatcher(completer, Flights(redis_client, KEEP_S), Cache(redis_client), one_by_one)
+        dispatcher = dispatcher_on(completer, redis_client, one_by_one)
         if with_served:
             dispatched(dispatcher, served)
         wanted = [*turns, *served] if with_served else turns
@@ -283,7 +291,7 @@ def test_what_nobody_takes_is_kept(
     assert sum(calls(simulator).values()) == 3 + with_served
     assert len(Cache(redis_client).get_many(AI_RESPONSE, [turn.planned().key for turn in turns])) == 3
     with ThreadPoolExecutor(1) as one_by_one:
-        dispatcher = Dispatcher(completer, Flights(redis_client, KEEP_S), Cache(redis_client), one_by_one)
+        dispatcher = dispatcher_on(completer, redis_client, one_by_one)
         assert sources(dispatched(dispatcher, turns).answered) == {"cache": 3}
 
 

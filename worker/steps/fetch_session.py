@@ -24,7 +24,7 @@ from worker.session.handover import waits_for_person
 from worker.session.outcome import SILENT, Outcome
 from worker.session.session import new_session, session_from_row
 from worker.session.turn import Turn
-from worker.steps.attempts import begin, each
+from worker.steps.attempts import count_attempts, map_turns
 from worker.steps.services import Services
 
 NOTICE_TEXT = (
@@ -35,12 +35,12 @@ Rows = Mapping[str, Mapping[str, Any]]
 log = logger(__name__)
 
 
-def fetch_session(services: Services, batch: Sequence[Turn]) -> list[Turn]:
+def run(services: Services, batch: Sequence[Turn]) -> list[Turn]:
     """Fetches the session of each turn: from the cache where it holds the very version that was claimed, else from
     PostgreSQL in one query, else new. A swept turn first counts its attempt, and never trusts the cache. Turns of
     customers who have had all replies of an hour come with their outcome.
     """
-    held = begin(services, batch, services.settings.flow_lease_s)
+    held = count_attempts(services, batch, services.settings.flow_lease_s)
     known = [turn for turn in held if turn.session_version is not None]
     trusting = [turn.customer_phone for turn in known if not turn.swept]
     cached, replies = services.cache.get_counted(
@@ -52,7 +52,7 @@ def fetch_session(services: Services, batch: Sequence[Turn]) -> list[Turn]:
     def fetched(turn: Turn) -> Turn:
         return _within_limit(_with_session(turn, cached, stored), replies, most, now, services.cache)
 
-    return each(services, held, fetched)
+    return map_turns(services, held, fetched)
 
 
 def _is_current(turn: Turn, cached: Rows) -> bool:

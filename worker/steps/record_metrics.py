@@ -18,7 +18,7 @@ from worker.telemetry.turn_log import turn_ended
 log = logger(__name__)
 
 
-def record_metrics(services: Services, batch: Sequence[Turn]) -> None:
+def run(services: Services, batch: Sequence[Turn]) -> None:
     """Records costs and publication times of a batch in one commit, and logs its turns."""
     rows = [
         metrics_row(turn.token, turn.stored_outcome(), len(turn.messages), committed=turn.committed) for turn in batch

@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 
 from worker.providers.reply_cache import from_cache
 from worker.session.turn import Turn
-from worker.steps.attempts import each
-from worker.steps.calls import hand_over
+from worker.steps.attempts import map_turns
+from worker.steps.call_provider import lease_for_call
 from worker.steps.planning import Planner, Question, reader_of, search_all, without_model
 from worker.steps.services import Services
 
 Batch = Sequence[Turn]
 
 
-def route_ai(services: Services, batch: Batch, has_room: Callable[[], bool]) -> tuple[list[Turn], list[Turn]]:
+def run(services: Services, batch: Batch, has_room: Callable[[], bool]) -> tuple[list[Turn], list[Turn]]:
     """Routes turns: those that have their outcome (from the reply cache, or needing no model), and those that must ask
     a provider.
 
@@ -27,9 +27,9 @@ def route_ai(services: Services, batch: Batch, has_room: Callable[[], bool]) -> 
     limited, others = _split(batch)
     questions = read(services, others)
     asked = [turn for turn in others if turn.token in questions]
-    canned, asking = _split(each(services, asked, lambda turn: without_model(turn, questions[turn.token], now)))
+    canned, asking = _split(map_turns(services, asked, lambda turn: without_model(turn, questions[turn.token], now)))
     answered, missed = _split(from_cache(plan(services, asking, questions), services.cache))
-    return [*limited, *canned, *answered], hand_over(services, missed, has_room)
+    return [*limited, *canned, *answered], lease_for_call(services, missed, has_room)
 
 
 def _split(turns: Batch) -> tuple[list[Turn], list[Turn]]:
@@ -42,7 +42,7 @@ def read(services: Services, turns: Batch) -> dict[str, Question]:
     if not turns:
         return {}
     reader = reader_of(services.catalog.product_words())
-    return dict(each(services, turns, lambda turn: (turn.token, reader.question(turn))))
+    return dict(map_turns(services, turns, lambda turn: (turn.token, reader.question(turn))))
 
 
 def plan(services: Services, turns: Batch, questions: Mapping[str, Question]) -> list[Turn]:
@@ -52,4 +52,4 @@ def plan(services: Services, turns: Batch, questions: Mapping[str, Question]) ->
     categories = services.catalog.categories(max(turn.catalog_version for turn in turns))
     found = search_all(services.catalog, ((turn, questions[turn.token]) for turn in turns))
     planner = Planner(services.settings.shop_name, categories, found)
-    return each(services, turns, lambda turn: planner.planned(turn, questions[turn.token]))
+    return map_turns(services, turns, lambda turn: planner.planned(turn, questions[turn.token]))
