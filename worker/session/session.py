@@ -126,11 +126,6 @@ class Session(
         row: dict[str, Any] = msgspec.to_builtins(self)
         return row | {"cart_data": [item.row() for item in self.cart]}
 
-    @property
-    def last_exchange(self) -> Exchange:
-        """The newest exchange, an empty one where there is none."""
-        return self.context.history[-1] if self.context.history else Exchange()
-
 
 class Order(Struct, frozen=True):
     """Order as `update_session_cache` takes it. Amounts are of one currency.
