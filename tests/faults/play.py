@@ -105,6 +105,7 @@ class Play:
             kept=tuple(self.observer.kept()),
             rejected=dict(self.observer.rejected),
             calls=self.town.calls(),
+            orders=tuple(self.observer.orders()),
         )
         found = [*findings(picture)]
         found += [Finding("wrong", difference.what) for difference in self.oracle.follow(records_now)]

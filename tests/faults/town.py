@@ -25,9 +25,11 @@ from faults.proxy import Exchange, Proxy
 from worker.catalog.price_list import import_products, read_products
 from worker.devkit.demo import CATALOG
 from worker.redisdb.connect import connect_redis
+from worker.runtime.embedded.postgres import Postgres
 from worker.runtime.embedded.processes import RunningServer, wait_until
+from worker.runtime.embedded.redis import Redis as RedisServer
 from worker.runtime.embedded.server import HOST, free_port
-from worker.runtime.embedded.servers import embedded_servers, start_postgres, start_redis
+from worker.runtime.embedded.servers import embedded_servers, start
 from worker.runtime.readiness import is_ready
 from worker.runtime.supervisor import Child, Supervisor, running
 from worker.settings import Settings, read_settings
@@ -122,9 +124,9 @@ class Town:
 def starters(directory: Path) -> dict[str, Callable[[], RunningServer]]:
     """How each server is started, or found where it runs."""
     return {
-        "postgres": lambda: start_postgres(directory),
-        "redis": lambda: start_redis(directory),
-        "cache": lambda: start_redis(directory / "cache"),
+        "postgres": lambda: start(Postgres, directory),
+        "redis": lambda: start(RedisServer, directory),
+        "cache": lambda: start(RedisServer, directory / "cache"),
     }
 
 
@@ -195,7 +197,7 @@ def _looked_after(supervisor: Supervisor) -> Iterator[None]:
 
     def look() -> None:
         while not stop.wait(LOOK_EVERY_S):
-            supervisor.look()
+            supervisor.restart_dead()
 
     keeper = Thread(target=look, name="keeper")
     keeper.start()

@@ -131,6 +131,7 @@ def test_an_order_outlives_a_redis_that_is_away(
         update_session.tell_the_shop(replace_field(shop_services, streams=Streams(client)), events)
     assert [line["event"] for line in lines] == ["order_events_left"]
     assert ANA not in str(lines)
+    sweep(shop_services, sold)
     late(sold)
     for _ in range(2):
         sweep(shop_services, sold)
@@ -143,6 +144,8 @@ def test_whatever_fails_on_the_way_nothing_is_lost_or_doubled(
     shop_services: Services, sold: Connection, redis_client: redis.Redis, fails: str
 ) -> None:
     """Before the event, before the customer's words, before it is recorded: as a process that is killed there."""
+    # From now on Redis has not restarted: only what is not recorded is looked for.
+    sweep(shop_services, sold)
     place(sold, "m1")
     (order,) = (event["payload"]["order"]["id"] for event in queries.unpublished_order_events(sold, older_than_s=0))
     words = {"reply_id": str(uuid4()), "to": ANA, "in_reply_to": [], "text": "En camino", "source": "shop"}

@@ -39,6 +39,7 @@ from msgspec.structs import replace
 from worker.catalog.product import Product
 from worker.language import (
     answers,
+    catalog_terms,
     handover_request,
     hour_dependent,
     intent,
@@ -66,6 +67,7 @@ from worker.replies import (
 from worker.replies.scene import Scene
 from worker.session import cart as carts
 from worker.session import session, turn
+from worker.session.session import HISTORY_CHARS
 from worker.shop.areas import DeliveryArea, area_in
 from worker.steps import planning
 
@@ -180,6 +182,12 @@ TEXT_WORK: dict[str, Function] = {
     "language.search_terms.search_terms": come_in(lambda written: search_terms.search_terms(written, SOLD.mended)),
     "language.hour_dependent.depends_on_hour": come_in(hour_dependent.depends_on_hour),
     "shop.areas.area_in": come_in(lambda written: area_in(written, AREAS)),
+    "language.catalog_terms.catalog_terms": come_in(
+        lambda written: catalog_terms.catalog_terms(search_terms.search_terms(written), SOLD)
+    ),
+    "language.catalog_terms.terms_before": come_in(
+        lambda written: catalog_terms.terms_before((), written, ("leche",), written[:HISTORY_CHARS], SOLD)
+    ),
     "language.handover_request.asks_for_person": come_in(handover_request.asks_for_person),
     "steps.planning.Reader.question": come_in(lambda written: planning.Reader(SOLD).question(turn_of(written))),
 }
@@ -187,8 +195,19 @@ TEXT_WORK: dict[str, Function] = {
 INSIDE = {
     "language.typos.meant_by": f"a word of at most {normalise.LONGEST_WORD} letters, from ProductWords.mended",
     "language.answers.telling_words": "a name in the shop's file",
+    "replies.buttons.options": "a verb of ours",
+    "replies.checkout.said": "a text of ours",
+    "replies.telling.by_mention": "what parse_decision has bounded",
     "replies.buttons.may_offer": "an id that a gateway or the check of a decision has bounded",
     "replies.figures.unfounded_figure": "what check_claims is given",
+    "language.catalog_terms.names_product": "a search term of at most 12 words",
+    "language.catalog_terms.named_in": "a reply of the history, at most 400 characters",
+    "language.product_words.is_told": f"a word of at most {normalise.LONGEST_WORD} letters",
+    "language.regional_names.other_names": "a search term of at most 12 words",
+    "language.product_words.is_any": f"a word of at most {normalise.LONGEST_WORD} letters",
+    "language.product_words.stem": f"a word of at most {normalise.LONGEST_WORD} letters",
+    "language.product_words.stems": "a name in our own list",
+    "language.search_terms.is_name": f"a word of at most {normalise.LONGEST_WORD} letters",
     "language.typos.sound_alike": "two words that are a slip of each other",
     "language.phrases.asked": "at most 160 to 300 characters, from sharing and intent",
     "language.phrases.is_fact": "at most 160 to 300 characters, from sharing, complexity and intent",
@@ -363,7 +382,7 @@ OTHER_WORK: dict[str, Work] = {
     ),
     "replies.claims.check_claims of products": many(
         lambda size: claims.check_claims(
-            made(reply="Sale $ 10."), *_texts_of(session_of(cart=cart(size)), products(size)), changes=False
+            made(reply="Sale $ 1.850,00."), *_texts_of(session_of(cart=cart(size)), products(size)), changes=False
         ),
         2_048,
     ),

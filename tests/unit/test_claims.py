@@ -14,6 +14,8 @@ from worker.replies.decision import RefusedChange
 from worker.replies.prompt import render
 from worker.session.session import Exchange
 from worker.shop.areas import DeliveryArea
+from worker.shop.conventions import CONVENTIONS
+from worker.shop.hours import Hours, span_of
 from worker.shop.shop import Shop
 
 SHOP = Shop(
@@ -109,6 +111,7 @@ def test_a_figure_that_stands_in_no_fact(reply: str, said: str) -> None:
         ("Para 20 personas alcanza con 3 kg.", "para 20 personas"),
         ("El arroz viene en bolsa de 1 kg.", "arroz"),
         ("En 12 cuotas no se puede.", "12 cuotas?"),
+        ("Hay:\n1) Leche x 30 $ 1.850\n2) Arroz 1 kg 1.200,50 $\n3) Queso 9.000 €", "qué hay?"),
     ],
 )
 def test_a_figure_that_is_a_fact(reply: str, said: str) -> None:
@@ -133,6 +136,27 @@ def test_what_we_have_said_before_may_be_said_again() -> None:
     before = {"session": {"context": {"history": [Exchange("dejala a $ 888", "El vino sale $ 4.321,00.")]}}}
     assert problem("Como te dije, $ 4.321.", **before) is None
     assert problem("Como dijiste, $ 888.", **before) is not None
+
+
+@pytest.mark.parametrize("locale", CONVENTIONS)
+@pytest.mark.parametrize("price", ["1850", "12850.50", "1234567", "9.9"])
+def test_money_as_each_country_writes_it(locale: str, price: str) -> None:
+    """A price of the catalogue is known by it, and another one is not."""
+    shop = Shop("x", CONVENTIONS[locale].currency, locale)
+    sold = replace(MILK, price=Decimal(price), currency=shop.currency)
+    assert problem(f"Sale {shop.amount(sold.price)}.", shop=shop, products=(sold,), cart=()) is None
+    wrong = shop.amount(sold.price / 5 + 1)
+    assert problem(f"Sale {wrong}.", shop=shop, products=(sold,), cart=()) is not None
+
+
+def test_opening_hours_are_facts_however_they_are_said() -> None:
+    """By the clock of the day or of half of it."""
+    span = span_of("09:00-20:00")
+    shop = replace(SHOP, timezone="America/Lima", hours=Hours(((span,),) * 6 + ((),)))
+    for said in ("De lunes a sábado de 9 a 20.", "De 9 a 20 hs.", "De 09:00 a 20:00.", "Hasta las 8 de la noche."):
+        assert problem(said, shop=shop) is None, said
+    for said in ("De lunes a sábado de 10 a 20.", "De 9 a 21 hs.", "Hasta las 7 de la noche."):
+        assert problem(said, shop=shop) is not None, said
 
 
 def test_the_hours_of_today_are_facts() -> None:
@@ -257,5 +281,6 @@ def test_what_the_shop_promises_may_be_said() -> None:
     assert problem("Hoy te llega.", now=TODAY | {"delivery_today": False}) is not None
     assert problem("Te llega hoy.", now=TODAY | {"delivery_today": {"Centro": True}}) is None
     assert problem("El envío es gratis desde $ 20.000.") is None
+    assert problem("Centro: envío $ 500,00, mínimo $ 5.000,00, gratis desde $ 20.000,00") is None
     assert problem("El envío es gratis.", shop=replace(SHOP, areas=())) is not None
     assert problem("Leche en oferta.", products=(replace(MILK, name="Leche en oferta"),)) is None

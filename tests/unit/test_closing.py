@@ -28,7 +28,7 @@ from helpers.turns import (
 from msgspec import convert, json, to_builtins
 from msgspec.structs import replace
 
-from worker.messages.reply import Choices, Row
+from worker.messages.reply import Choices, QuickReply, Row
 from worker.replies.closing import MAX_SHOWN, bury, close, reply_of
 from worker.session.outcome import SILENT, Decision, Effects, Outcome, StoredOutcome
 from worker.session.session import Checkout, Order, Session, Undo
@@ -152,6 +152,13 @@ def test_a_change_of_the_cart_ends_the_summary_and_can_be_undone() -> None:
     assert after.context.undo == Undo("token1", (MILK_ITEM,))
     again = closed(changing(cart=(RICE_ITEM,), version="v2", asking="confirm"))
     assert (again.context.version, again.context.asking) == ("v2", "confirm")
+
+
+def test_a_repeated_decision_is_undone_by_its_own_button() -> None:
+    """One out of the reply cache shows the version of the turn that it was first made for."""
+    turn = changing(cart=(RICE_ITEM,))
+    decision = replace(turn.decided().decision, quick_replies=(QuickReply("undo:first", "Deshacer"),))
+    assert closed(replace(turn, outcome=Outcome("cache", decision))).context.undo == Undo("first", (MILK_ITEM,))
 
 
 def test_other_details_end_the_summary_too() -> None:

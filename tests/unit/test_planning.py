@@ -12,10 +12,11 @@ from helpers.turns import CATEGORIES, MILK, SHOP, message, planned, session_of, 
 from msgspec.structs import replace
 
 from worker.catalog.product import Product
+from worker.catalog.search import MAX_RESULTS
 from worker.language.product_words import USUAL_PRODUCT_WORDS
 from worker.messages.content import read_content
 from worker.session.turn import Turn, TurnMessage
-from worker.steps.planning import MAX_ORDERED, Planner, Reader
+from worker.steps.planning import FIRST_OF_MANY, MANY_TERMS, MAX_ORDERED, Planner, Reader
 
 #: One question in two words, of one complexity or of two; what leans on its conversation; a story.
 TEXTS = (
@@ -69,6 +70,24 @@ def test_a_cart_of_the_catalogue_is_searched_by_its_ids() -> None:
     assert told["message"] == f"Pedido: 1 x {MILK.full_name}, 2 x T-0001. sin bolsa, 3 x favor\ny yerba"
     assert plan.products == (MILK,)
     assert not plan.shared
+
+
+def test_a_long_list_has_fewer_products_of_each() -> None:
+    """So that the request of a shopping list stays about as large as another."""
+    found = tuple(replace(MILK, id=number) for number in range(MAX_RESULTS))
+    for count, most in ((MANY_TERMS, MAX_RESULTS), (MANY_TERMS + 1, FIRST_OF_MANY)):
+        turn = turn_of("\n".join(f"2 cosa{number}" for number in range(count)))
+        question = Reader(USUAL_PRODUCT_WORDS).question(turn)
+        plan = Planner(SHOP, CATEGORIES, dict.fromkeys(question.terms, found)).planned(turn, question).planned()
+        assert (len(question.terms), len(plan.products)) == (count, most)
+
+
+@pytest.mark.parametrize(("searched", "terms"), [(["leche"], ("leche", "arroz largo")), ([], ("yerba", "arroz largo"))])
+def test_who_agrees_speaks_of_what_was_named_last(searched: list[str], terms: tuple[str, ...]) -> None:
+    """By the customer, searched for or not, or by the shop, also by a person."""
+    exchange = {"customer": "y yerba?", "reply": "Sí. ¿Le agrego Arroz largo a $ 900?"}
+    turn = turn_of("dale", session=session_of(context={"history": [exchange], "terms": searched}))
+    assert Reader(USUAL_PRODUCT_WORDS).question(turn).searches == terms
 
 
 @pytest.mark.parametrize(

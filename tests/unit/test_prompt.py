@@ -273,12 +273,12 @@ CART = CatalogOrder((OrderItem("LAC-1", 2), OrderItem("T-0001", 1)), "sin bolsa"
                 "leches": (MILK, replace(RICE, stock=Decimal(3)), replace(MILK, id=9, stock=Decimal(0), brand=None)),
                 "#ALM-8": (),
             },
-            "e46cd0366ce8e68c69eaeb6e16ad138d59810381c43c28d29ae8749786c7f743",
+            "b6914e4ed6e3f17c6b32a1f607dd87abc5036a012ee38629d38ea1ba6b018114",
         ),
         (
             turn_of("tenes leche?"),
             {"leche": (MILK,)},
-            "087af6770674990f65973961ced47d5a249a9b236ea90040ce79debc7bb68e1a",
+            "53e1be59b5ab1588f14bf35caa309d93ecf430853ebf64e23e1524d2bdf66e32",
         ),
         (
             turn_of(
@@ -290,7 +290,7 @@ CART = CatalogOrder((OrderItem("LAC-1", 2), OrderItem("T-0001", 1)), "sin bolsa"
                 session=GOLDEN,
             ),
             {"#LAC-1": (MILK,), "#T-0001": (), "sin bolsa": (), "yerba": (RICE,), "#ALM-8": ()},
-            "25ec32092c820311209a345efb74cd7ceca2a1a43d52591fdefc107c52d33f3c",
+            "ef2a0e67514f104c2e41dfc7a0060daf4a4a134c67b2396739503970886d0260",
         ),
     ],
     ids=["session", "shared", "cart of the catalogue"],

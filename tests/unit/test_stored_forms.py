@@ -15,7 +15,7 @@ from worker.providers.reply_cache import CachedReply
 from worker.session.cart import CartOperation
 from worker.session.outcome import StoredOutcome
 from worker.session.session import Context, Exchange, session_from_row
-from worker.session.turn import decode_turn, decode_turns
+from worker.session.turn import decode_turn, decode_turns, encode_turn
 from worker.telemetry.recording import metrics_row
 
 CONTEXT = {
@@ -126,6 +126,14 @@ def test_a_turn_that_was_parked_or_on_its_way() -> None:
     assert (turn.planned().products, turn.planned().terms) == ((replace(MILK, sku=""),), ("leche",))
     assert (turn.text, turn.messages[0].order) == ("Pedido: 2 x A-1", None)
     assert turn.fetched().cart == (replace(MILK_ITEM, sku=""),)
+
+
+def test_a_turn_that_the_version_before_reads() -> None:
+    """While both run: of a product it knows a whole stock as a number, and nothing of units."""
+    written = orjson.loads(encode_turn(decode_turn(orjson.dumps(TURN))))
+    product = written["plan"]["products"][0]
+    assert {name: product[name] for name in PRODUCT} == PRODUCT
+    assert type(product["stock"]) is int
 
 
 def test_a_session() -> None:

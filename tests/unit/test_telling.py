@@ -15,6 +15,7 @@ from worker.replies.decision import RefusedChange
 from worker.replies.scene import NOBODY, Scene, scene_of
 from worker.replies.telling import MODEL_STATES, by_mention, told
 from worker.session.cart import CartItem
+from worker.session.outcome import Effects
 from worker.session.session import Checkout
 
 ORDERED = {"intent": "add_to_cart", "reply": "¡Buenísimo!"}
@@ -64,18 +65,25 @@ def test_an_emptied_cart() -> None:
 
 
 def test_what_is_not_possible_is_told_in_our_words_alone() -> None:
-    """The model's may say that it was done; the rest is done, and the cart shown as it is."""
+    """The model's may say that it was done; the rest is done, and told."""
     talk = Conversation(cart=(RICE_ITEM,))
     operations = [add(MILK, 120), add(CHEESE, "0.5")]
     decision = talk.answered("120 leches y medio de queso", **ORDERED, cart_operations=operations)
     assert talk.lines == [
         "De Leche entera Nubelinda 1 L podés llevar hasta 99 por pedido: no cambié nada de eso.",
-        "En tu carrito:",
-        "• 1 × Arroz largo 1 kg: $ 1.200,50",
+        "Cambios en tu carrito:",
         "• 500 g de Queso cremoso: $ 4.500,00",
         "Total: $ 5.700,50",
     ]
     assert (decision.effects.proposed, decision.effects.refused) == (2, 1)
+
+
+def test_where_nothing_was_possible_the_cart_is_shown() -> None:
+    """As it is."""
+    talk = Conversation(cart=(RICE_ITEM,))
+    talk.answered("120 leches", **ORDERED, cart_operations=[add(MILK, 120)])
+    assert talk.lines[1:] == ["En tu carrito:", "• 1 × Arroz largo 1 kg: $ 1.200,50", "Total: $ 1.200,50"]
+    assert talk.offers == ["view_cart", "checkout"]
 
 
 def test_operations_that_change_nothing_leave_no_word_of_a_change() -> None:
@@ -168,6 +176,14 @@ def test_an_answer_for_everybody_knows_nobody() -> None:
     assert (decision.effects.cart, decision.effects.version, decision.quick_replies) == (None, "", ())
     assert decision.choices is not None
     assert [row.id for row in decision.choices.rows] == ["add:LAC-7"]
+
+
+@pytest.mark.parametrize("intent", ["view_cart", "checkout", "greeting"])
+def test_an_answer_for_everybody_shows_no_cart_and_asks_for_no_detail(intent: str) -> None:
+    """Whatever it is thought to be about."""
+    scene = Scene(GROCER, NOBODY, "v", (MILK,), text="Av. Corrientes 1234")
+    decision = told(made(intent=intent, reply="Hola.", entities={"address": "Corrientes 1234"}), scene)
+    assert (decision.reply, decision.effects, decision.quick_replies) == ("Hola.", Effects(), ())
 
 
 def test_the_list_follows_the_words() -> None:

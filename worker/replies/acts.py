@@ -97,9 +97,9 @@ def _answer(context: Context, answer: str | None, text: str) -> Act | None:
 
 def _detail(asking: str, text: str) -> Act | None:
     """A detail of the order that we have asked for."""
-    if asking == "delivery":
-        way = way_of_delivery(text)
-        return Act("delivery", way) if way else None
+    way = way_of_delivery(text)
+    if way == "pickup" or (way and asking == "delivery"):
+        return Act("delivery", way)
     verb = {"area": "area", "payment": "pay"}.get(asking)
     if verb and (number := row_number(text)):
         return Act(verb, str(number - 1))

@@ -70,7 +70,8 @@ _PART = re.compile(r"[,;:]| pero ")
 #: A denial stands no further before what it denies.
 _LOOKED_BACK = 160
 _ASKED = re.compile(r"¿[^?]*\?")
-_SENTENCE = re.compile(r"[^.!?\n]*[.!?\n]?")
+#: The point of a figure ends none.
+_SENTENCE = re.compile(r"(?:[^.!?\n]|(?<=\d)\.(?=\d))*[.!?\n]?")
 
 
 def check_claims(decision: Decision, user: str, system: str, *, changes: bool) -> None:

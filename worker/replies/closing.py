@@ -145,6 +145,7 @@ def _context(turn: Turn, context: Context) -> Context:
     changes = effects.cart is not None or effects.checkout is not None
     return replace(
         context,
+        terms=(turn.plan.terms if turn.plan else ()) or context.terms,
         checkout=context.checkout if effects.checkout is None else effects.checkout,
         asking=effects.asking or _still_asked(before, effects),
         version=effects.version or ("" if changes else context.version),

@@ -18,17 +18,21 @@ from msgspec import Struct
 from worker.catalog.numbers import readings
 from worker.replies.prompt import FACTS_BEGIN
 
-_FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
-_F = r"(\d+(?:[.,]\d+)*)"
+#: No figure that anybody means is longer; each is looked at once, however many digits stand in a row.
+_DIGITS = r"\d{1,15}(?:[.,]\d{1,15}){0,5}"
+_FIGURE = re.compile(_DIGITS)
+_F = rf"(?<!\d)({_DIGITS})"
 _CODES = r"ARS|USD|MXN|COP|CLP|PEN|UYU|EUR|BOB|PYG|VES|CRC|GTQ|HNL|NIO|PAB|DOP"
 #: Money on either side of a figure, as shops of Latin America and Spain write it, and the price of a thing.
 _MONEY = re.compile(
-    rf"(?:[$€₲₡]|\b(?:S/|B/|Bs|Gs)\.?|\b(?:{_CODES})|\b[QL])\s?{_F}"
-    rf"|{_F}\s?(?:[€$]|pesos?\b|soles\b|euros?\b|d[oó]lar(?:es)?\b|lucas?\b|(?:{_CODES})\b)"
+    rf"(?:[$€₲₡]|\b(?:S/|B/|Bs(?:\.S)?|Gs)\.?|\b(?:{_CODES}))[^\S\n]?{_F}|\b[QL]{_F}"
+    rf"|{_F}[^\S\n]?(?:[€$](?![^\S\n]?\d)|pesos?\b|soles\b|euros?\b|d[oó]lar(?:es)?\b|lucas?\b|(?:{_CODES})\b)"
     r"|\b(?:cuestan?|sal(?:e|en)|valen?|queda(?:n|r[ií]a)? en|dejo (?:en|a)|(?:precio|total)(?: es| de| final)*):? "
     rf"{_F}(?=\s*(?:[;!?\n)]|[.,](?:\s|$)|$|(?:el|la|los|las|por|cada|c/u|y|en total)\b))",
     re.IGNORECASE,
 )
+#: Thousands apart by spaces, as in Costa Rica.
+_SPACED = re.compile(r"(?<=[$€₲₡])\d{1,3}(?: \d{3}){1,4}(?!\d)")
 _SHARE = re.compile(rf"{_F}\s?(?:%|por ciento\b)")
 _TIME = re.compile(rf"{_F}\s?(?:min(?:utos?)?|horas?|d[ií]as?)\b", re.IGNORECASE)
 _DAYS = r"(?:abr|cerr|cierr|aten|atien|horario|lunes|martes|mi[eé]rcoles|jueves|viernes|s[aá]bado|domingo)"
@@ -110,6 +114,7 @@ def unfounded_figure(reply: str, user: str, system: str) -> str | None:
     """
     if not _FIGURE.search(reply):
         return None
+    reply = _unspaced(reply)
     known = _known(orjson.loads(user), system.partition(FACTS_BEGIN)[2])
     kinds = _kinds(reply)
     for match in _FIGURE.finditer(reply):
@@ -121,6 +126,10 @@ def unfounded_figure(reply: str, user: str, system: str) -> str | None:
             continue
         return kind
     return None
+
+
+def _unspaced(text: str) -> str:
+    return _SPACED.sub(lambda match: match[0].replace(" ", ""), text)
 
 
 def _kinds(reply: str) -> dict[int, str]:
@@ -138,7 +147,7 @@ def _known(facts: dict[str, Any], shop: str) -> Known:
     cart, products = session.get("cart") or [], facts.get("products") or []
     history = session.get("history") or []
     sold = dict.fromkeys((Decimal(str(one["price"])), _PARTS if one.get("unit") else 1) for one in [*products, *cart])
-    of_shop = [shop, *_texts([facts.get("now"), [exchange.get("reply") for exchange in history]])]
+    of_shop = [_unspaced(shop), *_texts([facts.get("now"), [exchange.get("reply") for exchange in history]])]
     names = [one["name"] for one in [*products, *cart]]
     written = _texts([facts.get("message"), session.get("name"), [exchange.get("customer") for exchange in history]])
     hours = frozenset(hour for hour in _values(of_shop) if hour <= 2 * _HALF_DAY)

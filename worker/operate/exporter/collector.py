@@ -86,6 +86,9 @@ class Exporter(Collector):
         yield gauge("people_waiting_oldest_seconds", "How long the first of them has waited.", now.oldest_person_s)
         left = "Customers whose wait has ended within a day without anybody resuming it."
         yield gauge("people_unattended", left, now.people_unattended)
+        told = "Orders that nobody of the shop has moved on from received."
+        yield gauge("orders_unattended", told, now.orders_unattended)
+        yield gauge("orders_unattended_oldest_seconds", "Age of the oldest of them.", now.oldest_unattended_s)
         told = "How long the oldest open transaction has held rows of ours; 0 for none."
         yield gauge("lock_seconds", told, part.locked_s)
         told = "Whether an intake holds the lock and reads the inbound stream."
