@@ -106,10 +106,11 @@ class Reader:
         return tuple(dict.fromkeys([*list(ordered)[:MAX_ORDERED], *self._named(written)]))
 
     def _before(self, turn: Turn, terms: tuple[str, ...]) -> tuple[str, ...]:
-        context, last = turn.fetched().context, turn.fetched().last_exchange
+        context = turn.fetched().context
+        last_reply = context.history[-1].reply if context.history else ""
         # Nothing was searched for what was said to a person of the shop.
         known = context.terms or self._spoken_of(context.history)
-        return terms_before(terms, turn.normalised, known, last.reply, self._product_words)
+        return terms_before(terms, turn.normalised, known, last_reply, self._product_words)
 
     def _spoken_of(self, history: Sequence[Exchange]) -> tuple[str, ...]:
         """What the newest of the last exchanges in which the customer named a product was about."""
