@@ -67,7 +67,7 @@ def other_names(term: str, words: ProductWords) -> list[str]:
 
 
 def _kind_in(said: Sequence[str], words: ProductWords) -> str | None:
-    """The word for a kind that the shop uses itself, where a term says beside it only how much."""
+    """Word for a kind that the shop uses itself, where a term says beside it only how much."""
     named = [word for word in said if not (word[0].isdecimal() or is_any(word, MEASURES))]
     return named[0] if len(named) == 1 and stem(named[0]) in KINDS and _is_called(named[0], words) else None
 
