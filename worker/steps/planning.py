@@ -113,7 +113,7 @@ class Reader:
         return terms_before(terms, turn.normalised, known, last_reply, self._product_words)
 
     def _spoken_of(self, history: Sequence[Exchange]) -> tuple[str, ...]:
-        """What the newest of the last exchanges in which the customer named a product was about."""
+        """Terms of the newest of the last exchanges in which the customer named a product."""
         spoken = (self._named(exchange.customer) for exchange in reversed(history[-MOST_EXCHANGES:]))
         return next((terms for terms in spoken if any(names_product(term, self._product_words) for term in terms)), ())
 
