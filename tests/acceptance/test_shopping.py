@@ -4,81 +4,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
 from decimal import Decimal
-from itertools import count
 from typing import Any
 
-import orjson
 import pytest
 from helpers.basics import Servers
-from helpers.puppet import Puppet, always, assistant, puppet
-from helpers.service import Conversation, begin_anew, service_processes
+from helpers.puppet import always
 from helpers.shopping import Shopper, check_form, choices
+from helpers.store import Store, open_store
 from sqlalchemy import Engine
 
-from worker.catalog.price_list import import_products, read_products
-from worker.devkit.demo import CATALOG, SHOP
-from worker.devkit.gateway import Gateway
-from worker.redisdb.connect import connect_redis
-
 Json = dict[str, Any]
-_PHONES = count(5_491_166_000_000)
-
-
-@dataclass
-class Store:
-    """The running service of the sample shop, and its model."""
-
-    conversation: Conversation
-    model: Puppet
-    servers: Servers
-
-    def shopper(self) -> Shopper:
-        """A customer who has never written."""
-        return Shopper(self.conversation, str(next(_PHONES)))
-
-    def orders(self, shopper: Shopper) -> list[Json]:
-        """A customer's orders as the shop is told of them, once it is told of all that are placed."""
-        count = "select count(*) from orders where customer_phone = :phone"
-        placed = self.conversation.sql(count, phone=shopper.phone)[0][0]
-        self.conversation.wait_until(lambda: len(self._told(shopper)) >= placed)
-        return self._told(shopper)
-
-    def _told(self, shopper: Shopper) -> list[Json]:
-        entries: Any = self.conversation.redis.xrange("whatsapp:orders")
-        events = [orjson.loads(fields[b"payload"]) for _, fields in entries]
-        assert {event["event"] for event in events} <= {"placed"}
-        return [event["order"] for event in events if event["order"]["customer"] == shopper.phone]
-
-    def relist(self, sku: str, **changes: str) -> None:
-        """A new price list with this product, as the sample has it but for the changes."""
-        rows = [row | changes for row in read_products(CATALOG) if row["sku"] == sku]
-        import_products(self.servers.database_url, rows, lambda _rows: None)
 
 
 @pytest.fixture(scope="module")
-def open_store(servers: Servers, shared_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """The service with an empty database, the sample shop's facts and catalogue, and one model."""
-    directory = tmp_path_factory.mktemp("store")
-    with ExitStack() as stack:
-        model = stack.enter_context(puppet())
-        given = model.environment() | {"SHOP_FILE": str(SHOP)}
-        _, log = stack.enter_context(service_processes(servers, directory, given))
-        client = stack.enter_context(connect_redis(servers.redis_url, timeout_s=5.0))
-        begin_anew(servers, shared_engine, client)
-        yield Store(Conversation(shared_engine, client, log, Gateway(client)), model, servers)
+def opened_store(servers: Servers, shared_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """The sample shop, open for all tests here."""
+    with open_store(servers, shared_engine, tmp_path_factory.mktemp("store")) as made:
+        yield made
 
 
 @pytest.fixture
-def store(open_store: Store) -> Store:
+def store(opened_store: Store) -> Store:
     """The same with a model that is well and full shelves."""
-    open_store.model.mind = assistant
-    open_store.conversation.sql("update products set stock = 1000 where stock > 0 returning id")
-    for key in open_store.conversation.redis.scan_iter("ai_circuit:*"):
-        open_store.conversation.redis.delete(key)
-    return open_store
+    opened_store.begin()
+    return opened_store
 
 
 MILK = {"LAC-002": "5"}

@@ -14,10 +14,10 @@ import psutil
 import requests
 from redis import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from db import migrations
-from db.engine import make_engine
+from db.engine import connect, make_engine
 from faults.clock import set_shift
 from faults.points import Switches
 from faults.programs import PAIRS, PROCESSES, TIMES, environment, keys, port_of, simulator, town_programs, write_spec
@@ -143,8 +143,15 @@ def open_town(directory: Path, seed: int) -> Iterator[Town]:
         found = {name: str(url) for name, url in urls.items()}
         migrations.upgrade(found["postgres"])
         import_products(found["postgres"], read_products(CATALOG), lambda _rows: None)
+        _fill_the_shelves(found["postgres"])
         exchange = stack.enter_context(Exchange())
         yield from _with_processes(stack, directory, seed, found, exchange)
+
+
+def _fill_the_shelves(url: str) -> None:
+    """Lets the shop count no stock of what it has: what orders take would be seen by turns that were planned before."""
+    with connect(url) as connection:
+        connection.execute(text("update products set stock = null where stock > 0"))
 
 
 def _with_processes(

@@ -58,12 +58,16 @@ class Shopper:
     def send(self, *messages: Json, times: int = 1) -> list[Json]:
         """Sends each message in a body of its own, so many times, and waits until all are answered; the replies."""
         for _ in range(times):
-            self.conversation.gateway.send(*(webhook(message) for message in messages))
+            self.conversation.gateway.send(*(self.body(message) for message in messages))
         return self.await_all(*messages)
+
+    def body(self, *messages: Json) -> str:
+        """One webhook body."""
+        return webhook(*messages)
 
     def send_together(self, *messages: Json) -> list[Json]:
         """The same in one body."""
-        self.conversation.gateway.send(webhook(*messages))
+        self.conversation.gateway.send(self.body(*messages))
         return self.await_all(*messages)
 
     def await_all(self, *messages: Json) -> list[Json]:

@@ -96,7 +96,7 @@ def probes(client: redis.Redis) -> object:
     """The probes that are made; the providers are real ones, which nobody may call here."""
     providers = load_providers(read_settings({"DEEPSEEK_API_KEY": "sk-test"}))
     nothing: Any = None
-    return Prober(providers, nothing, nothing, client, nothing, nothing, Shop("a")).run()
+    return Prober(providers, nothing, nothing, client, nothing, nothing, Shop("Super")).run()
 
 
 def joined(client: redis.Redis) -> object:

@@ -141,8 +141,7 @@ def judge_unfinished(work: Unfinished, usual_s: float) -> Iterator[Finding]:
     yield graded("answers", found, mend, work.oldest_unpublished_s, UNPUBLISHED_S, FAR_TOO_LONG * UNPUBLISHED_S)
     mend = "look at them with chasqui dead list, then replay or discard them"
     yield graded("dead letters", count(work.dead, "dead letter"), mend, work.dead, 0)
-    found = oldest(
-        count(work.orders_unattended, "order") + " received", work.orders_unattended, work.oldest_unattended_s
-    )
+    waiting = count(work.orders_unattended, "order") + " received"
+    found = oldest(waiting, work.orders_unattended, work.oldest_unattended_s)
     mend = "look at them with chasqui orders list --open, then move them on: chasqui orders set"
     yield graded("orders", found, mend, work.oldest_unattended_s, UNATTENDED_S)
