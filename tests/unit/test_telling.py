@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from helpers.conversations import GROCER, Conversation, add, cart_of, tap
-from helpers.turns import CHEESE, CHEESE_ITEM, MILK, MILK_ITEM, RICE, RICE_ITEM, made, plan_of, turn_of
+from helpers.turns import CHEESE, CHEESE_ITEM, MILK, MILK_ITEM, RICE, RICE_ITEM, decision_of, made, plan_of, turn_of
 from msgspec.structs import replace
 
 from worker.messages.reply import MAX_INTERACTIVE_CHARS
 from worker.replies.decision import RefusedChange
 from worker.replies.scene import NOBODY, Scene, scene_of
 from worker.replies.telling import MODEL_STATES, by_mention, told
+from worker.replies.verdict import OF_ONE_CUSTOMER, decide
 from worker.session.cart import CartItem
 from worker.session.outcome import Effects
 from worker.session.session import Checkout
@@ -216,6 +218,16 @@ def test_an_answer_for_everybody_shows_no_cart_and_asks_for_no_detail(intent: st
     scene = Scene(GROCER, NOBODY, "v", (MILK,), text="Av. Corrientes 1234")
     decision = told(made(intent=intent, reply="Hola.", entities={"address": "Corrientes 1234"}), scene)
     assert (decision.reply, decision.effects, decision.quick_replies) == ("Hola.", Effects(), ())
+
+
+@pytest.mark.parametrize("intent", sorted(OF_ONE_CUSTOMER))
+def test_an_answer_for_everybody_is_about_nobodys_cart(intent: str) -> None:
+    """How to order is a question like any other, and what was understood is of nobody."""
+    turn = turn_of("como hago un pedido", plan=plan_of("como hago un pedido"))
+    answer = decision_of(intent=intent, reply="Escribime lo que buscás.", entities={"address": "Palermo Soho"})
+    decision = decide(json.dumps(answer), turn.planned(), scene_of(turn, GROCER))
+    assert (decision.intent, decision.entities, decision.reply) == ("support", {}, "Escribime lo que buscás.")
+    assert decision.effects == Effects()
 
 
 def test_the_list_follows_the_words() -> None:

@@ -52,5 +52,5 @@ def _as_sold_now(shop: Shop, item: CartItem, product: Product | None) -> tuple[C
 
 
 def _left(product: Product) -> Decimal:
-    """What is left, in whole steps."""
+    """Stock of a product in whole steps."""
     return (product.stock or Decimal(0)) // product.step * product.step
