@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from db.locks import ADVISORY
 from db.people import RECENT, WAITS
 
-#: Upper bounds of the latency histogram in milliseconds; the same as in `count_metrics_v3.sql`.
+#: Upper bounds of the latency histogram in milliseconds; the same as in `count_metrics_v4.sql`.
 REPLY_BUCKETS_MS = (25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 1_800_000)
 
 UNFINISHED = text(f"""
@@ -60,6 +60,7 @@ LOCK_HOLDERS = text("""
 WRITTEN_TABLES = (
     "ai_metrics",
     "call_hours",
+    "channel_hours",
     "customer_sessions",
     "customers",
     "events",

@@ -1,6 +1,6 @@
 """Figures of the report, one statement per section, over a window of time.
 
-Whole hours come from `metric_hours`, `latency_hours` and `call_hours`, what is left of the window at both ends from
+Whole hours come from `metric_hours`, `latency_hours`, `call_hours` and `channel_hours`, what is left of the window at both ends from
 `ai_metrics`; the two together are exact, and quick however many turns there were.
 """
 
@@ -67,8 +67,15 @@ ORDERS = text("""
     select currency, count(*) as placed, sum(total) as total from orders
     where created_at >= :since and created_at < :until group by 1 order by 1
 """)
-
-
+CHANNELS = text("""
+    select channel, sum(messages)::bigint as messages
+    from (
+        select * from channel_hours where hour >= :hours_since and hour < :hours_until
+        union all select * from channel_sums(:since, :hours_since)
+        union all select * from channel_sums(:hours_until, :until)
+    ) parts
+    group by 1 order by 1
+""")
 CART_OPERATIONS = text("""
     select coalesce(sum((cart_operations ->> 'proposed')::bigint), 0)::bigint as proposed,
            coalesce(sum((cart_operations ->> 'refused')::bigint), 0)::bigint as refused,
@@ -178,6 +185,11 @@ def sessions(connection: Connection, window: Window, ttl_s: float) -> Json:
 def cart_operations(connection: Connection, window: Window) -> Json:
     """Sums operations on carts: proposed, refused, undone."""
     return dict(connection.execute(CART_OPERATIONS, window.values).mappings().one())
+
+
+def channels(connection: Connection, window: Window) -> dict[str, int]:
+    """Returns how many messages each business number had."""
+    return {channel: messages for channel, messages in connection.execute(CHANNELS, window.values)}
 
 
 def orders(connection: Connection, window: Window) -> dict[str, tuple[int, Decimal]]:

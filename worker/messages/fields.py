@@ -21,6 +21,7 @@ WHATSAPP_BEGAN_S = 1_230_768_000
 DAY_S = 86_400
 
 _CUSTOMER_ID = re.compile(r"[0-9]{5,20}|[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
+_NUMBER_ID = re.compile(r"[\w.:+-]{1,64}", re.ASCII)
 # Control characters, and the marks that reorder the text around them: a name stands in prompts, logs and tables.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
@@ -76,6 +77,14 @@ def customer_id(value: object) -> str:
     if not _CUSTOMER_ID.fullmatch(text):
         raise BadPayload("'from' is neither 5 to 20 digits nor a business-scoped user id (such as US.1A2B3C)")
     return text
+
+
+def number_id(value: object) -> str | None:
+    """The id of a business number, of at most 64 characters (a JSON integer will do); None where there is none that can
+    be told. Never an error: it says where a reply leaves from, and is no reason to lose a message.
+    """
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return text if isinstance(text, str) and _NUMBER_ID.fullmatch(text) else None
 
 
 def sent_at_s(value: object, now_s: float) -> int | None:

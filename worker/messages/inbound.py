@@ -12,6 +12,7 @@ from worker.messages.fields import (
     JsonObject,
     customer_id,
     display_name,
+    number_id,
     optional_string,
     readable,
     required_string,
@@ -75,6 +76,7 @@ def _read_plain(body: JsonObject, now_s: float) -> InboundMessage:
         text=readable(text),
         selection_id=None,
         reply_due=kind not in NO_REPLY_TYPES,
+        channel=number_id(body.get("channel")),
     )
 
 

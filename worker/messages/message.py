@@ -41,7 +41,7 @@ class CatalogOrder(Struct, frozen=True):
         return ". ".join(filter(None, (items and f"Pedido: {items}", self.note))) or None
 
 
-class InboundMessage(Struct, frozen=True):
+class InboundMessage(Struct, frozen=True, omit_defaults=True):
     """One message of one customer, whatever body it came in, as `accept_messages(jsonb)` takes it.
 
     No string holds a NUL or a lone surrogate.
@@ -55,6 +55,7 @@ class InboundMessage(Struct, frozen=True):
         selection_id: id of a tapped button or list row.
         reply_due: False for what gets no answer.
         order: the cart of a message that holds one; `text` says the same in words.
+        channel: id of the business number that it came to, None where the body names none.
     """
 
     message_id: str
@@ -66,6 +67,7 @@ class InboundMessage(Struct, frozen=True):
     selection_id: str | None
     reply_due: bool
     order: CatalogOrder | None = None
+    channel: str | None = None
 
 
 class Parsed(Struct, frozen=True):

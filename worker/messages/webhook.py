@@ -10,6 +10,7 @@ from worker.messages.fields import (
     JsonObject,
     customer_id,
     display_name,
+    number_id,
     required_list,
     required_object,
     required_string,
@@ -27,9 +28,10 @@ def parse_webhook(body: JsonObject, now_s: float) -> Parsed:
     for path, value in _message_values(body, rejections):
         contacts = _contacts(value)
         named = _by_id(contacts)
+        channel = _channel(value)
         for where, message in _objects(value, "messages", path, rejections):
             try:
-                messages.append(_read_message(message, contacts, named, now_s))
+                messages.append(_read_message(message, contacts, named, channel, now_s))
             except BadPayload as bad:
                 rejections.append(f"{where}: {bad.reason}")
     return Parsed(tuple(messages), tuple(rejections))
@@ -71,7 +73,7 @@ def _objects(parent: JsonObject, key: str, path: str, rejections: list[str]) -> 
 
 
 def _read_message(
-    message: JsonObject, contacts: list[JsonObject], named: dict[str, int], now_s: float
+    message: JsonObject, contacts: list[JsonObject], named: dict[str, int], channel: str | None, now_s: float
 ) -> InboundMessage:
     message_id = required_string(message, "id", MAX_ID_CHARS)
     customer = customer_id(_sender(message, contacts))
@@ -87,7 +89,14 @@ def _read_message(
         selection_id=content.selection_id,
         reply_due=is_reply_due(kind, message),
         order=content.order,
+        channel=channel,
     )
+
+
+def _channel(value: JsonObject) -> str | None:
+    """The id of the business number that the messages came to."""
+    metadata = value.get("metadata")
+    return number_id(metadata.get("phone_number_id")) if isinstance(metadata, dict) else None
 
 
 def _sender(message: JsonObject, contacts: list[JsonObject]) -> object:

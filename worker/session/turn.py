@@ -77,6 +77,7 @@ class Turn(Struct, frozen=True, dict=True):
         accepted_at_s: when intake began to accept it, since 1970; None where it was claimed later.
         begun_at_s: when its present step began, since 1970.
         steps_ms: duration of each step that has ended.
+        channel: id of the business number that all its messages came to, None where none was named.
     """
 
     token: str
@@ -94,6 +95,7 @@ class Turn(Struct, frozen=True, dict=True):
     accepted_at_s: float | None = None
     begun_at_s: float = 0.0
     steps_ms: Mapping[str, float] = {}
+    channel: str | None = None
 
     @cached_property
     def text(self) -> str:
@@ -164,6 +166,7 @@ class Turn(Struct, frozen=True, dict=True):
             terms=plan.terms if plan else (),
             reply_key=plan.key if plan and not plan.shared else None,
             session_cache=self.session_cache,
+            channel=self.channel,
         )
 
     def after(self, step: str, now_s: float) -> Turn:

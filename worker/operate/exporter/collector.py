@@ -109,7 +109,7 @@ def database_families(part: Database, known: Known) -> Iterator[Metric]:
 
 
 def total_families(totals: Iterable[Total], known: Known) -> Iterator[Metric]:
-    """Yields the sums that the database keeps (`count_metrics_v3.sql`)."""
+    """Yields the sums that the database keeps (`count_metrics_v4.sql`)."""
     sums: dict[str, dict[tuple[str, ...], int]] = defaultdict(dict)
     for total in totals:
         sums[total.name][tuple(str(total.labels[name]) for name in sorted(total.labels))] = total.value
@@ -128,6 +128,8 @@ def total_families(totals: Iterable[Total], known: Known) -> Iterator[Metric]:
         sums["model_tokens"],
         *("kind", "model", "provider"),
     )
+    told = "Messages of ended turns by the business number that they came to; other: beyond the first 20."
+    yield counter("channel_messages", told, sums["channel_messages"], "channel")
     baseline = usd(sums["baseline_microusd"].get((), 0))
     yield counter("baseline_cost_dollars", f"Cost of the same messages with {BASELINE_MODEL}, uncached.", baseline)
 
