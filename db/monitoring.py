@@ -35,8 +35,8 @@ UNFINISHED = text(f"""
          (select count(*) filter (where until > now()) as people_waiting,
                  count(*) filter (where until <= now() and {RECENT}) as people_unattended,
                  -- The workers' clocks may be ahead of this one.
-                 greatest(extract(epoch from now() - min(since) filter (where until > now())), 0)::float8
-                     as oldest_person_s
+                 greatest(extract(epoch from now() - min(since) filter (
+                     where until > now() and reason <> 'person_wrote')), 0)::float8 as oldest_person_s
           from ({WAITS}) waits) people
 """)  # noqa: S608  a constant of ours
 #: Transactions that have been open for a while and hold rows, or the whole, of a table that the road writes to. Of

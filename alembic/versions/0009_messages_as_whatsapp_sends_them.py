@@ -1,4 +1,4 @@
-"""Business numbers of the shop: a turn, its reply and its figures know to which one the customer has written."""
+"""Messages as WhatsApp sends them: business numbers, and what tells of other messages (echoes, edits, revocations)."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,10 +14,25 @@ depends_on = None
 CHANGED = {
     "accept_messages": 2,
     "claim_turns": 2,
+    "count_closed": 2,
     "count_metrics": 3,
     "record_metrics": 4,
     "roll_up_hours": 2,
 }
+
+#: New ones, each after those that it calls in SQL.
+ADDED = (
+    "channel_sums",
+    "free_turn",
+    "close_messages",
+    "note_echo",
+    "edit_message",
+    "forget_words",
+    "revoke_message",
+    "apply_acts",
+)
+#: Reasons of messages that were closed; the report counts them.
+CLOSED = "state = 'closed' and reason is not null"
 
 
 def upgrade() -> None:
@@ -31,7 +46,9 @@ def upgrade() -> None:
         sa.Column("messages", sa.BigInteger, nullable=False),
         comment="Messages of a whole hour by business number, kept by triggers; columns as in channel_sums_v1.sql.",
     )
-    run("channel_sums_v1")
+    op.create_index("messages_closed_idx", "messages", ["accepted_at"], postgresql_where=sa.text(CLOSED))
+    for name in ADDED:
+        run(f"{name}_v1")
     for name, before in CHANGED.items():
         run(f"{name}_v{before + 1}")
 
@@ -39,7 +56,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     for name, before in CHANGED.items():
         run(f"{name}_v{before}")
-    op.execute("drop routine channel_sums")
+    for name in reversed(ADDED):
+        op.execute(f"drop routine {name}")
+    op.drop_index("messages_closed_idx", "messages")
     op.drop_table("channel_hours")
     op.drop_column("ai_metrics", "channel")
 

@@ -96,6 +96,7 @@ def test_a_message_of_meta_is_read_as_what_it_says(stem: str) -> None:
         selection_id=expected.selection_id(sample) if expected.selection_id else None,
         reply_due=expected.reply_due,
         order=expected.order(sample) if expected.order else None,
+        channel=value["metadata"]["phone_number_id"],
     )
 
 

@@ -7,7 +7,7 @@ Sees no Celery: how turns are started and how long queue `flow` is are passed in
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import Any, Protocol
@@ -21,10 +21,13 @@ from db import queries, retry
 from db.locks import INTAKE_LOCK, try_lock
 from worker.errors import ChasquiError
 from worker.intake.held_back import HeldBack
+from worker.intake.lateness import in_time
 from worker.intake.sweep import Sweep
 from worker.log import logger
 from worker.messages.inbound import parse_payload
 from worker.messages.message import InboundMessage
+from worker.redisdb.cache import Cache
+from worker.redisdb.keys import AI_RESPONSE, SESSION
 from worker.redisdb.streams import BEGINNING, Entry
 from worker.steps.locked_customers import SplitCommit
 from worker.steps.services import Services
@@ -64,15 +67,30 @@ class ParsedEntry:
     rejections: list[str]
 
 
-def parse(entry: Entry, now_s: float) -> ParsedEntry:
-    """Parses an entry, with a reason for everything that is no message: at most 100, and one that counts the others."""
+def parse(entry: Entry, now_s: float, late_after_s: float) -> ParsedEntry:
+    """Parses an entry, with a reason for everything that is no message: at most 100, and one that counts the others.
+
+    Args:
+        now_s: since 1970.
+        late_after_s: age of a message from which on it is not answered.
+    """
     if entry.payload is None:
         return ParsedEntry(entry, (), ["payload: the entry has no field 'payload'"])
     parsed = parse_payload(entry.payload, now_s)
     reasons, more = list(parsed.rejections[:MAX_REJECTIONS]), len(parsed.rejections) - MAX_REJECTIONS
     if more > 0:
         reasons.append(f"payload: {more} more messages cannot be read")
-    return ParsedEntry(entry, parsed.messages, reasons)
+    messages = [in_time(message, now_s, late_after_s) for message in parsed.messages]
+    return ParsedEntry(entry, messages, reasons)
+
+
+def forget_revoked(cache: Cache, forgotten: Mapping[str, Sequence[str]]) -> None:
+    """Deletes what the caches may hold of revoked messages.
+
+    Args:
+        forgotten: as `accept_messages` gives it.
+    """
+    cache.delete(*map(SESSION.key, forgotten.get("phones", ())), *map(AI_RESPONSE.key, forgotten.get("reply_keys", ())))
 
 
 class Intake:
@@ -158,7 +176,7 @@ class Intake:
     def _take(self, connection: Connection, entries: Sequence[Entry]) -> None:
         """Commits, starts the chain, acknowledges: in this order, so that a crash in between only repeats."""
         began_at_s = time.time()
-        parsed = [parse(entry, began_at_s) for entry in entries]
+        parsed = [parse(entry, began_at_s, self._services.settings.late_after_s) for entry in entries]
         messages = len(self._free(parsed))
         turns = self._accept(connection, parsed)
         self._start(turns, began_at_s)
@@ -206,7 +224,9 @@ class Intake:
 
         def accept(some: Sequence[InboundMessage]) -> Turns:
             batch = claim_limits(self._services.settings) | {"messages": to_builtins(list(some))}
-            return list(retry.again_on_conflict(lambda: queries.accept_messages(connection, batch))["turns"])
+            accepted = retry.again_on_conflict(lambda: queries.accept_messages(connection, batch))
+            forget_revoked(self._services.cache, accepted.get("forgotten") or {})
+            return list(accepted["turns"])
 
         split = SplitCommit(
             commit=accept,

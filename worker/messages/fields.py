@@ -62,20 +62,23 @@ def required_list(parent: JsonObject, key: str, within: str = "") -> list[Any]:
     return value
 
 
-def customer_id(value: object) -> str:
+def customer_id(value: object, name: str = "from") -> str:
     """WhatsApp's id of a customer: 5 to 20 digits (a JSON integer will do) or Meta's business-scoped user id.
 
     A leading '+' is refused, not removed: a gateway that compares `to` of a reply with what it sent must find it equal.
+
+    Args:
+        name: of the field that it stands in.
     """
     text = str(value) if isinstance(value, int) else value
     if text is None or text == "":
-        raise BadPayload("'from' is missing")
+        raise BadPayload(f"'{name}' is missing")
     if not isinstance(text, str):
-        raise BadPayload("'from' is neither a string nor a whole number")
+        raise BadPayload(f"'{name}' is neither a string nor a whole number")
     if text.startswith("+"):
-        raise BadPayload("'from' starts with '+': send the digits alone")
+        raise BadPayload(f"'{name}' starts with '+': send the digits alone")
     if not _CUSTOMER_ID.fullmatch(text):
-        raise BadPayload("'from' is neither 5 to 20 digits nor a business-scoped user id (such as US.1A2B3C)")
+        raise BadPayload(f"'{name}' is neither 5 to 20 digits nor a business-scoped user id (such as US.1A2B3C)")
     return text
 
 

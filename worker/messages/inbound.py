@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from worker.errors import BadPayload
+from worker.messages.acts import echo, with_act
 from worker.messages.fields import (
     JsonObject,
     customer_id,
@@ -18,7 +19,7 @@ from worker.messages.fields import (
     required_string,
     sent_at_s,
 )
-from worker.messages.message import MAX_ID_CHARS, MAX_TYPE_CHARS, NO_REPLY_TYPES, InboundMessage, Parsed
+from worker.messages.message import ECHO, MAX_ID_CHARS, MAX_TYPE_CHARS, NO_REPLY_TYPES, InboundMessage, Parsed
 from worker.messages.text import join_surrogates
 from worker.messages.webhook import WEBHOOK_OBJECT, parse_webhook
 
@@ -62,22 +63,25 @@ def _parse_body(body: object, now_s: float) -> Parsed:
 
 def _read_plain(body: JsonObject, now_s: float) -> InboundMessage:
     message_id = required_string(body, "message_id", MAX_ID_CHARS)
-    customer = customer_id(body.get("from"))
     kind = "text" if body.get("type") is None else required_string(body, "type", MAX_TYPE_CHARS)
     text = optional_string(body, "text")
     if kind == "text" and text is None:
         raise BadPayload("'text' is missing")
-    return InboundMessage(
+    channel, sent_s = number_id(body.get("channel")), sent_at_s(body.get("timestamp"), now_s)
+    if kind == ECHO:
+        return echo(message_id, customer_id(body.get("to"), "to"), readable(text) or "[?]", channel, sent_s)
+    plain = InboundMessage(
         message_id=message_id,
-        customer_phone=customer,
+        customer_phone=customer_id(body.get("from")),
         name=display_name(body.get("name")),
-        sent_at_s=sent_at_s(body.get("timestamp"), now_s),
+        sent_at_s=sent_s,
         type=kind,
         text=readable(text),
         selection_id=None,
         reply_due=kind not in NO_REPLY_TYPES,
-        channel=number_id(body.get("channel")),
+        channel=channel,
     )
+    return with_act(plain, body.get("target"), plain.text)
 
 
 def _as_bytes(payload: bytes | str) -> bytes:

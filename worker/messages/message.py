@@ -16,6 +16,11 @@ NO_REPLY_TYPES = frozenset(
     {"reaction", "edit", "revoke", "delete", "deleted", "pin", "keep_in_chat", "system", "request_welcome"}
 )
 
+#: Types of messages that do something to others (`worker.messages.acts`); an echo is the plain form's name for one.
+ECHO, EDIT, REVOKE = "echo", "edit", "revoke"
+#: Reason of a message that came too late to be answered.
+TOO_LATE = "too_late"
+
 
 class OrderItem(Struct, frozen=True):
     """Product in a cart sent from WhatsApp's catalogue; `sku` is the catalogue's id for it."""
@@ -56,6 +61,9 @@ class InboundMessage(Struct, frozen=True, omit_defaults=True):
         reply_due: False for what gets no answer.
         order: the cart of a message that holds one; `text` says the same in words.
         channel: id of the business number that it came to, None where the body names none.
+        act: what it does to other messages: echo (then `text` is the shop's), edit or revoke (of `target`).
+        edited: what `target` says now; `text` says so as a message of its own.
+        reason: why it is closed although a reply was due.
     """
 
     message_id: str
@@ -68,6 +76,10 @@ class InboundMessage(Struct, frozen=True, omit_defaults=True):
     reply_due: bool
     order: CatalogOrder | None = None
     channel: str | None = None
+    act: str | None = None
+    target: str | None = None
+    edited: str | None = None
+    reason: str | None = None
 
 
 class Parsed(Struct, frozen=True):

@@ -28,7 +28,13 @@ from worker.units import usd
 
 #: Sources of replies, and how messages end.
 REPLY_SOURCES = ("ai", "cache", "fallback", "canned")
-ENDINGS = (*((source, "answered") for source in REPLY_SOURCES), ("closed", "closed"), ("canned", "dead"))
+#: Why messages are closed without a reply: none is due, or a person was there, it was revoked, it came too late.
+CLOSED = ("closed", "answered_by_person", "revoked", "too_late")
+ENDINGS = (
+    *((source, "answered") for source in REPLY_SOURCES),
+    *((why, "closed") for why in CLOSED),
+    ("canned", "dead"),
+)
 OUTCOMES = (ANSWERED, *FAILURES)
 CIRCUIT_STATES = ("closed", "half_open", "open", "forced_open")
 #: One value without labels, or values by that of their one label, or by the tuple of those of several.
