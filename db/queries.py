@@ -51,6 +51,11 @@ def accept_messages(connection: Connection, batch: Json) -> Json:
     return dict(_call(connection, "accept_messages", batch))
 
 
+def note_receipts(connection: Connection, receipts: list[Json]) -> None:
+    """Notes WhatsApp's ids of replies that were sent; in as `note_receipts_v1.sql` says."""
+    _run(connection, "select note_receipts(%(receipts)s::jsonb)", receipts=_json(receipts))
+
+
 def load_sessions(connection: Connection, phones: Iterable[str]) -> list[Json]:
     """Returns the live sessions of these customers, as rows of `get_session_optimized`."""
     sql = "select s.* from unnest(%(phones)s::text[]) phone cross join lateral get_session_optimized(phone) s"

@@ -1,7 +1,8 @@
 -- The one commit of intake. batch: {"lease_s", "max_messages", "max_chars", "human_wait_s", "session_ttl_s", "messages":
 -- [{"message_id", "customer_phone", "name", "sent_at_s", "type", "text", "selection_id", "reply_due", and where there is
 -- one "channel" (the business number's id), "order" (a cart: {"items": [{"sku", "quantity"}, ...], "note"}), "reason" (why
--- it is closed), and "act" (what it does to others: apply_acts_v1.sql)}, ...]} in acceptance order.
+-- it is closed), "quoted" (WhatsApp's id of the message that it quotes), "product" (that it is about), "advertisement"
+-- (words of it), and "act" (what it does to others: apply_acts_v1.sql)}, ...]} in acceptance order.
 -- A message id that is already known changes nothing, even where that message has been erased since.
 -- Returns {"accepted": how many are new, "turns": [those claimed]}, and where something was revoked "forgotten": {"phones",
 -- "reply_keys"}, whose session cache and cached replies may still hold it.
@@ -40,7 +41,8 @@ begin
     insert into messages (message_id, customer_phone, content, sent_at, state, reason)
     select m ->> 'message_id', m ->> 'customer_phone',
            jsonb_build_object('type', m ->> 'type', 'text', m ->> 'text', 'selection_id', m ->> 'selection_id')
-               || jsonb_strip_nulls(jsonb_build_object('order', m -> 'order', 'channel', m -> 'channel', 'target', m -> 'target')),
+               || jsonb_strip_nulls(jsonb_build_object('order', m -> 'order', 'channel', m -> 'channel', 'target', m -> 'target',
+               'quoted', m -> 'quoted', 'product', m -> 'product', 'advertisement', m -> 'advertisement')),
            coalesce(to_timestamp((m ->> 'sent_at_s')::double precision), now()),
            case when coalesce((m ->> 'reply_due')::boolean, true) then 'accepted' else 'closed' end,
            m ->> 'reason'

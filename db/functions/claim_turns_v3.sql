@@ -29,7 +29,12 @@ begin
                    'id', id, 'message_id', message_id, 'sent_at_s', extract(epoch from sent_at)::bigint,
                    'attempts', attempts, 'type', content ->> 'type', 'text', content ->> 'text',
                    'selection_id', content ->> 'selection_id')
-                   || jsonb_strip_nulls(jsonb_build_object('order', content -> 'order')) order by id) as messages,
+                   || jsonb_strip_nulls(jsonb_build_object(
+                       'order', content -> 'order', 'product', content -> 'product',
+                       'advertisement', content -> 'advertisement',
+                       'quoted', case when content ? 'quoted'
+                                      then quoted_message(content ->> 'quoted', c.customer_phone) end))
+                   order by id) as messages,
                jsonb_strip_nulls(jsonb_build_object('channel', min(channel))) as number
         from (select m.*, row_number() over oldest as place, content ->> 'channel' as channel,
                      sum(coalesce(length(content ->> 'text'), 0)) over oldest as chars,

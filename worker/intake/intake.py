@@ -26,7 +26,7 @@ from worker.intake.portions import Portions
 from worker.intake.sweep import Sweep
 from worker.log import logger
 from worker.messages.inbound import MAX_PAYLOAD_BYTES, parse_payload
-from worker.messages.message import InboundMessage
+from worker.messages.message import InboundMessage, Receipt
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import AI_RESPONSE, SESSION
 from worker.redisdb.streams import BEGINNING, Entry
@@ -66,6 +66,7 @@ class ParsedEntry:
     entry: Entry
     messages: Sequence[InboundMessage]
     rejections: list[str]
+    receipts: Sequence[Receipt] = ()
 
 
 def parse(entry: Entry, now_s: float, late_after_s: float) -> ParsedEntry:
@@ -84,7 +85,7 @@ def parse(entry: Entry, now_s: float, late_after_s: float) -> ParsedEntry:
     if more > 0:
         reasons.append(f"payload: {more} more messages cannot be read")
     messages = [in_time(message, now_s, late_after_s) for message in parsed.messages]
-    return ParsedEntry(entry, messages, reasons)
+    return ParsedEntry(entry, messages, reasons, parsed.receipts)
 
 
 def forget_revoked(cache: Cache, forgotten: Mapping[str, Sequence[str]]) -> None:
@@ -179,6 +180,8 @@ class Intake:
             turns = self._accept(connection, messages[first : first + self._size])
             self._start(turns, began_at_s)
             tokens += [turn["token"] for turn in turns]
+        if receipts := [receipt for one in parsed for receipt in one.receipts]:
+            queries.note_receipts(connection, to_builtins(receipts))
         finished = self._finished(parsed)
         rejections = [(one.entry, reason) for one in finished for reason in one.rejections]
         self._services.streams.finish([one.entry for one in finished], rejections)

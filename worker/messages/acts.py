@@ -64,7 +64,7 @@ def with_act(told: InboundMessage, target: object, words: str | None) -> Inbound
         return replace(told, text=None, act=REVOKE, target=target)
     if told.type == EDIT and words:
         correction = readable(CORRECTION.format(words=words))
-        return replace(told, text=correction, act=EDIT, target=target, edited=words, reply_due=True)
+        return replace(told, text=correction, act=EDIT, target=target, edited=words, quoted=target, reply_due=True)
     return told
 
 

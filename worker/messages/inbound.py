@@ -20,6 +20,7 @@ from worker.messages.fields import (
     sent_at_s,
 )
 from worker.messages.message import ECHO, MAX_ID_CHARS, MAX_TYPE_CHARS, NO_REPLY_TYPES, InboundMessage, Parsed
+from worker.messages.references import quoted_id
 from worker.messages.text import join_surrogates
 from worker.messages.webhook import WEBHOOK_OBJECT, parse_webhook
 
@@ -93,6 +94,7 @@ def _read_plain(body: JsonObject, now_s: float) -> InboundMessage:
         selection_id=None,
         reply_due=kind not in NO_REPLY_TYPES,
         channel=channel,
+        quoted=quoted_id(body.get("quoted")),
     )
     return with_act(plain, body.get("target"), plain.text)
 

@@ -10,10 +10,22 @@ MAX_ID_CHARS = 512
 MAX_TYPE_CHARS = 64
 #: Types that tell about an earlier message, the account or the chat, so that an answer would puzzle the customer.
 #: `edit` and `revoke` are Meta's names since 2026; other gateways say `delete`. `system` is a changed number or user
-#: id, `request_welcome` a chat that was opened with nothing said yet. Not here: `unsupported` and `ephemeral`, behind
-#: which stands something the customer did send.
+#: id, `request_welcome` a chat that was opened with nothing said yet, `call_permission_reply` (an
+#: interactive one) whether the shop may call. Not here: `unsupported` and `ephemeral`, behind which stands something
+#: the customer did send.
 NO_REPLY_TYPES = frozenset(
-    {"reaction", "edit", "revoke", "delete", "deleted", "pin", "keep_in_chat", "system", "request_welcome"}
+    {
+        "reaction",
+        "edit",
+        "revoke",
+        "delete",
+        "deleted",
+        "pin",
+        "keep_in_chat",
+        "system",
+        "request_welcome",
+        "call_permission_reply",
+    }
 )
 
 #: Types of messages that do something to others (`worker.messages.acts`); an echo is the plain form's name for one.
@@ -64,6 +76,9 @@ class InboundMessage(Struct, frozen=True, omit_defaults=True):
         act: what it does to other messages: echo (then `text` is the shop's), edit or revoke (of `target`).
         edited: what `target` says now; `text` says so as a message of its own.
         reason: why it is closed although a reply was due.
+        quoted: WhatsApp's id of the message that it quotes.
+        product: the catalogue's id of the product that it is about.
+        advertisement: words of the advertisement that led to it.
     """
 
     message_id: str
@@ -80,10 +95,23 @@ class InboundMessage(Struct, frozen=True, omit_defaults=True):
     target: str | None = None
     edited: str | None = None
     reason: str | None = None
+    quoted: str | None = None
+    product: str | None = None
+    advertisement: str | None = None
+
+
+class Receipt(Struct, frozen=True):
+    """WhatsApp's id of a reply of ours that was sent."""
+
+    reply_id: str
+    message_id: str
 
 
 class Parsed(Struct, frozen=True):
-    """All that one payload holds: its good messages in their order, and one reason for each part that is not usable."""
+    """All that one payload holds: its good messages in their order, one reason for each part that is not usable, and
+    receipts of replies.
+    """
 
     messages: tuple[InboundMessage, ...] = ()
     rejections: tuple[str, ...] = ()
+    receipts: tuple[Receipt, ...] = ()

@@ -17,18 +17,29 @@ from worker.messages.fields import (
     required_string,
     sent_at_s,
 )
-from worker.messages.message import MAX_ID_CHARS, MAX_TYPE_CHARS, InboundMessage, Parsed
+from worker.messages.message import MAX_ID_CHARS, MAX_TYPE_CHARS, InboundMessage, Parsed, Receipt
+from worker.messages.receipts import read_receipts
+from worker.messages.references import read_references
 
 WEBHOOK_OBJECT = "whatsapp_business_account"
 #: Name of the list in a change's `value`, by the field of the change; all other fields are passed over in silence.
 LISTS = {"messages": "messages", "smb_message_echoes": "message_echoes"}
 
+#: Beside `messages`, never in one change with them.
+STATUSES = "statuses"
+
 
 def parse_webhook(body: JsonObject, now_s: float) -> Parsed:
-    """All messages of `body`; a bad one costs only itself. Statuses and account events are passed over in silence."""
+    """All messages of `body`; a bad one costs only itself. Account events are passed over in silence; of statuses only
+    the ids of our replies are kept.
+    """
     messages: list[InboundMessage] = []
     rejections: list[str] = []
+    receipts: list[Receipt] = []
     for path, name, value in _message_values(body, rejections):
+        if name == STATUSES:
+            receipts += read_receipts(value)
+            continue
         read = _reader(name, value, now_s)
         for where, message in _objects(value, name, path, rejections):
             try:
@@ -37,7 +48,7 @@ def parse_webhook(body: JsonObject, now_s: float) -> Parsed:
                 rejections.append(f"{where}: {bad.reason}")
             else:
                 messages += [told] if told else []
-    return Parsed(tuple(messages), tuple(rejections))
+    return Parsed(tuple(messages), tuple(rejections), tuple(receipts))
 
 
 def _reader(name: str, value: JsonObject, now_s: float) -> Callable[[JsonObject], InboundMessage | None]:
@@ -68,6 +79,8 @@ def _value_with_messages(change: JsonObject) -> tuple[str, JsonObject | None]:
     if name is None:
         return "", None
     value = required_object(change, "value")
+    if value.get(name) is None and STATUSES in value:
+        return STATUSES, value
     return name, value if value.get(name) is not None else None
 
 
@@ -93,6 +106,7 @@ def _read_message(
     customer = customer_id(_sender(message, contacts))
     kind = required_string(message, "type", MAX_TYPE_CHARS)
     content = read_content(kind, message)
+    refers = read_references(message, tapped=content.selection_id is not None)
     told = InboundMessage(
         message_id=message_id,
         customer_phone=customer,
@@ -104,6 +118,9 @@ def _read_message(
         reply_due=is_reply_due(kind, message),
         order=content.order,
         channel=channel,
+        quoted=refers.quoted,
+        product=refers.product,
+        advertisement=refers.advertisement,
     )
     return with_webhook_act(told, message)
 

@@ -21,7 +21,8 @@ from worker.replies.telling import Scene, told
 from worker.session.cart import Cart, CartOperation
 from worker.session.outcome import Decision, Effects
 from worker.session.session import Checkout, Context, Session
-from worker.session.turn import Turn, TurnMessage
+from worker.session.turn import Turn
+from worker.session.turn_message import TurnMessage
 
 LOCATION = "location"
 
@@ -79,6 +80,13 @@ def _decimal(text: str) -> Decimal | None:
 
 def _written(message: TurnMessage, context: Context, state: str) -> Act | None:
     text = message.text or ""
+    if quoted := message.quoted:
+        row = row_number(text)
+        if row and quoted.skus:
+            return Act("add", quoted.skus[row - 1], "1") if row <= len(quoted.skus) else None
+        # A yes beside another text than our summary of this very cart agrees to that.
+        if row or (context.asking == "confirm" and f"confirm:{context.version}" not in quoted.actions):
+            return None
     if context.asking == "address" and (message.type == LOCATION or is_address(text)):
         return Act("address", text)
     if context.numbered and (row := row_number(text)) and row <= len(context.shown):
@@ -88,7 +96,7 @@ def _written(message: TurnMessage, context: Context, state: str) -> Act | None:
     answer = yes_or_no(text)
     if context.asking:
         return _answer(context, answer, text)
-    if answer == YES and state == "order_completed":
+    if answer == YES and state == "order_completed" and not message.refers:
         return Act("confirm", context.ordered)
     return None
 
