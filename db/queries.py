@@ -47,8 +47,13 @@ def _json(value: object) -> str:
 
 
 def accept_messages(connection: Connection, batch: Json) -> Json:
-    """Commits a batch of inbound messages and claims turns; in and out as `accept_messages_v2.sql` says."""
+    """Commits a batch of inbound messages and claims turns; in and out as `accept_messages_v3.sql` says."""
     return dict(_call(connection, "accept_messages", batch))
+
+
+def note_receipts(connection: Connection, receipts: list[Json]) -> None:
+    """Notes WhatsApp's ids of replies that were sent; in as `note_receipts_v1.sql` says."""
+    _run(connection, "select note_receipts(%(receipts)s::jsonb)", receipts=_json(receipts))
 
 
 def load_sessions(connection: Connection, phones: Iterable[str]) -> list[Json]:
