@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from worker.messages.formatting import whatsapp_text
 from worker.replies.claims import check_claims
 from worker.replies.decision import InvalidDecision, RefusedChange, parse_decision
 from worker.replies.decision_schema import decision_schema
@@ -49,7 +50,8 @@ def decide(text: str, plan: Plan, scene: Scene) -> Decision:
         InvalidDecision: the answer cannot be used.
     """
     decision = parse_decision(text, None if plan.shared else _offer(plan, scene).offered)
-    check_reply(decision.reply, scene.text, plan.system)
+    decision = replace(decision, reply=whatsapp_text(decision.reply, scene.shop.links))
+    check_reply(decision.reply, scene.text, plan.system, plan.user)
     if plan.shared:
         decision = _for_everybody(decision)
     check_claims(decision, plan.user, plan.system, changes=bool(decision.cart_operations))
