@@ -31,7 +31,7 @@ from db import monitoring, queries
 from db.locks import INTAKE_LOCK, try_lock
 from db.monitoring import REPLY_BUCKETS_MS, UNFINISHED
 from worker.errors import ProviderDenied, ProviderTimeout, RequestRefused
-from worker.operate.snapshot import read_cache_use, read_counters, read_states, read_streams
+from worker.operate.snapshot import read_cache_use, read_counters, read_redis, read_streams
 from worker.providers.circuit import CircuitBreaker
 from worker.redisdb.keys import CALL_COUNTS
 from worker.redisdb.streams import Streams
@@ -252,7 +252,7 @@ def test_calls_are_counted_by_the_breaker(redis_client: redis.Redis) -> None:
         "deepseek/deepseek-flash:refused": 1,
         "deepseek/deepseek-flash:denied": 1,
     }
-    seen = read_states(redis_client, NAMED)
+    seen = read_redis(redis_client, NAMED)
     assert [(circuit.provider, circuit.state, circuit.trips) for circuit in seen.providers] == [("deepseek", "open", 1)]
     assert [(each.name, each.state) for each in seen.models] == [
         ("deepseek/deepseek-flash", "closed"),
@@ -279,10 +279,10 @@ def test_streams_books_and_runs_are_read(redis_client: redis.Redis) -> None:
     redis_client.hset(time.strftime("budget:%Y-%m", time.gmtime(now_s)), "spent", 70)
     redis_client.hset(time.strftime("budget:%Y-%m-%d", time.gmtime(now_s)), "spent", 30)
     note_run(redis_client, CLEANUP)
-    lengths, counters, states = (
+    lengths, counters, seen = (
         read_streams(redis_client),
         read_counters(redis_client, now_s),
-        read_states(redis_client, NAMED[:1]),
+        read_redis(redis_client, NAMED[:1]),
     )
     assert (lengths.inbound, lengths.outbound, lengths.rejected) == (2, 0, 1)
     assert lengths.oldest_inbound_s == pytest.approx(20, abs=5)
@@ -290,8 +290,8 @@ def test_streams_books_and_runs_are_read(redis_client: redis.Redis) -> None:
     assert counters.last_cleanup_at_s is not None
     assert abs(counters.last_cleanup_at_s - now_s) < 5
     assert abs(counters.at_s - now_s) < 5
-    assert (states.providers, counters.calls, states.probes) == ((), {}, ())
-    assert [each.name for each in states.models] == ["deepseek/deepseek-flash"]
+    assert (seen.providers, counters.calls, seen.probes) == ((), {}, ())
+    assert [each.name for each in seen.models] == ["deepseek/deepseek-flash"]
 
 
 def test_counters_of_another_day_are_not_today_s(redis_client: redis.Redis) -> None:

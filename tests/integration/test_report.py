@@ -20,7 +20,7 @@ from rich.console import Console
 from sqlalchemy import Connection, Engine, text
 
 from db import queries
-from worker.operate.report_tables import as_tables
+from worker.operate.commands.report import as_tables
 from worker.telemetry.recording import FAILURES
 from worker.telemetry.report import make_report
 

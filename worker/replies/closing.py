@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from worker.messages.reply import Reply, expires_at, within_limits
+from worker.messages.reply import MAX_ROWS, Reply, expires_at, within_limits
 from worker.replies import buttons
 from worker.replies.cart_lines import shown_cart
 from worker.session.handover import MODEL, answered_by_ai, handed_over
@@ -19,7 +19,7 @@ from worker.session.turn import Turn
 from worker.shop.shop import Shop
 
 #: Products shown that stay offered until others have been shown in their place.
-MAX_SHOWN = 8
+MAX_SHOWN = MAX_ROWS
 
 
 class Closing(Struct, frozen=True):
@@ -46,6 +46,7 @@ class Closing(Struct, frozen=True):
     def row(self) -> dict[str, Any]:
         """The JSON form that `update_session_cache` takes; it calls the session's id `id`."""
         row: dict[str, Any] = msgspec.to_builtins(self)
+        row["orders"] = [order.row() for order in self.orders]
         if self.session:
             row["session"] = self.session.row() | {"id": self.session.id}
         return row
@@ -167,11 +168,12 @@ def _undo(turn: Turn) -> Undo | None:
 
 
 def _shown(turn: Turn, context: Context) -> dict[str, Any]:
-    """What is offered from now on: the rows of a list in their order, else the products of the request."""
+    """Products that are offered from now on: the rows of a list in their order, else the products of the request."""
     choices, plan = turn.decided().decision.choices, turn.plan
     rows = [row.id.removeprefix("add:") for row in choices.rows if row.id.startswith("add:")] if choices else []
     asked_for = [product.sku for product in plan.products if product.sku] if plan else []
-    shown = dict.fromkeys([*rows, *asked_for, *context.shown])
+    # A number means a row of the list, and nothing that was shown before it.
+    shown = dict.fromkeys(rows or [*asked_for, *context.shown])
     return {"shown": tuple(shown)[:MAX_SHOWN], "numbered": bool(rows)}
 
 

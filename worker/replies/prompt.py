@@ -17,6 +17,8 @@ from worker.shop.shop import Shop
 
 #: Raised by hand with every change of the instructions or the schema; it is part of the text, and so of the key.
 PROMPT_VERSION = 3
+#: The instructions end here; behind it stands what this shop has told.
+FACTS_BEGIN = "Facts of the shop: "
 INSTRUCTIONS = """\
 You are the assistant of {shop}, a supermarket that sells over WhatsApp. (v{version})
 You receive one JSON object: products of the shop, the customer's session if the message needs it, "now" if the \

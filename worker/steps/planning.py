@@ -18,10 +18,11 @@ from worker.language.hour_dependent import depends_on_hour
 from worker.language.product_words import ProductWords
 from worker.language.search_terms import search_terms
 from worker.language.sharing import common_form
-from worker.replies.direct import Act, acts_of, decision_of, skus_of
+from worker.replies.acts import Act, acts_of, skus_of
+from worker.replies.direct import decision_of
 from worker.replies.fallback import handover_decision, unreadable_decision
 from worker.replies.prompt import cache_key, render
-from worker.replies.telling import Scene
+from worker.replies.scene import Scene
 from worker.session.handover import pressed_for_person, waits_for_person
 from worker.session.outcome import SILENT, Outcome
 from worker.session.session import Session
