@@ -55,6 +55,11 @@ _BEFORE_IT_IS_SO = re.compile(
 )
 _FREE = r"gratis|gratuit[oa]|sin (?:cargo|costo)|bonificad[oa]"
 _DISCOUNT = re.compile(rf"descuento|rebaj|promo|oferta|regal|cup[oó]n|2x1|3x2|llev\w+ \d+ y pag\w+ \d+|{_FREE}")
+#: Points to offers, as the words of a link that was taken out do, and says of none that there is one.
+_POINTED = re.compile(
+    r"\b(?:mir[áa]|ve[ar]?|consult[áae]|conoc[ée])\w* (?:\w+ ){0,2}(?:ofertas?|promos?|promociones)\b"
+    r"|^\W*(?:ofertas?|promos?|promociones)\W*$"
+)
 _DELIVERY = re.compile(r"\b(?:env[ií]os?|delivery|domicilio|reparto|entregas?)\b")
 _DAY = (
     r"\b(hoy|mañana|ahora mismo|enseguida|en un rato|esta (?:tarde|noche|mañana)|pasado mañana"
@@ -97,7 +102,7 @@ def _claim(reply: str, user: str, system: str, changes: bool) -> str | None:
             return "says that the cart has changed"
         if (not ordered and _claims(_PLACED, sentence)) or _claims(_SENT, sentence):
             return "says that an order was placed or is on its way"
-        if any(_is_unfounded(found, known) for found in _undenied(_DISCOUNT, sentence)):
+        if any(_is_unfounded(found, known) for found in _undenied(_DISCOUNT, _POINTED.sub(" ", sentence))):
             return "promises a discount that stands in no fact"
         if any(not _is_delivered(found, known) for found in _undenied(_DELIVERED, sentence)):
             return "promises a time of delivery that stands in no fact"

@@ -23,12 +23,16 @@ _ADDRESS = re.compile(r"https?://\S+|www\.\S+|\b[\w.+-]{1,64}@\S+")
 _LABELS = frozenset({*get_args(Intent), *get_args(State)})
 #: Names that stand in our instructions and in no shop's words.
 _NAMES = re.compile(
-    r"\b(?:cart_operations|next_state|quick_replies|requires_human|product_id|json|"
+    r"\b(?:cart_operations|next_state|quick_replies|requires_human|product_id|json|prompts?|"
     + "|".join(sorted(label for label in _LABELS if "_" in label))
     + r")\b",
     re.IGNORECASE,
 )
-_JSON = re.compile(r'^\s*\{|\[\s*\{|\{\s*"|"(?:reply|intent|entities|confidence)"\s*:')
+#: Also signs of a model's own transcript, and Python's way of writing an object.
+_JSON = re.compile(
+    r'^\s*\{|\[\s*\{|\{\s*["\']|["\'](?:reply|intent|entities|confidence)["\']\s*:'
+    r"|<\|\w+\|>|</?(?:tool_call|function|system|assistant|user)>"
+)
 #: Letters of alphabets that no customer of a shop in Spanish need know; a model may fall into one for a word or two.
 _OTHER_ALPHABET = re.compile(
     "[\u0400-\u052f\u0590-\u06ff\u0900-\u0e7f\u1100-\u11ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]"
@@ -138,7 +142,7 @@ def _is_foreign(words: list[str], said: list[str]) -> bool:
 
 
 def _is_unreadable(reply: str, said: str, known: str) -> bool:
-    """Letters that a reader of Spanish cannot read, unless the customer writes such, or a product or shop is so named."""
+    """Letters that a reader of Spanish cannot read, unless the customer writes such or a product is so named."""
     if reply.isascii() or _OTHER_ALPHABET.search(said):
         return False
     return not set(_OTHER_ALPHABET.findall(reply)) <= set(known)
