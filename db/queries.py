@@ -51,6 +51,12 @@ def accept_messages(connection: Connection, batch: Json) -> Json:
     return dict(_call(connection, "accept_messages", batch))
 
 
+def mark_deliveries(connection: Connection, statuses: list[Json]) -> int:
+    """Marks replies as WhatsApp reports them, as `mark_deliveries_v1.sql` says; returns how many replies of ours."""
+    sql = "select mark_deliveries(%(statuses)s::jsonb)"
+    return int(_run(connection, sql, statuses=_json(statuses)).scalar_one())
+
+
 def load_sessions(connection: Connection, phones: Iterable[str]) -> list[Json]:
     """Returns the live sessions of these customers, as rows of `get_session_optimized`."""
     sql = "select s.* from unnest(%(phones)s::text[]) phone cross join lateral get_session_optimized(phone) s"

@@ -20,11 +20,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from db import queries, retry
 from db.locks import INTAKE_LOCK, try_lock
 from worker.errors import ChasquiError
+from worker.intake.deliveries import mark_deliveries
 from worker.intake.held_back import HeldBack
 from worker.intake.sweep import Sweep
 from worker.log import logger
 from worker.messages.inbound import parse_payload
-from worker.messages.message import InboundMessage
+from worker.messages.message import DeliveryStatus, InboundMessage
 from worker.redisdb.streams import BEGINNING, Entry
 from worker.steps.locked_customers import SplitCommit
 from worker.steps.services import Services
@@ -57,11 +58,12 @@ class Chain(Protocol):
 
 @dataclass(slots=True)
 class ParsedEntry:
-    """Entry of the stream: its messages in order, and the reasons why parts of it are refused."""
+    """Entry of the stream: its messages in order, the reasons why parts of it are refused, and statuses of replies."""
 
     entry: Entry
     messages: Sequence[InboundMessage]
     rejections: list[str]
+    statuses: Sequence[DeliveryStatus] = ()
 
 
 def parse(entry: Entry, now_s: float) -> ParsedEntry:
@@ -72,7 +74,7 @@ def parse(entry: Entry, now_s: float) -> ParsedEntry:
     reasons, more = list(parsed.rejections[:MAX_REJECTIONS]), len(parsed.rejections) - MAX_REJECTIONS
     if more > 0:
         reasons.append(f"payload: {more} more messages cannot be read")
-    return ParsedEntry(entry, parsed.messages, reasons)
+    return ParsedEntry(entry, parsed.messages, reasons, parsed.statuses)
 
 
 class Intake:
@@ -162,6 +164,7 @@ class Intake:
         messages = len(self._free(parsed))
         turns = self._accept(connection, parsed)
         self._start(turns, began_at_s)
+        mark_deliveries(connection, [status for one in parsed for status in one.statuses])
         finished = self._finished(parsed)
         rejections = [(one.entry, reason) for one in finished for reason in one.rejections]
         self._services.streams.finish([one.entry for one in finished], rejections)

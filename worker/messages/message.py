@@ -68,8 +68,29 @@ class InboundMessage(Struct, frozen=True):
     order: CatalogOrder | None = None
 
 
+class DeliveryStatus(Struct, frozen=True):
+    """What WhatsApp reports of one of our replies.
+
+    Args:
+        reply_id: ours, as the gateway gave it (`biz_opaque_callback_data`).
+        state: sent, delivered, read or failed.
+        wamid: WhatsApp's id of the reply.
+        at_s: seconds since the epoch, None where the body does not say it believably.
+        code: Meta's, of a failure; 0 where it names none.
+    """
+
+    reply_id: str
+    state: str
+    wamid: str | None = None
+    at_s: int | None = None
+    code: int | None = None
+
+
 class Parsed(Struct, frozen=True):
-    """All that one payload holds: its good messages in their order, and one reason for each part that is not usable."""
+    """All that one payload holds: its good messages in their order, what it reports of our replies, and one reason for
+    each part that is not usable.
+    """
 
     messages: tuple[InboundMessage, ...] = ()
     rejections: tuple[str, ...] = ()
+    statuses: tuple[DeliveryStatus, ...] = ()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from worker.errors import BadPayload
 from worker.messages.content import is_reply_due, read_content
+from worker.messages.delivery import read_statuses
 from worker.messages.fields import (
     JsonObject,
     customer_id,
@@ -15,16 +16,22 @@ from worker.messages.fields import (
     required_string,
     sent_at_s,
 )
-from worker.messages.message import MAX_ID_CHARS, MAX_TYPE_CHARS, InboundMessage, Parsed
+from worker.messages.message import MAX_ID_CHARS, MAX_TYPE_CHARS, DeliveryStatus, InboundMessage, Parsed
 
 WEBHOOK_OBJECT = "whatsapp_business_account"
 
 
 def parse_webhook(body: JsonObject, now_s: float) -> Parsed:
-    """All messages of `body`; a bad one costs only itself. Statuses and account events are passed over in silence."""
+    """All messages of `body`, and what it reports of our replies; a bad message costs only itself. Other statuses and
+    account events are passed over in silence.
+    """
     messages: list[InboundMessage] = []
+    statuses: list[DeliveryStatus] = []
     rejections: list[str] = []
     for path, value in _message_values(body, rejections):
+        statuses += read_statuses(value, now_s)
+        if value.get("messages") is None:
+            continue
         contacts = _contacts(value)
         named = _by_id(contacts)
         for where, message in _objects(value, "messages", path, rejections):
@@ -32,15 +39,15 @@ def parse_webhook(body: JsonObject, now_s: float) -> Parsed:
                 messages.append(_read_message(message, contacts, named, now_s))
             except BadPayload as bad:
                 rejections.append(f"{where}: {bad.reason}")
-    return Parsed(tuple(messages), tuple(rejections))
+    return Parsed(tuple(messages), tuple(rejections), tuple(statuses))
 
 
 def _message_values(body: JsonObject, rejections: list[str]) -> Iterator[tuple[str, JsonObject]]:
-    """Path (ending in a dot) and `value` of each change that carries messages."""
+    """Path (ending in a dot) and `value` of each change that carries messages or statuses."""
     for entry_path, entry in _objects(body, "entry", "", rejections):
         for change_path, change in _objects(entry, "changes", f"{entry_path}.", rejections):
             try:
-                value = _value_with_messages(change)
+                value = _value_of(change)
             except BadPayload as bad:
                 rejections.append(f"{change_path}: {bad.reason}")
                 continue
@@ -48,11 +55,11 @@ def _message_values(body: JsonObject, rejections: list[str]) -> Iterator[tuple[s
                 yield f"{change_path}.value.", value
 
 
-def _value_with_messages(change: JsonObject) -> JsonObject | None:
+def _value_of(change: JsonObject) -> JsonObject | None:
     if required_string(change, "field", MAX_TYPE_CHARS) != "messages":
         return None
     value = required_object(change, "value")
-    return value if value.get("messages") is not None else None
+    return value if any(value.get(name) is not None for name in ("messages", "statuses")) else None
 
 
 def _objects(parent: JsonObject, key: str, path: str, rejections: list[str]) -> Iterator[tuple[str, JsonObject]]:
