@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from io import StringIO
 from threading import Event
 from typing import Any
 from uuid import uuid4
@@ -10,10 +12,12 @@ import orjson
 import redis
 from helpers.basics import ends
 from helpers.factories import ANA, BRUNO, Json, agreed_order, answer, line_of, product, row, rows
+from rich.console import Console
 from sqlalchemy import Connection, Engine, text
 
 from db import monitoring, queries
 from worker.intake.intake import Intake
+from worker.operate.commands.report import as_tables
 from worker.redisdb.keys import INBOUND, REJECTED
 from worker.steps.services import Services
 from worker.telemetry.report import make_report
@@ -67,6 +71,16 @@ def test_each_state_counts_once_in_any_order(connection: Connection) -> None:
     assert grown(before, counted(connection)) == seen
     found = make_report(connection)["delivery"]
     assert found == {"sent": 2, "delivered": 1, "read": 1, "failed": {"131026": 1}}
+
+
+def test_the_report_says_why_in_words(connection: Connection) -> None:
+    """Outside the window and too fast for a pair are told apart; of a code that nobody knows there is the number."""
+    for number, code in enumerate((131047, 131056, 99)):
+        mark(connection, failure(answer(connection, f"wamid.{number}", f"549110000{number}")["token"], code))
+    paper = StringIO()
+    Console(file=paper, width=100).print(as_tables(make_report(connection)))
+    for words in ("131047 outside the 24-hour window", "131056 too fast for this pair of numbers", "99 "):
+        assert re.search(rf"not delivered, {words}\W+1\b", paper.getvalue())
 
 
 def test_what_was_delivered_after_all_has_not_failed(connection: Connection) -> None:

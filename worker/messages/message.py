@@ -69,7 +69,7 @@ class InboundMessage(Struct, frozen=True):
 
 
 class DeliveryStatus(Struct, frozen=True):
-    """What WhatsApp reports of one of our replies.
+    """Report of WhatsApp's about one of our replies.
 
     Args:
         reply_id: ours, as the gateway gave it (`biz_opaque_callback_data`).
