@@ -66,8 +66,9 @@ def texts(messages: list[Json]) -> list[str]:
 
 def is_idle(client: redis.Redis) -> bool:
     """Returns whether all is read and acknowledged."""
-    (group,) = client.xinfo_groups(OUTBOUND)
-    return group["pending"] == 0 and group["last-delivered-id"] == client.xinfo_stream(OUTBOUND)["last-generated-id"]
+    newest = client.xinfo_stream(OUTBOUND)["last-generated-id"]
+    read = [group for group in client.xinfo_groups(OUTBOUND) if group["last-delivered-id"] == newest]
+    return len(read) == 1 and read[0]["pending"] == 0
 
 
 def told(client: redis.Redis) -> list[tuple[str, str, int | None]]:
