@@ -62,7 +62,6 @@ EXCEPTIONS = {
         "*:address_family",
         "*:daemon_threads",
         "*:disable_nagle_algorithm",
-        "*:do_GET",
         "*:do_POST",
         "*:log_message",
         "*:log_request",

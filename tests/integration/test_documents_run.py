@@ -19,13 +19,14 @@ from redis.retry import Retry
 from sqlalchemy import Connection, text
 
 from worker.messages.inbound import parse_payload
+from worker.redisdb.streams import Streams
 from worker.runtime.embedded.redis import Redis
 from worker.runtime.embedded.server import Access, free_port
 
 COMPOSE = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text("utf-8"))["services"]
 GATEWAY = (REPOSITORY / "docs" / "gateway.md").read_text("utf-8")
 OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text("utf-8")
-REFUSAL_EXAMPLE, CELERY_EXAMPLE = re.findall(r"^```python\n(.*?)^```$", GATEWAY, re.MULTILINE | re.DOTALL)
+EXAMPLES = re.findall(r"^```python\n(.*?)^```$", GATEWAY, re.MULTILINE | re.DOTALL)
 STATEMENTS = re.findall(r"^```sql\n(.*?)^```$", OPERATIONS, re.MULTILINE | re.DOTALL)
 Json = dict[str, Any]
 
@@ -34,12 +35,43 @@ def test_the_body_for_a_refusal_is_read() -> None:
     """It marks the reply as failed, with the code."""
     reply_id = "7b4ff223-50bb-4cfa-bc32-d1cd7b390fa9"
     names: Json = {"reply": {"reply_id": reply_id}}
-    exec(compile(REFUSAL_EXAMPLE, "docs/gateway.md", "exec"), names)
+    exec(compile(EXAMPLES[0], "docs/gateway.md", "exec"), names)
     parsed = parse_payload(json.dumps(names["body"]), time.time())
     assert [(status.reply_id, status.state, status.code) for status in parsed.statuses] == [
         (reply_id, "failed", 131047)
     ]
     assert parsed.rejections == ()
+
+
+def test_the_shops_example_takes_each_event_once(servers: Servers, redis_client: redis.Redis) -> None:
+    """What a run that died had taken comes first; an event published twice is handled once; what was erased is passed
+    over.
+    """
+    names: Json = {"__name__": "example"}
+    exec(compile(EXAMPLES[2], "docs/gateway.md", "exec"), names)
+    client: redis.Redis = names["connect"](servers.redis_url)
+    names["create_group"](client)
+    order = {"id": 1, "customer": "549", "status": "received", "items": [], "total": "1.00", "currency": "ARS"}
+    events = [
+        {"event_id": name, "event": "placed", "order": order | {"delivery": "pickup", "address": None}}
+        for name in ("e1", "e2", "e3")
+    ]
+    streams = Streams(redis_client)
+    streams.publish_orders(events)
+
+    def dies(_event: Json) -> None:
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        names["take"](client, dies, ">")
+    client.xdel("whatsapp:orders", client.xrange("whatsapp:orders", count=1)[0][0])
+    redis_client.delete("published:order:e2")
+    streams.publish_orders(events[1:2])
+    seen: list[Json] = []
+    assert [names["take"](client, seen.append, start) for start in ("0", ">", "0")] == [3, 1, 0]
+    assert [event["event_id"] for event in seen] == ["e2", "e3"]
+    names["show"](seen[0])
+    client.close()
 
 
 def test_the_celery_example_reaches_the_queue(
@@ -48,7 +80,7 @@ def test_the_celery_example_reaches_the_queue(
     """The task goes to queue `inbound`, as JSON, with the payload as its only argument."""
     monkeypatch.setenv("REDIS_URL", servers.redis_url)
     names: Json = {}
-    exec(compile(CELERY_EXAMPLE, "docs/gateway.md", "exec"), names)
+    exec(compile(EXAMPLES[1], "docs/gateway.md", "exec"), names)
     names["enqueue_by_celery"]({"message_id": "m"})
     names["celery"].close()
     queued: Any = redis_client.lrange("inbound", 0, -1)

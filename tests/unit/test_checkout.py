@@ -8,7 +8,9 @@ import pytest
 from helpers.checkouts import ADDRESS, summed_up
 from helpers.conversations import SILENT_SHOP, Conversation, tap
 from helpers.turns import MILK_ITEM
+from msgspec.structs import replace
 
+from worker.replies.acts import Act, acts_of
 from worker.session.session import Checkout
 from worker.shop.shop import Shop
 
@@ -179,6 +181,15 @@ def test_a_yes_after_the_order_may_be_meant_for_something_else() -> None:
     talk = summed_up()
     talk.done("sí")
     assert talk.act("no") is None
+
+
+def test_a_yes_that_was_written_before_the_summary_confirms_nothing() -> None:
+    """It waited behind the message that was answered with it; who taps has seen it."""
+    talk = summed_up()
+    early = replace(talk.turn("sí"), waited=True)
+    assert acts_of(early) == (Act("checkout"),)
+    tapped = replace(talk.turn(tap(talk.offers[0])), waited=True)
+    assert acts_of(tapped) == (Act("confirm", talk.session.context.version),)
 
 
 def test_two_yeses_in_one_turn_are_one() -> None:

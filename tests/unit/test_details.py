@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from helpers.checkouts import READY, summed_up
 from helpers.conversations import GROCER, SILENT_SHOP, Conversation, add, tap
-from helpers.turns import MILK_ITEM, RICE
+from helpers.turns import MILK_ITEM, RICE, message
 from msgspec.structs import replace
 
 from worker.session.session import Checkout
@@ -136,6 +136,29 @@ def test_what_is_no_plain_address_is_for_a_model(said: str) -> None:
     talk.done("finalizar")
     assert talk.act(said) is None
     assert talk.session.context.checkout.address == ""
+
+
+def test_who_was_asked_for_an_address_may_fetch_it_instead() -> None:
+    """Where the shop hands out; else a model says what it knows."""
+    for asked in (Checkout(delivery="delivery"), Checkout(delivery="delivery", address="Av. Siempreviva 742")):
+        talk = Conversation(cart=(MILK_ITEM,), context={"checkout": asked})
+        talk.done("finalizar")
+        talk.done("mejor lo paso a buscar")
+        assert (talk.session.context.checkout.delivery, talk.session.context.asking) == ("pickup", "payment")
+    silent = Conversation(SILENT_SHOP, cart=(MILK_ITEM,))
+    silent.done("finalizar")
+    silent.answered("retiro yo", intent="checkout", reply="No sé si se puede.")
+    assert silent.session.context.checkout.delivery == "delivery"
+
+
+def test_a_place_on_the_map_is_an_address() -> None:
+    """Only where one was asked for."""
+    place = message("📍 Casa (-34.6, -58.4)", type="location")
+    talk = Conversation(SILENT_SHOP, cart=(MILK_ITEM,))
+    assert talk.act(place) is None
+    talk.done("finalizar")
+    talk.done(place)
+    assert "Entrega: 📍 Casa (-34.6, -58.4)" in talk.lines
 
 
 def test_the_address_is_the_one_we_asked_for_even_where_no_model_understood_it() -> None:

@@ -32,7 +32,7 @@ class Act(Struct, frozen=True):
 def acts_of(turn: Turn) -> tuple[Act, ...]:
     """The acts that a turn consists of; none where a model must read any part of it."""
     context = turn.fetched().context
-    found = [_acts(message, context) for message in turn.messages]
+    found = [_acts(message, context, read=not turn.waited) for message in turn.messages]
     if not all(found):
         return ()
     acts = [act for some in found for act in some]
@@ -43,7 +43,12 @@ def acts_of(turn: Turn) -> tuple[Act, ...]:
     return (*cart_acts, *others) if is_plain else ()
 
 
-def _acts(message: TurnMessage, context: Context) -> tuple[Act, ...]:
+def _acts(message: TurnMessage, context: Context, *, read: bool) -> tuple[Act, ...]:
+    """The acts of one message; none where a model must read it.
+
+    Args:
+        read: the customer may have read our last reply before writing it.
+    """
     if message.order:
         items = tuple(Act("order", item.sku.strip(), str(item.quantity)) for item in message.order.items)
         note = message.order.note
@@ -51,6 +56,9 @@ def _acts(message: TurnMessage, context: Context) -> tuple[Act, ...]:
     if message.selection_id:
         return _tapped(message.selection_id)
     act = _written(message, context) if message.text else None
+    if act and act.verb == "confirm" and context.asking == "confirm" and not read:
+        # Nobody agrees to a summary that was not there yet: it is shown, and asked about again.
+        act = Act("checkout")
     return (act,) if act else ()
 
 
@@ -89,9 +97,9 @@ def _answer(context: Context, answer: str | None, text: str) -> Act | None:
 
 def _detail(asking: str, text: str) -> Act | None:
     """A detail of the order that we have asked for."""
-    if asking == "delivery":
-        way = way_of_delivery(text)
-        return Act("delivery", way) if way else None
+    way = way_of_delivery(text)
+    if way == "pickup" or (way and asking == "delivery"):
+        return Act("delivery", way)
     verb = {"area": "area", "payment": "pay"}.get(asking)
     if verb and (number := row_number(text)):
         return Act(verb, str(number - 1))

@@ -15,7 +15,7 @@ from worker.catalog.product import Product
 from worker.messages.reply import MAX_QUICK_REPLIES, MAX_TITLE_CHARS, Choices, QuickReply, Row
 from worker.replies import buttons
 from worker.replies.cart_lines import short_name, shown_cart, totals
-from worker.replies.summary import DELIVERY, PICKUP, area_of, in_currency, orders_of, summary
+from worker.replies.summary import DELIVERY, PICKUP, area_of, in_currency, orders_of, summary, ways_of
 from worker.session.cart import Cart, CartItem, cost, item_of
 from worker.session.outcome import Decision, Effects
 from worker.session.session import Checkout, Session
@@ -43,7 +43,8 @@ def proceed(shop: Shop, cart: Cart, details: Checkout, version: str, lead: Seque
         lead: lines that stand before it.
     """
     if not cart:
-        return said("\n".join([*lead, shop.text("cart.empty")]), effects=Effects(checkout=details))
+        lines = dict.fromkeys([*filter(None, lead), shop.text("cart.empty")])
+        return said("\n".join(lines), effects=Effects(checkout=details))
     details = _completed(shop, details)
     area = area_of(shop, details)
     question = _question(shop, cart, details, area)
@@ -59,18 +60,13 @@ def proceed(shop: Shop, cart: Cart, details: Checkout, version: str, lead: Seque
 
 def _completed(shop: Shop, details: Checkout) -> Checkout:
     """The details with those that leave no choice."""
-    ways = _ways(shop)
+    ways = ways_of(shop)
     delivery = details.delivery or (
         DELIVERY if details.address or len(ways) == 0 else ways[0] if len(ways) == 1 else ""
     )
     named = shop.area_of(details.address) if details.address and not details.area else None
     payment = details.payment or (shop.payments[0] if len(shop.payments) == 1 else "")
     return replace(details, delivery=delivery, area=named.name if named else details.area, payment=payment)
-
-
-def _ways(shop: Shop) -> list[str]:
-    """Ways in which this shop's goods reach a customer; none where its file does not say."""
-    return [*([DELIVERY] if shop.areas or shop.delivers else []), *([PICKUP] if shop.pickup else [])]
 
 
 def _question(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea | None) -> Decision | None:

@@ -21,7 +21,7 @@ _VERBS = r"(?:agreg|sum|añad|anot|carg|met|sac|quit|elimin|borr|retir|vaci|modi
 _FIRST = r"(?:^|[.!¡,:;\n])[^\S\n]*+(?:(?:ya|ahora|dale|bueno|perfecto|ok|enseguida)[ ,]+)*+"
 CLAIMING = re.compile(
     rf"\b{_VERBS}(?:u?é|í|amos|imos|i?ó|aron|ieron|ad[oa]s?|id[oa]s?)\b"
-    r"|\b(?:saqué|modifiqué|dejé|cambié|cambiamos|incluí|reservé|aparté|separé|puse|pusimos|puest[oa]s?)\b"
+    r"|\b(?:saqué|modifiqué|dejé|cambié|incluí|reservé|aparté|separé|puse|pusimos|puest[oa]s?)\b"
     r"|\bse (?:cambió|cambiaron|incluyó|incluyeron|puso|pusieron)\b|\bincluid[oa]s? en (?:tu|su|el) (?:carrito|pedido)"
     r"|\bya están? (?:en (?:tu|su)|hech|list)|\b(?:tu|su) carrito ahora\b|\bacab(?:o|amos) de \w+(?:ar|er|ir)\w*"
     rf"|{_FIRST}(?:listo|hecho)\b(?! para| cuando)"
@@ -71,8 +71,12 @@ _NUMBER_WORD = re.compile(
     r"\b(?:cien|mil|diez|veinte|treinta|cuarenta|cincuenta|sesenta|setenta|ochenta|noventa|\w+cient[oa]s|quinient[oa]s)"
     r" (?:pesos|soles|euros|d[oó]lares|lucas)\b"
 )
+_PART = re.compile(r"[,;:]| pero ")
+#: A denial stands no further before what it denies.
+_LOOKED_BACK = 160
 _ASKED = re.compile(r"¿[^?]*\?")
-_SENTENCE = re.compile(r"[^.!?\n]*[.!?\n]?")
+#: The point of a figure ends none.
+_SENTENCE = re.compile(r"(?:[^.!?\n]|(?<=\d)\.(?=\d))*[.!?\n]?")
 
 
 def check_claims(decision: Decision, user: str, system: str, *, changes: bool) -> None:
@@ -131,7 +135,7 @@ def _claims(pattern: re.Pattern[str], sentence: str) -> bool:
 def _undenied(pattern: re.Pattern[str], sentence: str) -> Iterable[re.Match[str]]:
     """Matches that are not denied, within their own words or before them in the same part of the sentence."""
     for match in pattern.finditer(sentence):
-        before = re.split(r"[,;:]| pero ", sentence[: match.start()])[-1]
+        before = _PART.split(sentence[max(0, match.start() - _LOOKED_BACK) : match.start()])[-1]
         if not _DENIED.search(f"{before}{match[0]}"):
             yield match
 

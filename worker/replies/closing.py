@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from worker.messages.reply import MAX_ROWS, Reply, expires_at, within_limits
+from worker.messages.reply import MAX_INTERACTIVE_CHARS, MAX_ROWS, Reply, expires_at, within_limits
+from worker.messages.text import clip_at_sentence
 from worker.replies import buttons
 from worker.replies.cart_lines import shown_cart
 from worker.session.handover import MODEL, answered_by_ai, handed_over
@@ -98,10 +99,11 @@ def _with_kept_cart(turn: Turn, outcome: Outcome, shop: Shop) -> Decision:
     if not context.kept or context.history or decision.requires_human or decision.effects != Effects():
         return decision
     lines = [shop.text("cart.bring_back"), *shown_cart(shop, context.kept)[1:], shop.text("cart.go_on")]
+    ours = "\n".join(lines)
     quick = (buttons.button(shop, "keep", "keep_cart"), buttons.button(shop, "drop", "drop_cart"))
     return replace(
         decision,
-        reply="\n".join([decision.reply, "", *lines]),
+        reply="\n".join([clip_at_sentence(decision.reply, MAX_INTERACTIVE_CHARS - len(ours) - 2), "", ours]),
         quick_replies=quick,
         choices=None,
         effects=replace(decision.effects, asking="kept_cart"),
@@ -143,6 +145,7 @@ def _context(turn: Turn, context: Context) -> Context:
     changes = effects.cart is not None or effects.checkout is not None
     return replace(
         context,
+        terms=(turn.plan.terms if turn.plan else ()) or context.terms,
         checkout=context.checkout if effects.checkout is None else effects.checkout,
         asking=effects.asking or _still_asked(before, effects),
         version=effects.version or ("" if changes else context.version),
@@ -164,7 +167,10 @@ def _still_asked(before: Session, effects: Effects) -> str:
 
 def _undo(turn: Turn) -> Undo | None:
     """The cart before the turn; an order is not undone by a tap."""
-    return None if turn.decided().decision.effects.orders else Undo(turn.version, turn.fetched().cart)
+    decision = turn.decided().decision
+    # A decision out of the reply cache has the button of the turn that it was first made for.
+    shown = (button.id.partition(":")[2] for button in decision.quick_replies if button.id.startswith("undo:"))
+    return None if decision.effects.orders else Undo(next(shown, turn.version), turn.fetched().cart)
 
 
 def _shown(turn: Turn, context: Context) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from worker.language.answers import asks, denies, folded, speaks_of_pickup, way_of_delivery
 from worker.messages.text import clip
 from worker.replies.scene import Scene
-from worker.replies.summary import DELIVERY
+from worker.replies.summary import DELIVERY, ways_of
 from worker.session.outcome import Decision
 from worker.session.session import CHECKOUT_STATES, MAX_DETAIL_CHARS, Checkout
 
@@ -20,7 +20,7 @@ def details_of(decision: Decision, scene: Scene, *, untouched: bool) -> Checkout
     this conversation, and answers to what we have asked for.
 
     Args:
-        untouched: the cart stays as it is, so that the words may be all an answer.
+        untouched: nothing is done to the cart, so that the words may be all an answer.
     """
     known = scene.session.context.checkout
     address = _said(decision, scene, "address") or (_given_address(scene) if untouched else "")
@@ -51,10 +51,11 @@ def _given_address(scene: Scene) -> str:
 def _answered(known: Checkout, scene: Scene) -> Checkout:
     """The details with the answers to questions of the checkout."""
     asking, text = scene.session.context.asking, scene.text
+    way = way_of_delivery(text)
     area = scene.shop.area_of(text) if asking == "area" and not denies(text) else None
     return replace(
         known,
         payment=scene.payment_in(text) or known.payment,
-        delivery=way_of_delivery(text) or known.delivery,
+        delivery=way if way in ways_of(scene.shop) else known.delivery,
         area=area.name if area else known.area,
     )

@@ -15,7 +15,7 @@ from worker.replies.acts import Act
 from worker.replies.buttons import CART_VERBS
 from worker.replies.cart_lines import changed_lines, shown_cart
 from worker.replies.scene import Scene
-from worker.replies.summary import DELIVERY, PICKUP
+from worker.replies.summary import DELIVERY, ways_of
 from worker.replies.telling import told
 from worker.session.cart import Cart, CartOperation
 from worker.session.outcome import Decision, Effects
@@ -78,7 +78,7 @@ def _other(act: Act, scene: Scene) -> Decision | None:
             return _undone(scene, act.object)
         case "keep_cart" | "drop_cart":
             return _kept(scene, keep=act.verb == "keep_cart")
-        case "delivery" if act.object in (DELIVERY, PICKUP):
+        case "delivery" if act.object in ways_of(shop):
             details = replace(details, delivery=act.object)
         case "address":
             address = clip(" ".join(act.object.split()), MAX_DETAIL_CHARS)

@@ -18,28 +18,33 @@ from msgspec import Struct
 from worker.catalog.numbers import readings
 from worker.replies.prompt import FACTS_BEGIN
 
-_FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
-_F = r"(\d+(?:[.,]\d+)*)"
+#: No figure that anybody means is longer; each is looked at once, however many digits stand in a row.
+_DIGITS = r"\d{1,15}(?:[.,]\d{1,15}){0,5}"
+_FIGURE = re.compile(_DIGITS)
+_F = rf"(?<!\d)({_DIGITS})"
 _CODES = r"ARS|USD|MXN|COP|CLP|PEN|UYU|EUR|BOB|PYG|VES|CRC|GTQ|HNL|NIO|PAB|DOP"
 #: Money on either side of a figure, as shops of Latin America and Spain write it, and the price of a thing.
 _MONEY = re.compile(
-    rf"(?:[$€₲₡]|\b(?:S/|B/|Bs|Gs)\.?|\b(?:{_CODES})|\b[QL])\s?{_F}"
-    rf"|{_F}\s?(?:[€$]|pesos?\b|soles\b|euros?\b|d[oó]lar(?:es)?\b|lucas?\b|(?:{_CODES})\b)"
+    rf"(?:[$€₲₡]|\b(?:S/|B/|Bs(?:\.S)?|Gs)\.?|\b(?:{_CODES}))[^\S\n]?{_F}|\b[QL]{_F}"
+    rf"|{_F}[^\S\n]?(?:[€$](?![^\S\n]?\d)|pesos?\b|soles\b|euros?\b|d[oó]lar(?:es)?\b|lucas?\b|(?:{_CODES})\b)"
     r"|\b(?:cuestan?|sal(?:e|en)|valen?|queda(?:n|r[ií]a)? en|dejo (?:en|a)|(?:precio|total)(?: es| de| final)*):? "
     rf"{_F}(?=\s*(?:[;!?\n)]|[.,](?:\s|$)|$|(?:el|la|los|las|por|cada|c/u|y|en total)\b))",
     re.IGNORECASE,
 )
+#: Thousands apart by spaces, as in Costa Rica.
+_SPACED = re.compile(r"(?<=[$€₲₡])\d{1,3}(?: \d{3}){1,4}(?!\d)")
 _SHARE = re.compile(rf"{_F}\s?(?:%|por ciento\b)")
-_TIME = re.compile(rf"{_F}\s?(?:min(?:utos?)?|h(?:s|oras?)?|d[ií]as?)\b", re.IGNORECASE)
+_TIME = re.compile(rf"{_F}\s?(?:min(?:utos?)?|horas?|d[ií]as?)\b", re.IGNORECASE)
 _DAYS = r"(?:abr|cerr|cierr|aten|atien|horario|lunes|martes|mi[eé]rcoles|jueves|viernes|s[aá]bado|domingo)"
 _CLOCK = re.compile(
-    rf"\b(?:a|desde|hasta|entre|sobre|tipo) las? {_F}|\b{_DAYS}[^.!?\n]{{0,30}}\bde {_F}(?::\d\d)?(?: ?hs?\.?)? a {_F}",
+    rf"\b(?:a|desde|hasta|entre|sobre|tipo) las? {_F}|{_F}\s?hs?\b"
+    rf"|\b{_DAYS}[^.!?\n]{{0,30}}\bde {_F}(?::\d\d)?(?: ?hs?\.?)? a {_F}",
     re.IGNORECASE,
 )
 _LEFT = re.compile(rf"\bquedan? {_F}|{_F} (?:en stock|disponibles)\b", re.IGNORECASE)
 _MEASURE = re.compile(rf"{_F}\s?(?:g|gr|grs|gramos?|ml|kg|kilos?|l|litros?)\b", re.IGNORECASE)
 #: Kinds of figures; the first that takes one names it.
-_KINDS = (("money", _MONEY), ("share", _SHARE), ("time", _TIME), ("clock", _CLOCK), ("left", _LEFT), ("size", _MEASURE))
+_KINDS = (("money", _MONEY), ("share", _SHARE), ("clock", _CLOCK), ("time", _TIME), ("left", _LEFT), ("size", _MEASURE))
 #: A figure of the customer's that is denied or asked back may be any.
 _DENIED = re.compile(
     r"\bno (?:te |se |l[aoe]s? )*(?:pued\w+|pod\w+|ha[cy]\w*|ten\w+|s[eé]|est?a?|val\w+|cuest\w+|sal\w+|lleg\w+)\b"
@@ -55,6 +60,8 @@ _PARTS = 20
 _CENT = Decimal("0.01")
 #: Prices and totals of which any two may be added up or compared; a request has fewer products.
 _MOST_COMPARED = 60
+#: A denial stands no further before its figure.
+_LOOKED_BACK = 160
 _HALF_DAY = 12
 #: Of figures that are no number, as a date.
 _NO_NUMBER = Decimal(-1)
@@ -65,6 +72,8 @@ class Known(Struct, frozen=True):
 
     Args:
         told: in the facts.
+        hours: of the day, also as half a day has them.
+        times: from now, as "48 horas".
         money: amounts in the facts, of the cart, and sums and differences of two.
         prices: each with the number of parts into which one unit is cut.
         written: by the customer.
@@ -73,6 +82,7 @@ class Known(Struct, frozen=True):
 
     told: frozenset[Decimal]
     hours: frozenset[Decimal]
+    times: frozenset[Decimal]
     money: frozenset[Decimal]
     prices: tuple[tuple[Decimal, int], ...]
     written: frozenset[Decimal]
@@ -84,7 +94,9 @@ class Known(Struct, frozen=True):
             return bool(values & self.money) or any(_is_product_of(value, self.prices) for value in values)
         if kind == "clock":
             return bool(values & self.hours)
-        if kind in ("share", "time", "left"):
+        if kind == "time":
+            return bool(values & self.times)
+        if kind in ("share", "left"):
             return bool(values & self.told)
         return (
             bool(values & (self.told | self.money | self.written))
@@ -102,15 +114,22 @@ def unfounded_figure(reply: str, user: str, system: str) -> str | None:
     """
     if not _FIGURE.search(reply):
         return None
+    reply = _unspaced(reply)
     known = _known(orjson.loads(user), system.partition(FACTS_BEGIN)[2])
     kinds = _kinds(reply)
     for match in _FIGURE.finditer(reply):
         kind = kinds.get(match.start(), "number")
         values = set(readings(match[0]).values()) or {_NO_NUMBER}
-        if known.has(kind, values) or (values & known.written and _DENIED.search(reply[: match.start()])):
+        if known.has(kind, values) or (
+            values & known.written and _DENIED.search(reply, max(0, match.start() - _LOOKED_BACK), match.start())
+        ):
             continue
         return kind
     return None
+
+
+def _unspaced(text: str) -> str:
+    return _SPACED.sub(lambda match: match[0].replace(" ", ""), text)
 
 
 def _kinds(reply: str) -> dict[int, str]:
@@ -127,16 +146,17 @@ def _known(facts: dict[str, Any], shop: str) -> Known:
     session = facts.get("session") or {}
     cart, products = session.get("cart") or [], facts.get("products") or []
     history = session.get("history") or []
-    sold = {(Decimal(str(one["price"])), _PARTS if one.get("unit") else 1) for one in [*products, *cart]}
-    of_shop = [shop, *_texts([facts.get("now"), [exchange.get("reply") for exchange in history]])]
+    sold = dict.fromkeys((Decimal(str(one["price"])), _PARTS if one.get("unit") else 1) for one in [*products, *cart])
+    of_shop = [_unspaced(shop), *_texts([facts.get("now"), [exchange.get("reply") for exchange in history]])]
     names = [one["name"] for one in [*products, *cart]]
     written = _texts([facts.get("message"), session.get("name"), [exchange.get("customer") for exchange in history]])
-    hours = frozenset(_values(of_shop))
+    hours = frozenset(hour for hour in _values(of_shop) if hour <= 2 * _HALF_DAY)
     return Known(
         told=frozenset(_values([*of_shop, *names])),
         hours=hours | {hour - _HALF_DAY for hour in hours if hour > _HALF_DAY},
+        times=frozenset(_values(match[1] for text in of_shop for match in _TIME.finditer(text))),
         money=_money(of_shop, cart, [price for price, _ in sold]),
-        prices=tuple(sold),
+        prices=tuple(sold)[:_MOST_COMPARED],
         written=frozenset(_values(written)),
         weighed=any(one.get("unit") for one in [*products, *cart]),
     )

@@ -17,6 +17,11 @@ DELIVERY, PICKUP = "delivery", "pickup"
 MAX_ADDRESS_CHARS, MAX_NOTE_CHARS = 120, 60
 
 
+def ways_of(shop: Shop) -> list[str]:
+    """Ways in which this shop's goods reach a customer; none where its file does not say."""
+    return [*([DELIVERY] if shop.areas or shop.delivers else []), *([PICKUP] if shop.pickup else [])]
+
+
 def area_of(shop: Shop, details: Checkout) -> DeliveryArea | None:
     """The delivery area of an order, as the shop has it today."""
     return next((area for area in shop.areas if area.name == details.area), None)

@@ -38,9 +38,12 @@ def told(decision: Decision, scene: Scene, details: Checkout | None = None, prob
         problems: in words, of what was not possible before.
     """
     shop, session = scene.shop, scene.session
+    if not session.id:
+        # What everybody is answered shows nobody's cart and gives nobody's details.
+        return _unchanged(decision, scene, Effects())
     outcome = changed(shop, session.cart, decision.cart_operations, scene.products)
     outcome = replace(outcome, problems=(*problems, *outcome.problems)[:MAX_PROBLEMS])
-    details = details or details_of(decision, scene, untouched=outcome.cart == session.cart)
+    details = details or details_of(decision, scene, untouched=not decision.cart_operations)
     effects = Effects(
         cart=outcome.cart if outcome.cart != session.cart else None,
         checkout=details if details != session.context.checkout else None,
@@ -95,8 +98,8 @@ def _undo(scene: Scene, effects: Effects) -> tuple[QuickReply, ...]:
 
 
 def _with_cart(scene: Scene, outcome: Changed, lines: list[str]) -> list[str]:
-    """Lines about what was not possible end with the cart as it is."""
-    if not outcome.problems:
+    """Lines about what was not possible, where nothing else was done, end with the cart as it is."""
+    if not outcome.problems or outcome.cart != scene.session.cart:
         return lines
     return [*outcome.problems, *shown_cart(scene.shop, outcome.cart)]
 

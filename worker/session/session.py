@@ -62,6 +62,7 @@ class Context(Struct, frozen=True, omit_defaults=True):
 
     Args:
         history: last exchanges, oldest first.
+        terms: product searches made last, so that "the second one" can be understood.
         human_until: end of the wait for a person, also of one that is over; the AI keeps silent until then.
         human_told: whether a text of ours has said so.
         currency: of cart lines that were stored before they named theirs.
@@ -79,6 +80,7 @@ class Context(Struct, frozen=True, omit_defaults=True):
     """
 
     history: tuple[Exchange, ...] = ()
+    terms: tuple[str, ...] = ()
     human_until: datetime | None = None
     human_told: bool = False
     currency: str = ""
@@ -113,6 +115,11 @@ class Session(
     customer_name: str | None = None
     total_orders: int = 0
     version: int = 0
+
+    @property
+    def last_exchange(self) -> Exchange:
+        """The newest exchange, an empty one where there is none."""
+        return self.context.history[-1] if self.context.history else Exchange()
 
     def row(self) -> dict[str, Any]:
         """The session as PostgreSQL and the session cache keep it."""
