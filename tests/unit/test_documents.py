@@ -35,7 +35,7 @@ VARIABLE = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b")
 #: Looks like a setting and is psql's, one of the example for gateways, or a name of the reader's choice.
 OF_OTHERS = frozenset(
     {
-        *("ON_ERROR_STOP", "OWN_MODEL_KEY"),
+        *("ON_ERROR_STOP", "REMEMBER_S", "OWN_MODEL_KEY"),
         *("WHATSAPP_TOKEN", "WHATSAPP_APP_SECRET", "WHATSAPP_VERIFY_TOKEN"),
     }
 )
