@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from db.locks import ADVISORY
 from db.people import RECENT, WAITS
 
-#: Upper bounds of the latency histogram in milliseconds; the same as in `count_metrics_v3.sql`.
+#: Upper bounds of the latency histogram in milliseconds; the same as in `count_metrics_v4.sql`.
 REPLY_BUCKETS_MS = (25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 1_800_000)
 
 UNFINISHED = text(f"""
@@ -36,8 +36,8 @@ UNFINISHED = text(f"""
          (select count(*) filter (where until > now()) as people_waiting,
                  count(*) filter (where until <= now() and {RECENT}) as people_unattended,
                  -- The workers' clocks may be ahead of this one.
-                 greatest(extract(epoch from now() - min(since) filter (where until > now())), 0)::float8
-                     as oldest_person_s
+                 greatest(extract(epoch from now() - min(since) filter (
+                     where until > now() and reason <> 'person_wrote')), 0)::float8 as oldest_person_s
           from ({WAITS}) waits) people,
          (select count(*) as orders_unattended,
                  coalesce(extract(epoch from clock_timestamp() - min(status_at)), 0)::float8 as oldest_unattended_s
@@ -64,6 +64,7 @@ LOCK_HOLDERS = text("""
 WRITTEN_TABLES = (
     "ai_metrics",
     "call_hours",
+    "channel_hours",
     "customer_sessions",
     "customers",
     "events",

@@ -15,8 +15,9 @@ WAITS = """
            coalesce(context_data ->> 'human_reason', '') as reason
     from customer_sessions where context_data ? 'human_until'
 """
-#: Of those that are over, the ones that are shown; `cleanup_expired_sessions` keeps them for as long.
-RECENT = "until > now() - interval '1 day'"
+#: Of those that are over, the ones that are shown; `cleanup_expired_sessions` keeps them for as long. Whoever
+#: waited while a person wrote has been attended to.
+RECENT = "until > now() - interval '1 day' and (until > now() or reason <> 'person_wrote')"
 PEOPLE = text(f"""
     select customer_phone, name, since, until, reason, until <= now() as ended,
            greatest(extract(epoch from least(until, now()) - since), 0)::float8 as waited_s

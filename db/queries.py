@@ -47,7 +47,7 @@ def _json(value: object) -> str:
 
 
 def accept_messages(connection: Connection, batch: Json) -> Json:
-    """Commits a batch of inbound messages and claims turns; in and out as `accept_messages_v2.sql` says."""
+    """Commits a batch of inbound messages and claims turns; in and out as `accept_messages_v3.sql` says."""
     return dict(_call(connection, "accept_messages", batch))
 
 

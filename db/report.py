@@ -1,7 +1,7 @@
 """Figures of the report, one statement per section, over a window of time.
 
-Whole hours come from `metric_hours`, `latency_hours` and `call_hours`, what is left of the window at both ends from
-`ai_metrics`; the two together are exact, and quick however many turns there were.
+Whole hours come from `metric_hours`, `latency_hours`, `call_hours` and `channel_hours`, what is left of the window at
+both ends from `ai_metrics`; the two together are exact, and quick however many turns there were.
 """
 
 from __future__ import annotations
@@ -67,13 +67,29 @@ ORDERS = text("""
     select currency, count(*) as placed, sum(total) as total from orders
     where created_at >= :since and created_at < :until group by 1 order by 1
 """)
-
-
+CHANNELS = text("""
+    select channel, sum(messages)::bigint as messages
+    from (
+        select * from channel_hours where hour >= :hours_since and hour < :hours_until
+        union all select * from channel_sums(:since, :hours_since)
+        union all select * from channel_sums(:hours_until, :until)
+    ) parts
+    group by 1 order by 1
+""")
 CART_OPERATIONS = text("""
     select coalesce(sum((cart_operations ->> 'proposed')::bigint), 0)::bigint as proposed,
            coalesce(sum((cart_operations ->> 'refused')::bigint), 0)::bigint as refused,
            coalesce(sum((cart_operations ->> 'undone')::bigint), 0)::bigint as undone
     from ai_metrics where cart_operations is not null and committed and at >= :since and at < :until
+""")
+
+#: Reasons for which messages are closed without a reply although one was due, or they were answered by others.
+CLOSED_BECAUSE = ("answered_by_person", "revoked", "too_late")
+CLOSED = text("""
+    select reason, count(*) as messages from messages
+    where state = 'closed' and reason is not null and reason = any (:reasons)
+      and accepted_at >= :since and accepted_at < :until
+    group by 1
 """)
 
 
@@ -189,6 +205,17 @@ def sessions(connection: Connection, window: Window, ttl_s: float) -> Json:
 def cart_operations(connection: Connection, window: Window) -> Json:
     """Sums operations on carts: proposed, refused, undone."""
     return dict(connection.execute(CART_OPERATIONS, window.values).mappings().one())
+
+
+def closed(connection: Connection, window: Window) -> dict[str, int]:
+    """Returns how many messages of the window were closed for each of CLOSED_BECAUSE."""
+    found = connection.execute(CLOSED, window.values | {"reasons": list(CLOSED_BECAUSE)})
+    return dict.fromkeys(CLOSED_BECAUSE, 0) | dict(map(tuple, found))
+
+
+def channels(connection: Connection, window: Window) -> dict[str, int]:
+    """Returns how many messages each business number had."""
+    return dict(map(tuple, connection.execute(CHANNELS, window.values)))
 
 
 def orders(connection: Connection, window: Window) -> dict[str, tuple[int, Decimal]]:

@@ -47,6 +47,7 @@ class Settings(BaseModel):
     ai_calls_per_customer_hour: int = Field(60, ge=1)
     replies_per_customer_hour: int = Field(120, ge=1)
     human_wait_s: float = Field(1_800.0, gt=0)
+    late_after_s: float = Field(86_400.0, gt=0, le=86_400)
 
     flow_lease_s: float = Field(15.0, gt=0)
     ai_deadline_s: float = Field(30.0, gt=0)

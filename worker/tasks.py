@@ -29,7 +29,7 @@ from worker.celery_ext.queues import queue_length
 from worker.celery_ext.redaction import summary
 from worker.errors import BrokerUnavailable, StepFailed
 from worker.log import logger
-from worker.messages.inbound import MAX_PAYLOAD_BYTES
+from worker.messages.inbound import MAX_WEBHOOK_BYTES
 from worker.session.turn import Turn, claimed_turn, decode_turns, encode_turns
 from worker.settings import settings
 from worker.steps import attempts
@@ -160,8 +160,8 @@ def receive(payload: str | dict[str, Any]) -> str:
     text = payload.encode("utf-8", "replace") if isinstance(payload, str) else orjson.dumps(payload)
     streams = services().streams
     try:
-        if len(text) > MAX_PAYLOAD_BYTES:
-            streams.reject(text, f"payload: {len(text)} bytes, at most {MAX_PAYLOAD_BYTES} are allowed")
+        if len(text) > MAX_WEBHOOK_BYTES:
+            streams.reject(text, f"payload: {len(text)} bytes, at most {MAX_WEBHOOK_BYTES} are allowed")
             return "rejected"
         streams.send(text)
     except RedisError as exc:

@@ -42,7 +42,7 @@ from worker.telemetry.report import make_report
 ROLES = (REPOSITORY / "db" / "roles.sql").read_text("utf-8")
 PASSWORD = "test-only"
 #: All that the report may read, and so whoever looks at figures: whole tables, and columns of others.
-FIGURES = ("ai_metrics", "metric_hours", "latency_hours", "call_hours", "events")
+FIGURES = ("ai_metrics", "metric_hours", "latency_hours", "call_hours", "channel_hours", "events")
 FIGURES_BESIDE_PERSONS = {
     *(("customer_sessions", name) for name in ("created_at", "updated_at", "expires_at")),
     *(("orders", name) for name in ("created_at", "total", "currency", "status", "status_at")),
@@ -63,6 +63,7 @@ CHANGES = {
     "metric_hours": "DELETE INSERT",
     "latency_hours": "DELETE INSERT",
     "call_hours": "DELETE INSERT",
+    "channel_hours": "DELETE INSERT",
     "events": "DELETE INSERT",
     "customers": "DELETE INSERT UPDATE",
     "customer_sessions": "DELETE INSERT UPDATE",

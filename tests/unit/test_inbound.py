@@ -86,7 +86,7 @@ def test_messages_under_another_field_are_not_ours() -> None:
 
 def test_unknown_fields_are_ignored_everywhere() -> None:
     """Whatever Meta adds, at any level, changes nothing."""
-    body = webhook(whatsapp(new={"a": [1]}, context={"id": "x"}))
+    body = webhook(whatsapp(new={"a": [1]}, context={"forwarded": True}))
     body["new"] = body["entry"][0]["new"] = body["entry"][0]["changes"][0]["new"] = {"from": 1}
     assert parse(body) == parse(webhook(whatsapp()))
     assert only(parse(plain(new=[1], entry={}, object="page"))).text == "hola"

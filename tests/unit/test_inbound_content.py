@@ -103,6 +103,8 @@ def test_a_message_of_meta_is_read_as_what_it_says(stem: str) -> None:
         selection_id=expected.selection_id(sample) if expected.selection_id else None,
         reply_due=expected.reply_due,
         order=expected.order(sample) if expected.order else None,
+        channel=value["metadata"]["phone_number_id"],
+        quoted=sample.get("context", {}).get("id") if sample["type"] == "text" else None,
     )
 
 
@@ -131,7 +133,7 @@ def read(kind: str, **parts: Any) -> InboundMessage:
         ("button", {"button": {"payload": "yes"}}, None, "yes"),
         ("button", {"button": {"text": "Sí", "payload": " "}}, "Sí", None),
         ("interactive", {"interactive": {"type": "nfm_reply", "nfm_reply": {"body": "Sent"}}}, None, None),
-        ("interactive", {"interactive": {"type": "call_permission_reply"}}, None, None),
+        ("interactive", {"interactive": {"type": "something_new"}}, None, None),
         ("interactive", {"interactive": {}}, None, None),
         (
             "interactive",
@@ -210,7 +212,7 @@ def test_long_text_is_cut_at_whatsapps_limit() -> None:
         ("button", {"button": []}, "'button' is not an object"),
         ("button", {"button": {"text": 5}}, "'button.text' is not a string"),
         ("button", {"button": {"payload": {}}}, "'button.payload' is not a string"),
-        ("interactive", {}, "'interactive' is missing"),
+        ("interactive", {"interactive": 5}, "'interactive' is not an object"),
         ("interactive", {"interactive": {"type": 5}}, "'interactive.type' is not a string"),
         ("interactive", {"interactive": {"type": "list_reply"}}, "'interactive.list_reply' is missing"),
         (
@@ -240,9 +242,30 @@ def test_a_known_type_without_its_object_is_rejected(kind: str, parts: dict[str,
     assert reason(parsed) == f"entry[0].changes[0].value.messages[0]: {expected}"
 
 
-@pytest.mark.parametrize("quantity", [..., None, 0, -1, 1.5, True, "", "dos", "²", "1" * 7, 10**6, [1]])
+@pytest.mark.parametrize("quantity", [..., None, -1, 1.5, True, "", "dos", "²", "1" * 7, 10**6, [1]])
 def test_an_order_needs_whole_quantities(quantity: object) -> None:
     """Nothing is ordered in a number we had to guess."""
     item = {key: value for key, value in (ITEM | {"quantity": quantity}).items() if value is not ...}
     text = reason(parse(webhook(whatsapp(type="order", order={"product_items": [item]}))))
     assert "'order.product_items[0].quantity' is not a whole number" in text
+
+
+def test_an_interactive_message_without_its_object_cannot_be_read() -> None:
+    """Meta sends it with an error beside it; the customer has said something, and is asked to write it."""
+    found = read("interactive", errors=[{"code": 131051}])
+    assert (found.text, found.reply_due) == (None, True)
+
+
+def test_the_answer_to_a_wish_to_call_needs_no_reply() -> None:
+    """It is nothing that was said to us."""
+    answer = {"type": "call_permission_reply", "call_permission_reply": {"response": "accept"}}
+    assert read("interactive", interactive=answer).reply_due is False
+
+
+def test_an_order_of_nothing_cannot_be_read() -> None:
+    """What has a quantity of 0 is left out; where nothing else is there, what was written beside it counts."""
+    none, some = ITEM | {"quantity": 0}, ITEM | {"quantity": "2"}
+    assert read("order", order={"product_items": [none, some]}).text == "Pedido: 2 x LECHE"
+    empty = read("order", order={"product_items": [none]})
+    assert (empty.text, empty.order, empty.reply_due) == (None, None, True)
+    assert read("order", order={"product_items": [none], "text": "para hoy"}).text == "para hoy"

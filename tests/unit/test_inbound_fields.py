@@ -21,7 +21,6 @@ def test_a_plain_message_with_all_fields() -> None:
         "text": "hola",
         "selection_id": None,
         "reply_due": True,
-        "order": None,
     }
 
 

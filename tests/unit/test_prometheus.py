@@ -165,6 +165,9 @@ def test_totals_begin_at_zero() -> None:
         ("fallback", "answered"): 0,
         ("canned", "answered"): 0,
         ("closed", "closed"): 0,
+        ("answered_by_person", "closed"): 0,
+        ("revoked", "closed"): 0,
+        ("too_late", "closed"): 0,
         ("canned", "dead"): 1,
     }
     assert seen.all("cost_dollars_total") == {("deepseek",): 1.234567, ("gpt",): 0, ("none",): 0.000005}

@@ -7,13 +7,13 @@ Sees no Celery: how turns are started and how long queue `flow` is are passed in
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import Any, Protocol
 
 from msgspec import to_builtins
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,10 +22,14 @@ from db.locks import INTAKE_LOCK, try_lock
 from worker.errors import ChasquiError
 from worker.intake.deliveries import mark_deliveries
 from worker.intake.held_back import HeldBack
+from worker.intake.lateness import in_time
+from worker.intake.portions import Portions
 from worker.intake.sweep import Sweep
 from worker.log import logger
-from worker.messages.inbound import parse_payload
+from worker.messages.inbound import MAX_PAYLOAD_BYTES, parse_payload
 from worker.messages.message import DeliveryStatus, InboundMessage
+from worker.redisdb.cache import Cache
+from worker.redisdb.keys import AI_RESPONSE, SESSION
 from worker.redisdb.streams import BEGINNING, Entry
 from worker.steps.locked_customers import SplitCommit
 from worker.steps.services import Services
@@ -33,13 +37,13 @@ from worker.steps.update_session import claim_limits
 from worker.telemetry import tracing
 
 STANDBY_S = 0.5
-BLOCK_MS = 500
 #: Batches on queue `flow` beyond which the backlog stays in the stream, where it is cheap and holds no lease.
 MAX_QUEUED_BATCHES = 4
-#: Entries read at a time, in batches of the chain: the price of one commit is shared.
+#: Entries read, and messages committed, at a time, in batches of the chain: the price of one commit is shared.
 READ_BATCHES = 4
-#: Reasons per payload: each is kept with the whole payload, and 64 KiB can hold tens of thousands of broken messages.
+#: Reasons per payload, of which each is kept with the whole payload: 64 KiB can hold tens of thousands of bad messages.
 MAX_REJECTIONS = 100
+MAX_REJECTED_BYTES = MAX_REJECTIONS * MAX_PAYLOAD_BYTES
 PAUSE_S = 0.05
 RECOVERY_PAUSE_S = 1.0
 Turns = list[dict[str, Any]]
@@ -66,15 +70,32 @@ class ParsedEntry:
     statuses: Sequence[DeliveryStatus] = ()
 
 
-def parse(entry: Entry, now_s: float) -> ParsedEntry:
-    """Parses an entry, with a reason for everything that is no message: at most 100, and one that counts the others."""
+def parse(entry: Entry, now_s: float, late_after_s: float) -> ParsedEntry:
+    """Parses an entry, with a reason for everything that is no message: at most 100, fewer of a body of megabytes, and
+    one that counts the others.
+
+    Args:
+        now_s: since 1970.
+        late_after_s: age of a message from which on it is not answered.
+    """
     if entry.payload is None:
         return ParsedEntry(entry, (), ["payload: the entry has no field 'payload'"])
     parsed = parse_payload(entry.payload, now_s)
-    reasons, more = list(parsed.rejections[:MAX_REJECTIONS]), len(parsed.rejections) - MAX_REJECTIONS
+    most = max(1, min(MAX_REJECTIONS, MAX_REJECTED_BYTES // max(len(entry.payload), 1)))
+    reasons, more = list(parsed.rejections[:most]), len(parsed.rejections) - most
     if more > 0:
         reasons.append(f"payload: {more} more messages cannot be read")
-    return ParsedEntry(entry, parsed.messages, reasons, parsed.statuses)
+    messages = [in_time(message, now_s, late_after_s) for message in parsed.messages]
+    return ParsedEntry(entry, messages, reasons, parsed.statuses)
+
+
+def forget_revoked(cache: Cache, forgotten: Mapping[str, Sequence[str]]) -> None:
+    """Deletes what the caches may hold of revoked messages.
+
+    Args:
+        forgotten: as `accept_messages` gives it.
+    """
+    cache.delete(*map(SESSION.key, forgotten.get("phones", ())), *map(AI_RESPONSE.key, forgotten.get("reply_keys", ())))
 
 
 class Intake:
@@ -89,6 +110,8 @@ class Intake:
         self._clock = clock
         self._sweep = Sweep(services, chain.start)
         self._held = HeldBack(clock)
+        self._size = services.settings.batch_max * READ_BATCHES
+        self._portions = Portions(services.streams, self._size)
 
     def run(self) -> None:
         """Stands by or works until stopped. When PostgreSQL, Redis or the broker goes away, it waits and goes on with
@@ -116,6 +139,7 @@ class Intake:
 
     def _read_on(self, connection: Connection) -> None:
         pass_from: bytes | None = BEGINNING
+        self._portions.begin_pass()
         next_sweep = 0.0
         while not self._stop.is_set():
             if self._chain.waiting() >= MAX_QUEUED_BATCHES:
@@ -128,6 +152,7 @@ class Intake:
                     # A read of the intake before this one may have been answered after our first look at what is
                     # pending; and customers who were locked may be free.
                     self._held.release_unlocked(connection)
+                    self._portions.begin_pass()
                     pass_from = BEGINNING
             pass_from = self._read(connection, pass_from)
 
@@ -135,48 +160,40 @@ class Intake:
         """Takes the next entries: in a pass over what is pending those behind `pass_from`, else new ones, which are
         read after every pass, however long it takes. Returns where the pass goes on, None where it is over.
         """
-        if pass_from is not None and (entries := self._entries(pass_from)):
+        if pass_from is not None and (entries := self._portions.take(pass_from)):
             self._take(connection, entries)
             return entries[-1].id
         if self._held.is_full:
             self._stop.wait(PAUSE_S)
-        elif entries := self._entries(None):
+        elif entries := self._portions.take(None):
             self._take(connection, entries)
         return None
 
-    def _entries(self, pass_from: bytes | None) -> list[Entry]:
-        count, streams = self._services.settings.batch_max * READ_BATCHES, self._services.streams
-        try:
-            if pass_from is None:
-                return streams.read(pending=False, count=count, block_ms=BLOCK_MS)
-            return streams.read(pending=True, count=count, after=pass_from)
-        except ResponseError as exc:
-            if "NOGROUP" not in str(exc):
-                raise
-            # Redis came back without its data.
-            streams.create_group()
-            return []
-
     def _take(self, connection: Connection, entries: Sequence[Entry]) -> None:
-        """Commits, starts the chain, acknowledges: in this order, so that a crash in between only repeats."""
+        """Commits, starts the chain, acknowledges: in this order, so that a crash in between only repeats. A body of
+        many messages is committed in several parts, and acknowledged once all of them are.
+        """
         began_at_s = time.time()
-        parsed = [parse(entry, began_at_s) for entry in entries]
-        messages = len(self._free(parsed))
-        turns = self._accept(connection, parsed)
-        self._start(turns, began_at_s)
+        parsed = [parse(entry, began_at_s, self._services.settings.late_after_s) for entry in entries]
+        messages = self._free(parsed)
+        tokens: list[str] = []
+        for first in range(0, len(messages), self._size):
+            turns = self._accept(connection, messages[first : first + self._size])
+            self._start(turns, began_at_s)
+            tokens += [turn["token"] for turn in turns]
         mark_deliveries(connection, [status for one in parsed for status in one.statuses])
         finished = self._finished(parsed)
         rejections = [(one.entry, reason) for one in finished for reason in one.rejections]
         self._services.streams.finish([one.entry for one in finished], rejections)
-        if finished or turns:
-            tokens = [turn["token"] for turn in turns]
-            log.info("batch_accepted", entries=len(finished), messages=messages, turns=len(turns), tokens=tokens)
+        if finished or tokens:
+            facts = {"entries": len(finished), "messages": len(messages), "turns": len(tokens)}
+            log.info("batch_accepted", **facts, tokens=tokens)
         if rejections:
             log.warning("payloads_rejected", rejections=len(rejections))
 
-    def _free(self, parsed: Sequence[ParsedEntry]) -> list[InboundMessage]:
-        """Messages of customers who are not held back."""
-        return [m for one in parsed for m in one.messages if m.customer_phone not in self._held]
+    def _free(self, parsed: Sequence[ParsedEntry]) -> list[tuple[ParsedEntry, InboundMessage]]:
+        """Messages of customers who are not held back, with their entries."""
+        return [(one, m) for one in parsed for m in one.messages if m.customer_phone not in self._held]
 
     def _finished(self, parsed: Sequence[ParsedEntry]) -> list[ParsedEntry]:
         """Entries of which nothing is held back. Another one stays pending as a whole: what of it is accepted already
@@ -186,30 +203,34 @@ class Intake:
         self._held.count(len(parsed) - len(finished))
         return finished
 
-    def _accept(self, connection: Connection, parsed: Sequence[ParsedEntry]) -> Turns:
-        """Commits the messages and returns the turns claimed. A batch that PostgreSQL refuses is done again entry by
-        entry, to find the one at fault, whose messages are refused.
+    def _accept(self, connection: Connection, messages: Sequence[tuple[ParsedEntry, InboundMessage]]) -> Turns:
+        """Commits messages and returns the turns claimed. A batch that PostgreSQL refuses is halved, to find the one at
+        fault, which is refused.
         """
-        messages = self._free(parsed)
+        # An earlier part may have found a customer to be locked: what follows must not overtake.
+        messages = [pair for pair in messages if pair[1].customer_phone not in self._held]
         if not messages:
             return []
         try:
-            return self._commit(connection, messages)
+            return self._commit(connection, [message for _, message in messages])
         except SQLAlchemyError as exc:
             if not retry.blames_a_value(exc):
                 raise
-            if len(parsed) == 1:
+            if len(messages) == 1:
                 log.exception("payload_refused_by_database", error=type(exc).__name__)
-                parsed[0].rejections.append(f"payload: the database refused it ({type(exc).__name__})")
+                messages[0][0].rejections.append(f"payload: the database refused it ({type(exc).__name__})")
                 return []
-        return [turn for one in parsed for turn in self._accept(connection, [one])]
+        middle = len(messages) // 2
+        return [turn for half in (messages[:middle], messages[middle:]) for turn in self._accept(connection, half)]
 
     def _commit(self, connection: Connection, messages: Sequence[InboundMessage]) -> Turns:
         """Returns the turns claimed; customers of whom somebody else holds rows are held back from now on."""
 
         def accept(some: Sequence[InboundMessage]) -> Turns:
             batch = claim_limits(self._services.settings) | {"messages": to_builtins(list(some))}
-            return list(retry.again_on_conflict(lambda: queries.accept_messages(connection, batch))["turns"])
+            accepted = retry.again_on_conflict(lambda: queries.accept_messages(connection, batch))
+            forget_revoked(self._services.cache, accepted.get("forgotten") or {})
+            return list(accepted["turns"])
 
         split = SplitCommit(
             commit=accept,

@@ -18,6 +18,7 @@ from worker.messages.fields import (
     selection,
 )
 from worker.messages.message import NO_REPLY_TYPES, CatalogOrder, OrderItem
+from worker.messages.references import form_words
 from worker.messages.text import MAX_TEXT_CHARS, stream_safe
 
 MAX_PRODUCT_ID_CHARS = 256
@@ -52,15 +53,18 @@ def read_content(kind: str, message: JsonObject) -> Content:
     if kind in _WORDLESS_TYPES:
         required_object(message, kind)
         return UNREADABLE
+    if kind == "interactive" and message.get(kind) is None:
+        # Meta sends such a one with an error beside it: something was said that it could not pass on.
+        return UNREADABLE
     read = _READERS.get(kind)
     return read(kind, required_object(message, kind)) if read else UNREADABLE
 
 
 def is_reply_due(kind: str, message: JsonObject) -> bool:
     """Returns whether a message gets an answer; also looks at what Meta calls unsupported but names
-    (`unsupported.type`).
+    (`unsupported.type`), and at what was tapped.
     """
-    detail = message.get("unsupported") if kind == "unsupported" else None
+    detail = message.get(kind) if kind in ("unsupported", "interactive") else None
     named = detail.get("type") if isinstance(detail, dict) else None
     return kind not in NO_REPLY_TYPES and not (isinstance(named, str) and named in NO_REPLY_TYPES)
 
@@ -78,8 +82,11 @@ def _button(kind: str, part: JsonObject) -> Content:
 
 
 def _interactive(kind: str, part: JsonObject) -> Content:
-    """A tapped button or list row; the other kinds (a form's `nfm_reply`, a call permission) hold no words to read."""
+    """A tapped button or list row, or a form that was filled in; other kinds hold no words to read."""
     choice = optional_string(part, "type", f"{kind}.")
+    if choice == "nfm_reply":
+        form = part.get(choice)
+        return Content(form_words(form.get("response_json")) if isinstance(form, dict) else None)
     if choice not in ("button_reply", "list_reply"):
         return UNREADABLE
     reply, path = required_object(part, choice, f"{kind}."), f"{kind}.{choice}."
@@ -101,13 +108,17 @@ def _location(kind: str, part: JsonObject) -> Content:
 
 
 def _order(kind: str, part: JsonObject) -> Content:
-    """A cart sent from the catalogue; items beyond the length of a text are left out."""
+    """A cart sent from the catalogue; items beyond the length of a text are left out, and so are those of which there
+    are none. Where nothing is left, there is nothing to read.
+    """
     products = required_list(part, "product_items", f"{kind}.")
-    items = [_order_item(item, f"{kind}.product_items[{index}]") for index, item in enumerate(products)]
+    paths = (f"{kind}.product_items[{index}]" for index in range(len(products)))
+    wanted = [_order_item(item, path) for item, path in zip(products, paths, strict=True)]
+    items = [item for item in wanted if item.quantity]
     ends = accumulate(len(f"{item.quantity} x {item.sku}, ") for item in items)
     kept = tuple(item for item, end in zip(items, ends, strict=True) if end <= MAX_TEXT_CHARS)
     order = CatalogOrder(kept, readable(optional_string(part, "text", f"{kind}.")))
-    return Content(readable(order.words()), order=order)
+    return Content(readable(order.words()), order=order if kept or not wanted else None)
 
 
 def _order_item(item: object, path: str) -> OrderItem:
@@ -118,11 +129,11 @@ def _order_item(item: object, path: str) -> OrderItem:
 
 
 def _quantity(value: object, path: str) -> int:
-    """A whole number from 1 on; Meta's own examples write it as a number and as a string."""
+    """A whole number; Meta's own examples write it as a number and as a string."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(MAX_QUANTITY)):
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_QUANTITY:
-        raise BadPayload(f"'{path}.quantity' is not a whole number from 1 to {MAX_QUANTITY}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_QUANTITY:
+        raise BadPayload(f"'{path}.quantity' is not a whole number up to {MAX_QUANTITY}")
     return value
 
 

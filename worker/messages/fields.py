@@ -21,6 +21,7 @@ WHATSAPP_BEGAN_S = 1_230_768_000
 DAY_S = 86_400
 
 _CUSTOMER_ID = re.compile(r"[0-9]{5,20}|[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
+_NUMBER_ID = re.compile(r"[\w.:+-]{1,64}", re.ASCII)
 # Control characters, and the marks that reorder the text around them: a name stands in prompts, logs and tables.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
@@ -61,21 +62,32 @@ def required_list(parent: JsonObject, key: str, within: str = "") -> list[Any]:
     return value
 
 
-def customer_id(value: object) -> str:
+def customer_id(value: object, name: str = "from") -> str:
     """WhatsApp's id of a customer: 5 to 20 digits (a JSON integer will do) or Meta's business-scoped user id.
 
     A leading '+' is refused, not removed: a gateway that compares `to` of a reply with what it sent must find it equal.
+
+    Args:
+        name: of the field that it stands in.
     """
     text = str(value) if isinstance(value, int) else value
     if text is None or text == "":
-        raise BadPayload("'from' is missing")
+        raise BadPayload(f"'{name}' is missing")
     if not isinstance(text, str):
-        raise BadPayload("'from' is neither a string nor a whole number")
+        raise BadPayload(f"'{name}' is neither a string nor a whole number")
     if text.startswith("+"):
-        raise BadPayload("'from' starts with '+': send the digits alone")
+        raise BadPayload(f"'{name}' starts with '+': send the digits alone")
     if not _CUSTOMER_ID.fullmatch(text):
-        raise BadPayload("'from' is neither 5 to 20 digits nor a business-scoped user id (such as US.1A2B3C)")
+        raise BadPayload(f"'{name}' is neither 5 to 20 digits nor a business-scoped user id (such as US.1A2B3C)")
     return text
+
+
+def number_id(value: object) -> str | None:
+    """The id of a business number, of at most 64 characters (a JSON integer will do); None where there is none that can
+    be told. Never an error: it says where a reply leaves from, and is no reason to lose a message.
+    """
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return text if isinstance(text, str) and _NUMBER_ID.fullmatch(text) else None
 
 
 def sent_at_s(value: object, now_s: float) -> int | None:

@@ -8,22 +8,36 @@ from typing import Any
 import orjson
 
 from worker.errors import BadPayload
+from worker.messages.acts import echo, with_act
 from worker.messages.fields import (
     JsonObject,
     customer_id,
     display_name,
+    number_id,
     optional_string,
     readable,
     required_string,
     sent_at_s,
 )
-from worker.messages.message import MAX_ID_CHARS, MAX_TYPE_CHARS, NO_REPLY_TYPES, InboundMessage, Parsed
+from worker.messages.message import ECHO, MAX_ID_CHARS, MAX_TYPE_CHARS, NO_REPLY_TYPES, InboundMessage, Parsed
+from worker.messages.references import quoted_id
 from worker.messages.text import join_surrogates
 from worker.messages.webhook import WEBHOOK_OBJECT, parse_webhook
 
-__all__ = ["MAX_DEPTH", "MAX_PAYLOAD_BYTES", "NO_REPLY_TYPES", "InboundMessage", "Parsed", "parse_payload"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_PAYLOAD_BYTES",
+    "MAX_WEBHOOK_BYTES",
+    "NO_REPLY_TYPES",
+    "InboundMessage",
+    "Parsed",
+    "parse_payload",
+]
 
 MAX_PAYLOAD_BYTES = 65_536
+"""Size of a plain message."""
+MAX_WEBHOOK_BYTES = 3_145_728
+"""Size of a webhook body, as Meta allows: up to 1,000 updates in one."""
 MAX_DEPTH = 32
 """Objects and lists within each other; Meta's deepest bodies have about a third of that."""
 
@@ -41,16 +55,18 @@ def parse_payload(payload: bytes | str, now_s: float) -> Parsed:
     the gateway's developer, with the path where it applies; it quotes neither a phone number nor a message.
     """
     try:
-        return _parse_body(_decode(_as_bytes(payload)), now_s)
+        raw = _as_bytes(payload)
+        return _parse_body(_decode(raw), len(raw), now_s)
     except BadPayload as bad:
         return Parsed(rejections=(bad.reason,))
 
 
-def _parse_body(body: object, now_s: float) -> Parsed:
+def _parse_body(body: object, size: int, now_s: float) -> Parsed:
     if not isinstance(body, dict):
         raise BadPayload("the payload is JSON, but not an object")
     if body.get("object") == WEBHOOK_OBJECT:
         return parse_webhook(body, now_s)
+    _require_size(size, MAX_PAYLOAD_BYTES)
     if "message_id" in body or "from" in body:
         return Parsed(messages=(_read_plain(body, now_s),))
     raise BadPayload(
@@ -61,28 +77,37 @@ def _parse_body(body: object, now_s: float) -> Parsed:
 
 def _read_plain(body: JsonObject, now_s: float) -> InboundMessage:
     message_id = required_string(body, "message_id", MAX_ID_CHARS)
-    customer = customer_id(body.get("from"))
     kind = "text" if body.get("type") is None else required_string(body, "type", MAX_TYPE_CHARS)
     text = optional_string(body, "text")
     if kind == "text" and text is None:
         raise BadPayload("'text' is missing")
-    return InboundMessage(
+    channel, sent_s = number_id(body.get("channel")), sent_at_s(body.get("timestamp"), now_s)
+    if kind == ECHO:
+        return echo(message_id, customer_id(body.get("to"), "to"), readable(text) or "[?]", channel, sent_s)
+    plain = InboundMessage(
         message_id=message_id,
-        customer_phone=customer,
+        customer_phone=customer_id(body.get("from")),
         name=display_name(body.get("name")),
-        sent_at_s=sent_at_s(body.get("timestamp"), now_s),
+        sent_at_s=sent_s,
         type=kind,
         text=readable(text),
         selection_id=None,
         reply_due=kind not in NO_REPLY_TYPES,
+        channel=channel,
+        quoted=quoted_id(body.get("quoted")),
     )
+    return with_act(plain, body.get("target"), plain.text)
 
 
 def _as_bytes(payload: bytes | str) -> bytes:
     raw = payload if isinstance(payload, bytes) else join_surrogates(payload).encode()
-    if len(raw) > MAX_PAYLOAD_BYTES:
-        raise BadPayload(f"the payload has {len(raw)} bytes, more than {MAX_PAYLOAD_BYTES}")
+    _require_size(len(raw), MAX_WEBHOOK_BYTES)
     return raw
+
+
+def _require_size(size: int, most: int) -> None:
+    if size > most:
+        raise BadPayload(f"the payload has {size} bytes, more than {most}")
 
 
 def _decode(raw: bytes) -> Any:

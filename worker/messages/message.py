@@ -10,11 +10,28 @@ MAX_ID_CHARS = 512
 MAX_TYPE_CHARS = 64
 #: Types that tell about an earlier message, the account or the chat, so that an answer would puzzle the customer.
 #: `edit` and `revoke` are Meta's names since 2026; other gateways say `delete`. `system` is a changed number or user
-#: id, `request_welcome` a chat that was opened with nothing said yet. Not here: `unsupported` and `ephemeral`, behind
-#: which stands something the customer did send.
+#: id, `request_welcome` a chat that was opened with nothing said yet, `call_permission_reply` (an
+#: interactive one) whether the shop may call. Not here: `unsupported` and `ephemeral`, behind which stands something
+#: the customer did send.
 NO_REPLY_TYPES = frozenset(
-    {"reaction", "edit", "revoke", "delete", "deleted", "pin", "keep_in_chat", "system", "request_welcome"}
+    {
+        "reaction",
+        "edit",
+        "revoke",
+        "delete",
+        "deleted",
+        "pin",
+        "keep_in_chat",
+        "system",
+        "request_welcome",
+        "call_permission_reply",
+    }
 )
+
+#: Types of messages that do something to others (`worker.messages.acts`); an echo is the plain form's name for one.
+ECHO, EDIT, REVOKE = "echo", "edit", "revoke"
+#: Reason of a message that came too late to be answered.
+TOO_LATE = "too_late"
 
 
 class OrderItem(Struct, frozen=True):
@@ -41,7 +58,7 @@ class CatalogOrder(Struct, frozen=True):
         return ". ".join(filter(None, (items and f"Pedido: {items}", self.note))) or None
 
 
-class InboundMessage(Struct, frozen=True):
+class InboundMessage(Struct, frozen=True, omit_defaults=True):
     """One message of one customer, whatever body it came in, as `accept_messages(jsonb)` takes it.
 
     No string holds a NUL or a lone surrogate.
@@ -55,6 +72,13 @@ class InboundMessage(Struct, frozen=True):
         selection_id: id of a tapped button or list row.
         reply_due: False for what gets no answer.
         order: the cart of a message that holds one; `text` says the same in words.
+        channel: id of the business number that it came to, None where the body names none.
+        act: what it does to other messages: echo (then `text` is the shop's), edit or revoke (of `target`).
+        edited: what `target` says now; `text` says so as a message of its own.
+        reason: why it is closed although a reply was due.
+        quoted: WhatsApp's id of the message that it quotes.
+        product: the catalogue's id of the product that it is about.
+        advertisement: words of the advertisement that led to it.
     """
 
     message_id: str
@@ -66,6 +90,14 @@ class InboundMessage(Struct, frozen=True):
     selection_id: str | None
     reply_due: bool
     order: CatalogOrder | None = None
+    channel: str | None = None
+    act: str | None = None
+    target: str | None = None
+    edited: str | None = None
+    reason: str | None = None
+    quoted: str | None = None
+    product: str | None = None
+    advertisement: str | None = None
 
 
 class DeliveryStatus(Struct, frozen=True):

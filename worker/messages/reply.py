@@ -55,6 +55,7 @@ class Reply(Struct, frozen=True, rename={"choices": "list"}):
         in_reply_to: WhatsApp's ids of the messages it answers.
         confidence: 0 to 1.
         choices: a list to tap, and then no quick replies.
+        channel: id of the business number that it leaves from, None where the inbound named none.
         source: ai, cache, fallback, canned or shop.
         provider: maker of the text, None where no provider was.
         created_at, expires_at: in UTC and whole seconds, see `within_limits`.
@@ -74,6 +75,7 @@ class Reply(Struct, frozen=True, rename={"choices": "list"}):
     created_at: datetime
     expires_at: datetime
     choices: Choices | None = None
+    channel: str | None = None
 
 
 def within_limits(reply: Reply) -> Reply:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from worker.errors import BadPayload
+from worker.messages.acts import read_echo, with_webhook_act
 from worker.messages.content import is_reply_due, read_content
 from worker.messages.delivery import read_statuses
 from worker.messages.fields import (
     JsonObject,
     customer_id,
     display_name,
+    number_id,
     required_list,
     required_object,
     required_string,
     sent_at_s,
 )
 from worker.messages.message import MAX_ID_CHARS, MAX_TYPE_CHARS, DeliveryStatus, InboundMessage, Parsed
+from worker.messages.references import read_references
 
 WEBHOOK_OBJECT = "whatsapp_business_account"
+#: Name of the list in a change's `value`, by the field of the change; all other fields are passed over in silence.
+LISTS = {"messages": "messages", "smb_message_echoes": "message_echoes"}
+
+#: In the place of `messages`.
+STATUSES = "statuses"
 
 
 def parse_webhook(body: JsonObject, now_s: float) -> Parsed:
@@ -28,38 +36,52 @@ def parse_webhook(body: JsonObject, now_s: float) -> Parsed:
     messages: list[InboundMessage] = []
     statuses: list[DeliveryStatus] = []
     rejections: list[str] = []
-    for path, value in _message_values(body, rejections):
+    for path, name, value in _message_values(body, rejections):
         statuses += read_statuses(value, now_s)
-        if value.get("messages") is None:
+        if name == STATUSES:
             continue
-        contacts = _contacts(value)
-        named = _by_id(contacts)
-        for where, message in _objects(value, "messages", path, rejections):
+        read = _reader(name, value, now_s)
+        for where, message in _objects(value, name, path, rejections):
             try:
-                messages.append(_read_message(message, contacts, named, now_s))
+                told = read(message)
             except BadPayload as bad:
                 rejections.append(f"{where}: {bad.reason}")
+            else:
+                messages += [told] if told else []
     return Parsed(tuple(messages), tuple(rejections), tuple(statuses))
 
 
-def _message_values(body: JsonObject, rejections: list[str]) -> Iterator[tuple[str, JsonObject]]:
-    """Path (ending in a dot) and `value` of each change that carries messages or statuses."""
+def _reader(name: str, value: JsonObject, now_s: float) -> Callable[[JsonObject], InboundMessage | None]:
+    """Reader of the objects in the list of this name in a change's `value`."""
+    channel = _channel(value)
+    if name == LISTS["smb_message_echoes"]:
+        return lambda message: read_echo(message, channel, now_s)
+    contacts = _contacts(value)
+    named = _by_id(contacts)
+    return lambda message: _read_message(message, contacts, named, channel, now_s)
+
+
+def _message_values(body: JsonObject, rejections: list[str]) -> Iterator[tuple[str, str, JsonObject]]:
+    """Path (ending in a dot), name of the list, and `value` of each change that carries messages."""
     for entry_path, entry in _objects(body, "entry", "", rejections):
         for change_path, change in _objects(entry, "changes", f"{entry_path}.", rejections):
             try:
-                value = _value_of(change)
+                name, value = _value_with_messages(change)
             except BadPayload as bad:
                 rejections.append(f"{change_path}: {bad.reason}")
                 continue
             if value is not None:
-                yield f"{change_path}.value.", value
+                yield f"{change_path}.value.", name, value
 
 
-def _value_of(change: JsonObject) -> JsonObject | None:
-    if required_string(change, "field", MAX_TYPE_CHARS) != "messages":
-        return None
+def _value_with_messages(change: JsonObject) -> tuple[str, JsonObject | None]:
+    name = LISTS.get(required_string(change, "field", MAX_TYPE_CHARS))
+    if name is None:
+        return "", None
     value = required_object(change, "value")
-    return value if any(value.get(name) is not None for name in ("messages", "statuses")) else None
+    if value.get(name) is None and STATUSES in value:
+        return STATUSES, value
+    return name, value if value.get(name) is not None else None
 
 
 def _objects(parent: JsonObject, key: str, path: str, rejections: list[str]) -> Iterator[tuple[str, JsonObject]]:
@@ -78,13 +100,14 @@ def _objects(parent: JsonObject, key: str, path: str, rejections: list[str]) -> 
 
 
 def _read_message(
-    message: JsonObject, contacts: list[JsonObject], named: dict[str, int], now_s: float
+    message: JsonObject, contacts: list[JsonObject], named: dict[str, int], channel: str | None, now_s: float
 ) -> InboundMessage:
     message_id = required_string(message, "id", MAX_ID_CHARS)
     customer = customer_id(_sender(message, contacts))
     kind = required_string(message, "type", MAX_TYPE_CHARS)
     content = read_content(kind, message)
-    return InboundMessage(
+    refers = read_references(message, tapped=content.selection_id is not None)
+    told = InboundMessage(
         message_id=message_id,
         customer_phone=customer,
         name=_name(contacts, named, (customer, message.get("from_user_id"))),
@@ -94,7 +117,18 @@ def _read_message(
         selection_id=content.selection_id,
         reply_due=is_reply_due(kind, message),
         order=content.order,
+        channel=channel,
+        quoted=refers.quoted,
+        product=refers.product,
+        advertisement=refers.advertisement,
     )
+    return with_webhook_act(told, message)
+
+
+def _channel(value: JsonObject) -> str | None:
+    """The id of the business number that the messages came to."""
+    metadata = value.get("metadata")
+    return number_id(metadata.get("phone_number_id")) if isinstance(metadata, dict) else None
 
 
 def _sender(message: JsonObject, contacts: list[JsonObject]) -> object:

@@ -147,8 +147,9 @@ def status_reply(stored: StoredOrder, words: str) -> dict[str, Any] | None:
         provider=None,
         created_at=datetime.now(UTC),
         expires_at=until,
+        channel=order.channel,
     )
-    return {**to_builtins(within_limits(reply)), "channel": order.channel}
+    return dict(to_builtins(within_limits(reply)))
 
 
 def _publish(connection: Connection, streams: Streams, rows: Sequence[Mapping[str, Any]]) -> bool:

@@ -16,7 +16,7 @@ import redis
 from redis.exceptions import RedisError
 
 from worker.log import logger
-from worker.redisdb.keys import CACHE_COUNTS, Key
+from worker.redisdb.keys import CACHE_COUNTS, SESSION, Key
 from worker.units import utc_day
 
 Entry = TypeVar("Entry")
@@ -91,6 +91,11 @@ class Cache:
 
         if values:
             self._execute(store, layer)
+
+    def delete(self, *keys: str) -> None:
+        """Deletes keys of any layer; without Redis they end by themselves."""
+        if keys:
+            self._execute(lambda pipeline: pipeline.delete(*keys), SESSION)
 
     def _execute(self, fill: Callable[[Any], object], layer: Key) -> list[Any]:
         """Returns the answers of a pipeline that also carries the counts made so far; none while Redis is away."""

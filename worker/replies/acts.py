@@ -13,7 +13,8 @@ from worker.language.answers import NO, YES, asks, named_button, row_number, way
 from worker.language.topics import is_address, speaks_of_goods
 from worker.replies.buttons import CART_VERBS, VERBS
 from worker.session.session import Context
-from worker.session.turn import Turn, TurnMessage
+from worker.session.turn import Turn
+from worker.session.turn_message import TurnMessage
 
 LOCATION = "location"
 #: Acts that may stand beside a change of the cart: what they say is still so after it.
@@ -55,7 +56,7 @@ def _acts(message: TurnMessage, context: Context, *, read: bool) -> tuple[Act, .
         return () if note and speaks_of_goods(note) else items + ((Act("note", note),) if note else ())
     if message.selection_id:
         return _tapped(message.selection_id)
-    act = _written(message, context) if message.text else None
+    act = _quoting(message, context) if message.text else None
     if act and act.verb == "confirm" and context.asking == "confirm" and not read:
         # Nobody agrees to a summary that was not there yet: it is shown, and asked about again.
         act = Act("checkout")
@@ -70,6 +71,18 @@ def _tapped(action: str) -> tuple[Act, ...]:
     if verb == "qty" and sku and _QUANTITY.fullmatch(count):
         return (Act(verb, sku, count),)
     return (Act(verb, rest),) if VERBS.get(verb) is bool(rest) else ()
+
+
+def _quoting(message: TurnMessage, context: Context) -> Act | None:
+    """The act of a written message, which may quote another one: a row's number is then one of that list, and a yes
+    agrees to our summary of this very cart only where that is quoted.
+    """
+    if (quoted := message.quoted) is None:
+        return _written(message, context)
+    if row := row_number(message.text or ""):
+        return Act("add", quoted.skus[row - 1], "1") if row <= len(quoted.skus) else None
+    agreed = {"confirm": f"confirm:{context.version}", "ordered": f"confirm:{context.ordered}"}.get(context.asking)
+    return _written(message, context) if agreed is None or agreed in quoted.actions else None
 
 
 def _written(message: TurnMessage, context: Context) -> Act | None:

@@ -72,7 +72,7 @@ def close(turn: Turn, shop: Shop, now: datetime, human_wait_s: float) -> Closing
         state="closed" if silent else "answered",
         reply=None if silent else reply_of(turn, after.state, now),
         outcome=turn.stored_outcome(),
-        orders=decided.decision.effects.orders,
+        orders=tuple(replace(order, channel=turn.channel) for order in decided.decision.effects.orders),
         session=after,
     )
 
@@ -202,5 +202,6 @@ def reply_of(turn: Turn, session_state: str, now: datetime) -> Reply:
         provider=outcome.provider,
         created_at=now,
         expires_at=expires_at(max(message.sent_at_s for message in turn.messages)),
+        channel=turn.channel,
     )
     return within_limits(reply)

@@ -17,6 +17,8 @@ from worker.session.turn import Turn
 BUTTON = "human"
 #: Why a customer waits: the customer asked; the model gave up; had all replies of an hour; no model answered.
 ASKED, MODEL, LIMIT, FAILED = "asked", "model", "limit", "failed"
+#: A person of the shop has written, and so is there already (`note_echo_v1.sql`).
+WROTE = "person_wrote"
 
 
 def pressed_for_person(turn: Turn) -> bool:

@@ -102,9 +102,11 @@ class StoredOutcome(Outcome, frozen=True):
         terms: product searches of the turn.
         reply_key: key in the reply cache, where no other customer can have it; an erasure removes that entry.
         session_cache: hit, miss or new.
+        channel: the business number that was written to, None where none was named.
     """
 
     complexity: str | None = None
     terms: tuple[str, ...] = ()
     reply_key: str | None = None
     session_cache: str | None = None
+    channel: str | None = None

@@ -19,29 +19,12 @@ from worker.language.normalise import normalised
 from worker.messages.message import CatalogOrder
 from worker.session.outcome import Decision, Outcome, StoredOutcome
 from worker.session.session import Session
+from worker.session.turn_message import TurnMessage, references
 
 #: Decimals as numbers, exact to the last digit.
 ENCODER = msgspec.json.Encoder(decimal_format="number")
 #: Digits of a token that stand in the ids of buttons: enough to be nobody else's.
 VERSION_CHARS = 12
-
-
-class TurnMessage(Struct, frozen=True):
-    """One message of a turn.
-
-    Args:
-        text: what can be read as text, None where nothing can.
-        order: a cart sent from WhatsApp's catalogue; `text` says the same in words.
-    """
-
-    id: int
-    message_id: str
-    sent_at_s: int
-    attempts: int
-    type: str
-    text: str | None
-    selection_id: str | None
-    order: CatalogOrder | None = None
 
 
 class Plan(Struct, frozen=True):
@@ -81,6 +64,7 @@ class Turn(Struct, frozen=True, dict=True):
         accepted_at_s: when intake began to accept it, since 1970; None where it was claimed later.
         begun_at_s: when its present step began, since 1970.
         steps_ms: duration of each step that has ended.
+        channel: id of the business number that all its messages came to, None where none was named.
     """
 
     token: str
@@ -99,6 +83,7 @@ class Turn(Struct, frozen=True, dict=True):
     accepted_at_s: float | None = None
     begun_at_s: float = 0.0
     steps_ms: Mapping[str, float] = {}
+    channel: str | None = None
 
     @cached_property
     def text(self) -> str:
@@ -145,6 +130,18 @@ class Turn(Struct, frozen=True, dict=True):
         words = (message.order.words(names) if message.order else message.text for message in self.messages)
         return "\n".join(said or f"[{message.type}]" for said, message in zip(words, self.messages, strict=True))
 
+    def references(self, names: Mapping[str, str]) -> list[dict[str, str | None]]:
+        """References of the messages, as a model is told them.
+
+        Args:
+            names: of products, by the ids that WhatsApp's catalogue has for them.
+        """
+        return [
+            ({"message": message.text} if len(self.messages) > 1 else {}) | reference
+            for message in self.messages
+            for reference in references(message, names)
+        ]
+
     def fetched(self) -> Session:
         """The session, in the steps after `fetch_session`."""
         assert self.session is not None, "fetch_session comes first"  # noqa: S101  an invariant of the chain
@@ -169,6 +166,7 @@ class Turn(Struct, frozen=True, dict=True):
             terms=plan.terms if plan else (),
             reply_key=plan.key if plan and not plan.shared else None,
             session_cache=self.session_cache,
+            channel=self.channel,
         )
 
     def after(self, step: str, now_s: float) -> Turn:
@@ -182,7 +180,7 @@ class Turn(Struct, frozen=True, dict=True):
         return replace(
             self,
             customer_name=None,
-            messages=tuple(replace(message, text=None, order=None) for message in self.messages),
+            messages=tuple(message.without_words() for message in self.messages),
             session=Session(id=session.id, customer_phone=session.customer_phone),
             plan=self.plan and replace(self.plan, terms=(), products=(), system="", user=""),
             outcome=replace(

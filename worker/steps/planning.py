@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
@@ -28,11 +28,14 @@ from worker.session.handover import pressed_for_person, waits_for_person
 from worker.session.outcome import SILENT, Outcome
 from worker.session.session import Session
 from worker.session.turn import Plan, Turn
+from worker.session.turn_message import TurnMessage
 from worker.shop.shop import Shop
 
 ORDER = "order"
 #: Products of a catalogue cart that a model is told; WhatsApp's carts hold at most 30.
 MAX_ORDERED = 30
+#: Characters of a quoted text in which products are looked for.
+MAX_QUOTED_SEARCHED = 300
 #: With more searches than this a request holds fewer products of each.
 MANY_TERMS, FIRST_OF_MANY = 8, 3
 #: Questions that a reader remembers; a shop is asked fewer in a day.
@@ -89,7 +92,7 @@ class Reader:
         if acts := acts_of(turn):
             # Its words are read too: a model must answer where an act turns out to be none.
             return replace(self._read(turn, None), acts=acts)
-        if not turn.readable or any(message.type == ORDER for message in turn.messages):
+        if not turn.readable or any(message.type == ORDER or message.refers for message in turn.messages):
             return self._read(turn, None)
         digest = blake2b(turn.text.encode(), digest_size=16).digest()
         if known := self._shared.get(digest):
@@ -119,8 +122,11 @@ class Reader:
 
     def _terms(self, turn: Turn) -> tuple[str, ...]:
         ordered = dict.fromkeys(_by_sku(item.sku) for order in turn.orders for item in order.items)
+        meant = dict.fromkeys(map(_by_sku, _referred(turn)))
         written = "\n".join(filter(None, (m.order.note if m.order else m.text for m in turn.messages)))
-        return tuple(dict.fromkeys([*list(ordered)[:MAX_ORDERED], *self._named(written)]))
+        texts = [written, *(around for message in turn.messages for around in _around(message))]
+        named = [term for text in texts for term in self._named(text)]
+        return tuple(dict.fromkeys([*meant, *list(ordered)[:MAX_ORDERED], *named]))
 
     def _before(self, turn: Turn, terms: tuple[str, ...]) -> tuple[str, ...]:
         last = turn.fetched().last_exchange
@@ -130,6 +136,23 @@ class Reader:
 
     def _named(self, text: str) -> tuple[str, ...]:
         return catalog_terms(search_terms(text, self._product_words.mended), self._product_words)
+
+
+def _referred(turn: Turn) -> Iterator[str]:
+    """Skus of the products that the messages are about."""
+    for message in turn.messages:
+        if message.product:
+            yield message.product
+        if message.quoted and len(message.quoted.skus) == 1:
+            yield message.quoted.skus[0]
+
+
+def _around(message: TurnMessage) -> Iterator[str]:
+    """Words around a message in which a product may be named."""
+    if message.quoted and message.quoted.text and len(message.quoted.skus) != 1:
+        yield message.quoted.text[:MAX_QUOTED_SEARCHED]
+    if message.advertisement:
+        yield message.advertisement
 
 
 @lru_cache(maxsize=1)
@@ -196,18 +219,22 @@ class Planner:
         """The turn with its plan."""
         common = question.shared_form
         if common is None:
-            return replace(turn, plan=self._plan(question, self._transcript(turn), turn.fetched()))
+            names = self._names(turn)
+            refers_to = turn.references(names)
+            return replace(turn, plan=self._plan(question, turn.transcript(names), turn.fetched(), refers_to))
         if common not in self._shared:
             self._shared[common] = self._plan(question, common, None)
         return replace(turn, plan=replace(self._shared[common], complexity=question.complexity))
 
-    def _plan(self, question: Question, message: str, session: Session | None) -> Plan:
+    def _plan(
+        self, question: Question, message: str, session: Session | None, refers_to: Sequence[Mapping[str, Any]] = ()
+    ) -> Plan:
         most = MAX_RESULTS if len(question.named) <= MANY_TERMS else FIRST_OF_MANY
         searched = distinct(product for term in question.named for product in self._found[term][:most])
         products = distinct([*searched, *(product for term in question.shown for product in self._found[term])])
         shared = session is None
         now = self._now if not shared or depends_on_hour(message) else None
-        request = render(self._shop, message, self._categories, products, session, now)
+        request = render(self._shop, message, self._categories, products, session, now, refers_to)
         return Plan(
             question.complexity,
             shared,
@@ -219,7 +246,9 @@ class Planner:
             searched=len(searched),
         )
 
-    def _transcript(self, turn: Turn) -> str:
-        skus = (item.sku for order in turn.orders for item in order.items)
+    def _names(self, turn: Turn) -> dict[str, str]:
+        """Names of the products that the messages order or are about, by sku."""
+        skus = [item.sku for order in turn.orders for item in order.items]
+        skus += [message.product for message in turn.messages if message.product]
         found = {sku: self._found.get(_by_sku(sku)) for sku in skus}
-        return turn.transcript({sku: products[0].full_name for sku, products in found.items() if products})
+        return {sku: products[0].full_name for sku, products in found.items() if products}

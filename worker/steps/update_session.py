@@ -104,7 +104,7 @@ def commit_turns(services: Services, closings: Sequence[Closing]) -> Committed:
     """One commit for the batch, without turns of locked customers. Where PostgreSQL refuses it for a value, one by one,
     and the culprit is given back to the sweep.
     """
-    limits = claim_limits(services.settings) | {"session_ttl_s": SESSION_TTL_S}
+    limits = claim_limits(services.settings)
 
     def commit(connection: Connection, some: Sequence[Closing]) -> dict[str, Any]:
         return queries.update_session_cache(connection, limits | {"turns": [closing.row() for closing in some]})
@@ -159,8 +159,9 @@ def tell_the_shop(services: Services, events: Sequence[OutboxEvent]) -> None:
 
 
 def claim_limits(settings: Settings) -> dict[str, Any]:
-    """Size of a turn and length of its first lease, as the database functions take them."""
-    return {"max_messages": MAX_TURN_MESSAGES, "max_chars": MAX_TURN_CHARS, "lease_s": settings.flow_lease_s}
+    """Size of a turn, length of its first lease and other times, as the database functions take them."""
+    times = {"session_ttl_s": SESSION_TTL_S, "human_wait_s": settings.human_wait_s, "lease_s": settings.flow_lease_s}
+    return {"max_messages": MAX_TURN_MESSAGES, "max_chars": MAX_TURN_CHARS, **times}
 
 
 def cache_sessions(services: Services, closings: Mapping[str, Closing], versions: Mapping[str, int | None]) -> None:

@@ -37,6 +37,8 @@ def make_report(
     return {
         "window_s": round(window_s),
         "messages": _messages(sums),
+        "closed": figures.closed(connection, window),
+        "channels": figures.channels(connection, window),
         "ai": _ai(sums, events),
         "calls": _calls(figures.calls(connection, window)),
         "sessions": _sessions(sums, events, figures.sessions(connection, window, SESSION_TTL_S)),

@@ -12,7 +12,18 @@ from worker.telemetry import tracing
 from worker.units import usd
 
 #: Columns of `ai_metrics` that the line shows.
-SHOWN = ("source", "provider", "model", "intent", "complexity", "session_cache", "messages", "calls", "committed")
+SHOWN = (
+    "source",
+    "provider",
+    "model",
+    "intent",
+    "complexity",
+    "session_cache",
+    "messages",
+    "calls",
+    "committed",
+    "channel",
+)
 log = logger(__name__)
 
 

@@ -86,6 +86,8 @@ def as_tables(report: dict[str, Any], until: datetime | None = None) -> Group:
     overview = _table(f"{length} up to {until:%Y-%m-%d %H:%M %Z}" if until else f"Last {length}", "figure", "value")
     for name, value in (
         ("messages answered", f"{report['messages']:,}"),
+        *((f"of them to number {name}", f"{messages:,}") for name, messages in report["channels"].items()),
+        *((f"closed: {name.replace('_', ' ')}", f"{each:,}") for name, each in report["closed"].items() if each),
         ("orders placed", f"{report['orders']['placed']:,}"),
         *((f"ordered in {name}", f"{Decimal(total):,}") for name, total in report["orders"]["total"].items()),
         ("cart changes made / refused / undone", _cart_changes(report["cart_operations"])),

@@ -29,7 +29,13 @@ from worker.units import usd
 
 #: Sources of replies, and how messages end.
 REPLY_SOURCES = ("ai", "cache", "fallback", "canned")
-ENDINGS = (*((source, "answered") for source in REPLY_SOURCES), ("closed", "closed"), ("canned", "dead"))
+#: Why messages are closed without a reply: none is due, or a person was there, it was revoked, it came too late.
+CLOSED = ("closed", "answered_by_person", "revoked", "too_late")
+ENDINGS = (
+    *((source, "answered") for source in REPLY_SOURCES),
+    *((why, "closed") for why in CLOSED),
+    ("canned", "dead"),
+)
 OUTCOMES = (ANSWERED, *FAILURES)
 CIRCUIT_STATES = ("closed", "half_open", "open", "forced_open")
 #: One value without labels, or values by that of their one label, or by the tuple of those of several.
@@ -99,7 +105,7 @@ class Exporter(Collector):
         yield from self._totals(part.totals)
 
     def _totals(self, totals: Iterable[Total]) -> Iterator[Metric]:
-        """Yields the sums that the database keeps (`count_metrics_v3.sql`)."""
+        """Yields the sums that the database keeps (`count_metrics_v4.sql`)."""
         sums: dict[str, dict[tuple[str, ...], int]] = defaultdict(dict)
         for total in totals:
             sums[total.name][tuple(str(total.labels[name]) for name in sorted(total.labels))] = total.value
@@ -114,6 +120,8 @@ class Exporter(Collector):
         told = "Tokens billed by model; cached: the part of prompt that the provider had in its prompt cache."
         yield counter("model_tokens", told, sums["model_tokens"], "kind", "model", "provider")
         yield from delivery_families(sums["deliveries"], sums["delivery_failures"])
+        told = "Messages of ended turns by the business number that they came to; other: beyond the first 20."
+        yield counter("channel_messages", told, sums["channel_messages"], "channel")
         baseline = usd(sums["baseline_microusd"].get((), 0))
         yield counter("baseline_cost_dollars", f"Cost of the same messages with {BASELINE_MODEL}, uncached.", baseline)
 

@@ -6,8 +6,8 @@ from sqlalchemy.dialects import postgresql
 
 from db.migrations import function_sql
 
-revision = "0020"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,75 @@
+"""Messages that do something to others: an echo of what a person of the shop has written, an edit, a revocation.
+
+Whatever of one cannot be used makes it a message that needs no reply, never an error: the customer's words stand.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from worker.errors import BadPayload
+from worker.messages.content import read_content
+from worker.messages.fields import JsonObject, customer_id, readable, required_string, sent_at_s
+from worker.messages.message import ECHO, EDIT, MAX_ID_CHARS, MAX_TYPE_CHARS, NO_REPLY_TYPES, REVOKE, InboundMessage
+
+#: An edit whose original has been answered, as the customer would have written it.
+CORRECTION = "Corrección de mi mensaje anterior: {words}"
+
+
+def read_echo(message: JsonObject, channel: str | None, now_s: float) -> InboundMessage | None:
+    """Reads what a person of the shop has written to a customer; None for what says nothing (a reaction, say).
+
+    Raises:
+        BadPayload: it does not say to whom, or has no id.
+    """
+    kind = required_string(message, "type", MAX_TYPE_CHARS)
+    if kind in NO_REPLY_TYPES:
+        return None
+    return echo(
+        required_string(message, "id", MAX_ID_CHARS),
+        customer_id(message.get("to"), "to"),
+        _words(kind, message) or f"[{kind}]",
+        channel,
+        sent_at_s(message.get("timestamp"), now_s),
+    )
+
+
+def echo(message_id: str, customer: str, words: str, channel: str | None, sent_s: int | None) -> InboundMessage:
+    """The message to `customer` with `words` of the shop."""
+    return InboundMessage(
+        message_id, customer, None, sent_s, ECHO, words, None, reply_due=False, channel=channel, act=ECHO
+    )
+
+
+def with_webhook_act(told: InboundMessage, message: JsonObject) -> InboundMessage:
+    """The message with what it does to another, as the webhook says it."""
+    part = message.get(told.type) if told.type in (EDIT, REVOKE) else None
+    if not isinstance(part, dict):
+        return told
+    new = part.get("message")
+    kind = new.get("type") if isinstance(new, dict) else None
+    words = _words(kind, new) if isinstance(new, dict) and isinstance(kind, str) else None
+    return with_act(told, part.get("original_message_id"), words)
+
+
+def with_act(told: InboundMessage, target: object, words: str | None) -> InboundMessage:
+    """The message with what it does to message `target`, if it is an edit or a revocation that can be used.
+
+    Args:
+        words: what an edited message says now.
+    """
+    if not isinstance(target, str) or not target.strip() or len(target) > MAX_ID_CHARS:
+        return told
+    if told.type == REVOKE:
+        return replace(told, text=None, act=REVOKE, target=target)
+    if told.type == EDIT and words:
+        correction = readable(CORRECTION.format(words=words))
+        return replace(told, text=correction, act=EDIT, target=target, edited=words, quoted=target, reply_due=True)
+    return told
+
+
+def _words(kind: str, message: JsonObject) -> str | None:
+    try:
+        return read_content(kind, message).text
+    except BadPayload:
+        return None
