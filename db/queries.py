@@ -51,9 +51,10 @@ def accept_messages(connection: Connection, batch: Json) -> Json:
     return dict(_call(connection, "accept_messages", batch))
 
 
-def note_receipts(connection: Connection, receipts: list[Json]) -> None:
-    """Notes WhatsApp's ids of replies that were sent; in as `note_receipts_v1.sql` says."""
-    _run(connection, "select note_receipts(%(receipts)s::jsonb)", receipts=_json(receipts))
+def mark_deliveries(connection: Connection, statuses: list[Json]) -> int:
+    """Marks replies as WhatsApp reports them, as `mark_deliveries_v1.sql` says; returns how many replies of ours."""
+    sql = "select mark_deliveries(%(statuses)s::jsonb)"
+    return int(_run(connection, sql, statuses=_json(statuses)).scalar_one())
 
 
 def load_sessions(connection: Connection, phones: Iterable[str]) -> list[Json]:

@@ -93,6 +93,17 @@ CLOSED = text("""
 """)
 
 
+DELIVERIES = text("""
+    select count(sent_at) as sent, count(delivered_at) as delivered, count(read_at) as read
+    from deliveries where at >= :since and at < :until
+""")
+FAILED_DELIVERIES = text("""
+    select code, count(*) from deliveries
+    where at >= :since and at < :until and failed_at is not null and delivered_at is null and read_at is null
+    group by code order by code
+""")
+
+
 def latencies_by(bucket: str) -> TextClause:
     """Returns the statement of p50, p95 and p99 of every bucket that has any; `bucket` is an expression over `at`.
 
@@ -211,3 +222,12 @@ def orders(connection: Connection, window: Window) -> dict[str, tuple[int, Decim
     """Returns how many orders were placed, and their total, by currency."""
     rows = connection.execute(ORDERS, window.values)
     return {currency: (placed, total) for currency, placed, total in rows}
+
+
+def deliveries(connection: Connection, window: Window) -> Json:
+    """Counts replies by what WhatsApp has reported of them, of those first heard of within the window: sent, delivered,
+    read, and failed by Meta's code.
+    """
+    counted = connection.execute(DELIVERIES, window.values).mappings().one()
+    failed = connection.execute(FAILED_DELIVERIES, window.values)
+    return {**counted, "failed": {str(code): replies for code, replies in failed}}

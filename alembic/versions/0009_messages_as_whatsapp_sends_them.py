@@ -16,7 +16,6 @@ CHANGED = {
     "claim_turns": 2,
     "count_closed": 2,
     "count_metrics": 3,
-    "erase_messages": 1,
     "record_metrics": 4,
     "roll_up_hours": 2,
 }
@@ -32,7 +31,6 @@ ADDED = (
     "revoke_message",
     "apply_acts",
     "quoted_message",
-    "note_receipts",
 )
 #: Reasons of messages that were closed; the report counts them.
 CLOSED = "state = 'closed' and reason is not null"
@@ -42,10 +40,6 @@ def upgrade() -> None:
     op.add_column(
         "ai_metrics", sa.Column("channel", sa.Text, comment="Id of the business number, null where none was named.")
     )
-    op.add_column(
-        "messages", sa.Column("sent_as", sa.Text, comment="WhatsApp's id of the reply, once a status told it.")
-    )
-    op.create_index("messages_sent_as_idx", "messages", ["sent_as"], postgresql_where=sa.text("sent_as is not null"))
     op.create_table(
         "channel_hours",
         sa.Column("hour", sa.DateTime(timezone=True), primary_key=True),
@@ -66,7 +60,6 @@ def downgrade() -> None:
     for name in reversed(ADDED):
         op.execute(f"drop routine {name}")
     op.drop_index("messages_closed_idx", "messages")
-    op.drop_column("messages", "sent_as")
     op.drop_table("channel_hours")
     op.drop_column("ai_metrics", "channel")
 

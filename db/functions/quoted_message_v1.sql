@@ -1,5 +1,5 @@
 -- The message that a customer quotes, by WhatsApp's id: a message of the same customer, a person's of the shop, or a reply
--- of ours, whose id a status has told (note_receipts_v1.sql). Looked up whenever a turn is claimed, so that what was
+-- of ours, whose id a status has told (mark_deliveries_v1.sql). Looked up whenever a turn is claimed, so that what was
 -- revoked or erased is not quoted. Returns {"text", "ours", "skus" (of rows and buttons that put a product into the cart),
 -- "actions" (ids of its buttons)}, {} for one that is not known.
 create or replace function quoted_message(id_of_whatsapp text, phone text) returns jsonb
@@ -14,7 +14,9 @@ begin
             'text', left(written.content ->> 'text', 1000),
             'ours', case when written.content ->> 'type' = 'echo' then true end));
     end if;
-    sent := (select m.reply from messages m where m.sent_as = id_of_whatsapp and m.customer_phone = phone limit 1);
+    sent := (select m.reply from messages m
+             where m.reply_id = any (array(select d.reply_id from deliveries d where d.wamid = id_of_whatsapp))
+               and m.customer_phone = phone and m.reply is not null limit 1);
     if sent is null then
         return '{}';
     end if;

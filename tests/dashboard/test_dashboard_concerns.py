@@ -11,7 +11,7 @@ import pytest
 from db.monitoring import Unfinished
 from worker.operate.dashboard.concerns import concerns
 from worker.operate.dashboard.feed import View
-from worker.operate.dashboard.figures import DEFAULT, Costs
+from worker.operate.dashboard.figures import DEFAULT, Costs, Figures
 from worker.operate.snapshot import StreamLengths
 from worker.providers.circuit_states import Circuit
 from worker.settings import Settings
@@ -67,6 +67,20 @@ def test_nobody_has_come_to_a_customer(number: int, words: str) -> None:
     """Ten minutes are no concern, and those for whom it is too late are none either."""
     assert said(waiting=people(number, 600.0)) == []
     assert said(waiting=people(number, 725.0)) == [("warn", f"{words} for a person, the first for 12 min.")]
+
+
+@pytest.mark.parametrize(
+    ("failed", "words"),
+    [
+        ({"131047": 1}, "1 reply was not delivered in this time, most: outside the 24-hour window (131047)."),
+        ({"131047": 1, "7": 4}, "5 replies were not delivered in this time, most: for a reason of Meta's (7)."),
+    ],
+)
+def test_replies_are_not_delivered(failed: dict[str, int], words: str) -> None:
+    """As WhatsApp reports it."""
+    report = {"ai": {"fallback_usage": 0.0}, "delivery": {"failed": failed}}
+    figures = Figures(DEFAULT, NOON, NOON, report, (), (), [], (), {}, 0, 0.0)
+    assert said(figures=figures) == [("warn", words)]
 
 
 def test_all_is_well() -> None:

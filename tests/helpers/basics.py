@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 EMPTY = text("""
     truncate categories, products, customers, customer_sessions, orders, order_items, order_events, messages, turns,
-        ai_metrics, events restart identity cascade
+        deliveries, ai_metrics, events restart identity cascade
 """)
 
 

@@ -7,8 +7,6 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Connection, text
 
+from worker.messages.inbound import parse_payload
 from worker.redisdb.streams import Streams
 from worker.runtime.embedded.redis import Redis
 from worker.runtime.embedded.server import Access, free_port
@@ -32,63 +31,16 @@ STATEMENTS = re.findall(r"^```sql\n(.*?)^```$", OPERATIONS, re.MULTILINE | re.DO
 Json = dict[str, Any]
 
 
-def reply(number: int, expires_at: datetime) -> Json:
-    """A reply as Chasqui publishes it, as far as the example looks."""
-    return {"reply_id": f"reply-{number}", "text": "hola", "expires_at": expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")}
-
-
-@pytest.fixture
-def example() -> Json:
-    """The names of the gateway example."""
-    names: Json = {"__name__": "example"}
-    exec(compile(EXAMPLES[1], "docs/gateway.md", "exec"), names)
-    return names
-
-
-@pytest.fixture
-def client(example: Json, servers: Servers, redis_client: redis.Redis) -> Iterator[redis.Redis]:
-    """The example's own client, on an empty Redis, with its group made."""
-    connected: redis.Redis = example["connect"](servers.redis_url)
-    example["create_group"](connected)
-    example["create_group"](connected)
-    yield connected
-    connected.close()
-
-
-def test_the_example_sends_each_reply_once(example: Json, client: redis.Redis, redis_client: redis.Redis) -> None:
-    """A reply published twice is sent once, one that is too old never, and all are acknowledged."""
-    soon, past = datetime.now(UTC) + timedelta(hours=1), datetime.now(UTC) - timedelta(seconds=5)
-    streams = Streams(redis_client)
-    streams.publish([reply(1, soon), reply(2, past)])
-    redis_client.delete("published:reply-1")
-    streams.publish([reply(1, soon)])
-    sent: list[Json] = []
-    assert example["take"](client, sent.append, ">") == 3
-    assert [one["reply_id"] for one in sent] == ["reply-1"]
-    assert client.xpending("whatsapp:outbound", "gateway")["pending"] == 0
-
-
-def test_the_example_finishes_what_it_began(example: Json, client: redis.Redis, redis_client: redis.Redis) -> None:
-    """What a run that died had taken is sent by the next one; what was trimmed meanwhile is passed over."""
-    Streams(redis_client).publish([reply(n, datetime.now(UTC) + timedelta(hours=1)) for n in (1, 2)])
-
-    def dies(_reply: Json) -> None:
-        raise ConnectionResetError
-
-    with pytest.raises(ConnectionResetError):
-        example["take"](client, dies, ">")
-    first = client.xrange("whatsapp:outbound", count=1)[0][0]
-    client.xdel("whatsapp:outbound", first)
-    sent: list[Json] = []
-    assert example["take"](client, sent.append, "0") == 2
-    assert [one["reply_id"] for one in sent] == ["reply-2"]
-    assert example["take"](client, sent.append, "0") == 0
-
-
-def test_the_example_enqueues(example: Json, client: redis.Redis) -> None:
-    """The body goes into the field that intake reads."""
-    example["enqueue"](client, "{}")
-    assert [fields for _, fields in client.xrange("whatsapp:inbound")] == [{"payload": "{}"}]
+def test_the_body_for_a_refusal_is_read() -> None:
+    """It marks the reply as failed, with the code."""
+    reply_id = "7b4ff223-50bb-4cfa-bc32-d1cd7b390fa9"
+    names: Json = {"reply": {"reply_id": reply_id}}
+    exec(compile(EXAMPLES[0], "docs/gateway.md", "exec"), names)
+    parsed = parse_payload(json.dumps(names["body"]), time.time())
+    assert [(status.reply_id, status.state, status.code) for status in parsed.statuses] == [
+        (reply_id, "failed", 131047)
+    ]
+    assert parsed.rejections == ()
 
 
 def test_the_shops_example_takes_each_event_once(servers: Servers, redis_client: redis.Redis) -> None:
@@ -128,7 +80,7 @@ def test_the_celery_example_reaches_the_queue(
     """The task goes to queue `inbound`, as JSON, with the payload as its only argument."""
     monkeypatch.setenv("REDIS_URL", servers.redis_url)
     names: Json = {}
-    exec(compile(EXAMPLES[0], "docs/gateway.md", "exec"), names)
+    exec(compile(EXAMPLES[1], "docs/gateway.md", "exec"), names)
     names["enqueue_by_celery"]({"message_id": "m"})
     names["celery"].close()
     queued: Any = redis_client.lrange("inbound", 0, -1)

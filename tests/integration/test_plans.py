@@ -24,7 +24,17 @@ GROWN = 2_000
 BATCH = 32
 #: Rows that one message may cause to be looked at through an index, in any one table.
 ROWS_EACH = 20
-GROWING = ("customers", "customer_sessions", "messages", "turns", "orders", "order_events", "ai_metrics", "events")
+GROWING = (
+    "customers",
+    "customer_sessions",
+    "messages",
+    "turns",
+    "orders",
+    "order_events",
+    "ai_metrics",
+    "events",
+    "deliveries",
+)
 #: From the sixth run on PostgreSQL may use a plan that does not know the arguments.
 RUNS = 8
 #: While the tables of a new shop become a few pages.
@@ -88,6 +98,14 @@ def update_session(connection: Connection, batch: Sequence[str]) -> list[dict[st
     rows = [commit_row(turn) for turn in accept(connection, batch)]
     limits = {"lease_s": 15.0, "max_messages": 10, "max_chars": 4_096, "session_ttl_s": 7_200}
     return list(queries.update_session_cache(connection, limits | {"turns": rows})["committed"])
+
+
+def mark_deliveries(connection: Connection, batch: Sequence[str]) -> object:
+    """The same, and reported as sent, then as read."""
+    replies = [row["token"] for row in update_session(connection, batch)]
+    for state in ("sent", "read"):
+        queries.mark_deliveries(connection, [{"reply_id": reply_id, "state": state} for reply_id in replies])
+    return replies
 
 
 def place_orders(connection: Connection, batch: Sequence[str]) -> list[dict[str, Any]]:
@@ -184,6 +202,7 @@ STATEMENTS: dict[str, Act] = {
     "extend_leases": lambda connection, batch: queries.extend_leases(connection, holders(connection, batch), 45.0),
     "lease_left": lambda connection, batch: queries.lease_left(connection, holders(connection, batch)),
     "update_session_cache": update_session,
+    "mark_deliveries": mark_deliveries,
     "place_orders": place_orders,
     "publish_orders": publish_orders,
     "set_order_status": set_order_status,

@@ -31,7 +31,7 @@ def reply_with(connection: Connection, message_id: str, **reply: Any) -> str:
 
 def receipt(connection: Connection, reply_id: str, message_id: str) -> None:
     """WhatsApp's id of a reply."""
-    queries.note_receipts(connection, [{"reply_id": reply_id, "message_id": message_id}])
+    queries.mark_deliveries(connection, [{"reply_id": reply_id, "state": "sent", "wamid": message_id}])
 
 
 def test_a_customer_quotes_their_own_words(connection: Connection) -> None:
@@ -95,11 +95,11 @@ def test_the_first_receipt_counts(connection: Connection) -> None:
     receipt(connection, str(UUID(int=1)), "wamid.X")
     receipt(connection, reply_id, "wamid.S1")
     receipt(connection, reply_id, "wamid.S2")
-    assert rows(connection, "select sent_as from messages where sent_as is not null") == [{"sent_as": "wamid.S1"}]
+    assert rows(connection, "select wamid from deliveries") == [{"wamid": "wamid.S1"}]
 
 
 def test_an_erasure_takes_whatsapps_id(connection: Connection) -> None:
     """It holds the number of the customer."""
     receipt(connection, reply_with(connection, "m1"), "wamid.S1")
     queries.erase_customer(connection, ANA)
-    assert row(connection, "select sent_as from messages") == {"sent_as": None}
+    assert row(connection, "select wamid from deliveries") == {"wamid": None}

@@ -176,6 +176,7 @@ def test_the_figures_by_hand(connection: Connection) -> None:
         "latency_ms": {"p50": 350, "p95": 620, "p99": 644},
         "cart_operations": {"proposed": 0, "made": 0, "refused": 0, "undone": 0},
         "orders": {"placed": 0, "total": {}},
+        "delivery": {"sent": 0, "delivered": 0, "read": 0, "failed": {}},
     }
 
 

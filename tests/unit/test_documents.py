@@ -32,8 +32,13 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"(?:ExecStart=|docker compose run .* migrate )?(?:\S*/)?chasqui ([a-z-].*)")
 OTHER_COMMAND = re.compile(r"(?:^|[ /])(?:celery -A|python -m|make) ")
 VARIABLE = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b")
-#: Looks like a setting and is psql's, a constant of the example for gateways, or a name of the reader's choice.
-OF_OTHERS = frozenset({"ON_ERROR_STOP", "REMEMBER_S", "OWN_MODEL_KEY"})
+#: Looks like a setting and is psql's, one of the example for gateways, or a name of the reader's choice.
+OF_OTHERS = frozenset(
+    {
+        *("ON_ERROR_STOP", "REMEMBER_S", "OWN_MODEL_KEY"),
+        *("WHATSAPP_TOKEN", "WHATSAPP_APP_SECRET", "WHATSAPP_VERIFY_TOKEN"),
+    }
+)
 LEVELS = frozenset({"debug", "info", "warning", "error", "exception", "critical"})
 NOW_S = 1_800_000_000
 

@@ -73,6 +73,10 @@ NOW = Unfinished(
 TOTALS = (
     Total("messages_ended", {"state": "answered", "source": "ai"}, 10),
     Total("messages_ended", {"state": "dead", "source": "canned"}, 1),
+    Total("deliveries", {"state": "sent"}, 9),
+    Total("deliveries", {"state": "failed"}, 3),
+    Total("delivery_failures", {"code": "131047"}, 2),
+    Total("delivery_failures", {"code": "other"}, 1),
     Total("reply_latency", {"source": "ai", "le_ms": 25}, 1),
     Total("reply_latency", {"source": "ai", "le_ms": 500}, 2),
     Total("reply_latency", {"source": "ai", "le_ms": None}, 4),
@@ -168,6 +172,10 @@ def test_totals_begin_at_zero() -> None:
     }
     assert seen.all("cost_dollars_total") == {("deepseek",): 1.234567, ("gpt",): 0, ("none",): 0.000005}
     assert seen.value("baseline_cost_dollars_total") == 2.0
+    assert seen.all("deliveries_total") == {("sent",): 9, ("delivered",): 0, ("read",): 0, ("failed",): 3}
+    failures = seen.all("delivery_failures_total")
+    assert {code: count for code, count in failures.items() if count} == {("131047",): 2, ("other",): 1}
+    assert ("131056",) in failures
     empty = told(Snapshot(DatabaseState(NOW, ())))
     assert empty.value("baseline_cost_dollars_total") == 0
     assert empty.value("reply_latency_seconds_count", source="fallback") == 0
@@ -300,7 +308,7 @@ def test_labels_name_no_person() -> None:
     """Only these labels, and no value that could be a phone number."""
     labels = {label for _, found in told(SNAPSHOT).values for label in found}
     known = {"what", "version", "place", "lease", "source", "state", "le", "provider", "outcome", "period"}
-    assert {name for name, _ in labels} == known | {"stream", "layer", "result", "queue", "model", "kind"}
+    assert {name for name, _ in labels} == known | {"stream", "layer", "result", "queue", "model", "kind", "code"}
     assert not [value for _, value in labels if re.search(r"\d{7,}", value)]
 
 

@@ -1,14 +1,13 @@
-"""References of a message: quotes, products, advertisements, forms, and receipts of our replies."""
+"""References of a message: quotes, products, advertisements and forms."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
-from uuid import uuid4
 
 import orjson
 import pytest
-from helpers.inbound_bodies import ACCOUNT, only, parse, plain, webhook, whatsapp
+from helpers.inbound_bodies import only, parse, plain, webhook, whatsapp
 from helpers.turns import MILK, SHOP, message, planned, session_of, turn_of
 from msgspec.structs import replace
 
@@ -72,22 +71,6 @@ def test_a_form_that_says_nothing(answers: object) -> None:
     """Is one that cannot be read."""
     found = form(answers)
     assert (found.text, found.reply_due) == (None, True)
-
-
-def test_receipts_of_our_replies() -> None:
-    """Statuses that carry a reply's id; all others are passed over."""
-    reply_id = str(uuid4())
-    statuses: list[Any] = [
-        {"id": "wamid.S", "status": "sent", "biz_opaque_callback_data": reply_id},
-        {"id": "wamid.T", "status": "sent", "biz_opaque_callback_data": "of another program"},
-        {"id": 5, "biz_opaque_callback_data": reply_id},
-        {"id": "wamid.U"},
-        5,
-    ]
-    changes = [{"field": "messages", "value": {"statuses": statuses}}]
-    parsed = parse({"object": ACCOUNT, "entry": [{"changes": changes}]})
-    assert (parsed.messages, parsed.rejections) == ((), ())
-    assert [(one.reply_id, one.message_id) for one in parsed.receipts] == [(reply_id, "wamid.S")]
 
 
 def request_of(turn: Turn) -> dict[str, Any]:

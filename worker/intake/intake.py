@@ -20,13 +20,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from db import queries, retry
 from db.locks import INTAKE_LOCK, try_lock
 from worker.errors import ChasquiError
+from worker.intake.deliveries import mark_deliveries
 from worker.intake.held_back import HeldBack
 from worker.intake.lateness import in_time
 from worker.intake.portions import Portions
 from worker.intake.sweep import Sweep
 from worker.log import logger
 from worker.messages.inbound import MAX_PAYLOAD_BYTES, parse_payload
-from worker.messages.message import InboundMessage, Receipt
+from worker.messages.message import DeliveryStatus, InboundMessage
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import AI_RESPONSE, SESSION
 from worker.redisdb.streams import BEGINNING, Entry
@@ -61,12 +62,12 @@ class Chain(Protocol):
 
 @dataclass(slots=True)
 class ParsedEntry:
-    """Entry of the stream: its messages in order, and the reasons why parts of it are refused."""
+    """Entry of the stream: its messages in order, the reasons why parts of it are refused, and statuses of replies."""
 
     entry: Entry
     messages: Sequence[InboundMessage]
     rejections: list[str]
-    receipts: Sequence[Receipt] = ()
+    statuses: Sequence[DeliveryStatus] = ()
 
 
 def parse(entry: Entry, now_s: float, late_after_s: float) -> ParsedEntry:
@@ -85,7 +86,7 @@ def parse(entry: Entry, now_s: float, late_after_s: float) -> ParsedEntry:
     if more > 0:
         reasons.append(f"payload: {more} more messages cannot be read")
     messages = [in_time(message, now_s, late_after_s) for message in parsed.messages]
-    return ParsedEntry(entry, messages, reasons, parsed.receipts)
+    return ParsedEntry(entry, messages, reasons, parsed.statuses)
 
 
 def forget_revoked(cache: Cache, forgotten: Mapping[str, Sequence[str]]) -> None:
@@ -180,8 +181,7 @@ class Intake:
             turns = self._accept(connection, messages[first : first + self._size])
             self._start(turns, began_at_s)
             tokens += [turn["token"] for turn in turns]
-        if receipts := [receipt for one in parsed for receipt in one.receipts]:
-            queries.note_receipts(connection, to_builtins(receipts))
+        mark_deliveries(connection, [status for one in parsed for status in one.statuses])
         finished = self._finished(parsed)
         rejections = [(one.entry, reason) for one in finished for reason in one.rejections]
         self._services.streams.finish([one.entry for one in finished], rejections)

@@ -100,18 +100,29 @@ class InboundMessage(Struct, frozen=True, omit_defaults=True):
     advertisement: str | None = None
 
 
-class Receipt(Struct, frozen=True):
-    """WhatsApp's id of a reply of ours that was sent."""
+class DeliveryStatus(Struct, frozen=True):
+    """Report of WhatsApp's about one of our replies.
+
+    Args:
+        reply_id: ours, as the gateway gave it (`biz_opaque_callback_data`).
+        state: sent, delivered, read or failed.
+        wamid: WhatsApp's id of the reply.
+        at_s: seconds since the epoch, None where the body does not say it believably.
+        code: Meta's, of a failure; 0 where it names none.
+    """
 
     reply_id: str
-    message_id: str
+    state: str
+    wamid: str | None = None
+    at_s: int | None = None
+    code: int | None = None
 
 
 class Parsed(Struct, frozen=True):
-    """All that one payload holds: its good messages in their order, one reason for each part that is not usable, and
-    receipts of replies.
+    """All that one payload holds: its good messages in their order, what it reports of our replies, and one reason for
+    each part that is not usable.
     """
 
     messages: tuple[InboundMessage, ...] = ()
     rejections: tuple[str, ...] = ()
-    receipts: tuple[Receipt, ...] = ()
+    statuses: tuple[DeliveryStatus, ...] = ()

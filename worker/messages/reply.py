@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -115,16 +116,26 @@ def _usable(buttons: tuple[QuickReply, ...]) -> tuple[QuickReply, ...]:
 def _usable_choices(choices: Choices | None) -> Choices | None:
     """The list with at most ten rows, each with a title and an id of its own; None where no row is left."""
     kept: dict[str, Row] = {}
+    titles: set[str] = set()
     for row in choices.rows if choices else ():
-        clipped = Row(
-            mend(row.id).strip()[:MAX_ROW_ID_CHARS],
-            clip(mend(row.title).strip(), MAX_ROW_TITLE_CHARS),
-            clip(mend(row.description).strip(), MAX_ROW_DESCRIPTION_CHARS),
-        )
-        if clipped.id and clipped.title:
-            kept.setdefault(clipped.id, clipped)
-    rows = tuple(kept.values())[:MAX_ROWS]
-    return Choices(clip(choices.button, MAX_TITLE_CHARS), rows) if choices and rows else None
+        row_id = mend(row.id).strip()[:MAX_ROW_ID_CHARS]
+        title = _untaken(mend(row.title).strip(), titles)
+        if row_id and title and row_id not in kept and len(kept) < MAX_ROWS:
+            kept[row_id] = Row(row_id, title, clip(mend(row.description).strip(), MAX_ROW_DESCRIPTION_CHARS))
+            titles.add(title)
+    opener = clip(mend(choices.button).strip(), MAX_TITLE_CHARS) if choices else ""
+    return Choices(opener, tuple(kept.values())) if opener and kept else None
+
+
+def _untaken(title: str, taken: Collection[str]) -> str:
+    """The title of a row, clipped; with a number behind it where another row has it already."""
+    clipped = clip(title, MAX_ROW_TITLE_CHARS)
+    for number in range(2, MAX_ROWS + 1):
+        if clipped not in taken:
+            break
+        mark = f" ({number})"
+        clipped = clip(title, MAX_ROW_TITLE_CHARS - len(mark)) + mark
+    return clipped
 
 
 def _clipped(button: QuickReply) -> QuickReply:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from worker.errors import BadPayload
 from worker.messages.acts import read_echo, with_webhook_act
 from worker.messages.content import is_reply_due, read_content
+from worker.messages.delivery import read_statuses
 from worker.messages.fields import (
     JsonObject,
     customer_id,
@@ -17,28 +18,27 @@ from worker.messages.fields import (
     required_string,
     sent_at_s,
 )
-from worker.messages.message import MAX_ID_CHARS, MAX_TYPE_CHARS, InboundMessage, Parsed, Receipt
-from worker.messages.receipts import read_receipts
+from worker.messages.message import MAX_ID_CHARS, MAX_TYPE_CHARS, DeliveryStatus, InboundMessage, Parsed
 from worker.messages.references import read_references
 
 WEBHOOK_OBJECT = "whatsapp_business_account"
 #: Name of the list in a change's `value`, by the field of the change; all other fields are passed over in silence.
 LISTS = {"messages": "messages", "smb_message_echoes": "message_echoes"}
 
-#: Beside `messages`, never in one change with them.
+#: In the place of `messages`.
 STATUSES = "statuses"
 
 
 def parse_webhook(body: JsonObject, now_s: float) -> Parsed:
-    """All messages of `body`; a bad one costs only itself. Account events are passed over in silence; of statuses only
-    the ids of our replies are kept.
+    """All messages of `body`, and what it reports of our replies; a bad message costs only itself. Other statuses and
+    account events are passed over in silence.
     """
     messages: list[InboundMessage] = []
+    statuses: list[DeliveryStatus] = []
     rejections: list[str] = []
-    receipts: list[Receipt] = []
     for path, name, value in _message_values(body, rejections):
+        statuses += read_statuses(value, now_s)
         if name == STATUSES:
-            receipts += read_receipts(value)
             continue
         read = _reader(name, value, now_s)
         for where, message in _objects(value, name, path, rejections):
@@ -48,7 +48,7 @@ def parse_webhook(body: JsonObject, now_s: float) -> Parsed:
                 rejections.append(f"{where}: {bad.reason}")
             else:
                 messages += [told] if told else []
-    return Parsed(tuple(messages), tuple(rejections), tuple(receipts))
+    return Parsed(tuple(messages), tuple(rejections), tuple(statuses))
 
 
 def _reader(name: str, value: JsonObject, now_s: float) -> Callable[[JsonObject], InboundMessage | None]:

@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec.structs import asdict
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from db.states import ConversationState
+from worker.messages.formatting import plain_title
 from worker.messages.text import MAX_BUTTON_ID_CHARS, MAX_TEXT_CHARS, clip_at_sentence, stream_safe
 from worker.replies.buttons import may_offer
 from worker.replies.json_in_text import objects_in
@@ -130,7 +131,7 @@ class _Button(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     id: str
-    title: str
+    title: Annotated[str, AfterValidator(plain_title)]
 
 
 class _Answer(BaseModel):

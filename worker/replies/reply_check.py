@@ -23,12 +23,20 @@ _ADDRESS = re.compile(r"https?://\S+|www\.\S+|\b[\w.+-]{1,64}@\S+")
 _LABELS = frozenset({*get_args(Intent), *get_args(State)})
 #: Names that stand in our instructions and in no shop's words.
 _NAMES = re.compile(
-    r"\b(?:cart_operations|next_state|quick_replies|requires_human|product_id|json|"
+    r"\b(?:cart_operations|next_state|quick_replies|requires_human|product_id|json|prompts?|"
     + "|".join(sorted(label for label in _LABELS if "_" in label))
     + r")\b",
     re.IGNORECASE,
 )
-_JSON = re.compile(r'^\s*\{|\[\s*\{|\{\s*"|"(?:reply|intent|entities|confidence)"\s*:')
+#: Also signs of a model's own transcript, and Python's way of writing an object.
+_JSON = re.compile(
+    r'^\s*\{|\[\s*\{|\{\s*["\']|["\'](?:reply|intent|entities|confidence)["\']\s*:'
+    r"|<\|\w+\|>|</?(?:tool_call|function|system|assistant|user)>"
+)
+#: Letters of alphabets that no customer of a shop in Spanish need know; a model may fall into one for a word or two.
+_OTHER_ALPHABET = re.compile(
+    "[\u0400-\u052f\u0590-\u06ff\u0900-\u0e7f\u1100-\u11ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]"
+)
 #: So many words of a row from our instructions are no accident.
 _QUOTED_WORDS = 8
 #: Words that come so often one behind the other, and make more than this share of a reply, are a loop.
@@ -56,12 +64,13 @@ class UnfitReply(InvalidDecision):
     """A reply in a valid form that is no answer. A customer can provoke one, so it is no failure of the provider's."""
 
 
-def check_reply(reply: str, said: str, instructions: str) -> None:
+def check_reply(reply: str, said: str, instructions: str, facts: str = "") -> None:
     """Raises InvalidDecision, with the reason but without a word of it, for a reply that nobody should get.
 
     Args:
         said: the customer's message.
         instructions: the system text that the model was given.
+        facts: the rest of its request.
     """
     words = _words(reply)
     is_said_back = _is_echo(reply, said)
@@ -72,6 +81,7 @@ def check_reply(reply: str, said: str, instructions: str) -> None:
         ("says the same again and again", _is_loop(_TOKEN.findall(reply.lower()))),
         ("quotes the instructions", _quotes(words, instructions)),
         ("is not in the customer's language", _is_foreign(words, _words(said))),
+        ("holds letters of another alphabet", _is_unreadable(reply, said, instructions + facts)),
     ):
         if found:
             raise UnfitReply(f"reply: {problem}")
@@ -129,6 +139,13 @@ def _is_foreign(words: list[str], said: list[str]) -> bool:
     if best == "spanish" or most < _LEAST_LANGUAGE_WORDS or most <= 2 * counts["spanish"]:
         return False
     return _language_counts(said)[best] <= _language_counts(said)["spanish"]
+
+
+def _is_unreadable(reply: str, said: str, known: str) -> bool:
+    """Letters that a reader of Spanish cannot read, unless the customer writes such or a product is so named."""
+    if reply.isascii() or _OTHER_ALPHABET.search(said):
+        return False
+    return not set(_OTHER_ALPHABET.findall(reply)) <= set(known)
 
 
 def _language_counts(words: Iterable[str]) -> Counter[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from worker.messages.formatting import whatsapp_text
 from worker.replies import buttons
 from worker.replies.claims import check_claims, problem_of, without_changes
 from worker.replies.decision import InvalidDecision, RefusedChange, parse_decision
@@ -55,7 +56,8 @@ def decide(text: str, plan: Plan, scene: Scene) -> Decision:
         InvalidDecision: the answer cannot be used.
     """
     decision = parse_decision(text, None if plan.shared else _offer(plan, scene).offered)
-    check_reply(decision.reply, scene.text, plan.system)
+    decision = replace(decision, reply=whatsapp_text(decision.reply, scene.shop.links))
+    check_reply(decision.reply, scene.text, plan.system, plan.user)
     if plan.shared:
         decision = _for_everybody(decision)
     if decision.cart_operations:

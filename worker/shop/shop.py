@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from msgspec import Struct
 
+from worker.messages.links import links_in
 from worker.shop.areas import DeliveryArea, area_in
 from worker.shop.conventions import Form
 from worker.shop.hours import Hours, opening, serves_today
@@ -128,6 +129,11 @@ class Shop(Struct, frozen=True, dict=True):
     def told(self) -> str:
         """The facts as JSON, which every request begins with: made once."""
         return orjson.dumps({"shop": self.facts()}).decode()
+
+    @cached_property
+    def links(self) -> frozenset[str]:
+        """The links and e-mail addresses that stand in the facts: the only ones a reply may hold."""
+        return links_in(self.told)
 
     def _branch_facts(self, branch: Branch) -> dict[str, Any]:
         hours = branch.hours if branch.hours != self.hours else None

@@ -50,6 +50,7 @@ def make_report(
             "placed": sum(placed for placed, _ in sold.values()),
             "total": {currency: str(total) for currency, (_, total) in sold.items()},
         },
+        "delivery": figures.deliveries(connection, window),
     }
 
 

@@ -11,6 +11,7 @@ import click
 from rich.console import Group
 from rich.table import Table
 
+from worker.messages.delivery import FAILURES
 from worker.operate.commands.terminal import database, json_option, print_result
 from worker.operate.wording import duration
 from worker.providers.pricing import BASELINE_MODEL
@@ -90,6 +91,8 @@ def as_tables(report: dict[str, Any], until: datetime | None = None) -> Group:
         ("orders placed", f"{report['orders']['placed']:,}"),
         *((f"ordered in {name}", f"{Decimal(total):,}") for name, total in report["orders"]["total"].items()),
         ("cart changes made / refused / undone", _cart_changes(report["cart_operations"])),
+        ("replies sent / delivered / read", _delivered(report["delivery"])),
+        *(_failed_delivery(code, replies) for code, replies in report["delivery"]["failed"].items()),
         ("AI cache hit rate", f"{ai['ai_cache_hit_rate']:.1f} %"),
         ("fallback replies", f"{ai['fallback_usage']:.1f} %"),
         ("circuit breaker trips", f"{ai['circuit_breaker_trips']:,}"),
@@ -111,6 +114,16 @@ def as_tables(report: dict[str, Any], until: datetime | None = None) -> Group:
 
 def _cart_changes(operations: Json) -> str:
     return " / ".join(f"{operations[name]:,}" for name in ("made", "refused", "undone"))
+
+
+def _delivered(delivery: Json) -> str:
+    return " / ".join(f"{delivery[name]:,}" for name in ("sent", "delivered", "read"))
+
+
+def _failed_delivery(code: str, replies: int) -> tuple[str, str]:
+    """Replies that failed, with the reason in a few words."""
+    words = FAILURES.get(int(code), "").partition(":")[0]
+    return f"not delivered, {code} {words}".rstrip(), f"{replies:,}"
 
 
 def _provider_table(ai: Json, costs: Json) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from worker.messages.delivery import FAILURES
 from worker.operate.dashboard.feed import View
 from worker.operate.dashboard.figures import Costs
 from worker.operate.dashboard.formats import count, duration, rate, spoken, standing, waited
@@ -99,3 +100,11 @@ def _answers(view: View) -> Iterator[Concern]:
     share = view.figures.report["ai"]["fallback_usage"] if view.figures else 0.0
     if share > MANY_FALLBACKS:
         yield Concern(f"{rate(share)} of the replies were fallbacks in this time.", "warn")
+    failed = view.figures.report["delivery"]["failed"] if view.figures else {}
+    if failed:
+        most = max(failed, key=lambda code: int(failed[code]))
+        why = FAILURES.get(int(most), "for a reason of Meta's").partition(":")[0]
+        replies = "reply was" if sum(failed.values()) == 1 else "replies were"
+        yield Concern(
+            f"{count(sum(failed.values()))} {replies} not delivered in this time, most: {why} ({most}).", "warn"
+        )

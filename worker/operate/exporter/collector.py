@@ -19,6 +19,8 @@ from prometheus_client.registry import Collector
 
 from db.monitoring import REPLY_BUCKETS_MS, Total
 from worker import __version__
+from worker.messages.delivery import FAILURES as FAILED_DELIVERIES
+from worker.messages.delivery import OTHER, STATES
 from worker.operate.snapshot import CacheUse, DatabaseState, LiveCounters, RedisState, Snapshot
 from worker.providers.models import Provider
 from worker.providers.pricing import BASELINE_MODEL
@@ -117,6 +119,7 @@ class Exporter(Collector):
         yield counter("model_cost_dollars", "Cost of a model's calls.", of_models, "model", "provider")
         told = "Tokens billed by model; cached: the part of prompt that the provider had in its prompt cache."
         yield counter("model_tokens", told, sums["model_tokens"], "kind", "model", "provider")
+        yield from delivery_families(sums["deliveries"], sums["delivery_failures"])
         told = "Messages of ended turns by the business number that they came to; other: beyond the first 20."
         yield counter("channel_messages", told, sums["channel_messages"], "channel")
         baseline = usd(sums["baseline_microusd"].get((), 0))
@@ -192,6 +195,14 @@ class Exporter(Collector):
         yield gauge("budget_limit_dollars", "The budget of this period.", limits, "period")
         left = {period: limit - spent[period] for period, limit in limits.items()}
         yield gauge("budget_left_dollars", "What is left of it.", left, "period")
+
+
+def delivery_families(states: Mapping[Any, float], failures: Mapping[Any, float]) -> Iterator[Metric]:
+    """Yields replies by what WhatsApp reports of them; the codes of failures that are known here, and the others."""
+    told = "Replies that WhatsApp has reported as sent, delivered, read, failed."
+    yield counter("deliveries", told, dict.fromkeys(((state,) for state in STATES), 0.0) | dict(states), "state")
+    codes = dict.fromkeys(((code,) for code in (*map(str, FAILED_DELIVERIES), OTHER)), 0.0)
+    yield counter("delivery_failures", "Replies that failed, by Meta's code.", codes | dict(failures), "code")
 
 
 def reply_latency(counts: Mapping[tuple[str, ...], int], sums_ms: Mapping[tuple[str, ...], int]) -> Metric:
