@@ -48,6 +48,7 @@ class Settings(BaseModel):
     replies_per_customer_hour: int = Field(120, ge=1)
     human_wait_s: float = Field(1_800.0, gt=0)
 
+    reply_quiet_s: float = Field(1.0, ge=0, le=30)
     flow_lease_s: float = Field(15.0, gt=0)
     ai_deadline_s: float = Field(30.0, gt=0)
     ai_probe_every_s: float = Field(21_600.0, ge=0)

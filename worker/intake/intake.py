@@ -6,6 +6,7 @@ Sees no Celery: how turns are started and how long queue `flow` is are passed in
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from db import queries, retry
 from db.locks import INTAKE_LOCK, try_lock
 from worker.errors import ChasquiError
 from worker.intake.held_back import HeldBack
+from worker.intake.quiet import QuietTurns
 from worker.intake.sweep import Sweep
 from worker.log import logger
 from worker.messages.inbound import parse_payload
@@ -87,6 +89,7 @@ class Intake:
         self._clock = clock
         self._sweep = Sweep(services, chain.start)
         self._held = HeldBack(clock)
+        self._quiet = QuietTurns(services, clock)
 
     def run(self) -> None:
         """Stands by or works until stopped. When PostgreSQL, Redis or the broker goes away, it waits and goes on with
@@ -119,7 +122,11 @@ class Intake:
             if self._chain.waiting() >= MAX_QUEUED_BATCHES:
                 self._stop.wait(PAUSE_S)
                 continue
-            if self._clock() >= next_sweep:
+            sweeps = self._clock() >= next_sweep
+            # Before the sweep, which takes what is overdue apart: a burst is one turn still.
+            if quiet := self._quiet.claim(connection, anyway=sweeps):
+                self._chain.start(quiet)
+            if sweeps:
                 self._held.report(self._services.redis, self._sweep.once(connection))
                 next_sweep = self._clock() + self._services.settings.sweep_every_s
                 if pass_from is None:
@@ -146,7 +153,7 @@ class Intake:
         count, streams = self._services.settings.batch_max * READ_BATCHES, self._services.streams
         try:
             if pass_from is None:
-                return streams.read(pending=False, count=count, block_ms=BLOCK_MS)
+                return streams.read(pending=False, count=count, block_ms=self._block_ms())
             return streams.read(pending=True, count=count, after=pass_from)
         except ResponseError as exc:
             if "NOGROUP" not in str(exc):
@@ -155,12 +162,19 @@ class Intake:
             streams.create_group()
             return []
 
+    def _block_ms(self) -> int:
+        """How long a read may wait for new entries, in milliseconds: at least 1, since 0 means for ever to Redis."""
+        due_in_s = self._quiet.due_in_s()
+        return BLOCK_MS if due_in_s is None else min(max(math.ceil(due_in_s * 1000), 1), BLOCK_MS)
+
     def _take(self, connection: Connection, entries: Sequence[Entry]) -> None:
         """Commits, starts the chain, acknowledges: in this order, so that a crash in between only repeats."""
         began_at_s = time.time()
         parsed = [parse(entry, began_at_s) for entry in entries]
         messages = len(self._free(parsed))
         turns = self._accept(connection, parsed)
+        if messages:
+            self._quiet.expect()
         self._start(turns, began_at_s)
         finished = self._finished(parsed)
         rejections = [(one.entry, reason) for one in finished for reason in one.rejections]

@@ -74,7 +74,9 @@ class Turn(Struct, frozen=True, dict=True):
         swept: started again by the sweep.
         session_version: of the session when claimed, None where there was none.
         session_cache: hit, miss or new, once fetched.
-        accepted_at_s: when intake began to accept it, since 1970; None where it was claimed later.
+        quiet: its customer has been quiet for REPLY_QUIET_S, or it has waited for that as long as it may.
+        accepted_at_s: when intake began to accept it, or its first message where it waited for quiet, since 1970; None
+            where it was claimed later.
         begun_at_s: when its present step began, since 1970.
         steps_ms: duration of each step that has ended.
     """
@@ -94,6 +96,7 @@ class Turn(Struct, frozen=True, dict=True):
     accepted_at_s: float | None = None
     begun_at_s: float = 0.0
     steps_ms: Mapping[str, float] = {}
+    quiet: bool = False
 
     @cached_property
     def text(self) -> str:
