@@ -163,7 +163,7 @@ class Intake:
             return []
 
     def _block_ms(self) -> int:
-        """How long a read may wait for new entries, in milliseconds: at least 1, since 0 means for ever to Redis."""
+        """Milliseconds for which a read waits for new entries: at least 1, since 0 means for ever to Redis."""
         due_in_s = self._quiet.due_in_s()
         return BLOCK_MS if due_in_s is None else min(max(math.ceil(due_in_s * 1000), 1), BLOCK_MS)
 

@@ -58,8 +58,10 @@ def read_content(kind: str, message: JsonObject) -> Content:
 
 def is_reply_due(kind: str, message: JsonObject) -> bool:
     """Returns whether a message gets an answer; also looks at what Meta calls unsupported but names
-    (`unsupported.type`).
+    (`unsupported.type`). One in a group gets none: it would come to its author alone, who has not asked us.
     """
+    if message.get("group_id"):
+        return False
     detail = message.get("unsupported") if kind == "unsupported" else None
     named = detail.get("type") if isinstance(detail, dict) else None
     return kind not in NO_REPLY_TYPES and not (isinstance(named, str) and named in NO_REPLY_TYPES)

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from worker.errors import BadPayload
+from worker.messages.content import is_reply_due
 from worker.messages.fields import (
     JsonObject,
     customer_id,
@@ -74,7 +75,7 @@ def _read_plain(body: JsonObject, now_s: float) -> InboundMessage:
         type=kind,
         text=readable(text),
         selection_id=None,
-        reply_due=kind not in NO_REPLY_TYPES,
+        reply_due=is_reply_due(kind, body),
     )
 
 

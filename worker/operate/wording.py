@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worker.session.handover import ASKED, FAILED, LIMIT, MODEL
+from worker.session.handover import ASKED, FAILED, LIMIT, MACHINE, MODEL
 
 #: Why a customer waits for a person.
 WHY_PERSON = {
@@ -10,6 +10,7 @@ WHY_PERSON = {
     MODEL: "the model gave up",
     LIMIT: "too many messages",
     FAILED: "no model answered",
+    MACHINE: "a machine, it seems",
 }
 
 
