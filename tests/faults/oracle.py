@@ -156,8 +156,10 @@ def _found(row: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _comparable(state: str, cart: Any, context: Mapping[str, Any], messages: int) -> dict[str, Any]:
-    """As JSON has it; when a customer waits for a person depends on the clock, that he waits does not."""
-    timed = ("human_since", "human_until")
+    """As JSON has it; when a customer waits for a person and how fast he writes depends on the clock, that it is so does
+    not.
+    """
+    timed = ("human_since", "human_until", "pace")
     untimed = {name: bool(value) if name in timed else value for name, value in context.items()}
     told = {"state": state, "cart": cart, "messages": messages, **{f"context.{k}": v for k, v in untimed.items()}}
     return dict(json.loads(json.dumps(told)))
