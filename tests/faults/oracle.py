@@ -156,8 +156,8 @@ def _found(row: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _comparable(state: str, cart: Any, context: Mapping[str, Any], messages: int) -> dict[str, Any]:
-    """As JSON has it; when a customer waits for a person and how fast he writes depends on the clock, that it is so does
-    not.
+    """As JSON has it. When a customer waits for a person, and how fast he writes, depends on the clock; that he does,
+    does not.
     """
     timed = ("human_since", "human_until", "pace")
     untimed = {name: bool(value) if name in timed else value for name, value in context.items()}
