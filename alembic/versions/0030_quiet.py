@@ -17,6 +17,7 @@ FUNCTIONS = ("quiet_at", "wait_for_quiet", "claim_quiet")
 def upgrade() -> None:
     op.add_column("turns", sa.Column("quiet_until", sa.DateTime(timezone=True)))
     op.add_column("turns", sa.Column("quiet_token", sa.UUID()))
+    op.add_column("turns", sa.Column("quiet_waited", sa.Boolean))
     op.create_index(
         "turns_quiet_until_idx", "turns", ["quiet_until"], postgresql_where=sa.text("quiet_until is not null")
     )
@@ -28,5 +29,6 @@ def downgrade() -> None:
     for name in reversed(FUNCTIONS):
         op.execute(f"drop routine {name}")
     op.drop_index("turns_quiet_until_idx", "turns")
+    op.drop_column("turns", "quiet_waited")
     op.drop_column("turns", "quiet_token")
     op.drop_column("turns", "quiet_until")

@@ -129,7 +129,7 @@ def play(replay: Replay, supervisor: Supervisor, name: str) -> None:
         task = progress.add_task(name, total=replay.count)
 
         def look(replies: int) -> None:
-            supervisor.look()
+            supervisor.restart_dead()
             progress.update(task, completed=replies)
 
         replay.play(look)

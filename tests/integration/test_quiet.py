@@ -186,6 +186,18 @@ def test_an_end_that_nobody_hears_of_is_no_second_turn(connection: Connection) -
     assert queries.claim_quiet(connection, CLAIM) == {"turns": [], "next_s": None}
 
 
+def test_it_is_remembered_who_wrote_before_our_last_reply(road: Road, connection: Connection) -> None:
+    """A turn that the end of the one before has claimed stays one whose customer had not read our reply."""
+    ana, bruno = (
+        turn | {"waited": turn["customer_phone"] == ANA}
+        for turn in accept(connection, inbound("m1"), inbound("m2", BRUNO))
+    )
+    queries.wait_for_quiet(connection, WAIT | {"turns": [ana, bruno]})
+    pass_time(connection, 10 * QUIET_S)
+    claimed = queries.claim_quiet(connection, CLAIM)["turns"]
+    assert {turn["customer_phone"]: turn["waited"] for turn in claimed} == {ANA: True, BRUNO: False}
+
+
 def test_a_locked_customer_keeps_nobody_waiting(road: Road, connection: Connection) -> None:
     """The others go on; who is locked follows when he is free."""
     begin(road, phone="5491100000001")

@@ -66,6 +66,7 @@ CHANGES = {
     "events": "DELETE INSERT",
     "customers": "DELETE INSERT UPDATE",
     "customer_sessions": "DELETE INSERT UPDATE",
+    "kept_carts": "DELETE INSERT UPDATE",
     "turns": "DELETE INSERT UPDATE",
 }
 

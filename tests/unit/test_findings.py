@@ -126,6 +126,14 @@ def test_dead_letters() -> None:
     check(unfinished("dead letters", dead=1), WARNING, "1 dead letter", "chasqui dead list")
 
 
+def test_orders_that_nobody_has_looked_at() -> None:
+    """One that has just come is no trouble; a customer who waits for his is."""
+    check(unfinished("orders"), OK, "no orders received")
+    late = unfinished("orders", orders_unattended=2, oldest_unattended_s=901.0)
+    check(late, WARNING, "2 orders received, the oldest for 15 min", "chasqui orders list --open")
+    check(unfinished("orders", orders_unattended=2, oldest_unattended_s=899.0), OK)
+
+
 @pytest.mark.parametrize(
     ("version", "state"), [("6.2.14", OK), ("7.4.1", OK), ("10.0.0", OK), ("6.0.20", FAILED), ("5.0", FAILED)]
 )

@@ -129,6 +129,9 @@ def test_one_answer_at_leisure_is_a_human_one() -> None:
     assert talk.session.context.pace.quick == QUICK - 2
     talk.say("y ademas otra cosa", answers=False)
     assert talk.session.context.pace.quick == QUICK - 2
+    talk.turn = replace(talk.turn, waited=True, accepted_at_s=talk.now.timestamp() - 5)
+    talk.close(decided())
+    assert talk.session.context.pace.quick == QUICK - 2
     talk.say("y ademas otra cosa", after_s=1.5)
     assert talk.session.context.pace.quick == 0
 

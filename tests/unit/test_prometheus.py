@@ -67,6 +67,8 @@ NOW = Unfinished(
     people_waiting=7,
     people_unattended=8,
     oldest_person_s=95.5,
+    orders_unattended=7,
+    oldest_unattended_s=905.5,
 )
 TOTALS = (
     Total("messages_ended", {"state": "answered", "source": "ai"}, 10),
@@ -142,6 +144,7 @@ def test_what_is_unfinished() -> None:
     assert seen.all("turns") == {("under_way",): 4, ("overdue",): 5}
     assert seen.all("oldest_waiting_seconds") == {("stream",): 30.0, ("database",): 12.5}
     assert seen.value("oldest_unpublished_seconds") == 7.25
+    assert (seen.value("orders_unattended"), seen.value("orders_unattended_oldest_seconds")) == (7, 905.5)
     assert (seen.value("active_sessions"), seen.value("intake_active")) == (6, 1)
     assert (seen.value("people_waiting"), seen.value("people_unattended")) == (7, 8)
     assert seen.value("people_waiting_oldest_seconds") == 95.5

@@ -41,6 +41,7 @@ REPORT: dict[str, Any] = {
     "costs": dict.fromkeys(("total_usd", "cost_per_request_usd", "baseline_usd", "cache_savings", "reduction"), 0),
     "latency_ms": {"p50": 0, "p95": 0, "p99": 0},
     "orders": {"placed": 0, "total": {}},
+    "cart_operations": {"made": 0, "refused": 0, "undone": 0},
 }
 
 

@@ -74,7 +74,7 @@ def _quickened(pace: Pace, turn: Turn, first: str, now_s: int) -> Pace:
     """The pace with one more reply that was answered at once, or at leisure. What waited behind another turn says
     nothing: it was written before our reply.
     """
-    if turn.accepted_at_s is None:
+    if turn.accepted_at_s is None or turn.waited:
         return pace
     took_s = turn.accepted_at_s - pace.replied_at_s
     if not 0 <= took_s <= QUICK_WITHIN_S or len(first.split()) < QUICK_WORDS:

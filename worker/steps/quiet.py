@@ -42,7 +42,7 @@ def unless_writing(services: Services, missed: Sequence[Turn]) -> list[Turn]:
     options["lease_s"] += options["longest_s"]
 
     def wait(connection: Connection, turns: Sequence[Turn]) -> set[str]:
-        runs = [{"customer_phone": turn.customer_phone, "token": turn.token} for turn in turns]
+        runs = [{"customer_phone": t.customer_phone, "token": t.token, "waited": t.waited} for t in turns]
         return queries.wait_for_quiet(connection, options | {"turns": runs})
 
     # Who is locked goes on to the next commit, which deals with that.

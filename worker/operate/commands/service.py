@@ -21,9 +21,8 @@ from worker.operate.dashboard.access import Access
 from worker.runtime.environment import HOME, environment, server_keeper, surroundings
 from worker.runtime.supervisor import (
     Program,
-    dashboard_program,
+    chasqui_program,
     flower_program,
-    metrics_program,
     running,
     service_programs,
 )
@@ -84,8 +83,8 @@ def up(concurrency: int, with_flower: bool, with_dashboard: bool) -> None:
         if not wait_for_servers(configured, check_broker, stop):
             return
         migrations.upgrade(configured.required("database_url"))
-        beside = [metrics_program()] if configured.metrics_port else []
-        beside += [*page, dashboard_program()] if with_dashboard else page
+        beside = [chasqui_program("metrics")] if configured.metrics_port else []
+        beside += [*page, chasqui_program("dashboard")] if with_dashboard else page
         with running([*service_programs(HOME, concurrency), *beside]) as supervisor:
             supervisor.watch(
                 stop,

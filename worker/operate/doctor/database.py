@@ -25,6 +25,8 @@ STATEMENT_TIMEOUT_MS = 5_000
 UNPUBLISHED_S = 60.0
 #: What lies this many times longer than it should is not only slow.
 FAR_TOO_LONG = 10
+#: As ChasquiOrderUnattended has it.
+UNATTENDED_S = 900.0
 NO_SERVER = "start the service with chasqui up, which brings a PostgreSQL of its own, or set DATABASE_URL"
 UNREACHABLE = "is the server up, and DATABASE_URL right? Nothing it knows (migrations, intake, messages) was checked"
 NOW_S = text("select extract(epoch from clock_timestamp())::double precision")
@@ -139,3 +141,7 @@ def judge_unfinished(work: Unfinished, usual_s: float) -> Iterator[Finding]:
     yield graded("answers", found, mend, work.oldest_unpublished_s, UNPUBLISHED_S, FAR_TOO_LONG * UNPUBLISHED_S)
     mend = "look at them with chasqui dead list, then replay or discard them"
     yield graded("dead letters", count(work.dead, "dead letter"), mend, work.dead, 0)
+    waiting = count(work.orders_unattended, "order") + " received"
+    found = oldest(waiting, work.orders_unattended, work.oldest_unattended_s)
+    mend = "look at them with chasqui orders list --open, then move them on: chasqui orders set"
+    yield graded("orders", found, mend, work.oldest_unattended_s, UNATTENDED_S)

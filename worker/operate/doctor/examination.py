@@ -62,8 +62,7 @@ def examine(configured: Settings, home: Path, *, probe: bool) -> list[Finding]:
     if configured.celery_broker_url:
         checks["queues"] = broker.examine
     if not unreadable:
-        asked_for = shop.known_shop(configured)
-        checks["providers"] = lambda: providers.examine(known, asked_for, probe=probe)
+        checks["providers"] = lambda: providers.examine(known, shop.known_shop(configured), probe=probe)
     return [*_side_by_side(checks), *unreadable]
 
 

@@ -77,8 +77,11 @@ class Exporter(Collector):
         now = part.unfinished
         yield gauge("messages_waiting", "Messages accepted into PostgreSQL and not answered yet.", now.waiting)
         yield gauge("dead_letters", "Messages given up and neither replayed nor discarded.", now.dead)
-        yield gauge("unpublished_replies", "Replies committed and not recorded as published.", now.unpublished)
+        told = "Replies and events of orders committed and not recorded as published."
+        yield gauge("unpublished_replies", told, now.unpublished)
         yield gauge("oldest_unpublished_seconds", "Age of the oldest of them.", now.oldest_unpublished_s)
+        yield gauge("orders_unattended", "Orders that nobody has moved on from received.", now.orders_unattended)
+        yield gauge("orders_unattended_oldest_seconds", "Age of the oldest of them.", now.oldest_unattended_s)
         leases = {"under_way": now.turns_under_way, "overdue": now.turns_overdue}
         yield gauge("turns", "Turns being answered, and those whose lease has ended.", leases, "lease")
         yield gauge("active_sessions", "Sessions that have not expired.", now.active_sessions)
@@ -86,6 +89,9 @@ class Exporter(Collector):
         yield gauge("people_waiting_oldest_seconds", "How long the first of them has waited.", now.oldest_person_s)
         left = "Customers whose wait has ended within a day without anybody resuming it."
         yield gauge("people_unattended", left, now.people_unattended)
+        told = "Orders that nobody of the shop has moved on from received."
+        yield gauge("orders_unattended", told, now.orders_unattended)
+        yield gauge("orders_unattended_oldest_seconds", "Age of the oldest of them.", now.oldest_unattended_s)
         told = "How long the oldest open transaction has held rows of ours; 0 for none."
         yield gauge("lock_seconds", told, part.locked_s)
         told = "Whether an intake holds the lock and reads the inbound stream."
