@@ -9,8 +9,8 @@ import pytest
 from helpers.turns import HUMAN_WAIT_S, SHOP, decided, message, session_of, turn_of
 from msgspec.structs import replace
 
+from worker.language.answers import folded
 from worker.language.automatic import is_automatic
-from worker.language.normalise import normalised
 from worker.replies.closing import close
 from worker.session.handover import MACHINE
 from worker.session.machine import QUICK, QUICK_FOR_S, TEXTS, TIMES, WITHIN_S, is_machine
@@ -163,7 +163,7 @@ def test_an_automatic_answer_comes_once() -> None:
 )
 def test_words_of_automatic_answers(text: str) -> None:
     """What telephones and programs write by themselves."""
-    assert is_automatic(normalised(text))
+    assert is_automatic(folded(text))
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_words_of_automatic_answers(text: str) -> None:
 )
 def test_words_of_customers(text: str) -> None:
     """What people write, also those who are tired of automatic answers."""
-    assert not is_automatic(normalised(text))
+    assert not is_automatic(folded(text))
 
 
 def test_a_machine_is_left_to_a_person_once() -> None:

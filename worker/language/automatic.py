@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from pathlib import Path
 
 _DATA = tomllib.loads(Path(__file__).with_name("data").joinpath("automatic.toml").read_text("utf-8"))
-_PHRASES, _OPENINGS = ("|".join(map(re.escape, _DATA[name])) for name in ("phrases", "openings"))
-AUTOMATIC = re.compile(rf"\b(?:{_PHRASES})\b|^(?:{_OPENINGS})\b")
+_PHRASES = tuple(f" {phrase} " for phrase in _DATA["phrases"])
+_OPENINGS = tuple(f" {phrase} " for phrase in _DATA["openings"])
 
 
-def is_automatic(plain: str) -> bool:
-    """Returns whether a normalised text is one that nobody types."""
-    return AUTOMATIC.search(plain) is not None
+def is_automatic(words: str) -> bool:
+    """Returns whether a text is one that nobody types, by its words as `folded` gives them."""
+    plain = f" {words} "
+    return plain.startswith(_OPENINGS) or any(phrase in plain for phrase in _PHRASES)

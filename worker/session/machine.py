@@ -12,8 +12,8 @@ from hashlib import blake2b
 
 from msgspec.structs import replace
 
+from worker.language.answers import folded
 from worker.language.automatic import is_automatic
-from worker.language.normalise import normalised
 from worker.session.session import Pace, Repeated
 from worker.session.turn import Turn, TurnMessage
 
@@ -44,13 +44,14 @@ def is_machine(turn: Turn, now: datetime) -> bool:
 def paced(turn: Turn, now: datetime) -> Pace:
     """The pace of the customer, this turn included."""
     before, now_s = turn.fetched().context.pace, int(now.timestamp())
-    typed = [(message, normalised(message.text or "")) for message in turn.messages if _is_typed(message)]
-    pace = _quickened(before, turn, typed[0][1] if typed else "", now_s)
-    for _, plain in typed:
-        if is_automatic(plain):
+    # Machines do not misspell: the words are enough, at a fraction of the price of `normalised`.
+    typed = [folded(message.text or "") for message in turn.messages if _is_typed(message)]
+    pace = _quickened(before, turn, len(typed[0].split()) if typed else 0, now_s)
+    for words in typed:
+        if is_automatic(words):
             pace = replace(pace, automatic_at_s=_recent((*pace.automatic_at_s, now_s), now_s)[-AUTOMATIC_TIMES:])
-        if len(plain.split()) >= REPEATED_WORDS:
-            pace = replace(pace, texts=_repeated(pace.texts, plain, now_s))
+        if len(words.split()) >= REPEATED_WORDS:
+            pace = replace(pace, texts=_repeated(pace.texts, words, now_s))
     return pace
 
 
@@ -58,9 +59,9 @@ def _is_typed(message: TurnMessage) -> bool:
     return message.type == "text" and not message.selection_id and message.order is None
 
 
-def _repeated(texts: tuple[Repeated, ...], plain: str, now_s: int) -> tuple[Repeated, ...]:
+def _repeated(texts: tuple[Repeated, ...], words: str, now_s: int) -> tuple[Repeated, ...]:
     """The texts with one that has come again, or for the first time, as the newest."""
-    digest = blake2b(plain.encode(), digest_size=8).hexdigest()
+    digest = blake2b(words.encode(), digest_size=8).hexdigest()
     known = next((one.at_s for one in texts if one.digest == digest), ())
     again = Repeated(digest, _recent((*known, now_s), now_s)[-TIMES:])
     return (*(one for one in texts if one.digest != digest), again)[-TEXTS:]
@@ -70,13 +71,16 @@ def _recent(times_s: tuple[int, ...], now_s: int) -> tuple[int, ...]:
     return tuple(at_s for at_s in times_s if at_s > now_s - WITHIN_S)
 
 
-def _quickened(pace: Pace, turn: Turn, first: str, now_s: int) -> Pace:
+def _quickened(pace: Pace, turn: Turn, words: int, now_s: int) -> Pace:
     """The pace with one more reply that was answered at once, or at leisure. What waited behind another turn says
     nothing: it was written before our reply.
+
+    Args:
+        words: of its first message.
     """
     if turn.accepted_at_s is None or turn.waited:
         return pace
     took_s = turn.accepted_at_s - pace.replied_at_s
-    if not 0 <= took_s <= QUICK_WITHIN_S or len(first.split()) < QUICK_WORDS:
+    if not 0 <= took_s <= QUICK_WITHIN_S or words < QUICK_WORDS:
         return replace(pace, quick=0, quick_since_s=0)
     return replace(pace, quick=pace.quick + 1, quick_since_s=pace.quick_since_s or now_s)
