@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 from helpers.basics import Servers
@@ -54,3 +55,12 @@ def test_all_lines(player: Player, turns: list[CartTurn]) -> None:
     assert sum(each.is_right for each in orders) >= LEAST_RIGHT * len(orders), told(orders)
     missing = [each for each in orders if each.missing]
     assert len(missing) <= MOST_NOT_OFFERED * len(orders), told(orders)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(find_spec("worker.replies.buttons") is None, reason="no button undoes a change to the cart")
+def test_what_a_careless_model_adds_is_told_and_undone(player: Player, turns: list[CartTurn]) -> None:
+    """Where nothing may change, and a model adds something all the same, the reply names it and one tap undoes it."""
+    played = [player.play_careless(turn) for turn in turns if not turn.expected]
+    assert [(each.turn.id, each.outcome) for each in played if each.outcome in ("unsaid", "stuck")] == []
+    assert sum(each.outcome == "told" for each in played) > len(played) / 2

@@ -26,7 +26,7 @@ from worker.redisdb.keys import Key
 from worker.replies.cart_changes import changed
 from worker.replies.closing import close
 from worker.session.outcome import Outcome
-from worker.session.session import Session, session_from_row
+from worker.session.session import Context, Session, session_from_row
 from worker.session.turn import Turn, TurnMessage
 from worker.steps.planning import acted, search_all
 from worker.steps.route_ai import plan, read
@@ -200,7 +200,9 @@ def _comparable(state: str, cart: Any, context: Mapping[str, Any], messages: int
     does not.
     """
     timed = ("human_since", "human_until", "pace")
-    untimed = {name: bool(value) if name in timed else value for name, value in context.items()}
+    # A field may stand there with its default or not at all.
+    known = to_builtins(convert(context, Context))
+    untimed = {name: bool(value) if name in timed else value for name, value in known.items() if value not in ({}, [])}
     told = {"state": state, "cart": cart, "messages": messages, **{f"context.{k}": v for k, v in untimed.items()}}
     return dict(json.loads(json.dumps(told)))
 
