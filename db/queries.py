@@ -132,6 +132,17 @@ def set_aside(connection: Connection, runs: Json) -> None:
     _run(connection, "select set_aside(%(runs)s::jsonb)", runs=_json(runs))
 
 
+def wait_for_quiet(connection: Connection, runs: Json) -> set[str]:
+    """Lets turns wait until their customers are quiet, as `wait_for_quiet_v1.sql` says; returns the tokens that do."""
+    sql = "select t::text from wait_for_quiet(%(runs)s::jsonb) t"
+    return set(_run(connection, sql, runs=_json(runs)).scalars())
+
+
+def claim_quiet(connection: Connection, options: Json) -> Json:
+    """Claims turns whose customers have become quiet; in and out as `claim_quiet_v1.sql` says."""
+    return dict(_call(connection, "claim_quiet", options))
+
+
 def begin_attempts(connection: Connection, runs: Json) -> dict[str, int]:
     """Counts an attempt of each swept turn; returns attempts so far by token that is still held."""
     sql = "select token::text, attempts from begin_attempts(%(runs)s::jsonb)"

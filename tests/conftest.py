@@ -89,7 +89,7 @@ def settings_here(servers: Servers) -> Iterator[Settings]:
         "DEEPSEEK_API_KEY",
     )
     urls = {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url}
-    with environment(dict.fromkeys(unset) | urls):
+    with environment(dict.fromkeys(unset) | urls | {"REPLY_QUIET_S": "0"}):
         from worker.settings import settings
 
         yield settings()

@@ -49,6 +49,7 @@ class Settings(BaseModel):
     human_wait_s: float = Field(1_800.0, gt=0)
     late_after_s: float = Field(86_400.0, gt=0, le=86_400)
 
+    reply_quiet_s: float = Field(1.0, ge=0, le=30)
     flow_lease_s: float = Field(15.0, gt=0)
     ai_deadline_s: float = Field(30.0, gt=0)
     ai_probe_every_s: float = Field(21_600.0, ge=0)

@@ -42,8 +42,13 @@ def main() -> None:
 
 
 def _break_in(switches: Any, ai_lease_margin_s: float) -> None:
+    from msgspec.json import Decoder
+
+    from worker.session.turn import Turn
     from worker.steps import call_provider
 
+    # Annotations are read at the first use; after it the clock may change what `datetime` is.
+    Decoder(Turn)
     # The one time of the service that no setting names; fifteen seconds for each crash of `worker-ai` add up.
     call_provider.AI_LEASE_MARGIN_S = ai_lease_margin_s
     _watch_commits(switches)

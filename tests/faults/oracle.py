@@ -27,7 +27,8 @@ from worker.replies.cart_changes import changed
 from worker.replies.closing import close
 from worker.session.outcome import Outcome
 from worker.session.session import Context, Session, session_from_row
-from worker.session.turn import Turn, TurnMessage
+from worker.session.turn import Turn
+from worker.session.turn_message import TurnMessage
 from worker.steps.planning import acted, search_all
 from worker.steps.route_ai import plan, read
 from worker.steps.services import Services
@@ -196,8 +197,10 @@ def _found(row: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _comparable(state: str, cart: Any, context: Mapping[str, Any], messages: int) -> dict[str, Any]:
-    """As JSON has it; when a customer waits for a person depends on the clock, that he waits does not."""
-    timed = ("human_since", "human_until")
+    """As JSON has it. When a customer waits for a person, and how fast he writes, depends on the clock; that he does,
+    does not.
+    """
+    timed = ("human_since", "human_until", "pace")
     # A field may stand there with its default or not at all.
     known = to_builtins(convert(context, Context))
     untimed = {name: bool(value) if name in timed else value for name, value in known.items() if value not in ({}, [])}

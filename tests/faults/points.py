@@ -22,6 +22,8 @@ COMMITS: Final = (
     "begin_attempts",
     "suspend_attempts",
     "extend_leases",
+    "wait_for_quiet",
+    "claim_quiet",
     "release_turns",
     "update_session_cache",
     "record_metrics",

@@ -50,7 +50,7 @@ TEXTS: Final = (
     "cuanto sale el arroz?",
     "hay fideos?",
     "gracias!",
-    "que me conviene, manteca o queso crema?",
+    "que conviene, manteca o queso?",
 )
 #: Types without a text, and whether a reply is due.
 WORDLESS: Final = ("image", "audio", "reaction")

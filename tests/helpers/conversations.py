@@ -22,7 +22,8 @@ from worker.replies.scene import scene_of
 from worker.replies.verdict import decide
 from worker.session.outcome import Decision, Outcome
 from worker.session.session import Session
-from worker.session.turn import Turn, TurnMessage
+from worker.session.turn import Turn
+from worker.session.turn_message import TurnMessage
 from worker.shop.areas import DeliveryArea
 from worker.shop.shop import Shop
 from worker.steps.planning import Planner, Reader, acted

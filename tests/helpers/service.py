@@ -27,7 +27,14 @@ from worker.runtime.supervisor import Supervisor, running, service_programs
 from worker.settings import settings
 
 #: Short times, so that what is lost comes back within a test; no probe is among the calls that a test counts.
-TIMES = {"FLOW_LEASE_S": "3", "AI_DEADLINE_S": "5", "SWEEP_EVERY_S": "0.5", "AI_PROBE_EVERY_S": "0"}
+#: No turn waits for its customer to be quiet, but where that is the subject.
+TIMES = {
+    "FLOW_LEASE_S": "3",
+    "AI_DEADLINE_S": "5",
+    "SWEEP_EVERY_S": "0.5",
+    "AI_PROBE_EVERY_S": "0",
+    "REPLY_QUIET_S": "0",
+}
 #: Two where a test kills one, or counts them.
 FLOW_PROCESSES = 2
 

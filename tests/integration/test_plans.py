@@ -176,6 +176,26 @@ def release_turns(connection: Connection, batch: Sequence[str]) -> object:
     return queries.release_turns(connection, failures)
 
 
+#: How long customers are to be quiet: 0, so that what waits is due at once.
+QUIET = {"quiet_s": 0.0, "longest_s": 0.0, "lease_s": 15.0, "max_messages": 10, "max_chars": 4_096, "limit": 100}
+
+
+def wait_for_quiet(connection: Connection, batch: Sequence[str], quiet_s: float = 60.0) -> set[str]:
+    """Turns whose customers may write on."""
+    given = QUIET | {"quiet_s": quiet_s, "longest_s": 4 * quiet_s, "least_s": -60.0}
+    found = queries.wait_for_quiet(connection, given | {"turns": runs(connection, batch)})
+    assert len(found) == len(batch)
+    return found
+
+
+def claim_quiet(connection: Connection, batch: Sequence[str]) -> object:
+    """The same; they have written no more, and are claimed anew."""
+    wait_for_quiet(connection, batch, quiet_s=0.0)
+    found = queries.claim_quiet(connection, QUIET)["turns"]
+    assert found
+    return found
+
+
 def rows_read(connection: Connection, act: Callable[[], object]) -> tuple[Counter[str], Counter[str]]:
     """Rows that an act reads by going through a whole table, and those it finds by an index, by table. What PostgreSQL
     has not yet passed on to its statistics from before is not counted.
@@ -219,6 +239,8 @@ STATEMENTS: dict[str, Act] = {
     "begin_attempts": begin_attempts,
     "suspend_attempts": suspend_attempts,
     "release_turns": release_turns,
+    "wait_for_quiet": wait_for_quiet,
+    "claim_quiet": claim_quiet,
     "unpublished_replies": lambda connection, batch: queries.unpublished_replies(
         connection, older_than_s=15.0, recent_s=10.0, max_rows=500
     ),

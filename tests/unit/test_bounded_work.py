@@ -39,6 +39,7 @@ from msgspec.structs import replace
 from worker.catalog.product import Product
 from worker.language import (
     answers,
+    automatic,
     catalog_terms,
     handover_request,
     hour_dependent,
@@ -188,6 +189,7 @@ TEXT_WORK: dict[str, Function] = {
     "language.catalog_terms.terms_before": come_in(
         lambda written: catalog_terms.terms_before((), written, ("leche",), written[:HISTORY_CHARS], SOLD)
     ),
+    "language.automatic.is_automatic": come_in(automatic.is_automatic),
     "language.handover_request.asks_for_person": come_in(handover_request.asks_for_person),
     "steps.planning.Reader.question": come_in(lambda written: planning.Reader(SOLD).question(turn_of(written))),
 }

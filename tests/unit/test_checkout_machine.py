@@ -24,7 +24,8 @@ from worker.messages.message import CatalogOrder, OrderItem
 from worker.replies.closing import close
 from worker.replies.prompt import Session
 from worker.session.session import new_session, session_from_row
-from worker.session.turn import Turn, TurnMessage
+from worker.session.turn import Turn
+from worker.session.turn_message import TurnMessage
 from worker.shop.shop_file import read_shop
 from worker.steps.planning import Planner, Reader, acted
 

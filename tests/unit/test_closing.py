@@ -293,7 +293,10 @@ def test_an_answer_for_everybody_moves_who_is_only_looking() -> None:
 def test_a_turn_that_needed_no_model_closes_like_any_other() -> None:
     """No plan, no products, no terms; the audio stands in the history as nothing that was said."""
     row = closing_row(turn_of(None, outcome=decided("canned", None)), NOW)
-    assert row["session"]["context_data"] == {"history": [{"customer": "", "reply": "¡Hola!"}]}
+    assert row["session"]["context_data"] == {
+        "history": [{"customer": "", "reply": "¡Hola!"}],
+        "pace": {"replied_at_s": round(NOW.timestamp(), 1)},
+    }
 
 
 def test_what_was_shown_is_offered_on() -> None:

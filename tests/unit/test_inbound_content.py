@@ -186,6 +186,13 @@ def test_notices_get_no_answer(kind: str) -> None:
     assert not read("unsupported", unsupported={"type": kind}).reply_due
 
 
+def test_what_is_said_in_a_group_gets_no_answer() -> None:
+    """`group_id` stands where Meta's group messages have it, whatever the type; without it they are like others."""
+    assert not read("text", text={"body": "hola"}, group_id="Y2FwaV9ncm91cDox").reply_due
+    assert not read("image", image={"caption": "mirá"}, group_id="Y2FwaV9ncm91cDox").reply_due
+    assert read("text", text={"body": "hola"}, group_id=None).reply_due
+
+
 @pytest.mark.parametrize("detail", [None, 5, {}, {"type": []}, {"type": "poll_creation"}, {"type": "unknown"}])
 def test_what_meta_cannot_show_gets_an_answer(detail: object) -> None:
     """Behind an unsupported message stands something the customer did send."""

@@ -30,6 +30,7 @@ def test_a_plain_message_needs_only_id_and_sender_and_text() -> None:
     image = only(parse(plain(type="image", text=...)))
     assert (image.text, image.reply_due) == (None, True)
     assert only(parse(plain(type="reaction", text="👍"))).reply_due is False
+    assert only(parse(plain(group_id="Y2FwaV9ncm91cDox"))).reply_due is False
 
 
 def test_ids_and_types_may_be_as_long_as_their_limits() -> None:

@@ -78,6 +78,7 @@ TURN: dict[str, Any] = {
     "accepted_at_s": None,
     "begun_at_s": 0.0,
     "steps_ms": {},
+    "quiet": False,
 }
 FIGURES = dict.fromkeys(
     ("calls", "prompt_tokens", "cached_tokens", "completion_tokens", "cost_microusd", "baseline_microusd"), 0

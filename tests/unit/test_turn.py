@@ -24,7 +24,8 @@ from msgspec.structs import replace
 
 from worker.session.outcome import Outcome
 from worker.session.session import Context, session_from_row
-from worker.session.turn import Turn, TurnMessage
+from worker.session.turn import Turn
+from worker.session.turn_message import TurnMessage
 from worker.telemetry.recording import metrics_row
 
 CONTEXTS = st.builds(Context, shown=st.lists(st.text(), max_size=3).map(tuple), asking=st.text())

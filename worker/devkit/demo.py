@@ -36,6 +36,8 @@ LATENCY_MS = (150, 400)
 REPLY_TIMEOUT_S = 45.0
 #: Nothing may come after the last reply; this long is looked.
 QUIET_S = 1.0
+#: The demo's customers write each thought in one message, so nobody is waited for.
+SETTINGS = {"SHOP_FILE": str(SHOP), "LOG_FORMAT": "json", "REPLY_QUIET_S": "0"}
 #: The demo runs beside whatever the environment names, on servers and providers of its own.
 ISOLATED = ("DATABASE_URL", "REDIS_URL", "CACHE_REDIS_URL", "BROKER_URL", "PROVIDERS_FILE", "SHOP_FILE")
 KEYS = ("OPENAI_API_KEY", "GEMINI_API_KEY", "DEEPSEEK_API_KEY")
@@ -85,7 +87,7 @@ def demo_service(console: Console) -> Iterator[Path]:
             simulator.set("all", latency_ms=LATENCY_MS)
             keys = dict.fromkeys(KEYS, "demo")
             with (
-                environment({**keys, **simulator.base_urls, "SHOP_FILE": str(SHOP), "LOG_FORMAT": "json"}),
+                environment({**keys, **simulator.base_urls, **SETTINGS}),
                 console.status("Starting PostgreSQL and Redis ..."),
                 surroundings(directory) as configured,
             ):

@@ -6,6 +6,7 @@ Sees no Celery: how turns are started and how long queue `flow` is are passed in
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from worker.errors import ChasquiError
 from worker.intake.deliveries import mark_deliveries
 from worker.intake.held_back import HeldBack
 from worker.intake.lateness import in_time
-from worker.intake.portions import Portions
+from worker.intake.portions import BLOCK_MS, Portions
+from worker.intake.quiet import QuietTurns
 from worker.intake.sweep import Sweep
 from worker.log import logger
 from worker.messages.inbound import MAX_PAYLOAD_BYTES, parse_payload
@@ -112,6 +114,7 @@ class Intake:
         self._held = HeldBack(clock)
         self._size = services.settings.batch_max * READ_BATCHES
         self._portions = Portions(services.streams, self._size)
+        self._quiet = QuietTurns(services, clock)
 
     def run(self) -> None:
         """Stands by or works until stopped. When PostgreSQL, Redis or the broker goes away, it waits and goes on with
@@ -145,7 +148,11 @@ class Intake:
             if self._chain.waiting() >= MAX_QUEUED_BATCHES:
                 self._stop.wait(PAUSE_S)
                 continue
-            if self._clock() >= next_sweep:
+            sweeps = self._clock() >= next_sweep
+            # Before the sweep, which takes what is overdue apart: a burst is one turn still.
+            if quiet := self._quiet.claim(connection, anyway=sweeps):
+                self._chain.start(quiet)
+            if sweeps:
                 self._held.report(self._services.redis, self._sweep.once(connection))
                 next_sweep = self._clock() + self._services.settings.sweep_every_s
                 if pass_from is None:
@@ -165,9 +172,14 @@ class Intake:
             return entries[-1].id
         if self._held.is_full:
             self._stop.wait(PAUSE_S)
-        elif entries := self._portions.take(None):
+        elif entries := self._portions.take(None, self._block_ms()):
             self._take(connection, entries)
         return None
+
+    def _block_ms(self) -> int:
+        """Milliseconds for which a read waits for new entries: at least 1, since 0 means for ever to Redis."""
+        due_in_s = self._quiet.due_in_s()
+        return BLOCK_MS if due_in_s is None else min(max(math.ceil(due_in_s * 1000), 1), BLOCK_MS)
 
     def _take(self, connection: Connection, entries: Sequence[Entry]) -> None:
         """Commits, starts the chain, acknowledges: in this order, so that a crash in between only repeats. A body of
@@ -179,6 +191,7 @@ class Intake:
         tokens: list[str] = []
         for first in range(0, len(messages), self._size):
             turns = self._accept(connection, messages[first : first + self._size])
+            self._quiet.expect()
             self._start(turns, began_at_s)
             tokens += [turn["token"] for turn in turns]
         mark_deliveries(connection, [status for one in parsed for status in one.statuses])

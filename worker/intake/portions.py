@@ -31,12 +31,12 @@ class Portions:
         """Begins a pass over what is pending, to which what was read and not taken belongs too."""
         self._ahead.clear()
 
-    def take(self, pass_from: bytes | None) -> list[Entry]:
-        """The next portion: pending entries behind `pass_from`, or, where that is None, new ones, for which it waits a
-        moment.
+    def take(self, pass_from: bytes | None, block_ms: int = BLOCK_MS) -> list[Entry]:
+        """The next portion: pending entries behind `pass_from`, or, where that is None, new ones, for which it waits up
+        to `block_ms`.
         """
         if not self._ahead:
-            self._read(pass_from)
+            self._read(pass_from, block_ms)
         portion: list[Entry] = []
         room = PORTION_BYTES
         while self._ahead and (not portion or size(self._ahead[0]) <= room):
@@ -44,21 +44,21 @@ class Portions:
             room -= size(portion[-1])
         return portion
 
-    def _read(self, pass_from: bytes | None) -> None:
+    def _read(self, pass_from: bytes | None, block_ms: int) -> None:
         after, room = pass_from, PORTION_BYTES
         while (wanted := min(SLICE, self._count - len(self._ahead))) > 0 and room > 0:
-            found = self._slice(after, wanted)
+            found = self._slice(after, wanted, block_ms)
             self._ahead += found
             if len(found) < wanted:
                 return
             room -= sum(map(size, found))
             after = found[-1].id if pass_from is not None else None
 
-    def _slice(self, after: bytes | None, count: int) -> list[Entry]:
+    def _slice(self, after: bytes | None, count: int, block_ms: int) -> list[Entry]:
         try:
             if after is not None:
                 return self._streams.read(pending=True, count=count, after=after)
-            return self._streams.read(pending=False, count=count, block_ms=None if self._ahead else BLOCK_MS)
+            return self._streams.read(pending=False, count=count, block_ms=None if self._ahead else block_ms)
         except ResponseError as exc:
             if "NOGROUP" not in str(exc):
                 raise

@@ -62,8 +62,11 @@ def read_content(kind: str, message: JsonObject) -> Content:
 
 def is_reply_due(kind: str, message: JsonObject) -> bool:
     """Returns whether a message gets an answer; also looks at what Meta calls unsupported but names
-    (`unsupported.type`), and at what was tapped.
+    (`unsupported.type`), and at what was tapped. One in a group gets none: it would come to its author alone, who has
+    not asked us.
     """
+    if message.get("group_id"):
+        return False
     detail = message.get(kind) if kind in ("unsupported", "interactive") else None
     named = detail.get("type") if isinstance(detail, dict) else None
     return kind not in NO_REPLY_TYPES and not (isinstance(named, str) and named in NO_REPLY_TYPES)

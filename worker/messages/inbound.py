@@ -9,6 +9,7 @@ import orjson
 
 from worker.errors import BadPayload
 from worker.messages.acts import echo, with_act
+from worker.messages.content import is_reply_due
 from worker.messages.fields import (
     JsonObject,
     customer_id,
@@ -92,7 +93,7 @@ def _read_plain(body: JsonObject, now_s: float) -> InboundMessage:
         type=kind,
         text=readable(text),
         selection_id=None,
-        reply_due=kind not in NO_REPLY_TYPES,
+        reply_due=is_reply_due(kind, body),
         channel=channel,
         quoted=quoted_id(body.get("quoted")),
     )

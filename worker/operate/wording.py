@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worker.session.handover import ASKED, FAILED, LIMIT, MODEL, WROTE
+from worker.session.handover import ASKED, FAILED, LIMIT, MACHINE, MODEL, WROTE
 
 #: Why a customer waits for a person.
 WHY_PERSON = {
@@ -11,6 +11,7 @@ WHY_PERSON = {
     LIMIT: "too many messages",
     FAILED: "no model answered",
     WROTE: "a person is writing",
+    MACHINE: "a machine, it seems",
 }
 
 

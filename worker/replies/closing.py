@@ -13,8 +13,9 @@ from worker.messages.reply import MAX_ROWS, Reply, expires_at, within_limits
 from worker.replies.earlier_decisions import of_today
 from worker.replies.kept_cart import KEPT_CART, with_kept_cart
 from worker.session.handover import MODEL, answered_by_ai, handed_over
+from worker.session.machine import paced
 from worker.session.outcome import SILENT, Effects, Outcome, StoredOutcome
-from worker.session.session import CHECKOUT_STATES, Context, Exchange, Order, Session, Undo, with_exchange
+from worker.session.session import CHECKOUT_STATES, Context, Exchange, Order, Pace, Session, Undo, with_exchange
 from worker.session.turn import Turn
 from worker.shop.shop import Shop
 
@@ -96,8 +97,10 @@ def session_after(turn: Turn, now: datetime, human_wait_s: float) -> Session:
     """The session as the turn leaves it. A decision that requires a person begins the wait for one."""
     outcome, after = turn.decided(), _advanced(turn, now)
     if outcome.decision.requires_human:
-        return replace(after, context=_waiting(after.context, outcome, now, human_wait_s))
-    return replace(after, context=answered_by_ai(after.context))
+        waiting = _waiting(after.context, outcome, now, human_wait_s)
+        return replace(after, context=replace(waiting, pace=Pace()))
+    pace = replace(paced(turn, now), replied_at_s=round(now.timestamp(), 1))
+    return replace(after, context=replace(answered_by_ai(after.context), pace=pace))
 
 
 def _waiting(context: Context, outcome: Outcome, now: datetime, wait_s: float) -> Context:

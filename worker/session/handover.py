@@ -15,8 +15,9 @@ from worker.session.turn import Turn
 
 #: Id of the quick reply that asks for a person (`worker.replies.fallback`).
 BUTTON = "human"
-#: Why a customer waits: the customer asked; the model gave up; had all replies of an hour; no model answered.
-ASKED, MODEL, LIMIT, FAILED = "asked", "model", "limit", "failed"
+#: Why a customer waits: the customer asked; the model gave up; had all replies of an hour; no model answered;
+#: a machine seems to write.
+ASKED, MODEL, LIMIT, FAILED, MACHINE = "asked", "model", "limit", "failed", "machine"
 #: A person of the shop has written, and so is there already (`note_echo_v1.sql`).
 WROTE = "person_wrote"
 

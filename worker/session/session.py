@@ -57,6 +57,31 @@ class Undo(Struct, frozen=True):
     cart: Cart
 
 
+class Repeated(Struct, frozen=True):
+    """A longer text of a customer, by its digest, and when it came of late (since 1970)."""
+
+    digest: str
+    at_s: tuple[int, ...]
+
+
+class Pace(Struct, frozen=True, omit_defaults=True):
+    """Pace at which a customer writes, as far as it tells a machine (`worker.session.machine`); seconds since 1970.
+
+    Args:
+        replied_at_s: when our last reply was decided.
+        quick: replies of ours in a row that were answered at once.
+        quick_since_s: when the first of them was answered.
+        texts: the last longer texts, the newest last.
+        automatic_at_s: when automatic answers came.
+    """
+
+    replied_at_s: float = 0.0
+    quick: int = 0
+    quick_since_s: int = 0
+    texts: tuple[Repeated, ...] = ()
+    automatic_at_s: tuple[int, ...] = ()
+
+
 class Context(Struct, frozen=True, omit_defaults=True):
     """Memory of a conversation, stored as `context_data`.
 
@@ -79,6 +104,7 @@ class Context(Struct, frozen=True, omit_defaults=True):
         kept_shown: whether the customer was asked.
         human_since: when the wait for a person began.
         human_reason: why, as `worker.session.handover` names it.
+        pace: how the customer writes; begins anew with a handover.
     """
 
     history: tuple[Exchange, ...] = ()
@@ -98,6 +124,7 @@ class Context(Struct, frozen=True, omit_defaults=True):
     kept_shown: bool = False
     human_since: datetime | None = None
     human_reason: str = ""
+    pace: Pace = Pace()
 
 
 class Session(

@@ -61,7 +61,9 @@ class Turn(Struct, frozen=True, dict=True):
         session_cache: hit, miss or new, once fetched.
         waited: claimed by the commit that ended the turn before, so that its messages were written before that turn's
             reply was out.
-        accepted_at_s: when intake began to accept it, since 1970; None where it was claimed later.
+        quiet: its customer has been quiet for REPLY_QUIET_S, or it has waited for that as long as it may.
+        accepted_at_s: when intake began to accept it, or its first message where it waited for quiet, since 1970; None
+            where it was claimed later.
         begun_at_s: when its present step began, since 1970.
         steps_ms: duration of each step that has ended.
         channel: id of the business number that all its messages came to, None where none was named.
@@ -84,6 +86,7 @@ class Turn(Struct, frozen=True, dict=True):
     begun_at_s: float = 0.0
     steps_ms: Mapping[str, float] = {}
     channel: str | None = None
+    quiet: bool = False
 
     @cached_property
     def text(self) -> str:

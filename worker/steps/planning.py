@@ -24,7 +24,8 @@ from worker.replies.direct import decision_of
 from worker.replies.fallback import handover_decision, unreadable_decision
 from worker.replies.prompt import cache_key, render
 from worker.replies.scene import Scene
-from worker.session.handover import pressed_for_person, waits_for_person
+from worker.session.handover import MACHINE, pressed_for_person, waits_for_person
+from worker.session.machine import is_machine
 from worker.session.outcome import SILENT, Outcome
 from worker.session.session import Exchange, Session
 from worker.session.turn import Plan, Turn
@@ -174,14 +175,16 @@ def _by_sku(sku: str) -> str:
 
 
 def without_model(turn: Turn, question: Question, shop: Shop, now: datetime) -> Turn:
-    """The turn with its outcome where no model is needed: a person answers this customer, or is asked for, or nothing
-    can be read as text; otherwise as it is.
+    """The turn with its outcome where no model is needed: a person answers this customer, or is asked for, a machine
+    writes, or nothing can be read as text; otherwise as it is.
     """
     context = turn.fetched().context
     if waits_for_person(context, now) and context.human_told:
         return replace(turn, outcome=Outcome(SILENT, handover_decision(shop)))
     if waits_for_person(context, now) or question.asks_for_person or pressed_for_person(turn):
         return replace(turn, outcome=Outcome("canned", handover_decision(shop)))
+    if is_machine(turn, now):
+        return replace(turn, outcome=Outcome("canned", handover_decision(shop, "handover.machine", MACHINE)))
     if not turn.text and not question.acts:
         return replace(turn, outcome=Outcome("canned", unreadable_decision(shop, turn.messages[-1].type)))
     return turn

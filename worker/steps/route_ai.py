@@ -16,6 +16,7 @@ from worker.session.turn import Turn
 from worker.steps.attempts import map_turns
 from worker.steps.call_provider import lease_for_call
 from worker.steps.planning import Planner, Question, acted, reader_of, search_all, without_model
+from worker.steps.quiet import unless_writing
 from worker.steps.services import Services
 
 Batch = Sequence[Turn]
@@ -23,7 +24,7 @@ Batch = Sequence[Turn]
 
 def run(services: Services, batch: Batch, has_room: Callable[[], bool]) -> tuple[list[Turn], list[Turn]]:
     """Routes turns: those that have their outcome (from the reply cache, or needing no model), and those that must ask
-    a provider.
+    a provider now. Those whose customers may be about to write on wait in PostgreSQL and are in neither.
 
     Args:
         has_room: whether more turns may wait for a provider; where not, those that would stay with their leases, and
@@ -41,7 +42,8 @@ def run(services: Services, batch: Batch, has_room: Callable[[], bool]) -> tuple
     done, asking = _split(map_turns(services, going, lambda turn: acted(turn, questions[turn.token], shop, found)))
     told, asking = _split(about_orders(services, asking))
     answered, missed = _split(from_cache(plan(services, asking, questions, found, now), services.cache))
-    return [*limited, *canned, *done, *told, *answered], lease_for_call(services, missed, has_room)
+    asking = lease_for_call(services, unless_writing(services, missed), has_room)
+    return [*limited, *canned, *done, *told, *answered], asking
 
 
 def _split(turns: Batch) -> tuple[list[Turn], list[Turn]]:
