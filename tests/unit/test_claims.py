@@ -213,11 +213,13 @@ PROMISED = """
     Te la dejo gratis.|Llevá 3 y pagá 2.|No te preocupes, te hago una rebaja.|Te llega hoy.|Te lo enviamos mañana.
     Llega en media hora.|En media hora llega.|Mañana a la mañana lo recibís.|Sale enseguida para tu casa.
     No hay drama, te llega hoy.|Te lo mandamos esta tarde.
+    Mirá nuestras ofertas: hay 2x1 en leche.|Hay ofertas.|Mirá nuestras promos, la leche está en oferta.
 """
 NOT_PROMISED = """
     No tenemos descuentos.|Por ahora no hay ofertas ni promociones.|No puedo hacerte un descuento.|No llega hoy.
     ¿Querés recibirlo hoy?|No sé si llega hoy: lo dice una persona.|No hacemos envíos gratis hasta los $ 20.000.
     ¿Buscás alguna oferta?|Hoy abrimos.|Hacemos envíos a Centro.
+    Mirá nuestras ofertas en el local.|Podés ver las promos.|Ofertas
 """
 
 

@@ -44,6 +44,11 @@ def test_an_echo_of_a_reaction_is_none() -> None:
     assert parse(echoes(written(type="reaction", reaction={"emoji": "👍"}))) == Parsed()
 
 
+def test_what_a_person_says_in_a_group_is_no_echo() -> None:
+    """It was written to nobody alone."""
+    assert parse(echoes(written(to="Y2FwaV9ncm91cDox", recipient_type="group"))) == Parsed()
+
+
 def test_an_echo_must_say_to_whom() -> None:
     """It is refused by its path, without what it says."""
     (reason,) = parse(echoes({k: v for k, v in written().items() if k != "to"})).rejections
@@ -70,6 +75,19 @@ def test_an_edit() -> None:
         found = only(parse(body))
         assert (found.act, found.target, found.edited, found.reply_due) == ("edit", "wamid.O", "3 leche", True)
         assert found.text == "Corrección de mi mensaje anterior: 3 leche"
+
+
+def test_an_edit_in_a_group_gets_no_answer() -> None:
+    """As its original got none; a revocation there forgets all the same."""
+    group = {"group_id": "Y2FwaV9ncm91cDox"}
+    said = {"original_message_id": "wamid.O", "message": {"type": "text", "text": {"body": "3"}}}
+    for body in (
+        webhook(whatsapp(type="edit", edit=said, **group)),
+        plain(type="edit", target="wamid.O", text="3", **group),
+    ):
+        found = only(parse(body))
+        assert (found.act, found.reply_due) == ("edit", False)
+    assert only(parse(plain(type="revoke", target="wamid.O", **group))).act == "revoke"
 
 
 def test_the_edit_of_a_caption() -> None:

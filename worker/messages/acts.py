@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from worker.errors import BadPayload
-from worker.messages.content import read_content
+from worker.messages.content import in_group, read_content
 from worker.messages.fields import JsonObject, customer_id, readable, required_string, sent_at_s
 from worker.messages.message import ECHO, EDIT, MAX_ID_CHARS, MAX_TYPE_CHARS, NO_REPLY_TYPES, REVOKE, InboundMessage
 
@@ -17,13 +17,14 @@ CORRECTION = "Corrección de mi mensaje anterior: {words}"
 
 
 def read_echo(message: JsonObject, channel: str | None, now_s: float) -> InboundMessage | None:
-    """Reads what a person of the shop has written to a customer; None for what says nothing (a reaction, say).
+    """Reads what a person of the shop has written to a customer; None for what says nothing (a reaction, say), and for
+    what was said in a group.
 
     Raises:
         BadPayload: it does not say to whom, or has no id.
     """
     kind = required_string(message, "type", MAX_TYPE_CHARS)
-    if kind in NO_REPLY_TYPES:
+    if kind in NO_REPLY_TYPES or in_group(message):
         return None
     return echo(
         required_string(message, "id", MAX_ID_CHARS),
@@ -49,14 +50,15 @@ def with_webhook_act(told: InboundMessage, message: JsonObject) -> InboundMessag
     new = part.get("message")
     kind = new.get("type") if isinstance(new, dict) else None
     words = _words(kind, new) if isinstance(new, dict) and isinstance(kind, str) else None
-    return with_act(told, part.get("original_message_id"), words)
+    return with_act(told, part.get("original_message_id"), words, reply_due=not in_group(message))
 
 
-def with_act(told: InboundMessage, target: object, words: str | None) -> InboundMessage:
+def with_act(told: InboundMessage, target: object, words: str | None, *, reply_due: bool) -> InboundMessage:
     """The message with what it does to message `target`, if it is an edit or a revocation that can be used.
 
     Args:
         words: what an edited message says now.
+        reply_due: an edit is answered where its original was; what is said in a group is not.
     """
     if not isinstance(target, str) or not target.strip() or len(target) > MAX_ID_CHARS:
         return told
@@ -64,7 +66,7 @@ def with_act(told: InboundMessage, target: object, words: str | None) -> Inbound
         return replace(told, text=None, act=REVOKE, target=target)
     if told.type == EDIT and words:
         correction = readable(CORRECTION.format(words=words))
-        return replace(told, text=correction, act=EDIT, target=target, edited=words, quoted=target, reply_due=True)
+        return replace(told, text=correction, act=EDIT, target=target, edited=words, quoted=target, reply_due=reply_due)
     return told
 
 

@@ -60,12 +60,17 @@ def read_content(kind: str, message: JsonObject) -> Content:
     return read(kind, required_object(message, kind)) if read else UNREADABLE
 
 
+def in_group(message: JsonObject) -> bool:
+    """Returns whether a message was written in a group."""
+    return bool(message.get("group_id")) or message.get("recipient_type") == "group"
+
+
 def is_reply_due(kind: str, message: JsonObject) -> bool:
     """Returns whether a message gets an answer; also looks at what Meta calls unsupported but names
     (`unsupported.type`), and at what was tapped. One in a group gets none: it would come to its author alone, who has
     not asked us.
     """
-    if message.get("group_id"):
+    if in_group(message):
         return False
     detail = message.get(kind) if kind in ("unsupported", "interactive") else None
     named = detail.get("type") if isinstance(detail, dict) else None

@@ -9,7 +9,7 @@ import orjson
 
 from worker.errors import BadPayload
 from worker.messages.acts import echo, with_act
-from worker.messages.content import is_reply_due
+from worker.messages.content import in_group, is_reply_due
 from worker.messages.fields import (
     JsonObject,
     customer_id,
@@ -97,7 +97,7 @@ def _read_plain(body: JsonObject, now_s: float) -> InboundMessage:
         channel=channel,
         quoted=quoted_id(body.get("quoted")),
     )
-    return with_act(plain, body.get("target"), plain.text)
+    return with_act(plain, body.get("target"), plain.text, reply_due=not in_group(body))
 
 
 def _as_bytes(payload: bytes | str) -> bytes:

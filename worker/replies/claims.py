@@ -193,7 +193,7 @@ def _claims(pattern: re.Pattern[str], sentence: str, facts: Facts) -> bool:
 
 def _promises(sentence: str, facts: Facts) -> bool:
     """Returns whether a sentence promises an advantage that stands in no fact."""
-    sentence = _WORDS["gift"].sub(" ", sentence)
+    sentence = _WORDS["pointed"].sub(" ", _WORDS["gift"].sub(" ", sentence))
     if any(not _is_free(found, facts) for found in undenied(_FREE, sentence)):
         return True
     if _WORDS["asked_elsewhere"].search(sentence):
