@@ -102,6 +102,11 @@ def denies(text: str) -> bool:
     return not _NEITHER.isdisjoint(folded(text).split())
 
 
+def says_only_no(text: str) -> bool:
+    """Returns whether a part of a text is a bare denial of what stands before it."""
+    return bool(words := set(folded(text).split())) and _NEITHER.issuperset(words)
+
+
 def asks(text: str) -> bool:
     """Returns whether a text has a question mark."""
     return "?" in text or "¿" in text

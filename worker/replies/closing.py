@@ -13,6 +13,7 @@ from worker.messages.reply import MAX_INTERACTIVE_CHARS, MAX_ROWS, Reply, expire
 from worker.messages.text import clip_at_sentence
 from worker.replies import buttons
 from worker.replies.cart_lines import shown_cart
+from worker.replies.numbering import asks_how_many, means_rows
 from worker.session.handover import MODEL, answered_by_ai, handed_over
 from worker.session.outcome import SILENT, Decision, Effects, Outcome, StoredOutcome
 from worker.session.session import CHECKOUT_STATES, Context, Exchange, Order, Session, Undo, with_exchange
@@ -147,7 +148,7 @@ def _context(turn: Turn, context: Context) -> Context:
         context,
         terms=(turn.plan.terms if turn.plan else ()) or context.terms,
         checkout=context.checkout if effects.checkout is None else effects.checkout,
-        asking=effects.asking or _still_asked(before, effects),
+        asking=effects.asking or _still_asked(before, effects, decision.reply),
         version=effects.version or ("" if changes else context.version),
         ordered=context.version if effects.orders else context.ordered,
         undo=_undo(turn) if effects.cart is not None else context.undo,
@@ -156,12 +157,13 @@ def _context(turn: Turn, context: Context) -> Context:
     )
 
 
-def _still_asked(before: Session, effects: Effects) -> str:
+def _still_asked(before: Session, effects: Effects, reply: str) -> str:
     """Our question that stays open while something else is talked of. A summary's does not: a later yes may be meant
-    for something else.
+    for something else; nor one that a number answers, where the reply asks how many.
     """
     asking = before.context.asking
     stays = before.state in CHECKOUT_STATES and effects == Effects() and asking != "confirm"
+    stays = stays and (asking == "address" or not asks_how_many(reply))
     return asking if stays else ""
 
 
@@ -180,7 +182,8 @@ def _shown(turn: Turn, context: Context) -> dict[str, Any]:
     asked_for = [product.sku for product in plan.products if product.sku] if plan else []
     # A number means a row of the list, and nothing that was shown before it.
     shown = dict.fromkeys(rows or [*asked_for, *context.shown])
-    return {"shown": tuple(shown)[:MAX_SHOWN], "numbered": bool(rows)}
+    numbered = choices is not None and bool(rows) and means_rows(turn.decided().decision.reply, choices)
+    return {"shown": tuple(shown)[:MAX_SHOWN], "numbered": numbered}
 
 
 def reply_of(turn: Turn, session_state: str, now: datetime) -> Reply:
