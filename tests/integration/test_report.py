@@ -151,6 +151,8 @@ def test_the_figures_by_hand(connection: Connection) -> None:
     assert make_report(connection) == {
         "window_s": 86_400,
         "messages": 7,
+        "channels": {},
+        "closed": {"answered_by_person": 0, "revoked": 0, "too_late": 0},
         "ai": {
             "ai_cache_hit_rate": 20.0,
             "ai_provider_distribution": {"deepseek": 66.7, "gemini-flash": 33.3},

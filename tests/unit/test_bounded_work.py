@@ -223,6 +223,7 @@ INSIDE = {
     "language.product_names.names_place": "at most 160 characters, from sharing",
     "language.product_names.names_use": "at most 160 characters, from sharing",
     "replies.verdict.decide": "what parse_decision and check_reply are given",
+    "messages.acts.echo": "an id; its words were read by readable",
     "messages.content.read_content": "a name of a type; its parts are read by readable and selection",
     "messages.content.is_reply_due": "a name of a type",
     "session.session.new_session": "a customer's id",

@@ -72,6 +72,7 @@ def test_the_reply_as_the_contract_has_it() -> None:
         "created_at": "2026-11-22T09:00:00Z",
         "expires_at": "2025-11-23T08:27:40Z",
         "list": None,
+        "channel": None,
     }
 
 

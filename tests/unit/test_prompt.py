@@ -273,12 +273,12 @@ CART = CatalogOrder((OrderItem("LAC-1", 2), OrderItem("T-0001", 1)), "sin bolsa"
                 "leches": (MILK, replace(RICE, stock=Decimal(3)), replace(MILK, id=9, stock=Decimal(0), brand=None)),
                 "#ALM-8": (),
             },
-            "b6914e4ed6e3f17c6b32a1f607dd87abc5036a012ee38629d38ea1ba6b018114",
+            "183de6ce56f2fc07e8f13537b780bed57ea82f2f7de8fd5816298ab2136b798f",
         ),
         (
             turn_of("tenes leche?"),
             {"leche": (MILK,)},
-            "53e1be59b5ab1588f14bf35caa309d93ecf430853ebf64e23e1524d2bdf66e32",
+            "43c5287e800e7b7c5aa961ba4a08a57234d8fb84296632867bf964fd9e2f2824",
         ),
         (
             turn_of(
@@ -290,7 +290,7 @@ CART = CatalogOrder((OrderItem("LAC-1", 2), OrderItem("T-0001", 1)), "sin bolsa"
                 session=GOLDEN,
             ),
             {"#LAC-1": (MILK,), "#T-0001": (), "sin bolsa": (), "yerba": (RICE,), "#ALM-8": ()},
-            "ef2a0e67514f104c2e41dfc7a0060daf4a4a134c67b2396739503970886d0260",
+            "ad37f88bd691760f0f1756e05692ac57f232e4bdbb854fb6df2f99433571621b",
         ),
     ],
     ids=["session", "shared", "cart of the catalogue"],

@@ -56,6 +56,7 @@ def test_what_is_sent_is_the_contract() -> None:
         "created_at": "2026-11-22T09:00:00Z",
         "expires_at": "2026-11-23T09:00:00Z",
         "list": None,
+        "channel": None,
     }
 
 

@@ -153,6 +153,7 @@ def test_an_outcome_that_nobody_has_recorded() -> None:
         "intent": "support",
         "messages": 2,
         "cart_operations": None,
+        "channel": None,
     }
     assert metrics_row("r1", convert({"source": "ai", "decision": {}}, StoredOutcome), 1, committed=True)["calls"] == 0
 

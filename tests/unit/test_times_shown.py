@@ -32,6 +32,8 @@ LETTER: dict[str, Any] = {
 REPORT: dict[str, Any] = {
     "window_s": 3_600,
     "messages": 0,
+    "channels": {},
+    "closed": {},
     "ai": dict.fromkeys(("ai_cache_hit_rate", "fallback_usage", "circuit_breaker_trips"), 0)
     | {"ai_provider_distribution": {}},
     "calls": {},
