@@ -54,8 +54,8 @@ class QuietTurns:
         return self.due_in_s() == 0.0
 
     def claim(self, connection: Connection) -> Turns:
-        """Claims the turns whose customers have been quiet. Whoever calls it has first read what has come from them until
-        that was due.
+        """Claims the turns whose customers have been quiet. Whoever calls it has read what had come from them when that
+        was due.
         """
         now = math.floor(self._clock() / GRAIN_S)
         self._looks = {look for look in self._looks if look > now}
