@@ -148,7 +148,7 @@ def test_no_conversation_breaks_the_promises() -> None:
     run_state_machine_as_test(
         Conversation,
         settings=settings(
-            max_examples=150, stateful_step_count=40, deadline=None, derandomize=True, suppress_health_check=checks
+            max_examples=80, stateful_step_count=40, deadline=None, derandomize=True, suppress_health_check=checks
         ),
     )
     assert Conversation.ordered > 0
