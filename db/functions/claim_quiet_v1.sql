@@ -1,6 +1,7 @@
 -- Claims anew the turns whose customers have been quiet for long enough, with all that they have written meanwhile; one
 -- whose customer has gone on writing waits on.
--- options: {"quiet_s", "longest_s", "lease_s", "max_messages", "max_chars", "limit"}.
+-- options: {"quiet_s", "longest_s", "lease_s", "max_messages", "max_chars", "limit", "late_s": only those that should have
+-- gone on so long ago}.
 -- Returns {"turns": [those claimed, with "quiet": true, "waited" as it was given, and "accepted_at_s" and the step
 -- "quiet" counted from their first message], "next_s": seconds until the next one may be due, null where none waits}.
 create or replace function claim_quiet(options jsonb) returns jsonb
@@ -8,9 +9,10 @@ language plpgsql set enable_seqscan = off set enable_mergejoin = off set plan_ca
 declare
     -- A value, which an index can be asked for; a volatile function it cannot.
     moment timestamptz := clock_timestamp();
+    late timestamptz := moment - make_interval(secs => (options ->> 'late_s')::double precision);
     -- It waits for no lock, so it may lock in this order.
     due text[] := array(
-        select customer_phone from turns where quiet_until <= moment
+        select customer_phone from turns where quiet_until <= late
         order by quiet_until limit (options ->> 'limit')::integer for update skip locked);
     writing text[];
     until timestamptz[];

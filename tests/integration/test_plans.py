@@ -203,7 +203,15 @@ def release_turns(connection: Connection, batch: Sequence[str]) -> object:
 
 
 #: How long customers are to be quiet: 0, so that what waits is due at once.
-QUIET = {"quiet_s": 0.0, "longest_s": 0.0, "lease_s": 15.0, "max_messages": 10, "max_chars": 4_096, "limit": 100}
+QUIET = {
+    "quiet_s": 0.0,
+    "longest_s": 0.0,
+    "lease_s": 15.0,
+    "max_messages": 10,
+    "max_chars": 4_096,
+    "limit": 100,
+    "late_s": 0.0,
+}
 
 
 def wait_for_quiet(connection: Connection, batch: Sequence[str], quiet_s: float = 60.0) -> set[str]:

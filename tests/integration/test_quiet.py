@@ -15,10 +15,11 @@ import redis
 from helpers.factories import ANA, BRUNO, LIMITS, accept, accept_one, inbound, row, rows, wamids
 from msgspec import to_builtins
 from sqlalchemy import Connection, text
-from test_locked_customers import AT_THE_DOOR, Road, held
+from test_locked_customers import AT_THE_DOOR, Road, Waiting, held
 
 from db import queries
 from worker import steps
+from worker.intake.intake import Intake
 from worker.intake.quiet import GRAIN_S, QuietTurns
 from worker.providers.reply_cache import CachedReply
 from worker.redisdb.keys import AI_RESPONSE
@@ -32,7 +33,7 @@ ASKS_A_MODEL = "agregame dos leches y decime si hay arroz"
 PARTS = ("hola buenas", ASKS_A_MODEL, "ah y pan tambien", "del que cuesta menos", "para mañana a la tarde", "gracias")
 #: Arguments of the database functions beside what they are called for.
 WAIT = LIMITS | {"quiet_s": QUIET_S, "longest_s": LONGEST * QUIET_S, "least_s": 0.1}
-CLAIM = WAIT | {"limit": 100}
+CLAIM = WAIT | {"limit": 100, "late_s": 0.0}
 
 
 @pytest.fixture
@@ -238,18 +239,18 @@ class Looks:
 def test_nobody_is_asked_for_while_nobody_waits(
     road: Road, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No query before the first wait can be over, one for all who have written at about that time, then none."""
+    """No look before the first wait can be over, one for all who have written at about that time, then none."""
     looks = Looks(monkeypatch)
     quiet = QuietTurns(road.services, lambda: looks.now_s)
-    assert (quiet.claim(connection), quiet.due_in_s(), looks.count) == ([], None, 0)
+    assert (quiet.is_due, quiet.due_in_s()) == (False, None)
     for _ in range(50):
         quiet.expect()
     assert quiet.due_in_s() == pytest.approx(QUIET_S, abs=2 * GRAIN_S)
     looks.now_s += QUIET_S - GRAIN_S
-    assert (quiet.claim(connection), looks.count) == ([], 0)
+    assert not quiet.is_due
     looks.now_s += 2 * GRAIN_S
-    assert (quiet.claim(connection), quiet.claim(connection), looks.count) == ([], [], 1)
-    assert quiet.due_in_s() is None
+    assert quiet.is_due
+    assert (quiet.claim(connection), quiet.is_due, quiet.due_in_s(), looks.count) == ([], False, None, 1)
 
 
 def test_a_wait_that_goes_on_is_looked_at_when_it_is_due(
@@ -259,11 +260,46 @@ def test_a_wait_that_goes_on_is_looked_at_when_it_is_due(
     begin(road)
     looks = Looks(monkeypatch)
     quiet = QuietTurns(road.services, lambda: looks.now_s)
-    assert quiet.claim(connection, anyway=True) == []
+    assert quiet.claim_late(connection) == []
     assert quiet.due_in_s() == pytest.approx(QUIET_S, abs=5.0)
     looks.now_s += QUIET_S + GRAIN_S
     pass_time(connection, QUIET_S)
     assert [turn["quiet"] for turn in quiet.claim(connection)] == [True]
+
+
+def test_what_is_just_due_is_left_to_the_look_behind_the_next_read(road: Road, connection: Connection) -> None:
+    """The pass of the sweep claims what is late, not what a message in the stream may still join."""
+    begin(road)
+    quiet = QuietTurns(road.services)
+    connection.execute(text("update turns set quiet_until = clock_timestamp()"))
+    connection.execute(text("update messages set accepted_at = accepted_at - interval '1 hour'"))
+    assert quiet.claim_late(connection) == []
+    connection.execute(text("update turns set quiet_until = quiet_until - interval '1 second'"))
+    assert len(quiet.claim_late(connection)) == 1
+
+
+def test_what_has_come_is_read_before_a_wait_ends(road: Road, connection: Connection) -> None:
+    """An intake that is behind finds the next part in the stream, and its customer has not been quiet."""
+    begin(road)
+    connection.execute(text("update turns set quiet_until = clock_timestamp()"))
+    looked: list[int] = []
+
+    class Reads(QuietTurns):
+        """Notes how many messages have been accepted when it looks."""
+
+        def claim(self, connection: Connection) -> list[dict[str, Any]]:
+            looked.append(row(connection, "select count(*) as n from messages")["n"])
+            return super().claim(connection)
+
+    road.write(ANA, said="y pan")
+    chain = Waiting(enough=1, rounds=3)
+    intake = Intake(road.services, chain, chain.stop)
+    intake._quiet = Reads(road.services)
+    # As an intake that has accepted the first part long ago.
+    intake._quiet._look_in(-1.0)
+    intake.run()
+    assert looked[0] == 2
+    assert chain.turns == []
 
 
 def test_no_wait_no_look(road: Road, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:

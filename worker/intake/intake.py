@@ -149,10 +149,9 @@ class Intake:
                 self._stop.wait(PAUSE_S)
                 continue
             sweeps = self._clock() >= next_sweep
-            # Before the sweep, which takes what is overdue apart: a burst is one turn still.
-            if quiet := self._quiet.claim(connection, anyway=sweeps):
-                self._chain.start(quiet)
             if sweeps:
+                # Before the sweep, which takes what is overdue apart: a burst is one turn still.
+                self._start_quiet(self._quiet.claim_late(connection))
                 self._held.report(self._services.redis, self._sweep.once(connection))
                 next_sweep = self._clock() + self._services.settings.sweep_every_s
                 if pass_from is None:
@@ -161,7 +160,15 @@ class Intake:
                     self._held.release_unlocked(connection)
                     self._portions.begin_pass()
                     pass_from = BEGINNING
+            # What customers have written before they were due is read first: they have not been quiet.
+            due = self._quiet.is_due
             pass_from = self._read(connection, pass_from)
+            if due:
+                self._start_quiet(self._quiet.claim(connection))
+
+    def _start_quiet(self, turns: Turns) -> None:
+        if turns:
+            self._chain.start(turns)
 
     def _read(self, connection: Connection, pass_from: bytes | None) -> bytes | None:
         """Takes the next entries: in a pass over what is pending those behind `pass_from`, else new ones, which are

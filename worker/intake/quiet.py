@@ -18,6 +18,8 @@ from worker.steps.services import Services
 
 #: Looks are this far apart, so that all who fall due within it are found by one.
 GRAIN_S = 0.1
+#: A look that is not due is for what another intake has left: turns that should have gone on so long ago.
+LATE_S = 0.5
 #: Turns claimed by one look; the next one follows at once.
 LIMIT = 400
 Turns = list[dict[str, Any]]
@@ -46,19 +48,26 @@ class QuietTurns:
         """Returns the seconds until the next look, None where there is none to come."""
         return max(min(self._looks) * GRAIN_S - self._clock(), 0.0) if self._looks else None
 
-    def claim(self, connection: Connection, *, anyway: bool = False) -> Turns:
-        """Claims the turns whose customers have been quiet, where a look is due.
+    @property
+    def is_due(self) -> bool:
+        """Returns whether somebody may have been quiet for long enough by now."""
+        return self.due_in_s() == 0.0
 
-        Args:
-            anyway: look also where none is due, for what another intake has left.
+    def claim(self, connection: Connection) -> Turns:
+        """Claims the turns whose customers have been quiet. Whoever calls it has read what had come from them when that
+        was due.
         """
         now = math.floor(self._clock() / GRAIN_S)
-        due = {look for look in self._looks if look <= now}
-        if not self._quiet_s or not (due or anyway):
-            return []
-        options = limits(self._services.settings) | {"limit": LIMIT}
+        self._looks = {look for look in self._looks if look > now}
+        return self._claim(connection, late_s=0.0)
+
+    def claim_late(self, connection: Connection) -> Turns:
+        """Claims the turns that should have gone on before, which another intake has left."""
+        return self._claim(connection, late_s=LATE_S) if self._quiet_s else []
+
+    def _claim(self, connection: Connection, late_s: float) -> Turns:
+        options = limits(self._services.settings) | {"limit": LIMIT, "late_s": late_s}
         found = retry.again_on_conflict(lambda: queries.claim_quiet(connection, options))
-        self._looks -= due
         if found["next_s"] is not None:
             self._look_in(max(found["next_s"], 0.0))
         if found["turns"]:
