@@ -4,8 +4,8 @@
 -- it is closed), "quoted" (WhatsApp's id of the message that it quotes), "product" (that it is about), "advertisement"
 -- (words of it), and "act" (what it does to others: apply_acts_v1.sql)}, ...]} in acceptance order.
 -- A message id that is already known changes nothing, even where that message has been erased since.
--- Returns {"accepted": how many are new, "turns": [those claimed]}, and where something was revoked "forgotten": {"phones",
--- "reply_keys"}, whose session cache and cached replies may still hold it.
+-- Returns {"accepted": how many are new, "turns": [those claimed, beside acts with "waited"]}, and where something was
+-- revoked "forgotten": {"phones", "reply_keys"}, whose session cache and cached replies may still hold it.
 create or replace function accept_messages(batch jsonb) returns jsonb
 language plpgsql set enable_seqscan = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
@@ -68,6 +68,14 @@ begin
         array(select customer_phone from turns where customer_phone = any (phones) and token is null),
         (batch ->> 'lease_s')::double precision, (batch ->> 'max_messages')::integer,
         (batch ->> 'max_chars')::integer, false) as turn;
+    if acts <> '[]' then
+        -- A turn that was taken from somebody may have waited behind the turn before: its customer had not read our reply.
+        claimed := (select coalesce(jsonb_agg(turn || jsonb_build_object('waited', coalesce(
+                        (select accepted_at from messages where id = (turn #>> '{messages,0,id}')::bigint)
+                        < (select updated_at from customer_sessions s where s.customer_phone = turn ->> 'customer_phone'),
+                        false))), '[]')
+                    from jsonb_array_elements(claimed) turn);
+    end if;
     return jsonb_build_object('accepted', accepted, 'turns', claimed)
         || jsonb_strip_nulls(jsonb_build_object('forgotten', forgotten));
 end

@@ -282,3 +282,19 @@ def test_nobody_revokes_or_edits_what_another_wrote(connection: Connection) -> N
         "state": "accepted",
         "t": "de bruno",
     }
+
+
+def test_a_turn_begun_anew_knows_what_its_customer_had_read(connection: Connection) -> None:
+    """What was written before our last reply was there agrees to nothing in it, also where it was edited meanwhile or
+    something behind it revoked; what was written behind the reply may.
+    """
+    (turn,) = accept(connection, inbound("m1"))
+    accept(connection, inbound("m2", text="bueno"), inbound("m3", text="clave"))
+    commit(connection, commit_row(turn))
+    (edited,) = take(connection, edit("m2", "si"))["turns"]
+    (revoked,) = take(connection, revoke("m3"))["turns"]
+    assert [(one["waited"], one["messages"][0]["text"]) for one in (edited, revoked)] == [(True, "si")] * 2
+    commit(connection, commit_row(revoked))
+    accept(connection, inbound("m4", text="bueno"))
+    (edited,) = take(connection, edit("m4", "si", "d2"))["turns"]
+    assert not edited["waited"]
