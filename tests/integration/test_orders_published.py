@@ -45,7 +45,7 @@ def sold(shop_services: Services, connection: Connection) -> Connection:
 
 def place(connection: Connection, message_id: str, phone: str = ANA) -> tuple[OutboxEvent, ...]:
     """A turn with an order, committed; what its worker has in hand now."""
-    given = commit_row(accept_one(connection, message_id, phone), orders=[agreed_order(line_of(1))])
+    given = commit_row(accept_one(connection, message_id, phone), orders=[agreed_order(line_of(1, name="Leche entera"))])
     return outbox_events(commit(connection, given)["events"])
 
 
@@ -84,7 +84,7 @@ def test_a_committed_turn_tells_the_shop(
 
     def with_an_order(connection: Connection, session_data: Json) -> Json:
         for given in session_data["turns"]:
-            given["orders"] = [agreed_order(line_of(1))]
+            given["orders"] = [agreed_order(line_of(1, name="Leche entera"))]
         return stored(connection, session_data)
 
     monkeypatch.setattr(update_session.queries, "update_session_cache", with_an_order)
