@@ -38,14 +38,14 @@ from worker.steps.services import Services
 
 @pytest.fixture
 def sold(shop_services: Services, connection: Connection) -> Connection:
-    """A connection to a shop that does not count its stock."""
-    connection.execute(text("update products set stock = null"))
+    """A connection to a shop that does not count its stock, with milk as its first product."""
+    connection.execute(text("update products set stock = null, name = case id when 1 then 'Leche' else 'Pan' end"))
     return connection
 
 
 def place(connection: Connection, message_id: str, phone: str = ANA) -> tuple[OutboxEvent, ...]:
     """A turn with an order, committed; what its worker has in hand now."""
-    given = commit_row(accept_one(connection, message_id, phone), orders=[agreed_order(line_of(1, name="Leche entera"))])
+    given = commit_row(accept_one(connection, message_id, phone), orders=[agreed_order(line_of(1))])
     return outbox_events(commit(connection, given)["events"])
 
 
@@ -84,7 +84,7 @@ def test_a_committed_turn_tells_the_shop(
 
     def with_an_order(connection: Connection, session_data: Json) -> Json:
         for given in session_data["turns"]:
-            given["orders"] = [agreed_order(line_of(1, name="Leche entera"))]
+            given["orders"] = [agreed_order(line_of(1))]
         return stored(connection, session_data)
 
     monkeypatch.setattr(update_session.queries, "update_session_cache", with_an_order)
