@@ -19,6 +19,8 @@ LOCATION = "location"
 #: A message that comes so much later than by its own time was written before what we have said meanwhile; less may be
 #: the difference of two clocks. What is older than Meta tries to deliver has a time that cannot be true.
 LATE_S, OLDEST_S = 600, 7 * 86_400
+#: Types of messages whose text is an answer; the caption of a photo speaks of the photo.
+TYPED = frozenset({"text", "button", LOCATION})
 #: Acts that may stand beside a change of the cart: what they say is still so after it.
 BESIDE_CART = frozenset({"note", "checkout", "confirm", "view_cart"})
 _QUANTITY = re.compile(r"(?=.*[1-9])[0-9]{1,4}(?:\.[0-9]{1,3})?")
@@ -66,7 +68,7 @@ def _acts(message: TurnMessage, context: Context, *, read: bool) -> tuple[Act, .
         return () if note and speaks_of_goods(note) else items + ((Act("note", note),) if note else ())
     if message.selection_id:
         return _tapped(message.selection_id)
-    act = _written(message, context) if message.text else None
+    act = _written(message, context) if message.text and message.type in TYPED else None
     if act and act.verb == "confirm" and context.asking == "confirm" and not read:
         # Nobody agrees to a summary that was not there yet: it is shown, and asked about again.
         act = Act("checkout")

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from worker.messages.reply import MAX_ROWS, Reply, expires_at, within_limits
 from worker.replies.earlier_decisions import of_today
 from worker.replies.kept_cart import KEPT_CART, with_kept_cart
+from worker.replies.numbering import asks_how_many, means_rows
 from worker.session.handover import MODEL, answered_by_ai, handed_over
 from worker.session.outcome import SILENT, Effects, Outcome, StoredOutcome
 from worker.session.session import CHECKOUT_STATES, Context, Exchange, Order, Session, Undo, with_exchange
@@ -129,7 +130,7 @@ def _context(turn: Turn, context: Context, now: datetime) -> Context:
         context,
         terms=(turn.plan.terms if turn.plan else ()) or context.terms,
         checkout=context.checkout if effects.checkout is None else effects.checkout,
-        asking=effects.asking or _still_asked(before, effects),
+        asking=effects.asking or _still_asked(before, effects, decision.reply),
         version=effects.version or ("" if changes else context.version),
         summed_at_s=int(now.timestamp()) if effects.version else context.summed_at_s,
         ordered=context.version if effects.orders else context.ordered,
@@ -140,12 +141,13 @@ def _context(turn: Turn, context: Context, now: datetime) -> Context:
     )
 
 
-def _still_asked(before: Session, effects: Effects) -> str:
+def _still_asked(before: Session, effects: Effects, reply: str) -> str:
     """Our question that stays open while something else is talked of. A summary's does not: a later yes may be meant
-    for something else.
+    for something else; nor one that a number answers, where the reply asks how many.
     """
     asking = before.context.asking
     stays = before.state in CHECKOUT_STATES and effects == Effects() and asking != "confirm"
+    stays = stays and (asking == "address" or not asks_how_many(reply))
     return asking if stays else ""
 
 
@@ -164,7 +166,8 @@ def _shown(turn: Turn, context: Context) -> dict[str, Any]:
     asked_for = [product.sku for product in plan.products if product.sku] if plan else []
     # A number means a row of the list, and nothing that was shown before it.
     shown = dict.fromkeys(rows or [*asked_for, *context.shown])
-    return {"shown": tuple(shown)[:MAX_SHOWN], "numbered": bool(rows)}
+    numbered = choices is not None and bool(rows) and means_rows(turn.decided().decision.reply, choices)
+    return {"shown": tuple(shown)[:MAX_SHOWN], "numbered": numbered}
 
 
 def reply_of(turn: Turn, session_state: str, now: datetime) -> Reply:

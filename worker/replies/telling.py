@@ -149,6 +149,7 @@ def by_mention(reply: str, products: Iterable[Product]) -> list[Product]:
 
     def place(product: Product) -> int:
         found = [words.find(folded(name)) for name in (product.full_name, product.name)]
-        return min((position for position in found if position >= 0), default=len(words))
+        # "Leche" stands in the line of "Leche entera" too: the whole name tells more.
+        return next((position for position in found if position >= 0), len(words))
 
     return sorted(products, key=place)

@@ -120,11 +120,6 @@ class Session(
     total_orders: int = 0
     version: int = 0
 
-    @property
-    def last_exchange(self) -> Exchange:
-        """The newest exchange, an empty one where there is none."""
-        return self.context.history[-1] if self.context.history else Exchange()
-
     def row(self) -> dict[str, Any]:
         """The session as PostgreSQL and the session cache keep it."""
         row: dict[str, Any] = msgspec.to_builtins(self)
