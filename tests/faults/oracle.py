@@ -26,7 +26,7 @@ from worker.redisdb.keys import Key
 from worker.replies.cart_changes import changed
 from worker.replies.closing import close
 from worker.session.outcome import Outcome
-from worker.session.session import Session, session_from_row
+from worker.session.session import Context, Session, session_from_row
 from worker.session.turn import Turn, TurnMessage
 from worker.steps.planning import acted, search_all
 from worker.steps.route_ai import plan, read
@@ -198,7 +198,9 @@ def _found(row: Mapping[str, Any] | None) -> dict[str, Any]:
 def _comparable(state: str, cart: Any, context: Mapping[str, Any], messages: int) -> dict[str, Any]:
     """As JSON has it; when a customer waits for a person depends on the clock, that he waits does not."""
     timed = ("human_since", "human_until")
-    untimed = {name: bool(value) if name in timed else value for name, value in context.items()}
+    # A field may stand there with its default or not at all.
+    known = to_builtins(convert(context, Context))
+    untimed = {name: bool(value) if name in timed else value for name, value in known.items() if value not in ({}, [])}
     told = {"state": state, "cart": cart, "messages": messages, **{f"context.{k}": v for k, v in untimed.items()}}
     return dict(json.loads(json.dumps(told)))
 

@@ -139,7 +139,7 @@ def test_a_turn_that_the_version_before_reads() -> None:
 def test_a_session() -> None:
     """Who waits for a person goes on to wait."""
     until = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
-    assert session_from_row(SESSION).context == Context((Exchange("hola", "¡Hola!"),), until, True)
+    assert session_from_row(SESSION).context == Context((Exchange("hola", "¡Hola!"),), ("leche",), until, True)
     assert session_from_row(SESSION | {"context_data": {}}).context == Context()
 
 

@@ -57,7 +57,7 @@ _STEM_CHARS = 7
 
 
 class Facts(Struct, frozen=True):
-    """What claims are held against.
+    """Facts that claims are held against.
 
     Args:
         products: as JSON, in small letters; they may have an offer in their names.
@@ -107,7 +107,7 @@ def check_claims(decision: Decision, user: str, system: str, *, changes: bool) -
 
 
 def problem_of(text: str, user: str, system: str, *, changes: bool) -> str | None:
-    """What a text claims that nothing stands behind; None where it may be said."""
+    """Kind of the first claim in a text that nothing stands behind; None where it may be said."""
     if kind := unfounded_figure(text, user, system):
         return f"names a figure that stands in no fact ({kind})"
     facts = _facts(orjson.loads(user), system.partition(FACTS_BEGIN)[2])

@@ -19,6 +19,10 @@ from worker.replies.telling import told
 from worker.session.outcome import Decision
 from worker.session.turn import Plan
 
+#: Intents that are about one customer's cart.
+OF_ONE_CUSTOMER = frozenset(
+    {"add_to_cart", "modify_cart_quantity", "remove_from_cart", "view_cart", "clear_cart", "checkout"}
+)
 #: Added to the request when the first answer could not be used.
 REPAIR = "Your last answer could not be used ({problem}). Answer again: one JSON object that fits, and nothing else."
 #: The same when it claimed or proposed what cannot be so.
@@ -74,4 +78,5 @@ def _for_everybody(decision: Decision) -> Decision:
     """A decision that changes nobody's cart and moves nobody's conversation."""
     if decision.requires_human:
         raise InvalidDecision("requires_human: the answer goes to everybody who asks this and can call no person")
-    return replace(decision, cart_operations=(), next_state=None)
+    intent = "support" if decision.intent in OF_ONE_CUSTOMER else decision.intent
+    return replace(decision, intent=intent, entities={}, cart_operations=(), next_state=None)

@@ -80,8 +80,6 @@ class Exporter(Collector):
         told = "Replies and events of orders committed and not recorded as published."
         yield gauge("unpublished_replies", told, now.unpublished)
         yield gauge("oldest_unpublished_seconds", "Age of the oldest of them.", now.oldest_unpublished_s)
-        yield gauge("orders_unattended", "Orders that nobody has moved on from received.", now.orders_unattended)
-        yield gauge("orders_unattended_oldest_seconds", "Age of the oldest of them.", now.oldest_unattended_s)
         leases = {"under_way": now.turns_under_way, "overdue": now.turns_overdue}
         yield gauge("turns", "Turns being answered, and those whose lease has ended.", leases, "lease")
         yield gauge("active_sessions", "Sessions that have not expired.", now.active_sessions)
