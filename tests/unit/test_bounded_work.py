@@ -212,6 +212,7 @@ INSIDE = {
     "replies.claims.problem_of": "what check_claims is given",
     "replies.figure_kinds.speaks": "what check_claims is given",
     "replies.figure_kinds.unspaced": "what check_claims is given",
+    "replies.summary.version_of": "a token of ours",
     "replies.amounts.stems_of": "a name of a product, or a part of a sentence",
     "replies.numbering.asks_how_many": "what means_rows is given",
     "language.answers.says_only_no": "a part of what `denies` is given",

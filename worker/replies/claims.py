@@ -45,7 +45,9 @@ _NO_GOODS, _EMPTY, _HOLDS = (re.compile(_DATA["delivery"][name]) for name in ("n
 _SENDING = re.compile(r"\b(?:env[ií]os?|delivery|domicilio|reparto|entregas?)\b")
 _FREE_FEE = re.compile(r'"fee":"[^"\d]*0(?:[.,]0+)?\b')
 _FREE_FROM = re.compile(r'"free_from":"([^"]*)"')
-_CONDITION = re.compile(r"\d|\b(?:desde|a partir|super\w+|alcanz\w+|lleg\w+|m[ií]nim\w+|monto|compras?)\b")
+_CONDITION = re.compile(
+    r"\d|\b(?:desde|a partir|super\w+|alcanz\w+|lleg\w+|m[ií]nim\w+|monto|compras (?:de|desde|mayores))\b"
+)
 _FETCHING = re.compile(r"\bretir|\bpas[aá]s? a buscar|\bpasar a buscar")
 _NUMBER_WORD = re.compile(
     r"\b(?:cien|mil|diez|veinte|treinta|cuarenta|cincuenta|sesenta|setenta|ochenta|noventa|\w+cient[oa]s|quinient[oa]s)"

@@ -36,7 +36,8 @@ _CLOCK = re.compile(
     re.IGNORECASE,
 )
 _LEFT = re.compile(
-    rf"\bquedan? (?:s[oó]lo |solamente |apenas |las [uú]ltimas |unas? )?{_F}|{_F} (?:en stock|disponibles)\b",
+    rf"(?<!te )(?<!le )\bquedan? (?:s[oó]lo |solamente |apenas |las [uú]ltimas |unas? )?{_F}"
+    rf"|{_F} (?:en stock|disponibles)\b",
     re.IGNORECASE,
 )
 _MEASURE = re.compile(rf"{_F}\s?(?:g|gr|grs|gramos?|ml|kg|kilos?|l|litros?)\b", re.IGNORECASE)
