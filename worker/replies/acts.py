@@ -16,11 +16,11 @@ from worker.session.session import Context
 from worker.session.turn import Turn, TurnMessage
 
 LOCATION = "location"
-#: Types of messages whose text is an answer; the caption of a photo speaks of the photo.
-TYPED = frozenset({"text", "button", LOCATION})
 #: A message that comes so much later than by its own time was written before what we have said meanwhile; less may be
 #: the difference of two clocks. What is older than Meta tries to deliver has a time that cannot be true.
 LATE_S, OLDEST_S = 600, 7 * 86_400
+#: Types of messages whose text is an answer; the caption of a photo speaks of the photo.
+TYPED = frozenset({"text", "button", LOCATION})
 #: Acts that may stand beside a change of the cart: what they say is still so after it.
 BESIDE_CART = frozenset({"note", "checkout", "confirm", "view_cart"})
 _QUANTITY = re.compile(r"(?=.*[1-9])[0-9]{1,4}(?:\.[0-9]{1,3})?")
