@@ -20,6 +20,8 @@ from worker.shop.shop import Shop
 
 #: Products shown that stay offered until others have been shown in their place.
 MAX_SHOWN = 8
+#: Our question what shall become of a cart that was left.
+KEPT_CART = "kept_cart"
 
 
 class Closing(Struct, frozen=True):
@@ -91,9 +93,31 @@ def bury(turn: Turn, session_state: str, error: str, now: datetime) -> Closing:
     )
 
 
+def _with_other_cart(turn: Turn, outcome: Outcome, shop: Shop) -> Decision:
+    """The decision; the first one after two conversations have become one says so and offers the other one's cart,
+    unless an order, a person or another question of ours comes first.
+    """
+    decision, session = outcome.decision, turn.fetched()
+    effects, kept = decision.effects, session.context.kept
+    if not kept or decision.requires_human or effects.orders or effects.asking or effects.kept is not None:
+        return decision
+    lead, question = ("joined", "add_other") if session.cart else ("bring_back", "go_on")
+    lines = [shop.text(f"cart.{lead}"), *shown_cart(shop, kept)[1:], shop.text(f"cart.{question}")]
+    keep, drop = ("add_other", "leave_other") if session.cart else ("keep", "drop")
+    quick = (buttons.button(shop, keep, "keep_cart"), buttons.button(shop, drop, "drop_cart"))
+    return replace(
+        decision,
+        reply="\n".join([decision.reply, "", *lines]),
+        quick_replies=decision.quick_replies if decision.choices else quick,
+        effects=replace(effects, asking=KEPT_CART),
+    )
+
+
 def _with_kept_cart(turn: Turn, outcome: Outcome, shop: Shop) -> Decision:
     """The decision; the first one of a conversation also asks what shall become of the cart of the one before."""
     decision, context = outcome.decision, turn.fetched().context
+    if context.joined:
+        return _with_other_cart(turn, outcome, shop)
     if not context.kept or context.history or decision.requires_human or decision.effects != Effects():
         return decision
     lines = [shop.text("cart.bring_back"), *shown_cart(shop, context.kept)[1:], shop.text("cart.go_on")]
@@ -103,7 +127,7 @@ def _with_kept_cart(turn: Turn, outcome: Outcome, shop: Shop) -> Decision:
         reply="\n".join([decision.reply, "", *lines]),
         quick_replies=quick,
         choices=None,
-        effects=replace(decision.effects, asking="kept_cart"),
+        effects=replace(decision.effects, asking=KEPT_CART),
     )
 
 
@@ -148,6 +172,7 @@ def _context(turn: Turn, context: Context) -> Context:
         ordered=context.version if effects.orders else context.ordered,
         undo=_undo(turn) if effects.cart is not None else context.undo,
         kept=context.kept if effects.kept is None else effects.kept,
+        joined=context.joined and effects.asking != KEPT_CART and effects.kept is None,
         **_shown(turn, before.context),
     )
 
@@ -181,7 +206,7 @@ def reply_of(turn: Turn, session_state: str, now: datetime) -> Reply:
     decision = outcome.decision
     reply = Reply(
         reply_id=turn.token,
-        to=turn.customer_phone,
+        to=turn.reached_at,
         in_reply_to=tuple(message.message_id for message in turn.messages),
         text=decision.reply,
         quick_replies=decision.quick_replies,

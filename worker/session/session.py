@@ -73,6 +73,7 @@ class Context(Struct, frozen=True, omit_defaults=True):
         kept: cart of the conversation before, until the customer has said what shall become of it.
         human_since: when the wait for a person began.
         human_reason: why, as `worker.session.handover` names it.
+        joined: two conversations have become this one, which is still to be said; `kept` is the other one's cart.
     """
 
     history: tuple[Exchange, ...] = ()
@@ -89,6 +90,7 @@ class Context(Struct, frozen=True, omit_defaults=True):
     kept: Cart = ()
     human_since: datetime | None = None
     human_reason: str = ""
+    joined: bool = False
 
 
 class Session(
