@@ -21,9 +21,7 @@ def upgrade() -> None:
         "customer_ids",
         sa.Column("alias", sa.Text, primary_key=True),
         sa.Column("customer_phone", sa.Text, nullable=False),
-        sa.Column(
-            "until", sa.DateTime(timezone=True), comment="Null while it is theirs."
-        ),
+        sa.Column("until", sa.DateTime(timezone=True), comment="Null while it is theirs."),
         comment="Other ids of customers: a business-scoped one beside a phone, and those that they had before.",
     )
     op.create_index("customer_ids_customer_phone_idx", "customer_ids", ["customer_phone"])

@@ -12,7 +12,9 @@ begin
         cross join jsonb_array_elements(m -> 'links') with ordinality as told (link, number)
         where (customer_of(link ->> 'alias') <> customer_of(link ->> 'customer_phone')
                or link @> '{"former": true}'
-                  and (select alias from customer_ids where alias = link ->> 'alias' and until is null) is not null)
+                  and ((select alias from customer_ids where alias = link ->> 'alias' and until is null) is not null
+                       or (select alias from customer_ids where alias = link ->> 'customer_phone' and until > now())
+                          is not null))
           and (select id from messages e where e.message_id = m ->> 'message_id') is null);
 end
 $$;

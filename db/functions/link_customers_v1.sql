@@ -19,6 +19,11 @@ begin
         other := link ->> 'alias';
         is_former := coalesce((link ->> 'former')::boolean, false);
         gone := customer_of(other);
+        if is_former then
+            -- What they had given up is theirs again; whoever would take a message from there waits for the lock of `gone`.
+            delete from customer_ids where alias = link ->> 'customer_phone' and customer_phone = gone and until is not null;
+            if found then insert into turns (customer_phone) values (link ->> 'customer_phone') on conflict do nothing; end if;
+        end if;
         kept := customer_of(link ->> 'customer_phone');
         if gone ~ digits and kept !~ digits and not (is_former and gone = other) then
             gone := kept;
