@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import orjson
@@ -22,16 +22,17 @@ LOOK = 500
 
 
 class CustomerEntries:
-    """Finder and remover of the entries of one customer. Raises RedisError where Redis does not answer.
+    """Finder and remover of the entries of one customer, by all ids. Raises RedisError where Redis does not answer.
 
     Attributes:
         left_to_intake: inbound entries that the last `remove` left alone, because they hold messages of others too.
     """
 
-    def __init__(self, client: redis.Redis, phone: str) -> None:
+    def __init__(self, client: redis.Redis, ids: Collection[str]) -> None:
         self._client: Any = client
-        self._phone = phone
-        self._whole_number = re.compile(rb"(?<![0-9A-Za-z])" + re.escape(phone.encode()) + rb"(?![0-9A-Za-z])")
+        self._ids = frozenset(ids)
+        any_of = b"|".join(re.escape(known.encode()) for known in self._ids)
+        self._whole_number = re.compile(rb"(?<![0-9A-Za-z])(?:" + any_of + rb")(?![0-9A-Za-z])")
         self._looked_at: dict[str, bytes] = {}
         self.left_to_intake = 0
 
@@ -78,17 +79,17 @@ class CustomerEntries:
             for keys in key_batches(self._client, PARKED)
             for key in keys
             for turn in self._client.lrange(key, 0, -1)
-            if orjson.loads(turn)["customer_phone"] == self._phone
+            if orjson.loads(turn)["customer_phone"] in self._ids
         )
 
     def _is_named(self, fields: Fields) -> bool:
         return any(self._whole_number.search(value) for value in fields.values())
 
     def _is_reply(self, fields: Fields) -> bool:
-        return self._is_named(fields) and orjson.loads(fields[PAYLOAD.encode()])["to"] == self._phone
+        return self._is_named(fields) and orjson.loads(fields[PAYLOAD.encode()])["to"] in self._ids
 
     def _is_order(self, fields: Fields) -> bool:
-        return self._is_named(fields) and orjson.loads(fields[PAYLOAD.encode()])["order"]["customer"] == self._phone
+        return self._is_named(fields) and orjson.loads(fields[PAYLOAD.encode()])["order"]["customer"] in self._ids
 
     def _is_alone(self, fields: Fields) -> bool | None:
         """Returns whether a payload that names this customer holds no message of anybody else; None where it holds
@@ -98,7 +99,7 @@ class CustomerEntries:
         if parsed.rejections:
             return None
         owners = {message.customer_phone for message in parsed.messages}
-        return owners <= {self._phone} or (None if self._phone in owners else False)
+        return owners <= self._ids or (None if owners & self._ids else False)
 
     def _entries(self, stream: Key, start: bytes) -> Iterator[list[tuple[bytes, Fields]]]:
         while entries := self._client.xrange(stream.pattern, min=start, count=LOOK):

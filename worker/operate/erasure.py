@@ -35,8 +35,8 @@ COUNTED = (
 
 
 class Erasure:
-    """Erasure of one customer, in passes until one finds nothing: while the service works, what it has just read or is
-    about to write shows only in the next pass.
+    """Erasure of one customer under all their ids, in passes until one finds nothing: while the service works, what it
+    has just read or is about to write shows only in the next pass.
     """
 
     def __init__(self, connection: Connection, durable: redis.Redis, cache: redis.Redis, phone: str) -> None:
@@ -44,7 +44,8 @@ class Erasure:
         self._durable: Any = durable
         self._cache: Any = cache
         self._phone = phone
-        self._entries = CustomerEntries(durable, phone)
+        self._ids = {phone}
+        self._entries = CustomerEntries(durable, self._ids)
         self._tokens: set[str] = set()
         self._reply_keys: set[str] = set()
         self._terms: set[str] = set()
@@ -74,7 +75,13 @@ class Erasure:
                     "nobody reads whatsapp:inbound. Run it again."
                 )
             pause(PAUSE_S)
+        self._forget_ids()
         return {name: removed[name] for name in COUNTED}
+
+    def _forget_ids(self) -> None:
+        """Forgets that these ids are of one customer: last, so that whoever has to run this again finds them again."""
+        with self._connection.begin():
+            queries.forget_ids(self._connection, sorted(self._ids))
 
     def _pass(self, removed: Counter[str]) -> bool:
         """Looks everywhere once and adds what it removed to `removed`; returns whether another pass may find more."""
@@ -90,11 +97,15 @@ class Erasure:
     def _remove_rows(self) -> Counter[str]:
         """Removes rows of PostgreSQL, in one commit that also takes the turn away from whoever works on it."""
 
-        def erase() -> dict[str, Any]:
+        def erase() -> tuple[list[str], dict[str, Any]]:
             with self._connection.begin():
-                return queries.erase_customer(self._connection, self._phone)
+                ids = queries.linked_ids(self._connection, self._phone)
+                return ids, queries.erase_customer(self._connection, ids[0])
 
-        row = retry.again_on_conflict(erase)
+        ids, row = retry.again_on_conflict(erase)
+        if not self._ids.issuperset(ids):
+            self._ids |= set(ids)
+            self._entries = CustomerEntries(self._durable, self._ids)
         self._tokens |= set(row.pop("tokens"))
         self._reply_keys |= set(row.pop("reply_keys"))
         self._terms |= set(row.pop("terms"))
@@ -108,7 +119,7 @@ class Erasure:
         """Removes the keys whose names are known, among them cached answers to questions that hold the session, and
         words that were searched for. A flight that is still led stays: others may be parked for it.
         """
-        durable = [CALL_LIMIT.key(self._phone), *map(FLIGHT.key, self._reply_keys - led)]
+        durable = [*map(CALL_LIMIT.key, self._ids), *map(FLIGHT.key, self._reply_keys - led)]
         cached = [*map(AI_RESPONSE.key, self._reply_keys), *map(PRODUCT_SEARCH.key, self._terms)]
-        own = [SESSION.key(self._phone), REPLY_LIMIT.key(self._phone)]
+        own = [key.key(known) for key in (SESSION, REPLY_LIMIT) for known in self._ids]
         return int(self._durable.delete(*durable)) + int(self._cache.delete(*own, *cached))
