@@ -1,4 +1,4 @@
-"""Who is who: what a body tells about the ids of one person, a phone and business-scoped ones, and about changed ones.
+"""Ids of one person, as far as a body names several: a phone and business-scoped ones, and those that have changed.
 
 Whatever of it cannot be used tells nothing, and is never an error: the customer's words stand.
 """
@@ -34,7 +34,7 @@ def read_links(customer: str, message: JsonObject, contact: JsonObject) -> tuple
 
 
 def _changes(customer: str, message: JsonObject) -> Iterator[Link]:
-    """What a system notice says has changed: the number first, since a changed user id then belongs to the new one."""
+    """Changes that a system notice tells: the number first, since a changed user id then belongs to the new one."""
     notice = message.get("system")
     if message.get("type") != "system" or not isinstance(notice, dict):
         return

@@ -54,7 +54,7 @@ def spellings(phone: str) -> tuple[str, ...]:
 
 
 def _national_prefixes_removed(international: str) -> str | None:
-    """Digits of a number as it is dialled from abroad: `+54 11 15 2233-4455` is 5491122334455. None if it is invalid."""
+    """Digits of a number dialled from abroad: `+54 11 15 2233-4455` is 5491122334455. None for an invalid one."""
     try:
         number = phonenumbers.parse(international)
     except NumberParseException:
