@@ -101,7 +101,6 @@ OPEN_ORDERS = text("""
     from orders o left join customers c using (customer_phone)
     where o.status <> all (:closed) order by o.status <> :new, o.created_at, o.id limit :max_rows
 """)
-SET_ORDER_STATUS = text("update orders set status = :status where id = :order_id and status <> all (:closed)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,15 +18,16 @@ from db.people import RECENT, WAITS
 REPLY_BUCKETS_MS = (25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 1_800_000)
 
 UNFINISHED = text(f"""
-    select waiting.*, unpublished.*, dead.*, turns.*, sessions.*, people.*, exists (
+    select waiting.*, unpublished.*, dead.*, turns.*, sessions.*, people.*, unattended.*, exists (
         select from pg_locks where {ADVISORY} and objid = :intake_lock and granted
     ) as intake_active
     from (select count(*) as waiting,
                  coalesce(extract(epoch from clock_timestamp() - min(accepted_at)), 0)::float8 as oldest_waiting_s
           from messages where state = 'accepted') waiting,
          (select count(*) as unpublished,
-                 coalesce(extract(epoch from clock_timestamp() - min(answered_at)), 0)::float8 as oldest_unpublished_s
-          from messages where reply is not null and published_at is null) unpublished,
+                 coalesce(extract(epoch from clock_timestamp() - min(at)), 0)::float8 as oldest_unpublished_s
+          from (select answered_at as at from messages where reply is not null and published_at is null
+                union all select at from order_events where published_at is null) due) unpublished,
          (select count(*) as dead from messages where state = 'dead') dead,
          (select count(*) filter (where lease_until > clock_timestamp()) as turns_under_way,
                  count(*) filter (where lease_until <= clock_timestamp()) as turns_overdue
@@ -37,7 +38,10 @@ UNFINISHED = text(f"""
                  -- The workers' clocks may be ahead of this one.
                  greatest(extract(epoch from now() - min(since) filter (
                      where until > now() and reason <> 'person_wrote')), 0)::float8 as oldest_person_s
-          from ({WAITS}) waits) people
+          from ({WAITS}) waits) people,
+         (select count(*) as orders_unattended,
+                 coalesce(extract(epoch from clock_timestamp() - min(status_at)), 0)::float8 as oldest_unattended_s
+          from orders where status = 'received' and status_at is not null) unattended
 """)  # noqa: S608  a constant of ours
 #: Transactions that have been open for a while and hold rows, or the whole, of a table that the road writes to. Of
 #: other users' sessions an ordinary user sees neither state nor times: such a one counts however young it may be.
@@ -87,6 +91,8 @@ class Unfinished:
     Args:
         people_waiting: customers who wait for a person; oldest_person_s: since when the first of them does.
         people_unattended: those whose wait has ended within a day, and whom nobody has resumed.
+        unpublished: replies and events of orders.
+        orders_unattended: orders that nobody of the shop has moved on from `received`.
     """
 
     waiting: int
@@ -101,6 +107,8 @@ class Unfinished:
     people_waiting: int = 0
     people_unattended: int = 0
     oldest_person_s: float = 0.0
+    orders_unattended: int = 0
+    oldest_unattended_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

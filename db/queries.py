@@ -195,8 +195,8 @@ def spent_microusd(connection: Connection) -> tuple[int, int]:
 
 
 def search_products(connection: Connection, terms: Iterable[str], max_results: int) -> list[Json]:
-    """Returns rows of `search_products` with the `term` they were found for, best first within a term."""
-    sql = "select term, p.* from unnest(%(terms)s::text[]) term cross join lateral search_products(term, %(most)s) p"
+    """Returns rows of `find_products` with the `term` they were found for, best first within a term."""
+    sql = "select term, p.* from unnest(%(terms)s::text[]) term cross join lateral find_products(term, %(most)s) p"
     return _rows(_run(connection, sql, terms=list(terms), most=max_results))
 
 
@@ -229,15 +229,8 @@ def unpublished_order_events(
 
 
 def mark_order_events_published(connection: Connection, event_ids: Sequence[str]) -> None:
-    """Records that these events are out. One that was erased meanwhile has another id and is not; one that somebody
-    else holds is left to the next pass of the sweep.
-    """
-    sql = """
-        update order_events set published_at = clock_timestamp()
-        where id = any (array(select id from order_events where event_id = any (%(event_ids)s::uuid[])
-                                and published_at is null for no key update skip locked))
-    """
-    _run(connection, sql, event_ids=list(event_ids))
+    """Records that these events of orders are out, as `mark_order_events_v1.sql` says."""
+    _run(connection, "select mark_order_events(%(event_ids)s::uuid[])", event_ids=list(event_ids))
 
 
 def list_orders(connection: Connection, limit: int, statuses: Sequence[str]) -> list[Json]:

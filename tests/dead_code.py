@@ -38,6 +38,7 @@ EXCEPTIONS = {
         "worker/messages/message.py:reply_due",
         "worker/messages/reply.py:in_reply_to",
         "worker/orders/order.py:*",
+        "worker/session/session.py:delivery_fee",
         "worker/session/session.py:human_since",
         "worker/session/outcome.py:*",
     ),
@@ -61,7 +62,6 @@ EXCEPTIONS = {
         "*:address_family",
         "*:daemon_threads",
         "*:disable_nagle_algorithm",
-        "*:do_GET",
         "*:do_POST",
         "*:log_message",
         "*:log_request",
@@ -88,11 +88,6 @@ EXCEPTIONS = {
     "selenium sends it to the browser": ("tests/helpers/dashboard_browser.py:binary_location",),
     "opentelemetry calls them": ("worker/telemetry/otlp.py:generate_*_id",),
     "logging and structlog read and call them": ("worker/log.py:debug", "worker/log.py:handlers"),
-    "cart, checkout and fallback, as they come to speak in the shop's own words": (
-        "worker/shop/shop.py:area_of",
-        "worker/shop/shop.py:below_minimum",
-        "worker/shop/wording.py:has",
-    ),
     "the simulator's files of data name them": (
         "worker/devkit/assistant.py:*",
         "worker/devkit/sold_models.py:*",

@@ -26,6 +26,7 @@ from worker.errors import ConfigurationError
 from worker.runtime.signals import hang_up_ends
 from worker.runtime.startup import wait_for_broker, wait_for_servers
 from worker.settings import settings
+from worker.shop.shop_file import load_shop
 
 FLOW, AI, INBOUND, PERIODIC = "flow", "ai", "inbound", "periodic"
 QUEUES = (FLOW, AI, INBOUND, PERIODIC)
@@ -85,12 +86,15 @@ class Application(Celery):  # type: ignore[misc]  # celery ships no types
         return self.subclass_with_self("worker.celery_ext.processes:ServiceBeat", name="Beat")
 
     def wait_to_start(self, *, broker_alone: bool) -> None:
-        """Waits for the servers that a worker, or beat (the broker alone), uses; exits where one is unfit."""
+        """Waits for the servers that a worker, or beat (the broker alone), uses; exits where one is unfit, or where a
+        worker's shop file is.
+        """
         hang_up_ends()
         try:
             if broker_alone:
                 wait_for_broker(check_broker)
             else:
+                load_shop(settings())
                 wait_for_servers(settings(), check_broker)
         except ConfigurationError as exc:
             sys.exit(f"Error: {exc}")

@@ -12,6 +12,7 @@ branch_labels = None
 depends_on = None
 
 NEW = (
+    "find_products_v1",
     "availability_v1",
     "move_stock_v1",
     "orders_of_v1",
@@ -22,6 +23,7 @@ NEW = (
     "put_back_v1",
     "set_order_status_v1",
     "unpublished_order_events_v1",
+    "mark_order_events_v1",
     "erase_orders_v1",
 )
 #: The version that each function had before.

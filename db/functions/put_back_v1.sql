@@ -1,5 +1,5 @@
--- Puts what an order has taken off the stock back, once: nothing of it counts as taken afterwards. The caller has locked
--- the order.
+-- Puts what an order has taken off the stock back. The caller has locked the order, and gives it a final status: it
+-- happens once.
 create or replace function put_back(cancelled_order bigint) returns void
 language plpgsql set enable_seqscan = off set enable_mergejoin = off as $$
 declare
@@ -10,6 +10,5 @@ declare
 begin
     perform from products where id = any (ids) order by id for no key update;
     perform move_stock(ids, amounts);
-    update order_items set taken = 0 where order_id = cancelled_order and taken > 0;
 end
 $$;

@@ -43,14 +43,17 @@ begin
       and (select count(*) = cardinality(ids) and count(*) filter (where m.id = any (ids)) = cardinality(ids)
            from messages m
            where m.customer_phone = phone and m.state = 'accepted' and m.id <= (select max(i) from unnest(ids) i));
-    placed := place_orders((select coalesce(jsonb_agg(batch -> (place - 1)::integer), '[]') from unnest(fenced_places) place));
+    fenced := case when cardinality(fenced_places) = jsonb_array_length(batch) then batch
+                   else (select coalesce(jsonb_agg(batch -> (place - 1)::integer), '[]') from unnest(fenced_places) place) end;
+
+    -- A turn whose products have changed is none of these any more.
+    placed := place_orders(fenced);
     if placed -> 'changed' <> '[]' then
         select array_agg(place), array_agg(phone), array_agg(token) into fenced_places, fenced_phones, fenced_tokens
         from unnest(fenced_places, fenced_phones, fenced_tokens) kept (place, phone, token)
         where token <> all (array(select (turn ->> 'token')::uuid from jsonb_array_elements(placed -> 'changed') turn));
+        fenced := (select coalesce(jsonb_agg(batch -> (place - 1)::integer), '[]') from unnest(fenced_places) place);
     end if;
-    fenced := case when cardinality(fenced_places) = jsonb_array_length(batch) then batch
-                   else (select coalesce(jsonb_agg(batch -> (place - 1)::integer), '[]') from unnest(fenced_places) place) end;
 
     insert into events (kind, data)
     select 'session_end', jsonb_build_object(

@@ -21,7 +21,8 @@ from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator
 from worker.redisdb.connect import connect_redis
 from worker.redisdb.keys import INBOUND, REJECTED
-from worker.runtime.embedded.servers import embedded_servers, start_postgres
+from worker.runtime.embedded.postgres import Postgres
+from worker.runtime.embedded.servers import embedded_servers, start
 
 pytestmark = pytest.mark.long
 
@@ -150,5 +151,5 @@ def test_without_room_for_its_log_postgresql_ends_and_nothing_is_lost(shop: Shop
     shop.service.wait_until(lambda: shop.logged("intake_interrupted") >= before + 3)
     shop.disk.clear()
     # As `chasqui up`, systemd and Docker do.
-    start_postgres(shop.home)
+    start(Postgres, shop.home)
     assert_answered_once(shop, ids)

@@ -22,7 +22,7 @@ from worker.devkit.demo import KEYS
 from worker.devkit.gateway import Gateway
 from worker.redisdb.connect import connect_redis
 from worker.runtime.embedded.server import free_port
-from worker.runtime.supervisor import metrics_program, running
+from worker.runtime.supervisor import chasqui_program, running
 
 #: For each provider a message for which it is asked first, and which no cache may answer.
 SAID = {"gpt": "y de esos dos qué me conviene más?", "deepseek": "agregame 2 leches", "gemini-flash": "2"}
@@ -106,7 +106,7 @@ def shop(servers: Servers, shared_engine: Engine, tmp_path_factory: pytest.TempP
             servers, directory, dict.fromkeys(KEYS, KEY) | apis.base_urls | {"METRICS_PORT": str(port)}
         ) as (_, log),
         (directory / "metrics.log").open("wb") as output,
-        running([metrics_program()], output),
+        running([chasqui_program("metrics")], output),
     ):
         begin_anew(servers, shared_engine, client)
         yield Shop(Conversation(shared_engine, client, log, Gateway(client)), apis, directory, port)

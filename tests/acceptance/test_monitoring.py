@@ -31,7 +31,7 @@ from worker.devkit.simulator import Simulator
 from worker.providers.providers_file import load_providers
 from worker.redisdb.connect import connect_redis
 from worker.runtime.embedded.server import free_port
-from worker.runtime.supervisor import metrics_program, running
+from worker.runtime.supervisor import chasqui_program, running
 from worker.settings import Settings, settings
 
 MONITORING = REPOSITORY / "monitoring"
@@ -131,7 +131,7 @@ def watched(servers: Servers, shared_engine: Engine, tmp_path_factory: pytest.Te
         connect_redis(servers.redis_url, timeout_s=5.0) as client,
         service_processes(servers, directory, simulator.base_urls | given, FLOW_PROCESSES) as (supervisor, log),
         (directory / "metrics.log").open("wb") as output,
-        running([metrics_program()], output) as exporter,
+        running([chasqui_program("metrics")], output) as exporter,
     ):
         forget(client, "metrics:*", "budget:*", "whatsapp:*")
         begin_anew(servers, shared_engine, client)

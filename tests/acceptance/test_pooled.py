@@ -31,7 +31,7 @@ def test_the_service_works_through_sessions(servers: Servers, shared_engine: Eng
         child = next(child for child in supervisor.children if child.program.name == "intake")
 
         def has_answer(message: str) -> bool:
-            supervisor.look()
+            supervisor.restart_dead()
             return message in conversation.answered()
 
         for number in range(2):

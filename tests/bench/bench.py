@@ -31,7 +31,7 @@ from bench.workload import make_days
 from worker import log
 from worker.catalog.price_list import read_products
 from worker.errors import ChasquiError
-from worker.operate.cli import interrupting
+from worker.operate.commands.terminal import interrupting
 from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
 
 RESULT: Final = Path("build") / "bench.json"

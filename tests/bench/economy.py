@@ -28,7 +28,7 @@ from worker.catalog.price_list import read_products
 from worker.devkit.demo import CATALOG
 from worker.devkit.gateway import Gateway
 from worker.errors import ChasquiError, CommandError
-from worker.operate.cli import interrupting
+from worker.operate.commands.terminal import interrupting
 from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
 from worker.runtime.embedded.processes import wait_until
 from worker.runtime.supervisor import Supervisor
@@ -129,7 +129,7 @@ def play(replay: Replay, supervisor: Supervisor, name: str) -> None:
         task = progress.add_task(name, total=replay.count)
 
         def look(replies: int) -> None:
-            supervisor.look()
+            supervisor.restart_dead()
             progress.update(task, completed=replies)
 
         replay.play(look)

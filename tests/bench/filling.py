@@ -20,7 +20,7 @@ PEOPLE = """
 TURNS = "insert into turns (customer_phone) select phone from past on conflict do nothing"
 SESSIONS = """
     insert into customer_sessions (customer_phone, session_state, context_data, messages)
-    select phone, 'searching', jsonb_build_object('terms', '["leche"]'::jsonb, 'history', jsonb_build_array(
+    select phone, 'searching', jsonb_build_object('shown', '["LAC-001"]'::jsonb, 'history', jsonb_build_array(
                jsonb_build_object('customer', 'tenés leche?', 'reply', repeat('Sí, tenemos leche. ', 12)))), 1
     from past on conflict do nothing
 """

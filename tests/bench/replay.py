@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 from bench.workload import Message
-from worker.devkit.gateway import Gateway, Seen
+from worker.devkit.gateway import Gateway, StreamEntry
 from worker.errors import CommandError
 from worker.redisdb.keys import REJECTED
 
@@ -91,7 +91,7 @@ class Replay:
         self._sent_at[message.number] = time.monotonic()
         self._gateway.send(payload(message, int(time.time())))
 
-    def _take(self, seen: Seen) -> None:
+    def _take(self, seen: StreamEntry) -> None:
         if seen.stream == REJECTED.pattern:
             raise CommandError(f"a message was rejected: {seen.fields['reason']}")
         reply = seen.reply

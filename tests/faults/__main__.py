@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from faults.play import ROUND_MESSAGES, open_play
 from faults.suite import Fault, Result, all_faults, short_faults, suffer
 from worker.errors import ChasquiError
-from worker.operate.cli import interrupting
+from worker.operate.commands.terminal import interrupting
 from worker.runtime.environment import HOME
 
 RESULT: Final = Path("build") / "faults.json"

@@ -30,7 +30,8 @@ class Finding:
 @dataclass(frozen=True, slots=True)
 class Picture:
     """All there is to see when nothing is under way any more. seen: what a gateway that is always there read; kept:
-    what stands in the outbound stream; rejected: entries by payload; calls: what the providers counted.
+    what stands in the outbound stream; rejected: entries by payload; calls: what the providers counted; orders: what
+    the shop was told.
     """
 
     sent: Sent
@@ -39,6 +40,7 @@ class Picture:
     kept: tuple[Entry, ...]
     rejected: Mapping[bytes, int]
     calls: int
+    orders: tuple[Mapping[str, Any], ...] = ()
 
 
 def findings(picture: Picture) -> Iterator[Finding]:
@@ -50,6 +52,7 @@ def findings(picture: Picture) -> Iterator[Finding]:
     yield from _accepted_in_order(picture)
     yield from _in_order(picture)
     yield from _refusals(picture)
+    yield from _orders_told(picture)
     yield from _nothing_left(picture.records)
     yield from _calls(picture)
 
@@ -182,11 +185,40 @@ def _name(payload: bytes) -> str:
     return f"{len(payload)} bytes, {crc32(payload):08x}"
 
 
+def _orders_told(picture: Picture) -> Iterator[Finding]:
+    """The shop was told of every order once, as it was committed, and of each order's events in their order."""
+    committed = {event["event_id"]: event for event in picture.records.order_events}
+    told = Counter(event["event_id"] for event in picture.orders)
+    for event_id in committed.keys() | told.keys():
+        if not told[event_id]:
+            yield Finding("lost", f"event {event_id} of an order was committed and never published")
+        if told[event_id] > 1:
+            yield Finding("doubled", f"event {event_id} of an order was published {told[event_id]} times")
+        if event_id not in committed:
+            yield Finding("wrong", f"event {event_id} of an order was published and never committed")
+    if any(event != committed.get(event["event_id"], event) for event in picture.orders):
+        yield Finding("wrong", "an order was told otherwise than it was committed")
+    if len(picture.records.orders) != sum(event["event"] == "placed" for event in committed.values()):
+        yield Finding("wrong", "there are not as many events as orders")
+    yield from _events_in_order(picture)
+
+
+def _events_in_order(picture: Picture) -> Iterator[Finding]:
+    places = {event["event_id"]: place for place, event in enumerate(picture.records.order_events)}
+    newest: dict[int, int] = {}
+    for event in picture.orders:
+        order = event["order"]["id"]
+        place = places.get(event["event_id"], newest.get(order, 0))
+        if place < newest.get(order, 0):
+            yield Finding("out_of_order", f"event {event['event_id']} of an order comes after a later one")
+        newest[order] = max(place, newest.get(order, 0))
+
+
 def _nothing_left(records: Records) -> Iterator[Finding]:
     if records.turns_held:
         yield Finding("wrong", f"{records.turns_held} turns are held although everything has ended")
     if records.unpublished:
-        yield Finding("wrong", f"{records.unpublished} replies are not marked published")
+        yield Finding("wrong", f"{records.unpublished} replies or orders are not marked published")
 
 
 def _calls(picture: Picture) -> Iterator[Finding]:

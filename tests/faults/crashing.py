@@ -123,12 +123,12 @@ def _listen_for_poison() -> None:
 
     decide = route_ai.without_model
 
-    def poisoned(turn: Any, question: Any, now: Any) -> Any:
+    def poisoned(turn: Any, question: Any, shop: Any, now: Any) -> Any:
         if KILLER in turn.text:
             os.kill(os.getpid(), signal.SIGKILL)
         if STUMBLE in turn.text and not turn.swept:
             raise RuntimeError(STUMBLE)
-        return decide(turn, question, now)
+        return decide(turn, question, shop, now)
 
     route_ai.without_model = poisoned
 

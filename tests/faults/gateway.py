@@ -17,7 +17,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from faults.workload import Delivery
-from worker.redisdb.keys import INBOUND, OUTBOUND, REJECTED
+from worker.redisdb.keys import INBOUND, ORDERS, OUTBOUND, REJECTED
 
 #: Longer than Redis is ever blocked here, so that nothing is sent again that was only slow to be taken.
 TIMEOUT_S: Final = 30.0
@@ -89,6 +89,11 @@ class Sender:
         with self._lock:
             return self._left == 0
 
+    def orders(self) -> list[dict[str, Any]]:
+        """What the shop has been told of orders."""
+        found: Any = self._client.xrange(ORDERS.pattern)
+        return [orjson.loads(fields[b"payload"]) for _, fields in found]
+
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
@@ -143,6 +148,11 @@ class Observer:
         """What stands in the outbound stream now, from an entry id on."""
         found: Any = self._client.xrange(OUTBOUND.pattern, min=since)
         return [Entry(entry_id.decode(), fields[b"payload"]) for entry_id, fields in found]
+
+    def orders(self) -> list[dict[str, Any]]:
+        """What the shop has been told of orders."""
+        found: Any = self._client.xrange(ORDERS.pattern)
+        return [orjson.loads(fields[b"payload"]) for _, fields in found]
 
     def _run(self) -> None:
         while not self._stop.is_set():

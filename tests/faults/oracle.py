@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -21,14 +23,14 @@ from faults.records import Ended, Records
 from worker.catalog.search import Catalog
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import Key
+from worker.replies.cart_changes import changed
 from worker.replies.closing import close
 from worker.session.outcome import Outcome
-from worker.session.session import Session
+from worker.session.session import Context, Session, session_from_row
 from worker.session.turn import Turn, TurnMessage
+from worker.steps.planning import acted, search_all
 from worker.steps.route_ai import plan, read
 from worker.steps.services import Services
-
-Plan = Callable[[Turn], Turn]
 
 
 class Memory(Cache):
@@ -46,11 +48,25 @@ class Memory(Cache):
         self._kept.update({layer.key(name): value for name, value in values.items()})
 
 
-def planner(services: Services) -> Plan:
-    """`route_ai`'s plan of one turn, from PostgreSQL alone."""
-    memory = Memory()
-    own = replace(services, cache=memory, catalog=Catalog(services.engine, memory))
-    return lambda turn: plan(own, [turn], read(own, [turn]))[0]
+class Router:
+    """`route_ai` of one turn, from PostgreSQL alone."""
+
+    def __init__(self, services: Services) -> None:
+        memory = Memory()
+        self._services = replace(services, cache=memory, catalog=Catalog(services.engine, memory))
+        self.shop = services.shop
+
+    def planned(self, turn: Turn) -> Turn:
+        """The turn with its request."""
+        questions = read(self._services, [turn])
+        found = search_all(self._services.catalog, [(turn, questions[turn.token])])
+        return plan(self._services, [turn], questions, found, datetime.now(UTC))[0]
+
+    def acted(self, turn: Turn) -> Outcome | None:
+        """What the turn comes to by acts of its customer; None where a model is asked."""
+        question = read(self._services, [turn])[turn.token]
+        found = search_all(self._services.catalog, [(turn, question)])
+        return acted(turn, question, self.shop, found).outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +80,8 @@ class Difference:
 class Oracle:
     """Sessions and orders of a serial run, advanced with every call of `follow`."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, router: Router) -> None:
+        self._router = router
         self._sessions: dict[str, Session] = {}
         self._counts: Counter[str] = Counter()
         self._orders: dict[tuple[str, str], Mapping[str, Any]] = {}
@@ -87,13 +103,30 @@ class Oracle:
         assert stored is not None, "a turn that ended has an outcome"
         turn = structs.replace(self._turn(ended, records), outcome=convert(stored, Outcome))
         if stored["complexity"] is not None:
-            turn = self._plan(turn)
+            turn = self._router.planned(turn)
             yield from _misled(turn, stored)
-        closing = close(turn, ended.last.answered_at, HUMAN_WAIT_S)  # type: ignore[arg-type]  # set with the outcome
+        yield from self._otherwise_done(turn)
+        shop = self._router.shop
+        closing = close(turn, shop, ended.last.answered_at, HUMAN_WAIT_S)  # type: ignore[arg-type]  # set with the outcome
         assert closing.session is not None, "a turn that was answered leaves a session"
         self._counts[phone] += len(ended.messages)
-        self._sessions[phone] = closing.session
+        self._sessions[phone] = _stored(closing.session)
         self._orders |= {(ended.reply_id, order.currency): to_builtins(order) for order in closing.orders}
+
+    def _otherwise_done(self, turn: Turn) -> Iterator[Difference]:
+        """Whether the effects are those that the serial run's session and the turn's own operations have."""
+        effects, plan = turn.decided().decision.effects, turn.plan
+        if plan is not None:
+            operations = turn.decided().decision.cart_operations
+            cart = turn.fetched().cart
+            done = cart if plan.shared else changed(self._router.shop, cart, operations, plan.products).cart
+            if (done if done != cart else None) != effects.cart or effects.orders:
+                yield Difference(turn.customer_phone, f"turn {turn.token}: another cart than its operations leave")
+        elif effects.cart is not None or effects.orders or effects.checkout is not None:
+            # Whether its customer could have read the summary before is known to the service alone.
+            runs = (self._router.acted(structs.replace(turn, outcome=None, waited=waited)) for waited in (False, True))
+            if all(run is None or run.decision.effects != effects for run in runs):
+                yield Difference(turn.customer_phone, f"turn {turn.token}: other effects than those of its acts")
 
     def _turn(self, ended: Ended, records: Records) -> Turn:
         phone = ended.last.customer_phone
@@ -121,15 +154,22 @@ class Oracle:
         session = self._sessions.get(phone)
         if session is None:
             return {}
-        return _comparable(session.state, to_builtins(session.cart), to_builtins(session.context), self._counts[phone])
+        return _comparable(
+            session.state, session.row()["cart_data"], session.row()["context_data"], self._counts[phone]
+        )
 
     def _compare_orders(self, records: Records) -> Iterator[Difference]:
         for key in self._orders.keys() | records.orders.keys():
             (reply_id, _), expected, found = key, self._orders.get(key), records.orders.get(key)
             if expected is None or found is None:
                 yield Difference("", f"order of turn {reply_id}: {'one too many' if found else 'missing'}")
-            elif (str(found["total"]), found["address"], found["items"]) != _order(expected):
+            elif (Decimal(found["total"]), found["address"], _items(found["items"])) != _order(expected):
                 yield Difference(found["customer_phone"], f"order of turn {reply_id}: another one than a serial run's")
+
+
+def _stored(session: Session) -> Session:
+    """The session as whoever fetches it next reads it."""
+    return session_from_row(json.loads(json.dumps(session.row())))
 
 
 def _message(message: Any) -> TurnMessage:
@@ -158,11 +198,17 @@ def _found(row: Mapping[str, Any] | None) -> dict[str, Any]:
 def _comparable(state: str, cart: Any, context: Mapping[str, Any], messages: int) -> dict[str, Any]:
     """As JSON has it; when a customer waits for a person depends on the clock, that he waits does not."""
     timed = ("human_since", "human_until")
-    untimed = {name: bool(value) if name in timed else value for name, value in context.items()}
+    # A field may stand there with its default or not at all.
+    known = to_builtins(convert(context, Context))
+    untimed = {name: bool(value) if name in timed else value for name, value in known.items() if value not in ({}, [])}
     told = {"state": state, "cart": cart, "messages": messages, **{f"context.{k}": v for k, v in untimed.items()}}
     return dict(json.loads(json.dumps(told)))
 
 
-def _order(expected: Mapping[str, Any]) -> tuple[str, Any, list[list[Any]]]:
-    items = sorted([item["name"], item["quantity"]] for item in expected["items"])
-    return f"{float(expected['total']):.2f}", expected["address"], items
+def _order(expected: Mapping[str, Any]) -> tuple[Decimal, Any, list[tuple[str, Decimal]]]:
+    items = _items((item["name"], item["quantity"]) for item in expected["items"])
+    return Decimal(expected["total"]), expected["address"], items
+
+
+def _items(given: Iterable[Sequence[Any]]) -> list[tuple[str, Decimal]]:
+    return sorted((str(name), Decimal(str(quantity))) for name, quantity in given)

@@ -13,7 +13,7 @@ from typing import Final
 from faults import records
 from faults.checker import Finding, Picture, findings
 from faults.gateway import Observer, Sender
-from faults.oracle import Oracle, planner
+from faults.oracle import Oracle, Router
 from faults.town import Town, open_town
 from faults.workload import Delivery, Workload
 from worker.redisdb.keys import INBOUND
@@ -105,6 +105,7 @@ class Play:
             kept=tuple(self.observer.kept()),
             rejected=dict(self.observer.rejected),
             calls=self.town.calls(),
+            orders=tuple(self.observer.orders()),
         )
         found = [*findings(picture)]
         found += [Finding("wrong", difference.what) for difference in self.oracle.follow(records_now)]
@@ -162,4 +163,4 @@ def open_play(directory: Path, seed: int, messages: int = ROUND_MESSAGES, custom
         sender = stack.enter_context(Sender(url))
         observer = stack.enter_context(Observer(url))
         workload = Workload(seed, f"wamid.faults{seed}", customers)
-        yield Play(town, workload, sender, observer, Oracle(planner(services)), Random(f"faults:{seed}"), messages)
+        yield Play(town, workload, sender, observer, Oracle(Router(services)), Random(f"faults:{seed}"), messages)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from threading import local
 
-from worker.devkit.behaviour import Mode, Plan, SimulatedProvider
+from worker.devkit.behaviour import CallPlan, Mode, SimulatedProvider
 from worker.devkit.prompt import read_prompt
 from worker.devkit.server import Answer, Handler
 from worker.devkit.simulator import main
@@ -29,10 +29,10 @@ def spoil() -> None:
         asked.mode = next((mode for word, mode in MODES.items() if word in message), None)
         return complete(self, name, path, body)
 
-    def spoiled(self: SimulatedProvider) -> Plan:
+    def spoiled(self: SimulatedProvider) -> CallPlan:
         planned = plan(self)
         mode: Mode | None = getattr(asked, "mode", None)
-        return replace(planned, mode=mode) if mode else planned
+        return replace(planned, behaviour=replace(planned.behaviour, mode=mode)) if mode else planned
 
     Handler.complete = listen  # type: ignore[method-assign]  # the simulator has no such switch, nor need it
     SimulatedProvider.plan = spoiled  # type: ignore[method-assign]  # as above

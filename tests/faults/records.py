@@ -25,9 +25,11 @@ ORDERS = text("""
            jsonb_agg(jsonb_build_array(i.name, i.quantity) order by i.name, i.quantity) as items
     from orders o join order_items i on i.order_id = o.id group by o.id
 """)
+ORDER_EVENTS = text("select payload from order_events order by id")
 FIGURES = text("""
     select (select count(*) from turns where token is not null) as turns_held,
-           (select count(*) from messages where reply is not null and published_at is null) as unpublished,
+           (select count(*) from messages where reply is not null and published_at is null)
+           + (select count(*) from order_events where published_at is null) as unpublished,
            (select coalesce(sum(calls), 0) from ai_metrics where not committed) as calls_of_lost_turns
 """)
 ENDED = text("select count(*), count(*) filter (where state = 'accepted') from messages")
@@ -71,7 +73,9 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Everything at one moment. sessions: rows by customer; orders: rows by reply id and currency."""
+    """Everything at one moment. sessions: rows by customer; orders: rows by reply id and currency; order_events: what
+    the shop is to be told, in order.
+    """
 
     messages: tuple[Message, ...]
     sessions: Mapping[str, Mapping[str, Any]]
@@ -79,6 +83,7 @@ class Records:
     turns_held: int
     unpublished: int
     calls_of_lost_turns: int
+    order_events: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def turns(self) -> list[Ended]:
@@ -100,7 +105,10 @@ def read(engine: Engine) -> Records:
         sessions = {row["customer_phone"]: dict(row) for row in connection.execute(SESSIONS).mappings()}
         orders = {(row["reply_id"], row["currency"]): dict(row) for row in connection.execute(ORDERS).mappings()}
         figures = connection.execute(FIGURES).mappings().one()
-        return Records(messages, sessions, orders, **{name: int(figures[name]) for name in figures})
+        events = tuple(connection.execute(ORDER_EVENTS).scalars())
+        return Records(
+            messages, sessions, orders, **{name: int(figures[name]) for name in figures}, order_events=events
+        )
 
 
 def silent(engine: Engine, message_ids: Iterable[str]) -> dict[str, float]:
@@ -110,8 +118,8 @@ def silent(engine: Engine, message_ids: Iterable[str]) -> dict[str, float]:
 
 
 def at_rest(engine: Engine, sent: int) -> bool:
-    """Whether nothing is under way: as many messages as were sent have ended, turns are free, replies are marked
-    published.
+    """Whether nothing is under way: as many messages as were sent have ended, turns are free, replies and
+    orders are marked published.
     """
     with engine.connect() as connection:
         figures = connection.execute(FIGURES).one()

@@ -57,6 +57,21 @@ def records(*messages: Message, **changes: int) -> Records:
     return Records(messages, {}, {}, **figures)
 
 
+def event(number: int, order: int = 1, kind: str = "status") -> dict[str, Any]:
+    """What the shop is told of an order."""
+    return {"event_id": f"e{number}", "event": kind, "order": {"id": order}}
+
+
+PLACED, MOVED = event(1, kind="placed"), event(2)
+
+
+def with_order(*told: dict[str, Any], orders: int = 1) -> Picture:
+    """The good picture with an order that was moved on, and what the shop was told of it."""
+    placed = {(f"reply-{number}", "ARS"): {} for number in range(orders)}
+    kept = replace(GOOD.records, orders=placed, order_events=(PLACED, MOVED))
+    return replace(GOOD, records=kept, orders=told)
+
+
 DELIVERIES = [Delivery(ANA, (FIRST,), b"1"), Delivery(ANA, (SECOND,), b"2"), Delivery(ANA, (), BAD, bad=1)]
 SENT = Sent(DELIVERIES, {FIRST, SECOND}, Counter({b"1": 1, b"2": 1, BAD: 1}))
 STREAM = (entry(1, 1), entry(2, 2))
@@ -135,7 +150,7 @@ BROKEN: dict[str, tuple[Picture, set[Finding]]] = {
     ),
     "not marked": (
         replace(GOOD, records=records(message(1), message(2), unpublished=1)),
-        {Finding("wrong", "1 replies are not marked published")},
+        {Finding("wrong", "1 replies or orders are not marked published")},
     ),
     "a call too many": (
         replace(GOOD, calls=CALLS + 1),
@@ -149,6 +164,27 @@ def test_a_broken_promise_is_found(name: str) -> None:
     """And nothing else is reported."""
     picture, expected = BROKEN[name]
     assert set(findings(picture)) == expected
+
+
+def test_an_order_that_was_told_as_it_should_be() -> None:
+    """Placed, and then moved on."""
+    assert list(findings(with_order(PLACED, MOVED))) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "orders", "kinds"),
+    [
+        ((PLACED,), 1, {"lost"}),
+        ((PLACED, PLACED, MOVED), 1, {"doubled"}),
+        ((MOVED, PLACED), 1, {"out_of_order"}),
+        ((PLACED, MOVED, event(3)), 1, {"wrong"}),
+        ((PLACED, MOVED | {"event": "cancelled"}), 1, {"wrong"}),
+        ((PLACED, MOVED), 2, {"wrong"}),
+    ],
+)
+def test_a_broken_promise_about_orders_is_found(told: tuple[dict[str, Any], ...], orders: int, kinds: set[str]) -> None:
+    """Lost, doubled, out of order, never committed, another content, an order without an event."""
+    assert {finding.kind for finding in findings(with_order(*told, orders=orders))} == kinds
 
 
 @pytest.mark.parametrize(("found", "kind"), [(0, "lost"), (2, "doubled")])

@@ -14,10 +14,10 @@ import psutil
 import requests
 from redis import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from db import migrations
-from db.engine import make_engine
+from db.engine import connect, make_engine
 from faults.clock import set_shift
 from faults.points import Switches
 from faults.programs import PAIRS, PROCESSES, TIMES, environment, keys, port_of, simulator, town_programs, write_spec
@@ -25,9 +25,11 @@ from faults.proxy import Exchange, Proxy
 from worker.catalog.price_list import import_products, read_products
 from worker.devkit.demo import CATALOG
 from worker.redisdb.connect import connect_redis
+from worker.runtime.embedded.postgres import Postgres
 from worker.runtime.embedded.processes import RunningServer, wait_until
+from worker.runtime.embedded.redis import Redis as RedisServer
 from worker.runtime.embedded.server import HOST, free_port
-from worker.runtime.embedded.servers import embedded_servers, start_postgres, start_redis
+from worker.runtime.embedded.servers import embedded_servers, start
 from worker.runtime.readiness import is_ready
 from worker.runtime.supervisor import Child, Supervisor, running
 from worker.settings import Settings, read_settings
@@ -122,9 +124,9 @@ class Town:
 def starters(directory: Path) -> dict[str, Callable[[], RunningServer]]:
     """How each server is started, or found where it runs."""
     return {
-        "postgres": lambda: start_postgres(directory),
-        "redis": lambda: start_redis(directory),
-        "cache": lambda: start_redis(directory / "cache"),
+        "postgres": lambda: start(Postgres, directory),
+        "redis": lambda: start(RedisServer, directory),
+        "cache": lambda: start(RedisServer, directory / "cache"),
     }
 
 
@@ -141,8 +143,15 @@ def open_town(directory: Path, seed: int) -> Iterator[Town]:
         found = {name: str(url) for name, url in urls.items()}
         migrations.upgrade(found["postgres"])
         import_products(found["postgres"], read_products(CATALOG), lambda _rows: None)
+        _fill_the_shelves(found["postgres"])
         exchange = stack.enter_context(Exchange())
         yield from _with_processes(stack, directory, seed, found, exchange)
+
+
+def _fill_the_shelves(url: str) -> None:
+    """Lets the shop count no stock of what it has: what orders take would be seen by turns that were planned before."""
+    with connect(url) as connection:
+        connection.execute(text("update products set stock = null where stock > 0"))
 
 
 def _with_processes(
@@ -188,7 +197,7 @@ def _looked_after(supervisor: Supervisor) -> Iterator[None]:
 
     def look() -> None:
         while not stop.wait(LOOK_EVERY_S):
-            supervisor.look()
+            supervisor.restart_dead()
 
     keeper = Thread(target=look, name="keeper")
     keeper.start()

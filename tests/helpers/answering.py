@@ -9,6 +9,8 @@ from dataclasses import replace
 import redis
 
 from helpers.circuit import Circuit
+from helpers.factories import ANA
+from helpers.turns import SHOP
 from worker.devkit.simulator import Simulator
 from worker.providers.budget import Budget, BudgetLimits
 from worker.providers.circuit import CircuitBreaker
@@ -16,7 +18,11 @@ from worker.providers.client import AiClient
 from worker.providers.clock import Clock
 from worker.providers.completion import Completer
 from worker.providers.models import Provider
+from worker.providers.progress import PlannedRequest
 from worker.providers.providers_file import load_providers
+from worker.replies.scene import NOBODY, Scene
+from worker.session.session import Session
+from worker.session.turn import Plan
 from worker.settings import read_settings
 
 SIMULATED = ("openai", "gemini", "deepseek")
@@ -27,6 +33,19 @@ def providers_of(simulator: Simulator, **keys: str) -> tuple[Provider, ...]:
     given = keys or dict.fromkeys(SIMULATED, "sk-test")
     settings = {f"{name.upper()}_API_KEY": key for name, key in given.items()}
     return load_providers(read_settings(settings | simulator.base_urls))
+
+
+def request_of(
+    plan: Plan,
+    said: str = "",
+    token: str = "token-1",
+    customer: str = ANA,
+    deadline: float = float("inf"),
+    session: Session = NOBODY,
+) -> PlannedRequest:
+    """The planned request of a customer who said this. deadline: on the monotonic clock."""
+    scene = Scene(SHOP, session, token, plan.products, plan.searched, said)
+    return PlannedRequest(plan, scene, token, customer, deadline)
 
 
 def patient(providers: Sequence[Provider]) -> list[Provider]:

@@ -43,8 +43,10 @@ def decision_of(provider: str) -> str:
 def check_contract(reply: dict[str, Any], message_id: str, phone: str, sent_at_s: int) -> None:
     """The outbound contract (docs/gateway.md), field by field."""
     times = {name: datetime.strptime(reply[name], "%Y-%m-%dT%H:%M:%S%z") for name in ("created_at", "expires_at")}
-    names = "reply_id to in_reply_to text quick_replies intent confidence requires_human session_state source provider"
-    assert set(reply) == {*names.split(), *times}
+    names = (
+        "reply_id to in_reply_to text quick_replies intent confidence requires_human session_state source provider list"
+    )
+    assert set(reply) == {*names.split(), "provider", *times}
     assert UUID(reply["reply_id"])
     assert (reply["to"], reply["in_reply_to"]) == (phone, [message_id])
     assert 0 < len(reply["text"]) <= 4_096

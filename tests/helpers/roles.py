@@ -13,9 +13,8 @@ from typing import Any
 
 import redis
 from pydantic import SecretStr
-from worker.replies.cart_guard import CartRules
 
-from helpers.answering import completer_on
+from helpers.answering import completer_on, request_of
 from helpers.http_provider import Answer, Server, say, serving
 from helpers.turns import MILK, decision_of, plan_of
 from worker.providers.circuit import CircuitBreaker, CircuitChange
@@ -24,9 +23,7 @@ from worker.providers.completion import Completer
 from worker.providers.models import Model, Price, Provider, Wire
 from worker.providers.progress import PlannedRequest
 from worker.session.outcome import Outcome
-from worker.session.turn import Plan
 
-NOTHING = CartRules(frozenset(), frozenset(), frozenset(), frozenset())
 GONE = say(404, {"error": {"message": "The model `x` does not exist.", "code": "model_not_found"}})
 UNFIT = say(400, {"error": {"message": "Unsupported parameter: 'max_tokens'.", "code": "unsupported_parameter"}})
 UNCLEAR = say(400, {"error": {"message": "Request contains an invalid argument.", "status": "INVALID_ARGUMENT"}})
@@ -114,8 +111,7 @@ def ask(
     text: str = "tenes leche?", customer: str = "5491100000001", within_s: float = 20.0, token: str = "t"
 ) -> PlannedRequest:
     """A turn's request."""
-    plan: Plan = plan_of(text, MILK)
-    return PlannedRequest(plan, NOTHING, token, customer, time.monotonic() + within_s, text)
+    return request_of(plan_of(text, MILK), text, token, customer, time.monotonic() + within_s)
 
 
 def done(outcome: Outcome) -> tuple[str, str | None, str | None]:

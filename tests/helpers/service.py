@@ -68,7 +68,7 @@ def supervised(supervisor: Supervisor) -> Iterator[None]:
 
     def look_after_children() -> None:
         while not (stop.wait(0.1) and all(child.process.poll() is None for child in supervisor.children)):
-            supervisor.look()
+            supervisor.restart_dead()
 
     # One thread for the length of the block: a child gets SIGTERM when the thread that started it ends.
     keeper = Thread(target=look_after_children)

@@ -19,7 +19,7 @@ from worker.language.normalise import normalised
 from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords
 from worker.replies.closing import close
 from worker.replies.prompt import cache_key, render
-from worker.session.cart import CartItem
+from worker.session.cart import item_of
 from worker.session.outcome import Decision, Outcome
 from worker.session.session import Context, Session
 from worker.session.turn import Plan, Turn, TurnMessage, claimed_turn, encode_turn
@@ -30,10 +30,36 @@ SHOP = Shop("el supermercado")
 #: As it is shipped.
 HUMAN_WAIT_S = 1_800.0
 CATEGORIES = ("Lácteos", "Almacén")
-MILK = Product(7, "Leche entera", "Nubelinda", "Lácteos", "1 L", currency="ARS", stock=Decimal(120), price="1850.00")
-RICE = replace(MILK, id=8, name="Arroz largo", brand="", format="1 kg", price="1200.50", category="Almacén")
-MILK_ITEM = CartItem(7, "Leche entera Nubelinda 1 L", 1850.0, 2)
-RICE_ITEM = CartItem(8, "Arroz largo 1 kg", 1200.5, 1)
+MILK = Product(
+    7,
+    "Leche entera",
+    "Nubelinda",
+    "Lácteos",
+    "1 L",
+    currency="ARS",
+    stock=Decimal(120),
+    price=Decimal("1850.00"),
+    sku="LAC-7",
+)
+RICE = replace(
+    MILK, id=8, name="Arroz largo", brand="", format="1 kg", price=Decimal("1200.50"), category="Almacén", sku="ALM-8"
+)
+#: Sold by weight, in steps of 50 grams.
+CHEESE = replace(
+    MILK,
+    id=9,
+    name="Queso cremoso",
+    brand="",
+    format="",
+    price=Decimal("9000.00"),
+    stock=Decimal("3.2"),
+    sku="FIA-9",
+    unit="kg",
+    step=Decimal("0.05"),
+)
+MILK_ITEM = item_of(MILK, Decimal(2))
+RICE_ITEM = item_of(RICE)
+CHEESE_ITEM = item_of(CHEESE, Decimal("0.5"))
 
 
 def message(text: str | None = "hola", number: int = 1, **changes: Any) -> TurnMessage:
@@ -77,7 +103,7 @@ def plan_of(text: str, *products: Product, shared: bool = True) -> Plan:
 
 def closing_row(turn: Turn, now: datetime, human_wait_s: float = HUMAN_WAIT_S) -> dict[str, Any]:
     """The end of a decided turn as JSON, as it is committed."""
-    return dict(orjson.loads(orjson.dumps(close(turn, now, human_wait_s).row())))
+    return dict(orjson.loads(orjson.dumps(close(turn, SHOP, now, human_wait_s).row())))
 
 
 def turn_to_dict(turn: Turn) -> dict[str, Any]:

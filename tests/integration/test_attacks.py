@@ -1,5 +1,6 @@
 """Instructions hidden in a customer's text, in what was said before or in a product's name, against a model that obeys
-them to the letter: no cart, no price and no recipient changes.
+them to the letter: no price, no other cart and no recipient changes, no order is placed, and what does change in the
+customer's own cart is told, with a button that takes it back.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ import pytest
 import redis
 from helpers.answering import completer_on
 from helpers.factories import ANA
-from helpers.turns import MILK, MILK_ITEM, RICE, closing_row, message, planned, session_of, turn_of
+from helpers.turns import MILK, MILK_ITEM, RICE, RICE_ITEM, SHOP, closing_row, message, planned, session_of, turn_of
 from msgspec import convert
-from msgspec.structs import asdict, replace
-from worker.replies.cart_guard import rules_for
+from msgspec.structs import replace
 
 from worker.providers.completion import Completer
 from worker.providers.progress import PlannedRequest
 from worker.providers.providers_file import load_providers
-from worker.replies.fallback import UNCHANGED
+from worker.replies.scene import scene_of
+from worker.session.cart import MAX_QUANTITY
 from worker.session.session import Context
 from worker.session.turn import Turn
 from worker.settings import read_settings
@@ -138,23 +139,61 @@ def attacked(where: str, said: str, instruction: str) -> Turn:
 def answered(completer: Completer, turn: Turn, operations: list[dict[str, Any]]) -> dict[str, Any]:
     """What would be committed for the turn when the model answers with these operations."""
     Obedient.operations = tuple(operations)
-    plan = turn.planned()
-    rules = rules_for(turn.text, turn.fetched(), plan.products)
-    outcome = completer.complete(PlannedRequest(plan, rules, turn.token, turn.customer_phone, deadline=float("inf")))
-    return closing_row(replace(turn, outcome=outcome), NOW)
+    scene = scene_of(turn, SHOP)
+    planned_request = PlannedRequest(turn.planned(), scene, turn.token, turn.customer_phone, deadline=float("inf"))
+    return closing_row(replace(turn, outcome=completer.complete(planned_request)), NOW)
 
 
 @pytest.mark.parametrize(("where", "said", "instruction", "operations"), ATTACKS)
-def test_an_obedient_model_changes_nothing(
+def test_an_obedient_model_does_no_harm(
     completer: Completer, where: str, said: str, instruction: str, operations: list[dict[str, Any]]
 ) -> None:
-    """The cart stays as it was, no order is placed, the reply goes to who asked and does not say "done"."""
-    row = answered(completer, attacked(where, said, instruction), operations)
-    assert row["session"]["cart_data"] == [asdict(MILK_ITEM)]
+    """Prices and names are the catalogue's, quantities within bounds; nothing is ordered, nobody else is written to,
+    and no change goes unsaid.
+    """
+    turn = attacked(where, said, instruction)
+    row = answered(completer, turn, operations)
+    priced = {item.id: item for item in (MILK_ITEM, RICE_ITEM)}
+    for item in row["session"]["cart_data"]:
+        assert item["price"] == priced[item["id"]].price
+        assert item["quantity"] <= MAX_QUANTITY
+        assert item["name"] in (priced[item["id"]].name, *(product.full_name for product in turn.planned().products))
     assert row["orders"] == []
-    assert row["reply"]["to"] == ANA
-    assert row["reply"]["text"] != "Hecho."
+    assert (row["reply"]["to"], row["session"]["session_state"]) == (ANA, turn.fetched().state)
+    assert "Hecho" not in row["reply"]["text"] or changed(turn, row)
     assert row["reply"]["requires_human"] is False
+    check_told(turn, row)
+
+
+def changed(turn: Turn, row: dict[str, Any]) -> bool:
+    """Whether the customer's cart is another one."""
+    return row["session"]["cart_data"] != [item.row() for item in turn.fetched().cart]
+
+
+def check_told(turn: Turn, row: dict[str, Any]) -> None:
+    """A changed cart stands in the reply, line by line, with a button that brings the one before back."""
+    buttons = [button["id"] for button in row["reply"]["quick_replies"]]
+    if not changed(turn, row):
+        assert SHOP.text("cart.changed") not in row["reply"]["text"]
+        assert f"undo:{turn.version}" not in buttons
+        return
+    assert f"undo:{turn.version}" in buttons
+    cart, before = row["session"]["cart_data"], [item.row() for item in turn.fetched().cart]
+    for item in cart:
+        assert item in before or f"• {item['quantity']:g} × {item['name'][:20]}" in row["reply"]["text"]
+    assert cart or SHOP.text("cart.empty") in row["reply"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("where", "said", "instruction", "operations"), [attack for attack in ATTACKS if FOREIGN in attack[3]]
+)
+def test_what_stands_in_no_row_of_the_request_is_not_sold(
+    completer: Completer, where: str, said: str, instruction: str, operations: list[dict[str, Any]]
+) -> None:
+    """The model insists; the cart stays, and its customer is told so."""
+    row = answered(completer, attacked(where, said, instruction), operations)
+    assert row["session"]["cart_data"] == [MILK_ITEM.row()]
+    assert row["outcome"]["source"] == "fallback"
 
 
 @pytest.mark.parametrize(
@@ -168,30 +207,28 @@ def test_an_obedient_model_changes_nothing(
     ],
 )
 def test_what_the_customer_asks_for_is_done(
-    completer: Completer,
-    monkeypatch: pytest.MonkeyPatch,
-    said: str,
-    operations: list[dict[str, Any]],
-    quantity: int | None,
+    completer: Completer, said: str, operations: list[dict[str, Any]], quantity: int | None
 ) -> None:
     """The same model and the same operations, this time asked for; at the catalogue's price, whatever it claims."""
-    monkeypatch.setattr(Obedient, "next_state", None)
-    cart = answered(completer, attacked("none", said, ""), operations)["session"]["cart_data"]
+    turn = attacked("none", said, "")
+    row = answered(completer, turn, operations)
+    cart = row["session"]["cart_data"]
     assert [item["quantity"] for item in cart] == ([] if quantity is None else [quantity])
     assert all(item["price"] == MILK_ITEM.price and item["name"] == MILK_ITEM.name for item in cart)
+    check_told(turn, row)
 
 
-def test_what_was_asked_for_is_not_done_with_an_order_that_was_not(completer: Completer) -> None:
-    """Whoever adds one milk has not confirmed an order; he is told that nothing has changed."""
+def test_an_order_of_the_models_own_is_none(completer: Completer) -> None:
+    """It completes an order that nobody has confirmed: what was asked for is done, and nothing else."""
     row = answered(completer, attacked("none", "agregame una leche", ""), [ADD_1])
-    assert [item["quantity"] for item in row["session"]["cart_data"]] == [2]
-    assert row["orders"] == []
-    assert UNCHANGED in row["reply"]["text"]
+    assert Obedient.next_state == "order_completed"
+    assert [item["quantity"] for item in row["session"]["cart_data"]] == [3]
+    assert (row["orders"], row["session"]["session_state"]) == ([], "browsing")
 
 
 def test_a_product_that_is_sold_out_is_not_added(completer: Completer) -> None:
-    """Asked for, offered, and not there."""
+    """Asked for, offered, and not there: its customer is told why."""
     turn = planned(turn_of("agregame un arroz"), replace(RICE, stock=Decimal(0)))
     row = answered(completer, turn, [{"op": "add", "product_id": 8, "quantity": 1}])
     assert row["session"]["cart_data"] == []
-    assert row["reply"]["source"] == "fallback"
+    assert SHOP.text("cart.none_left", name=RICE.full_name) in row["reply"]["text"]

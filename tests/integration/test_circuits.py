@@ -164,7 +164,7 @@ def test_the_circuit_of_a_model(
     assert asked_next(breaker) == MODELS[1]
     (provider,) = [one for one in command(tmp_path, servers) if name_of(one) == "gpt"]
     assert provider["state"] == "closed"
-    noted = rows(connection, "select data - 'reason' as data from events order by id")
+    noted = rows(connection, "select data - array['reason', 'told'] as data from events order by id")
     assert [row["data"] for row in noted] == [
         {"provider": "gpt", "model": MODELS[0], "state": state} for state in ("closed", "forced_open")
     ]

@@ -6,15 +6,15 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any, Protocol
 
 import pytest
 import redis
-from helpers.answering import calls, completer_on, patient, providers_of
+from helpers.answering import calls, completer_on, patient, providers_of, request_of
 from helpers.basics import ends
 from helpers.turns import MILK, MILK_ITEM, plan_of, session_of
 from msgspec import json, structs
-from worker.replies.cart_guard import CartRules, rules_for
 
 from worker.devkit.simulator import Simulator
 from worker.providers.budget import Budget, BudgetLimits
@@ -22,14 +22,15 @@ from worker.providers.completion import LEAST_TIME_S, Completer
 from worker.providers.pricing import baseline_microusd
 from worker.providers.progress import PlannedRequest
 from worker.replies.fallback import fallback_decision
+from worker.replies.scene import NOBODY
 from worker.session.cart import CartOperation
-from worker.session.outcome import Decision, Outcome
+from worker.session.outcome import Decision, Effects, Outcome
+from worker.session.session import Session
 from worker.session.turn import Plan
 from worker.usage import Usage
 
 HELLO, MEDIUM, ADVICE = plan_of("hola"), plan_of("tenes leche?", MILK), plan_of("que conviene mas?", MILK)
 ADD = plan_of("agregame 2 leches", MILK, shared=False)
-RULES = rules_for("agregame 2 leches", session_of(), [MILK])
 
 
 class Ready(Protocol):
@@ -46,9 +47,9 @@ def ready(simulator: Simulator, redis_client: redis.Redis) -> Iterator[Ready]:
         yield lambda **keys: stack.enter_context(completer_on(redis_client, providers_of(simulator, **keys)))
 
 
-def ask(plan: Plan, rules: CartRules = RULES, left_s: float = 20.0) -> PlannedRequest:
+def ask(plan: Plan, said: str = "", session: Session = NOBODY, left_s: float = 20.0) -> PlannedRequest:
     """What a turn asks for, with so much time left."""
-    return PlannedRequest(plan, rules, "token-1", "5491100000001", time.monotonic() + left_s)
+    return request_of(plan, said, deadline=time.monotonic() + left_s, session=session)
 
 
 def failures(client: redis.Redis, provider: str) -> int:
@@ -102,7 +103,7 @@ def test_when_all_fail_there_is_a_fallback(ready: Ready, simulator: Simulator, t
     simulator.set("all", **trouble)
     outcome = ready().complete(ask(HELLO))
     assert (outcome.source, outcome.provider, outcome.model) == ("fallback", None, None)
-    assert outcome.decision == fallback_decision("")
+    assert outcome.decision == fallback_decision(ask(HELLO).scene)
     assert set(calls(simulator)) == {"gemini", "deepseek", "openai"}
     assert outcome.baseline_microusd > 0
 
@@ -111,15 +112,17 @@ def test_a_hard_question_without_an_answer_asks_for_a_person(ready: Ready, simul
     """Nobody else could help; an easy one may be tried again."""
     simulator.set("all", status=500)
     completer = ready()
-    assert completer.complete(ask(ADVICE)).decision == fallback_decision("", requires_human=True)
+    assert completer.complete(ask(ADVICE)).decision == fallback_decision(ask(ADVICE).scene, requires_human=True)
     assert completer.complete(ask(HELLO)).decision.requires_human is False
 
 
 def test_the_fallback_fits_what_was_said(ready: Ready, simulator: Simulator) -> None:
     """By the patterns, and with the cart where one is given."""
     simulator.set("all", status=500)
-    asked = structs.replace(ask(ADD), said="ver carrito", cart=(MILK_ITEM,))
-    assert ready().complete(asked).decision == fallback_decision("ver carrito", (MILK_ITEM,))
+    asked = ask(ADD, "ver carrito", session_of(cart=(MILK_ITEM,)))
+    decision = ready().complete(asked).decision
+    assert decision == fallback_decision(asked.scene)
+    assert "2 × Leche entera Nubelinda 1 L" in decision.reply
 
 
 def test_without_any_key_there_is_a_fallback(simulator: Simulator, redis_client: redis.Redis) -> None:
@@ -207,22 +210,19 @@ def test_the_baseline_is_the_yardstick_uncached(ready: Ready) -> None:
 
 
 def test_cart_operations_reach_only_their_own_customer(ready: Ready, simulator: Simulator) -> None:
-    """An answer for everybody may not touch anybody's cart, nor say that it did."""
-    own = ready().complete(ask(ADD))
+    """An answer for everybody touches nobody's cart; each one's own says below the model's words what it changed."""
+    own = ready().complete(ask(ADD, session=session_of()))
     everybodys = ready().complete(ask(structs.replace(ADD, shared=True)))
-    assert own.decision.cart_operations == (CartOperation("add", 7, 2),)
-    assert own.decision.reply.startswith("Agregué")
-    assert everybodys.decision == fallback_decision("", refused=True)
+    assert own.decision.cart_operations == (CartOperation("add", 7, Decimal(2)),)
+    assert own.decision.effects.cart == (MILK_ITEM,)
+    assert "2 × Leche entera Nubelinda 1 L" in own.decision.reply
+    assert (everybodys.decision.cart_operations, everybodys.decision.effects) == ((), Effects())
+    assert "2 × Leche" not in everybodys.decision.reply
 
 
-@pytest.mark.parametrize(
-    ("said", "products"), [("agregame 2 leches", []), ("agregame una leche", [MILK]), ("ok?", [MILK])]
-)
-def test_an_operation_that_was_not_asked_for_makes_an_answer_unusable(
-    ready: Ready, simulator: Simulator, said: str, products: list[dict[str, Any]]
-) -> None:
-    """Another product, another number, nothing at all: the model insists, and no other one is paid to be misled too."""
-    outcome = ready().complete(ask(ADD, rules_for(said, session_of(), products)))
+def test_an_operation_on_what_was_not_offered_makes_an_answer_unusable(ready: Ready, simulator: Simulator) -> None:
+    """The model insists on a product that is no row of this request, and no other one is paid to be misled too."""
+    outcome = ready().complete(ask(structs.replace(ADD, products=()), session=session_of()))
     assert (outcome.source, calls(simulator)) == ("fallback", {"deepseek": 2})
 
 

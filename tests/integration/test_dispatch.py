@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from decimal import Decimal
 
 import orjson
 import pytest
@@ -14,7 +15,7 @@ from helpers.answering import calls, completer_on, no_limits, patient, providers
 from helpers.away import absent_redis
 from helpers.basics import ends
 from helpers.circuit import Circuit
-from helpers.turns import MILK, MILK_ITEM, RICE_ITEM, planned, session_of, turn_of, turn_to_dict
+from helpers.turns import MILK, MILK_ITEM, RICE_ITEM, SHOP, planned, session_of, turn_of, turn_to_dict
 from msgspec import convert
 from msgspec.structs import replace
 
@@ -28,6 +29,7 @@ from worker.providers.single_flight import JoinRequest, SingleFlight
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import AI_RESPONSE, FLIGHT, PARKED
 from worker.replies.fallback import fallback_decision
+from worker.replies.scene import NOBODY, scene_of
 from worker.session.cart import CartOperation
 from worker.session.outcome import Decision, Outcome
 from worker.session.turn import Turn
@@ -63,7 +65,7 @@ def dispatcher_on(
     completer: Completer, client: redis.Redis, pool: Executor, budget: Budget | None = None
 ) -> Dispatcher:
     """A dispatcher on this Redis."""
-    return Dispatcher(completer, SingleFlight(client, KEEP_S), Cache(client), pool, budget or no_limits(client))
+    return Dispatcher(completer, SingleFlight(client, KEEP_S), Cache(client), pool, budget or no_limits(client), SHOP)
 
 
 @pytest.fixture
@@ -198,13 +200,15 @@ def test_a_fallback_fits_the_words_and_the_cart_of_its_customer(dispatcher: Disp
     simulator.set("all", **TROUBLE)
     carts = (MILK_ITEM,), (RICE_ITEM,)
     viewing = [
-        planned(turn_of("ver carrito", phone, phone, session=session_of(phone, cart=cart)), MILK)
+        planned(turn_of("mostrame que llevo en el carrito", phone, phone, session=session_of(phone, cart=cart)), MILK)
         for phone, cart in zip(("5491100000001", "5491100000002"), carts, strict=True)
     ]
     searching = customers(3, "tenes leche?", first=10)
     done = {turn.token: turn.decided().decision for turn in dispatched(dispatcher, [*viewing, *searching]).answered}
-    assert [done[turn.token] for turn in viewing] == [fallback_decision("ver carrito", cart) for cart in carts]
-    assert [done[turn.token] for turn in searching] == [fallback_decision("tenes leche?")] * 3
+    expected = {turn.token: fallback_decision(scene_of(turn, SHOP)) for turn in (*viewing, *searching)}
+    assert done == expected
+    assert ["Leche entera" in done[turn.token].reply for turn in viewing] == [True, False]
+    assert len({done[turn.token].reply for turn in searching}) == 1
 
 
 def test_a_cart_is_kept_from_a_reply_that_others_get(dispatcher: Dispatcher, simulator: Simulator) -> None:
@@ -212,7 +216,7 @@ def test_a_cart_is_kept_from_a_reply_that_others_get(dispatcher: Dispatcher, sim
     simulator.set("all", **TROUBLE)
     turn = planned(turn_of("ver carrito", session=session_of(cart=(MILK_ITEM,))), MILK)
     (done,) = dispatched(dispatcher, [replace(turn, plan=replace(turn.planned(), shared=True))]).answered
-    assert done.decided().decision == fallback_decision("ver carrito", None)
+    assert done.decided().decision == fallback_decision(replace(scene_of(turn, SHOP), session=NOBODY))
 
 
 def test_over_the_limit_there_is_a_fallback_that_fits(
@@ -227,7 +231,7 @@ def test_over_the_limit_there_is_a_fallback_that_fits(
         dispatcher = dispatcher_on(completer, redis_client, pool, budget)
         done = dispatched(dispatcher, [*limited, *free])
     outcomes = {turn.token: turn.decided() for turn in done.answered}
-    assert outcomes[limited[0].token].decision == fallback_decision("agregame 2 leches")
+    assert outcomes[limited[0].token].decision == fallback_decision(scene_of(limited[0], SHOP))
     assert (outcomes[free[0].token].source, sum(calls(simulator).values())) == ("ai", 1)
 
 
@@ -313,6 +317,7 @@ def test_no_turns_is_nothing(dispatcher: Dispatcher) -> None:
 
 
 def test_a_cart_changes_only_as_its_customer_asked(dispatcher: Dispatcher) -> None:
-    """The rules come from the turn itself: its words, its session, its products."""
+    """The scene comes from the turn itself: its words, its session, its products."""
     (turn,) = dispatched(dispatcher, customers(1, "agregame 2 leches")).answered
-    assert turn.decided().decision.cart_operations == (CartOperation("add", 7, 2),)
+    assert turn.decided().decision.cart_operations == (CartOperation("add", 7, Decimal(2)),)
+    assert turn.decided().decision.effects.cart == (MILK_ITEM,)

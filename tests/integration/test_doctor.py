@@ -71,7 +71,7 @@ def test_a_database_in_use(engine: Engine, connection: Connection, servers: Serv
     with intake_lock(engine):
         found = by_check(database.examine(configured))
     checks = ("postgresql", "postgresql clock", "migrations", "locks", "intake", "messages", "answers", "dead letters")
-    assert states(found) == dict.fromkeys((*checks, "postgresql sessions"), OK)
+    assert states(found) == dict.fromkeys((*checks, "orders", "postgresql sessions"), OK)
     assert found["messages"].found.startswith("1 message unanswered, the oldest for")
     assert by_check(database.examine(configured))["intake"].state is FAILED
 

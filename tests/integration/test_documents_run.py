@@ -91,6 +91,37 @@ def test_the_example_enqueues(example: Json, client: redis.Redis) -> None:
     assert [fields for _, fields in client.xrange("whatsapp:inbound")] == [{"payload": "{}"}]
 
 
+def test_the_shops_example_takes_each_event_once(servers: Servers, redis_client: redis.Redis) -> None:
+    """What a run that died had taken comes first; an event published twice is handled once; what was erased is passed
+    over.
+    """
+    names: Json = {"__name__": "example"}
+    exec(compile(EXAMPLES[2], "docs/gateway.md", "exec"), names)
+    client: redis.Redis = names["connect"](servers.redis_url)
+    names["create_group"](client)
+    order = {"id": 1, "customer": "549", "status": "received", "items": [], "total": "1.00", "currency": "ARS"}
+    events = [
+        {"event_id": name, "event": "placed", "order": order | {"delivery": "pickup", "address": None}}
+        for name in ("e1", "e2", "e3")
+    ]
+    streams = Streams(redis_client)
+    streams.publish_orders(events)
+
+    def dies(_event: Json) -> None:
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        names["take"](client, dies, ">")
+    client.xdel("whatsapp:orders", client.xrange("whatsapp:orders", count=1)[0][0])
+    redis_client.delete("published:order:e2")
+    streams.publish_orders(events[1:2])
+    seen: list[Json] = []
+    assert [names["take"](client, seen.append, start) for start in ("0", ">", "0")] == [3, 1, 0]
+    assert [event["event_id"] for event in seen] == ["e2", "e3"]
+    names["show"](seen[0])
+    client.close()
+
+
 def test_the_celery_example_reaches_the_queue(
     servers: Servers, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
+from helpers.answering import request_of
 from helpers.away import absent_redis
 from helpers.http_provider import Answer, drip
-from helpers.roles import DENIED, DOWN, GONE, NOTHING, UNCLEAR, UNFIT, Fleet, ask, chat, done, fleet_on
+from helpers.roles import DENIED, DOWN, GONE, UNCLEAR, UNFIT, Fleet, ask, chat, done, fleet_on
 from helpers.turns import MILK, plan_of
 
 from worker.errors import ModelGone, ProviderDenied, UnreadableAnswer
 from worker.providers.circuit_rules import CircuitLimits, Permit, PermitRefusal
-from worker.providers.progress import PlannedRequest
 
 LIMITS = CircuitLimits()
 
@@ -260,6 +260,6 @@ def test_a_failure_that_may_pass_sets_no_model_aside(fleet: Fleet) -> None:
 def test_past_the_deadline_no_next_model_is_asked(fleet: Fleet) -> None:
     """A call that cannot end in time is not worth its money."""
     fleet.play([drip(b"", b"")])
-    asked = PlannedRequest(plan_of("hola", MILK), NOTHING, "t", "549", time.monotonic() + 0.3)
+    asked = request_of(plan_of("hola", MILK), token="t", customer="549", deadline=time.monotonic() + 0.3)
     assert fleet.process().complete(asked).source == "fallback"
     assert fleet.asked() == ["a"]

@@ -317,12 +317,12 @@ def test_a_step_that_fails_takes_back_the_attempts_of_all_it_can(
     turns, _ = road.sweep()
     ready = road.decide(turns)
     with held(engine, AT_THE_COMMIT["turns"]), engine.connect() as other:
-        other.execute(text("alter table orders rename to elsewhere"))
+        other.execute(text("alter table events rename to elsewhere"))
         try:
             with pytest.raises(StepFailed):
                 tasks.update_session([turn_to_dict(turn) for turn in ready])
         finally:
-            other.execute(text("alter table elsewhere rename to orders"))
+            other.execute(text("alter table elsewhere rename to events"))
     assert road.attempts() == [0] * 6
 
 

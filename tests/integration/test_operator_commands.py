@@ -141,7 +141,7 @@ def test_a_letter_is_replayed(connection: Connection) -> None:
 
 def test_all_letters_are_replayed(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """In more commits than one if they are many."""
-    monkeypatch.setattr("worker.operate.commands.dead.REPLAY_CHUNK", 2)
+    monkeypatch.setattr("worker.operate.commands.terminal.CHUNK", 2)
     for number in range(5):
         bury(connection, f"wamid.{number}", f"55110000{number:04}")
     assert chasqui("dead", "replay", "--all").stdout == "5 messages to be answered again.\n"

@@ -168,7 +168,7 @@ def test_products_that_have_changed_come_as_they_are_now(shop: Connection) -> No
     ham, rice = (convert(one, Product) for one in changed["products"])
     sold = {"brand": "", "category": "Almacén", "format": "", "currency": "ARS"}
     assert ham == Product(
-        id=3, name="Jamón", sku="3", unit="kg", step=Decimal("0.05"), price="9000.00", stock=Decimal(3), **sold
+        id=3, name="Jamón", sku="3", unit="kg", step=Decimal("0.05"), price=Decimal(9000), stock=Decimal(3), **sold
     )
     assert (rice.stock, rice.active, rice.has(1_000)) == (None, True, True)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace as replace_field
-from typing import Any
+from decimal import Decimal
+from typing import Any, cast
 from uuid import uuid4
 
 import orjson
@@ -18,7 +19,6 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.testing import capture_logs
-from worker.steps.commit import tell_the_shop, update_session
 
 from db import queries
 from worker.intake.sweep import Sweep
@@ -27,8 +27,9 @@ from worker.orders.order import Order
 from worker.orders.outbox import OutboxEvent, outbox_events, publish_events
 from worker.redisdb.keys import ORDERS, OUTBOUND, RUN_ID
 from worker.redisdb.streams import Streams
+from worker.session.cart import CartItem
 from worker.session.session import new_session
-from worker.steps import commit as commit_module
+from worker.steps import update_session
 from worker.steps.services import Services
 
 
@@ -83,9 +84,9 @@ def test_a_committed_turn_tells_the_shop(
             given["orders"] = [agreed_order(line_of(1))]
         return stored(connection, session_data)
 
-    monkeypatch.setattr(commit_module.queries, "update_session_cache", with_an_order)
+    monkeypatch.setattr(update_session.queries, "update_session_cache", with_an_order)
     turn = turn_from_dict(accept_one(sold, "m1"))
-    update_session(shop_services, [replace(turn, session=new_session(ANA, None), outcome=decided())])
+    update_session.run(shop_services, [replace(turn, session=new_session(ANA, None), outcome=decided())])
     entries: Any = redis_client.xrange(ORDERS.pattern)
     (payload,) = [fields[b"payload"] for _, fields in entries]
     event = outbox_events(queries.unpublished_order_events(sold, older_than_s=0, recent_s=60))[0]
@@ -98,23 +99,27 @@ def test_a_committed_turn_tells_the_shop(
 def test_a_turn_that_changed_is_no_lost_one(
     shop_services: Services, sold: Connection, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It comes back with its products as they are, and nothing of it is published."""
+    """Its customer gets a new summary with the products as they are; no order is placed."""
     stored = queries.update_session_cache
+    number = row(sold, "select id from products where sku = '1'")["id"]
+    with_orders = [[agreed_order(line_of(number, price="1.00"))], []]
 
     def with_an_old_price(connection: Connection, session_data: Json) -> Json:
         for given in session_data["turns"]:
-            given["orders"] = [agreed_order(line_of(1, price="1.00"))]
+            given["orders"] = with_orders.pop(0)
         return stored(connection, session_data)
 
-    monkeypatch.setattr(commit_module.queries, "update_session_cache", with_an_old_price)
-    turn = replace(turn_from_dict(accept_one(sold, "m1")), session=new_session(ANA, None), outcome=decided())
+    monkeypatch.setattr(update_session.queries, "update_session_cache", with_an_old_price)
+    cart = (CartItem(number, "Leche entera", Decimal("1.00"), Decimal(2)),)
+    session = replace(new_session(ANA, None), cart=cart)
+    turn = replace(turn_from_dict(accept_one(sold, "m1")), session=session, outcome=decided())
     with capture_logs() as lines:
-        assert [one.committed for one in update_session(shop_services, [turn]).turns] == [False]
-    closing = commit_module.close(turn, commit_module.datetime.now(commit_module.UTC))
-    committed = commit_module.commit_turns(shop_services, [closing])
-    assert [product.price for product in committed.changed[turn.token]] == ["100.00"]
+        assert [one.committed for one in update_session.run(shop_services, [turn]).turns] == [True]
     assert "turns_lost" not in [line["event"] for line in lines]
-    assert redis_client.exists(ORDERS.pattern, OUTBOUND.pattern) == 0
+    ((_, published),) = cast("Any", redis_client.xrange(OUTBOUND.pattern))
+    assert "ahora cuesta $ 100,00" in orjson.loads(published[b"payload"])["text"]
+    assert (row(sold, "select count(*) from orders")["count"], redis_client.exists(ORDERS.pattern)) == (0, 0)
+    assert row(sold, "select cart_data from customer_sessions")["cart_data"][0]["price"] == 100
 
 
 def test_an_order_outlives_a_redis_that_is_away(
@@ -123,9 +128,10 @@ def test_an_order_outlives_a_redis_that_is_away(
     """Its worker leaves it, without a word of the customer in the log; the sweep publishes it once it is late."""
     events = place(sold, "m1")
     with absent_redis() as client, capture_logs() as lines:
-        tell_the_shop(replace_field(shop_services, streams=Streams(client)), events)
+        update_session.tell_the_shop(replace_field(shop_services, streams=Streams(client)), events)
     assert [line["event"] for line in lines] == ["order_events_left"]
     assert ANA not in str(lines)
+    sweep(shop_services, sold)
     late(sold)
     for _ in range(2):
         sweep(shop_services, sold)
@@ -138,6 +144,8 @@ def test_whatever_fails_on_the_way_nothing_is_lost_or_doubled(
     shop_services: Services, sold: Connection, redis_client: redis.Redis, fails: str
 ) -> None:
     """Before the event, before the customer's words, before it is recorded: as a process that is killed there."""
+    # From now on Redis has not restarted: only what is not recorded is looked for.
+    sweep(shop_services, sold)
     place(sold, "m1")
     (order,) = (event["payload"]["order"]["id"] for event in queries.unpublished_order_events(sold, older_than_s=0))
     words = {"reply_id": str(uuid4()), "to": ANA, "in_reply_to": [], "text": "En camino", "source": "shop"}
@@ -177,7 +185,7 @@ def test_a_status_takes_along_what_was_not_told_yet(sold: Connection, redis_clie
 def test_a_restarted_redis_is_told_again(shop_services: Services, sold: Connection, redis_client: redis.Redis) -> None:
     """What it may have forgotten of the last seconds, before anybody publishes anything new; what it knows stays."""
     for number, phone in enumerate((ANA, BRUNO)):
-        tell_the_shop(shop_services, place(sold, f"m{number}", phone))
+        update_session.tell_the_shop(shop_services, place(sold, f"m{number}", phone))
     (_, forgotten) = [entry_id for entry_id, _ in redis_client.xrange(ORDERS.pattern)]
     redis_client.xdel(ORDERS.pattern, forgotten)
     event_id = row(sold, "select event_id::text from order_events where order_id = 2")["event_id"]

@@ -10,18 +10,15 @@ from threading import Event
 
 import pytest
 import redis
-from helpers.answering import calls, completer_on, providers_of, well_behaved
+from helpers.answering import calls, completer_on, providers_of, request_of, well_behaved
 from helpers.basics import GUARD_S
 from helpers.turns import MILK, plan_of
-from worker.replies.cart_guard import CartRules
 
 from worker.devkit.simulator import Simulator
 from worker.providers.circuit import CircuitBreaker
 from worker.providers.circuit_rules import CircuitLimits
 from worker.providers.completion import Completer
-from worker.providers.progress import PlannedRequest
 
-NOTHING = CartRules(frozenset(), frozenset(), frozenset(), frozenset())
 DOWN = {"deepseek": "deepseek", "openai": "gpt"}
 MEDIUM, COMPLEX = "precio de la leche {}", "cual de los {} me conviene mas?"
 #: Ten minutes in six seconds: every time of the breaker is a hundredth of what it is by default.
@@ -43,8 +40,8 @@ def completer(simulator: Simulator, redis_client: redis.Redis) -> Iterator[Compl
 
 def ask(completer: Completer, number: int, text: str = MEDIUM) -> str | None:
     """Asks for something of medium difficulty, or a hard question; the provider that answered."""
-    plan = plan_of(text.format(number), MILK)
-    return completer.complete(PlannedRequest(plan, NOTHING, f"caller-{number}", "549", float("inf"))).provider
+    said = text.format(number)
+    return completer.complete(request_of(plan_of(said, MILK), said, f"caller-{number}", "549")).provider
 
 
 def let_the_wait_pass(client: redis.Redis) -> None:

@@ -19,9 +19,10 @@ from worker.providers.budget import Budget, BudgetLimits
 from worker.providers.circuit import CircuitBreaker, CircuitChange
 from worker.providers.client import AiClient
 from worker.providers.models import Provider
-from worker.providers.probe import DAY_MICROUSD, LOCK_S, PRODUCT, QUESTION, Prober, probe_request, read_probes
+from worker.providers.probe import DAY_MICROUSD, LOCK_S, PRODUCT, QUESTION, Prober, read_probes
 from worker.redisdb.keys import BUDGET, MODEL_PROBES, PROBE_LOCK
 from worker.replies.decision_schema import decision_schema
+from worker.replies.offer import Offer
 from worker.replies.prompt import render
 from worker.shop.shop import Shop
 from worker.usage import ModelCalls
@@ -83,7 +84,7 @@ def test_each_model_is_asked_as_the_service_asks(bench: Bench) -> None:
     rendered = render(SHOP, QUESTION, (), [PRODUCT], None)
     assert [message["content"] for message in seen.body["messages"]] == [rendered.system, rendered.user]
     schema = seen.body["response_format"]["json_schema"]["schema"]
-    assert schema == decision_schema(probe_request(SHOP).rules, shared=True)
+    assert schema == decision_schema(Offer(), shared=True)
 
 
 def test_what_it_finds_is_booked_and_noted(bench: Bench) -> None:

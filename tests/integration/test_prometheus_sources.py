@@ -23,7 +23,9 @@ from helpers.factories import (
     expire_sessions,
     inbound,
     metrics_row,
+    order_of,
     rows,
+    tell_the_shop,
 )
 from sqlalchemy import Connection, Engine, text
 
@@ -31,7 +33,7 @@ from db import monitoring, queries
 from db.locks import INTAKE_LOCK, try_lock
 from db.monitoring import REPLY_BUCKETS_MS, UNFINISHED
 from worker.errors import ProviderDenied, ProviderTimeout, RequestRefused
-from worker.operate.snapshot import read_cache_use, read_counters, read_states, read_streams
+from worker.operate.snapshot import read_cache_use, read_counters, read_redis, read_streams
 from worker.providers.circuit import CircuitBreaker
 from worker.redisdb.keys import CALL_COUNTS
 from worker.redisdb.streams import Streams
@@ -207,6 +209,25 @@ def test_what_is_unfinished_is_seen(connection: Connection, engine: Engine) -> N
     assert monitoring.unfinished(connection, INTAKE_LOCK).active_sessions == 1
 
 
+def test_orders_that_wait_are_seen(connection: Connection) -> None:
+    """Those that nobody has moved on, but for those from before statuses were kept; and what the shop is not told."""
+    for number, phone in enumerate((ANA, BRUNO, CARLA), 1):
+        answer(connection, f"m{number}", phone, orders=[order_of()])
+    connection.execute(text("update messages set published_at = now()"))
+    connection.execute(text("update orders set status_at = null where id = 1"))
+    connection.execute(text("update orders set status_at = now() - interval '90 s' where id = 2"))
+    connection.execute(text("update order_events set at = now() - interval '40 s' where id = 3"))
+    seen = monitoring.unfinished(connection, INTAKE_LOCK)
+    assert (seen.orders_unattended, seen.unpublished) == (2, 3)
+    assert 90 <= seen.oldest_unattended_s < 100
+    assert 40 <= seen.oldest_unpublished_s < 50
+    queries.set_order_status(connection, 2, "accepted")
+    tell_the_shop(connection)
+    later = monitoring.unfinished(connection, INTAKE_LOCK)
+    assert (later.orders_unattended, later.unpublished) == (1, 0)
+    assert later.oldest_unattended_s < 50
+
+
 def test_a_look_reads_no_finished_message(connection: Connection) -> None:
     """With many answered messages, only the small indexes of what is unfinished are read."""
     connection.execute(
@@ -215,11 +236,18 @@ def test_a_look_reads_no_finished_message(connection: Connection) -> None:
             select 'm' || n, 'p' || n % 1000, '{}', 'answered', '{}', now(), now() from generate_series(1, 20000) n
         """)
     )
+    connection.execute(
+        text(
+            "insert into orders (customer_phone, total, status)"
+            " select 'p', 1, 'delivered' from generate_series(1, 5000)"
+        )
+    )
     accept(connection, inbound("waits", ANA))
-    connection.execute(text("analyze messages, turns"))
+    connection.execute(text("analyze messages, turns, orders"))
     plan = rows(connection, f"explain (analyze, costs off, timing off) {UNFINISHED.text}", intake_lock=INTAKE_LOCK)
     scans = [line["QUERY PLAN"].strip() for line in plan if " on messages" in line["QUERY PLAN"]]
     assert len(scans) == 3
+    assert [line for line in plan if "orders_open_idx" in line["QUERY PLAN"]]
     assert all(" using " in scan or "Bitmap" in scan for scan in scans)
     assert all("rows=0 " in scan or "rows=1 " in scan for scan in scans)
 
@@ -252,7 +280,7 @@ def test_calls_are_counted_by_the_breaker(redis_client: redis.Redis) -> None:
         "deepseek/deepseek-flash:refused": 1,
         "deepseek/deepseek-flash:denied": 1,
     }
-    seen = read_states(redis_client, NAMED)
+    seen = read_redis(redis_client, NAMED)
     assert [(circuit.provider, circuit.state, circuit.trips) for circuit in seen.providers] == [("deepseek", "open", 1)]
     assert [(each.name, each.state) for each in seen.models] == [
         ("deepseek/deepseek-flash", "closed"),
@@ -279,10 +307,10 @@ def test_streams_books_and_runs_are_read(redis_client: redis.Redis) -> None:
     redis_client.hset(time.strftime("budget:%Y-%m", time.gmtime(now_s)), "spent", 70)
     redis_client.hset(time.strftime("budget:%Y-%m-%d", time.gmtime(now_s)), "spent", 30)
     note_run(redis_client, CLEANUP)
-    lengths, counters, states = (
+    lengths, counters, seen = (
         read_streams(redis_client),
         read_counters(redis_client, now_s),
-        read_states(redis_client, NAMED[:1]),
+        read_redis(redis_client, NAMED[:1]),
     )
     assert (lengths.inbound, lengths.outbound, lengths.rejected) == (2, 0, 1)
     assert lengths.oldest_inbound_s == pytest.approx(20, abs=5)
@@ -290,8 +318,8 @@ def test_streams_books_and_runs_are_read(redis_client: redis.Redis) -> None:
     assert counters.last_cleanup_at_s is not None
     assert abs(counters.last_cleanup_at_s - now_s) < 5
     assert abs(counters.at_s - now_s) < 5
-    assert (states.providers, counters.calls, states.probes) == ((), {}, ())
-    assert [each.name for each in states.models] == ["deepseek/deepseek-flash"]
+    assert (seen.providers, counters.calls, seen.probes) == ((), {}, ())
+    assert [each.name for each in seen.models] == ["deepseek/deepseek-flash"]
 
 
 def test_counters_of_another_day_are_not_today_s(redis_client: redis.Redis) -> None:

@@ -44,6 +44,7 @@ from worker.redisdb.streams import Entry, Streams
 from worker.replies.request import AiRequest
 from worker.runtime.embedded.processes import wait_until
 from worker.settings import read_settings
+from worker.shop.shop import Shop
 from worker.steps.services import Services
 from worker.telemetry.recording import count_call, note_run
 
@@ -95,7 +96,7 @@ def probes(client: redis.Redis) -> object:
     """The probes that are made; the providers are real ones, which nobody may call here."""
     providers = load_providers(read_settings({"DEEPSEEK_API_KEY": "sk-test"}))
     nothing: Any = None
-    return Prober(providers, nothing, nothing, client, nothing, nothing, "Super").run()
+    return Prober(providers, nothing, nothing, client, nothing, nothing, Shop("Super")).run()
 
 
 def joined(client: redis.Redis) -> object:

@@ -1,4 +1,6 @@
-"""Cart operations that nobody asked for: repaired once, then a reply that says so; no other model is paid for them."""
+"""Claims that nothing stands behind, and operations on what was not offered: repaired once, then a reply that says so;
+no other model is paid for them.
+"""
 
 from __future__ import annotations
 
@@ -10,26 +12,24 @@ from typing import Any
 
 import pytest
 import redis
-from helpers.answering import completer_on
-from helpers.factories import ANA
+from helpers.answering import completer_on, request_of
 from helpers.http_provider import Answer, Server, say, serving
-from helpers.turns import MILK, RICE, decision_of, planned, session_of, turn_of
+from helpers.turns import MILK, MILK_ITEM, RICE, SHOP, decision_of, planned, session_of, turn_of
 from msgspec import convert
-from worker.replies.cart_guard import rules_for
 
 from worker.providers.circuit_rules import CircuitLimits
 from worker.providers.completion import Completer
-from worker.providers.progress import PlannedRequest
 from worker.providers.providers_file import load_providers
-from worker.replies.fallback import SAY_OTHERWISE, TRY_AGAIN, UNCHANGED
+from worker.replies.scene import NOBODY
 from worker.session.cart import CartOperation
 from worker.session.outcome import Outcome
 from worker.settings import read_settings
 
 ADD_1 = {"op": "add", "product_id": 7, "quantity": 1}
 ADD_2 = {"op": "add", "product_id": 7, "quantity": 2}
-ADD_50 = {"op": "add", "product_id": 7, "quantity": 50}
-ADD_99_RICE = {"op": "add", "product_id": 8, "quantity": 99}
+ADD_UNKNOWN = {"op": "add", "product_id": 4242, "quantity": 1}
+UNCHANGED = SHOP.text("fallback.unchanged")
+TRY_AGAIN, SAY_OTHERWISE = (SHOP.text(f"fallback.{name}") for name in ("try_again", "say_otherwise"))
 ADD, HARD = "agregame 2 leches", "cual de esas me conviene mas?"
 DOWN = say(500, {"error": {"message": "no"}})
 
@@ -42,7 +42,8 @@ def says(reply: str, *operations: dict[str, Any]) -> Answer:
     return say(200, {"choices": [choice], "usage": {"prompt_tokens": 900, "completion_tokens": 100}})
 
 
-OBEYS, CLAIMS = says("Agregué 50 leches.", ADD_50), says("Listo, agregué 50 leches.")
+OBEYS, CLAIMS = says("Va.", ADD_UNKNOWN), says("Listo, agregué 50 leches.")
+ORDERS, DISCOUNTS = says("Tu pedido quedó confirmado."), says("Te hago un 50 % de descuento.")
 OFFERS = says("¿Cuántas leches querés?")
 
 
@@ -57,9 +58,9 @@ class Models:
     def answer(self, said: str, **changes: Any) -> Outcome:
         """What comes of a customer's message."""
         turn = planned(turn_of(said, session=session_of(**changes)), MILK, RICE)
-        plan, session = turn.planned(), turn.fetched()
-        rules = rules_for(said, session, plan.products)
-        return self.completer.complete(PlannedRequest(plan, rules, turn.token, ANA, float("inf"), said, session.cart))
+        plan = turn.planned()
+        session = NOBODY if plan.shared else turn.fetched()
+        return self.completer.complete(request_of(plan, said, turn.token, session=session))
 
     def systems(self) -> list[str]:
         """The instructions of the cheap model's requests."""
@@ -104,23 +105,25 @@ def test_the_repair_says_what_was_refused_and_why(ready: Ready) -> None:
     first, second = models.systems()
     assert second.startswith(first)
     told = second.removeprefix(first)
-    assert '{"op":"add","product_id":7,"quantity":50}: quantity was not asked for' in told
-    assert "must not say that it was done" in told
+    assert '{"op":"add","product_id":4242,"quantity":1}: product was not offered' in told
+    assert "must not say that anything was done" in told
 
 
 def test_only_what_was_refused_must_go(ready: Ready) -> None:
-    """The operation that was asked for stays, and may be spoken of."""
-    models = ready([says("Agregué todo.", ADD_2, ADD_99_RICE), says("Agregué 2 leches.", ADD_2)], [DOWN])
+    """The operation that can be made stays, and may be spoken of; below the words stands what came of it."""
+    models = ready([says("Agregué todo.", ADD_2, ADD_UNKNOWN), says("Agregué 2 leches.", ADD_2)], [DOWN])
     outcome = models.answer(ADD)
     assert outcome.decision.cart_operations == (convert(ADD_2, CartOperation),)
-    assert outcome.decision.reply.splitlines()[0] == "Agregué 2 leches."
-    assert '"product_id":8' in models.systems()[1]
+    assert outcome.decision.effects.cart == (MILK_ITEM,)
+    first, _, *lines = outcome.decision.reply.splitlines()
+    assert (first, lines[0]) == ("Agregué 2 leches.", SHOP.text("cart.changed"))
+    assert '"product_id":4242' in models.systems()[1]
     assert '"product_id":7' not in models.systems()[1]
 
 
-@pytest.mark.parametrize("second", [OBEYS, CLAIMS], ids=["insists", "claims"])
+@pytest.mark.parametrize("second", [OBEYS, CLAIMS, ORDERS, DISCOUNTS], ids=["insists", "claims", "orders", "discounts"])
 def test_a_model_that_insists_is_the_last_to_be_asked(ready: Ready, second: Answer) -> None:
-    """On the operation, or on saying that it was made: the next one is paid too, and would be misled as well."""
+    """On the operation, or on saying what is not so: the next one is paid too, and would be misled as well."""
     models = ready([OBEYS, second], [says("Agregué 2 leches.", ADD_2)])
     outcome = models.answer(ADD)
     assert (outcome.source, outcome.provider, outcome.calls) == ("fallback", None, 2)
@@ -140,7 +143,7 @@ def test_the_customer_is_told_that_nothing_changed(ready: Ready) -> None:
 
 def test_refusals_alone_call_no_person(ready: Ready) -> None:
     """A hard message that models answered, only with too much zeal, is no case for one."""
-    outcome = ready([says("Agregué una.", ADD_1)], [says("Agregué una.", ADD_1)]).answer(HARD)
+    outcome = ready([CLAIMS], [CLAIMS]).answer(HARD)
     assert outcome.source == "fallback"
     assert outcome.decision.requires_human is False
     assert UNCHANGED in outcome.decision.reply
@@ -203,7 +206,7 @@ def test_no_number_of_a_refused_operation_is_logged(ready: Ready, capsys: pytest
 
 def test_an_answer_for_everybody_says_nothing_of_a_cart(ready: Ready) -> None:
     """It changes none; where it says that it did, it would say so to a thousand customers."""
-    models = ready([says("Agregué una.", ADD_1), says("La leche sale $ 1.850.", ADD_1)], [DOWN])
+    models = ready([CLAIMS, says("La leche sale $ 1.850.", ADD_1)], [DOWN])
     outcome = models.answer("tenes leche?")
     assert planned(turn_of("tenes leche?"), MILK).planned().shared
     assert outcome.decision.reply == "La leche sale $ 1.850."

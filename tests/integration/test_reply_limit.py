@@ -12,7 +12,7 @@ import redis
 from click.testing import CliRunner
 from helpers.factories import ANA, BRUNO, expire_leases, rows
 from helpers.service import says, webhook
-from helpers.turns import decided, turn_from_dict, turn_to_dict
+from helpers.turns import SHOP, decided, turn_from_dict, turn_to_dict
 from msgspec.structs import replace
 from sqlalchemy import Connection, text
 from test_locked_customers import Waiting
@@ -25,10 +25,10 @@ from worker.redisdb.cache import Cache
 from worker.redisdb.connect import connect_redis
 from worker.redisdb.keys import INBOUND, LIMITED, OUTBOUND, REPLY_LIMIT
 from worker.session.turn import Turn
-from worker.steps.fetch_session import NOTICE_TEXT
 from worker.steps.services import Services
 
 MOST = 5
+NOTICE_TEXT = SHOP.text("handover.limited")
 NOWHERE = "redis://127.0.0.1:1/0"
 
 

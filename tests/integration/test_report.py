@@ -20,7 +20,7 @@ from rich.console import Console
 from sqlalchemy import Connection, Engine, text
 
 from db import queries
-from worker.operate.report_tables import as_tables
+from worker.operate.commands.report import as_tables
 from worker.telemetry.recording import FAILURES
 from worker.telemetry.report import make_report
 
@@ -151,6 +151,8 @@ def test_the_figures_by_hand(connection: Connection) -> None:
     assert make_report(connection) == {
         "window_s": 86_400,
         "messages": 7,
+        "channels": {},
+        "closed": {"answered_by_person": 0, "revoked": 0, "too_late": 0},
         "ai": {
             "ai_cache_hit_rate": 20.0,
             "ai_provider_distribution": {"deepseek": 66.7, "gemini-flash": 33.3},
@@ -174,6 +176,7 @@ def test_the_figures_by_hand(connection: Connection) -> None:
             "reduction": 85.0,
         },
         "latency_ms": {"p50": 350, "p95": 620, "p99": 644},
+        "cart_operations": {"proposed": 0, "made": 0, "refused": 0, "undone": 0},
         "orders": {"placed": 0, "total": {}},
     }
 

@@ -45,6 +45,7 @@ PASSWORD = "test-only"
 FIGURES = ("ai_metrics", "metric_hours", "latency_hours", "call_hours", "channel_hours", "events")
 FIGURES_BESIDE_PERSONS = {
     *(("customer_sessions", name) for name in ("created_at", "updated_at", "expires_at")),
+    *(("messages", name) for name in ("accepted_at", "state", "reason")),
     *(("orders", name) for name in ("created_at", "total", "currency", "status", "status_at")),
 }
 #: What a worker may do to rows of a table, besides reading them: insert, update, delete.
@@ -67,6 +68,7 @@ CHANGES = {
     "events": "DELETE INSERT",
     "customers": "DELETE INSERT UPDATE",
     "customer_sessions": "DELETE INSERT UPDATE",
+    "kept_carts": "DELETE INSERT UPDATE",
     "turns": "DELETE INSERT UPDATE",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from helpers.factories import product, row
+from helpers.factories import product, row, rows
 from sqlalchemy import Connection, text
 
 from db import queries
@@ -80,6 +80,21 @@ def test_the_answer_has_all_that_a_customer_is_told(shop: Connection) -> None:
         "unit": "u",
         "step": 1,
     }
+
+
+def test_the_version_before_finds_whole_pieces(shop: Connection) -> None:
+    """The same products in the same order, with a number of pieces where there is a fraction, or nobody counts."""
+    shop.execute(text("update products set stock = 2.750, unit = 'kg' where sku = '1'"))
+    shop.execute(text("update products set stock = null where sku <> '1'"))
+    for term in ("azucar", "jabon"):
+        old = rows(shop, "select * from search_products(:term, 5)", term=term)
+        new = queries.search_products(shop, [term], 5)
+        assert [{**one, "stock": None} for one in old] == [
+            {name: value for name, value in one.items() if name != "term"} | {"stock": None} for one in new
+        ]
+        assert {type(one["stock"]) for one in old} == {int}
+    assert row(shop, "select stock from search_products('azucar', 5)") == {"stock": 2}
+    assert {one["stock"] for one in rows(shop, "select stock from search_products('jabon', 5)")} == {100}
 
 
 def test_several_terms_are_searched_at_once(shop: Connection) -> None:

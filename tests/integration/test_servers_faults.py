@@ -24,7 +24,9 @@ from helpers.server_users import (
 
 from worker.errors import ConfigurationError
 from worker.runtime.embedded import server as embedded_server
-from worker.runtime.embedded.servers import EmbeddedServers, embedded_servers, start_postgres, start_redis
+from worker.runtime.embedded.postgres import Postgres
+from worker.runtime.embedded.redis import Redis
+from worker.runtime.embedded.servers import EmbeddedServers, embedded_servers, start
 
 
 @pytest.fixture
@@ -38,11 +40,11 @@ def test_killed_servers_come_back_with_port_and_data(home: Path) -> None:
     """kill -9 of both, then a start: the same URL, what was committed is there."""
     with embedded_servers(home) as servers:
         write_both(servers)
-        for start in (start_postgres, start_redis):
-            server = start(home)
+        for kind in (Postgres, Redis):
+            server = start(kind, home)
             server.kill()
             assert not psutil.pid_exists(server.pid) or psutil.Process(server.pid).status() == psutil.STATUS_ZOMBIE
-            again = start(home)
+            again = start(kind, home)
             assert (again.url, again.pid != server.pid) == (server.url, True)
         assert read_both(servers) == (42, "42")
 
@@ -50,17 +52,17 @@ def test_killed_servers_come_back_with_port_and_data(home: Path) -> None:
 def test_a_backend_that_outlives_its_killed_server_does_not_hinder_the_next(home: Path) -> None:
     """kill -9 of the postmaster alone, while a stopped child still holds the shared memory."""
     with embedded_servers(home, redis=False) as servers:
-        server = start_postgres(home)
+        server = start(Postgres, home)
         child = psutil.Process(server.pid).children()[0]
         child.suspend()
         os.kill(server.pid, signal.SIGKILL)
         assert eventually(lambda: not server.alive())
-        assert start_postgres(home).url == servers.database_url
+        assert start(Postgres, home).url == servers.database_url
 
 
 def test_a_stale_pid_file_that_names_a_living_stranger_is_ignored(home: Path) -> None:
     """PostgreSQL itself would not start as long as that pid exists among its user's processes."""
-    server = start_postgres(home)
+    server = start(Postgres, home)
     pid_file = home / "postgres/data/postmaster.pid"
     stale = pid_file.read_text()
     server.kill()
@@ -84,7 +86,7 @@ def test_a_user_killed_during_the_first_start_leaves_nothing_half_done(home: Pat
 
 def test_a_server_whose_directory_was_deleted_is_replaced(home: Path) -> None:
     """`rm -rf .chasqui` under orphans must not leave them, nor make the next start fail."""
-    lost = {start_postgres(home).pid, start_redis(home).pid}
+    lost = {start(Postgres, home).pid, start(Redis, home).pid}
     shutil.rmtree(home)
     with embedded_servers(home) as servers, redis_at(servers.redis_url) as client:
         assert client.ping()
@@ -93,7 +95,7 @@ def test_a_server_whose_directory_was_deleted_is_replaced(home: Path) -> None:
 
 def test_a_server_that_cannot_start_says_why(home: Path) -> None:
     """The error carries the end of the server's log and its path; nothing stays behind."""
-    start_redis(home).stop()
+    start(Redis, home).stop()
     (home / "redis/appendonly.aof").write_bytes(b"not a log of commands\n")
     shutil.rmtree(home / "redis/appendonlydir", ignore_errors=True)
     reason = r"redis did not start: .*append only file.*server\.log"
@@ -104,7 +106,7 @@ def test_a_server_that_cannot_start_says_why(home: Path) -> None:
 
 def test_damaged_state_is_named(home: Path) -> None:
     """A file of ours that cannot be read is named, with the way out."""
-    start_redis(home).stop()
+    start(Redis, home).stop()
     (home / "redis.json").write_text("{")
     with pytest.raises(ConfigurationError, match=r"redis\.json is damaged"), embedded_servers(home, postgres=False):
         pytest.fail("the block must not be entered")

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from helpers.basics import REPOSITORY
-from helpers.command_line import run
+from helpers.basics import REPOSITORY, Servers
+from helpers.command_line import PARTS, START_S, run, started, urls_of
 from helpers.shops import MEXICAN, written
 
 from worker.operate.doctor.finding import State
@@ -90,6 +90,14 @@ def test_the_service_does_not_start_with_a_wrong_file(tmp_path: Path) -> None:
     done = run(tmp_path, "up", SHOP_FILE=str(written(tmp_path, WRONG)))
     assert done.returncode == 1
     assert "hours.monday[0]" in done.stderr
+
+
+def test_a_worker_does_not_start_with_a_wrong_file(tmp_path: Path, servers: Servers) -> None:
+    """It says where the mistake is, and ends, as it does for servers that are not fit."""
+    given = urls_of(servers) | {"SHOP_FILE": str(written(tmp_path, WRONG))}
+    with started(PARTS["worker"], tmp_path, given) as worker:
+        assert worker.process.wait(START_S) == 1
+        assert 'hours.monday[0]: "25:00" is no time of day' in worker.log.read_text()
 
 
 def test_the_doctor_examines_the_file(tmp_path: Path) -> None:

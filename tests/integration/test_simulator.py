@@ -23,7 +23,7 @@ from helpers.simulated import CONTEXT, DEADLINE_S, SYSTEM, USER, call, said, wit
 
 from worker.devkit.assistant import answer, marked
 from worker.devkit.behaviour import Behaviour
-from worker.devkit.simulator import Simulator, SimulatorOptions
+from worker.devkit.simulator import Simulator
 from worker.devkit.sold_models import APIS
 
 PROVIDERS = tuple(APIS)
@@ -267,7 +267,8 @@ def test_error_rate_is_seeded() -> None:
     """About the given share of calls fails, the same ones for the same seed, others for another."""
 
     def statuses(seed: int) -> list[int]:
-        with Simulator(SimulatorOptions(seed=seed, everyone=Behaviour(error_rate=0.3))) as sim:
+        with Simulator(seed=seed) as sim:
+            sim.set("openai", error_rate=0.3)
             return [call(sim, "openai").status_code for _ in range(40)]
 
     first = statuses(1)
@@ -278,8 +279,8 @@ def test_error_rate_is_seeded() -> None:
 
 def test_latency_is_within_its_range() -> None:
     """A call takes at least the least latency; providers may differ."""
-    slow = {"deepseek": Behaviour(latency_ms=(80, 90))}
-    with Simulator(SimulatorOptions(providers=slow)) as sim:
+    with Simulator() as sim:
+        sim.set("deepseek", latency_ms=(80, 90))
         began = time.monotonic()
         call(sim, "deepseek")
         assert time.monotonic() - began >= 0.08
@@ -318,7 +319,7 @@ def test_closes_promptly_and_leaves_nothing_behind() -> None:
         port = probe.getsockname()[1]
     idle = requests.Session()
     with ThreadPoolExecutor(6) as pool:
-        with Simulator(SimulatorOptions(port=port)) as sim:
+        with Simulator(port=port) as sim:
             idle.get(sim.control_url, timeout=DEADLINE_S)
             sim.set("openai", mode="hang")
             sim.set("gemini", mode="drip")
@@ -331,7 +332,7 @@ def test_closes_promptly_and_leaves_nothing_behind() -> None:
         assert all(isinstance(each.exception(DEADLINE_S), requests.exceptions.RequestException) for each in held)
     idle.close()
     wait_until(lambda: threading.active_count() == before)
-    with Simulator(SimulatorOptions(port=port)) as again:
+    with Simulator(port=port) as again:
         assert call(again, "openai").status_code == 200
 
 

@@ -12,16 +12,14 @@ from uuid import uuid4
 
 import pytest
 import redis
-from helpers.answering import completer_on, providers_of
+from helpers.answering import completer_on, providers_of, request_of
 from helpers.away import silent_port
 from helpers.basics import REPOSITORY, ends
 from helpers.otlp import Collected, collecting
-from helpers.turns import decided, plan_of, session_of
-from worker.replies.cart_guard import rules_for
+from helpers.turns import decided, plan_of
 
 from worker.devkit.simulator import Simulator
 from worker.providers.client import trace_call
-from worker.providers.progress import PlannedRequest
 from worker.providers.providers_file import load_providers
 from worker.replies.request import AiRequest
 from worker.runtime.environment import environment
@@ -84,10 +82,10 @@ def test_a_call_is_in_the_trace_of_the_turn_that_asks(
     """Also where another turn asks for the very same at the same time; repeated and failed calls too."""
     monkeypatch.setenv("NO_PROXY", "*")
     tokens = [str(uuid4()), str(uuid4())]
-    plan, rules = plan_of("hola"), rules_for("hola", session_of(), ())
+    plan = plan_of("hola")
     with Simulator() as simulator, completer_on(redis_client, providers_of(simulator)) as completer:
         simulator.set("gemini", mode="garbage", latency_ms=(100, 100))
-        asks = [PlannedRequest(plan, rules, token, "5491100000001", time.monotonic() + 20) for token in tokens]
+        asks = [request_of(plan, token=token, deadline=time.monotonic() + 20) for token in tokens]
         with ThreadPoolExecutor(len(asks)) as pool:
             assert [outcome.calls for outcome in pool.map(completer.complete, asks)] == [3, 3]
     tracing.flush()

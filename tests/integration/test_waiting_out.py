@@ -11,6 +11,7 @@ from helpers.answering import no_limits
 from helpers.circuit import Circuit
 from helpers.http_provider import Answer, say
 from helpers.roles import DOWN, Fleet, ask, chat, done, fleet_on, limited
+from msgspec import structs
 
 from worker.providers.client import AiClient
 from worker.providers.clock import Clock
@@ -121,7 +122,7 @@ def test_a_limit_that_stays_ends_at_the_deadline(fleet: Fleet) -> None:
     client = AiClient(clock)
     completer = Completer(fleet.providers[:1], client, circuit.breaker, no_limits(circuit.client), clock)
     asked = ask()
-    outcome = completer.complete(type(asked)(asked.plan, asked.rules, "t", "549", 20.0))
+    outcome = completer.complete(structs.replace(asked, customer="549", deadline=20.0))
     assert (outcome.source, now[0]) == ("fallback", 18.0)
     assert fleet.asked() == ["a"] * 4
     client.close()

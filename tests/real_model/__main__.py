@@ -31,7 +31,7 @@ from real_model.recording import Call, recording
 from real_model.server import model_server, seconds_of_a_call
 from real_model.trial import Found, Pace, Trial
 from worker.errors import ChasquiError
-from worker.operate.cli import interrupting
+from worker.operate.commands.terminal import interrupting
 from worker.runtime.environment import HOME
 
 BUILD: Final = Path("build") / "real-model"

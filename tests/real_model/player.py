@@ -128,5 +128,6 @@ class Player:
         for state, cart, context in self._talk.sql(SESSION, phone=customer):
             quantities = {item["name"]: float(item["quantity"]) for item in cart}
             waits = waits_for_person(convert(context, Context), datetime.now(UTC))
-            return Shot(state, quantities, waits, context.get("address"), orders)
+            address = convert(context, Context).checkout.address or None
+            return Shot(state, quantities, waits, address, orders)
         return Shot(orders=orders)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from decimal import Decimal
 from string import Formatter
 from typing import Any
@@ -14,6 +15,7 @@ from worker.devkit.assistant import ACTIONS, SCRIPT, Ask, Reply, answer, marked
 from worker.devkit.shop_facts import shop_in
 from worker.devkit.spanish import count, matches, money, plain, term
 from worker.replies.prompt import render
+from worker.replies.telling import MODEL_STATES
 from worker.shop.shop import Shop
 
 WHOLE = {
@@ -164,7 +166,7 @@ def test_adds_several_products_and_tells_what_is_missing() -> None:
     assert said["cart_operations"] == [{"op": "add", "product_id": 1, "quantity": 2}]
     assert "Pan lactal Migalinda 560 g: se nos terminó." in said["reply"]
     assert "No tenemos caviares." in said["reply"]
-    assert "suma $ 12.240,50" in said["reply"]
+    assert "suma" not in said["reply"]
 
 
 def test_adds_what_the_search_found_in_spite_of_a_typo() -> None:
@@ -204,20 +206,20 @@ def test_a_bare_number_without_history_asks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "operation", "total"),
+    ("message", "operation"),
     [
-        ("sacá el pan lactal", {"op": "remove", "product_id": 3}, "$ 5.550,00"),
-        ("sacalo", {"op": "remove", "product_id": 3}, "$ 5.550,00"),
-        ("sacame una leche", {"op": "set", "product_id": 1, "quantity": 2}, "$ 6.690,50"),
-        ("cambiá la leche a 5", {"op": "set", "product_id": 1, "quantity": 5}, "$ 12.240,50"),
-        ("que sean 2", {"op": "set", "product_id": 3, "quantity": 2}, "$ 11.531,00"),
+        ("sacá el pan lactal", {"op": "remove", "product_id": 3}),
+        ("sacalo", {"op": "remove", "product_id": 3}),
+        ("sacame una leche", {"op": "set", "product_id": 1, "quantity": 2}),
+        ("cambiá la leche a 5", {"op": "set", "product_id": 1, "quantity": 5}),
+        ("que sean 2", {"op": "set", "product_id": 3, "quantity": 2}),
     ],
 )
-def test_changes_the_cart(message: str, operation: dict[str, Any], total: str) -> None:
-    """Removing and changing work on the cart's own ids, and the reply names the new total."""
+def test_changes_the_cart(message: str, operation: dict[str, Any]) -> None:
+    """Removing and changing work on the cart's own ids; what comes of it, the service tells."""
     said = ask(message, cart=CART)
     assert said["cart_operations"] == [operation]
-    assert total in said["reply"]
+    assert not re.search(r"[$\d]", said["reply"])
 
 
 def test_does_not_remove_what_is_not_in_the_cart() -> None:
@@ -225,35 +227,24 @@ def test_does_not_remove_what_is_not_in_the_cart() -> None:
     assert ask("sacá el jabón", cart=CART)["cart_operations"] == []
 
 
-def test_shows_the_cart_with_its_total() -> None:
-    """Lines, prices and total; an empty cart says so."""
-    said = ask("ver carrito", cart=CART)
-    assert "• 3 × Leche entera Nubelinda 1 L: $ 1.850,00 c/u" in said["reply"]
-    assert "Total: $ 8.540,50" in said["reply"]
-    assert "vacío" in ask("ver carrito")["reply"]
+def test_leaves_the_cart_to_the_service() -> None:
+    """It is the service that shows it, with its prices and total."""
+    for cart in (CART, []):
+        said = ask("ver carrito", cart=cart)
+        assert said["intent"] == "view_cart"
+        assert not re.search(r"[$\d]", said["reply"])
 
 
-def test_checkout_walks_through_its_states() -> None:
-    """Checkout, yes, address, yes: each state leads to the next, and the address is repeated as written."""
-    state, seen = "viewing_cart", []
-    for message in ("quiero pagar", "dale", "ok", "Av. Corrientes 1234, 3ro B", "sí, confirmo"):
-        said = ask(message, cart=CART, state=state)
-        state = said["next_state"]
-        seen.append(state)
-    assert seen == ["checkout", "waiting_address", "waiting_address", "confirming_order", "order_completed"]
-    assert ask("Calle 9 nº 12", cart=CART, state="waiting_address")["entities"] == {"address": "Calle 9 nº 12"}
-
-
-@pytest.mark.parametrize("state", ["checkout", "waiting_address", "confirming_order"])
-def test_no_leaves_the_checkout(state: str) -> None:
-    """ "no" at any step goes back to the cart and loses nothing."""
-    said = ask("no", cart=CART, state=state)
-    assert (said["next_state"], said["cart_operations"]) == ("viewing_cart", [])
-
-
-def test_an_empty_cart_cannot_be_paid() -> None:
-    """Checkout without a cart stays where it was."""
-    assert ask("quiero pagar")["next_state"] == "browsing"
+def test_leaves_the_checkout_to_the_service() -> None:
+    """It understands what the customer wants and which address was said, and moves no checkout."""
+    for message in ("quiero pagar", "eso es todo, quiero pagar"):
+        assert ask(message, cart=CART)["intent"] == "checkout"
+    said = ask("Calle 9 nº 12", cart=CART, state="waiting_address")
+    assert said["entities"] == {"address": "Calle 9 nº 12"}
+    for state in ("checkout", "waiting_address", "confirming_order"):
+        for message in ("quiero pagar", "no", "sí", "Calle 9 nº 12"):
+            said = ask(message, cart=CART, state=state)
+            assert (said["next_state"] in MODEL_STATES | {None}, said["cart_operations"]) == (True, [])
 
 
 def test_compares_prices() -> None:
@@ -304,11 +295,8 @@ def test_others_can_tell_the_mark() -> None:
     assert facts == hashlib.sha256(written).hexdigest()[:16]
 
 
-def test_a_cart_of_two_currencies_has_two_totals() -> None:
-    """They are never added, nor is the one's price taken from the other's."""
-    wine = {"id": 9, "name": "Vino Cumbral 750 ml", "price": "9.50", "currency": "USD", "quantity": 2}
-    said = ask("ver carrito", WHOLE, cart=[CART[0] | {"currency": "ARS"}, wine])
-    assert said["reply"].endswith("Total: $ 5.550,00 y 19,00 USD")
+def test_prices_of_two_currencies_are_not_compared() -> None:
+    """The one's price is not taken from the other's."""
     dear = {**WHOLE, "id": 8, "name": "Leche entera Lejana 1 L", "price": "3.00", "currency": "USD"}
     assert "menos que" not in ask("cuál leche conviene?", WHOLE, dear)["reply"]
 

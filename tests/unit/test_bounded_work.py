@@ -11,18 +11,35 @@ import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from decimal import Decimal
 from importlib import import_module
 from typing import Any
 
 import orjson
 import pytest
 from helpers.bounded import TEXTS, Shapes, Work, check, cpu_s, growth_of, peak_bytes, repeated
+from helpers.conversations import GROCER
 from helpers.language import common_form, complexity
-from helpers.turns import CATEGORIES, MILK, SHOP, closing_row, decided, decision_of, made, planned, session_of, turn_of
+from helpers.turns import (
+    CATEGORIES,
+    CHEESE,
+    MILK,
+    MILK_ITEM,
+    SHOP,
+    closing_row,
+    decided,
+    decision_of,
+    made,
+    planned,
+    session_of,
+    turn_of,
+)
 from msgspec.structs import replace
 
 from worker.catalog.product import Product
 from worker.language import (
+    answers,
+    catalog_terms,
     handover_request,
     hour_dependent,
     intent,
@@ -31,11 +48,26 @@ from worker.language import (
     search_terms,
     small_talk,
     symbols,
+    topics,
 )
 from worker.messages import fields, inbound, reply, text
-from worker.replies import cart_guard, closing, decision, fallback, json_in_text, prompt, reply_check
+from worker.replies import (
+    acts,
+    cart_changes,
+    claims,
+    closing,
+    decision,
+    direct,
+    fallback,
+    json_in_text,
+    order_status,
+    prompt,
+    reply_check,
+)
+from worker.replies.scene import Scene
 from worker.session import cart as carts
 from worker.session import session, turn
+from worker.session.session import HISTORY_CHARS
 from worker.shop.areas import DeliveryArea, area_in
 from worker.steps import planning
 
@@ -57,16 +89,31 @@ def come_in(function: Function) -> Function:
     return lambda written: function(fields.readable(written) or "")
 
 
-def with_last_reply(written: str) -> object:
-    """The rules where the shop's last reply and the customer's last message were as long as they can be."""
-    history = [{"customer": written, "reply": written[:399] + "?"}] * session.HISTORY_TURNS
-    return cart_guard.rules_for(written, session_of(context={"history": history}), [MILK])
-
-
 def claim_of(written: str) -> None:
-    """Looks for claims in a reply of these words."""
+    """Looks for claims in a reply of these words, to the same words, with as much said before."""
+    history = [{"customer": written[:400], "reply": written[:400]}] * session.HISTORY_TURNS
+    asked = session_of(cart=(MILK_ITEM,), context={"history": history})
+    request = prompt.render(SHOP, written, CATEGORIES, [MILK, CHEESE], asked)
     with suppress(decision.RefusedChange):
-        cart_guard.check_claim(made(reply=f"x{written}"[:4096]))
+        claims.check_claims(made(reply=written), request.user, request.system, changes=False)
+
+
+def fallback_of(written: str) -> object:
+    """A fallback, where an address was asked for."""
+    asked = session_of(cart=(MILK_ITEM,), state="waiting_address", context={"asking": "address"})
+    return fallback.fallback_decision(Scene(SHOP, asked, "v", text=written))
+
+
+def act_of(asking: str) -> Function:
+    """What an answer to this question does."""
+    asked = session_of(cart=(MILK_ITEM,), state="checkout", context={"asking": asking, "version": "v"})
+
+    def done(written: str) -> None:
+        turned = turn_of(written, session=asked)
+        found = acts.acts_of(turned)
+        direct.decision_of(found, Scene(GROCER, asked, "v", text=written), {})
+
+    return done
 
 
 def parsed(answer: str) -> None:
@@ -105,11 +152,27 @@ TEXT_WORK: dict[str, Function] = {
     "language.intent.guess_intent": come_in(intent.guess_intent),
     "language.small_talk.is_answer": come_in(small_talk.is_answer),
     "language.small_talk.is_chat": come_in(small_talk.is_chat),
-    "replies.fallback.unreadable_decision": fallback.unreadable_decision,
-    "replies.fallback.handover_decision": fallback.handover_decision,
-    "replies.cart_guard.numbers_in": come_in(cart_guard.numbers_in),
-    "replies.cart_guard.rules_for": come_in(with_last_reply),
-    "replies.cart_guard.check_claim": claim_of,
+    "replies.fallback.fallback_decision": come_in(fallback_of),
+    "replies.claims.check_claims": claim_of,
+    "replies.claims.asserted": lambda written: list(claims.asserted(written)),
+    "replies.order_status.asks_for_order": come_in(
+        lambda written: order_status.asks_for_order(normalise.normalised(written))
+    ),
+    "replies.acts.acts_of an address": come_in(act_of("address")),
+    "replies.acts.acts_of a payment": come_in(act_of("payment")),
+    "replies.acts.acts_of an area": come_in(act_of("area")),
+    "replies.acts.acts_of a confirmation": come_in(act_of("confirm")),
+    "language.answers.yes_or_no": come_in(answers.yes_or_no),
+    "language.answers.row_number": come_in(answers.row_number),
+    "language.answers.named_button": come_in(answers.named_button),
+    "language.answers.way_of_delivery": come_in(answers.way_of_delivery),
+    "language.answers.folded": come_in(answers.folded),
+    "language.answers.says_only": come_in(lambda written: answers.says_only(written, ("a",))),
+    "language.answers.speaks_of_pickup": come_in(answers.speaks_of_pickup),
+    "language.answers.denies": come_in(answers.denies),
+    "language.answers.asks": come_in(answers.asks),
+    "language.topics.speaks_of_goods": come_in(topics.speaks_of_goods),
+    "language.topics.is_address": come_in(topics.is_address),
     "replies.decision.parse_decision": parsed,
     "replies.json_in_text.objects_in": json_in_text.objects_in,
     "replies.reply_check.check_reply": come_in(judged),
@@ -119,13 +182,32 @@ TEXT_WORK: dict[str, Function] = {
     "language.search_terms.search_terms": come_in(lambda written: search_terms.search_terms(written, SOLD.mended)),
     "language.hour_dependent.depends_on_hour": come_in(hour_dependent.depends_on_hour),
     "shop.areas.area_in": come_in(lambda written: area_in(written, AREAS)),
+    "language.catalog_terms.catalog_terms": come_in(
+        lambda written: catalog_terms.catalog_terms(search_terms.search_terms(written), SOLD)
+    ),
+    "language.catalog_terms.terms_before": come_in(
+        lambda written: catalog_terms.terms_before((), written, ("leche",), written[:HISTORY_CHARS], SOLD)
+    ),
     "language.handover_request.asks_for_person": come_in(handover_request.asks_for_person),
     "steps.planning.Reader.question": come_in(lambda written: planning.Reader(SOLD).question(turn_of(written))),
 }
 #: Functions of a text to which no long one gets.
 INSIDE = {
     "language.typos.meant_by": f"a word of at most {normalise.LONGEST_WORD} letters, from ProductWords.mended",
-    "replies.fallback.fallback_decision": "what guess_intent is given",
+    "language.answers.telling_words": "a name in the shop's file",
+    "replies.buttons.options": "a verb of ours",
+    "replies.checkout.said": "a text of ours",
+    "replies.telling.by_mention": "what parse_decision has bounded",
+    "replies.buttons.may_offer": "an id that a gateway or the check of a decision has bounded",
+    "replies.figures.unfounded_figure": "what check_claims is given",
+    "language.catalog_terms.names_product": "a search term of at most 12 words",
+    "language.catalog_terms.named_in": "a reply of the history, at most 400 characters",
+    "language.product_words.is_told": f"a word of at most {normalise.LONGEST_WORD} letters",
+    "language.regional_names.other_names": "a search term of at most 12 words",
+    "language.product_words.is_any": f"a word of at most {normalise.LONGEST_WORD} letters",
+    "language.product_words.stem": f"a word of at most {normalise.LONGEST_WORD} letters",
+    "language.product_words.stems": "a name in our own list",
+    "language.search_terms.is_name": f"a word of at most {normalise.LONGEST_WORD} letters",
     "language.typos.sound_alike": "two words that are a slip of each other",
     "language.phrases.asked": "at most 160 to 300 characters, from sharing and intent",
     "language.phrases.is_fact": "at most 160 to 300 characters, from sharing, complexity and intent",
@@ -141,6 +223,7 @@ INSIDE = {
     "language.product_names.names_place": "at most 160 characters, from sharing",
     "language.product_names.names_use": "at most 160 characters, from sharing",
     "replies.verdict.decide": "what parse_decision and check_reply are given",
+    "messages.acts.echo": "an id; its words were read by readable",
     "messages.content.read_content": "a name of a type; its parts are read by readable and selection",
     "messages.content.is_reply_due": "a name of a type",
     "session.session.new_session": "a customer's id",
@@ -151,7 +234,6 @@ MODULES = [
     f"{room}.{module.name}"
     for room in ROOMS
     for module in pkgutil.iter_modules(import_module(f"worker.{room}").__path__)
-    if module.name != "cart_limits"  # works on what `decision` has bounded
 ]
 _REPLY = closing.reply_of(turn_of(outcome=decided()), "browsing", NOW)
 
@@ -189,7 +271,18 @@ def products(size: int) -> list[Product]:
 
 def cart(size: int) -> carts.Cart:
     """A cart of so many products."""
-    return tuple(carts.CartItem(number, f"Leche {number}", 10.5, 2) for number in range(size))
+    return tuple(carts.CartItem(number, f"Leche {number}", Decimal("10.5"), Decimal(2)) for number in range(size))
+
+
+def changes(size: int) -> list[carts.CartOperation]:
+    """Changes to so many products, as the check of a decision lets through at most 20."""
+    return [carts.CartOperation("add", number, Decimal(1)) for number in range(min(size, 20))]
+
+
+def _texts_of(asked: session.Session, sold: list[Product]) -> tuple[str, str]:
+    """The user's and the system's part of a request."""
+    request = prompt.render(SHOP, "hola", CATEGORIES, sold, asked)
+    return request.user, request.system
 
 
 def operations(size: int) -> list[dict[str, Any]]:
@@ -288,15 +381,22 @@ OTHER_WORK: dict[str, Work] = {
     "messages.reply.within_limits of buttons": Work(
         lambda buttons: reply.within_limits(replace(_REPLY, quick_replies=tuple(buttons))), BUTTONS, 4_096
     ),
-    "replies.cart_guard.rules_for products": many(
-        lambda size: cart_guard.rules_for("dame 2", session_of(cart=cart(size)), products(size)), 4_096
+    "replies.claims.check_claims of products": many(
+        lambda size: claims.check_claims(
+            made(reply="Sale $ 1.850,00."), *_texts_of(session_of(cart=cart(size)), products(size)), changes=False
+        ),
+        2_048,
+    ),
+    "replies.cart_changes.changed": many(
+        lambda size: cart_changes.changed(SHOP, cart(size), changes(size), products(size)), 4_096
     ),
     "replies.prompt.render": many(
         lambda size: prompt.render(SHOP, "hola", ["Lácteos"] * size, products(size), session_of(cart=cart(size))),
         4_096,
     ),
     "replies.fallback.fallback_decision of a cart": many(
-        lambda size: fallback.fallback_decision("ver mi carrito", cart(size)), 4_096
+        lambda size: fallback.fallback_decision(Scene(SHOP, session_of(cart=cart(size)), "v", text="ver mi carrito")),
+        4_096,
     ),
     "language.product_words.product_words_of a name": Work(
         lambda name: product_words.product_words_of([name]), TEXTS, LONGEST_NAME
@@ -304,15 +404,8 @@ OTHER_WORK: dict[str, Work] = {
     "language.product_words.product_words_of names": many(
         lambda size: product_words.product_words_of(f"Leche{n} entera" for n in range(size)), 4_096
     ),
-    "session.cart.changed_cart": many(
-        lambda size: carts.changed_cart(cart(size), [carts.CartOperation(**each) for each in operations(size)], {}),
-        4_096,
-    ),
-    "session.session.advance": many(
-        lambda size: session.advance(
-            session_of(), session.Exchange("a" * size, "b" * size), cart(size), None, ("a",) * 5
-        ),
-        4_096,
+    "session.session.with_exchange": many(
+        lambda size: session.with_exchange(session_of(), session.Exchange("a" * size, "b" * size)), 4_096
     ),
     "session.cart.by_currency": many(lambda size: len(carts.by_currency(cart(size))), 4_096),
     "replies.closing.close": many(closed, 2_048),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -14,8 +15,10 @@ from helpers.turns import (
     MILK_ITEM,
     RICE,
     RICE_ITEM,
+    SHOP,
     closing_row,
     decided,
+    made,
     message,
     plan_of,
     planned,
@@ -23,27 +26,29 @@ from helpers.turns import (
     turn_of,
 )
 from msgspec import convert, json, to_builtins
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
-from worker.replies.closing import bury, close, reply_of
-from worker.session.outcome import SILENT, Decision, StoredOutcome
+from worker.messages.reply import Choices, QuickReply, Row
+from worker.replies.closing import MAX_SHOWN, bury, close, reply_of
+from worker.session.outcome import SILENT, Decision, Effects, Outcome, StoredOutcome
+from worker.session.session import Checkout, Order, Session, Undo
 from worker.session.turn import Turn
 
 NOW = datetime(2026, 11, 22, 9, 0, 0, 123456, tzinfo=UTC)
 
 
-def confirming(text: str = "sí, confirmo", **changes: Any) -> Turn:
-    """A customer with milk in the cart who answers the last question of a checkout."""
-    session = session_of(state="confirming_order", cart=(MILK_ITEM,), context={"address": "Calle 1"})
-    return replace(planned(turn_of(text, session=session), RICE), outcome=decided(**changes))
+def closed(turn: Turn) -> Session:
+    """The session as a decided turn leaves it."""
+    after = close(turn, SHOP, NOW, HUMAN_WAIT_S).session
+    assert after is not None
+    return after
 
 
-def test_what_one_operation_takes_out_another_may_put_back() -> None:
-    """Also where the request named no such product: its name and price are those it had in the cart."""
-    taken_out = {"op": "remove", "product_id": 7, "quantity": None}
-    put_back = {"op": "set", "product_id": 7, "quantity": 3}
-    turn = confirming("3 leches", cart_operations=[taken_out, put_back])
-    assert close(turn, NOW, HUMAN_WAIT_S).session.cart == (replace(MILK_ITEM, quantity=3),)
+def changing(text: str = "sumale un arroz", **effects: Any) -> Turn:
+    """A customer with milk in the cart, and a decision with these effects."""
+    session = session_of(state="checkout", cart=(MILK_ITEM,), context={"version": "v1", "asking": "payment"})
+    decision = replace(made(), effects=Effects(**effects))
+    return replace(planned(turn_of(text, session=session), RICE), outcome=Outcome("ai", decision, "deepseek"))
 
 
 def test_the_reply_as_the_contract_has_it() -> None:
@@ -66,14 +71,16 @@ def test_the_reply_as_the_contract_has_it() -> None:
         "provider": "deepseek",
         "created_at": "2026-11-22T09:00:00Z",
         "expires_at": "2025-11-23T08:27:40Z",
+        "list": None,
+        "channel": None,
     }
 
 
 def test_a_reply_keeps_whatsapps_limits() -> None:
-    """Titles of 20 characters, three buttons without twins, 4,096 characters of text."""
+    """Titles of 20 characters, three buttons without twins, and above them 1,024 characters of text."""
     buttons = [{"id": str(number), "title": f"{number} " + "x" * 30} for number in (1, 1, 2, 3, 4)]
     reply = reply_of(turn_of(outcome=decided(reply="y" * 5_000, quick_replies=buttons)), "browsing", NOW)
-    assert len(reply.text) == 4096
+    assert len(reply.text) == 1024
     assert [button.id for button in reply.quick_replies] == ["1", "2", "3"]
     assert all(len(button.title) <= 20 for button in reply.quick_replies)
 
@@ -88,7 +95,11 @@ def test_a_decision_without_optional_fields_is_a_reply_too() -> None:
 def test_the_row_to_commit() -> None:
     """What `update_session_cache` takes, ready for JSON."""
     operation = {"op": "add", "product_id": 8, "quantity": 1}
-    outcome = decided(next_state="adding_to_cart", cart_operations=[operation])
+    decision = replace(
+        made(next_state="adding_to_cart", cart_operations=[operation]),
+        effects=Effects(cart=(MILK_ITEM, RICE_ITEM), proposed=1),
+    )
+    outcome = Outcome("ai", decision, "deepseek")
     turn = replace(planned(turn_of("sumale un arroz", session=session_of(cart=(MILK_ITEM,))), RICE), outcome=outcome)
     row = closing_row(turn, NOW)
     assert orjson.loads(orjson.dumps(row)) == row
@@ -102,54 +113,100 @@ def test_the_row_to_commit() -> None:
     assert convert(row["outcome"], StoredOutcome) == turn.stored_outcome()
     session = row["session"]
     assert (session["id"], session["session_state"]) == (turn.fetched().id, "adding_to_cart")
-    assert session["cart_data"] == [asdict(MILK_ITEM), asdict(RICE_ITEM)]
+    assert session["cart_data"] == [MILK_ITEM.row(), RICE_ITEM.row()]
     assert session["context_data"]["history"] == [{"customer": "sumale un arroz", "reply": "¡Hola!"}]
     assert "currency" not in session["context_data"]
     assert row["reply"]["session_state"] == "adding_to_cart"
 
 
-def test_a_confirmed_order() -> None:
-    """Its items, total and address; the session goes on without a cart."""
-    row = closing_row(confirming(next_state="order_completed"), NOW)
-    assert row["orders"] == [{"total": "3700.0", "currency": "ARS", "address": "Calle 1", "items": [asdict(MILK_ITEM)]}]
-    assert (row["session"]["cart_data"], row["session"]["session_state"]) == ([], "order_completed")
+def test_a_placed_order() -> None:
+    """As `update_session_cache` takes it: numbers, and the total of each line; it cannot be undone."""
+    order = Order(
+        "ARS", Decimal(3700), Decimal(500), Decimal(4200), (MILK_ITEM,), "delivery", "Calle 1", "efectivo", None, "Ana"
+    )
+    turn = changing(cart=(), orders=(order,), checkout=Checkout(), asking="ordered")
+    row = closing_row(turn, NOW)
+    assert row["orders"] == [
+        {
+            "currency": "ARS",
+            "subtotal": "3700",
+            "delivery_fee": "500",
+            "total": "4200",
+            "items": [MILK_ITEM.row() | {"total": "3700.00"}],
+            "delivery": "delivery",
+            "address": "Calle 1",
+            "payment": "efectivo",
+            "note": None,
+            "name": "Ana",
+            "channel": None,
+        }
+    ]
+    after = closed(turn)
+    assert (after.cart, after.context.ordered, after.context.version, after.context.undo) == ((), "v1", "", None)
+    assert after.context.asking == "ordered"
+
+
+def test_a_change_of_the_cart_ends_the_summary_and_can_be_undone() -> None:
+    """The version that could be confirmed is gone; the cart before is kept under the turn's own."""
+    after = closed(changing(cart=(RICE_ITEM,)))
+    assert (after.cart, after.context.version, after.context.asking) == ((RICE_ITEM,), "", "")
+    assert after.context.undo == Undo("token1", (MILK_ITEM,))
+    again = closed(changing(cart=(RICE_ITEM,), version="v2", asking="confirm"))
+    assert (again.context.version, again.context.asking) == ("v2", "confirm")
+
+
+def test_a_repeated_decision_is_undone_by_its_own_button() -> None:
+    """One out of the reply cache shows the version of the turn that it was first made for."""
+    turn = changing(cart=(RICE_ITEM,))
+    decision = replace(turn.decided().decision, quick_replies=(QuickReply("undo:first", "Deshacer"),))
+    assert closed(replace(turn, outcome=Outcome("cache", decision))).context.undo == Undo("first", (MILK_ITEM,))
+
+
+def test_other_details_end_the_summary_too() -> None:
+    """And leave the cart as it is."""
+    after = closed(changing(checkout=Checkout(payment="efectivo")))
+    assert (after.cart, after.context.version, after.context.undo) == ((MILK_ITEM,), "", None)
+    assert after.context.checkout == Checkout(payment="efectivo")
 
 
 @pytest.mark.parametrize(
-    ("operation", "total"),
+    ("asking", "state", "stays"),
     [
-        ({"op": "add", "product_id": 8, "quantity": 1}, "4900.5"),
-        ({"op": "set", "product_id": 7, "quantity": 1}, "1850.0"),
+        ("payment", "checkout", "payment"),
+        ("address", "waiting_address", "address"),
+        ("confirm", "confirming_order", ""),
+        ("ordered", "order_completed", ""),
+        ("kept_cart", "browsing", ""),
     ],
 )
-def test_an_order_holds_what_its_own_turn_changed(operation: dict[str, Any], total: str) -> None:
-    """ "Yes, and one more": what is put in with the confirmation is ordered, not lost with the cart."""
-    turn = confirming("sí, y sumale un arroz", next_state="order_completed", cart_operations=[operation])
-    assert [order["total"] for order in closing_row(turn, NOW)["orders"]] == [total]
+def test_what_stays_asked(asking: str, state: str, stays: str) -> None:
+    """A detail of the order while something else is talked of; a yes may by then be meant for something else."""
+    session = session_of(state=state, cart=(MILK_ITEM,), context={"asking": asking, "version": "v1"})
+    turn = replace(planned(turn_of("a qué hora abren?", session=session)), outcome=decided())
+    after = closed(turn)
+    assert (after.context.asking, after.context.version) == (stays, "v1")
 
 
-def test_an_order_is_in_the_currency_of_its_lines() -> None:
-    """Not of what was looked at last: the rice in the confirmation's plan costs pesos, the milk in the cart euros."""
-    turn = confirming(next_state="order_completed")
-    euros = replace(turn.fetched(), cart=(replace(MILK_ITEM, currency="EUR"),))
-    (order,) = closing_row(replace(turn, session=euros), NOW)["orders"]
-    assert (order["total"], order["currency"]) == ("3700.0", "EUR")
-    assert [item["currency"] for item in order["items"]] == ["EUR"]
+def test_the_cart_of_before_is_asked_about_once() -> None:
+    """Below the first reply, which is cut rather than the question."""
+    session = session_of(context={"kept": [MILK_ITEM.row()]})
+    turn = replace(planned(turn_of("hola", session=session)), outcome=decided(reply="Hola, qué tal. " * 200))
+    row = closing_row(turn, NOW)
+    assert len(row["reply"]["text"]) <= 1024
+    assert row["reply"]["text"].endswith("Total: $ 3.700,00\n¿Seguimos con ese?")
+    assert [button["id"] for button in row["reply"]["quick_replies"]] == ["keep_cart", "drop_cart"]
+    assert closed(turn).context.asking == "kept_cart"
+    for other in (decided(requires_human=True), replace(decided(), decision=replace(made(), effects=Effects(cart=())))):
+        assert "¿Seguimos" not in closing_row(replace(turn, outcome=other), NOW)["reply"]["text"]
 
 
-def test_the_address_is_remembered_until_the_confirmation() -> None:
-    """Customers give it in one message and confirm in another."""
-    session = session_of(state="waiting_address", cart=(MILK_ITEM,))
-    outcome = decided(entities={"address": "Av. Corrientes 1234"}, next_state="confirming_order")
-    asked = replace(planned(turn_of("Av. Corrientes 1234", session=session)), outcome=outcome)
-    confirmed = replace(confirming(next_state="order_completed"), session=close(asked, NOW, HUMAN_WAIT_S).session)
-    assert closing_row(confirmed, NOW)["orders"][0]["address"] == "Av. Corrientes 1234"
-
-
-def test_a_new_address_takes_the_place_of_the_old_one() -> None:
-    """Said with the confirmation itself."""
-    turn = confirming(next_state="order_completed", entities={"address": "Calle 2"})
-    assert closing_row(turn, NOW)["orders"][0]["address"] == "Calle 2"
+def test_a_left_cart_is_kept_until_the_customer_has_said_so() -> None:
+    """Or has left it."""
+    session = session_of(context={"kept": [MILK_ITEM.row()], "asking": "kept_cart"})
+    turn = replace(planned(turn_of("hola", session=session)), outcome=decided())
+    assert closed(turn).context.kept == (MILK_ITEM,)
+    left = replace(turn, outcome=replace(decided(), decision=replace(made(), effects=Effects(kept=()))))
+    assert closed(left).context.kept == ()
 
 
 @pytest.mark.parametrize("state", ["checkout", "waiting_address", "confirming_order"])
@@ -160,16 +217,16 @@ def test_an_answer_for_everybody_ends_nobodys_checkout(state: str, next_state: s
     turn = turn_of("gracias", session=session, plan=plan_of("gracias"))
     row = closing_row(replace(turn, outcome=decided("cache", next_state=next_state)), NOW)
     assert (row["orders"], row["session"]["session_state"]) == ([], state)
-    assert row["session"]["cart_data"] == [asdict(MILK_ITEM)]
+    assert row["session"]["cart_data"] == [MILK_ITEM.row()]
 
 
 def test_an_answer_for_everybody_moves_who_is_only_looking() -> None:
     """And the shop's address in it is not the customer's."""
     turn = turn_of("donde queda?", session=session_of(state="searching"), plan=plan_of("donde queda?"))
     outcome = decided(next_state="browsing", entities={"address": "Calle 9"})
-    after = close(replace(turn, outcome=outcome), NOW, HUMAN_WAIT_S).session
+    after = closed(replace(turn, outcome=outcome))
     assert after.state == "browsing"
-    assert after.context.address == ""
+    assert after.context.checkout == Checkout()
 
 
 def test_a_turn_that_needed_no_model_closes_like_any_other() -> None:
@@ -178,10 +235,23 @@ def test_a_turn_that_needed_no_model_closes_like_any_other() -> None:
     assert row["session"]["context_data"] == {"history": [{"customer": "", "reply": "¡Hola!"}]}
 
 
-def test_terms_and_products_of_the_plan_reach_the_session() -> None:
-    """The next "the second one" is about these."""
-    turn = replace(planned(turn_of("tenes leche?"), MILK), outcome=decided())
-    assert close(turn, NOW, HUMAN_WAIT_S).session.context.terms == ("leche",)
+def test_what_was_shown_is_offered_on() -> None:
+    """The rows of a list in their order, to be chosen by number; else the products of the request, the newest first."""
+    session = session_of(context={"shown": ["OLD-1"], "numbered": True})
+    turn = replace(planned(turn_of("tenes leche?", session=session), MILK), outcome=decided())
+    assert (closed(turn).context.shown, closed(turn).context.numbered) == (("LAC-7", "OLD-1"), False)
+    listed = replace(made(), choices=Choices("Ver", (Row("add:ALM-8", "Arroz"), Row("add:LAC-7", "Leche"))))
+    turn = replace(turn, outcome=Outcome("ai", listed))
+    assert (closed(turn).context.shown, closed(turn).context.numbered) == (("ALM-8", "LAC-7"), True)
+    areas = replace(made(), choices=Choices("Ver", (Row("area:0", "Centro"),)))
+    assert not closed(replace(turn, outcome=Outcome("canned", areas))).context.numbered
+
+
+def test_what_is_offered_on_is_bounded() -> None:
+    """A conversation about everything is no catalogue."""
+    session = session_of(context={"shown": [f"OLD-{number}" for number in range(40)]})
+    turn = replace(planned(turn_of("tenes leche?", session=session), MILK), outcome=decided())
+    assert len(closed(turn).context.shown) == MAX_SHOWN
 
 
 def test_a_turn_without_a_reply_is_closed() -> None:

@@ -15,7 +15,7 @@ import yaml
 from helpers.basics import REPOSITORY
 from packaging.requirements import Requirement
 
-from worker.runtime.supervisor import metrics_program, service_programs
+from worker.runtime.supervisor import chasqui_program, service_programs
 from worker.settings import Settings
 
 TEXT = (REPOSITORY / "docker-compose.yml").read_text(encoding="utf-8")
@@ -122,7 +122,7 @@ def test_nothing_starts_before_the_database_is_migrated(service: str) -> None:
 
 def test_the_processes_are_those_of_the_supervisor() -> None:
     """Same programs, same arguments; only the executable is found by its name."""
-    for program in [*service_programs(Path("/tmp"), 1), metrics_program()]:
+    for program in [*service_programs(Path("/tmp"), 1), chasqui_program("metrics")]:
         python, flag, module, *arguments = program.argv
         assert (python, flag) == (sys.executable, "-m")
         name = "chasqui" if module == "worker" else module

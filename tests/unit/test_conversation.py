@@ -10,15 +10,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import turns
+from helpers.conversations import Conversation
+from msgspec import to_builtins
 
+from worker.catalog.product import Product
 from worker.devkit import conversation
 from worker.devkit.assistant import answer
 from worker.devkit.conversation import CUSTOMERS, Delivery, demo_conversation
 from worker.devkit.spanish import matches, plain
+from worker.language.normalise import normalised
+from worker.messages.content import read_content
+from worker.replies.order_status import asks_for_order
+from worker.replies.prompt import session_facts
+from worker.session.session import Order
+from worker.shop.shop_file import read_shop
 
 NOW_S = 1_763_800_000
 DELIVERIES = demo_conversation("RUN", NOW_S)
 CATALOG = Path(conversation.__file__).with_name("catalog.csv")
+SAMPLE_SHOP = Path(conversation.__file__).with_name("sample_shop.toml")
+ADDRESS = "Av. Corrientes 1234, 3ro B, Caballito"
 RECORDED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "whatsapp"
 SAMPLES = {
     "text": "pywa_message__text",
@@ -136,34 +148,53 @@ def test_messages_use_only_fields_that_meta_sends() -> None:
 
 
 def test_the_assistant_understands_every_text() -> None:
-    """Played against the catalogue, each text is answered to the point, and Ana's order is completed."""
-    products = [
-        {**row, "id": n, "name": f"{row['name']} {row['brand']} {row['format']}", "availability": "available"}
+    """Played against the catalogue and the sample shop, each is answered to the point, and Ana's order is placed."""
+    sold = [
+        Product(
+            n, row["name"], row["brand"], row["category"], row["format"], "ARS", None, Decimal(row["price"]), row["sku"]
+        )
         for n, row in enumerate(catalog(), 1)
     ]
-    sessions: dict[str, dict[str, Any]] = {name: {"state": "browsing", "cart": [], "history": []} for name in CUSTOMERS}
+    talks = {name: Conversation(read_shop(SAMPLE_SHOP), sold) for name in CUSTOMERS}
+    orders = {name: play(name, talk, sold) for name, talk in talks.items()}
+    (order,) = orders.pop("Ana")
+    assert [(item.quantity, item.price * 5) for item in order.items] == [(5, order.subtotal)]
+    assert (order.delivery, order.address, order.payment) == ("delivery", ADDRESS, "efectivo")
+    assert [*orders.values()] == [[]] * 3
+    assert [*talks["Bruno"].quantities.values()] == ["1", "2", "1"]
+
+
+def play(name: str, talk: Conversation, sold: list[Product]) -> list[Order]:
+    """Answers all that a customer says, as the service does; the orders placed."""
+    orders: list[Order] = []
     for delivery in told("answered"):
-        texts = [message["text"]["body"] for message in messages_of(delivery) if message["type"] == "text"]
-        if texts:
-            play("\n".join(texts), products, sessions[delivery.customer])
-    assert sessions["Ana"]["state"] == "order_completed"
-    assert [item["quantity"] for item in sessions["Ana"]["cart"]] == [2]
-    assert [item["quantity"] for item in sessions["Bruno"]["cart"]] == [1, 2, 1]
+        if delivery.customer == name:
+            talk.closing = None
+            said = [read_content(message["type"], message) for message in messages_of(delivery)]
+            turn = [turns.message(c.text, n, selection_id=c.selection_id) for n, c in enumerate(said, 1) if c.text]
+            text = "\n".join(one.text or "" for one in turn)
+            if turn and talk.act(*turn) is None and not asks_for_order(normalised(text)):
+                answer_text(talk, text, sold)
+            orders += talk.closing.orders if talk.closing else ()
+    return orders
 
 
-def play(message: str, products: list[dict[str, Any]], session: dict[str, Any]) -> None:
-    """Answers one text and keeps its session, as the service does."""
-    found = [item for line in message.split("\n") for item in matches(plain(line), products)]
-    context = {"categories": sorted({item["category"] for item in products}), "products": found}
-    said = answer({**context, "session": session, "message": message})
-    assert said["intent"] != "unknown", message
+def answer_text(talk: Conversation, text: str, sold: list[Product]) -> None:
+    """Answers one text by the assistant."""
+    names = [{"name": product.full_name, "product": product} for product in sold]
+    talk.sold = [found["product"] for line in text.split("\n") for found in matches(plain(line), names)]
+    context = {
+        "categories": sorted({product.category for product in sold}),
+        "products": [to_builtins(product.facts) for product in talk.sold],
+        "session": to_builtins(session_facts(talk.session)),
+        "message": text,
+    }
+    said = answer(context | {"shop": talk.shop.facts()})
+    # A place that nobody has asked for says nothing.
+    assert said["intent"] != "unknown" or text.startswith("📍"), text
     assert not said["requires_human"]
-    session["state"] = said["next_state"] or session["state"]
-    session["history"] = [{"customer": message, "reply": said["reply"]}]
-    for operation in said["cart_operations"]:
-        assert operation["op"] == "add"
-        item = products[operation["product_id"] - 1]
-        session["cart"].append({**item, "quantity": operation["quantity"]})
+    talk.answered(text, **said)
+    talk.sold = sold
 
 
 def test_catalogue_is_fit_to_import() -> None:

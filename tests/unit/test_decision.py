@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import convert, to_builtins
 
-from worker.replies.decision import InvalidDecision, parse_decision
+from worker.replies.decision import InvalidDecision, RefusedChange, parse_decision
 from worker.session.outcome import Decision
 
 OFFERED = frozenset({7, 8})
@@ -40,7 +41,9 @@ def test_a_complete_answer_is_taken_as_it_is() -> None:
         "next_state": "adding_to_cart",
         "cart_operations": [{"op": "add", "product_id": 7, "quantity": 2}],
     }
-    assert stored(parsed(**given_fields)) == given_fields
+    operation = {"op": "add", "product_id": 7, "quantity": "2"}
+    ours = {"choices": None, "effects": {}, "human_reason": ""}
+    assert stored(parsed(**given_fields)) == given_fields | ours | {"cart_operations": [operation]}
 
 
 @pytest.mark.parametrize("frame", ["{}", "```json\n{}\n```", "```\n{}\n```", "  \n{}\n ", "\n```json\n{}```"])
@@ -130,18 +133,41 @@ def test_a_product_that_was_not_offered_is_refused(operations: list[dict[str, ob
 
 
 @pytest.mark.parametrize("op", ["add", "set"])
-@pytest.mark.parametrize("quantity", [None, 0, -1, 2**53 + 1, "dos", 1.5])
+@pytest.mark.parametrize("quantity", [None, 0, -1, 2**53 + 1, "dos", 0.0004, 1e400])
 def test_a_quantity_that_does_not_fit_is_refused(op: str, quantity: object) -> None:
-    """Missing, none, negative, no number a computer keeps, a word, a half."""
+    """Missing, none, negative, no number a computer keeps, a word, less than a gram, endless."""
     with pytest.raises(InvalidDecision):
         parsed(cart_operations=[{"op": op, "product_id": 7, "quantity": quantity}])
 
 
 @pytest.mark.parametrize("op", ["add", "set"])
 def test_more_than_a_cart_may_hold_is_no_mistake_of_the_models(op: str) -> None:
-    """Where a customer wants a hundred, `cart_limits` tells him what is the most."""
+    """Where a customer wants a hundred, `cart_changes` tells what is the most."""
     (change,) = parsed(cart_operations=[{"op": op, "product_id": 7, "quantity": 100}]).cart_operations
     assert change.quantity == 100
+
+
+@pytest.mark.parametrize(("quantity", "kept"), [(0.5, "0.5"), (0.35, "0.35"), ("1.25", "1.25"), (1.5, "1.5")])
+def test_a_fraction_is_exact(quantity: object, kept: str) -> None:
+    """Of what is weighed; whether a product is, `cart_changes` knows."""
+    (change,) = parsed(cart_operations=[{"op": "add", "product_id": 7, "quantity": quantity}]).cart_operations
+    assert change.quantity == Decimal(kept)
+
+
+def test_the_model_is_told_numbers_and_the_log_none() -> None:
+    """A refusal names what was refused, for the model alone: it may hold a telephone number it was talked into."""
+    phone = 5491122334455
+    with pytest.raises(RefusedChange) as caught:
+        parsed(cart_operations=[{"op": "add", "product_id": phone, "quantity": 1.5}, {"op": "clear"}])
+    assert caught.value.told == f'{{"op":"add","product_id":{phone},"quantity":1.5}}: product was not offered'
+    assert not any(character.isdigit() for character in str(caught.value))
+
+
+def test_an_operation_that_is_none_is_no_refusal() -> None:
+    """A model that does not keep to the schema has not understood it."""
+    with pytest.raises(InvalidDecision) as caught:
+        parsed(cart_operations=[{"op": "steal"}])
+    assert not isinstance(caught.value, RefusedChange)
 
 
 def test_removing_and_clearing_need_no_quantity() -> None:

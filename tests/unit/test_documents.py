@@ -15,12 +15,14 @@ import click
 import pytest
 from celery.bin.celery import celery
 from helpers.basics import REPOSITORY
+from msgspec import convert, to_builtins
 from msgspec.structs import fields
 
 from worker.app import app
 from worker.messages.inbound import parse_payload
 from worker.messages.reply import Reply
 from worker.operate.cli import main
+from worker.orders.order import Order
 from worker.runtime.supervisor import service_programs
 from worker.settings import FILE, SECRETS, Settings
 
@@ -84,8 +86,15 @@ def test_the_examples_are_found() -> None:
 
 @pytest.mark.parametrize("example", JSON_EXAMPLES)
 def test_json_examples_are_payloads(example: str) -> None:
-    """An example is a reply with exactly the fields of the contract, or an inbound payload that is accepted."""
+    """An example is a reply or an order with exactly the fields of the contract, or an inbound payload that is
+    accepted.
+    """
     value = json.loads(example)
+    if "event_id" in value:
+        assert set(value) == {"event_id", "event", "at", "order"}
+        order = convert(value["order"], Order)
+        assert to_builtins(order, builtin_types=()) == value["order"] | {"items": tuple(value["order"]["items"])}
+        return
     if "reply_id" in value:
         assert set(value) == outbound_fields()
         return

@@ -40,6 +40,13 @@ class Expected:
     order: Callable[[Any], CatalogOrder] | None = None
 
 
+def place_of(message: dict[str, Any]) -> str:
+    """A place by its name and address, and its coordinates."""
+    part = message["location"]
+    named = ", ".join(part[name] for name in ("name", "address") if name in part)
+    return f"📍 {named} ({part['latitude']}, {part['longitude']})".replace("  ", " ")
+
+
 TEXT = Expected(text=lambda message: message["text"]["body"])
 ROW = Expected(
     text=lambda message: message["interactive"]["list_reply"]["title"],
@@ -58,9 +65,9 @@ MESSAGE_SAMPLES = {
     "pywa_callback_selection__description": ROW,
     "pywa_message__animated_sticker": WORDLESS,
     "pywa_message__audio": WORDLESS,
-    "pywa_message__chosen_location": WORDLESS,
+    "pywa_message__chosen_location": Expected(text=place_of),
     "pywa_message__contacts": WORDLESS,
-    "pywa_message__current_location": WORDLESS,
+    "pywa_message__current_location": Expected(text=place_of),
     "pywa_message__document": Expected(text=lambda message: message["document"]["caption"]),
     "pywa_message__forwarded": TEXT,
     "pywa_message__forwarded_many_times": TEXT,
@@ -140,7 +147,15 @@ def read(kind: str, **parts: Any) -> InboundMessage:
         ("audio", {"audio": {"caption": "no"}}, None, None),
         ("voice", {"voice": {}}, None, None),
         ("sticker", {"sticker": {}}, None, None),
-        ("location", {"location": {"name": "Casa"}}, None, None),
+        ("location", {"location": {"name": "Casa"}}, "Casa", None),
+        ("location", {"location": {"latitude": -34.6, "longitude": -58.4}}, "📍 (-34.6, -58.4)", None),
+        (
+            "location",
+            {"location": {"name": "Casa", "address": "Thames 1", "latitude": -34, "longitude": 8.5}},
+            "📍 Casa, Thames 1 (-34, 8.5)",
+            None,
+        ),
+        ("location", {"location": {"latitude": True, "longitude": "x"}}, None, None),
         ("contacts", {"contacts": [{"name": "x"}]}, None, None),
         ("unsupported", {}, None, None),
         ("ephemeral", {}, None, None),

@@ -274,7 +274,7 @@ def test_the_error_that_ends_a_process_is_a_line(lines: Lines) -> None:
 def test_a_turns_line_says_what_is_known(lines: Lines) -> None:
     """Of one that the sweep found, the row alone; one that was lost has no time."""
     row = {"reply_id": UUID_TEXT, "cost_microusd": 1_500_000, "committed": False, "messages": 2, "calls": 1}
-    names = ("source", "provider", "model", "intent", "complexity", "session_cache")
+    names = ("source", "provider", "model", "intent", "complexity", "session_cache", "channel")
     turn_ended(row | dict.fromkeys(names), None)
     shown = lines.last()
     assert (shown["event"], shown["token"], shown["cost_usd"], shown["total_ms"]) == (

@@ -12,10 +12,11 @@ from helpers.turns import CATEGORIES, MILK, SHOP, message, planned, session_of, 
 from msgspec.structs import replace
 
 from worker.catalog.product import Product
+from worker.catalog.search import MAX_RESULTS
 from worker.language.product_words import USUAL_PRODUCT_WORDS
 from worker.messages.content import read_content
 from worker.session.turn import Turn, TurnMessage
-from worker.steps.planning import MAX_ORDERED, Planner, Reader
+from worker.steps.planning import FIRST_OF_MANY, MANY_TERMS, MAX_ORDERED, Planner, Reader
 
 #: One question in two words, of one complexity or of two; what leans on its conversation; a story.
 TEXTS = (
@@ -71,6 +72,24 @@ def test_a_cart_of_the_catalogue_is_searched_by_its_ids() -> None:
     assert not plan.shared
 
 
+def test_a_long_list_has_fewer_products_of_each() -> None:
+    """So that the request of a shopping list stays about as large as another."""
+    found = tuple(replace(MILK, id=number) for number in range(MAX_RESULTS))
+    for count, most in ((MANY_TERMS, MAX_RESULTS), (MANY_TERMS + 1, FIRST_OF_MANY)):
+        turn = turn_of("\n".join(f"2 cosa{number}" for number in range(count)))
+        question = Reader(USUAL_PRODUCT_WORDS).question(turn)
+        plan = Planner(SHOP, CATEGORIES, dict.fromkeys(question.terms, found)).planned(turn, question).planned()
+        assert (len(question.terms), len(plan.products)) == (count, most)
+
+
+@pytest.mark.parametrize(("searched", "terms"), [(["leche"], ("leche", "arroz largo")), ([], ("yerba", "arroz largo"))])
+def test_who_agrees_speaks_of_what_was_named_last(searched: list[str], terms: tuple[str, ...]) -> None:
+    """By the customer, searched for or not, or by the shop, also by a person."""
+    exchange = {"customer": "y yerba?", "reply": "Sí. ¿Le agrego Arroz largo a $ 900?"}
+    turn = turn_of("dale", session=session_of(context={"history": [exchange], "terms": searched}))
+    assert Reader(USUAL_PRODUCT_WORDS).question(turn).searches == terms
+
+
 @pytest.mark.parametrize(
     ("cart", "terms"),
     [
@@ -78,16 +97,18 @@ def test_a_cart_of_the_catalogue_is_searched_by_its_ids() -> None:
         (order_of([" LAC-1 "]), ("#LAC-1",)),
         (order_of([], "quiero 2 leches"), ("leches",)),
         (order_of([], "2 leches, 1 x pan lactal y yerba"), ("leches", "pan lactal", "yerba")),
-        (order_of([], "gracias"), ("arroz",)),
+        (order_of([], "gracias"), ()),
         (replace(message("Pedido: 2 x LAC-1. y yerba"), type="order"), ("lac 1", "yerba")),
     ],
 )
 def test_what_is_written_beside_a_cart_is_searched_too(cart: TurnMessage, terms: tuple[str, ...]) -> None:
-    """A note, or a whole text where there are no items, as in messages from before items were kept; where nothing is
-    named, what was last spoken of.
+    """A note, or a whole text where there are no items, as in messages from before items were kept. What the last
+    replies have shown stays offered behind it.
     """
-    turn = turn_of(messages=(cart,), session=session_of(context={"terms": ["arroz"]}))
-    assert Reader(USUAL_PRODUCT_WORDS).question(turn).terms == terms
+    turn = turn_of(messages=(cart,), session=session_of(context={"shown": ["ALM-8"]}))
+    question = Reader(USUAL_PRODUCT_WORDS).question(turn)
+    assert (question.terms, question.shown) == (terms, ("#ALM-8",))
+    assert question.searches[: len(terms) + 1] == (*terms, "#ALM-8")
 
 
 def test_a_cart_that_was_accepted_as_words_needs_its_session_and_is_told_as_it_is() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -21,15 +21,14 @@ from worker import __version__
 from worker.errors import GivenUp, ModelFault, ProviderError
 from worker.operate import background_read
 from worker.operate.background_read import BackgroundRead, settle, value_of
-from worker.operate.exporter.collector import CIRCUIT_STATES, OUTCOMES, Known, families
+from worker.operate.exporter.collector import CIRCUIT_STATES, OUTCOMES, Exporter
 from worker.operate.exporter.server import application
 from worker.operate.snapshot import (
     CacheLayer,
     CacheUse,
-    Database,
-    Durable,
+    DatabaseState,
     LiveCounters,
-    ModelStates,
+    RedisState,
     Snapshot,
     StreamLengths,
     entry_time_s,
@@ -54,7 +53,7 @@ PROVIDERS = (
     provider("gpt", model("gpt-6-luna")),
 )
 NAMES = [(known.name, each.id) for known in PROVIDERS for each in known.models]
-KNOWN = Known(PROVIDERS, {"month": Decimal(100), "day": Decimal("0.5")})
+BUDGETS = {"month": Decimal(100), "day": Decimal("0.5")}
 NOW = Unfinished(
     waiting=3,
     oldest_waiting_s=12.5,
@@ -68,6 +67,8 @@ NOW = Unfinished(
     people_waiting=7,
     people_unattended=8,
     oldest_person_s=95.5,
+    orders_unattended=7,
+    oldest_unattended_s=905.5,
 )
 TOTALS = (
     Total("messages_ended", {"state": "answered", "source": "ai"}, 10),
@@ -83,15 +84,6 @@ TOTALS = (
     Total("model_tokens", {"provider": "deepseek", "model": "deepseek-flash", "kind": "cached"}, 4_000),
     Total("model_cost_microusd", {"provider": "deepseek", "model": "deepseek-flash"}, 1_200_000),
 )
-STATES = ModelStates(
-    providers=(Circuit("deepseek", "open", trips=3),),
-    models=(
-        Circuit("deepseek", "open", "deepseek-flash", reason="model_gone", since=datetime(2026, 11, 29, tzinfo=UTC)),
-        Circuit("deepseek", "closed", "deepseek-v4-pro", answered_by="deepseek-flash"),
-        Circuit("gpt", "closed", "gpt-6-luna"),
-    ),
-    probes=(Probe("deepseek", "deepseek-flash", 1_763_800_000.0, "model_gone", "told"),),
-)
 COUNTERS = LiveCounters(
     at_s=1_763_800_300.0,
     calls={
@@ -106,24 +98,39 @@ COUNTERS = LiveCounters(
     last_cleanup_at_s=1_763_800_000.0,
     locked_customers=2,
 )
-DURABLE = Durable(StreamLengths(1, 2, 3, oldest_inbound_s=30.0), COUNTERS, STATES)
+DURABLE = RedisState(
+    StreamLengths(1, 2, 3, oldest_inbound_s=30.0),
+    COUNTERS,
+    providers=(Circuit("deepseek", "open", trips=3),),
+    models=(
+        Circuit("deepseek", "open", "deepseek-flash", reason="model_gone", since=datetime(2026, 11, 29, tzinfo=UTC)),
+        Circuit("deepseek", "closed", "deepseek-v4-pro", answered_by="deepseek-flash"),
+        Circuit("gpt", "closed", "gpt-6-luna"),
+    ),
+    probes=(Probe("deepseek", "deepseek-flash", 1_763_800_000.0, "model_gone", "told"),),
+)
 LAYERS = (("session", 8, 0), ("ai_response", 0, 9), ("categories", 0, 0), ("product_search", 0, 0))
 SNAPSHOT = Snapshot(
-    Database(NOW, TOTALS, 42.5),
+    DatabaseState(NOW, TOTALS, 42.5),
     DURABLE,
     CacheUse(tuple(CacheLayer(*layer) for layer in LAYERS), 4),
     {"flow": 7, "ai": 0},
 )
 
 
-def told(snapshot: Snapshot, known: Known = KNOWN) -> Scraped:
+def families(snapshot: Snapshot, budgets_usd: Mapping[str, Decimal] = BUDGETS) -> Iterable[Metric]:
+    """What is exported of a snapshot."""
+    return Exporter(lambda: snapshot, PROVIDERS, budgets_usd).collect()
+
+
+def told(snapshot: Snapshot, budgets_usd: Mapping[str, Decimal] = BUDGETS) -> Scraped:
     """The samples of a snapshot."""
-    return Scraped.of(families(snapshot, known))
+    return Scraped.of(families(snapshot, budgets_usd))
 
 
 def with_models(counters: LiveCounters = COUNTERS, **changes: Any) -> Snapshot:
     """The snapshot with other states of models."""
-    return replace(SNAPSHOT, redis=replace(DURABLE, counters=counters, states=replace(STATES, **changes)))
+    return replace(SNAPSHOT, redis=replace(DURABLE, counters=counters, **changes))
 
 
 def test_what_is_unfinished() -> None:
@@ -137,6 +144,7 @@ def test_what_is_unfinished() -> None:
     assert seen.all("turns") == {("under_way",): 4, ("overdue",): 5}
     assert seen.all("oldest_waiting_seconds") == {("stream",): 30.0, ("database",): 12.5}
     assert seen.value("oldest_unpublished_seconds") == 7.25
+    assert (seen.value("orders_unattended"), seen.value("orders_unattended_oldest_seconds")) == (7, 905.5)
     assert (seen.value("active_sessions"), seen.value("intake_active")) == (6, 1)
     assert (seen.value("people_waiting"), seen.value("people_unattended")) == (7, 8)
     assert seen.value("people_waiting_oldest_seconds") == 95.5
@@ -160,7 +168,7 @@ def test_totals_begin_at_zero() -> None:
     }
     assert seen.all("cost_dollars_total") == {("deepseek",): 1.234567, ("gpt",): 0, ("none",): 0.000005}
     assert seen.value("baseline_cost_dollars_total") == 2.0
-    empty = told(Snapshot(Database(NOW, ())))
+    empty = told(Snapshot(DatabaseState(NOW, ())))
     assert empty.value("baseline_cost_dollars_total") == 0
     assert empty.value("reply_latency_seconds_count", source="fallback") == 0
 
@@ -219,7 +227,7 @@ def test_models_that_are_used() -> None:
         assert ("gpt-6-luna", "gpt") in told(used).all("model_rerouted")
     by_probe = with_models(probes=(Probe("gpt", "gpt-6-luna", 1.0, "ok", answered_by="gpt-6.1-terra"),))
     assert told(by_probe).value("model_rerouted", provider="gpt", model="gpt-6-luna") == 1
-    changed = replace(STATES.models[2], since=datetime(2026, 11, 29, tzinfo=UTC))
+    changed = replace(DURABLE.models[2], since=datetime(2026, 11, 29, tzinfo=UTC))
     assert ("gpt-6-luna", "gpt") in told(with_models(models=(changed,))).all("model_rerouted")
 
 
@@ -243,7 +251,7 @@ def test_circuits_and_money() -> None:
     assert seen.all("budget_spent_dollars") == {("month",): 75.0, ("day",): 0.6}
     assert seen.all("budget_limit_dollars") == {("month",): 100.0, ("day",): 0.5}
     assert seen.all("budget_left_dollars") == {("month",): 25.0, ("day",): pytest.approx(-0.1)}
-    unlimited = told(SNAPSHOT, Known(KNOWN.providers, {}))
+    unlimited = told(SNAPSHOT, {})
     assert unlimited.all("budget_left_dollars") == unlimited.all("budget_limit_dollars") == {}
     assert unlimited.all("budget_spent_dollars")
 
@@ -285,7 +293,7 @@ class Told(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All families."""
-        return families(SNAPSHOT, KNOWN)
+        return families(SNAPSHOT)
 
 
 def test_labels_name_no_person() -> None:

@@ -14,9 +14,8 @@ from helpers.basics import REPOSITORY
 from helpers.scraped import needs_promtool
 from prometheus_client import CollectorRegistry, generate_latest
 from test_documents import read, slug, table
-from test_prometheus import KNOWN, SNAPSHOT, Told, told
+from test_prometheus import SNAPSHOT, Told, families, told
 
-from worker.operate.exporter.collector import families
 from worker.settings import Settings
 
 MONITORING = REPOSITORY / "monitoring"
@@ -94,7 +93,7 @@ def test_the_table_of_metrics_is_complete() -> None:
     exported = {
         family.name + "_total" * (family.type == "counter"): {label for s in family.samples for label in s.labels}
         - {"le"}
-        for family in families(SNAPSHOT, KNOWN)
+        for family in families(SNAPSHOT)
     }
     assert described == exported
 

@@ -9,10 +9,23 @@ from typing import Any
 import orjson
 import pytest
 from helpers.factories import ANA, BRUNO
-from helpers.turns import CATEGORIES, MILK, MILK_ITEM, RICE, RICE_ITEM, SHOP, message, planned, session_of, turn_of
+from helpers.turns import (
+    CATEGORIES,
+    CHEESE,
+    MILK,
+    MILK_ITEM,
+    RICE,
+    RICE_ITEM,
+    SHOP,
+    message,
+    planned,
+    session_of,
+    turn_of,
+)
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from msgspec.structs import asdict, replace
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from worker.catalog.product import FEW_IN_STOCK, Product, availability
 from worker.language.product_words import USUAL_PRODUCT_WORDS
@@ -64,10 +77,11 @@ def test_text_cannot_move_from_one_part_to_the_other() -> None:
         {"products": [replace(MILK, name="Leche")]},
         {"products": [replace(MILK, brand="Otra")]},
         {"products": [replace(MILK, format="2 L")]},
-        {"products": [replace(MILK, price="1850.01")]},
+        {"products": [replace(MILK, price=Decimal("1850.01"))]},
         {"products": [replace(MILK, currency="EUR")]},
         {"products": [replace(MILK, stock=Decimal(FEW_IN_STOCK))]},
         {"products": [replace(MILK, stock=Decimal(0))]},
+        {"products": [replace(MILK, unit="l")]},
         {"session": session_of()},
     ],
 )
@@ -93,8 +107,8 @@ def test_other_instructions_are_another_key(monkeypatch: pytest.MonkeyPatch) -> 
         {"customer_name": None},
         {"state": "checkout"},
         {"cart": ()},
-        {"cart": (replace(MILK_ITEM, quantity=3),)},
-        {"cart": (replace(MILK_ITEM, price=1.0),)},
+        {"cart": (replace(MILK_ITEM, quantity=Decimal(3)),)},
+        {"cart": (replace(MILK_ITEM, price=Decimal(1)),)},
         {"context": Context()},
         {"context": Context(history=(Exchange("hola", "¡Buenas!"),))},
     ],
@@ -118,8 +132,9 @@ def test_a_sale_keeps_the_key(stocks: tuple[int, ...], word: str) -> None:
 
 
 def test_what_a_model_is_told_of_a_product() -> None:
-    """Its whole name, its price as it is, no exact stock and no null."""
-    assert asdict(replace(RICE, brand=None).facts) == {
+    """Its whole name, its price as it is, the unit if it is no piece; no exact stock, no sku and no null."""
+    assert to_builtins(CHEESE.facts)["unit"] == "kg"
+    assert to_builtins(replace(RICE, brand=None).facts) == {
         "id": 8,
         "name": "Arroz largo 1 kg",
         "price": "1200.50",
@@ -203,7 +218,7 @@ SESSIONS = st.builds(
     state=st.sampled_from(["browsing", "checkout", "confirming_order"]),
     customer_name=st.none() | st.text(max_size=5),
     cart=st.sampled_from([(), (MILK_ITEM,)]),
-    context=st.sampled_from([{}, {"terms": ["leche"]}, {"history": [{"customer": "hola", "reply": "¡Hola!"}]}]),
+    context=st.sampled_from([{}, {"shown": ["LAC-7"]}, {"history": [{"customer": "hola", "reply": "¡Hola!"}]}]),
 )
 
 
@@ -235,14 +250,15 @@ def test_the_same_words_share_a_key_exactly_where_they_are_shared(text: str, one
     assert (first.key == second.key) is first.shared
 
 
+SOLD_OUT = replace(MILK, id=9, stock=Decimal(0), brand=None)
 GOLDEN = session_of(
     cart=(MILK_ITEM, RICE_ITEM),
     customer_name='Ana "la" Ñandú',
     state="confirming_order",
     context={
         "history": [{"customer": "hola\n¿leche?", "reply": "¡Hola! €\x7f\u2028"}],
-        "terms": ["arroz"],
-        "address": "Calle 1",
+        "shown": ["ALM-8"],
+        "checkout": {"address": "Calle 1"},
     },
 )
 CART = CatalogOrder((OrderItem("LAC-1", 2), OrderItem("T-0001", 1)), "sin bolsa")
@@ -253,13 +269,16 @@ CART = CatalogOrder((OrderItem("LAC-1", 2), OrderItem("T-0001", 1)), "sin bolsa"
     [
         (
             turn_of("agregame 2 leches\ty 🥛", session=GOLDEN),
-            {"leches": (MILK, replace(RICE, stock=Decimal(3)), replace(MILK, id=9, stock=Decimal(0), brand=None))},
-            "e46cd0366ce8e68c69eaeb6e16ad138d59810381c43c28d29ae8749786c7f743",
+            {
+                "leches": (MILK, replace(RICE, stock=Decimal(3)), replace(MILK, id=9, stock=Decimal(0), brand=None)),
+                "#ALM-8": (),
+            },
+            "183de6ce56f2fc07e8f13537b780bed57ea82f2f7de8fd5816298ab2136b798f",
         ),
         (
             turn_of("tenes leche?"),
             {"leche": (MILK,)},
-            "087af6770674990f65973961ced47d5a249a9b236ea90040ce79debc7bb68e1a",
+            "43c5287e800e7b7c5aa961ba4a08a57234d8fb84296632867bf964fd9e2f2824",
         ),
         (
             turn_of(
@@ -270,8 +289,8 @@ CART = CatalogOrder((OrderItem("LAC-1", 2), OrderItem("T-0001", 1)), "sin bolsa"
                 ),
                 session=GOLDEN,
             ),
-            {"#LAC-1": (MILK,), "#T-0001": (), "sin bolsa": (), "yerba": (RICE,)},
-            "25ec32092c820311209a345efb74cd7ceca2a1a43d52591fdefc107c52d33f3c",
+            {"#LAC-1": (MILK,), "#T-0001": (), "sin bolsa": (), "yerba": (RICE,), "#ALM-8": ()},
+            "ad37f88bd691760f0f1756e05692ac57f232e4bdbb854fb6df2f99433571621b",
         ),
     ],
     ids=["session", "shared", "cart of the catalogue"],

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from worker.language.product_words import USUAL_PRODUCT_WORDS
 from worker.messages.message import InboundMessage
-from worker.replies.direct import Act, acts_of
+from worker.replies.acts import Act, acts_of
 from worker.session.turn import Turn
 from worker.session.turn_message import Quoted
 from worker.steps.planning import Planner, Reader

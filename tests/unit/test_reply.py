@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec import to_builtins
 from msgspec.structs import fields, replace
 
-from worker.messages.reply import REPLY_WINDOW_S, QuickReply, Reply, expires_at, within_limits
+from worker.messages.reply import REPLY_WINDOW_S, Choices, QuickReply, Reply, Row, expires_at, within_limits
 from worker.messages.text import clip, mend
 
 REPLY = Reply(
@@ -55,12 +55,14 @@ def test_what_is_sent_is_the_contract() -> None:
         "provider": "deepseek",
         "created_at": "2026-11-22T09:00:00Z",
         "expires_at": "2026-11-23T09:00:00Z",
+        "list": None,
+        "channel": None,
     }
 
 
 def test_what_is_sent_has_every_field() -> None:
     """A field added to the reply cannot be forgotten on its way out."""
-    assert list(sent(REPLY)) == [field.name for field in fields(Reply)]
+    assert list(sent(REPLY)) == [field.encode_name for field in fields(Reply)]
 
 
 def test_a_reply_no_provider_made_says_null() -> None:
@@ -83,18 +85,38 @@ def test_the_window_closes_24_hours_after_the_customer_wrote() -> None:
 
 def test_a_reply_within_the_limits_is_left_alone() -> None:
     """Texts, titles and ids at exactly their limits stay as they are."""
-    full = replace(REPLY, text="x" * 4096, quick_replies=tuple(QuickReply(f"{n}" * 256, f"{n}" * 20) for n in range(3)))
+    full = replace(REPLY, text="x" * 1024, quick_replies=tuple(QuickReply(f"{n}" * 256, f"{n}" * 20) for n in range(3)))
     assert within_limits(full) == full
+    rows = tuple(Row(f"{n}" * 200, f"{n}" * 24, "y" * 72) for n in range(10))
+    listed = replace(full, quick_replies=(), choices=Choices("z" * 20, rows))
+    assert within_limits(listed) == listed
+    alone = replace(REPLY, text="x" * 4096, quick_replies=())
+    assert within_limits(alone) == alone
     assert within_limits(REPLY) == REPLY
 
 
 def test_what_is_too_long_is_clipped() -> None:
-    """Text to 4,096 characters, titles to 20, ids to 256, buttons to 3."""
+    """Text to 4,096 characters, or 1,024 above buttons; titles to 20, ids to 256, buttons to 3."""
     buttons = tuple(QuickReply(f"{n}" * 257, f"{n} agregar al carrito de compras") for n in range(5))
     clipped = within_limits(replace(REPLY, text="hola " * 1000, quick_replies=buttons))
-    assert clipped.text == "hola " * 818 + "hola…"
-    assert len(clipped.text) <= 4096
+    assert clipped.text == "hola " * 203 + "hola…"
+    assert len(clipped.text) <= 1024
+    assert within_limits(replace(REPLY, text="hola " * 1000, quick_replies=())).text == "hola " * 818 + "hola…"
     assert clipped.quick_replies == tuple(QuickReply(f"{n}" * 256, f"{n} agregar al…") for n in range(3))
+
+
+def test_a_list_is_clipped_and_has_no_buttons_beside_it() -> None:
+    """Ten rows with ids of their own, each with a title; without any there is no list, and the buttons stay."""
+    rows = [Row(f"{n} " + "i" * 300, f"{n} " + "t" * 30, f"{n} " + "d" * 90) for n in range(12)]
+    blank = [Row("", "x"), Row("x", " "), rows[0]]
+    made = within_limits(replace(REPLY, text="x" * 2000, choices=Choices("Ver todas las opciones", (*blank, *rows))))
+    assert made.choices is not None
+    assert (made.quick_replies, len(made.text), made.choices.button) == ((), 1024, "Ver todas las…")
+    assert [row.id[:2] for row in made.choices.rows] == [f"{n} " for n in range(10)]
+    lengths = {(len(row.id), len(row.title), len(row.description)) for row in made.choices.rows}
+    assert all(one <= most for found in lengths for one, most in zip(found, (200, 24, 72), strict=True))
+    none = within_limits(replace(REPLY, choices=Choices("Ver", tuple(blank[:2]))))
+    assert (none.choices, none.quick_replies) == (None, REPLY.quick_replies)
 
 
 def test_buttons_whatsapp_would_refuse_are_left_out() -> None:

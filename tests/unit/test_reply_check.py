@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 from helpers.basics import SHARED_DATA
-from helpers.turns import CATEGORIES, SHOP
+from helpers.turns import CATEGORIES, MILK_ITEM, SHOP, session_of
+from msgspec.structs import replace
 
 from worker.replies.decision import InvalidDecision
-from worker.replies.fallback import APOLOGY_TEXT, HANDOVER_TEXT, UNREADABLE_TEXT, fallback_decision
+from worker.replies.fallback import apology_decision, fallback_decision, handover_decision, unreadable_decision
 from worker.replies.prompt import INSTRUCTIONS, render
 from worker.replies.reply_check import check_reply
+from worker.replies.scene import Scene
+from worker.shop.wording import FORMS
 
 SYSTEM = render(SHOP, "hola", CATEGORIES, [], None).system
 TURNS = SHARED_DATA / "cart_turns" / "turns_a.jsonl"
@@ -127,12 +130,16 @@ def test_an_ordinary_reply_passes(reply: str, said: str) -> None:
     check_reply(reply, said, SYSTEM)
 
 
-def test_our_own_replies_pass() -> None:
-    """What is good enough for the service without a model is good enough with one."""
-    own = [HANDOVER_TEXT, APOLOGY_TEXT, *UNREADABLE_TEXT.values()]
-    own += [fallback_decision(said).reply for said in ("hola", "tenes leche?", "agregame 2", "ver carrito", "pagar")]
-    for reply in own:
-        check_reply(reply, "hola", SYSTEM)
+@pytest.mark.parametrize("form", FORMS)
+def test_our_own_replies_pass(form: str) -> None:
+    """What is good enough for the service without a model is good enough with one, in each form of address."""
+    shop = replace(SHOP, form=form)
+    said = ("hola", "tenes leche?", "agregame 2", "ver carrito", "pagar")
+    own = [handover_decision(shop), apology_decision(shop)]
+    own += [unreadable_decision(shop, kind) for kind in ("audio", "image", "sticker", "hologram")]
+    own += [fallback_decision(Scene(shop, session_of(cart=(MILK_ITEM,)), "v", text=text)) for text in said]
+    for decision in own:
+        check_reply(decision.reply, "hola", SYSTEM)
 
 
 def test_the_example_and_the_categories_may_be_said() -> None:

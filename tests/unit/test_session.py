@@ -1,51 +1,32 @@
-"""What a decision does to a conversation: cart, state, history, order."""
+"""A conversation as a value: its cart, its history, its stored form."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from helpers.factories import ANA
-from helpers.turns import MILK_ITEM, RICE_ITEM, session_of
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from helpers.turns import CHEESE_ITEM, MILK_ITEM, RICE_ITEM, session_of
 from msgspec import json, to_builtins
 from msgspec.structs import asdict, replace
 
-from worker.session.cart import (
-    MAX_QUANTITY,
-    Cart,
-    CartItem,
-    CartOperation,
-    apply_operation,
-    by_currency,
-    changed_cart,
-    cost,
-)
+from worker.session.cart import MAX_QUANTITY, Cart, CartItem, CartOperation, apply_operation, by_currency, cost
 from worker.session.session import (
-    CHECKOUT_STATES,
     HISTORY_CHARS,
     HISTORY_TURNS,
+    Checkout,
     Context,
     Exchange,
-    Order,
-    Session,
-    advance,
+    Undo,
     new_session,
-    orders_placed,
+    resumed,
     session_from_row,
+    with_exchange,
 )
 
-PRODUCTS = {9: CartItem(9, "Yerba", 3200.0, 1), 7: CartItem(7, "Leche nueva", 9.99, 1)}
+YERBA = CartItem(9, "Yerba", Decimal(3200), Decimal(1))
+PRODUCTS = {9: YERBA, 7: CartItem(7, "Leche nueva", Decimal("9.99"), Decimal(1))}
 CART = (MILK_ITEM, RICE_ITEM)
-
-
-def after(session: Session, **changes: Any) -> Session:
-    """The session after a turn that says and does nothing but these changes."""
-    exchange = Exchange(changes.pop("said", "a"), changes.pop("replied", "b"))
-    cart = changed_cart(session.cart, changes.pop("operations", ()), PRODUCTS)
-    return advance(session, exchange, cart, changes.pop("next_state", None), **changes)
 
 
 def totals(cart: Cart) -> dict[str, Decimal]:
@@ -56,18 +37,17 @@ def totals(cart: Cart) -> dict[str, Decimal]:
 @pytest.mark.parametrize(
     ("operation", "quantities"),
     [
-        (CartOperation("add", 9, 2), {7: 2, 8: 1, 9: 2}),
-        (CartOperation("add", 7, 3), {7: 5, 8: 1}),
-        (CartOperation("add", 7, 98), {7: MAX_QUANTITY, 8: 1}),
-        (CartOperation("add", 9, 500), {7: 2, 8: 1, 9: MAX_QUANTITY}),
-        (CartOperation("add", 9, 0), {7: 2, 8: 1, 9: 1}),
+        (CartOperation("add", 9, Decimal(2)), {7: 2, 8: 1, 9: 2}),
+        (CartOperation("add", 7, Decimal(3)), {7: 5, 8: 1}),
+        (CartOperation("add", 7, Decimal(98)), {7: MAX_QUANTITY, 8: 1}),
+        (CartOperation("add", 9, Decimal(500)), {7: 2, 8: 1, 9: MAX_QUANTITY}),
+        (CartOperation("add", 9, Decimal(0)), {7: 2, 8: 1, 9: 1}),
         (CartOperation("add", 9, None), {7: 2, 8: 1, 9: 1}),
-        (CartOperation("add", 10, 1), {7: 2, 8: 1}),
-        (CartOperation("add", None, 1), {7: 2, 8: 1}),
-        (CartOperation("set", 7, 4), {7: 4, 8: 1}),
-        (CartOperation("set", 7, 500), {7: MAX_QUANTITY, 8: 1}),
-        (CartOperation("set", 7, -4), {7: 1, 8: 1}),
-        (CartOperation("set", 9, 4), {7: 2, 8: 1, 9: 4}),
+        (CartOperation("add", 10, Decimal(1)), {7: 2, 8: 1}),
+        (CartOperation("add", None, Decimal(1)), {7: 2, 8: 1}),
+        (CartOperation("set", 7, Decimal(4)), {7: 4, 8: 1}),
+        (CartOperation("set", 7, Decimal(500)), {7: MAX_QUANTITY, 8: 1}),
+        (CartOperation("set", 9, Decimal(4)), {7: 2, 8: 1, 9: 4}),
         (CartOperation("remove", 7), {8: 1}),
         (CartOperation("remove", 10), {7: 2, 8: 1}),
         (CartOperation("remove"), {7: 2, 8: 1}),
@@ -75,40 +55,15 @@ def totals(cart: Cart) -> dict[str, Decimal]:
     ],
 )
 def test_one_operation(operation: CartOperation, quantities: dict[int, int]) -> None:
-    """Adding adds up, setting sets, an unknown product changes nothing, quantities stay within 1 and 99."""
+    """Adding adds up, setting sets, an unknown product changes nothing, quantities stay at most 99."""
     assert {item.id: item.quantity for item in apply_operation(CART, operation, PRODUCTS)} == quantities
 
 
 def test_a_product_keeps_the_price_it_was_put_in_at() -> None:
     """More of it does not change the name and price the customer has seen."""
-    more = apply_operation(CART, CartOperation("add", 7, 1), PRODUCTS)
-    assert more[0] == replace(MILK_ITEM, quantity=3)
-    assert apply_operation((), CartOperation("add", 9, 1), PRODUCTS) == (CartItem(9, "Yerba", 3200.0, 1),)
-
-
-def test_operations_are_done_in_their_order() -> None:
-    """Emptied, then filled again."""
-    operations = [CartOperation("clear"), CartOperation("add", 9, 1), CartOperation("set", 9, 5)]
-    assert changed_cart(CART, operations, PRODUCTS) == (CartItem(9, "Yerba", 3200.0, 5),)
-
-
-OPERATIONS = st.builds(
-    CartOperation,
-    st.sampled_from(["add", "set", "remove", "clear"]),
-    st.none() | st.integers(6, 11),
-    st.none() | st.integers(-200, 200),
-)
-
-
-@settings(max_examples=200, deadline=None, derandomize=True)
-@given(st.lists(OPERATIONS, max_size=12))
-def test_any_operations_leave_a_sound_cart(operations: list[CartOperation]) -> None:
-    """Each product once, in quantities of 1 to 99, and only products that were offered or there before."""
-    cart = changed_cart(CART, operations, PRODUCTS)
-    ids = [item.id for item in cart]
-    assert len(ids) == len(set(ids))
-    assert set(ids) <= {7, 8, 9}
-    assert all(1 <= item.quantity <= MAX_QUANTITY for item in cart)
+    more = apply_operation(CART, CartOperation("add", 7, Decimal(1)), PRODUCTS)
+    assert more[0] == replace(MILK_ITEM, quantity=Decimal(3))
+    assert apply_operation((), CartOperation("add", 9, Decimal(1)), PRODUCTS) == (YERBA,)
 
 
 def test_a_new_session_is_empty_and_like_no_other() -> None:
@@ -120,120 +75,61 @@ def test_a_new_session_is_empty_and_like_no_other() -> None:
 
 def test_the_json_form_and_back() -> None:
     """The names of `get_session_optimized`, and nothing lost."""
-    session = session_of(cart=CART, context={"terms": ["leche"], "history": []}, total_orders=2, customer_name="Ana")
-    assert session_from_row(json.decode(json.encode(session))) == session
-    line = {"id": 7, "name": "Leche entera Nubelinda 1 L", "price": 1850.0, "quantity": 2, "currency": "ARS"}
-    assert asdict(CART[0]) == line
+    context = Context(
+        checkout=Checkout(address="Calle 1"), asking="confirm", undo=Undo("v", CART), shown=("LAC-7",), kept=CART
+    )
+    session = session_of(cart=(*CART, CHEESE_ITEM), context=context, total_orders=2, customer_name="Ana")
+    for stored in (session.row(), json.decode(json.encode(session)), json.decode(json.encode(session.row()))):
+        assert session_from_row(stored) == session
+    name = {"id": 7, "name": "Leche entera Nubelinda 1 L", "currency": "ARS", "unit": "u", "sku": "LAC-7"}
+    lines = session.row()["cart_data"]
+    assert lines[0] == name | {"price": 1850, "quantity": 2}
+    assert (lines[1]["price"], lines[2]["quantity"], lines[2]["unit"]) == (1200.5, 0.5, "kg")
 
 
 def test_money_is_exact() -> None:
     """Ten times a tenth is one."""
-    cart = (CartItem(1, "a", 0.1, 10), CartItem(2, "b", 0.7, 1))
+    cart = (CartItem(1, "a", Decimal("0.1"), Decimal(10)), CartItem(2, "b", Decimal("0.7"), Decimal(1)))
     assert totals(cart) == {"ARS": Decimal("1.7")}
     assert totals(()) == {}
 
 
 def test_amounts_of_two_currencies_are_not_added() -> None:
     """Each has a total of its own."""
-    cart = (MILK_ITEM, CartItem(3, "Vino", 9.5, 2, "USD"), RICE_ITEM)
+    cart = (MILK_ITEM, CartItem(3, "Vino", Decimal("9.5"), Decimal(2), "USD"), RICE_ITEM)
     assert totals(cart) == {"ARS": Decimal("4900.5"), "USD": Decimal("19.0")}
 
 
 def test_a_line_keeps_the_currency_it_was_put_in_at() -> None:
     """More of it is in the same one, whatever the shop asks now."""
     euros = {9: replace(PRODUCTS[9], currency="EUR")}
-    (item,) = apply_operation((), CartOperation("add", 9, 1), euros)
-    assert item == CartItem(9, "Yerba", 3200.0, 1, "EUR")
-    assert apply_operation((item,), CartOperation("add", 9, 1), PRODUCTS) == (replace(item, quantity=2),)
+    (item,) = apply_operation((), CartOperation("add", 9, Decimal(1)), euros)
+    assert item == replace(YERBA, currency="EUR")
+    assert apply_operation((item,), CartOperation("add", 9, Decimal(1)), PRODUCTS) == (
+        replace(item, quantity=Decimal(2)),
+    )
 
 
 def test_lines_from_before_they_named_their_currency() -> None:
     """They have the one that the conversation names; what a newer version adds to a line is left out."""
     row = to_builtins(session_of(context={"currency": "EUR"}))
     old = {"id": 7, "name": "Leche", "price": 1.85, "quantity": 2}
-    read = session_from_row(row | {"cart_data": [old, old | {"currency": "USD", "unit": "u"}]})
+    read = session_from_row(row | {"cart_data": [old, old | {"currency": "USD", "of_tomorrow": "u"}]})
     assert [item.currency for item in read.cart] == ["EUR", "USD"]
     assert [item.currency for item in session_from_row(row | {"cart_data": [old], "context_data": {}}).cart] == ["ARS"]
 
 
 def test_the_history_is_bounded() -> None:
-    """The last exchanges, oldest first, each clipped."""
-    session = session_of()
+    """The last exchanges, oldest first, each clipped; the session before is a value that does not change."""
+    session = before = session_of(context={"asking": "address"})
     for number in range(HISTORY_TURNS + 3):
-        session = after(session, said=f"{number} " + "x" * 5_000, replied=f"r{number} " + "y" * 5_000)
+        session = with_exchange(session, Exchange(f"{number} " + "x" * 5_000, f"r{number} " + "y" * 5_000))
     assert [exchange.customer.split()[0] for exchange in session.context.history] == ["3", "4", "5", "6", "7", "8"]
     assert {len(text) for exchange in session.context.history for text in asdict(exchange).values()} == {HISTORY_CHARS}
+    assert replace(session.context, history=()) == before.context
 
 
-def test_what_was_searched_last_is_kept() -> None:
-    """A turn that names nothing leaves the terms as they were, so that "the second one" can be understood."""
-    searched = after(session_of(), terms=("leche", "arroz"))
-    assert searched.context.terms == ("leche", "arroz")
-    assert after(searched).context.terms == ("leche", "arroz")
-    assert after(searched, terms=("yerba",)).context.terms == ("yerba",)
-
-
-def test_other_context_is_left_alone() -> None:
-    """A turn changes the history and nothing else; and the session before is a value that does not change."""
-    before = session_of(context={"address": "Calle 1", "currency": "EUR", "of_tomorrow": 1})
-    assert replace(after(before).context, history=()) == before.context == Context(address="Calle 1", currency="EUR")
-
-
-def test_the_state_moves_only_where_it_is_told_to() -> None:
-    """No next state means staying."""
-    assert after(session_of(state="searching")).state == "searching"
-    assert after(session_of(state="searching"), next_state="viewing_cart").state == "viewing_cart"
-
-
-@pytest.mark.parametrize("state", sorted(CHECKOUT_STATES))
-def test_a_confirmation_in_a_checkout_places_the_order(state: str) -> None:
-    """The cart is emptied into an order with its exact total."""
-    before = session_of(state=state, cart=CART, context={"address": "Calle 1"})
-    done = after(before, next_state="order_completed")
-    assert (done.state, done.cart) == ("order_completed", ())
-    assert orders_placed(before, done, before.cart) == (Order("4900.5", "ARS", "Calle 1", CART),)
-
-
-def test_a_cart_of_two_currencies_is_two_orders() -> None:
-    """Each with its own lines and total, to the same address; nothing is left behind."""
-    wine = CartItem(3, "Vino", 9.5, 2, "USD")
-    before = session_of(state="confirming_order", cart=(MILK_ITEM, wine, RICE_ITEM), context={"address": "Calle 1"})
-    done = after(before, next_state="order_completed")
-    assert orders_placed(before, done, before.cart) == (
-        Order("4900.5", "ARS", "Calle 1", CART),
-        Order("19.0", "USD", "Calle 1", (wine,)),
-    )
-
-
-@pytest.mark.parametrize(
-    "state", ["browsing", "searching", "viewing_product", "adding_to_cart", "viewing_cart", "order_completed"]
-)
-def test_no_single_message_places_an_order_out_of_nowhere(state: str) -> None:
-    """Outside a checkout a completed order is not believed: state and cart stay, no order."""
-    before = session_of(state=state, cart=CART)
-    done = after(before, next_state="order_completed")
-    assert (done.state, done.cart) == (state, CART)
-    assert orders_placed(before, done, before.cart) == ()
-
-
-def test_an_empty_cart_completes_nothing() -> None:
-    """Nor does one that the same turn empties."""
-    empty = session_of(state="confirming_order")
-    assert after(empty, next_state="order_completed").state == "confirming_order"
-    full = replace(empty, cart=CART)
-    cleared = after(full, next_state="order_completed", operations=(CartOperation("clear"),))
-    assert (cleared.state, orders_placed(full, cleared, ())) == ("confirming_order", ())
-
-
-def test_emptying_the_cart_after_an_order_is_no_order() -> None:
-    """It only looks like the end of a checkout."""
-    before = session_of(state="order_completed", cart=CART)
-    done = after(before, operations=(CartOperation("clear"),))
-    assert (done.state, done.cart, orders_placed(before, done, done.cart)) == ("order_completed", (), ())
-
-
-def test_going_on_after_an_order_is_a_new_cart() -> None:
-    """What is put in after a completed order is no second completion of it."""
-    before = session_of(state="order_completed")
-    done = after(before, operations=(CartOperation("add", 9, 1),))
-    assert (done.state, len(done.cart), orders_placed(before, done, done.cart)) == ("order_completed", 1, ())
+def test_a_cart_that_was_left_waits_in_the_new_session() -> None:
+    """It is not the cart of now until the customer has said so."""
+    session = resumed(new_session(ANA, "Ana"), CART)
+    assert (session.cart, session.context.kept) == ((), CART)

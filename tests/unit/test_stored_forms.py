@@ -9,12 +9,13 @@ import orjson
 import pytest
 from helpers.turns import MILK, MILK_ITEM, decided
 from msgspec import ValidationError, convert
+from msgspec.structs import replace
 
 from worker.providers.reply_cache import CachedReply
 from worker.session.cart import CartOperation
 from worker.session.outcome import StoredOutcome
 from worker.session.session import Context, Exchange, session_from_row
-from worker.session.turn import decode_turn, decode_turns
+from worker.session.turn import decode_turn, decode_turns, encode_turn
 from worker.telemetry.recording import metrics_row
 
 CONTEXT = {
@@ -122,9 +123,17 @@ def test_a_turn_that_was_parked_or_on_its_way() -> None:
     """With its session, its plan and a cart that was kept as words."""
     turn = decode_turn(orjson.dumps(TURN))
     assert [turn] == decode_turns(orjson.dumps([TURN | {"of_another_version": 1}]))
-    assert (turn.planned().products, turn.planned().terms) == ((MILK,), ("leche",))
+    assert (turn.planned().products, turn.planned().terms) == ((replace(MILK, sku=""),), ("leche",))
     assert (turn.text, turn.messages[0].order) == ("Pedido: 2 x A-1", None)
-    assert turn.fetched().cart == (MILK_ITEM,)
+    assert turn.fetched().cart == (replace(MILK_ITEM, sku=""),)
+
+
+def test_a_turn_that_the_version_before_reads() -> None:
+    """While both run: of a product it knows a whole stock as a number, and nothing of units."""
+    written = orjson.loads(encode_turn(decode_turn(orjson.dumps(TURN))))
+    product = written["plan"]["products"][0]
+    assert {name: product[name] for name in PRODUCT} == PRODUCT
+    assert type(product["stock"]) is int
 
 
 def test_a_session() -> None:
@@ -143,6 +152,8 @@ def test_an_outcome_that_nobody_has_recorded() -> None:
         "committed": True,
         "intent": "support",
         "messages": 2,
+        "cart_operations": None,
+        "channel": None,
     }
     assert metrics_row("r1", convert({"source": "ai", "decision": {}}, StoredOutcome), 1, committed=True)["calls"] == 0
 

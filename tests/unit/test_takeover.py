@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from helpers.turns import HUMAN_WAIT_S, closing_row, message, session_of, turn_of
+from helpers.turns import HUMAN_WAIT_S, SHOP, closing_row, message, session_of, turn_of
 from msgspec import convert
 
 from worker.language.handover_request import asks_for_person
 from worker.language.normalise import normalised
 from worker.language.product_words import USUAL_PRODUCT_WORDS
 from worker.replies.fallback import fallback_decision, handover_decision
+from worker.replies.scene import Scene
 from worker.session.handover import (
     ASKED,
     FAILED,
@@ -28,6 +29,7 @@ from worker.session.session import Context
 from worker.session.turn import Turn
 from worker.steps.planning import Reader, without_model
 
+GIVEN_UP = fallback_decision(Scene(SHOP, session_of(), "v", text="que me conviene?"), requires_human=True)
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 WAIT = timedelta(seconds=HUMAN_WAIT_S)
 ASKING: dict[str, Any] = {"wait_s": HUMAN_WAIT_S, "reason": ASKED}
@@ -35,7 +37,7 @@ ASKING: dict[str, Any] = {"wait_s": HUMAN_WAIT_S, "reason": ASKED}
 
 def route(turn: Turn, now: datetime) -> Turn:
     """The turn with its outcome where no model is needed."""
-    return without_model(turn, Reader(USUAL_PRODUCT_WORDS).question(turn), now)
+    return without_model(turn, Reader(USUAL_PRODUCT_WORDS).question(turn), SHOP, now)
 
 
 @pytest.mark.parametrize(
@@ -136,11 +138,17 @@ def test_nobody_who_never_waited_is_noted() -> None:
 @pytest.mark.parametrize(
     ("outcome", "reason"),
     [
-        (Outcome("canned", handover_decision()), ASKED),
+        (Outcome("canned", handover_decision(SHOP)), ASKED),
         (Outcome("ai", Decision("support", 0.9, reply="Uy.", requires_human=True)), MODEL),
-        (Outcome("canned", handover_decision("Son muchos mensajes.", LIMIT)), LIMIT),
-        (Outcome("fallback", fallback_decision("que me conviene?", requires_human=True)), FAILED),
-        (Outcome("canned", handover_decision(reason="florist")), "florist"),
+        (Outcome("canned", handover_decision(SHOP, "handover.limited", LIMIT)), LIMIT),
+        (
+            Outcome(
+                "fallback",
+                GIVEN_UP,
+            ),
+            FAILED,
+        ),
+        (Outcome("canned", handover_decision(SHOP, reason="florist")), "florist"),
     ],
 )
 def test_a_wait_says_since_when_and_why(outcome: Outcome, reason: str) -> None:

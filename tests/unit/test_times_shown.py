@@ -13,8 +13,7 @@ from helpers.basics import REPOSITORY
 from rich.console import Console, RenderableType
 
 from worker.operate.commands import cache, circuits, dead
-from worker.operate.commands.report import moment
-from worker.operate.report_tables import as_tables
+from worker.operate.commands.report import as_tables, moment
 from worker.operate.snapshot import CacheLayer
 from worker.providers.circuit_states import Circuit
 from worker.redisdb.layers import LayerSize
@@ -33,6 +32,8 @@ LETTER: dict[str, Any] = {
 REPORT: dict[str, Any] = {
     "window_s": 3_600,
     "messages": 0,
+    "channels": {},
+    "closed": {},
     "ai": dict.fromkeys(("ai_cache_hit_rate", "fallback_usage", "circuit_breaker_trips"), 0)
     | {"ai_provider_distribution": {}},
     "calls": {},
@@ -42,6 +43,7 @@ REPORT: dict[str, Any] = {
     "costs": dict.fromkeys(("total_usd", "cost_per_request_usd", "baseline_usd", "cache_savings", "reduction"), 0),
     "latency_ms": {"p50": 0, "p95": 0, "p99": 0},
     "orders": {"placed": 0, "total": {}},
+    "cart_operations": {"made": 0, "refused": 0, "undone": 0},
 }
 
 
@@ -73,11 +75,9 @@ def test_dead_letters_have_died_in_utc() -> None:
     assert dead.shown(LETTER["died_at"]) == "2026-11-22 12:00:00+00:00"
 
 
-def test_a_cache_counts_since_midnight_utc(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_counts_since_midnight_utc() -> None:
     """Which is another day than the operator's for some hours."""
-    monkeypatch.setattr(cache, "out", Console(width=200))
-    cache.show([(CacheLayer("session", 1, 1), LayerSize(1, 1))], as_json=False)
-    assert "hit rate today (UTC)" in capsys.readouterr().out
+    assert "hit rate today (UTC)" in printed(cache.as_table([(CacheLayer("session", 1, 1), LayerSize(1, 1))]))
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,10 @@ import pytest
 from worker.messages.reply import MAX_TITLE_CHARS
 from worker.shop.wording import FORMS, texts, wording
 
-#: Verbs and pronouns that give a form of address away.
-VOS = re.compile(r"\b(?:\w+[áéí]s|vos|probá|elegí|contame|decime)\b(?<!más)(?<!quizás)(?<!atrás)", re.IGNORECASE)
+#: Verbs and pronouns that give a form of address away; "estás" is said to a "tú" as well.
+VOS = re.compile(
+    r"\b(?:\w+[áéí]s|vos|probá|elegí|contame|decime)\b(?<!más)(?<!quizás)(?<!atrás)(?<!estás)", re.IGNORECASE
+)
 TO_ONE_CLOSE = re.compile(r"\b(?:tu|tus|te|ti|contigo|tuyos?|\w+(?:arte|erte|irte))\b", re.IGNORECASE)
 TO_ONE_DISTANT = re.compile(r"\b(?:su|sus|usted|suyos?)\b", re.IGNORECASE)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -17,7 +18,7 @@ from worker.redisdb.keys import CATEGORIES, PRODUCT_SEARCH
 
 MAX_RESULTS = 5
 GOODS_TTL_S = 300.0
-#: Before a sku a search term is no words: `search_products` finds the one product with it.
+#: Before a sku a search term is no words: `find_products` finds the one product with it.
 BY_SKU = "#"
 
 Found = Mapping[str, tuple[Product, ...]]
@@ -100,8 +101,13 @@ class Catalog:
         rows = retry.run(self._engine, lambda connection: queries.search_products(connection, terms, MAX_RESULTS))
         found: dict[str, list[Product]] = {term: [] for term in terms}
         for row in rows:
-            found[row["term"]].append(msgspec.convert(row, Product))
+            found[row["term"]].append(product_of(row))
         return {term: tuple(products) for term, products in found.items()}
+
+
+def product_of(row: Mapping[str, Any]) -> Product:
+    """Reads a row of `find_products`."""
+    return msgspec.convert(row, Product)
 
 
 def distinct(products: Iterable[Product]) -> tuple[Product, ...]:

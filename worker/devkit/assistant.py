@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
@@ -48,7 +47,7 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     replies: dict[str, Reply]
 
 
-SCRIPT: Final = msgspec.convert(tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")), Script)
+SCRIPT: Final = msgspec.toml.decode(Path(__file__).with_suffix(".toml").read_bytes(), type=Script)
 _RULES: Final = [(re.compile(pattern % PATTERNS), replies) for pattern, replies in SCRIPT.rules]
 
 

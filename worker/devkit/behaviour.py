@@ -50,7 +50,7 @@ class Behaviour:
 
 
 @dataclass(slots=True)
-class Calls:
+class CallCounters:
     """Completion calls of one provider, refused ones too; those without a fit key count by status alone."""
 
     calls: int = 0
@@ -62,26 +62,24 @@ class Calls:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """Treatment of one call. status: None where it does not fail; changed: set once its behaviour is no more."""
+class CallPlan:
+    """Treatment of one call. status: None where it does not fail; changed: set once the behaviour is no more."""
 
+    behaviour: Behaviour
     latency_s: float
     status: int | None
-    retry_after_s: float | None
-    mode: Mode
     changed: Event
-    models: Mapping[str, str]
 
 
 class SimulatedProvider:
     """Behaviour, counters and prompt cache of one provider, shared by the handler threads."""
 
-    def __init__(self, behaviour: Behaviour, seed: str) -> None:
+    def __init__(self, seed: str) -> None:
         self._lock = Lock()
         self._random = Random(seed)  # noqa: S311 - repeatable latencies and failures, nothing secret
-        self._behaviour = behaviour
+        self._behaviour = Behaviour()
         self._changed = Event()
-        self._calls = Calls()
+        self._calls = CallCounters()
         self.cache = PromptCache()
 
     def change(self, fields: Mapping[str, Any]) -> None:
@@ -96,13 +94,13 @@ class SimulatedProvider:
             self._changed.set()
             self._changed = Event()
 
-    def plan(self) -> Plan:
+    def plan(self) -> CallPlan:
         """Draws the next call's treatment from the behaviour as it is now."""
         with self._lock:
             now, latency_ms = self._behaviour, self._random.uniform(*self._behaviour.latency_ms)
             rate = now.error_rate if now.error_rate is not None else float(now.status is not None)
             status = (now.status or 500) if self._random.random() < rate else None
-            return Plan(latency_ms / 1000, status, now.retry_after_s, now.mode, self._changed, now.models)
+            return CallPlan(now, latency_ms / 1000, status, self._changed)
 
     @contextmanager
     def call(self, user_sha256: str, model: str) -> Iterator[None]:
@@ -129,9 +127,9 @@ class SimulatedProvider:
     def reset(self) -> None:
         """Sets the counters to zero, but for the calls under way."""
         with self._lock:
-            self._calls = Calls(in_flight=self._calls.in_flight, max_in_flight=self._calls.in_flight)
+            self._calls = CallCounters(in_flight=self._calls.in_flight, max_in_flight=self._calls.in_flight)
 
-    def counted(self) -> Calls:
+    def counted(self) -> CallCounters:
         """Copies the counters."""
         with self._lock:
             return copy.deepcopy(self._calls)

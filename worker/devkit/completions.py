@@ -9,11 +9,11 @@ from typing import Any, Final, Literal
 
 import orjson
 
+from worker.devkit.api_rules import Generation, generation_for
 from worker.devkit.assistant import answer, categories_in, marked
 from worker.devkit.json_schema import Json, conformed
 from worker.devkit.prompt import Prompt
 from worker.devkit.prompt_cache import TOKEN_CHARS, CacheUse, PromptCache, tokens
-from worker.devkit.rules import Served, serve
 from worker.devkit.shop_facts import shop_in
 from worker.devkit.sold_models import CREATED_S, Refused, error_body, refusal
 
@@ -26,18 +26,16 @@ _GEMINI_FINISH: Final[Mapping[Finish, str]] = {"stop": "STOP", "length": "MAX_TO
 
 @dataclass(frozen=True, slots=True)
 class _Output:
-    """Output of a model. thoughts: tokens of thinking; in_parts: its text comes in several parts."""
+    """Output of a model. texts: one, or its halves where it comes in parts; thoughts: tokens of thinking."""
 
-    text: str
+    texts: list[str]
     finish: Finish
     thoughts: int
-    in_parts: bool
 
     @property
-    def texts(self) -> list[str]:
-        """Text in the parts it comes in."""
-        half = len(self.text) // 2
-        return [self.text[:half], self.text[half:]] if self.in_parts else [self.text]
+    def tokens(self) -> int:
+        """Tokens of the text."""
+        return tokens(sum(map(len, self.texts)))
 
 
 def complete(prompt: Prompt, cache: PromptCache, mode: str, states: Mapping[str, str]) -> Json:
@@ -48,18 +46,19 @@ def complete(prompt: Prompt, cache: PromptCache, mode: str, states: Mapping[str,
     """
     if mode == "no_money":
         raise refusal(prompt.provider, "no_money")
-    served = serve(prompt, states)
-    text, finish = _spoilt(_answer(prompt, served.schema), mode, prompt)
-    thoughts = served.thoughts
-    if served.limit is not None and thoughts + tokens(len(text)) > served.limit:  # thinking comes first
-        thoughts = min(thoughts, served.limit)
-        text, finish = text[: (served.limit - thoughts) * TOKEN_CHARS], "length"
-    output = _Output(text, finish, thoughts, in_parts=mode == "parts")
+    generation = generation_for(prompt, states)
+    text, finish = _spoilt(_answer(prompt, generation.schema), mode, prompt)
+    thoughts = generation.thoughts
+    if generation.limit is not None and thoughts + tokens(len(text)) > generation.limit:  # thinking comes first
+        thoughts = min(thoughts, generation.limit)
+        text, finish = text[: (generation.limit - thoughts) * TOKEN_CHARS], "length"
+    half = len(text) // 2
+    output = _Output([text[:half], text[half:]] if mode == "parts" else [text], finish, thoughts)
     asked = tokens(sum(len(text.text) for text in prompt.texts))
-    used = cache.use(prompt, served)
+    used = cache.use(prompt, generation)
     if prompt.provider == "gemini":
-        return _gemini(prompt, served, output, used, asked)
-    return _chat(prompt, served, output, used, asked)
+        return _gemini(prompt, generation, output, used, asked)
+    return _chat(prompt, generation, output, used, asked)
 
 
 def _answer(prompt: Prompt, schema: Json | None) -> str:
@@ -90,18 +89,18 @@ def _spoilt(text: str, mode: str, prompt: Prompt) -> tuple[str, Finish]:
     return spoilt.get(mode, (text, "stop"))
 
 
-def _chat(prompt: Prompt, served: Served, output: _Output, used: CacheUse, asked: int) -> Json:
-    answered = tokens(len(output.text)) + output.thoughts
+def _chat(prompt: Prompt, generation: Generation, output: _Output, used: CacheUse, asked: int) -> Json:
+    answered = output.tokens + output.thoughts
     usage: Json = {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
     usage["prompt_tokens_details"] = {"cached_tokens": used.read}
-    content = [{"type": "text", "text": text} for text in output.texts] if output.in_parts else output.text
-    message: Json = {"role": "assistant", "content": content}
+    parts = [{"type": "text", "text": text} for text in output.texts]
+    message: Json = {"role": "assistant", "content": parts if parts[1:] else output.texts[0]}
     reason = "content_filter" if output.finish == "refused" else output.finish
     body: Json = {
         "id": f"chatcmpl-{prompt.user_sha256[:29]}",
         "object": "chat.completion",
         "created": CREATED_S,
-        "model": served.model,
+        "model": generation.model,
         "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": reason}],
         "usage": usage,
     }
@@ -119,16 +118,16 @@ def _chat(prompt: Prompt, served: Served, output: _Output, used: CacheUse, asked
     return body
 
 
-def _gemini(prompt: Prompt, served: Served, output: _Output, used: CacheUse, asked: int) -> Json:
+def _gemini(prompt: Prompt, generation: Generation, output: _Output, used: CacheUse, asked: int) -> Json:
     """Answers as generateContent does: thoughts stand beside the candidates' tokens, and zeros are left out."""
     parts: list[Any] = [{"text": text} for text in output.texts if text]
-    if served.shows_thoughts or output.in_parts:
+    if generation.shows_thoughts or output.texts[1:]:
         parts.insert(0, {"text": _thinking(output.thoughts or 20), "thought": True})
     content: Json = {"parts": parts, "role": "model"} if parts else {"role": "model"}
     usage = {
         "promptTokenCount": asked,
-        "candidatesTokenCount": tokens(len(output.text)),
-        "totalTokenCount": asked + tokens(len(output.text)) + output.thoughts,
+        "candidatesTokenCount": output.tokens,
+        "totalTokenCount": asked + output.tokens + output.thoughts,
         "thoughtsTokenCount": output.thoughts,
         "cachedContentTokenCount": used.read,
     }
@@ -136,7 +135,7 @@ def _gemini(prompt: Prompt, served: Served, output: _Output, used: CacheUse, ask
     return {
         "candidates": [candidate | {"finishReason": _GEMINI_FINISH[output.finish]}],
         "usageMetadata": {name: count for name, count in usage.items() if count},
-        "modelVersion": served.model,
+        "modelVersion": generation.model,
         "responseId": prompt.user_sha256[:23],
     }
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from string import Template
 from typing import Any, Final, Literal
@@ -37,7 +37,7 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lines: list[Line]
 
 
-CUSTOMERS: Final = msgspec.convert(tomllib.loads(_FILE), Script).customers
+CUSTOMERS: Final = msgspec.toml.decode(_FILE, type=Script).customers
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +70,19 @@ def demo_conversation(run_id: str, now_s: int) -> tuple[Delivery, ...]:
         run_id: makes the message ids new (`wamid.{run_id}.NN`).
         now_s: Unix time of all.
     """
-    script = msgspec.convert(tomllib.loads(Template(_FILE).substitute(run=run_id, now_s=now_s)), Script)
+    script = msgspec.toml.decode(Template(_FILE).substitute(run=run_id, now_s=now_s), type=Script)
     deliveries: list[Delivery] = []
-    numbered = 0
+    numbers = count(1)
     for line in script.lines:
         messages = [{"type": "text", "text": {"body": text}} for text in line.texts]
         messages += [line.message] if line.message else []
-        ids = [f"wamid.{run_id}.{number:02}" for number in range(numbered + 1, numbered + len(messages) + 1)]
-        numbered += len(ids)
         head = {"from": CUSTOMERS.get(line.customer), "timestamp": str(now_s)}
-        sent = [head | {"id": each} | message for each, message in zip(ids, messages, strict=True)]
-        again = [each for each in deliveries if (each.customer, each.shows) == (line.customer, line.repeats)]
-        payload = again[0].payload if again else line.payload or _body(script.shop_phone, line, sent)
-        ids = ids or [message_id for each in again for message_id in each.message_ids]
+        sent: list[Json] = [head | {"id": f"wamid.{run_id}.{next(numbers):02}"} | message for message in messages]
+        repeated = [old for old in deliveries if (old.customer, old.shows) == (line.customer, line.repeats)]
+        payload = repeated[0].payload if repeated else line.payload or _body(script.shop_phone, line, sent)
+        ids = repeated[0].message_ids if repeated else tuple(message["id"] for message in sent)
         shows = line.shows or " / ".join(line.texts)
-        deliveries.append(Delivery(payload, tuple(ids), line.expected, line.customer, shows))
+        deliveries.append(Delivery(payload, ids, line.expected, line.customer, shows))
     return tuple(deliveries)
 
 

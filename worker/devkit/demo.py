@@ -19,10 +19,9 @@ from rich.text import Text
 from db import migrations
 from db.engine import connect
 from worker.catalog.price_list import import_products, read_products
-from worker.devkit.behaviour import Behaviour
 from worker.devkit.conversation import Delivery, demo_conversation
-from worker.devkit.gateway import Gateway, Seen
-from worker.devkit.simulator import Simulator, SimulatorOptions
+from worker.devkit.gateway import Gateway, StreamEntry
+from worker.devkit.simulator import Simulator
 from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
 from worker.redisdb.keys import OUTBOUND
 from worker.runtime.environment import HOME, environment, surroundings
@@ -43,7 +42,7 @@ KEYS = ("OPENAI_API_KEY", "GEMINI_API_KEY", "DEEPSEEK_API_KEY")
 
 
 @dataclass(slots=True)
-class Played:
+class Transcript:
     """Record of what was sent and what came back; prints replies as they come."""
 
     console: Console
@@ -55,16 +54,16 @@ class Played:
         """Follows the streams until every awaited message id has a reply, or the time is over."""
         arrivals = gateway.follow(timeout_s)
         while not awaited or not self.replies.keys() >= set(awaited):
-            if (seen := next(arrivals, None)) is None:
+            if (entry := next(arrivals, None)) is None:
                 return
-            self._take(seen)
+            self._record(entry)
 
-    def _take(self, seen: Seen) -> None:
-        if seen.stream != OUTBOUND.pattern:
+    def _record(self, entry: StreamEntry) -> None:
+        if entry.stream != OUTBOUND.pattern:
             self.rejections += 1
-            self.console.print(Text.assemble(("rejected ", "bold yellow"), f"« {seen.fields['reason']}"))
+            self.console.print(Text.assemble(("rejected ", "bold yellow"), f"« {entry.fields['reason']}"))
             return
-        reply = seen.reply
+        reply = entry.reply
         self.replies.update(reply["in_reply_to"])
         sent = [self.sent_at[i] for i in reply["in_reply_to"] if i in self.sent_at]
         took_ms = (time.monotonic() - min(sent)) * 1000 if sent else 0.0
@@ -81,9 +80,9 @@ def demo_service(console: Console) -> Iterator[Path]:
     """Runs the whole service on servers of its own, in a directory that is removed afterwards."""
     HOME.mkdir(mode=0o700, exist_ok=True)
     directory = Path(tempfile.mkdtemp(prefix="demo-", dir=HOME))
-    options = SimulatorOptions(everyone=Behaviour(latency_ms=LATENCY_MS))
     try:
-        with Simulator(options) as simulator, environment(dict.fromkeys(ISOLATED)):
+        with Simulator() as simulator, environment(dict.fromkeys(ISOLATED)):
+            simulator.set("all", latency_ms=LATENCY_MS)
             keys = dict.fromkeys(KEYS, "demo")
             with (
                 environment({**keys, **simulator.base_urls, "SHOP_FILE": str(SHOP), "LOG_FORMAT": "json"}),
@@ -123,26 +122,26 @@ def play(console: Console, as_tables: Callable[[dict[str, Any]], RenderableType]
     return not mistakes
 
 
-def converse(console: Console, gateway: Gateway, conversation: Sequence[Delivery]) -> Played:
+def converse(console: Console, gateway: Gateway, conversation: Sequence[Delivery]) -> Transcript:
     """Sends the deliveries, each after the replies to the one before, and prints what comes back."""
-    played = Played(console)
+    transcript = Transcript(console)
     for delivery in conversation:
         console.print(Text.assemble((f"{delivery.customer:>8} ", "bold cyan"), f"» {delivery.shows}"))
-        played.sent_at.update(dict.fromkeys(delivery.wait_for, time.monotonic()))
+        transcript.sent_at.update(dict.fromkeys(delivery.wait_for, time.monotonic()))
         gateway.send(delivery.payload)
         if delivery.wait_for:
-            played.follow(gateway, REPLY_TIMEOUT_S, delivery.wait_for)
-    played.follow(gateway, QUIET_S)
-    return played
+            transcript.follow(gateway, REPLY_TIMEOUT_S, delivery.wait_for)
+    transcript.follow(gateway, QUIET_S)
+    return transcript
 
 
-def mistakes_in(conversation: Sequence[Delivery], played: Played) -> Iterator[str]:
+def mistakes_in(conversation: Sequence[Delivery], transcript: Transcript) -> Iterator[str]:
     """Yields a line for each message that did not end as the conversation says."""
     refused = sum(delivery.expected == "rejected" for delivery in conversation)
-    if played.rejections != refused:
-        yield f"{played.rejections} payloads were rejected, {refused} should have been"
+    if transcript.rejections != refused:
+        yield f"{transcript.rejections} payloads were rejected, {refused} should have been"
     for delivery in conversation:
         wanted = 1 if delivery.expected in ("answered", "duplicate") else 0
         for message_id in delivery.message_ids:
-            if (found := played.replies[message_id]) != wanted:
+            if (found := transcript.replies[message_id]) != wanted:
                 yield f"{message_id} ({delivery.shows}): {found} replies, {wanted} expected"

@@ -11,12 +11,13 @@ import orjson
 import redis
 
 from worker.redisdb.keys import INBOUND, OUTBOUND, REJECTED
+from worker.redisdb.streams import entries_in
 
 BLOCK_MS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class StreamEntry:
     """Entry that appeared in a stream: a reply (outbound) or a refused payload (rejected)."""
 
     stream: str
@@ -46,22 +47,22 @@ class Gateway:
             pipeline.xadd(INBOUND.pattern, {"payload": payload})
         pipeline.execute()
 
-    def follow(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> Iterator[Seen]:
+    def follow(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> Iterator[StreamEntry]:
         """Yields what appears until `timeout_s` has passed."""
         deadline = clock() + timeout_s
         while clock() < deadline:
             found: Any = self._client.xread(self._positions, block=BLOCK_MS)
-            for stream, entry_id, fields in _flat(found):
-                self._positions[stream] = entry_id
-                yield Seen(stream, fields)
+            for stream, entry_id, fields in entries_in(found):
+                self._positions[stream.decode()] = entry_id
+                yield StreamEntry(stream.decode(), {name.decode(): value.decode() for name, value in fields.items()})
 
     def outcome_of(self, message_id: str, timeout_s: float) -> dict[str, Any] | None:
         """Waits for the reply to a message sent before, or {"reason"} where its payload was refused."""
-        for seen in self.follow(timeout_s):
-            if seen.stream == OUTBOUND.pattern and message_id in seen.reply["in_reply_to"]:
-                return seen.reply
-            if seen.stream == REJECTED.pattern and message_id in seen.fields["payload"]:
-                return {"reason": seen.fields["reason"]}
+        for entry in self.follow(timeout_s):
+            if entry.stream == OUTBOUND.pattern and message_id in entry.reply["in_reply_to"]:
+                return entry.reply
+            if entry.stream == REJECTED.pattern and message_id in entry.fields["payload"]:
+                return {"reason": entry.fields["reason"]}
         return None
 
 
@@ -72,11 +73,3 @@ def payloads_of(content: bytes) -> list[bytes]:
     except orjson.JSONDecodeError:
         return [line for line in content.splitlines() if line.strip()]
     return [content.strip()]
-
-
-def _flat(found: Any) -> Iterator[tuple[str, str, dict[str, str]]]:
-    streams = found.items() if isinstance(found, dict) else found or ()
-    for stream, entries in streams:
-        rows = entries[0] if entries and isinstance(entries[0], list) else entries
-        for entry_id, fields in rows:
-            yield stream.decode(), entry_id.decode(), {key.decode(): value.decode() for key, value in fields.items()}

@@ -33,8 +33,8 @@ class Misfit(Exception):
 
 def objection(schema: Any) -> str | None:
     """Returns what OpenAI has against a schema that is to be strict, in its words; None where it takes it."""
-    if not isinstance(schema, dict) or schema.get("type") != "object":
-        kind = schema.get("type") if isinstance(schema, dict) else None
+    kind = schema.get("type") if isinstance(schema, dict) else None
+    if kind != "object":
         return f"schema must be a JSON Schema of 'type: \"object\"', got 'type: \"{kind}\"'."
     if "anyOf" in schema:
         return "In context=(), 'anyOf' is not permitted."
@@ -80,11 +80,7 @@ def conformed(value: Any, schema: Json) -> Any:
     Raises:
         AttributeError, KeyError, RecursionError, TypeError: the schema is none.
     """
-    conformer = _Conformer(schema)
-    try:
-        return conformer.fit(value, schema, strict=False)
-    except Misfit:
-        return conformer.least(schema)
+    return _Conformer(schema).made_to_fit(value, schema, strict=False)
 
 
 class _Conformer:
@@ -110,6 +106,15 @@ class _Conformer:
             return min(max(value, schema.get("minimum", value)), schema.get("maximum", value))
         return value
 
+    def made_to_fit(self, value: Any, schema: Json, *, strict: bool) -> Any:
+        """Fits a value; what does not fit becomes the emptiest one, or null alone where it is strict."""
+        try:
+            return self.fit(value, schema, strict=strict)
+        except Misfit:
+            if strict and not self._nullable(schema):
+                raise
+            return self.least(schema)
+
     def least(self, schema: Json) -> Any:
         """Returns the emptiest value that a schema allows."""
         schema = self._resolved(schema)
@@ -134,14 +139,9 @@ class _Conformer:
             return value
         fitted = {}
         for name, inner in properties.items():
-            try:
-                if name in value:
-                    fitted[name] = self.fit(value[name], inner, strict=strict)
-                elif name in required:
-                    fitted[name] = self.least(inner)
-            except Misfit:
-                if strict and not self._nullable(inner):
-                    raise
+            if name in value:
+                fitted[name] = self.made_to_fit(value[name], inner, strict=strict)
+            elif name in required:
                 fitted[name] = self.least(inner)
         return fitted
 

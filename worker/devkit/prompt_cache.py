@@ -11,8 +11,8 @@ from typing import Final
 
 import orjson
 
+from worker.devkit.api_rules import Generation
 from worker.devkit.prompt import Prompt
-from worker.devkit.rules import Served
 
 #: Characters of a token, as the simulator counts.
 TOKEN_CHARS: Final = 4
@@ -29,7 +29,7 @@ class CacheUse:
 
 
 @dataclass(frozen=True, slots=True)
-class _End:
+class _PrefixEnd:
     """Place where a cached prefix may end. counts: it is long enough; written: by this request, if not cached yet."""
 
     digest: bytes
@@ -50,12 +50,12 @@ class PromptCache:
         self._lock = Lock()
         self._stored: OrderedDict[bytes, bool] = OrderedDict()
 
-    def use(self, prompt: Prompt, served: Served) -> CacheUse:
+    def use(self, prompt: Prompt, generation: Generation) -> CacheUse:
         """Reads and writes for one prompt; what it writes counts from the next one on."""
-        if served.cache.kind == "none":
+        if generation.cache.kind == "none":
             return CacheUse()
-        by_units = served.cache.kind == "common_prefix"
-        ends = list(_units(prompt, served) if by_units else _breakpoints(prompt, served))
+        by_units = generation.cache.kind == "common_prefix"
+        ends = list(_units(prompt, generation) if by_units else _breakpoints(prompt, generation))
         with self._lock:
             read = max((end.tokens for end in ends if end.counts and self._stored.get(end.digest)), default=0)
             if by_units:
@@ -72,7 +72,7 @@ class PromptCache:
         with self._lock:
             self._stored.clear()
 
-    def _store_units(self, units: list[_End]) -> None:
+    def _store_units(self, units: list[_PrefixEnd]) -> None:
         """Stores the whole prompt, and the longest prefix that it shares with an earlier one.
 
         So what many have in common is read from the third of them on.
@@ -89,31 +89,31 @@ class PromptCache:
             self._stored.popitem(last=False)
 
 
-def _breakpoints(prompt: Prompt, served: Served) -> Iterator[_End]:
+def _breakpoints(prompt: Prompt, generation: Generation) -> Iterator[_PrefixEnd]:
     """Yields ends of prefixes: marked parts, and in implicit mode ends of all messages, of which the last is written.
 
     There is no fallback to a shorter common prefix.
     """
     asked = prompt.asked
     implicit = (asked.get("prompt_cache_options") or {}).get("mode") != "explicit"
-    scope = [served.model, asked.get("prompt_cache_key"), asked.get("tools"), asked.get("response_format")]
+    scope = [generation.model, asked.get("prompt_cache_key"), asked.get("tools"), asked.get("response_format")]
     digest, chars = hashlib.blake2b(orjson.dumps(scope), digest_size=16), 0
     for index, text in enumerate(prompt.texts, 1):
         digest.update(f"\0{text.role}\0{text.text}".encode("utf-8", "surrogatepass"))
         chars += len(text.text)
         if text.marked or implicit:
             written = text.marked or index == len(prompt.texts)
-            yield _End(digest.digest(), tokens(chars), tokens(chars) >= served.cache.least_tokens, written)
+            yield _PrefixEnd(digest.digest(), tokens(chars), tokens(chars) >= generation.cache.least_tokens, written)
 
 
-def _units(prompt: Prompt, served: Served) -> Iterator[_End]:
+def _units(prompt: Prompt, generation: Generation) -> Iterator[_PrefixEnd]:
     """Yields prefixes of a prompt in whole units, and the whole prompt, of which whole units are counted."""
     whole = "".join(text.text for text in prompt.texts)
-    size = served.cache.unit_tokens * TOKEN_CHARS
+    size = generation.cache.unit_tokens * TOKEN_CHARS
     rest = len(whole) // size * size
-    digest = hashlib.blake2b(served.model.encode(), digest_size=16)
+    digest = hashlib.blake2b(generation.model.encode(), digest_size=16)
     pieces = [whole[end - size : end] for end in range(size, rest + 1, size)]
     for number, piece in enumerate([*pieces, f"{whole[rest:]}\0"], 1):
         digest.update(piece.encode("utf-8", "surrogatepass"))
-        count = min(number, len(pieces)) * served.cache.unit_tokens
-        yield _End(digest.digest(), count, count >= served.cache.least_tokens)
+        count = min(number, len(pieces)) * generation.cache.unit_tokens
+        yield _PrefixEnd(digest.digest(), count, count >= generation.cache.least_tokens)

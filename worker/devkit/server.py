@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import orjson
 
-from worker.devkit.behaviour import Mode, Plan, SimulatedProvider
+from worker.devkit.behaviour import Behaviour, Mode, SimulatedProvider
 from worker.devkit.completions import complete
 from worker.devkit.json_schema import Json
 from worker.devkit.prompt import check_key, read_prompt
@@ -100,34 +100,26 @@ class Handler(BaseHTTPRequestHandler):
     server: SimulatorServer
 
     def do_GET(self) -> None:
-        """Answers lists of models and the control."""
-        self._respond(_refusable(self._get))
-
-    def do_POST(self) -> None:
-        """Answers completions and the control."""
+        """Answers completions, lists of models and the control."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self._respond(_refusable(lambda: self._post(urlsplit(self.path).path, body)))
+        self._respond(_refusable(lambda: self._answer(body)))
 
-    def _get(self) -> Answer:
-        url = urlsplit(self.path)
+    do_POST = do_GET  # noqa: N815  http.server calls it so
+
+    def _answer(self, body: bytes) -> Answer:
+        url, is_post = urlsplit(self.path), self.command == "POST"
         name = url.path.lstrip("/").partition("/")[0]
-        listed = f"{APIS[name].base_path}/models" if name in APIS else "/"
         if url.path == "/control":
-            return self._shown()
-        if name in APIS and f"{url.path}/".startswith(f"{listed}/"):
-            return self._models(name, unquote(url.path.removeprefix(listed).lstrip("/")), dict(parse_qsl(url.query)))
+            return self._control(body) if is_post else self._shown()
+        if name in APIS and is_post and url.path.endswith(APIS[name].completion):
+            answer = _refusable(lambda: self.complete(name, url.path, body))
+            # Counted as ended before the first byte goes out: whoever has read an answer finds it ended.
+            self.server.providers[name].ended(answer.status)
+            return answer
+        models = f"{APIS[name].base_path}/models" if name in APIS else "/"
+        if name in APIS and not is_post and f"{url.path}/".startswith(f"{models}/"):
+            return self._models(name, unquote(url.path.removeprefix(models).lstrip("/")), dict(parse_qsl(url.query)))
         raise Refused(404, error_body(name, 404, f"Unknown path {url.path}"))
-
-    def _post(self, path: str, body: bytes) -> Answer:
-        name = path.lstrip("/").partition("/")[0]
-        if path == "/control":
-            return self._control(body)
-        if name not in APIS or not path.endswith(APIS[name].completion):
-            raise Refused(404, error_body(name, 404, f"Unknown path {path}"))
-        answer = _refusable(lambda: self.complete(name, path, body))
-        # Counted as ended before the first byte goes out: whoever has read an answer finds it ended.
-        self.server.providers[name].ended(answer.status)
-        return answer
 
     def complete(self, name: str, path: str, body: bytes) -> Answer:
         """Answers a completion call of one provider. Raises Refused."""
@@ -135,18 +127,17 @@ class Handler(BaseHTTPRequestHandler):
         prompt = read_prompt(name, path, body)
         check_key(name, self.headers)
         with provider.call(prompt.user_sha256, prompt.model):
-            plan = self._plan(name)
-            is_html = plan.mode == "html"
-            completion = {} if is_html else complete(prompt, provider.cache, plan.mode, plan.models)
-            return Answer(200, completion, mode=plan.mode)
+            now = self._behaviour(name)
+            completion = {} if now.mode == "html" else complete(prompt, provider.cache, now.mode, now.models)
+            return Answer(200, completion, mode=now.mode)
 
     def _models(self, name: str, model: str, query: Mapping[str, str]) -> Answer:
         check_key(name, self.headers)
-        plan = self._plan(name)
-        if plan.mode == "html":
+        now = self._behaviour(name)
+        if now.mode == "html":
             return Answer(200, {}, mode="html")
-        models = one_model(name, model, plan.models) if model else model_list(name, plan.models, query)
-        return Answer(200, models, mode=plan.mode)
+        models = one_model(name, model, now.models) if model else model_list(name, now.models, query)
+        return Answer(200, models, mode=now.mode)
 
     def _shown(self) -> Answer:
         return Answer(200, {name: provider.shown() for name, provider in self.server.providers.items()})
@@ -164,8 +155,8 @@ class Handler(BaseHTTPRequestHandler):
             self.server.forget()
         return self._shown()
 
-    def _plan(self, name: str) -> Plan:
-        """Returns the plan that holds after the wait.
+    def _behaviour(self, name: str) -> Behaviour:
+        """Waits as the provider's behaviour says, and returns the one that holds then.
 
         Raises:
             Refused: the call is to fail.
@@ -173,15 +164,15 @@ class Handler(BaseHTTPRequestHandler):
         """
         plan = self.server.providers[name].plan()
         self._pause(plan.latency_s)
-        while plan.status is None and plan.mode == "hang":
+        while plan.status is None and plan.behaviour.mode == "hang":
             while not plan.changed.wait(LOOK_EVERY_S):
                 with suppress(BlockingIOError):
                     if not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
                         raise ConnectionAbortedError("the client has gone, or the simulator closes")
             plan = self.server.providers[name].plan()
         if plan.status is not None:
-            raise failure(name, plan.status, plan.retry_after_s)
-        return plan
+            raise failure(name, plan.status, plan.behaviour.retry_after_s)
+        return plan.behaviour
 
     def _pause(self, duration_s: float) -> None:
         if self.server.closing.wait(duration_s):

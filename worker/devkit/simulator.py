@@ -11,42 +11,26 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from threading import Thread
 from typing import Self
 
 import click
 
-from worker.devkit.behaviour import Behaviour, Calls, SimulatedProvider
+from worker.devkit.behaviour import CallCounters, SimulatedProvider
 from worker.devkit.server import LOOK_EVERY_S, SimulatorServer
 from worker.devkit.sold_models import APIS
 
 
-@dataclass(frozen=True, slots=True)
-class SimulatorOptions:
-    """Options of a simulator.
+class Simulator(SimulatorServer):
+    """The three providers as a context manager: listens inside its block, and leaves no thread or socket.
 
     Args:
         port: 0 takes a free one.
         seed: of latencies and failures.
-        everyone: behaviour of those not in `providers`.
     """
 
-    port: int = 0
-    seed: int = 0
-    everyone: Behaviour = field(default_factory=Behaviour)
-    providers: Mapping[str, Behaviour] = field(default_factory=dict)
-
-
-class Simulator(SimulatorServer):
-    """The three providers as a context manager: listens inside its block, and leaves no thread or socket."""
-
-    def __init__(self, options: SimulatorOptions | None = None) -> None:
-        chosen = options or SimulatorOptions()
-        behaviours = {name: chosen.providers.get(name, chosen.everyone) for name in APIS}
-        providers = {name: SimulatedProvider(each, f"{chosen.seed}:{name}") for name, each in behaviours.items()}
-        super().__init__(chosen.port, providers)
+    def __init__(self, port: int = 0, seed: int = 0) -> None:
+        super().__init__(port, {name: SimulatedProvider(f"{seed}:{name}") for name in APIS})
         self._thread = Thread(target=self.serve_forever, args=(LOOK_EVERY_S,), name="simulator", daemon=True)
 
     def __enter__(self) -> Self:
@@ -79,7 +63,7 @@ class Simulator(SimulatorServer):
         """Counts the completion calls taken so far."""
         return self.counters(provider).calls
 
-    def counters(self, provider: str) -> Calls:
+    def counters(self, provider: str) -> CallCounters:
         """Copies a provider's counters."""
         return self.providers[provider].counted()
 
@@ -92,7 +76,7 @@ def main(port: int, seed: int) -> None:
     ending = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ending)  # before any thread, so that none of them takes the signal
     try:
-        with Simulator(SimulatorOptions(port=port, seed=seed)) as simulator:
+        with Simulator(port, seed) as simulator:
             click.echo(json.dumps(simulator.base_urls | {"CONTROL_URL": simulator.control_url}))
             signal.sigwait(ending)
     except OSError as exc:

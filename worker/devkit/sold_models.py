@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -19,7 +18,7 @@ PAGE: Final = 50
 PAGE_MAX: Final = 1000
 
 
-class Sentence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ErrorTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Refusal: status and body, with {places} to be filled in."""
 
     status: int
@@ -38,7 +37,7 @@ class CacheRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unit_tokens: int = 1
 
 
-class Family(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ModelFamily(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Rules that models have in common.
 
     Args:
@@ -76,7 +75,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     closed: bool = False
 
 
-class Withdrawn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class WithdrawnModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Model that is gone, and the sentence that says so."""
 
     source: str
@@ -100,11 +99,11 @@ class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     standard: str
     limits: list[str]
     unknown_fields: Literal["refused", "ignored"]
-    families: dict[str, Family]
+    families: dict[str, ModelFamily]
     models: dict[str, Model]
-    withdrawn: dict[str, Withdrawn]
+    withdrawn: dict[str, WithdrawnModel]
     statuses: dict[int, tuple[str, str]]
-    errors: dict[str, Sentence]
+    errors: dict[str, ErrorTemplate]
     unfit: list[tuple[str, str]]
     fields: dict[str, list[str]] = {}
     efforts: list[str] = []
@@ -134,8 +133,7 @@ class Refused(Exception):
         self.headers = headers or {}
 
 
-_TEXT: Final = Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
-CATALOGUE: Final = msgspec.convert(tomllib.loads(_TEXT), Catalogue, str_keys=True)
+CATALOGUE: Final = msgspec.toml.decode(Path(__file__).with_suffix(".toml").read_bytes(), type=Catalogue)
 APIS: Final[Mapping[str, Api]] = {name: getattr(CATALOGUE, name) for name in ("openai", "gemini", "deepseek")}
 
 

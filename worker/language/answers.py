@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,15 @@ _COURTESIES = frozenset(_DATA["courtesies"].split())
 _EMOJI = {YES: frozenset(_DATA["yes_emoji"]), NO: frozenset(_DATA["no_emoji"])}
 _NAMED = {name: frozenset(_DATA[name]) for name in ("view_cart", "checkout")}
 _WAYS = {name: frozenset(_DATA[name].split()) for name in ("pickup", "delivery")}
+_BESIDE, _NEITHER = (frozenset(_DATA[name].split()) for name in ("beside", "neither"))
+_STRETCHED = re.compile(r"(\w)\1{2,}")
 
 
 def yes_or_no(text: str) -> str | None:
     """YES or NO where a message is that and nothing else, None otherwise, and where it is both or asks something."""
     signs = {answer for answer, emoji in _EMOJI.items() if emoji.intersection(text)}
-    words = _LAUGH.sub(" ", folded(text))
-    if "?" in text or len(words) > 80:
+    words = _STRETCHED.sub(r"\1\1", _LAUGH.sub(" ", folded(text)))
+    if asks(text) or len(words) > 80:
         return None
     said = set(signs)
     for answer, other in ((NO, YES), (YES, NO)):
@@ -64,10 +67,38 @@ def named_button(text: str) -> str | None:
 
 
 def way_of_delivery(text: str) -> str | None:
-    """`pickup` or `delivery` where the words speak of one of them alone."""
-    words = set(folded(text).split())
-    found = [name for name, known in _WAYS.items() if known & words]
-    return found[0] if len(found) == 1 and "?" not in text else None
+    """`pickup` or `delivery` where a message says one of them and nothing else."""
+    found = [name for name, known in _WAYS.items() if known & set(folded(text).split())]
+    return found[0] if len(found) == 1 and says_only(text, _WAYS[found[0]]) else None
+
+
+def says_only(text: str, words: Iterable[str]) -> bool:
+    """Returns whether a message asks nothing and is made of these words and of those that may stand beside an answer.
+
+    Args:
+        words: as `folded` has them.
+    """
+    return not asks(text) and (_BESIDE | set(words)).issuperset(folded(text).split())
+
+
+def speaks_of_pickup(text: str) -> bool:
+    """Returns whether any word of a text is about fetching it."""
+    return not _WAYS["pickup"].isdisjoint(folded(text).split())
+
+
+def denies(text: str) -> bool:
+    """Returns whether a text says no to something it names: "sin envío", "tarjeta no"."""
+    return not _NEITHER.isdisjoint(folded(text).split())
+
+
+def asks(text: str) -> bool:
+    """Returns whether a text has a question mark."""
+    return "?" in text or "¿" in text
+
+
+def telling_words(name: str) -> frozenset[str]:
+    """The words of a name by which a part of it is enough to know it."""
+    return frozenset(word for word in folded(name).split() if len(word) > 1) - _BESIDE - _NEITHER
 
 
 def folded(text: str) -> str:

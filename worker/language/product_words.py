@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, combinations
 
 from worker.language.normalise import LONGEST_WORD, normalised
 from worker.language.typos import meant_by, sound_alike
 from worker.language.vocabulary import (
+    ANSWER_WORDS,
     ASKING,
     EVERYDAY,
     FLAVOURS,
@@ -42,14 +44,27 @@ MOST_SLIPS = 4096
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProductWords:
-    """names: words trusted to begin the name of something sold here. beginnings: the first two and three words of such
-    names. words: all their words. sections: names of the shop's sections, whole.
+    """Words for what is sold here.
+
+    Args:
+        names: trusted to begin the name of something.
+        beginnings: the first two and three words of such names.
+        words: all their words.
+        sections: names of the shop's sections, whole.
+        stems: of the words of this shop's own names and sections.
+        heads: stems of the words that begin its own names.
+        firsts: stems of all first words of its own names.
+        together: pairs of heads, and of what any shop sells, that stand in one name.
     """
 
     names: frozenset[str] = GROCERIES
     beginnings: frozenset[str] = frozenset()
     words: frozenset[str] = GROCERIES
     sections: frozenset[str] = frozenset()
+    stems: frozenset[str] = frozenset()
+    heads: frozenset[str] = frozenset()
+    firsts: frozenset[str] = frozenset()
+    together: frozenset[frozenset[str]] = frozenset()
     _slips: dict[str, str] = field(default_factory=dict)
 
     def mended(self, plain: str) -> str:
@@ -61,12 +76,16 @@ class ProductWords:
     def _mended(self, word: str) -> str:
         if not SHORTEST_SLIP <= len(word) <= LONGEST_WORD or not word.isalpha():
             return word
-        if _is_any(word, self.words) or _is_any(word, USUAL):
+        if is_any(word, self.words) or is_any(word, USUAL):
             return word
         meant = meant_by(word, (ASKING, SMALL_WORDS, self.words), lambda meant: _can_mean(word, meant))
         if meant != word and len(self._slips) < MOST_SLIPS:
             self._slips[word] = meant
         return meant
+
+    def is_name(self, word: str) -> bool:
+        """Returns whether a normalised word names something that shops sell, by itself."""
+        return not is_told(word) and (stem(word) in self.stems or is_any(word, self.names))
 
     def singular(self, what: str) -> str:
         """A name with each word in the singular, where the shop's own names have it so too."""
@@ -83,6 +102,28 @@ def _can_mean(typed: str, meant: str) -> bool:
     return min(len(typed), len(meant)) > SHORTEST_SLIP and not sound_alike(typed, meant)
 
 
+#: Endings of number and gender, as `word_stem` of the database takes them off.
+_ENDINGS = (
+    (re.compile(r"^(..+)ces?$"), r"\1z"),
+    (re.compile(r"^(...+)es?$"), r"\1"),
+    (re.compile(r"^(..+)[ao]s?$"), r"\1o"),
+    (re.compile(r"^(...+)s$"), r"\1"),
+)
+
+
+def stem(word: str) -> str:
+    """Stem of a noun or an adjective: what it has in common with its plural and its other gender."""
+    for ending, kept in _ENDINGS:
+        word = ending.sub(kept, word)
+    return word
+
+
+def stems(name: str) -> tuple[str, ...]:
+    """Stems of the words of a name that tell something: little words between them are left out."""
+    return tuple(stem(word) for word in name.split() if word not in SMALL_WORDS) or (stem(name),)
+
+
+GROCERY_STEMS = frozenset(map(stem, GROCERIES))
 #: What any shop sells.
 USUAL_PRODUCT_WORDS = ProductWords()
 
@@ -98,9 +139,26 @@ def product_words_of(names: Iterable[str], sections: Iterable[str] = ()) -> Prod
     called = {word for word, count in begins.items() if _can_name(word, count, elsewhere[word])}
     known = {word for word in chain(begins, elsewhere) if len(word) >= SHORTEST_NAME and word.isalpha()}
     beginnings = {" ".join(words[:count]) for words in split for count in (2, 3) if len(words) >= count}
+    parts = frozenset(map(normalised, sections))
+    stemmed = {word: stem(word) for word in chain(begins, elsewhere, *map(str.split, parts)) if word.isalpha()}
+    heads = frozenset(stemmed[word] for word in called)
+    parted = heads | GROCERY_STEMS
     return ProductWords(
-        GROCERIES | called, frozenset(beginnings), GROCERIES | known, frozenset(map(normalised, sections))
+        names=GROCERIES | called,
+        beginnings=frozenset(beginnings),
+        words=GROCERIES | known,
+        sections=parts,
+        stems=frozenset(stemmed[word] for word in stemmed.keys() - SMALL_WORDS),
+        heads=heads,
+        firsts=frozenset(stemmed[word] for word in begins if word in stemmed),
+        together=frozenset(
+            chain.from_iterable(_pairs(parted.intersection(map(stemmed.get, words))) for words in split)
+        ),
     )
+
+
+def _pairs(words: Iterable[str]) -> set[frozenset[str]]:
+    return {frozenset(pair) for pair in combinations(words, 2)}
 
 
 def _can_name(word: str, begins: int, elsewhere: int) -> bool:
@@ -109,8 +167,14 @@ def _can_name(word: str, begins: int, elsewhere: int) -> bool:
     if FORMLESS.fullmatch(word) and elsewhere:
         return False
     leaning = LEANING.fullmatch(word) and word not in NOT_LEANING
-    return not leaning and not any(_is_any(word, kind) for kind in NO_NAMES)
+    return not leaning and not any(is_any(word, kind) for kind in NO_NAMES)
 
 
-def _is_any(word: str, words: frozenset[str]) -> bool:
+def is_told(word: str) -> bool:
+    """Returns whether a word is said of a product, of how much, or of which one, and is no name by itself."""
+    return word in ANSWER_WORDS or any(is_any(word, kind) for kind in NO_NAMES)
+
+
+def is_any(word: str, words: frozenset[str]) -> bool:
+    """Returns whether a word, or what may be its singular, is one of these."""
     return word in words or word.removesuffix("s") in words or word.removesuffix("es") in words

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from worker.language.answers import asks
 from worker.language.normalise import normalised
 from worker.language.phrases import DAYS, METHOD, SHOP, either
 
@@ -193,6 +194,8 @@ LIST = re.compile(
 )
 
 
+#: Texts longer than this are not looked through for topics here.
+_LONGEST = 300
 #: Said along with another topic, these are part of it: "in place of 2 give me 4", "send it to my house, I pay cash".
 PART_OF = {
     "modify": {"add", "remove"},
@@ -207,6 +210,13 @@ def topics(plain: str) -> list[str]:
     found = list(dict.fromkeys(str(match.lastgroup) for match in TOPIC.finditer(plain)))
     parts = set().union(*(PART_OF.get(topic, ()) for topic in found))
     return [topic for topic in found if topic not in parts]
+
+
+def speaks_of_goods(text: str) -> bool:
+    """Returns whether a text asks something, or wants goods put in, changed or taken out. A long one may."""
+    plain = normalised(text[: _LONGEST + 1])
+    wanted = {"add", "modify", "remove", "clear", "search"}
+    return asks(text) or len(text) > _LONGEST or bool(LIST.match(plain)) or not wanted.isdisjoint(topics(plain))
 
 
 def is_address(text: str) -> bool:

@@ -33,6 +33,9 @@ EVERYDAY = _words("everyday")
 SMALL_WORDS = _words("small_words")
 TOLD = _words("told")
 OF_AN_HOUR = _words("of_an_hour")
+TEAS = _words("teas")
+#: Numbers in words, from one on.
+COUNTED = tuple(_DATA["counted"].split())
 #: The usual spelling of a word, by how it is also typed.
 SPELLINGS = {typed: word for word, typings in _DATA["spellings"].items() for typed in typings.split()}
 #: Verbs of a conversation or an order, whatever their ending; "mandarlo", "llevando", "pediste", "agregame"; "3ra".

@@ -8,20 +8,17 @@ from worker import __version__, log
 from worker.operate.commands import customers, database, dead, messages, orders, people, report, service
 from worker.operate.commands.cache import cache
 from worker.operate.commands.circuits import circuits
-from worker.operate.commands.dashboard import dashboard
 from worker.operate.commands.doctor import doctor
 from worker.operate.commands.shop import shop
-from worker.operate.commands.terminal import Group, fill_standard_streams, interrupting, redis_errors, stop_signals
+from worker.operate.commands.terminal import Group, fill_standard_streams
 from worker.settings import settings
-
-__all__ = ["interrupting", "main", "redis_errors", "stop_signals"]
 
 COMMANDS = (
     service.demo,
     service.up,
     service.intake,
     service.metrics,
-    dashboard,
+    service.dashboard,
     messages.send,
     messages.enqueue,
     report.report,

@@ -21,19 +21,7 @@ from db.monitoring import Total, Unfinished
 from worker.operate.background_read import BackgroundRead, settle, value_of
 from worker.providers.circuit_states import Circuit, Named, read_circuits
 from worker.providers.probe import Probe, read_probes
-from worker.redisdb.keys import (
-    BUDGET,
-    CACHE_COUNTS,
-    CALL_COUNTS,
-    CIRCUIT,
-    INBOUND,
-    LAST_RUN,
-    LAYERS,
-    LIMITED,
-    LOCKED_CUSTOMERS,
-    OUTBOUND,
-    REJECTED,
-)
+from worker.redisdb import keys
 from worker.telemetry.recording import CLEANUP
 from worker.telemetry.report import percent
 from worker.units import utc_day, utc_month
@@ -105,8 +93,8 @@ class CacheUse:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelStates:
-    """Circuits and probes of the configured providers and their models.
+class RedisState:
+    """State of the service as the durable Redis knows it.
 
     Args:
         providers: circuits of the providers that were called within 7 days.
@@ -114,22 +102,15 @@ class ModelStates:
         probes: the latest probe of each model that has been probed.
     """
 
+    streams: StreamLengths
+    counters: LiveCounters
     providers: tuple[Circuit, ...]
     models: tuple[Circuit, ...]
     probes: tuple[Probe, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Durable:
-    """State of the service as the durable Redis knows it."""
-
-    streams: StreamLengths
-    counters: LiveCounters
-    states: ModelStates
-
-
-@dataclass(frozen=True, slots=True)
-class Database:
+class DatabaseState:
     """State of the service as PostgreSQL knows it.
 
     Args:
@@ -146,8 +127,8 @@ class Database:
 class Snapshot:
     """Live state of all servers; None for one that did not answer in time. broker: batches by queue."""
 
-    postgresql: Database | None = None
-    redis: Durable | None = None
+    postgresql: DatabaseState | None = None
+    redis: RedisState | None = None
     cache: CacheUse | None = None
     broker: Mapping[str, int] | None = None
 
@@ -160,7 +141,7 @@ class SnapshotReader:
     ) -> None:
         reads: dict[str, Callable[[], Any]] = {
             "postgresql": lambda: retry.run(engine, read_database, give_up_after_s=RETRY_S),
-            "redis": lambda: read_durable(durable, providers),
+            "redis": lambda: read_redis(durable, providers),
             "cache": lambda: read_cache_use(cache),
             "broker": queue_lengths,
         }
@@ -173,25 +154,20 @@ class SnapshotReader:
         return Snapshot(**{server: value_of(server, read) for server, read in begun.items()})
 
 
-def read_database(connection: Connection) -> Database:
+def read_database(connection: Connection) -> DatabaseState:
     """Reads PostgreSQL's part: few rows, however many messages there have been."""
     holders = monitoring.lock_holders(connection)
     locked_s = max((holder.open_s or monitoring.LONG_OPEN_S for holder in holders), default=0.0)
-    return Database(monitoring.unfinished(connection, INTAKE_LOCK), monitoring.totals(connection), locked_s)
-
-
-def read_durable(client: redis.Redis, providers: Named) -> Durable:
-    """Reads the durable Redis's part, in five round trips."""
-    return Durable(read_streams(client), read_counters(client), read_states(client, providers))
+    return DatabaseState(monitoring.unfinished(connection, INTAKE_LOCK), monitoring.totals(connection), locked_s)
 
 
 def read_streams(client: redis.Redis) -> StreamLengths:
     """Reads the lengths of the streams and the age of the inbound backlog, in one round trip."""
     with client.pipeline(transaction=False) as pipeline:
         pipeline.time()
-        for stream in (INBOUND, OUTBOUND, REJECTED):
+        for stream in (keys.INBOUND, keys.OUTBOUND, keys.REJECTED):
             pipeline.xlen(stream.pattern)
-        pipeline.xrange(INBOUND.pattern, count=1)
+        pipeline.xrange(keys.INBOUND.pattern, count=1)
         now, inbound, outbound, rejected, oldest = pipeline.execute()
     oldest_s = max(time_s(now) - entry_time_s(oldest[0][0]), 0.0) if oldest else None
     return StreamLengths(inbound, outbound, rejected, oldest_s)
@@ -201,24 +177,26 @@ def read_counters(client: redis.Redis, at_s: float | None = None) -> LiveCounter
     """Reads the live counters of the UTC day and month of `at_s` (None: now), in one round trip."""
     with client.pipeline(transaction=False) as pipeline:
         pipeline.time()
-        pipeline.hgetall(CALL_COUNTS.key(utc_day(at_s)))
-        pipeline.hget(BUDGET.key(utc_month(at_s)), "spent")
-        pipeline.hget(BUDGET.key(utc_day(at_s)), "spent")
-        pipeline.get(LAST_RUN.key(CLEANUP))
-        pipeline.get(LOCKED_CUSTOMERS.pattern)
+        pipeline.hgetall(keys.CALL_COUNTS.key(utc_day(at_s)))
+        pipeline.hget(keys.BUDGET.key(utc_month(at_s)), "spent")
+        pipeline.hget(keys.BUDGET.key(utc_day(at_s)), "spent")
+        pipeline.get(keys.LAST_RUN.key(CLEANUP))
+        pipeline.get(keys.LOCKED_CUSTOMERS.pattern)
         now, calls, month, day, cleanup, locked = pipeline.execute()
     spent = {"month": int(month or 0), "day": int(day or 0)}
     return LiveCounters(time_s(now), _counts(calls), spent, float(cleanup) if cleanup else None, int(locked or 0))
 
 
-def read_states(client: redis.Redis, providers: Named) -> ModelStates:
-    """Reads circuits and probes, in three round trips."""
+def read_redis(client: redis.Redis, providers: Named) -> RedisState:
+    """Reads the durable Redis's part, in five round trips."""
     circuits = read_circuits(client, providers)
     with client.pipeline(transaction=False) as pipeline:
         for provider, _ in providers:
-            pipeline.exists(CIRCUIT.key(provider))
+            pipeline.exists(keys.CIRCUIT.key(provider))
         called = set(compress((name for name, _ in providers), pipeline.execute()))
-    return ModelStates(
+    return RedisState(
+        read_streams(client),
+        read_counters(client),
         tuple(circuit for circuit in circuits if not circuit.model and circuit.provider in called),
         tuple(circuit for circuit in circuits if circuit.model),
         tuple(read_probes(client)),
@@ -227,13 +205,13 @@ def read_states(client: redis.Redis, providers: Named) -> ModelStates:
 
 def read_cache_use(client: redis.Redis, at_s: float | None = None) -> CacheUse:
     """Reads the counters of the cache Redis for the UTC day of `at_s` (None: now), in one round trip."""
-    found: Any = client.hgetall(CACHE_COUNTS.key(utc_day(at_s)))
+    found: Any = client.hgetall(keys.CACHE_COUNTS.key(utc_day(at_s)))
     counts = _counts(found)
     layers = (
         CacheLayer(layer.name, counts.get(f"{layer.name}:hits", 0), counts.get(f"{layer.name}:misses", 0))
-        for layer in LAYERS
+        for layer in keys.LAYERS
     )
-    return CacheUse(tuple(layers), counts.get(LIMITED, 0))
+    return CacheUse(tuple(layers), counts.get(keys.LIMITED, 0))
 
 
 def entry_time_s(entry_id: bytes) -> float:

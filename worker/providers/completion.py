@@ -22,7 +22,7 @@ from worker.replies.decision import InvalidDecision, RefusedChange
 from worker.replies.fallback import fallback_decision
 from worker.replies.reply_check import UnfitReply
 from worker.replies.request import Completion
-from worker.replies.telling import Scene
+from worker.replies.scene import Scene
 from worker.replies.verdict import decide, request_of
 from worker.session.outcome import Decision, Outcome
 from worker.session.turn import Plan

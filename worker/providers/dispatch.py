@@ -19,7 +19,7 @@ from worker.providers.reply_cache import CachedReply, cacheable
 from worker.providers.single_flight import EndRequest, JoinRequest, SingleFlight
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import AI_RESPONSE
-from worker.replies.telling import scene_of
+from worker.replies.scene import scene_of
 from worker.session.outcome import Outcome
 from worker.session.turn import Turn, decode_turn, encode_turn
 from worker.shop.shop import Shop

@@ -26,7 +26,7 @@ from worker.providers.progress import PlannedRequest
 from worker.redisdb.keys import BUDGET, MODEL_PROBES, PROBE_LOCK
 from worker.replies.decision import InvalidDecision
 from worker.replies.prompt import cache_key, render
-from worker.replies.telling import NOBODY, Scene
+from worker.replies.scene import NOBODY, Scene
 from worker.replies.verdict import decide, request_of
 from worker.session.turn import Plan
 from worker.shop.shop import Shop

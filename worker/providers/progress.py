@@ -19,7 +19,7 @@ from worker.errors import (
 )
 from worker.providers.circuit_rules import RATE_LIMITED_MS, Permit
 from worker.providers.models import Model, Provider
-from worker.replies.telling import Scene
+from worker.replies.scene import Scene
 from worker.session.turn import Plan
 from worker.usage import ModelCalls
 

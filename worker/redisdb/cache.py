@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -19,12 +21,7 @@ from worker.units import utc_day
 
 Entry = TypeVar("Entry")
 log = logger(__name__)
-#: KEYS[1] a counter; ARGV[1] its time to live in seconds, from the first count on -> the count.
-COUNT_ONCE_MORE = """
-local count = redis.call('INCR', KEYS[1])
-if count == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
-return count
-"""
+COUNT_ONCE_MORE = Path(__file__).with_name("count.lua").read_text(encoding="utf-8")
 
 
 class Cache:
@@ -47,27 +44,23 @@ class Cache:
         Args:
             keep: renews the time to live of what is found, so that what is in use stays.
         """
-
-        def load(pipeline: Any) -> None:
-            pipeline.mget([layer.key(name) for name in names])
-            for name in names if keep else ():
-                pipeline.expire(layer.key(name), layer.ttl_s)
-
-        return self._found(layer, names, self._execute(load, layer) if names else ())
+        return self.get_counted(layer, names, layer, (), keep=keep)[0]
 
     def get_counted(
-        self, layer: Key, names: Sequence[str], counter: Key, counted: Sequence[str]
+        self, layer: Key, names: Sequence[str], counter: Key, counted: Sequence[str], *, keep: bool = False
     ) -> tuple[dict[str, Any], dict[str, int]]:
         """Does as `get_many`, and tells how often `set_counted` has counted each of `counted`, in one round trip."""
 
         def load(pipeline: Any) -> None:
-            pipeline.mget([counter.key(name) for name in counted])
-            if names:
-                pipeline.mget([layer.key(name) for name in names])
+            for family, members in wanted:
+                pipeline.mget([family.key(name) for name in members])
+            for name in names if keep else ():
+                pipeline.expire(layer.key(name), layer.ttl_s)
 
-        answers = self._execute(load, layer) if counted else []
-        counts = zip(counted, answers[0] if answers else (), strict=False)
-        return self._found(layer, names, answers[1:]), {name: int(raw) for name, raw in counts if raw is not None}
+        wanted = [(family, members) for family, members in ((layer, names), (counter, counted)) if members]
+        answers = self._execute(load, layer) if wanted else []
+        counts = zip(counted, answers[len(wanted) - 1] if answers else (), strict=False)
+        return self._found(layer, names, answers), {name: int(raw) for name, raw in counts if raw is not None}
 
     def _found(self, layer: Key, names: Sequence[str], answers: Sequence[Any]) -> dict[str, Any]:
         if not names:
@@ -159,10 +152,7 @@ def entries(found: Mapping[str, Any], kind: type[Entry]) -> dict[str, Entry]:
 
 
 def _decoded(raw: bytes | None) -> dict[str, Any] | None:
-    if raw is None:
-        return None
-    try:
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return None
-    return value if isinstance(value, dict) else None
+    with suppress(orjson.JSONDecodeError):
+        value = orjson.loads(raw or b"")
+        return value if isinstance(value, dict) else None
+    return None

@@ -7,20 +7,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import redis
 
 from worker.redisdb.keys import FLIGHT, Key
 
-#: KEYS: flight:{key} of any number; deletes those that hold a result ("R" .., see single_flight.lua) -> how many.
-FORGET_RESULTS = """
-local gone = 0
-for _, key in ipairs(KEYS) do
-    if redis.call('GETRANGE', key, 0, 0) == 'R' then gone = gone + redis.call('DEL', key) end
-end
-return gone
-"""
+FORGET_RESULTS = Path(__file__).with_name("forget_results.lua").read_text(encoding="utf-8")
 #: Keys looked at in one step, and deleted in one round trip.
 STEP = 1_000
 #: Keys whose memory is measured; SCAN gives them in no order, so the first ones are as good as any.

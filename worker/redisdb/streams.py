@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ class Streams:
         """
         start = after if pending else ">"
         found: Any = self._once.xreadgroup(GROUP, CONSUMER, {INBOUND.pattern: start}, count=count, block=block_ms)
-        return [Entry(entry_id, fields.get(PAYLOAD.encode()), fields) for entry_id, fields in _entries(found)]
+        return [Entry(entry_id, fields.get(PAYLOAD.encode()), fields) for _, entry_id, fields in entries_in(found)]
 
     def finish(self, entries: Sequence[Entry], rejections: Sequence[tuple[Entry, str]]) -> None:
         """Acknowledges and deletes entries, and keeps each refused payload with its reason, in one transaction, so that
@@ -167,13 +167,12 @@ def _original(entry: Entry) -> bytes:
     return orjson.dumps(fields)
 
 
-def _entries(found: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
-    """Entries of the one stream in XREADGROUP's answer, in either of redis-py's two shapes; one that was deleted while
-    pending has no fields.
+def entries_in(found: Any) -> Iterator[tuple[bytes, bytes, dict[bytes, bytes]]]:
+    """Yields stream, id and fields of each entry in an answer to XREAD or XREADGROUP, in either of redis-py's two
+    shapes; one that was deleted while pending has no fields.
     """
-    if not found:
-        return []
-    if not isinstance(found, dict):
-        return list(found[0][1])
-    (rows,) = found.values()
-    return list(rows[0] if rows and isinstance(rows[0], list) else rows)
+    streams = found.items() if isinstance(found, dict) else found or ()
+    for stream, entries in streams:
+        rows = entries[0] if entries and isinstance(entries[0], list) else entries
+        for entry_id, fields in rows:
+            yield stream, entry_id, fields

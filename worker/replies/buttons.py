@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from worker.catalog.product import Product, availability
-from worker.messages.reply import MAX_ROWS, Choices, QuickReply, Row
+from worker.messages.reply import MAX_ROW_DESCRIPTION_CHARS, MAX_ROWS, Choices, QuickReply, Row
+from worker.messages.text import clip
 from worker.shop.shop import Shop
 
 VIEW_CART = "view_cart"
@@ -77,11 +78,17 @@ def person(shop: Shop) -> QuickReply:
 def product_choices(shop: Shop, products: Iterable[Product]) -> Choices | None:
     """A list of the products that can be bought, to put one into the cart by a tap; None where there is none."""
     rows = [
-        Row(f"add:{product.sku}", product.name, f"{product.full_name}: {shop.amount(product.price, product.currency)}")
+        Row(f"add:{product.sku}", product.name, _priced(shop, product))
         for product in products
         if product.sku and availability(product.stock) != "none"
     ]
     return Choices(shop.text("button.choices"), tuple(rows[:MAX_ROWS])) if rows else None
+
+
+def _priced(shop: Shop, product: Product) -> str:
+    """Name and price, of which the price is never cut."""
+    price = shop.amount(product.price, product.currency)
+    return f"{clip(product.full_name, MAX_ROW_DESCRIPTION_CHARS - len(price) - 2)}: {price}"
 
 
 def options(action: str, titles: Iterable[str]) -> tuple[Row, ...]:

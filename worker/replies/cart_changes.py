@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from worker.catalog.product import Product
+from worker.catalog.product import PIECES, Product
+from worker.replies.cart_lines import short_name
 from worker.session.cart import MAX_QUANTITY, Cart, CartItem, CartOperation, apply_operation, offered_items
 from worker.shop.shop import Shop
 
@@ -49,22 +50,27 @@ def _problem(
     """Why an operation cannot be made, in words; None where it can."""
     if operation.op not in ("add", "set") or operation.product_id not in offered:
         return None
-    item = next((item for item in cart if item.id == operation.product_id), None)
-    had = item.quantity if item else Decimal(0)
+    line = offered[operation.product_id]
+    had = next((item.quantity for item in cart if item.id == line.id), Decimal(0))
     wanted = (operation.quantity or Decimal(1)) + (had if operation.op == "add" else 0)
-    name = offered[operation.product_id].name
+    name = short_name(line)
     if wanted > MAX_QUANTITY:
         return shop.text("cart.too_many", name=name, most=MAX_QUANTITY)
-    if product is None or (item is not None and wanted <= had):
-        # Who takes less than is in the cart already may do so, whatever is left.
+    if (step := _step(line, product)) and wanted % step:
+        return shop.text("cart.not_in_steps", name=name, step=shop.quantity(step, line.unit))
+    # Who takes less than is in the cart already may do so, whatever is left.
+    return _shortage(shop, name, wanted, product) if product and wanted > had else None
+
+
+def _step(line: CartItem, product: Product | None) -> Decimal | None:
+    """Quantities of a product are multiples of it; None where that is not known."""
+    return product.step if product else Decimal(1) if line.unit == PIECES else None
+
+
+def _shortage(shop: Shop, name: str, wanted: Decimal, product: Product) -> str | None:
+    """The stock in words, where it is too little; None where it is enough."""
+    if product.stock is None or wanted <= product.stock:
         return None
-    if wanted % product.step:
-        return shop.text("cart.not_in_steps", name=name, step=shop.quantity(product.step, product.unit))
-    if product.stock is not None and wanted > product.stock:
-        left = shop.quantity(max(product.stock, Decimal(0)), product.unit)
-        return (
-            shop.text("cart.too_few_left", name=name, left=left)
-            if product.stock > 0
-            else shop.text("cart.none_left", name=name)
-        )
-    return None
+    if product.stock <= 0:
+        return shop.text("cart.none_left", name=name)
+    return shop.text("cart.too_few_left", name=name, left=shop.quantity(product.stock, product.unit))

@@ -16,8 +16,12 @@ MAX_NAME_CHARS = 36
 def measured(shop: Shop, item: CartItem) -> str:
     """Quantity and name, as "2 × Leche" or "0,5 kg de Queso"."""
     quantity = shop.quantity(item.quantity, item.unit)
-    name = item.name if len(item.name) <= MAX_NAME_CHARS else f"{item.name[: MAX_NAME_CHARS - 1].rstrip()}…"
-    return f"{quantity} × {name}" if item.unit == PIECES else f"{quantity} de {name}"
+    return f"{quantity} × {short_name(item)}" if item.unit == PIECES else f"{quantity} de {short_name(item)}"
+
+
+def short_name(item: CartItem) -> str:
+    """The name of a product, cut where it is so long that few lines would fit."""
+    return item.name if len(item.name) <= MAX_NAME_CHARS else f"{item.name[: MAX_NAME_CHARS - 1].rstrip()}…"
 
 
 def cart_lines(shop: Shop, cart: Sequence[CartItem]) -> list[str]:
@@ -53,7 +57,7 @@ def changed_lines(shop: Shop, before: Sequence[CartItem], after: Sequence[CartIt
     """
     was, now = ({item.id: item.quantity for item in cart} for cart in (before, after))
     put_in = [_line(shop, item) for item in after if was.get(item.id) != item.quantity]
-    lines = put_in + [shop.text("cart.taken_out", name=item.name) for item in before if item.id not in now]
+    lines = put_in + [shop.text("cart.taken_out", name=short_name(item)) for item in before if item.id not in now]
     if not lines:
         return []
     if not after:

@@ -14,14 +14,16 @@ from msgspec.structs import replace
 from worker.catalog.product import Product
 from worker.messages.reply import MAX_QUICK_REPLIES, MAX_TITLE_CHARS, Choices, QuickReply, Row
 from worker.replies import buttons
-from worker.replies.cart_lines import cart_lines, shown_cart, totals
-from worker.session.cart import CENT, Cart, CartItem, by_currency, cost, item_of
+from worker.replies.cart_lines import short_name, shown_cart, totals
+from worker.replies.summary import DELIVERY, PICKUP, area_of, in_currency, orders_of, summary, ways_of
+from worker.session.cart import Cart, CartItem, cost, item_of
 from worker.session.outcome import Decision, Effects
-from worker.session.session import Checkout, Order, Session
+from worker.session.session import Checkout, Session
 from worker.shop.areas import DeliveryArea
 from worker.shop.shop import Shop
 
-DELIVERY, PICKUP = "delivery", "pickup"
+#: Changes since a summary that are told one by one; all of them stand in the new one.
+MAX_CHANGES = 4
 #: Area of a customer who lives in none of those in the shop's file.
 ELSEWHERE = "?"
 
@@ -41,14 +43,15 @@ def proceed(shop: Shop, cart: Cart, details: Checkout, version: str, lead: Seque
         lead: lines that stand before it.
     """
     if not cart:
-        return said("\n".join([*lead, shop.text("cart.empty")]), effects=Effects(checkout=details))
+        lines = dict.fromkeys([*filter(None, lead), shop.text("cart.empty")])
+        return said("\n".join(lines), effects=Effects(checkout=details))
     details = _completed(shop, details)
-    area = _area(shop, details)
+    area = area_of(shop, details)
     question = _question(shop, cart, details, area)
     if question is not None:
         return replace(question, reply="\n".join([*lead, question.reply]))
     return said(
-        "\n".join([*lead, *_summary(shop, cart, details, area)]),
+        "\n".join([*lead, *summary(shop, cart, details, area)]),
         (buttons.confirm(shop, version), buttons.change(shop), buttons.person(shop)),
         next_state="confirming_order",
         effects=Effects(checkout=details, asking="confirm", version=version),
@@ -57,7 +60,7 @@ def proceed(shop: Shop, cart: Cart, details: Checkout, version: str, lead: Seque
 
 def _completed(shop: Shop, details: Checkout) -> Checkout:
     """The details with those that leave no choice."""
-    ways = _ways(shop)
+    ways = ways_of(shop)
     delivery = details.delivery or (
         DELIVERY if details.address or len(ways) == 0 else ways[0] if len(ways) == 1 else ""
     )
@@ -66,17 +69,8 @@ def _completed(shop: Shop, details: Checkout) -> Checkout:
     return replace(details, delivery=delivery, area=named.name if named else details.area, payment=payment)
 
 
-def _ways(shop: Shop) -> list[str]:
-    """How this shop's goods reach a customer; none where its file does not say."""
-    return [*([DELIVERY] if shop.areas or shop.delivers else []), *([PICKUP] if shop.pickup else [])]
-
-
-def _area(shop: Shop, details: Checkout) -> DeliveryArea | None:
-    return next((area for area in shop.areas if area.name == details.area), None)
-
-
 def _question(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea | None) -> Decision | None:
-    """What must still be asked, or stands in the way; None where the order can be summed up."""
+    """The next question, or what stands in the way; None where the order can be summed up."""
     if not details.delivery:
         ways = (buttons.button(shop, way, f"delivery:{way}") for way in (DELIVERY, PICKUP))
         return _asked(shop.text("checkout.how_delivered"), "delivery", details, tuple(ways))
@@ -85,7 +79,7 @@ def _question(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea | No
             return _asked(shop.text("checkout.which_address"), "address", details, state="waiting_address")
         if shop.areas and area is None:
             return _area_question(shop, details)
-        if area and (minimum := shop.below_minimum(area, cost(_in_currency(shop, cart)))) is not None:
+        if area and (minimum := shop.below_minimum(area, cost(in_currency(shop, cart)))) is not None:
             return _too_little(shop, cart, details, area, minimum)
     if shop.payments and not details.payment:
         return _payment_question(shop, details)
@@ -139,65 +133,8 @@ def _too_little(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea, m
     return _asked(text, "", details, (buttons.view_cart(shop), *pickup))
 
 
-def _in_currency(shop: Shop, cart: Cart) -> Cart:
-    """Items in the shop's own currency, in which its fees and minimums are."""
-    return by_currency(cart).get(shop.currency, ())
-
-
-def _summary(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea | None) -> list[str]:
-    orders = orders_of(shop, cart, details)
-    lines = [shop.text("checkout.summary"), *cart_lines(shop, cart)]
-    if details.delivery == DELIVERY:
-        lines += [shop.text("checkout.subtotal", amount=totals(shop, cart)), _fee_line(shop, cart, area)]
-    lines.append(shop.text("cart.total", amount=" + ".join(shop.amount(one.total, one.currency) for one in orders)))
-    lines.append(
-        shop.text("checkout.pickup")
-        if details.delivery == PICKUP
-        else shop.text("checkout.to_address", address=details.address)
-    )
-    lines += [shop.text("checkout.payment", method=details.payment)] if details.payment else []
-    lines += [shop.text("checkout.note", note=details.note)] if details.note else []
-    return [*lines, shop.text("checkout.confirm_question")]
-
-
-def _fee_line(shop: Shop, cart: Cart, area: DeliveryArea | None) -> str:
-    fee = shop.fee(area, cost(_in_currency(shop, cart))) if area else None
-    if fee is None or not _in_currency(shop, cart):
-        return shop.text("checkout.unknown_fee")
-    return (
-        shop.text("checkout.delivery_fee", amount=shop.amount(fee, shop.currency))
-        if fee
-        else shop.text("checkout.free_delivery")
-    )
-
-
-def orders_of(shop: Shop, cart: Cart, details: Checkout, name: str | None = None) -> tuple[Order, ...]:
-    """The orders of a cart: one of each currency, since an order has one total. The fee is in the shop's currency."""
-    parts = by_currency(cart)
-    area = _area(shop, details) if details.delivery == DELIVERY else None
-    fee = ((shop.fee(area, cost(parts.get(shop.currency, ()))) if area else None) or Decimal(0)).quantize(CENT)
-    orders = []
-    for currency, items in parts.items():
-        subtotal, extra = cost(items), fee if currency == shop.currency else Decimal(0).quantize(CENT)
-        orders.append(
-            Order(
-                currency=currency,
-                subtotal=subtotal,
-                delivery_fee=extra,
-                total=subtotal + extra,
-                items=items,
-                delivery=details.delivery or None,
-                address=details.address or None if details.delivery != PICKUP else None,
-                payment=details.payment or None,
-                note=details.note or None,
-                name=name,
-            )
-        )
-    return tuple(orders)
-
-
 def confirmed(shop: Shop, session: Session, version: str, new_version: str) -> Decision:
-    """What a customer's yes to a summary does: the order, if it is the summary of this cart; else what is so now.
+    """The decision about a customer's yes to a summary: the order, if it is that of this cart; else the cart as it is.
 
     Args:
         version: of the summary that was agreed to.
@@ -205,21 +142,21 @@ def confirmed(shop: Shop, session: Session, version: str, new_version: str) -> D
     """
     context = session.context
     if version and version == context.ordered:
-        return said(shop.text("checkout.placed_already"))
+        return said(shop.text("checkout.placed_already"), effects=Effects(asking="ordered"))
     if not version or version != context.version or not session.cart:
         lead = [shop.text("checkout.old_summary")] if session.cart else []
         return proceed(shop, session.cart, context.checkout, new_version, lead)
     orders = orders_of(shop, session.cart, context.checkout, session.customer_name)
-    _, *lines, _ = _summary(shop, session.cart, context.checkout, _area(shop, context.checkout))
+    _, *lines, _ = summary(shop, session.cart, context.checkout, area_of(shop, context.checkout))
     return said(
         "\n".join([shop.text("checkout.placed"), *lines]),
         next_state="order_completed",
-        effects=Effects(cart=(), orders=orders, checkout=Checkout(), version=""),
+        effects=Effects(cart=(), orders=orders, checkout=Checkout(), asking="ordered"),
     )
 
 
 def declined(shop: Shop, session: Session) -> Decision:
-    """What a customer's no to a summary does: nothing."""
+    """The decision about a customer's no: nothing is ordered, and the cart stays."""
     lines = [shop.text("checkout.not_confirmed"), *shown_cart(shop, session.cart)]
     return said("\n".join(lines), (buttons.checkout(shop), buttons.person(shop)), next_state="viewing_cart")
 
@@ -238,7 +175,7 @@ def summed_up_anew(shop: Shop, session: Session, version: str, products: Sequenc
         left, line = _still_there(shop, item, known.get(item.id))
         lines += [line] if line else []
         cart += [left] if left else []
-    lead = [shop.text("checkout.changed_meanwhile"), *lines, ""]
+    lead = [shop.text("checkout.changed_meanwhile"), *lines[:MAX_CHANGES], ""]
     decision = proceed(shop, tuple(cart), session.context.checkout, version, lead)
     return replace(decision, effects=replace(decision.effects, cart=tuple(cart)))
 
@@ -246,15 +183,17 @@ def summed_up_anew(shop: Shop, session: Session, version: str, products: Sequenc
 def _still_there(shop: Shop, item: CartItem, product: Product | None) -> tuple[CartItem | None, str | None]:
     """A line of the cart as it can be ordered now, None where it cannot, and what is told about it."""
     if product is None or not product.active:
-        return None, shop.text("checkout.gone", name=item.name)
+        return None, shop.text("checkout.gone", name=short_name(item))
     quantity = item.quantity
     if product.stock is not None and product.stock < quantity:
         quantity = product.stock // product.step * product.step
     if quantity <= 0:
-        return None, shop.text("checkout.gone", name=item.name)
+        return None, shop.text("checkout.gone", name=short_name(item))
     now = item_of(product, quantity)
     if quantity < item.quantity:
-        return now, shop.text("checkout.less_left", name=item.name, left=shop.quantity(quantity, product.unit))
+        return now, shop.text("checkout.less_left", name=short_name(item), left=shop.quantity(quantity, product.unit))
     if (now.price, now.currency) != (item.price, item.currency):
-        return now, shop.text("checkout.price_changed", name=item.name, price=shop.amount(now.price, now.currency))
+        return now, shop.text(
+            "checkout.price_changed", name=short_name(item), price=shop.amount(now.price, now.currency)
+        )
     return now, None

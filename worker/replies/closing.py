@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from worker.messages.reply import Reply, expires_at, within_limits
+from worker.messages.reply import MAX_INTERACTIVE_CHARS, MAX_ROWS, Reply, expires_at, within_limits
+from worker.messages.text import clip_at_sentence
 from worker.replies import buttons
 from worker.replies.cart_lines import shown_cart
 from worker.session.handover import MODEL, answered_by_ai, handed_over
@@ -19,9 +20,11 @@ from worker.session.turn import Turn
 from worker.shop.shop import Shop
 
 #: Products shown that stay offered until others have been shown in their place.
-MAX_SHOWN = 8
+MAX_SHOWN = MAX_ROWS
 #: Our question what shall become of a cart that was left.
 KEPT_CART = "kept_cart"
+#: Texts and buttons of it: where there is no other cart, and where there is one.
+OFFERS = (("bring_back", "go_on", "keep", "drop"), ("joined", "add_other", "add_other", "leave_other"))
 
 
 class Closing(Struct, frozen=True):
@@ -48,6 +51,7 @@ class Closing(Struct, frozen=True):
     def row(self) -> dict[str, Any]:
         """The JSON form that `update_session_cache` takes; it calls the session's id `id`."""
         row: dict[str, Any] = msgspec.to_builtins(self)
+        row["orders"] = [order.row() for order in self.orders]
         if self.session:
             row["session"] = self.session.row() | {"id": self.session.id}
         return row
@@ -93,39 +97,31 @@ def bury(turn: Turn, session_state: str, error: str, now: datetime) -> Closing:
     )
 
 
-def _with_other_cart(turn: Turn, outcome: Outcome, shop: Shop) -> Decision:
-    """The decision; the first one after two conversations have become one says so and offers the other one's cart,
-    unless an order, a person or another question of ours comes first.
+def _with_kept_cart(turn: Turn, outcome: Outcome, shop: Shop) -> Decision:
+    """The decision; the first one of a conversation also asks what shall become of the cart of the one before, the first
+    one after two have become one what shall become of the other one's, unless something of ours comes first.
     """
     decision, session = outcome.decision, turn.fetched()
-    effects, kept = decision.effects, session.context.kept
-    if not kept or decision.requires_human or effects.orders or effects.asking or effects.kept is not None:
+    effects, context = decision.effects, session.context
+    if not context.kept or decision.requires_human:
         return decision
-    lead, question = ("joined", "add_other") if session.cart else ("bring_back", "go_on")
-    lines = [shop.text(f"cart.{lead}"), *shown_cart(shop, kept)[1:], shop.text(f"cart.{question}")]
-    keep, drop = ("add_other", "leave_other") if session.cart else ("keep", "drop")
-    quick = (buttons.button(shop, keep, "keep_cart"), buttons.button(shop, drop, "drop_cart"))
-    return replace(
-        decision,
-        reply="\n".join([decision.reply, "", *lines]),
-        quick_replies=decision.quick_replies if decision.choices else quick,
-        effects=replace(effects, asking=KEPT_CART),
-    )
-
-
-def _with_kept_cart(turn: Turn, outcome: Outcome, shop: Shop) -> Decision:
-    """The decision; the first one of a conversation also asks what shall become of the cart of the one before."""
-    decision, context = outcome.decision, turn.fetched().context
     if context.joined:
-        return _with_other_cart(turn, outcome, shop)
-    if not context.kept or context.history or decision.requires_human or decision.effects != Effects():
-        return decision
-    lines = [shop.text("cart.bring_back"), *shown_cart(shop, context.kept)[1:], shop.text("cart.go_on")]
-    quick = (buttons.button(shop, "keep", "keep_cart"), buttons.button(shop, "drop", "drop_cart"))
+        comes_first = effects.orders or effects.asking or effects.kept is not None
+    else:
+        comes_first = context.history or effects != Effects()
+    return decision if comes_first else _asking(decision, session, shop)
+
+
+def _asking(decision: Decision, session: Session, shop: Shop) -> Decision:
+    """The decision, whose reply also offers the cart that was kept: in place of the one now, or beside it."""
+    beside = bool(session.context.joined and session.cart)
+    lead, question, yes, no = OFFERS[beside]
+    lines = [shop.text(f"cart.{lead}"), *shown_cart(shop, session.context.kept)[1:], shop.text(f"cart.{question}")]
+    ours = "\n".join(lines)
     return replace(
         decision,
-        reply="\n".join([decision.reply, "", *lines]),
-        quick_replies=quick,
+        reply="\n".join([clip_at_sentence(decision.reply, MAX_INTERACTIVE_CHARS - len(ours) - 2), "", ours]),
+        quick_replies=(buttons.button(shop, yes, "keep_cart"), buttons.button(shop, no, "drop_cart")),
         choices=None,
         effects=replace(decision.effects, asking=KEPT_CART),
     )
@@ -166,6 +162,7 @@ def _context(turn: Turn, context: Context) -> Context:
     changes = effects.cart is not None or effects.checkout is not None
     return replace(
         context,
+        terms=(turn.plan.terms if turn.plan else ()) or context.terms,
         checkout=context.checkout if effects.checkout is None else effects.checkout,
         asking=effects.asking or _still_asked(before, effects),
         version=effects.version or ("" if changes else context.version),
@@ -188,15 +185,19 @@ def _still_asked(before: Session, effects: Effects) -> str:
 
 def _undo(turn: Turn) -> Undo | None:
     """The cart before the turn; an order is not undone by a tap."""
-    return None if turn.decided().decision.effects.orders else Undo(turn.version, turn.fetched().cart)
+    decision = turn.decided().decision
+    # A decision out of the reply cache has the button of the turn that it was first made for.
+    shown = (button.id.partition(":")[2] for button in decision.quick_replies if button.id.startswith("undo:"))
+    return None if decision.effects.orders else Undo(next(shown, turn.version), turn.fetched().cart)
 
 
 def _shown(turn: Turn, context: Context) -> dict[str, Any]:
-    """What is offered from now on: the rows of a list in their order, else the products of the request."""
+    """Products that are offered from now on: the rows of a list in their order, else the products of the request."""
     choices, plan = turn.decided().decision.choices, turn.plan
     rows = [row.id.removeprefix("add:") for row in choices.rows if row.id.startswith("add:")] if choices else []
     asked_for = [product.sku for product in plan.products if product.sku] if plan else []
-    shown = dict.fromkeys([*rows, *asked_for, *context.shown])
+    # A number means a row of the list, and nothing that was shown before it.
+    shown = dict.fromkeys(rows or [*asked_for, *context.shown])
     return {"shown": tuple(shown)[:MAX_SHOWN], "numbered": bool(rows)}
 
 

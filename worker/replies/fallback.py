@@ -8,7 +8,8 @@ from worker.catalog.product import Product
 from worker.language.intent import guess_intent
 from worker.messages.reply import QuickReply
 from worker.replies import buttons
-from worker.replies.telling import SEARCHES, Scene, told
+from worker.replies.scene import Scene
+from worker.replies.telling import SEARCHES, told
 from worker.session.handover import ASKED, FAILED
 from worker.session.outcome import Decision
 from worker.shop.shop import Shop

@@ -1,4 +1,4 @@
-"""What a request offers: the products that its cart operations may name. Pure: no I/O."""
+"""Offer of a request: the products that its cart operations may name. Pure: no I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a customer's order is: asked in words, answered from the order itself. Pure: no I/O."""
+"""Status of a customer's order: asked in words, answered from the order itself. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def asks_for_order(plain: str) -> bool:
 
 
 def order_status(shop: Shop, order: Mapping[str, Any]) -> Decision:
-    """What is known of an order. order: row of `db.queries.last_orders`."""
+    """The decision that tells the status of an order. order: row of `db.queries.last_orders`."""
     text = shop.text(
         "order.status",
         id=order["id"],

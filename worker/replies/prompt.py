@@ -17,6 +17,8 @@ from worker.shop.shop import Shop
 
 #: Raised by hand with every change of the instructions or the schema; it is part of the text, and so of the key.
 PROMPT_VERSION = 4
+#: The instructions end here; behind it stands what this shop has told.
+FACTS_BEGIN = "Facts of the shop: "
 INSTRUCTIONS = """\
 You are the assistant of {shop}, a supermarket that sells over WhatsApp. (v{version})
 You receive one JSON object: products of the shop, the customer's session if the message needs it, "now" if the \
@@ -29,11 +31,10 @@ A line like [audio] or [image] in the message stands for something you cannot re
 Answer in friendly, brief Spanish, in at most 600 characters. Name only products and prices that stand in \
 "products", in the cart or in "shop"; never add up amounts of different currencies. availability: available, \
 few (say that few are left), none (say it is sold out, offer an alternative).
-Answer questions about the shop (hours, addresses, delivery, pickup, payment, returns, contact) only from "shop" \
-below, and from "now" where it is given: today, whether the shop is open, whether it delivers today. What stands in \
-neither is not known: say so and offer to pass the question to a person of the shop. Never guess distances; that a \
-place is delivered to is known only if it is one of the areas. Address the customer as "address_customers_as" says, \
-and write amounts as "write_money_as" shows.
+Answer questions about the shop itself only from "shop" below and from "now", which holds at this moment. What stands \
+in neither is not known: say so and offer a person of the shop. Never guess distances; whether a place that is none \
+of the areas gets deliveries is not known. Address the customer as "address_customers_as" says; write amounts like \
+"write_money_as".
 Where there is no session, the same answer goes to everybody who asks this: change no cart, call no person.
 Answer with one JSON object and nothing else:
 {{"intent": one of greeting, search_product, browse_category, add_to_cart, modify_cart_quantity, remove_from_cart, \

@@ -6,74 +6,44 @@ Pure: no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from worker.catalog.product import Product
-from worker.language.answers import folded, way_of_delivery
+from worker.language.answers import asks, folded
 from worker.messages.reply import MAX_INTERACTIVE_CHARS, QuickReply
 from worker.messages.text import clip_at_sentence
 from worker.replies import buttons, checkout
 from worker.replies.cart_changes import Changed, changed
 from worker.replies.cart_lines import changed_lines, shown_cart
+from worker.replies.details import details_of
+from worker.replies.scene import Scene
 from worker.session.outcome import Decision, Effects
-from worker.session.session import CHECKOUT_STATES, Checkout, Session
-from worker.session.turn import Turn
-from worker.shop.shop import Shop
+from worker.session.session import CHECKOUT_STATES, Checkout
 
+#: Problems that are told at once; with the cart below them they fit under a reply.
+MAX_PROBLEMS = 3
 #: States that a decision of a model may move a conversation to; the others belong to the checkout.
 MODEL_STATES = frozenset({"browsing", "searching", "viewing_product", "adding_to_cart", "viewing_cart"})
 #: Intents whose answer shows products to choose from.
 SEARCHES = frozenset({"search_product", "browse_category"})
 
 
-#: Session of no customer.
-NOBODY = Session(id="", customer_phone="")
-
-
-class Scene(Struct, frozen=True):
-    """All that a decision about a turn is told from.
-
-    Args:
-        products: rows of the catalogue that the customer may mean, best first.
-        searched: how many of them, from the first on, this message asked for; the others were shown before.
-        version: of what the reply shows, for its buttons: each turn's own.
-        text: the customer's words.
-    """
-
-    shop: Shop
-    session: Session
-    version: str
-    products: tuple[Product, ...] = ()
-    searched: int = 0
-    text: str = ""
-
-    def payment_in(self, words: str) -> str | None:
-        """The one payment method of the shop that is named in some words."""
-        spoken = folded(words)
-        named = [method for method in self.shop.payments if folded(method) in spoken]
-        longest = max(named, key=len, default=None)
-        return longest if longest and all(folded(other) in folded(longest) for other in named) else None
-
-
-def scene_of(turn: Turn, shop: Shop) -> Scene:
-    """The scene of a planned turn; that of a request which is everybody's knows nothing of this customer."""
-    plan = turn.planned()
-    session = NOBODY if plan.shared else turn.fetched()
-    return Scene(shop, session, turn.version, plan.products, plan.searched, turn.text)
-
-
-def told(decision: Decision, scene: Scene, details: Checkout | None = None) -> Decision:
+def told(decision: Decision, scene: Scene, details: Checkout | None = None, problems: Sequence[str] = ()) -> Decision:
     """The decision with the words and buttons about what it does, and its effects.
 
     Args:
         details: of the order to come, where they are known better than from the decision.
+        problems: in words, of what was not possible before.
     """
     shop, session = scene.shop, scene.session
+    if not session.id:
+        # What everybody is answered shows nobody's cart and gives nobody's details.
+        return _unchanged(decision, scene, Effects())
     outcome = changed(shop, session.cart, decision.cart_operations, scene.products)
-    details = details or _details(decision, scene, untouched=outcome.cart == session.cart)
+    outcome = replace(outcome, problems=(*problems, *outcome.problems)[:MAX_PROBLEMS])
+    details = details or details_of(decision, scene, untouched=not decision.cart_operations)
     effects = Effects(
         cart=outcome.cart if outcome.cart != session.cart else None,
         checkout=details if details != session.context.checkout else None,
@@ -85,34 +55,12 @@ def told(decision: Decision, scene: Scene, details: Checkout | None = None) -> D
         lead = [*lines, ""] if lines else []
         next_step = checkout.proceed(shop, outcome.cart, details, scene.version, lead)
         return _joined(decision, next_step, effects, _undo(scene, effects))
-    if decision.intent == "view_cart" and not lines:
+    if not lines and (decision.intent == "view_cart" or decision.cart_operations):
+        # Operations that change nothing leave no word of a change either.
         return _with_words(decision, scene, shown_cart(shop, outcome.cart), effects, alone=True)
     if lines:
         return _with_words(decision, scene, _with_cart(scene, outcome, lines), effects, alone=bool(outcome.problems))
     return _unchanged(decision, scene, effects)
-
-
-def _details(decision: Decision, scene: Scene, *, untouched: bool) -> Checkout:
-    """Details of the order to come: those of a decision, as far as they stand in the customer's own words of this
-    conversation, and the address that we have just asked for.
-    """
-    known, context = scene.session.context.checkout, scene.session.context
-    words = folded(" ".join([scene.text, *(exchange.customer for exchange in context.history)]))
-    address = decision.entities.get("address")
-    if isinstance(address, str) and address.strip() and folded(address) and folded(address) in words:
-        known = replace(known, address=address.strip(), area="")
-    elif context.asking == "address" and untouched and any(map(str.isdigit, scene.text)) and "?" not in scene.text:
-        known = replace(known, address=scene.text, area="")
-    if scene.session.state in CHECKOUT_STATES and "?" not in scene.text:
-        known = replace(
-            known,
-            payment=scene.payment_in(scene.text) or known.payment,
-            delivery=way_of_delivery(scene.text) or known.delivery,
-        )
-    note = decision.entities.get("note")
-    if isinstance(note, str) and folded(note) and folded(note) in words:
-        known = replace(known, note=note.strip())
-    return known
 
 
 def _wants_checkout(decision: Decision, scene: Scene, effects: Effects) -> bool:
@@ -120,7 +68,7 @@ def _wants_checkout(decision: Decision, scene: Scene, effects: Effects) -> bool:
     something. Who asks a question gets its answer first.
     """
     goes_on = scene.session.state in CHECKOUT_STATES and (effects.cart is not None or effects.checkout is not None)
-    begins = decision.intent == "checkout" and "?" not in scene.text
+    begins = decision.intent == "checkout" and not asks(scene.text)
     return goes_on or begins
 
 
@@ -129,13 +77,17 @@ def _joined(decision: Decision, next_step: Decision, effects: Effects, undo: tup
     step = next_step.effects
     both = replace(effects, checkout=step.checkout, asking=step.asking, version=step.version)
     quick = next_step.quick_replies
-    kept = (*quick[:1], *undo, *quick[1:]) if quick or not next_step.choices else quick
+    if step.asking == "confirm":
+        quick = (*quick[:1], *undo, *quick[1:])
+    elif quick or not next_step.choices:
+        # All answers to a question go before.
+        quick = (*quick, *undo)
     return replace(
         next_step,
         entities=decision.entities,
         cart_operations=decision.cart_operations,
         effects=both,
-        quick_replies=kept,
+        quick_replies=quick,
         intent=decision.intent,
         confidence=decision.confidence,
     )
@@ -146,8 +98,8 @@ def _undo(scene: Scene, effects: Effects) -> tuple[QuickReply, ...]:
 
 
 def _with_cart(scene: Scene, outcome: Changed, lines: list[str]) -> list[str]:
-    """Lines about what was not possible end with the cart as it is."""
-    if not outcome.problems:
+    """Lines about what was not possible, where nothing else was done, end with the cart as it is."""
+    if not outcome.problems or outcome.cart != scene.session.cart:
         return lines
     return [*outcome.problems, *shown_cart(scene.shop, outcome.cart)]
 

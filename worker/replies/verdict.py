@@ -13,7 +13,8 @@ from worker.replies.decision_schema import decision_schema
 from worker.replies.offer import Offer, offer_of
 from worker.replies.reply_check import check_reply
 from worker.replies.request import AiRequest
-from worker.replies.telling import Scene, told
+from worker.replies.scene import Scene
+from worker.replies.telling import told
 from worker.session.outcome import Decision
 from worker.session.turn import Plan
 

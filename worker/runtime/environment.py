@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from worker.log import logger
+from worker.runtime.embedded.postgres import Postgres
 from worker.runtime.embedded.processes import RunningServer
-from worker.runtime.embedded.servers import embedded_servers, start_postgres, start_redis
+from worker.runtime.embedded.redis import Redis
+from worker.runtime.embedded.servers import embedded_servers, start
 from worker.settings import FILE, SECRETS, Settings, settings
 
 log = logger(__name__)
@@ -31,21 +33,21 @@ def surroundings(directory: Path = HOME, *, postgres: bool = True, redis: bool =
             yield settings()
 
 
-def server_keeper(directory: Path = HOME) -> Callable[[], None]:
+def server_keeper() -> Callable[[], None]:
     """Returns a function that starts an embedded server again that has died, to be called now and then. Made before
     `surroundings` completes the environment, which tells which servers are embedded.
     """
     given = settings()
-    wanted = ((given.database_url, start_postgres), (given.redis_url, start_redis))
-    servers: dict[Callable[[Path], RunningServer], RunningServer | None]
-    servers = {start: None for url, start in wanted if url is None}
+    embedded = [kind for url, kind in ((given.database_url, Postgres), (given.redis_url, Redis)) if url is None]
+    servers: dict[type[Postgres] | type[Redis], RunningServer] = {}
 
     def keep() -> None:
-        for start, server in servers.items():
+        for kind in embedded:
+            server = servers.get(kind)
             if server is None or not server.alive():
                 if server is not None:
                     log.warning("embedded_server_died", pid=server.pid)
-                servers[start] = start(directory)
+                servers[kind] = start(kind, HOME)
 
     return keep
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from ssl import SSLCertVerificationError
 
 import psycopg2  # type: ignore[import-untyped]  # it ships none
@@ -12,34 +14,9 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, ProgrammingError
 
 from worker.errors import ConfigurationError
 
-#: What libpq and PgBouncer say of a connection that is refused, and will be until somebody does something.
-_REFUSED = {
-    "password authentication failed": "it refuses the user or the password",
-    "no such user": "it refuses the user or the password",
-    "no password supplied": "it wants a password",
-    "root certificate file": "the file of certificates that the URL names cannot be read",
-    "invalid connection option": "an option in the URL is none of PostgreSQL's",
-    "invalid sslmode value": "an option in the URL has a value that PostgreSQL does not know",
-    "invalid integer value": "an option in the URL has a value that PostgreSQL does not know",
-    "no pg_hba.conf entry": "its pg_hba.conf lets nobody in from here",
-    "does not exist": "there is no such database or user",
-    "no such database": "there is no such database or user",
-    "unsupported startup parameter": "a pooler refuses an option in the URL's query",
-    "certificate verify failed": "its certificate cannot be trusted",
-    "does not support SSL": "it knows no TLS",
-}
-#: What they say of one that may be made later.
-_AWAY = {
-    "could not translate host name": "no machine has that name",
-    "timeout expired": "no answer in time",
-    "refused": "nobody listens there",
-    "starting up": "it is just starting",
-    "too many clients": "it has no connection left",
-}
-#: What stands in an error where Redis or a Sentinel wants another password; redis-py tells of Sentinels in a text.
-_LOCKED = ("NOAUTH", "WRONGPASS", "invalid username-password", "invalid password", "AuthenticationError")
-#: What RabbitMQ answers: access refused, not allowed (there is no such virtual host).
-_CLOSED = {403: "it refuses the user or the password", 530: "there is no such virtual host for this user"}
+_WORDS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+_AMQP: dict[str, str] = _WORDS["amqp"]
+_POSTGRES: dict[str, str] = _WORDS["refused"] | _WORDS["away"]
 
 
 def reason_of(error: Exception) -> str:
@@ -50,7 +27,7 @@ def reason_of(error: Exception) -> str:
         return "the schema is not what this version expects"
     if isinstance(error, DBAPIError | psycopg2.Error):
         told = error.orig if isinstance(error, DBAPIError) else error
-        known = (words for sign, words in (_REFUSED | _AWAY).items() if sign in str(told))
+        known = (words for sign, words in _POSTGRES.items() if sign in str(told))
         return f"no connection: {next(known, type(told).__name__)}"
     if refused := _refused_by_broker(error):
         return refused
@@ -69,7 +46,7 @@ def is_refused(error: Exception) -> bool:
     if isinstance(error, ArgumentError):
         return True
     if isinstance(error, DBAPIError | psycopg2.Error):
-        return any(sign in str(error) for sign in _REFUSED)
+        return any(sign in str(error) for sign in _WORDS["refused"])
     return any(_refused_by_broker(cause) is not None for cause in _causes(error))
 
 
@@ -77,13 +54,12 @@ def _refused_by_broker(error: BaseException) -> str | None:
     """Returns why a Redis, a Sentinel or RabbitMQ refuses us; None where it is something that passes."""
     if isinstance(error, SSLCertVerificationError) or "certificate verify failed" in str(error):
         return "its certificate cannot be trusted"
-    if isinstance(error, AuthenticationError | NoPermissionError):
-        return "it refuses the password"
-    if isinstance(error, RedisError) and any(sign in str(error) for sign in _LOCKED):
+    is_locked = isinstance(error, RedisError) and any(sign in str(error) for sign in _WORDS["redis_password"])
+    if is_locked or isinstance(error, AuthenticationError | NoPermissionError):
         return "it refuses the password"
     if "limit" in str(getattr(error, "reply_text", "")):  # of connections, while a fleet restarts
         return None
-    return _CLOSED.get(getattr(error, "reply_code", None) or 0)
+    return _AMQP.get(str(getattr(error, "reply_code", None)))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -23,24 +23,24 @@ NO_SESSIONS = (
     "settings do not hold: set it to sessions (PgBouncer: pool_mode = session), or name the server itself"
 )
 #: Returns when a server is fit; raises ConfigurationError where it never will be, else what its client raises.
-Look = Callable[[], None]
+Check = Callable[[], None]
 log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class RequiredServer:
     """Server that a process needs. settings: names of those that lead to it."""
 
     name: str
     settings: str
-    look: Look
+    check: Check
 
 
-def wait_for_servers(configured: Settings, look_at_broker: Look, stop: Event | None = None) -> bool:
+def wait_for_servers(configured: Settings, check_broker: Check, stop: Event | None = None) -> bool:
     """Waits until PostgreSQL, Redis and the broker answer, and logs for what it waits.
 
     Args:
-        look_at_broker: returns when the broker is fit (`worker.app.check_queues`).
+        check_broker: returns when the broker is fit (`worker.app.check_broker`).
         stop: ends the wait.
 
     Returns:
@@ -50,59 +50,59 @@ def wait_for_servers(configured: Settings, look_at_broker: Look, stop: Event | N
         ConfigurationError: one refuses us, or cannot be relied on.
     """
     stop = stop or Event()
-    return all(_waited(server, stop) for server in _servers(configured, look_at_broker))
+    return all(_wait_for(server, stop) for server in _servers(configured, check_broker))
 
 
-def wait_for_broker(look_at_broker: Look) -> None:
+def wait_for_broker(check_broker: Check) -> None:
     """Waits until the broker answers; raises as `wait_for_servers` does."""
-    _waited(_broker(look_at_broker), Event())
+    _wait_for(_broker(check_broker), Event())
 
 
-def announce_servers(configured: Settings, look_at_broker: Look) -> None:
+def announce_servers(configured: Settings, check_broker: Check) -> None:
     """Logs, in a thread of its own, for which servers a process waits that serves meanwhile."""
 
     def wait() -> None:
         try:
-            wait_for_servers(configured, look_at_broker)
+            wait_for_servers(configured, check_broker)
         except ConfigurationError as exc:
             log.error("server_refused", reason=str(exc))
 
     Thread(target=wait, name="servers", daemon=True).start()
 
 
-def check_servers(configured: Settings, look_at_broker: Look) -> None:
+def check_servers(configured: Settings, check_broker: Check) -> None:
     """Looks once; raises as `wait_for_servers` does. A server that is away passes."""
-    for server in _servers(configured, look_at_broker):
-        _missing(server)
+    for server in _servers(configured, check_broker):
+        _reason_unfit(server)
 
 
-def _servers(configured: Settings, look_at_broker: Look) -> tuple[Server, ...]:
+def _servers(configured: Settings, check_broker: Check) -> tuple[RequiredServer, ...]:
     postgres, redis = configured.required("database_url"), configured.required("redis_url")
     return (
-        Server("PostgreSQL", "DATABASE_URL", lambda: _look_at_postgres(postgres)),
-        Server("Redis", "REDIS_URL", lambda: _look_at_redis(redis)),
-        _broker(look_at_broker),
+        RequiredServer("PostgreSQL", "DATABASE_URL", lambda: _check_postgres(postgres)),
+        RequiredServer("Redis", "REDIS_URL", lambda: _check_redis(redis)),
+        _broker(check_broker),
     )
 
 
-def _broker(look: Look) -> Server:
-    return Server("the broker", "BROKER_URL (or REDIS_URL, BROKER_SENTINEL_PASSWORD)", look)
+def _broker(check: Check) -> RequiredServer:
+    return RequiredServer("the broker", "BROKER_URL (or REDIS_URL, BROKER_SENTINEL_PASSWORD)", check)
 
 
-def _look_at_postgres(url: str) -> None:
+def _check_postgres(url: str) -> None:
     if not keeps_session(url):
         raise ConfigurationError(NO_SESSIONS)
 
 
-def _look_at_redis(url: str) -> None:
+def _check_redis(url: str) -> None:
     with connect_redis(url, REDIS_TIMEOUT_S, repeats=0) as client:
         client.ping()
 
 
-def _waited(server: Server, stop: Event) -> bool:
+def _wait_for(server: RequiredServer, stop: Event) -> bool:
     began, reminded = time.monotonic(), 0.0
     while not stop.is_set():
-        reason, waited_s = _missing(server), time.monotonic() - began
+        reason, waited_s = _reason_unfit(server), time.monotonic() - began
         if reason is None:
             if reminded:
                 log.info("server_answers", server=server.name, waited_s=round(waited_s, 1))
@@ -114,10 +114,10 @@ def _waited(server: Server, stop: Event) -> bool:
     return False
 
 
-def _missing(server: Server) -> str | None:
+def _reason_unfit(server: RequiredServer) -> str | None:
     """Returns why a server cannot be used yet; None where it can."""
     try:
-        server.look()
+        server.check()
     except ConfigurationError:
         raise
     except (TypeError, ValueError) as exc:

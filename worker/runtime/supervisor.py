@@ -54,41 +54,32 @@ def celery_program(name: str, *arguments: str) -> Program:
     return Program(name, (sys.executable, "-m", "celery", "-A", "worker.app", *arguments))
 
 
-def service_programs(directory: Path, flow_workers: int, ai_threads: int = 32) -> list[Program]:
+def chasqui_program(command: str) -> Program:
+    """Returns a command of `chasqui`, such as the exporter (`metrics`) or the operators' page (`dashboard`)."""
+    return Program(command, (sys.executable, "-m", "worker", command))
+
+
+def service_programs(directory: Path, flow_workers: int) -> list[Program]:
     """Returns intake, the workers of the chain, the worker that waits for providers, and beat.
 
     A worker of the chain is one process that does its tasks itself: to hand each to a process of a pool and to take its
     result back would cost as much as a step. What takes long, periodic tasks too, is for the threads of worker-ai.
     """
     alone = ("--without-gossip", "--without-mingle")
-    ai = ("-Q", "ai,periodic", "-P", "threads", "-c", str(ai_threads), "-n", "ai@%h")
+    ai = ("-Q", "ai,periodic", "-P", "threads", "-c", "32", "-n", "ai@%h")
+    flow = ("-Q", "flow,inbound", "-P", "solo")
     numbers = ("", *(f"-{number}" for number in range(2, flow_workers + 1)))
-    flow = [(f"worker{number}", ("-Q", "flow,inbound", "-P", "solo", "-n", f"flow{number}@%h")) for number in numbers]
     return [
-        _own_program("intake"),
-        *(celery_program(name, "worker", *arguments, *alone) for name, arguments in flow),
+        chasqui_program("intake"),
+        *(celery_program(f"worker{n}", "worker", *flow, "-n", f"flow{n}@%h", *alone) for n in numbers),
         celery_program("worker-ai", "worker", *ai, *alone),
         celery_program("beat", "beat", "-s", str(directory / "beat-schedule"), "--pidfile", ""),
     ]
 
 
-def metrics_program() -> Program:
-    """Returns the exporter for Prometheus."""
-    return _own_program("metrics")
-
-
-def dashboard_program() -> Program:
-    """Returns the operators' page."""
-    return _own_program("dashboard")
-
-
 def flower_program(port: int) -> Program:
     """Returns Flower, reachable from this machine alone."""
     return Program("flower", (sys.executable, "-m", "worker.flower", "--address=127.0.0.1", f"--port={port}"))
-
-
-def _own_program(command: str) -> Program:
-    return Program(command, (sys.executable, "-m", "worker", command))
 
 
 class Supervisor:
@@ -119,7 +110,7 @@ class Supervisor:
         ready, seen = False, 0
         while not stop.wait(LOOK_EVERY_S):
             keep_servers()
-            self.look()
+            self.restart_dead()
             deaths = max((child.deaths for child in self.children), default=0)
             if seen < deaths >= HOPELESS_DEATHS:
                 give_up()
@@ -128,7 +119,7 @@ class Supervisor:
                 ready = True
                 on_ready()
 
-    def look(self) -> None:
+    def restart_dead(self) -> None:
         """Restarts the children that have died since the last look and whose pause is over."""
         for child in self.children:
             if child.process.poll() is not None:

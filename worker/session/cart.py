@@ -10,11 +10,11 @@ from msgspec import Struct, convert
 from msgspec.structs import replace
 
 from worker.catalog.product import PIECES, Product
+from worker.shop.money import CENT, rounded
 
 MAX_QUANTITY = 99
 #: Currency of lines that were stored before they named one, where the conversation names none either.
 DEFAULT_CURRENCY = "ARS"
-CENT = Decimal("0.01")
 
 
 class CartItem(Struct, frozen=True):
@@ -36,8 +36,8 @@ class CartItem(Struct, frozen=True):
 
     @property
     def total(self) -> Decimal:
-        """Price of the whole line, in cents."""
-        return (self.price * self.quantity).quantize(CENT)
+        """Price of the whole line, in coins of its currency."""
+        return rounded(self.price * self.quantity, self.currency, like=self.price).quantize(CENT)
 
     def row(self) -> dict[str, Any]:
         """The line as `cart_data` keeps it, with numbers for price and quantity."""

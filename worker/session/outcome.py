@@ -14,7 +14,7 @@ SILENT = "closed"
 
 
 class Effects(Struct, frozen=True, omit_defaults=True):
-    """What a turn does beside its words, worked out by us from the session as it was; no model writes it.
+    """All that a turn does beside its words, worked out by us from the session as it was; no model writes it.
 
     Args:
         cart: the cart after it, None where it stays.
@@ -39,7 +39,7 @@ class Effects(Struct, frozen=True, omit_defaults=True):
 
     @property
     def counts(self) -> Effects:
-        """What is counted, without what it was about."""
+        """The counts alone, without what they are about."""
         return Effects(proposed=self.proposed, refused=self.refused, undone=self.undone)
 
 

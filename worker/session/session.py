@@ -19,6 +19,8 @@ SESSION_TTL_S = 7_200
 #: Exchanges that a model is told; more costs tokens and rarely changes an answer.
 HISTORY_TURNS = 6
 HISTORY_CHARS = 400
+#: Of an address or a wish of the customer's for the order.
+MAX_DETAIL_CHARS = 300
 #: States of a conversation in which our checkout asks and the customer answers.
 CHECKOUT_STATES = frozenset({"checkout", "waiting_address", "confirming_order"})
 
@@ -60,11 +62,13 @@ class Context(Struct, frozen=True, omit_defaults=True):
 
     Args:
         history: last exchanges, oldest first.
+        terms: product searches made last, so that "the second one" can be understood.
         human_until: end of the wait for a person, also of one that is over; the AI keeps silent until then.
         human_told: whether a text of ours has said so.
         currency: of cart lines that were stored before they named theirs.
         checkout: details of the order to come.
-        asking: our question that is open: confirm, delivery, area, address, payment or kept_cart.
+        asking: our question that is open: confirm, delivery, area, address, payment or kept_cart; `ordered` right
+            after an order, where another yes is the same one.
         version: of the cart and the details that a summary of ours has shown; only this one can be confirmed.
         ordered: version that was ordered last.
         undo: the cart before its last change.
@@ -77,6 +81,7 @@ class Context(Struct, frozen=True, omit_defaults=True):
     """
 
     history: tuple[Exchange, ...] = ()
+    terms: tuple[str, ...] = ()
     human_until: datetime | None = None
     human_told: bool = False
     currency: str = ""
@@ -113,15 +118,15 @@ class Session(
     total_orders: int = 0
     version: int = 0
 
-    def row(self) -> dict[str, Any]:
-        """The session as PostgreSQL and the session cache keep it."""
-        row: dict[str, Any] = msgspec.to_builtins(self)
-        return row | {"cart_data": [item.row() for item in self.cart]}
-
     @property
     def last_exchange(self) -> Exchange:
         """The newest exchange, an empty one where there is none."""
         return self.context.history[-1] if self.context.history else Exchange()
+
+    def row(self) -> dict[str, Any]:
+        """The session as PostgreSQL and the session cache keep it."""
+        row: dict[str, Any] = msgspec.to_builtins(self)
+        return row | {"cart_data": [item.row() for item in self.cart]}
 
 
 class Order(Struct, frozen=True):
@@ -144,6 +149,11 @@ class Order(Struct, frozen=True):
     note: str | None = None
     name: str | None = None
     channel: str | None = None
+
+    def row(self) -> dict[str, Any]:
+        """The order as `update_session_cache` takes it, with the total of each line as the customer has seen it."""
+        row: dict[str, Any] = msgspec.to_builtins(self)
+        return row | {"items": [item.row() | {"total": str(item.total)} for item in self.items]}
 
 
 def new_session(customer_phone: str, customer_name: str | None) -> Session:

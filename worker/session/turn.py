@@ -21,6 +21,8 @@ from worker.session.outcome import Decision, Outcome, StoredOutcome
 from worker.session.session import Session
 from worker.session.turn_message import TurnMessage, references
 
+#: Decimals as numbers, exact to the last digit.
+ENCODER = msgspec.json.Encoder(decimal_format="number")
 #: Digits of a token that stand in the ids of buttons: enough to be nobody else's.
 VERSION_CHARS = 12
 
@@ -57,6 +59,8 @@ class Turn(Struct, frozen=True, dict=True):
         swept: started again by the sweep.
         session_version: of the session when claimed, None where there was none.
         session_cache: hit, miss or new, once fetched.
+        waited: claimed by the commit that ended the turn before, so that its messages were written before that turn's
+            reply was out.
         accepted_at_s: when intake began to accept it, since 1970; None where it was claimed later.
         begun_at_s: when its present step began, since 1970.
         steps_ms: duration of each step that has ended.
@@ -75,6 +79,7 @@ class Turn(Struct, frozen=True, dict=True):
     plan: Plan | None = None
     outcome: Outcome | None = None
     committed: bool = False
+    waited: bool = False
     accepted_at_s: float | None = None
     begun_at_s: float = 0.0
     steps_ms: Mapping[str, float] = {}
@@ -191,16 +196,24 @@ class Turn(Struct, frozen=True, dict=True):
 
 def encode_turn(turn: Turn) -> bytes:
     """JSON form of a turn; one that is answered leaves its request behind."""
-    return msgspec.json.encode(_without_request(turn))
+    return ENCODER.encode(_as_it_travels(turn))
 
 
 def encode_turns(turns: Iterable[Turn | Mapping[str, Any]]) -> bytes:
     """JSON form of a batch of turns, also of rows of the database functions that claim turns."""
-    return msgspec.json.encode([_without_request(turn) if isinstance(turn, Turn) else turn for turn in turns])
+    return ENCODER.encode([_as_it_travels(turn) if isinstance(turn, Turn) else turn for turn in turns])
 
 
-def _without_request(turn: Turn) -> Turn:
-    return replace(turn, plan=turn.plan.without_request()) if turn.plan and turn.outcome else turn
+def _as_it_travels(turn: Turn) -> Turn:
+    """The turn without what nobody needs any more, and with prices as texts: the version before reads no others."""
+    if not turn.plan:
+        return turn
+    plan = turn.plan.without_request() if turn.outcome else turn.plan
+    return replace(turn, plan=replace(plan, products=tuple(_priced_in_text(product) for product in plan.products)))
+
+
+def _priced_in_text(product: Product) -> Product:
+    return replace(product, price=str(product.price))
 
 
 def decode_turn(raw: bytes | str) -> Turn:

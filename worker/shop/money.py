@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 
 from babel import Locale
@@ -11,6 +11,7 @@ from babel.numbers import format_currency, format_decimal, get_currency_precisio
 
 from worker.shop.conventions import CONVENTIONS
 
+CENT = Decimal("0.01")
 #: The figures of a pattern, `#,##0.00`.
 _FIGURES = re.compile(r"#[#,.0]*")
 #: Spaces that do not break, which CLDR puts between a sign and an amount. Customers search and copy plain ones.
@@ -34,6 +35,16 @@ def amount(value: Decimal, currency: str, locale: str) -> str:
         digits = 2
     written = format_currency(value, currency, _pattern(locale, digits), locale=locale, currency_digits=False)
     return written.translate(_SPACES)
+
+
+def rounded(value: Decimal, currency: str, like: Decimal = Decimal(0)) -> Decimal:
+    """Returns an amount in the smallest coin of its currency, halves up: cents, whole pesos in Chile.
+
+    Args:
+        like: an amount that was given; one in cents leaves cents, whatever the currency has.
+    """
+    digits = get_currency_precision(currency)
+    return value.quantize(CENT if like != round(like, digits) else Decimal(1).scaleb(-digits), ROUND_HALF_UP)
 
 
 @lru_cache(maxsize=64)

@@ -11,17 +11,19 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from worker.catalog.search import BY_SKU, Catalog, Found, distinct
+from worker.catalog.search import BY_SKU, MAX_RESULTS, Catalog, Found, distinct
+from worker.language.catalog_terms import catalog_terms, terms_before
 from worker.language.complexity import complexity
 from worker.language.handover_request import asks_for_person
 from worker.language.hour_dependent import depends_on_hour
 from worker.language.product_words import ProductWords
 from worker.language.search_terms import search_terms
 from worker.language.sharing import common_form
-from worker.replies.direct import Act, acts_of, decision_of, skus_of
+from worker.replies.acts import Act, acts_of, skus_of
+from worker.replies.direct import decision_of
 from worker.replies.fallback import handover_decision, unreadable_decision
 from worker.replies.prompt import cache_key, render
-from worker.replies.telling import Scene
+from worker.replies.scene import Scene
 from worker.session.handover import pressed_for_person, waits_for_person
 from worker.session.outcome import SILENT, Outcome
 from worker.session.session import Session
@@ -34,6 +36,8 @@ ORDER = "order"
 MAX_ORDERED = 30
 #: Characters of a quoted text in which products are looked for.
 MAX_QUOTED_SEARCHED = 300
+#: With more searches than this a request holds fewer products of each.
+MANY_TERMS, FIRST_OF_MANY = 8, 3
 #: Questions that a reader remembers; a shop is asked fewer in a day.
 MOST_SHARED = 4_096
 
@@ -45,8 +49,9 @@ class Question(Struct, frozen=True):
         asks_for_person: the customer wants to talk to somebody, by words.
         shared_form: words for which the request may go without session data, the same for all who mean the same; None
             where the message needs its session. One that could not be read is part of a conversation, and so is a cart.
-        terms: product searches: what the message names.
-        shown: searches for what the last replies have shown, which stays offered ("the second one").
+        terms: product searches for what the message names.
+        before: searches for what was spoken of before, where the message names nothing itself ("the second one").
+        shown: searches for what the last replies have shown, which stays offered.
         acts: what the customer does, where it needs no model.
     """
 
@@ -54,13 +59,19 @@ class Question(Struct, frozen=True):
     complexity: str
     shared_form: str | None
     terms: tuple[str, ...]
+    before: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
     acts: tuple[Act, ...] = ()
 
     @property
+    def named(self) -> tuple[str, ...]:
+        """Searches for what the message is about."""
+        return tuple(dict.fromkeys((*self.terms, *self.before)))
+
+    @property
     def searches(self) -> tuple[str, ...]:
         """All products that may be meant, the message's own first."""
-        return (*self.terms, *self.shown, *map(_by_sku, skus_of(self.acts)))
+        return (*self.named, *self.shown, *map(_by_sku, skus_of(self.acts)))
 
 
 class Reader:
@@ -98,21 +109,33 @@ class Reader:
     def _read(self, turn: Turn, common: str | None) -> Question:
         plain = turn.normalised
         if common is None:
-            terms = self._terms(turn)
-        elif (known := self._searches.get(common)) is not None:
-            terms = known
-        else:
-            terms = search_terms(common)
-        shown = () if common else tuple(map(_by_sku, turn.fetched().context.shown))
-        return Question(asks_for_person(plain), complexity(plain), common, terms, shown)
+            return self._in_context(turn, plain)
+        if (terms := self._searches.get(common)) is None:
+            terms = catalog_terms(search_terms(common), self._product_words)
+        return Question(asks_for_person(plain), complexity(plain), common, terms)
+
+    def _in_context(self, turn: Turn, plain: str) -> Question:
+        terms = self._terms(turn)
+        before = () if any(order.items for order in turn.orders) else self._before(turn, terms)
+        shown = tuple(map(_by_sku, turn.fetched().context.shown))
+        return Question(asks_for_person(plain), complexity(plain), None, terms, before, shown)
 
     def _terms(self, turn: Turn) -> tuple[str, ...]:
         ordered = dict.fromkeys(_by_sku(item.sku) for order in turn.orders for item in order.items)
         meant = dict.fromkeys(map(_by_sku, _referred(turn)))
         written = "\n".join(filter(None, (m.order.note if m.order else m.text for m in turn.messages)))
         texts = [written, *(around for message in turn.messages for around in _around(message))]
-        named = [term for text in texts for term in search_terms(text, self._product_words.mended)]
+        named = [term for text in texts for term in self._named(text)]
         return tuple(dict.fromkeys([*meant, *list(ordered)[:MAX_ORDERED], *named]))
+
+    def _before(self, turn: Turn, terms: tuple[str, ...]) -> tuple[str, ...]:
+        last = turn.fetched().last_exchange
+        # Nothing was searched for what was said to a person of the shop.
+        known = turn.fetched().context.terms or self._named(last.customer)
+        return terms_before(terms, turn.normalised, known, last.reply, self._product_words)
+
+    def _named(self, text: str) -> tuple[str, ...]:
+        return catalog_terms(search_terms(text, self._product_words.mended), self._product_words)
 
 
 def _referred(turn: Turn) -> Iterator[str]:
@@ -206,7 +229,8 @@ class Planner:
     def _plan(
         self, question: Question, message: str, session: Session | None, refers_to: Sequence[Mapping[str, Any]] = ()
     ) -> Plan:
-        searched = distinct(product for term in question.terms for product in self._found[term])
+        most = MAX_RESULTS if len(question.named) <= MANY_TERMS else FIRST_OF_MANY
+        searched = distinct(product for term in question.named for product in self._found[term][:most])
         products = distinct([*searched, *(product for term in question.shown for product in self._found[term])])
         shared = session is None
         now = self._now if not shared or depends_on_hour(message) else None
@@ -214,7 +238,7 @@ class Planner:
         return Plan(
             question.complexity,
             shared,
-            question.terms,
+            question.named,
             products,
             cache_key(request),
             request.system,

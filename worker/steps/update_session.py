@@ -127,7 +127,7 @@ def _committed(part: Mapping[str, Any]) -> Committed:
     versions = {entry["token"]: entry["session_version"] for entry in part["committed"]}
     return Committed(
         versions,
-        tuple(part["next"]),
+        tuple(turn | {"waited": True} for turn in part["next"]),
         tuple(entry["reply"] for entry in part["replies"]),
         outbox_events(part["events"]),
         {turn["token"]: convert(turn["products"], tuple[Product, ...]) for turn in part["changed"]},

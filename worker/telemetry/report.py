@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection
@@ -33,6 +32,7 @@ def make_report(
     window = figures.window(connection, window_s, until)
     sums = figures.sums(connection, window)
     events = figures.events(connection, window)
+    sold = figures.orders(connection, window)
     p50, p95, p99 = (round(value) for value in figures.latencies_ms(connection, window))
     return {
         "window_s": round(window_s),
@@ -45,15 +45,11 @@ def make_report(
         "costs": costs(sums),
         "latency_ms": {"p50": p50, "p95": p95, "p99": p99},
         "cart_operations": _cart_operations(figures.cart_operations(connection, window)),
-        "orders": _orders(figures.orders(connection, window)),
-    }
-
-
-def _orders(sold: Mapping[str, tuple[int, Decimal]]) -> Json:
-    """Returns the orders; money is a decimal text, and each currency has its own total."""
-    return {
-        "placed": sum(placed for placed, _ in sold.values()),
-        "total": {currency: str(total) for currency, (_, total) in sold.items()},
+        # Money is a decimal text, and each currency has its own total.
+        "orders": {
+            "placed": sum(placed for placed, _ in sold.values()),
+            "total": {currency: str(total) for currency, (_, total) in sold.items()},
+        },
     }
 
 
@@ -76,10 +72,15 @@ def _messages(sums: Sequence[Json]) -> int:
     return _sum(sums, "messages") - _sum(sums, "messages", SILENT)
 
 
+def _grouped(rows: Sequence[Json], name: str) -> dict[str, list[Json]]:
+    """Returns the rows by what they have under this name, in its order."""
+    return {value: [row for row in rows if row[name] == value] for value in sorted({row[name] for row in rows})}
+
+
 def _by_provider(sums: Sequence[Json]) -> dict[str, list[Json]]:
     """Returns the rows of each provider that has been asked; those of the reply cache name the one that once was."""
     asked = {row["provider"] for row in sums if row["source"] == "ai" or row["cost_microusd"]}
-    return {name: [row for row in sums if row["provider"] == name] for name in sorted(asked - {""})}
+    return {name: rows for name, rows in _grouped(sums, "provider").items() if name in asked - {""}}
 
 
 def _ai(sums: Sequence[Json], events: Json) -> Json:
@@ -102,15 +103,12 @@ def _ai(sums: Sequence[Json], events: Json) -> Json:
 
 def _calls(rows: Sequence[Json]) -> Json:
     """Returns calls by provider: the model that answered (or was asked) most, and how calls ended, by model too."""
-    return {
-        name: _of_provider([row for row in rows if row["provider"] == name])
-        for name in sorted({row["provider"] for row in rows})
-    }
+    return {name: _of_provider(own) for name, own in _grouped(rows, "provider").items()}
 
 
 def _of_provider(rows: Sequence[Json]) -> Json:
-    models = {name: [row for row in rows if row["model"] == name] for name in sorted({row["model"] for row in rows})}
-    main = max(models, key=lambda name: (_ended(models[name])["ok"], sum(row["calls"] for row in models[name])))
+    models = _grouped(rows, "model")
+    main = max(models, key=lambda name: (_ended(models[name])["ok"], _sum(models[name], "calls")))
     return {"model": main, **_ended(rows), "models": {name: _of_model(own) for name, own in models.items()}}
 
 

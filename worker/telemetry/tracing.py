@@ -22,7 +22,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from worker.log import logger
-from worker.settings import Settings, settings
+from worker.settings import settings
 
 if TYPE_CHECKING:
     from worker.telemetry.otlp import Exporter
@@ -50,16 +50,14 @@ class Span:
 
 def steps(name: str, began_at_s: Mapping[str, float], error: str | None = None) -> None:
     """A step of these turns that ends now. began_at_s: by token, when it began."""
-    if (exporter := _exporter()) is not None:
-        now, size = time.time(), {"chasqui.turns": len(began_at_s)}
-        exporter.add(Span(token, name, TURN, began, now, size, error) for token, began in began_at_s.items())
+    now, size = time.time(), {"chasqui.turns": len(began_at_s)}
+    add(Span(token, name, TURN, began, now, size, error) for token, began in began_at_s.items())
 
 
 def turn(token: str, facts: Mapping[str, Value | None], began_at_s: float) -> None:
     """The whole turn, which ends now. facts: what is known of it."""
-    if (exporter := _exporter()) is not None:
-        attributes = {f"chasqui.{name}": value for name, value in facts.items() if value is not None}
-        exporter.add([Span(token, TURN, None, began_at_s, time.time(), attributes)])
+    attributes = {f"chasqui.{name}": value for name, value in facts.items() if value is not None}
+    add([Span(token, TURN, None, began_at_s, time.time(), attributes)])
 
 
 def is_on() -> bool:
@@ -93,14 +91,10 @@ def _exporter() -> Exporter | None:
 
 @lru_cache(maxsize=1)
 def _of_process(_pid: int, _endpoint: str) -> Exporter | None:
-    return _make(settings())
-
-
-def _make(configured: Settings) -> Exporter | None:
     try:
         from worker.telemetry.otlp import Exporter
     except ImportError:
         # Customers are answered all the same.
         log.error("tracing_not_installed", install="chasqui[tracing]")
         return None
-    return Exporter(configured)
+    return Exporter(settings())

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import redis
 from rich import box
-from rich.progress import Progress
 from rich.table import Table
 
-from worker.operate.commands.terminal import cache_redis, durable_redis, json_option, out, print_json, redis_errors
+from worker.operate.commands.terminal import (
+    cache_redis,
+    counting,
+    durable_redis,
+    json_option,
+    print_json,
+    print_result,
+    redis_errors,
+)
 from worker.operate.wording import size
 from worker.redisdb.keys import AI_RESPONSE, LAYERS, Key
 from worker.redisdb.layers import LayerSize, flush, forget_results, key_batches, read_size
@@ -51,29 +58,28 @@ def cache(action: str, layer: str | None, as_json: bool, yes: bool) -> None:
                 flush_layer(client, durable, BY_NAME[layers[0]], yes=yes, as_json=as_json)
         else:
             used = {each.name: each for each in read_cache_use(client).layers}
-            show([(used[name], read_size(client, BY_NAME[name])) for name in layers], as_json=as_json)
+            stats = [(used[name], read_size(client, BY_NAME[name])) for name in layers]
+            print_result([to_dict(*layer) for layer in stats], as_table(stats), as_json=as_json)
 
 
-def show(layers: Sequence[tuple[CacheLayer, LayerSize]], *, as_json: bool) -> None:
-    """Prints the layers as a table, or as JSON."""
-    if as_json:
-        return print_json(
-            [
-                {"layer": use.name, "hits": use.hits, "misses": use.misses, **asdict(held), "hit_rate": use.hit_rate}
-                for use, held in layers
-            ]
-        )
+def to_dict(use: CacheLayer, held: LayerSize) -> dict[str, Any]:
+    """Returns a layer for JSON."""
+    return {"layer": use.name, "hits": use.hits, "misses": use.misses, **asdict(held), "hit_rate": use.hit_rate}
+
+
+def as_table(layers: Sequence[tuple[CacheLayer, LayerSize]]) -> Table:
+    """Returns a row for each layer."""
     table = Table("layer", box=box.SIMPLE)
     for name in ("hit rate today (UTC)", "hits", "misses", "keys", "about"):
         table.add_column(name, justify="right")
     for use, held in layers:
         rate = "" if use.hit_rate is None else f"{use.hit_rate:.1f} %"
         table.add_row(use.name, rate, f"{use.hits:,}", f"{use.misses:,}", f"{held.keys:,}", size(held.bytes))
-    return out.print(table)
+    return table
 
 
 def flush_layer(client: redis.Redis, durable: redis.Redis, layer: Key, *, yes: bool, as_json: bool) -> None:
-    """Asks, deletes, and prints how many keys are gone. The progress bar shows on a terminal only.
+    """Asks, deletes, and prints how many keys are gone.
 
     Args:
         durable: holds the results of single flights, which go with the replies.
@@ -81,9 +87,8 @@ def flush_layer(client: redis.Redis, durable: redis.Redis, layer: Key, *, yes: b
     keys = sum(map(len, key_batches(client, layer)))
     if not yes:
         click.confirm(f"Delete the {keys:,} keys of {layer.name}?", abort=True, err=True)
-    with Progress(console=out, disable=not out.is_terminal, transient=True) as progress:
-        task = progress.add_task("Deleting", total=keys)
-        deleted = flush(client, layer, lambda count: progress.advance(task, count))
+    with counting(keys, "Deleting", transient=True) as on_deleted:
+        deleted = flush(client, layer, on_deleted)
         if layer is AI_RESPONSE:
             forget_results(durable)
     if as_json:

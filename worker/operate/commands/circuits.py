@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import click
 import redis
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy.exc import SQLAlchemyError
 
-from db import queries
-from db.engine import connect
+from db.engine import make_engine
 from worker.errors import CommandError
-from worker.log import logger
-from worker.operate.commands.terminal import durable_redis, json_option, out, print_json, redis_errors
-from worker.providers.circuit import CircuitBreaker, CircuitChange
+from worker.operate.commands.terminal import durable_redis, json_option, print_result, redis_errors
+from worker.providers.circuit import CircuitBreaker
 from worker.providers.circuit_states import Circuit, Named, named, read_circuits
 from worker.providers.providers_file import load_providers
 from worker.runtime.environment import surroundings
 from worker.settings import Settings
 
-log = logger(__name__)
 COLOURS = {"closed": "green", "half_open": "yellow"}
 
 
@@ -42,11 +39,7 @@ def circuits(action: str, provider: str | None, as_json: bool) -> None:
     """
     if action != "list" and provider is None:
         raise click.UsageError(f"{action} needs the name of a PROVIDER")
-    with (
-        surroundings(postgres=action != "list") as configured,
-        redis_errors(),
-        durable_redis(configured) as client,
-    ):
+    with surroundings(postgres=action != "list") as configured, redis_errors(), durable_redis(configured) as client:
         known = named(load_providers(configured))
         name, model = chosen(known, provider) if provider else ("", "")
         if action != "list":
@@ -56,10 +49,7 @@ def circuits(action: str, provider: str | None, as_json: bool) -> None:
             for circuit in read_circuits(client, known)
             if name in ("", circuit.provider) and model in ("", circuit.model)
         ]
-    if as_json:
-        print_json([circuit.to_dict() for circuit in found])
-    else:
-        out.print(as_table(found))
+    print_result([circuit.to_dict() for circuit in found], as_table(found), as_json=as_json)
 
 
 def chosen(known: Named, name: str) -> tuple[str, str]:
@@ -75,18 +65,10 @@ def chosen(known: Named, name: str) -> tuple[str, str]:
 
 def breaker(client: redis.Redis, configured: Settings) -> CircuitBreaker:
     """Returns the breaker of the fleet, which notes what an operator does to it for report and dashboard."""
+    from worker.steps.services import note_circuit
 
-    def note(change: CircuitChange) -> None:
-        data = {"provider": change.provider, "state": change.state, "reason": change.reason}
-        data |= {"model": change.model} if change.model else {}
-        try:
-            with connect(configured.required("database_url")) as connection, connection.begin():
-                queries.add_event(connection, "circuit", data)
-        except SQLAlchemyError as exc:
-            # What counts is done; PostgreSQL may be the very thing that is being mended.
-            log.warning("circuit_not_noted", provider=change.provider, error=type(exc).__name__)
-
-    return CircuitBreaker(client, note)
+    engine = make_engine(configured.required("database_url"), pool_size=1)
+    return CircuitBreaker(client, partial(note_circuit, engine))
 
 
 def as_table(found: Sequence[Circuit]) -> Group:

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import Progress
 
 from db import migrations
 from worker.errors import CommandError
-from worker.operate.commands.terminal import database_errors, harmless, out
+from worker.operate.commands.terminal import counting, database_errors, harmless, out
 from worker.runtime.environment import surroundings
 
 
@@ -56,14 +55,15 @@ def import_catalog(file: Path, decimal: str | None, separator: str | None, encod
     l), step (1; of kg and l 0.05) and stock. Without a stock a product is always there, and sales are not counted. A
     file with a mistake, or with a number that can be read in two ways ("1.850"), changes nothing.
     """
-    from worker.catalog.price_list import Writing, read_products
+    from worker.catalog.price_list import Writing, import_products, read_products
 
     rows = read_products(file, Writing(decimal, encoding, separator))
     with surroundings() as configured, database_errors():
         url = configured.required("database_url")
         migrations.upgrade(url)
         confirm_prices(url, rows, yes=yes)
-        put_in(url, rows)
+        with counting(len(rows), "Importing") as on_imported:
+            import_products(url, rows, on_imported)
     out.print(f"{len(rows):,} products imported.")
 
 
@@ -79,12 +79,3 @@ def confirm_prices(url: str, rows: Sequence[dict[str, Any]], *, yes: bool) -> No
     if not sys.stdin.isatty():
         raise CommandError(f"{told}; nothing is imported, --yes takes them")
     click.confirm(f"{told}. Take them?", abort=True, err=True)
-
-
-def put_in(url: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Imports the rows; the progress bar shows on a terminal only."""
-    from worker.catalog.price_list import import_products
-
-    with Progress(console=out, disable=not out.is_terminal) as progress:
-        task = progress.add_task("Importing", total=len(rows))
-        import_products(url, rows, lambda count: progress.advance(task, count))

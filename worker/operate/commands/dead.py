@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
-from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Connection
@@ -16,11 +15,18 @@ from db import queries
 from db.locks import INTAKE_LOCK, is_locked
 from worker.errors import CommandError
 from worker.messages.reply import REPLY_WINDOW_S
-from worker.operate.commands.terminal import commit, database, harmless, json_option, masked, out, print_json
+from worker.operate.commands.terminal import (
+    commit,
+    database,
+    harmless,
+    in_chunks,
+    json_option,
+    masked,
+    print_json,
+    print_result,
+)
 
 Json = dict[str, Any]
-#: Letters replayed in one commit.
-REPLAY_CHUNK = 500
 
 
 @click.group(invoke_without_command=True)
@@ -44,16 +50,10 @@ def dead(context: click.Context) -> None:
 def list_letters(as_json: bool = False) -> None:
     """List all dead letters, oldest first, without what the customers wrote."""
     with database() as connection:
-        letters = [listed(row) for row in commit(connection, queries.dead_letters)]
-    if as_json:
-        print_json(letters)
-    else:
-        out.print(as_table(letters) if letters else "No dead letters.")
-
-
-def listed(row: Json) -> Json:
-    """Returns a row of `dead_letters` with the customer masked, for lists get copied about."""
-    return {name: masked(value) if name == "customer_phone" else value for name, value in row.items()}
+        found = commit(connection, queries.dead_letters)
+    # Lists get copied about.
+    letters = [letter | {"customer_phone": masked(letter["customer_phone"])} for letter in found]
+    print_result(letters, as_table(letters) if letters else "No dead letters.", as_json=as_json)
 
 
 def as_table(letters: Sequence[Json]) -> Table:
@@ -112,32 +112,20 @@ def replay(letter_id: str | None, everything: bool) -> None:
     if everything is (letter_id is not None):
         raise click.UsageError("Give either an ID or --all.")
     with database() as connection:
-        letters = commit(connection, letters_of, letter_id)
-        replayed = replay_letters(connection, [letter["id"] for letter in letters])
+        if letter_id is None:
+            letters = commit(connection, queries.dead_letters)
+        else:
+            letters = [commit(connection, letter_of, letter_id)]
+        chunks = in_chunks([letter["id"] for letter in letters], "Replaying")
+        replayed = sum(commit(connection, queries.replay_dead_letters, chunk) for chunk in chunks)
         if letter_id is not None and not replayed:
             raise CommandError(f"message {letter_id} has just been replayed or discarded by somebody else")
         click.echo(f"{replayed} message{'' if replayed == 1 else 's'} to be answered again.")
         warn(connection, letters)
 
 
-def letters_of(connection: Connection, letter_id: str | None) -> list[Json]:
-    """Returns one dead letter, or all of them."""
-    return queries.dead_letters(connection) if letter_id is None else [letter_of(connection, letter_id)]
-
-
-def replay_letters(connection: Connection, ids: Sequence[int]) -> int:
-    """Replays in bounded commits; returns how many were still dead letters."""
-    chunks = [ids[first : first + REPLAY_CHUNK] for first in range(0, len(ids), REPLAY_CHUNK)]
-    hidden = not out.is_terminal or len(chunks) < 2
-    return sum(
-        commit(connection, queries.replay_dead_letters, chunk)
-        for chunk in track(chunks, "Replaying", console=out, disable=hidden)
-    )
-
-
 def warn(connection: Connection, letters: Sequence[Json]) -> None:
     """Prints on stderr what may keep the replies from the customers."""
-
     opened = datetime.now(UTC) - timedelta(seconds=REPLY_WINDOW_S)
     late = sum(letter["sent_at"] < opened for letter in letters)
     if late:

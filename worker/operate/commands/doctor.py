@@ -28,8 +28,7 @@ def doctor(no_probe: bool, as_json: bool) -> None:
 
     Changes nothing and starts nothing. Exits 1 if a line is marked ✗.
     """
-    from worker.operate.doctor.examination import examine, is_fit
-    from worker.operate.doctor.machine import as_it_is
+    from worker.operate.doctor.examination import as_it_is, examine, is_fit
 
     with as_it_is(HOME) as configured, Console(stderr=True).status("Looking at servers, providers and work"):
         findings = examine(configured, HOME, probe=not no_probe)

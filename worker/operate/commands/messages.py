@@ -10,19 +10,15 @@ from uuid import uuid4
 
 import click
 import orjson
-from rich.progress import track
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.engine import connect
 from worker.devkit.gateway import Gateway, payloads_of
 from worker.errors import BadPayload, CommandError
 from worker.operate.commands.customers import refuse_other_spelling
-from worker.operate.commands.terminal import durable_redis, out, print_json, redis_errors
+from worker.operate.commands.terminal import durable_redis, in_chunks, out, print_json, redis_errors
 from worker.operate.phones import id_of
 from worker.runtime.environment import surroundings
-
-#: Payloads enqueued in one round trip.
-ENQUEUE_CHUNK = 500
 
 
 @contextmanager
@@ -56,11 +52,7 @@ def known_sender(written: str) -> str:
 @click.option("--from", "sender", required=True, metavar="PHONE", help="WhatsApp's id of the customer, or the number.")
 @click.option("--name", default=None, help="The customer's name.")
 @click.option(
-    "--timeout",
-    type=click.IntRange(1, 86_400),
-    default=60,
-    show_default=True,
-    help="Seconds to wait for the reply.",
+    "--timeout", type=click.IntRange(1, 86_400), default=60, show_default=True, help="Seconds to wait for the reply."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the reply as it stands in the outbound stream.")
 @click.argument("text")
@@ -97,7 +89,6 @@ def enqueue(file: Any) -> None:
     if not payloads:
         raise CommandError("nothing to enqueue: the input is empty")
     with connected_gateway() as gateway:
-        chunks = [payloads[first : first + ENQUEUE_CHUNK] for first in range(0, len(payloads), ENQUEUE_CHUNK)]
-        for chunk in track(chunks, "Enqueuing", console=out, disable=not out.is_terminal or len(chunks) < 2):
+        for chunk in in_chunks(payloads, "Enqueuing"):
             gateway.send(*chunk)
     out.print(f"{len(payloads)} payload{'' if len(payloads) == 1 else 's'} enqueued.")

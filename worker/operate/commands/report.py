@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
 import click
+from rich.console import Group
+from rich.table import Table
 
-from worker.operate.commands.terminal import database, json_option, out, print_json
-from worker.operate.report_tables import as_tables
+from worker.operate.commands.terminal import database, json_option, print_result
+from worker.operate.wording import duration
+from worker.providers.pricing import BASELINE_MODEL
 from worker.telemetry.report import DEFAULT_WINDOW_S, make_report
 
+Json = dict[str, Any]
 UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 LENGTH = re.compile(r"(\d{1,9})([smhdw])")
 LONGEST = timedelta(days=36_500)
 
 
-def length(value: str | timedelta) -> timedelta:
+def length(value: str) -> timedelta:
     """Reads a length of time like `90s`, `30m`, `24h`, `7d` or `4w`, at most a hundred years. Raises BadParameter."""
-    if isinstance(value, timedelta):
-        return value
     found = LENGTH.fullmatch(value.strip().lower())
     given = timedelta(seconds=int(found[1]) * UNITS_S[found[2]]) if found else timedelta()
     if not timedelta() < given <= LONGEST:
@@ -27,10 +31,8 @@ def length(value: str | timedelta) -> timedelta:
     return given
 
 
-def moment(value: str | datetime) -> datetime:
+def moment(value: str) -> datetime:
     """Reads a moment in ISO 8601, in UTC where it names no zone. Raises BadParameter."""
-    if isinstance(value, datetime):
-        return value
     try:
         given = datetime.fromisoformat(value.strip())
     except ValueError:
@@ -61,11 +63,7 @@ def window_of(
     "--since", type=length, metavar="LENGTH", help="How far it reaches back: 90s, 30m, 24h (the default), 7d, 4w."
 )
 @click.option(
-    "--from",
-    "begin",
-    type=moment,
-    metavar="TIME",
-    help="Where it begins: a time in ISO 8601, UTC if without zone.",
+    "--from", "begin", type=moment, metavar="TIME", help="Where it begins: a time in ISO 8601, UTC if without zone."
 )
 @click.option("--to", "end", type=moment, metavar="TIME", help="Where the window ends; now if left out.")
 def report(
@@ -77,7 +75,65 @@ def report(
     length_s, until = window_of(since, begin, end, datetime.now(UTC), window_s or DEFAULT_WINDOW_S)
     with database() as connection:
         figures = make_report(connection, length_s, until)
-    if as_json:
-        print_json(figures)
-    else:
-        out.print(as_tables(figures, until))
+    print_result(figures, as_tables(figures, until), as_json=as_json)
+
+
+def as_tables(report: dict[str, Any], until: datetime | None = None) -> Group:
+    """Returns the report for a terminal. Its window ends at `until`, None for now."""
+    ai, sessions, costs, latency = (report[name] for name in ("ai", "sessions", "costs", "latency_ms"))
+    length = duration(report["window_s"])
+    overview = _table(f"{length} up to {until:%Y-%m-%d %H:%M %Z}" if until else f"Last {length}", "figure", "value")
+    for name, value in (
+        ("messages answered", f"{report['messages']:,}"),
+        *((f"of them to number {name}", f"{messages:,}") for name, messages in report["channels"].items()),
+        *((f"closed: {name.replace('_', ' ')}", f"{each:,}") for name, each in report["closed"].items() if each),
+        ("orders placed", f"{report['orders']['placed']:,}"),
+        *((f"ordered in {name}", f"{Decimal(total):,}") for name, total in report["orders"]["total"].items()),
+        ("cart changes made / refused / undone", _cart_changes(report["cart_operations"])),
+        ("AI cache hit rate", f"{ai['ai_cache_hit_rate']:.1f} %"),
+        ("fallback replies", f"{ai['fallback_usage']:.1f} %"),
+        ("circuit breaker trips", f"{ai['circuit_breaker_trips']:,}"),
+        ("session cache hit rate", f"{sessions['session_cache_hit_rate']:.1f} %"),
+        ("active sessions", f"{sessions['active_sessions']:,}"),
+        ("average session", duration(sessions["average_session_duration_s"])),
+        ("expired sessions cleaned", f"{sessions['expired_sessions_cleaned']:,}"),
+        ("cost", f"$ {costs['total_usd']:.6f}"),
+        ("cost per message", f"$ {costs['cost_per_request_usd']:.6f}"),
+        (f"all {BASELINE_MODEL}, uncached", f"$ {costs['baseline_usd']:.6f}"),
+        ("saved by the cache", f"{costs['cache_savings']:.1f} %"),
+        ("saved in all", f"{costs['reduction']:.1f} %"),
+        ("reply time p50 / p95 / p99", f"{latency['p50']:,} / {latency['p95']:,} / {latency['p99']:,} ms"),
+    ):
+        overview.add_row(name, value)
+    providers = [_provider_table(ai, costs)] if ai["ai_provider_distribution"] else []
+    return Group(overview, *providers, *([_call_table(report["calls"])] if report["calls"] else []))
+
+
+def _cart_changes(operations: Json) -> str:
+    return " / ".join(f"{operations[name]:,}" for name in ("made", "refused", "undone"))
+
+
+def _provider_table(ai: Json, costs: Json) -> Table:
+    table = _table("Providers", "provider", "share", "mean time", "cost")
+    for name, share in ai["ai_provider_distribution"].items():
+        cost = costs["by_provider_usd"][name]
+        table.add_row(name, f"{share:.1f} %", f"{ai['average_response_time_ms'][name]:,} ms", f"$ {cost:.6f}")
+    return table
+
+
+def _call_table(calls: Json) -> Table:
+    table = _table("Calls of models", "model", "answered", "failed", "prompt cached", "cost")
+    for provider, found in calls.items():
+        for name, model in found["models"].items():
+            failed = ", ".join(f"{count:,} {kind}" for kind, count in model["failed"].items() if count) or "0"
+            cached, cost = f"{model['prompt_cache_rate']:.1f} %", f"$ {model['cost_usd']:.6f}"
+            table.add_row(f"{provider}/{name}", f"{model['ok']:,}", failed, cached, cost)
+    return table
+
+
+def _table(title: str, first: str, *others: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table

@@ -1,4 +1,4 @@
-"""Commands that run the service: the demo, all of it, the intake alone, the exporter."""
+"""Commands that run the service: the demo, all of it, the intake alone, the exporter, the operators' page."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ from db import migrations
 from worker.celery_ext import gc_tuning
 from worker.errors import CommandError
 from worker.log import logger
-from worker.operate.commands.dashboard import dashboard_programs
+from worker.operate.commands.report import as_tables
 from worker.operate.commands.terminal import database_errors, interrupting, out, say, stop_signals
-from worker.operate.report_tables import as_tables
+from worker.operate.dashboard.access import Access
 from worker.runtime.environment import HOME, environment, server_keeper, surroundings
-from worker.runtime.supervisor import Program, flower_program, metrics_program, running, service_programs
-from worker.settings import settings
+from worker.runtime.supervisor import (
+    Program,
+    chasqui_program,
+    flower_program,
+    running,
+    service_programs,
+)
+from worker.settings import Settings, settings
 
 log = logger(__name__)
 
@@ -41,11 +47,7 @@ def demo() -> None:
 
 @click.command()
 @click.option(
-    "--concurrency",
-    type=click.IntRange(1, 64),
-    default=2,
-    show_default=True,
-    help="Workers, of one process each.",
+    "--concurrency", type=click.IntRange(1, 64), default=2, show_default=True, help="Workers, of one process each."
 )
 @click.option("--flower", "with_flower", is_flag=True, help="Flower too, on 127.0.0.1 and behind a login.")
 @click.option("--dashboard", "with_dashboard", is_flag=True, help="The operators' page too, on DASHBOARD_PORT.")
@@ -74,13 +76,15 @@ def up(concurrency: int, with_flower: bool, with_dashboard: bool) -> None:
         load_shop(configured)
         if not any(provider.api_key for provider in load_providers(configured)):
             say("Warning: no provider has a key (OPENAI_API_KEY, ...): every reply will be the fallback.", err=True)
-        operators_page = dashboard_programs(configured, wanted=with_dashboard)
+        if with_dashboard:
+            check_dashboard(configured)
         from worker.app import check_broker
 
         if not wait_for_servers(configured, check_broker, stop):
             return
         migrations.upgrade(configured.required("database_url"))
-        beside = [*([metrics_program()] if configured.metrics_port else []), *page, *operators_page]
+        beside = [chasqui_program("metrics")] if configured.metrics_port else []
+        beside += [*page, chasqui_program("dashboard")] if with_dashboard else page
         with running([*service_programs(HOME, concurrency), *beside]) as supervisor:
             supervisor.watch(
                 stop,
@@ -103,13 +107,10 @@ def flower(*, wanted: bool) -> Iterator[list[Program]]:
         raise CommandError("Flower is not installed: run pip install '.[dashboard]' in the checkout")
     port = settings().flower_port
     address = "/".join(filter(None, (f"Flower: http://127.0.0.1:{port}", settings().flower_url_prefix)))
-    if settings().flower_basic_auth is not None:
-        say(f"{address} (login: FLOWER_BASIC_AUTH)")
-        yield [flower_program(port)]
-        return
-    password = secrets.token_urlsafe(16)
-    say(f"{address} (user: chasqui, password: {password})")
-    with environment({"FLOWER_BASIC_AUTH": f"chasqui:{password}"}):
+    password = secrets.token_urlsafe(16) if settings().flower_basic_auth is None else None
+    login = f"user: chasqui, password: {password}" if password else "login: FLOWER_BASIC_AUTH"
+    say(f"{address} ({login})")
+    with environment({"FLOWER_BASIC_AUTH": f"chasqui:{password}"} if password else {}):
         yield [flower_program(port)]
 
 
@@ -153,3 +154,28 @@ def metrics() -> None:
             log.info("metrics_served", host=host, port=port)
             announce_servers(configured, check_broker)
             stop.wait()
+
+
+@click.command()
+def dashboard() -> None:
+    """Serve the operators' page on DASHBOARD_HOST and DASHBOARD_PORT until Ctrl-C.
+
+    Whoever knows DASHBOARD_PASSWORD may look, whoever knows DASHBOARD_ADMIN_PASSWORD may also act: orders, people
+    who wait, dead letters. Without either, the page is for this machine alone, and read only.
+    """
+    with stop_signals() as stop, surroundings() as configured:
+        check_dashboard(configured)
+        from worker.app import check_broker
+        from worker.operate.dashboard.server import serve
+        from worker.runtime.startup import announce_servers
+
+        announce_servers(configured, check_broker)
+        told = "The dashboard is at {}. Stop it with Ctrl-C."
+        serve(configured, lambda address: say(told.format(address), err=True), stop)
+
+
+def check_dashboard(configured: Settings) -> None:
+    """Raises a ChasquiError where the page's library is absent, or the page would be open to others."""
+    if find_spec("nicegui") is None:
+        raise CommandError("the dashboard is not installed: run pip install '.[dashboard]' in the checkout")
+    Access(configured)

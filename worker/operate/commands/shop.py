@@ -12,6 +12,7 @@ from rich.table import Table
 
 from worker.errors import ShopFileInvalid
 from worker.operate.commands.terminal import Group, harmless, json_option, out, print_json
+from worker.providers.pricing import estimate_tokens
 from worker.settings import settings
 from worker.shop.shop import Shop
 from worker.shop.shop_file import load_shop, read_shop
@@ -91,6 +92,7 @@ def as_table(known: Shop, now: dict[str, Any]) -> Table:
         table.add_row(name.replace("_", " "), harmless("\n".join(_lines(value))))
     if now:
         table.add_row("now", "\n".join(_lines(now)))
+    table.add_row("costs", f"about {estimate_tokens(known.told):,} tokens of every call")
     table.add_row("sounds like", wording(known.form).text("unreadable.image"))
     return table
 

@@ -6,8 +6,9 @@ import os
 import signal
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from threading import Event
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -15,7 +16,8 @@ import click
 import orjson
 import redis
 from redis.exceptions import RedisError
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.progress import Progress, track
 from sqlalchemy import Connection
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
@@ -33,6 +35,9 @@ FORBIDDEN = "42501"
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
+Item = TypeVar("Item")
+#: Items of long work that go in one round trip or commit.
+CHUNK = 500
 
 
 class Group(click.Group):
@@ -49,6 +54,27 @@ class Group(click.Group):
 def print_json(value: object) -> None:
     """Prints a value for programs: indented JSON on standard output, neither coloured nor wrapped."""
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+def print_result(value: object, shown: RenderableType, *, as_json: bool) -> None:
+    """Prints a result: the value for programs, or what people are shown of it."""
+    if as_json:
+        print_json(value)
+    else:
+        out.print(shown)
+
+
+def in_chunks(items: Sequence[Item], doing: str) -> Iterable[Sequence[Item]]:
+    """Returns the items by CHUNK; where there are more, a terminal shows how far they are."""
+    chunks = [items[first : first + CHUNK] for first in range(0, len(items), CHUNK)]
+    return track(chunks, doing, console=out, disable=not out.is_terminal or len(chunks) < 2)
+
+
+@contextmanager
+def counting(total: int, doing: str, *, transient: bool = False) -> Iterator[Callable[[int], None]]:
+    """Yields what long work calls with how many more items are done; a terminal shows how far it is."""
+    with Progress(console=out, disable=not out.is_terminal, transient=transient) as progress:
+        yield partial(progress.advance, progress.add_task(doing, total=total))
 
 
 def say(text: str, *, err: bool = False) -> None:

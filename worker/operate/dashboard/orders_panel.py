@@ -28,8 +28,8 @@ CONSEQUENCE = "It leaves this list. The customer is not told by this page."
 
 
 def set_status(connection: Connection, order_id: int, status: str) -> bool:
-    """Changes an order's status; the sweep of the running service tells the shop's stream. Returns whether there is
-    such an order, and it was open.
+    """Changes an order's status; the sweep tells the shop's stream. Returns whether there is such an order, and it was
+    open.
     """
     return "problem" not in queries.set_order_status(connection, order_id, status)
 

@@ -13,8 +13,7 @@ from db.engine import connect
 from db.locks import INTAKE_LOCK
 from db.monitoring import LockHolder, Unfinished
 from db.pooler import keeps_session
-from worker.operate.doctor.finding import Finding, failed, graded, guarded, ok, warning
-from worker.operate.doctor.machine import judge_skew, skew_s
+from worker.operate.doctor.finding import Finding, failed, graded, guarded, judge_clock, ok, warning
 from worker.operate.wording import count, duration, oldest
 from worker.settings import Settings
 
@@ -26,9 +25,11 @@ STATEMENT_TIMEOUT_MS = 5_000
 UNPUBLISHED_S = 60.0
 #: What lies this many times longer than it should is not only slow.
 FAR_TOO_LONG = 10
+#: As ChasquiOrderUnattended has it.
+UNATTENDED_S = 900.0
 NO_SERVER = "start the service with chasqui up, which brings a PostgreSQL of its own, or set DATABASE_URL"
 UNREACHABLE = "is the server up, and DATABASE_URL right? Nothing it knows (migrations, intake, messages) was checked"
-LOOK_AGAIN = "look at the server's log"
+NOW_S = text("select extract(epoch from clock_timestamp())::double precision")
 UPGRADE = "run chasqui db upgrade"
 
 
@@ -47,10 +48,14 @@ def _examine(url: str, configured: Settings) -> Iterator[Finding]:
     with connect(url, statement_timeout_ms=STATEMENT_TIMEOUT_MS) as opened:
         connection = opened.execution_options(isolation_level="AUTOCOMMIT")
         yield judge_version(connection.execute(text("show server_version_num")).scalar_one(), place(url))
-        yield from guarded("postgresql clock", lambda: judge_skew("postgresql clock", _skew_s(connection)), LOOK_AGAIN)
+        yield from guarded("postgresql clock", lambda: judge_clock("postgresql", lambda: connection.scalar(NOW_S)))
         yield from guarded("migrations", lambda: judge_revision(_revision(connection)), UPGRADE)
-        yield from guarded("locks", lambda: judge_locks(monitoring.lock_holders(connection)), LOOK_AGAIN)
-        yield from guarded("messages", lambda: _unfinished(connection, configured), UPGRADE)
+        yield from guarded("locks", lambda: judge_locks(monitoring.lock_holders(connection)))
+        # A model may take until the deadline; work that is lost on the way is started again after one lease.
+        usual_s = configured.ai_deadline_s + 2 * configured.flow_lease_s
+        yield from guarded(
+            "messages", lambda: judge_unfinished(monitoring.unfinished(connection, INTAKE_LOCK), usual_s), UPGRADE
+        )
 
 
 def place(url: str) -> str:
@@ -74,11 +79,6 @@ def judge_sessions(kept: bool) -> Finding:
     found = "a pooler gives every transaction another connection: locks and settings do not hold"
     mend = "set the pooler to sessions (PgBouncer: pool_mode = session), or name the server itself in DATABASE_URL"
     return failed("postgresql sessions", found, mend)
-
-
-def _skew_s(connection: Connection) -> float:
-    now = text("select extract(epoch from clock_timestamp())::double precision")
-    return skew_s(lambda: float(connection.execute(now).scalar_one()))
 
 
 def _revision(connection: Connection) -> str | None:
@@ -122,37 +122,26 @@ def described(holder: LockHolder) -> str:
     return f"{who}: holds {what} for {duration(holder.open_s)}, since {holder.since:%Y-%m-%d %H:%M:%SZ}"
 
 
-def _unfinished(connection: Connection, configured: Settings) -> list[Finding]:
-    work = monitoring.unfinished(connection, INTAKE_LOCK)
-    # A model may take until the deadline; work that is lost on the way is started again after one lease.
-    usual_s = configured.ai_deadline_s + 2 * configured.flow_lease_s
-    return [judge_intake(work), judge_waiting(work, usual_s), judge_unpublished(work), judge_dead(work)]
+def judge_unfinished(work: Unfinished, usual_s: float) -> Iterator[Finding]:
+    """Judges whether anybody reads the inbound stream, and what has not come to its end.
 
-
-def judge_intake(work: Unfinished) -> Finding:
-    """Judges whether anybody reads the inbound stream."""
+    Args:
+        usual_s: for so long the oldest message may wait in a healthy service.
+    """
     if work.intake_active:
-        return ok("intake", "one is active")
-    return failed("intake", "none is active: nobody reads what customers write", "start chasqui up, or chasqui intake")
-
-
-def judge_waiting(work: Unfinished, usual_s: float) -> Finding:
-    """Judges messages without an answer; the oldest may wait for `usual_s` in a healthy service."""
+        yield ok("intake", "one is active")
+    else:
+        found = "none is active: nobody reads what customers write"
+        yield failed("intake", found, "start chasqui up, or chasqui intake")
     found = oldest(count(work.waiting, "message") + " unanswered", work.waiting, work.oldest_waiting_s)
     mend = "are intake and the workers running, and the queues short? See docs/operations.md, 'the backlog grows'"
-    return graded("messages", found, mend, work.oldest_waiting_s, usual_s, FAR_TOO_LONG * usual_s)
-
-
-def judge_unpublished(work: Unfinished) -> Finding:
-    """Judges replies that were committed and not marked as published."""
+    yield graded("messages", found, mend, work.oldest_waiting_s, usual_s, FAR_TOO_LONG * usual_s)
     found = oldest(count(work.unpublished, "answer") + " unpublished", work.unpublished, work.oldest_unpublished_s)
     mend = "the active intake publishes them again: is Redis up, and has it room?"
-    return graded("answers", found, mend, work.oldest_unpublished_s, UNPUBLISHED_S, FAR_TOO_LONG * UNPUBLISHED_S)
-
-
-def judge_dead(work: Unfinished) -> Finding:
-    """Judges messages that were given up."""
-    found = count(work.dead, "dead letter")
-    if not work.dead:
-        return ok("dead letters", found)
-    return warning("dead letters", found, "look at them with chasqui dead list, then replay or discard them")
+    yield graded("answers", found, mend, work.oldest_unpublished_s, UNPUBLISHED_S, FAR_TOO_LONG * UNPUBLISHED_S)
+    mend = "look at them with chasqui dead list, then replay or discard them"
+    yield graded("dead letters", count(work.dead, "dead letter"), mend, work.dead, 0)
+    waiting = count(work.orders_unattended, "order") + " received"
+    found = oldest(waiting, work.orders_unattended, work.oldest_unattended_s)
+    mend = "look at them with chasqui orders list --open, then move them on: chasqui orders set"
+    yield graded("orders", found, mend, work.oldest_unattended_s, UNATTENDED_S)

@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from worker.errors import ConfigurationError
 from worker.operate.background_read import BackgroundRead, settle
-from worker.operate.doctor import broker, database, machine, providers, redis_servers, shop
-from worker.operate.doctor.finding import Finding, State, failed, guarded
+from worker.operate.doctor import broker, database, providers, redis_servers, shop
+from worker.operate.doctor.finding import Finding, State, failed, guarded, ok, warning
+from worker.operate.wording import size
 from worker.providers.circuit_states import named
 from worker.providers.models import Provider
 from worker.providers.providers_file import load_providers
-from worker.settings import Settings
+from worker.runtime.embedded.postgres import Postgres
+from worker.runtime.embedded.redis import Redis
+from worker.runtime.environment import environment
+from worker.settings import Settings, settings
 
+#: Both embedded servers stop taking anything in when their disk is full.
+FREE_WARNING_B, FREE_FAILED_B = 2 * 1024**3, 256 * 1024**2
 #: Every check has time limits of its own that end before.
 PATIENCE_S = 30.0
 Check = Callable[[], list[Finding]]
+
+
+@contextmanager
+def as_it_is(home: Path) -> Iterator[Settings]:
+    """Yields the settings with the URLs of embedded servers under `home` that run; unlike other commands, it starts
+    none.
+    """
+    given = settings()
+    wanted = {"DATABASE_URL": (given.database_url, Postgres), "REDIS_URL": (given.redis_url, Redis)}
+    running = {name: server(home.resolve()).running() for name, (url, server) in wanted.items() if url is None}
+    with environment({name: server.url for name, server in running.items() if server and server.url}):
+        yield settings()
 
 
 def examine(configured: Settings, home: Path, *, probe: bool) -> list[Finding]:
@@ -27,14 +47,23 @@ def examine(configured: Settings, home: Path, *, probe: bool) -> list[Finding]:
         home: directory of the embedded servers.
         probe: ask the providers.
     """
+    known: Sequence[Provider] = ()
+    unreadable = []
     try:
         known = load_providers(configured)
     except ConfigurationError as exc:
-        unreadable = failed("providers", str(exc), "mend the file, or unset PROVIDERS_FILE")
-        return [*_side_by_side(_server_checks(configured, (), home)), unreadable]
-    checks = _server_checks(configured, known, home)
-    asked_for = shop.known_shop(configured)
-    return _side_by_side(checks | {"providers": lambda: providers.examine(known, asked_for, probe=probe)})
+        unreadable = [failed("providers", str(exc), "mend the file, or unset PROVIDERS_FILE")]
+    checks: dict[str, Check] = {
+        "postgresql": lambda: database.examine(configured),
+        "redis": lambda: redis_servers.examine(configured, named(known)),
+        "disk": lambda: [judge_free(shutil.disk_usage(home).free)] if home.is_dir() else [],
+        "shop file": lambda: shop.examine(configured),
+    }
+    if configured.celery_broker_url:
+        checks["queues"] = broker.examine
+    if not unreadable:
+        checks["providers"] = lambda: providers.examine(known, shop.known_shop(configured), probe=probe)
+    return [*_side_by_side(checks), *unreadable]
 
 
 def is_fit(findings: Sequence[Finding]) -> bool:
@@ -42,14 +71,13 @@ def is_fit(findings: Sequence[Finding]) -> bool:
     return all(finding.state is not State.FAILED for finding in findings)
 
 
-def _server_checks(configured: Settings, known: Sequence[Provider], home: Path) -> dict[str, Check]:
-    checks: dict[str, Check] = {
-        "postgresql": lambda: database.examine(configured),
-        "redis": lambda: redis_servers.examine(configured, named(known)),
-        "disk": lambda: machine.examine(home),
-        "shop file": lambda: shop.examine(configured),
-    }
-    return checks | ({"queues": broker.examine} if configured.celery_broker_url else {})
+def judge_free(free_bytes: int) -> Finding:
+    """Judges the room on the disk of the embedded servers' data."""
+    found = f"{size(free_bytes)} free for the embedded servers"
+    if free_bytes >= FREE_WARNING_B:
+        return ok("disk", found)
+    severity = failed if free_bytes < FREE_FAILED_B else warning
+    return severity("disk", found, "make room: docs/operations.md, 'the disk is full'")
 
 
 def _side_by_side(checks: Mapping[str, Check]) -> list[Finding]:

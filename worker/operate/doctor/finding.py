@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from worker.runtime.error_reasons import reason_of
+
+#: Leases, open times of circuits and times to live are a few seconds at least.
+SKEW_WARNING_S, SKEW_FAILED_S = 1.0, 5.0
+LOOK_AGAIN = "look at the server's log"
 
 
 class State(StrEnum):
@@ -46,7 +52,9 @@ def failed(check: str, found: str, mend: str) -> Finding:
     return Finding(check, State.FAILED, found, mend)
 
 
-def graded(check: str, found: str, mend: str, value: float, warning_over: float, failed_over: float) -> Finding:
+def graded(
+    check: str, found: str, mend: str, value: float, warning_over: float, failed_over: float = math.inf
+) -> Finding:
     """Returns the finding on a value that should be small."""
     if value <= warning_over:
         return ok(check, found)
@@ -54,7 +62,7 @@ def graded(check: str, found: str, mend: str, value: float, warning_over: float,
 
 
 def guarded(
-    check: str, examine: Callable[[], Finding | Iterable[Finding]], mend: str, state: State = State.FAILED
+    check: str, examine: Callable[[], Finding | Iterable[Finding]], mend: str = LOOK_AGAIN, state: State = State.FAILED
 ) -> list[Finding]:
     """Returns the findings of a check; where it fails itself, the kind of its error and what most likely helps."""
     try:
@@ -62,3 +70,17 @@ def guarded(
         return [found] if isinstance(found, Finding) else list(found)
     except Exception as exc:  # noqa: BLE001  whatever a check raises, the others are made all the same
         return [Finding(check, state, reason_of(exc), mend)]
+
+
+def judge_clock(
+    server: str, server_time_s: Callable[[], float], own_time_s: Callable[[], float] = time.time
+) -> Finding:
+    """Judges a server's clock by this machine's, taking the answer for the time of the middle of the question."""
+    before_s = own_time_s()
+    server_s = server_time_s()
+    ahead_s = server_s - (before_s + own_time_s()) / 2
+    found = f"{abs(ahead_s):.1f} s {'ahead of' if ahead_s > 0 else 'behind'} this machine"
+    if abs(ahead_s) <= SKEW_WARNING_S:
+        found = f"within {SKEW_WARNING_S:.0f} s of this machine's"
+    mend = "let the machines keep time (systemd-timesyncd, chrony)"
+    return graded(f"{server} clock", found, mend, abs(ahead_s), SKEW_WARNING_S, SKEW_FAILED_S)

@@ -38,24 +38,21 @@ def examine(providers: Sequence[Provider], shop: Shop, *, probe: bool) -> list[F
         for each in providers
         if not each.usable
     ]
-    if probe:
-        judged = _judged(pairs, shop)
-        answering = {provider.name for (provider, _), found in zip(pairs, judged, strict=True) if _answers(found)}
+    judged = _judged(pairs, shop) if probe else [ok(check_of(*pair), "it has a key (not asked)") for pair in pairs]
+    found_at = list(zip(pairs, judged, strict=True))
+    answering = {p.name for (p, _), finding in found_at if not probe or finding.found.startswith(ANSWERS)}
+    for (provider, _), finding in found_at:
         # No customer notices a model that cannot be asked where another one of its provider answers.
-        findings += [
-            replace(found, state=State.WARNING) if found.state is State.FAILED and p.name in answering else found
-            for (p, _), found in zip(pairs, judged, strict=True)
-        ]
-    else:
-        answering = {provider.name for provider, _ in pairs}
-        findings += [ok(f"model {p.name}/{model.id}", "it has a key (not asked)") for p, model in pairs]
+        hidden = finding.state is State.FAILED and provider.name in answering
+        findings.append(replace(finding, state=State.WARNING) if hidden else finding)
     if not answering:
         findings.append(failed("providers", "none can be asked: every new reply is the fallback", NONE_FIT))
     return findings
 
 
-def _answers(finding: Finding) -> bool:
-    return finding.found.startswith(ANSWERS)
+def check_of(provider: Provider, model: Model) -> str:
+    """Returns the name of the check of a model."""
+    return f"model {provider.name}/{model.id}"
 
 
 def _judged(pairs: Sequence[tuple[Provider, Model]], shop: Shop) -> list[Finding]:
@@ -65,11 +62,11 @@ def _judged(pairs: Sequence[tuple[Provider, Model]], shop: Shop) -> list[Finding
     with closing(AiClient()) as client, ThreadPoolExecutor(max(len(pairs) + len(providers), 1)) as pool:
         listed = dict(zip((p.name for p in providers), pool.map(lambda p: _ends(client, p), providers), strict=True))
         asked = probe_request(shop)
-
-        def look(pair: tuple[Provider, Model]) -> ProbeResult:
-            return probe_model(client, *pair, asked, time.monotonic() + pair[0].timeout_s)
-
-        looks = list(pool.map(look, pairs))
+        looks = list(
+            pool.map(
+                lambda pair: probe_model(client, pair[0], pair[1], asked, time.monotonic() + pair[0].timeout_s), pairs
+            )
+        )
     return [
         judge_model(provider, _with_end(model, listed[provider.name]), looked, today)
         for (provider, model), looked in zip(pairs, looks, strict=True)
@@ -91,7 +88,7 @@ def _with_end(model: Model, listed: Mapping[str, str | None]) -> Model:
 
 def judge_model(provider: Provider, model: Model, looked: ProbeResult, today: date) -> Finding:
     """Judges a model by its answer and by the day of its end, on a day of UTC."""
-    check = f"model {provider.name}/{model.id}"
+    check = check_of(provider, model)
     if looked.error is not None:
         return _judge_error(check, looked)
     found = f"{ANSWERS}{looked.probe.latency_ms:.0f} ms"

@@ -6,10 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import redis
-
-from worker.operate.doctor.finding import Finding, State, failed, graded, guarded, ok, warning
-from worker.operate.doctor.machine import judge_skew, skew_s
+from worker.operate.doctor.finding import Finding, State, failed, graded, guarded, judge_clock, ok, warning
 from worker.operate.snapshot import LiveCounters, StreamLengths, read_counters, read_streams, time_s
 from worker.operate.wording import count, duration, oldest, size
 from worker.providers.circuit_states import Circuit, Named, read_circuits
@@ -31,7 +28,6 @@ DENIED = "denied"
 NO_SERVER = "start the service with chasqui up, which brings a Redis of its own, or set REDIS_URL"
 UNREACHABLE = "is the server up, and REDIS_URL right? Nothing it knows (circuits, streams, beat) was checked"
 NO_CACHE = "all goes on, slower and dearer: is the server up, and CACHE_REDIS_URL right?"
-LOOK_AGAIN = "look at the server's log"
 
 
 def examine(configured: Settings, providers: Named) -> list[Finding]:
@@ -49,16 +45,12 @@ def _durable(url: str, providers: Named) -> Iterator[Finding]:
     with connect_redis(url, TIMEOUT_S) as client:
         info: Any = client.info()
         yield judge_version(info, place(url))
-        yield from guarded("redis persistence", lambda: judge_persistence(info), LOOK_AGAIN)
-        yield from guarded("redis memory", lambda: judge_durable_memory(info), LOOK_AGAIN)
-        yield from guarded("redis clock", lambda: judge_skew("redis clock", _skew_s(client)), LOOK_AGAIN)
-        yield from guarded("inbound stream", lambda: judge_inbound(read_streams(client)), LOOK_AGAIN)
-        yield from guarded("beat", lambda: judge_beat(read_counters(client)), LOOK_AGAIN)
-        yield from guarded("circuits", lambda: map(judge_circuit, read_circuits(client, providers)), LOOK_AGAIN)
-
-
-def _skew_s(client: redis.Redis) -> float:
-    return skew_s(lambda: time_s(client.time()))
+        yield from guarded("redis persistence", lambda: judge_persistence(info))
+        yield from guarded("redis memory", lambda: judge_durable_memory(info))
+        yield from guarded("redis clock", lambda: judge_clock("redis", lambda: time_s(client.time())))
+        yield from guarded("inbound stream", lambda: judge_inbound(read_streams(client)))
+        yield from guarded("beat", lambda: judge_beat(read_counters(client)))
+        yield from guarded("circuits", lambda: map(judge_circuit, read_circuits(client, providers)))
 
 
 def place(url: str) -> str:
@@ -113,7 +105,7 @@ def judge_beat(counters: LiveCounters) -> Finding:
         return warning("beat", "no periodic task has run yet", mend)
     age_s = counters.at_s - counters.last_cleanup_at_s
     found = f"last run {duration(max(age_s, 0.0))} ago"
-    return warning("beat", found, mend) if age_s > BEAT_LATE_S else ok("beat", found)
+    return graded("beat", found, mend, age_s, BEAT_LATE_S)
 
 
 def judge_circuit(circuit: Circuit) -> Finding:

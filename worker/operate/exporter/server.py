@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from socket import AF_INET, AF_INET6
 from threading import Thread
@@ -21,7 +20,7 @@ from db import migrations, monitoring, retry
 from db.engine import make_engine
 from worker.errors import CommandError
 from worker.operate.background_read import BackgroundRead, error_of, settle
-from worker.operate.exporter.collector import Exporter, Known
+from worker.operate.exporter.collector import Exporter
 from worker.operate.snapshot import RETRY_S, QueueLengths, SnapshotReader
 from worker.providers.circuit_states import named
 from worker.providers.providers_file import load_providers
@@ -43,7 +42,7 @@ def exporter(configured: Settings, queue_lengths: QueueLengths) -> Iterator[Appl
     """Yields the WSGI application of the exporter, which connects when it is first asked. Raises ConfigurationError."""
     providers = load_providers(configured)
     limits = {"month": configured.ai_monthly_budget_usd, "day": configured.ai_daily_budget_usd}
-    known = Known(providers, {period: limit for period, limit in limits.items() if limit is not None})
+    budgets_usd = {period: limit for period, limit in limits.items() if limit is not None}
     url = configured.required("database_url")
     engine = make_engine(url, pool_size=2, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
     with (
@@ -51,7 +50,8 @@ def exporter(configured: Settings, queue_lengths: QueueLengths) -> Iterator[Appl
         connect_redis(configured.required("cache_url"), REDIS_TIMEOUT_S) as cache,
     ):
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(Exporter(SnapshotReader(engine, durable, cache, queue_lengths, named(providers)), known))
+        reader = SnapshotReader(engine, durable, cache, queue_lengths, named(providers))
+        registry.register(Exporter(reader.read, providers, budgets_usd))
         yield application(make_wsgi_app(registry), Readiness(engine, durable))
     engine.dispose()
 
@@ -66,28 +66,20 @@ class Readiness:
         self._ping = BackgroundRead("redis", lambda: bool(durable.ping()))
         self._head = migrations.head()
 
-    def reasons(self) -> list[str]:
-        """Returns why the service is not ready; empty where it is."""
+    def reasons(self) -> Iterator[str]:
+        """Yields why the service is not ready, without a word of a server's own error, which may hold its URL."""
         revision, ping = self._revision.begin(), self._ping.begin()
         settle(revision, ping)
-        return [*schema_reasons(revision, self._head), *redis_reasons(ping)]
-
-
-def schema_reasons(revision: Future[str | None], head: str) -> Iterator[str]:
-    """Yields what is wrong with PostgreSQL, without a word of its own error, which may hold the URL."""
-    error = error_of(revision)
-    if isinstance(error, ProgrammingError):
-        yield "PostgreSQL has no schema: run chasqui db upgrade"
-    elif error is not None:
-        yield f"PostgreSQL does not answer: {type(error).__name__}"
-    elif revision.result() != head:
-        yield f"PostgreSQL is at revision {revision.result()}, this version needs {head}: run chasqui db upgrade"
-
-
-def redis_reasons(ping: Future[bool]) -> Iterator[str]:
-    """Yields what is wrong with the durable Redis."""
-    if error := error_of(ping):
-        yield f"Redis does not answer: {type(error).__name__}"
+        error = error_of(revision)
+        if isinstance(error, ProgrammingError):
+            yield "PostgreSQL has no schema: run chasqui db upgrade"
+        elif error is not None:
+            yield f"PostgreSQL does not answer: {type(error).__name__}"
+        elif revision.result() != self._head:
+            found = revision.result()
+            yield f"PostgreSQL is at revision {found}, this version needs {self._head}: run chasqui db upgrade"
+        if error := error_of(ping):
+            yield f"Redis does not answer: {type(error).__name__}"
 
 
 def application(metrics: Application, readiness: Readiness) -> Application:
@@ -102,7 +94,7 @@ def application(metrics: Application, readiness: Readiness) -> Application:
             case "/healthz":
                 return as_json(start_response, "200 OK", {"alive": True})
             case "/readyz":
-                reasons = readiness.reasons()
+                reasons = list(readiness.reasons())
                 status = "503 Service Unavailable" if reasons else "200 OK"
                 return as_json(start_response, status, {"ready": not reasons, "reasons": reasons})
         return as_json(start_response, "404 Not Found", {"pages": ["/metrics", "/healthz", "/readyz"]})

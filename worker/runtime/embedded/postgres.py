@@ -7,6 +7,7 @@ import pwd
 import secrets
 import shutil
 import signal
+import tomllib
 from pathlib import Path
 
 from sqlalchemy import NullPool, create_engine
@@ -17,17 +18,7 @@ from worker.runtime.embedded.processes import kill_all, run, titled_processes
 from worker.runtime.embedded.server import HOST, Access, Service, not_installed, package_directory
 
 NAME = "chasqui"  # database and role
-SUPERUSER = "postgres"  # has no password and no line in pg_hba.conf: nobody can log in as it
-
-_INITDB_OPTIONS = (
-    f"--username={SUPERUSER}",
-    "--auth=reject",
-    "--encoding=UTF8",
-    "--lc-collate=C",
-    "--lc-ctype=C.UTF-8",  # lower('Ñ') is 'ñ', which the C locale does not know
-    "--no-sync",  # only the still empty cluster is at stake; the server itself syncs
-    "--no-instructions",
-)
+_OPTIONS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
 
 class Postgres(Service):
@@ -46,19 +37,7 @@ class Postgres(Service):
         return f"postgresql+psycopg2://{NAME}:{access.password}@{HOST}:{access.port}/{NAME}"
 
     def command(self, access: Access) -> list[str]:
-        settings = {
-            "port": access.port,
-            "listen_addresses": HOST,
-            "unix_socket_directories": "",  # a socket's path may have 107 bytes, a checkout's any length
-            "timezone": "UTC",
-            "log_timezone": "UTC",
-            "max_connections": 100,
-            "cluster_name": _cluster_name(access),
-            # Messages, statements and details of errors hold what customers wrote. The client gets them anyway.
-            "log_min_messages": "log",
-            "log_min_error_statement": "panic",
-            "log_error_verbosity": "terse",
-        }
+        settings = _OPTIONS["settings"] | {"port": access.port, "cluster_name": _cluster_name(access)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return [_program("postgres"), "-D", str(self.data), *options]
 
@@ -85,7 +64,7 @@ class Postgres(Service):
         for leftover in self.directory.glob("new-*"):
             shutil.rmtree(leftover, ignore_errors=True)  # its initdb may outlive a killed user for a moment
         new = self.directory / f"new-{secrets.token_hex(4)}"
-        run([_program("initdb"), "-D", str(new), *_INITDB_OPTIONS], directory=self.directory)
+        run([_program("initdb"), "-D", str(new), *_OPTIONS["initdb"]], directory=self.directory)
         self._create_database(new, access.password)
         (new / "pg_hba.conf").write_text(f"host all {NAME} {HOST}/32 scram-sha-256\n", "utf-8")
         new.rename(self.data)

@@ -12,20 +12,7 @@ from redis.retry import Retry
 
 from worker.runtime.embedded.server import HOST, Access, Service, not_installed, package_directory, write_private
 
-# AOF alone is what survives a restart; RDB snapshots would only cost. noeviction: what does not fit is refused, never
-# forgotten. rdbcompression: a log that is rewritten begins with a snapshot, and half of the work was to compress it.
-_CONFIGURATION = """\
-bind {host}
-port {port}
-requirepass {password}
-appendonly yes
-appendfsync everysec
-save ""
-rdbcompression no
-maxmemory-policy noeviction
-daemonize no
-set-proc-title no
-"""
+_CONFIGURATION = Path(__file__).with_suffix(".conf").read_text("utf-8")
 
 
 class Redis(Service):

@@ -20,7 +20,7 @@ from worker.errors import ConfigurationError
 from worker.runtime.embedded.postgres import Postgres
 from worker.runtime.embedded.processes import RunningServer
 from worker.runtime.embedded.redis import Redis
-from worker.runtime.embedded.server import Service, write_private
+from worker.runtime.embedded.server import write_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +72,12 @@ def only_service(directory: Path) -> Iterator[None]:
         yield
 
 
-def start_postgres(directory: Path) -> RunningServer:
-    """Attaches to the PostgreSQL under `directory` or starts it. It runs until it is stopped or a last user leaves."""
-    return _start(Postgres(_home(directory)))
-
-
-def start_redis(directory: Path) -> RunningServer:
-    """Attaches to the Redis under `directory` or starts it. It runs until it is stopped or a last user leaves."""
-    return _start(Redis(_home(directory)))
-
-
-def _start(service: Service) -> RunningServer:
-    with _starting(service.home):
-        server = service.start()
-        _write_env(service.home)
+def start(kind: type[Postgres] | type[Redis], directory: Path) -> RunningServer:
+    """Attaches to the server under `directory` or starts it. It runs until it is stopped or a last user leaves."""
+    home = _home(directory)
+    with _starting(home):
+        server = kind(home).start()
+        _write_env(home)
         return server
 
 

@@ -1,4 +1,4 @@
-"""Rules of the simulated APIs: the model that serves a request and how it takes it, or the refusal."""
+"""Rules of the simulated APIs: the model that answers a request and how it takes it, or the refusal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import orjson
 
 from worker.devkit.json_schema import Json, objection
 from worker.devkit.prompt import OPAQUE, Prompt
-from worker.devkit.sold_models import APIS, Api, CacheRules, Family, Refused, listed, refusal
+from worker.devkit.sold_models import APIS, Api, CacheRules, ModelFamily, Refused, error_body, listed, refusal
 
 #: Tokens of thinking of a model that is made to think, where nothing limits its output.
 EATEN: Final = 1500
@@ -19,11 +19,11 @@ _SCHEMA_NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """Request that will be answered.
+class Generation:
+    """Way in which a request will be answered.
 
     Args:
-        model: the one that answers it.
+        model: the one that answers.
         thoughts: tokens it thinks.
         limit: tokens it may use in all, None for no limit.
         schema: what the answer must conform to.
@@ -38,7 +38,7 @@ class Served:
     shows_thoughts: bool
 
 
-def serve(prompt: Prompt, states: Mapping[str, str]) -> Served:
+def generation_for(prompt: Prompt, states: Mapping[str, str]) -> Generation:
     """Takes the request as its provider takes it today. Raises Refused.
 
     Args:
@@ -50,14 +50,14 @@ def serve(prompt: Prompt, states: Mapping[str, str]) -> Served:
         _check_fields(prompt, api, family)
     if state == "unfit":
         raise _unfit(prompt, api, family)
-    served = _served(prompt, api, family, model)
+    generation = _generation(prompt, api, family, model)
     if state != "thinks":
-        return served
-    limit = EATEN if served.limit is None else served.limit
-    return replace(served, thoughts=limit, limit=limit)
+        return generation
+    limit = EATEN if generation.limit is None else generation.limit
+    return replace(generation, thoughts=limit, limit=limit)
 
 
-def _answering(prompt: Prompt, states: Mapping[str, str]) -> tuple[str, Family]:
+def _answering(prompt: Prompt, states: Mapping[str, str]) -> tuple[str, ModelFamily]:
     """Returns the model that answers, and its rules; another one than asked brings its own."""
     api, asked = APIS[prompt.provider], prompt.model
     state, known = states.get(asked, ""), api.models.get(asked)
@@ -72,7 +72,7 @@ def _answering(prompt: Prompt, states: Mapping[str, str]) -> tuple[str, Family]:
     return answering or asked, api.families[rules.family if rules else api.standard]
 
 
-def _check_fields(prompt: Prompt, api: Api, family: Family) -> None:
+def _check_fields(prompt: Prompt, api: Api, family: ModelFamily) -> None:
     """Refuses fields that the API, or this family of models, does not know; Gemini names all of them at once."""
     known = api.fields | {"request": [name for name in api.fields["request"] if name not in family.unknown]}
     strange = list(_strange(prompt.asked, "request", "", known))
@@ -81,13 +81,12 @@ def _check_fields(prompt: Prompt, api: Api, family: Family) -> None:
     path, field = strange[0]
     if prompt.provider != "gemini":
         raise refusal(prompt.provider, "nested_field" if path else "field", field=field, path=f"{path}.{field}")
-    each = [refusal("gemini", "field", field=name, at=f" at '{path}'" if path else "") for path, name in strange]
-    texts = [refused.body["error"]["message"] for refused in each]
+    template = api.errors["field"]
+    texts = [template.message.format(field=name, at=f" at '{path}'" if path else "") for path, name in strange]
     named = zip(strange, texts, strict=True)
     violations = [({"field": path} if path else {}) | {"description": text} for (path, _), text in named]
     detail = {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": violations}
-    body = each[0].body["error"] | {"message": "\n".join(texts), "details": [detail]}
-    raise Refused(each[0].status, {"error": body})
+    raise Refused(template.status, error_body("gemini", template.status, "\n".join(texts), detail))
 
 
 def _strange(message: Any, kind: str, path: str, known: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
@@ -103,7 +102,7 @@ def _strange(message: Any, kind: str, path: str, known: Mapping[str, list[str]])
                 yield from _strange(value, name, f"{path}.{name}" if path else name, known)
 
 
-def _unfit(prompt: Prompt, api: Api, family: Family) -> Refused:
+def _unfit(prompt: Prompt, api: Api, family: ModelFamily) -> Refused:
     """Makes the refusal by a newer rule of parameters: of the first of its fields that was sent."""
     sent = prompt.asked | prompt.settings | (prompt.settings.get("thinking_config") or {})
     field, name = next(pair for pair in api.unfit if not pair[0] or pair[0] in sent)
@@ -113,7 +112,7 @@ def _unfit(prompt: Prompt, api: Api, family: Family) -> Refused:
     return refusal(prompt.provider, name, model=prompt.model, **places)
 
 
-def _served(prompt: Prompt, api: Api, family: Family, model: str) -> Served:
+def _generation(prompt: Prompt, api: Api, family: ModelFamily, model: str) -> Generation:
     settings, provider = prompt.settings, prompt.provider
     if api.content_parts == "refused":
         for index, message in enumerate(prompt.asked["messages"]):
@@ -128,14 +127,14 @@ def _served(prompt: Prompt, api: Api, family: Family, model: str) -> Served:
             raise refusal(provider, "value", field=field, value=_shown(settings[field]), only=_shown(only))
     limit = _limit(prompt, api)
     if provider != "gemini":
-        return Served(model, family.cache, thoughts, limit, _schema(prompt, family), bool(thoughts))
+        return Generation(model, family.cache, thoughts, limit, _schema(prompt, family), bool(thoughts))
     is_json = settings.get("response_mime_type") == "application/json"
     schema = (settings.get("response_json_schema") or settings.get("response_schema")) if is_json else None
     shows = thoughts and (settings.get("thinking_config") or {}).get("include_thoughts")
-    return Served(model, family.cache, thoughts, limit, schema, bool(shows))
+    return Generation(model, family.cache, thoughts, limit, schema, bool(shows))
 
 
-def _thoughts(prompt: Prompt, api: Api, family: Family) -> int:
+def _thoughts(prompt: Prompt, api: Api, family: ModelFamily) -> int:
     """Returns the tokens that the model thinks at the effort asked; another is refused or ignored."""
     switch, asked = prompt.asked.get(api.thinking_switch), prompt.asked.get(api.effort_field)
     if isinstance(switch, dict) and switch.get("type") == "disabled":
@@ -148,7 +147,7 @@ def _thoughts(prompt: Prompt, api: Api, family: Family) -> int:
     return family.thoughts.get(effort, family.thoughts.get(family.default, 0))
 
 
-def _gemini_thoughts(config: Json, api: Api, family: Family) -> int:
+def _gemini_thoughts(config: Json, api: Api, family: ModelFamily) -> int:
     """Returns the tokens that the model thinks at the level or budget asked."""
     thinking = config.get("thinking_config") or {}
     level, budget = thinking.get("thinking_level"), thinking.get("thinking_budget")
@@ -179,7 +178,7 @@ def _limit(prompt: Prompt, api: Api) -> int | None:
     return value
 
 
-def _schema(prompt: Prompt, family: Family) -> Json | None:
+def _schema(prompt: Prompt, family: ModelFamily) -> Json | None:
     """Returns what the answer must conform to; refuses a format that the API does not take."""
     provider, wanted = prompt.provider, prompt.asked.get("response_format") or {}
     kind, path = wanted.get("type", "text"), "response_format.json_schema"

@@ -1,0 +1,84 @@
+"""Buttons and lists of ours: what stands on them is what they do, within WhatsApp's limits."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from helpers.conversations import Conversation, tap
+from helpers.turns import CHEESE, MILK, RICE, SHOP
+from msgspec.structs import replace
+
+from worker.messages.reply import MAX_ROW_DESCRIPTION_CHARS, MAX_ROWS, MAX_TITLE_CHARS
+from worker.replies import buttons
+from worker.replies.acts import Act, acts_of
+from worker.shop.wording import FORMS
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_title_fits(form: str) -> None:
+    """In each form of address, and no two are alike."""
+    shop = replace(SHOP, form=form)
+    names = ("view_cart", "checkout", "undo", "confirm", "change", "person", "delivery", "pickup", "keep", "drop")
+    titles = [buttons.button(shop, name, "x").title for name in names]
+    assert all(0 < len(title) <= MAX_TITLE_CHARS for title in titles)
+    assert len(set(titles)) == len(titles)
+
+
+def test_every_button_of_ours_is_an_act() -> None:
+    """With the version that it is about."""
+    turn = Conversation().turn
+    made = [buttons.view_cart(SHOP), buttons.checkout(SHOP), buttons.undo(SHOP, "v"), buttons.confirm(SHOP, "v")]
+    assert [acts_of(turn(tap(button.id))) for button in [*made, buttons.change(SHOP)]] == [
+        (Act("view_cart"),),
+        (Act("checkout"),),
+        (Act("undo", "v"),),
+        (Act("confirm", "v"),),
+        (Act("change"),),
+    ]
+
+
+def test_products_to_choose_from() -> None:
+    """A row each, with the price; what cannot be bought is left out."""
+    sold_out = replace(RICE, stock=Decimal(0))
+    choices = buttons.product_choices(SHOP, [MILK, sold_out, replace(RICE, sku=""), CHEESE])
+    assert choices is not None
+    assert choices.button == "Ver opciones"
+    assert [(row.id, row.title, row.description) for row in choices.rows] == [
+        ("add:LAC-7", "Leche entera", "Leche entera Nubelinda 1 L: $ 1.850,00"),
+        ("add:FIA-9", "Queso cremoso", "Queso cremoso: $ 9.000,00"),
+    ]
+    assert buttons.product_choices(SHOP, [sold_out]) is None
+    assert buttons.product_choices(SHOP, []) is None
+
+
+def test_a_long_name_never_hides_the_price() -> None:
+    """And there are no more rows than WhatsApp shows."""
+    long = [replace(MILK, id=number, name="x" * 300, sku=f"S-{number}") for number in range(30)]
+    choices = buttons.product_choices(SHOP, long)
+    assert choices is not None
+    assert len(choices.rows) == MAX_ROWS
+    assert all(len(row.description) <= MAX_ROW_DESCRIPTION_CHARS for row in choices.rows)
+    assert all(row.description.endswith(": $ 1.850,00") for row in choices.rows)
+
+
+def test_rows_that_stand_for_their_place() -> None:
+    """From 0."""
+    assert [(row.id, row.title) for row in buttons.options("pay", ["efectivo", "débito"])] == [
+        ("pay:0", "efectivo"),
+        ("pay:1", "débito"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "action", ["add:LAC-7", " confirm:v", "undo:v", "drop_cart", "change", "qty:a:2", "view_cart:x"]
+)
+def test_a_model_may_not_put_words_of_its_own_on_an_act(action: str) -> None:
+    """ "Ver ofertas" must not empty a cart."""
+    assert not buttons.may_offer(action)
+
+
+@pytest.mark.parametrize("action", ["view_cart", "checkout", "human", "menu", "ver_ofertas", "2"])
+def test_a_model_may_offer_what_changes_nothing(action: str) -> None:
+    """Its other ids are words that it will read itself."""
+    assert buttons.may_offer(action)

@@ -1,0 +1,124 @@
+"""Acts: what a customer does that has one meaning and needs no model. A tapped button or row, the number of a row, a
+plain yes or no, an answer to our open question, a cart of the catalogue. Pure: no I/O.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from worker.language.answers import NO, YES, asks, named_button, row_number, way_of_delivery, yes_or_no
+from worker.language.topics import is_address, speaks_of_goods
+from worker.replies.buttons import CART_VERBS, VERBS
+from worker.session.session import Context
+from worker.session.turn import Turn
+from worker.session.turn_message import TurnMessage
+
+LOCATION = "location"
+#: Acts that may stand beside a change of the cart: what they say is still so after it.
+BESIDE_CART = frozenset({"note", "checkout", "confirm", "view_cart"})
+_QUANTITY = re.compile(r"(?=.*[1-9])[0-9]{1,4}(?:\.[0-9]{1,3})?")
+
+
+class Act(Struct, frozen=True):
+    """Something a customer does that has one meaning: a verb, and what it is done to."""
+
+    verb: str
+    object: str = ""
+    quantity: str = ""
+
+
+def acts_of(turn: Turn) -> tuple[Act, ...]:
+    """The acts that a turn consists of; none where a model must read any part of it."""
+    context = turn.fetched().context
+    found = [_acts(message, context, read=not turn.waited) for message in turn.messages]
+    if not all(found):
+        return ()
+    acts = [act for some in found for act in some]
+    cart_acts = [act for act in acts if act.verb in CART_VERBS]
+    others = list(dict.fromkeys(act for act in acts if act.verb not in CART_VERBS))
+    # Two different answers at once say nothing plainly.
+    is_plain = len(others) <= 1 and (not cart_acts or BESIDE_CART.issuperset(act.verb for act in others))
+    return (*cart_acts, *others) if is_plain else ()
+
+
+def _acts(message: TurnMessage, context: Context, *, read: bool) -> tuple[Act, ...]:
+    """The acts of one message; none where a model must read it.
+
+    Args:
+        read: the customer may have read our last reply before writing it.
+    """
+    if message.order:
+        items = tuple(Act("order", item.sku.strip(), str(item.quantity)) for item in message.order.items)
+        note = message.order.note
+        return () if note and speaks_of_goods(note) else items + ((Act("note", note),) if note else ())
+    if message.selection_id:
+        return _tapped(message.selection_id)
+    act = _quoting(message, context) if message.text else None
+    if act and act.verb == "confirm" and context.asking == "confirm" and not read:
+        # Nobody agrees to a summary that was not there yet: it is shown, and asked about again.
+        act = Act("checkout")
+    return (act,) if act else ()
+
+
+def _tapped(action: str) -> tuple[Act, ...]:
+    verb, _, rest = action.partition(":")
+    if verb in ("add", "remove") and rest:
+        return (Act(verb, rest, "1"),)
+    sku, _, count = rest.rpartition(":")
+    if verb == "qty" and sku and _QUANTITY.fullmatch(count):
+        return (Act(verb, sku, count),)
+    return (Act(verb, rest),) if VERBS.get(verb) is bool(rest) else ()
+
+
+def _quoting(message: TurnMessage, context: Context) -> Act | None:
+    """The act of a written message, which may quote another one: a row's number is then one of that list, and a yes
+    agrees to our summary of this very cart only where that is quoted.
+    """
+    if (quoted := message.quoted) is None:
+        return _written(message, context)
+    if row := row_number(message.text or ""):
+        return Act("add", quoted.skus[row - 1], "1") if row <= len(quoted.skus) else None
+    agreed = {"confirm": f"confirm:{context.version}", "ordered": f"confirm:{context.ordered}"}.get(context.asking)
+    return _written(message, context) if agreed is None or agreed in quoted.actions else None
+
+
+def _written(message: TurnMessage, context: Context) -> Act | None:
+    text = message.text or ""
+    if context.asking == "address" and (message.type == LOCATION or (is_address(text) and not speaks_of_goods(text))):
+        return Act("address", text)
+    if context.numbered and (row := row_number(text)) and row <= len(context.shown):
+        return Act("add", context.shown[row - 1], "1")
+    if name := named_button(text):
+        return Act(name)
+    return _answer(context, yes_or_no(text), text) if context.asking else None
+
+
+def _answer(context: Context, answer: str | None, text: str) -> Act | None:
+    """An answer to our open question."""
+    match context.asking:
+        case "confirm":
+            return Act("confirm", context.version) if answer == YES else Act("decline") if answer == NO else None
+        case "ordered":
+            return Act("confirm", context.ordered) if answer == YES else None
+        case "kept_cart":
+            return Act("keep_cart") if answer == YES else Act("drop_cart") if answer == NO else None
+    return Act("decline") if answer == NO else _detail(context.asking, text)
+
+
+def _detail(asking: str, text: str) -> Act | None:
+    """A detail of the order that we have asked for."""
+    way = way_of_delivery(text)
+    if way == "pickup" or (way and asking == "delivery"):
+        return Act("delivery", way)
+    verb = {"area": "area", "payment": "pay"}.get(asking)
+    if verb and (number := row_number(text)):
+        return Act(verb, str(number - 1))
+    return Act(f"named_{verb}", text) if verb and not asks(text) else None
+
+
+def skus_of(acts: Iterable[Act]) -> tuple[str, ...]:
+    """Products that must be looked up before the acts are done."""
+    return tuple(dict.fromkeys(act.object for act in acts if act.verb in CART_VERBS))

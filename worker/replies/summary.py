@@ -1,0 +1,85 @@
+"""Summary of an order before it is placed, and the orders that a yes to it places. Pure: no I/O."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from worker.messages.text import clip
+from worker.replies.cart_lines import cart_lines, totals
+from worker.session.cart import Cart, by_currency, cost
+from worker.session.session import Checkout, Order
+from worker.shop.areas import DeliveryArea
+from worker.shop.money import CENT
+from worker.shop.shop import Shop
+
+DELIVERY, PICKUP = "delivery", "pickup"
+#: Of an address and of a note that are shown, so that the question below them is; the shop gets all of it.
+MAX_ADDRESS_CHARS, MAX_NOTE_CHARS = 120, 60
+
+
+def ways_of(shop: Shop) -> list[str]:
+    """Ways in which this shop's goods reach a customer; none where its file does not say."""
+    return [*([DELIVERY] if shop.areas or shop.delivers else []), *([PICKUP] if shop.pickup else [])]
+
+
+def area_of(shop: Shop, details: Checkout) -> DeliveryArea | None:
+    """The delivery area of an order, as the shop has it today."""
+    return next((area for area in shop.areas if area.name == details.area), None)
+
+
+def in_currency(shop: Shop, cart: Cart) -> Cart:
+    """Items in the shop's own currency, in which its fees and minimums are."""
+    return by_currency(cart).get(shop.currency, ())
+
+
+def summary(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea | None) -> list[str]:
+    """Its lines: a title, what is ordered and for how much, how it is delivered and paid, the question."""
+    orders = orders_of(shop, cart, details)
+    lines = [shop.text("checkout.summary"), *cart_lines(shop, cart)]
+    if details.delivery == DELIVERY:
+        lines += [shop.text("checkout.subtotal", amount=totals(shop, cart)), _fee_line(shop, cart, area)]
+    lines.append(shop.text("cart.total", amount=" + ".join(shop.amount(one.total, one.currency) for one in orders)))
+    lines.append(
+        shop.text("checkout.pickup")
+        if details.delivery == PICKUP
+        else shop.text("checkout.to_address", address=clip(details.address, MAX_ADDRESS_CHARS))
+    )
+    lines += [shop.text("checkout.payment", method=details.payment)] if details.payment else []
+    lines += [shop.text("checkout.note", note=clip(details.note, MAX_NOTE_CHARS))] if details.note else []
+    return [*lines, shop.text("checkout.confirm_question")]
+
+
+def _fee_line(shop: Shop, cart: Cart, area: DeliveryArea | None) -> str:
+    fee = shop.fee(area, cost(in_currency(shop, cart))) if area else None
+    if fee is None or not in_currency(shop, cart):
+        return shop.text("checkout.unknown_fee")
+    return (
+        shop.text("checkout.delivery_fee", amount=shop.amount(fee, shop.currency))
+        if fee
+        else shop.text("checkout.free_delivery")
+    )
+
+
+def orders_of(shop: Shop, cart: Cart, details: Checkout, name: str | None = None) -> tuple[Order, ...]:
+    """The orders of a cart: one of each currency, since an order has one total. The fee is in the shop's currency."""
+    parts = by_currency(cart)
+    area = area_of(shop, details) if details.delivery == DELIVERY else None
+    fee = ((shop.fee(area, cost(parts.get(shop.currency, ()))) if area else None) or Decimal(0)).quantize(CENT)
+    orders = []
+    for currency, items in parts.items():
+        subtotal, extra = cost(items), fee if currency == shop.currency else Decimal(0).quantize(CENT)
+        orders.append(
+            Order(
+                currency=currency,
+                subtotal=subtotal,
+                delivery_fee=extra,
+                total=subtotal + extra,
+                items=items,
+                delivery=details.delivery or None,
+                address=details.address or None if details.delivery != PICKUP else None,
+                payment=details.payment or None,
+                note=details.note or None,
+                name=name,
+            )
+        )
+    return tuple(orders)
