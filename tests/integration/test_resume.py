@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 import pytest
 from helpers.basics import Servers
 from helpers.command_line import run, urls_of
-from helpers.factories import ANA, BRUNO, accept_one, commit, commit_row, row, session_row
+from helpers.factories import ANA, BRUNO, accept, accept_one, commit, commit_row, inbound, row, session_row
 from helpers.people import hand_over, wait
 from msgspec import convert
 from sqlalchemy import Connection
@@ -89,3 +89,22 @@ def test_a_turn_under_way_is_waited_for(connection: Connection, monkeypatch: pyt
     monkeypatch.setattr(customers.time, "sleep", end)
     assert customers.resume_one(connection, ANA) == "resumed"
     assert not session(connection, ANA)[0]
+
+
+def test_another_id_or_another_form_of_the_number(connection: Connection, resume: Typed) -> None:
+    """As people write them."""
+    links = [{"alias": "AR.1A2B", "customer_phone": ANA}]
+    accept(connection, inbound("m1", ANA, reply_due=False, links=links))
+    for written in ("AR.1A2B", f"+{ANA[:2]} {ANA[2:5]} {ANA[5:9]}-{ANA[9:]}"):
+        hand_over(connection, ANA)
+        assert resume(written).returncode == 0
+        assert not session(connection, ANA)[0]
+
+
+def test_only_another_spelling_is_known(connection: Connection, resume: Typed) -> None:
+    """It is named, and nothing is done; the others are given back."""
+    hand_over(connection, ANA, BRUNO)
+    accept(connection, inbound("m1", ANA, reply_due=False))
+    other = resume(ANA.replace("549", "54", 1), BRUNO)
+    assert (other.returncode, f"did you mean {ANA}?" in other.stderr) == (1, True)
+    assert (session(connection, ANA)[0], session(connection, BRUNO)[0]) == (True, False)

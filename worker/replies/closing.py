@@ -98,17 +98,17 @@ def bury(turn: Turn, session_state: str, error: str, now: datetime) -> Closing:
 
 
 def _with_kept_cart(turn: Turn, outcome: Outcome, shop: Shop) -> Decision:
-    """The decision; the first one of a conversation also asks what shall become of the cart of the one before, the first
-    one after two have become one what shall become of the other one's, unless something of ours comes first.
+    """The decision; the first one of a conversation also asks what shall become of the cart of the one before, and the
+    first one after two have become one of the other one's, unless something of ours comes first.
     """
     decision, session = outcome.decision, turn.fetched()
     effects, context = decision.effects, session.context
     if not context.kept or decision.requires_human:
         return decision
     if context.joined:
-        comes_first = effects.orders or effects.asking or effects.kept is not None
+        comes_first = bool(effects.orders or effects.asking) or effects.kept is not None
     else:
-        comes_first = context.history or effects != Effects()
+        comes_first = bool(context.history) or effects != Effects()
     return decision if comes_first else _asking(decision, session, shop)
 
 
