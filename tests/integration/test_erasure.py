@@ -293,7 +293,7 @@ def test_all_ids_of_a_customer_go(
     """Whichever of them is named, one that was given up included; also what is on its way under another one."""
     user, before = "AR.1A2B", "5491100000077"
     links = [{"alias": user, "customer_phone": before}, {"alias": before, "customer_phone": ANA, "former": True}]
-    accept(connection, inbound("m1", before, links=links))
+    accept(connection, inbound("m1", before, reply_due=False, links=links))
     answer(connection, "m2", ANA)
     accept(connection, inbound("m3", BRUNO))
     streams = Streams(redis_client)

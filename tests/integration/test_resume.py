@@ -64,7 +64,7 @@ def test_who_does_not_wait_is_told_and_the_others_are_given_back(connection: Con
     assert not session(connection, BRUNO)[0]
 
 
-@pytest.mark.parametrize("phones", [(), ("+5491100000001",), (ANA, "Ana")])
+@pytest.mark.parametrize("phones", [(), ("+54",), (ANA, "Ana")])
 def test_what_is_no_customer_is_wrong_usage(connection: Connection, resume: Typed, phones: tuple[str, ...]) -> None:
     """And nobody is given back."""
     hand_over(connection, ANA)
@@ -95,10 +95,10 @@ def test_another_id_or_another_form_of_the_number(connection: Connection, resume
     """As people write them."""
     links = [{"alias": "AR.1A2B", "customer_phone": ANA}]
     accept(connection, inbound("m1", ANA, reply_due=False, links=links))
-    for written in ("AR.1A2B", f"+{ANA[:2]} {ANA[2:5]} {ANA[5:9]}-{ANA[9:]}"):
-        hand_over(connection, ANA)
-        assert resume(written).returncode == 0
-        assert not session(connection, ANA)[0]
+    hand_over(connection, ANA, BRUNO)
+    assert resume("AR.1A2B", f"+{BRUNO[:2]} {BRUNO[2:5]} {BRUNO[5:9]}-{BRUNO[9:]}").returncode == 0
+    assert not session(connection, ANA)[0]
+    assert not session(connection, BRUNO)[0]
 
 
 def test_only_another_spelling_is_known(connection: Connection, resume: Typed) -> None:
