@@ -47,7 +47,7 @@ def _json(value: object) -> str:
 
 
 def accept_messages(connection: Connection, batch: Json) -> Json:
-    """Commits a batch of inbound messages and claims turns; in and out as `accept_messages_v3.sql` says."""
+    """Commits a batch of inbound messages and claims turns; in and out as `accept_messages_v4.sql` says."""
     return dict(_call(connection, "accept_messages", batch))
 
 
@@ -358,6 +358,26 @@ def discard_dead_letter(connection: Connection, letter: int) -> bool:
 def erase_customer(connection: Connection, phone: str) -> Json:
     """Removes a customer's personal data from every table; out as `erase_customer_v2.sql` says."""
     return dict(orjson.loads(_run(connection, "select erase_customer(%(phone)s)::text", phone=phone).scalar_one()))
+
+
+def linked_ids(connection: Connection, phone: str) -> list[str]:
+    """Returns all ids of the customer whom this one means: first the one under which everything of theirs stands."""
+    return list(_run(connection, "select linked_ids(%(phone)s)", phone=phone).scalar_one())
+
+
+def forget_ids(connection: Connection, phones: Sequence[str]) -> None:
+    """Forgets that these ids are of one customer."""
+    sql = "delete from customer_ids where alias = any (%(phones)s::text[]) or customer_phone = any (%(phones)s::text[])"
+    _run(connection, sql, phones=list(phones))
+
+
+def known_ids(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """Returns those of the ids that are some customer's."""
+    sql = """
+        select id from unnest(%(ids)s::text[]) id
+        where exists (select from customers where customer_phone = customer_of(id)) or customer_of(id) <> id
+    """
+    return set(_run(connection, sql, ids=list(ids)).scalars())
 
 
 def resume_customer(connection: Connection, phone: str) -> str:

@@ -47,7 +47,7 @@ grant select, insert on order_items, ai_metrics to chasqui_worker;
 grant update (stock) on products to chasqui_worker;
 grant update (version, changed_at) on catalog_version to chasqui_worker;
 grant select, insert, delete on events, metric_hours, latency_hours, call_hours, channel_hours to chasqui_worker;
-grant select, insert, update, delete on customers, customer_sessions, kept_carts, turns to chasqui_worker;
+grant select, insert, update, delete on customers, customer_ids, customer_sessions, kept_carts, turns to chasqui_worker;
 
 grant execute on function metric_sums, call_sums, calls_of, channel_sums to chasqui_report;
 grant select on ai_metrics, metric_hours, latency_hours, call_hours, channel_hours, events to chasqui_report;

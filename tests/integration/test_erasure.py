@@ -10,7 +10,19 @@ import pytest
 import redis
 from helpers.away import absent_redis
 from helpers.basics import Servers
-from helpers.factories import ANA, BRUNO, Json, accept_one, agreed_order, answer, line_of, product, snapshot
+from helpers.factories import (
+    ANA,
+    BRUNO,
+    Json,
+    accept,
+    accept_one,
+    agreed_order,
+    answer,
+    inbound,
+    line_of,
+    product,
+    snapshot,
+)
 from helpers.service import says, webhook
 from sqlalchemy import Connection
 
@@ -19,6 +31,7 @@ from db.engine import connect
 from worker.errors import CommandError
 from worker.operate.erasure import COUNTED, Erasure
 from worker.orders.outbox import republish
+from worker.redisdb.keys import CALL_LIMIT
 from worker.redisdb.streams import Streams
 
 LONGER, SHORTER = f"{ANA}9", ANA[:-1]
@@ -271,3 +284,44 @@ def test_entries_without_a_payload_are_no_stumbling_block(database: Connection, 
     (entry,) = streams.read(pending=False, count=1)
     streams.finish([entry], [(entry, "no payload")])
     assert erase(database, redis_client)["rejected"] == 1
+
+
+@pytest.mark.parametrize("by", [ANA, "AR.1A2B", "5491100000077"])
+def test_all_ids_of_a_customer_go(
+    database: Connection, redis_client: redis.Redis, connection: Connection, by: str
+) -> None:
+    """Whichever of them is named, one that was given up included; also what is on its way under another one."""
+    user, before = "AR.1A2B", "5491100000077"
+    links = [{"alias": user, "customer_phone": before}, {"alias": before, "customer_phone": ANA, "former": True}]
+    accept(connection, inbound("m1", before, reply_due=False, links=links))
+    answer(connection, "m2", ANA)
+    accept(connection, inbound("m3", BRUNO))
+    streams = Streams(redis_client)
+    streams.create_group()
+    for payload in (plain("a1", user), plain("a2", ANA), plain("a3", before), plain("o1", BRUNO)):
+        streams.send(payload)
+    streams.publish([reply(1, user), reply(2, before), reply(3, BRUNO)])
+    for phone in (user, before, ANA):
+        redis_client.set(CALL_LIMIT.key(phone), 1)
+    counted = Erasure(database, redis_client, redis_client, by).run(5.0, pause=lambda _seconds: None)
+    assert (counted["messages"], counted["customers"], counted["inbound"], counted["outbound"]) == (2, 1, 3, 2)
+    kept = [line for lines in snapshot(connection).values() for line in lines] + left(redis_client)
+    assert not [line for line in kept if any(known in line for known in (user, before, ANA))]
+    assert any(BRUNO in line for line in kept)
+
+
+def test_an_interrupted_erasure_finds_the_same_ids_again(
+    database: Connection, redis_client: redis.Redis, connection: Connection
+) -> None:
+    """Nobody reads the stream, so the first one gives up; the second one still knows whose id it is."""
+    accept(connection, inbound("m1", ANA, links=[{"alias": "AR.1A2B", "customer_phone": ANA}]))
+    both = webhook(says("a1", "AR.1A2B", "hola"), says("o1", BRUNO, "hola"))
+    streams = Streams(redis_client)
+    streams.create_group()
+    streams.send(both)
+    with pytest.raises(CommandError):
+        erase(database, redis_client, 0.5)
+    redis_client.xtrim("whatsapp:inbound", 0)
+    streams.publish([reply(1, "AR.1A2B")])
+    assert erase(database, redis_client)["outbound"] == 1
+    assert queries.linked_ids(connection, "AR.1A2B") == ["AR.1A2B"]

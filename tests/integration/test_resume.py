@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 import pytest
 from helpers.basics import Servers
 from helpers.command_line import run, urls_of
-from helpers.factories import ANA, BRUNO, accept_one, answer, commit, commit_row, row, session_row
+from helpers.factories import ANA, BRUNO, accept, accept_one, answer, commit, commit_row, inbound, row, session_row
 from helpers.people import hand_over, wait
 from msgspec import convert
 from sqlalchemy import Connection
@@ -73,7 +73,7 @@ def test_who_does_not_wait_is_told_and_the_others_are_given_back(connection: Con
     assert not session(connection, BRUNO)[0]
 
 
-@pytest.mark.parametrize("phones", [(), ("+5491100000001",), (ANA, "Ana")])
+@pytest.mark.parametrize("phones", [(), ("+54",), (ANA, "Ana")])
 def test_what_is_no_customer_is_wrong_usage(connection: Connection, resume: Typed, phones: tuple[str, ...]) -> None:
     """And nobody is given back."""
     hand_over(connection, ANA)
@@ -98,3 +98,22 @@ def test_a_turn_under_way_is_waited_for(connection: Connection, monkeypatch: pyt
     monkeypatch.setattr(customers.time, "sleep", end)
     assert customers.resume_one(connection, ANA) == "resumed"
     assert not session(connection, ANA)[0]
+
+
+def test_another_id_or_another_form_of_the_number(connection: Connection, resume: Typed) -> None:
+    """As people write them."""
+    links = [{"alias": "AR.1A2B", "customer_phone": ANA}]
+    accept(connection, inbound("m1", ANA, reply_due=False, links=links))
+    hand_over(connection, ANA, BRUNO)
+    assert resume("AR.1A2B", f"+{BRUNO[:2]} {BRUNO[2:5]} {BRUNO[5:9]}-{BRUNO[9:]}").returncode == 0
+    assert not session(connection, ANA)[0]
+    assert not session(connection, BRUNO)[0]
+
+
+def test_only_another_spelling_is_known(connection: Connection, resume: Typed) -> None:
+    """It is named, and nothing is done; the others are given back."""
+    hand_over(connection, ANA, BRUNO)
+    accept(connection, inbound("m1", ANA, reply_due=False))
+    other = resume(ANA.replace("549", "54", 1), BRUNO)
+    assert (other.returncode, f"did you mean {ANA}?" in other.stderr) == (1, True)
+    assert (session(connection, ANA)[0], session(connection, BRUNO)[0]) == (True, False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -22,7 +23,9 @@ from db import people, queries
 from worker import steps
 from worker.intake.intake import Intake
 from worker.intake.sweep import Sweep
-from worker.redisdb.keys import AI_RESPONSE, INBOUND, OUTBOUND, REJECTED, SESSION
+from worker.redisdb.keys import AI_RESPONSE, CALL_LIMIT, INBOUND, OUTBOUND, REJECTED, REPLY_LIMIT, SESSION
+from worker.session.cart import item_of
+from worker.session.outcome import Effects
 from worker.session.turn import Turn
 from worker.steps.services import Services
 from worker.telemetry.report import make_report
@@ -33,6 +36,7 @@ FOUND = next((path for path in (CASES, CHECKOUT_CASES) if path.is_file()), None)
 needs_cases = pytest.mark.skipif(FOUND is None, reason="the recorded conversations are not on this machine")
 ANA = "5491100000001"
 ONE, TWO = "100000000000001", "100000000000002"
+USER = "AR.1A2B3C4D"
 
 
 def case(name: str) -> list[Any]:
@@ -71,7 +75,7 @@ class Conversation:
     def __init__(self, services: Services, says: Callable[[Turn], Any] = lambda _turn: decided()) -> None:
         self.services = services
         self.requests: list[dict[str, Any]] = []
-        self._says = says
+        self.says = says
 
     def accept(self, *bodies: object) -> list[Turn]:
         """Turns that intake starts for these bodies."""
@@ -86,7 +90,7 @@ class Conversation:
         fetched = [turn_from_dict(turn_to_dict(turn)) for turn in steps.fetch_session.run(self.services, turns)]
         answered, missed = steps.route_ai.run(self.services, fetched, lambda: True)
         self.requests += [orjson.loads(turn.planned().user) for turn in missed]
-        return [*answered, *(replace(turn, outcome=self._says(turn)) for turn in missed)]
+        return [*answered, *(replace(turn, outcome=self.says(turn)) for turn in missed)]
 
     def finish(self, turns: Sequence[Turn]) -> list[dict[str, Any]]:
         """Commits turns and those that follow; the replies that this publishes."""
@@ -284,6 +288,99 @@ def test_an_order_of_the_catalogue(shop: Services) -> None:
     (reply,) = talk.say(*case("order_from_the_catalogue"))
     assert talk.requests == []
     assert "NO-SUCH" in reply["text"]
+
+
+def puts_in(turn: Turn) -> Any:
+    """A model that puts in two of the first product that is found."""
+    found = turn.planned().products[0]
+    outcome = decided()
+    effects = Effects(cart=(*turn.fetched().cart, item_of(found, Decimal(2))))
+    return replace(outcome, decision=replace(outcome.decision, effects=effects))
+
+
+def plain(text: str, message_id: str, sender: str, **more: Any) -> dict[str, Any]:
+    """A plain message of now."""
+    return {"message_id": message_id, "from": sender, "text": text, **more}
+
+
+def recent(sent: dict[str, Any]) -> dict[str, Any]:
+    """A webhook body as if it were of now."""
+    sent["entry"][0]["changes"][0]["value"]["messages"][0]["timestamp"] = str(int(time.time()))
+    return sent
+
+
+def customers(connection: Connection) -> list[str]:
+    """All of whom anything is known."""
+    found = rows(connection, "select customer_phone from messages union select customer_phone from customer_sessions")
+    return [one["customer_phone"] for one in found]
+
+
+@needs_cases
+def test_a_business_scoped_id_later(shop: Services, connection: Connection) -> None:
+    """One customer, whose cart is there; the reply goes where the last message came from."""
+    talk = Conversation(shop, puts_in)
+    first, second = case("business_scoped_id_later")
+    assert [reply["to"] for reply in talk.say(recent(first))] == [ANA]
+    (reply,) = talk.say(recent(second))
+    assert (reply["to"], reply["source"]) == (USER, "canned")
+    assert "2 × Leche entera" in reply["text"]
+    assert customers(connection) == [ANA]
+
+
+@needs_cases
+def test_a_changed_number(shop: Services, connection: Connection) -> None:
+    """One customer, whose cart is there; a reply that was still to come goes to the new number."""
+    talk = Conversation(shop, puts_in)
+    first, notice, third = map(recent, case("changed_number"))
+    new = third["entry"][0]["changes"][0]["value"]["messages"][0]["from"]
+    talk.say(first)
+    assert talk.say(notice) == []
+    (reply,) = talk.say(third)
+    assert reply["to"] == new
+    assert "2 × Yerba" in reply["text"]
+    assert customers(connection) == [new]
+
+
+@needs_cases
+def test_a_number_changes_while_the_model_thinks(shop: Services, connection: Connection) -> None:
+    """The turn is lost, its call paid for, and its message answered where the customer is now."""
+    talk = Conversation(shop, puts_in)
+    first, notice, _ = map(recent, case("changed_number"))
+    thought = talk.think(talk.accept(first))
+    begun = talk.accept(notice)
+    assert talk.finish(thought) == []
+    (reply,) = talk.finish(begun)
+    assert (reply["to"], reply["in_reply_to"]) == (customers(connection)[0], ["wamid.G1"])
+    assert rows(connection, "select committed from ai_metrics order by id") == [
+        {"committed": False},
+        {"committed": True},
+    ]
+
+
+def test_two_carts_of_one_person(shop: Services) -> None:
+    """The newer one goes on; the next reply says so, and a yes puts the other one in."""
+    talk = Conversation(shop, puts_in)
+    talk.say(plain("agregame leche entera", "m1", USER))
+    talk.say(plain("agregame leche entera", "m2", ANA))
+    (reply,) = talk.say(plain("ver carrito", "m3", ANA, user_id=USER))
+    assert "Junté tus dos conversaciones" not in reply["text"], "the same cart twice is one"
+    talk.say(plain("agregame yerba", "m4", "AR.77"))
+    (reply,) = talk.say(plain("ver carrito", "m5", ANA, user_id="AR.77"))
+    assert "Junté tus dos conversaciones" in reply["text"]
+
+
+def test_limits_follow(shop: Services) -> None:
+    """Calls and replies of the hour count on; sessions that are cached are forgotten."""
+    talk = Conversation(shop)
+    talk.say(plain("tenes leche?", "m1", USER))
+    shop.redis.set(CALL_LIMIT.key(USER), 7)
+    shop.redis.set(CALL_LIMIT.key(ANA), 2)
+    talk.accept(plain("hola", "m2", ANA, user_id=USER))
+    assert shop.redis.get(CALL_LIMIT.key(ANA)) == b"9"
+    assert shop.redis.get(REPLY_LIMIT.key(ANA)) == b"1"
+    gone = (CALL_LIMIT.key(USER), REPLY_LIMIT.key(USER), SESSION.key(USER))
+    assert shop.redis.exists(*gone) == 0
+    assert 0 < shop.redis.ttl(CALL_LIMIT.key(ANA)) <= CALL_LIMIT.ttl_s
 
 
 def test_a_burst_over_two_numbers(shop: Services) -> None:

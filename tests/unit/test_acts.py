@@ -247,6 +247,14 @@ def test_it_is_left_behind(said: str) -> None:
     talk.done(said)
     assert talk.session.context.kept == ()
     assert talk.quantities == {"ALM-8": "1"}
+    assert talk.lines == ["Bien, sigue tu carrito como estaba."]
+
+
+def test_nothing_is_left_then() -> None:
+    """Where there is no cart now either."""
+    talk = kept()
+    talk.done("no")
+    assert talk.quantities == {}
     assert talk.lines == ["Bien, empezamos de cero. ¿Qué necesitás?"]
 
 

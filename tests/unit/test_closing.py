@@ -334,3 +334,51 @@ def test_a_burial_answers_nothing() -> None:
     assert (row["session"], row["orders"]) == (None, ())
     assert (row["reply"]["in_reply_to"], row["reply"]["reply_id"]) == ((), "token-1")
     assert (row["reply"]["text"], row["reply"]["session_state"]) == ("Perdón", "waiting_address")
+
+
+def joined(text: str = "hola", effects: Effects | None = None, **session: Any) -> Turn:
+    """A customer whose two conversations have just become one, the other with milk in its cart."""
+    context = {"kept": [MILK_ITEM.row()], "joined": True, "history": [{"customer": "antes"}]}
+    decision = replace(made(), effects=effects or Effects())
+    return turn_of(text, session=session_of(context=context, **session), outcome=Outcome("ai", decision, "deepseek"))
+
+
+def test_the_first_reply_after_two_conversations_became_one_says_so() -> None:
+    """Once, and offers the other one's cart beside the one that goes on."""
+    turn = joined(cart=(RICE_ITEM,))
+    reply = close(turn, SHOP, NOW, HUMAN_WAIT_S).reply
+    assert reply is not None
+    assert SHOP.text("cart.joined") in reply.text
+    assert MILK_ITEM.name in reply.text
+    assert [button.id for button in reply.quick_replies] == ["keep_cart", "drop_cart"]
+    context = closed(turn).context
+    assert (context.asking, context.joined, context.kept) == ("kept_cart", False, (MILK_ITEM,))
+
+
+def test_it_is_said_beside_a_change_of_the_cart_too() -> None:
+    """The next reply may be one that puts something in."""
+    after = closed(joined(effects=Effects(cart=(RICE_ITEM, MILK_ITEM)), cart=(RICE_ITEM,)))
+    assert (after.context.asking, after.cart) == ("kept_cart", (RICE_ITEM, MILK_ITEM))
+
+
+@pytest.mark.parametrize("effects", [Effects(asking="address"), Effects(kept=())])
+def test_a_question_of_the_checkout_comes_first(effects: Effects) -> None:
+    """It is said later, unless the customer has already said what shall become of it."""
+    turn = joined(effects=effects)
+    reply = close(turn, SHOP, NOW, HUMAN_WAIT_S).reply
+    assert reply is not None
+    assert SHOP.text("cart.joined") not in reply.text
+    assert closed(turn).context.joined == (effects.kept is None)
+
+
+def test_where_the_conversation_that_goes_on_has_no_cart_the_other_one_is_brought_back() -> None:
+    """As after a conversation that has ended."""
+    reply = close(joined(), SHOP, NOW, HUMAN_WAIT_S).reply
+    assert reply is not None
+    assert SHOP.text("cart.bring_back") in reply.text
+
+
+def test_a_reply_goes_where_the_last_message_came_from() -> None:
+    """Another id of the customer."""
+    turn = turn_of(messages=(message(number=1), replace(message(number=2), sender="AR.1A2B")), outcome=decided())
+    assert reply_of(turn, "browsing", NOW).to == "AR.1A2B"

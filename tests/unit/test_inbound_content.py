@@ -12,7 +12,7 @@ import pytest
 from helpers.inbound_bodies import ITEM, NOW_S, only, parse, plain, reason, webhook, whatsapp
 
 from worker.messages.inbound import InboundMessage, Parsed, parse_payload
-from worker.messages.message import CatalogOrder, OrderItem
+from worker.messages.message import CatalogOrder, Link, OrderItem
 
 SAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "whatsapp"
 needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the sample webhook bodies are not on this machine")
@@ -105,6 +105,7 @@ def test_a_message_of_meta_is_read_as_what_it_says(stem: str) -> None:
         order=expected.order(sample) if expected.order else None,
         channel=value["metadata"]["phone_number_id"],
         quoted=sample.get("context", {}).get("id") if sample["type"] == "text" else None,
+        links=(Link(value["contacts"][0]["user_id"], sample["from"]),),
     )
 
 

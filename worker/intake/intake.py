@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from db.locks import INTAKE_LOCK, try_lock
 from worker.errors import ChasquiError
 from worker.intake.deliveries import mark_deliveries
 from worker.intake.held_back import HeldBack
+from worker.intake.invalidation import invalidate
 from worker.intake.lateness import in_time
 from worker.intake.portions import BLOCK_MS, Portions
 from worker.intake.quiet import QuietTurns
@@ -30,8 +31,6 @@ from worker.intake.sweep import Sweep
 from worker.log import logger
 from worker.messages.inbound import MAX_PAYLOAD_BYTES, parse_payload
 from worker.messages.message import DeliveryStatus, InboundMessage
-from worker.redisdb.cache import Cache
-from worker.redisdb.keys import AI_RESPONSE, SESSION
 from worker.redisdb.streams import BEGINNING, Entry
 from worker.steps.locked_customers import SplitCommit
 from worker.steps.services import Services
@@ -89,15 +88,6 @@ def parse(entry: Entry, now_s: float, late_after_s: float) -> ParsedEntry:
         reasons.append(f"payload: {more} more messages cannot be read")
     messages = [in_time(message, now_s, late_after_s) for message in parsed.messages]
     return ParsedEntry(entry, messages, reasons, parsed.statuses)
-
-
-def forget_revoked(cache: Cache, forgotten: Mapping[str, Sequence[str]]) -> None:
-    """Deletes what the caches may hold of revoked messages.
-
-    Args:
-        forgotten: as `accept_messages` gives it.
-    """
-    cache.delete(*map(SESSION.key, forgotten.get("phones", ())), *map(AI_RESPONSE.key, forgotten.get("reply_keys", ())))
 
 
 class Intake:
@@ -249,7 +239,7 @@ class Intake:
         def accept(some: Sequence[InboundMessage]) -> Turns:
             batch = claim_limits(self._services.settings) | {"messages": to_builtins(list(some))}
             accepted = retry.again_on_conflict(lambda: queries.accept_messages(connection, batch))
-            forget_revoked(self._services.cache, accepted.get("forgotten") or {})
+            invalidate(self._services.redis, self._services.cache, accepted)
             return list(accepted["turns"])
 
         split = SplitCommit(

@@ -10,7 +10,17 @@ from msgspec.structs import replace
 from worker.errors import BadPayload
 from worker.messages.content import in_group, read_content
 from worker.messages.fields import JsonObject, customer_id, readable, required_string, sent_at_s
-from worker.messages.message import ECHO, EDIT, MAX_ID_CHARS, MAX_TYPE_CHARS, NO_REPLY_TYPES, REVOKE, InboundMessage
+from worker.messages.identities import user_links
+from worker.messages.message import (
+    ECHO,
+    EDIT,
+    MAX_ID_CHARS,
+    MAX_TYPE_CHARS,
+    NO_REPLY_TYPES,
+    REVOKE,
+    InboundMessage,
+    Link,
+)
 
 #: An edit whose original has been answered, as the customer would have written it.
 CORRECTION = "Corrección de mi mensaje anterior: {words}"
@@ -26,19 +36,23 @@ def read_echo(message: JsonObject, channel: str | None, now_s: float) -> Inbound
     kind = required_string(message, "type", MAX_TYPE_CHARS)
     if kind in NO_REPLY_TYPES or in_group(message):
         return None
+    to = customer_id(message.get("to") or message.get("to_user_id"), "to")
     return echo(
         required_string(message, "id", MAX_ID_CHARS),
-        customer_id(message.get("to"), "to"),
+        to,
         _words(kind, message) or f"[{kind}]",
         channel,
         sent_at_s(message.get("timestamp"), now_s),
+        user_links(to, message.get("to_user_id")),
     )
 
 
-def echo(message_id: str, customer: str, words: str, channel: str | None, sent_s: int | None) -> InboundMessage:
+def echo(
+    message_id: str, customer: str, words: str, channel: str | None, sent_s: int | None, links: tuple[Link, ...] = ()
+) -> InboundMessage:
     """The message to `customer` with `words` of the shop."""
     return InboundMessage(
-        message_id, customer, None, sent_s, ECHO, words, None, reply_due=False, channel=channel, act=ECHO
+        message_id, customer, None, sent_s, ECHO, words, None, reply_due=False, channel=channel, act=ECHO, links=links
     )
 
 

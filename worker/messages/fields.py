@@ -82,6 +82,19 @@ def customer_id(value: object, name: str = "from") -> str:
     return text
 
 
+def known_id(value: object) -> str | None:
+    """The same id where it only adds to a message; None where it is none."""
+    try:
+        return customer_id(value)
+    except BadPayload:
+        return None
+
+
+def is_phone(customer: str) -> bool:
+    """Returns whether an id is a phone's digits; else it is business-scoped."""
+    return customer[0].isdigit()
+
+
 def number_id(value: object) -> str | None:
     """The id of a business number, of at most 64 characters (a JSON integer will do); None where there is none that can
     be told. Never an error: it says where a reply leaves from, and is no reason to lose a message.

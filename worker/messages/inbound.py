@@ -20,6 +20,7 @@ from worker.messages.fields import (
     required_string,
     sent_at_s,
 )
+from worker.messages.identities import user_links
 from worker.messages.message import ECHO, MAX_ID_CHARS, MAX_TYPE_CHARS, NO_REPLY_TYPES, InboundMessage, Parsed
 from worker.messages.references import quoted_id
 from worker.messages.text import join_surrogates
@@ -84,10 +85,12 @@ def _read_plain(body: JsonObject, now_s: float) -> InboundMessage:
         raise BadPayload("'text' is missing")
     channel, sent_s = number_id(body.get("channel")), sent_at_s(body.get("timestamp"), now_s)
     if kind == ECHO:
-        return echo(message_id, customer_id(body.get("to"), "to"), readable(text) or "[?]", channel, sent_s)
+        to = customer_id(body.get("to"), "to")
+        return echo(message_id, to, readable(text) or "[?]", channel, sent_s, user_links(to, body.get("user_id")))
+    customer = customer_id(body.get("from"))
     plain = InboundMessage(
         message_id=message_id,
-        customer_phone=customer_id(body.get("from")),
+        customer_phone=customer,
         name=display_name(body.get("name")),
         sent_at_s=sent_s,
         type=kind,
@@ -96,6 +99,7 @@ def _read_plain(body: JsonObject, now_s: float) -> InboundMessage:
         reply_due=is_reply_due(kind, body),
         channel=channel,
         quoted=quoted_id(body.get("quoted")),
+        links=user_links(customer, body.get("user_id")),
     )
     return with_act(plain, body.get("target"), plain.text, reply_due=not in_group(body))
 

@@ -58,6 +58,20 @@ class CatalogOrder(Struct, frozen=True):
         return ". ".join(filter(None, (items and f"Pedido: {items}", self.note))) or None
 
 
+class Link(Struct, frozen=True, omit_defaults=True):
+    """Two ids of one person.
+
+    Args:
+        alias: the id beside `customer_phone`, or before it.
+        customer_phone: a phone, if one is named.
+        former: the alias is no longer theirs.
+    """
+
+    alias: str
+    customer_phone: str
+    former: bool = False
+
+
 class InboundMessage(Struct, frozen=True, omit_defaults=True):
     """One message of one customer, whatever body it came in, as `accept_messages(jsonb)` takes it.
 
@@ -65,7 +79,7 @@ class InboundMessage(Struct, frozen=True, omit_defaults=True):
 
     Args:
         message_id: WhatsApp's, at most 512 characters.
-        customer_phone: digits, or a business-scoped user id.
+        customer_phone: digits, or a business-scoped user id: the id that the body names, one of maybe several.
         sent_at_s: seconds since the epoch, None where the body does not say it believably.
         type: as sent.
         text: what can be read as text, None if nothing can, never blank, at most 4,096 characters.
@@ -79,6 +93,7 @@ class InboundMessage(Struct, frozen=True, omit_defaults=True):
         quoted: WhatsApp's id of the message that it quotes.
         product: the catalogue's id of the product that it is about.
         advertisement: words of the advertisement that led to it.
+        links: what the body tells about the customer's ids.
     """
 
     message_id: str
@@ -98,6 +113,7 @@ class InboundMessage(Struct, frozen=True, omit_defaults=True):
     quoted: str | None = None
     product: str | None = None
     advertisement: str | None = None
+    links: tuple[Link, ...] = ()
 
 
 class DeliveryStatus(Struct, frozen=True):

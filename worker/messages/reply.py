@@ -51,7 +51,7 @@ class Reply(Struct, frozen=True, rename={"choices": "list"}):
 
     Args:
         reply_id: the same however often the reply is published.
-        to: `customer_phone` of the customer.
+        to: the customer's id that the last message came from, as long as it is theirs.
         in_reply_to: WhatsApp's ids of the messages it answers.
         confidence: 0 to 1.
         choices: a list to tap, and then no quick replies.

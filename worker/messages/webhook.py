@@ -18,6 +18,7 @@ from worker.messages.fields import (
     required_string,
     sent_at_s,
 )
+from worker.messages.identities import read_links
 from worker.messages.message import MAX_ID_CHARS, MAX_TYPE_CHARS, DeliveryStatus, InboundMessage, Parsed
 from worker.messages.references import read_references
 
@@ -25,6 +26,8 @@ WEBHOOK_OBJECT = "whatsapp_business_account"
 #: Name of the list in a change's `value`, by the field of the change; all other fields are passed over in silence.
 LISTS = {"messages": "messages", "smb_message_echoes": "message_echoes"}
 
+#: Fields of a message with the business-scoped user id of its sender.
+USER_ID_KEYS = ("from_user_id", "user_id")
 #: In the place of `messages`.
 STATUSES = "statuses"
 
@@ -107,10 +110,11 @@ def _read_message(
     kind = required_string(message, "type", MAX_TYPE_CHARS)
     content = read_content(kind, message)
     refers = read_references(message, tapped=content.selection_id is not None)
+    contact = _contact(contacts, named, [customer, *(message.get(key) for key in USER_ID_KEYS)])
     told = InboundMessage(
         message_id=message_id,
         customer_phone=customer,
-        name=_name(contacts, named, (customer, message.get("from_user_id"))),
+        name=_name(contact),
         sent_at_s=sent_at_s(message.get("timestamp"), now_s),
         type=kind,
         text=content.text,
@@ -121,6 +125,7 @@ def _read_message(
         quoted=refers.quoted,
         product=refers.product,
         advertisement=refers.advertisement,
+        links=read_links(customer, message, contact),
     )
     return with_webhook_act(told, message)
 
@@ -136,7 +141,7 @@ def _sender(message: JsonObject, contacts: list[JsonObject]) -> object:
 
     The notice that such an id has changed comes without contacts and names it in `system` alone.
     """
-    named = [message.get("from"), message.get("from_user_id")]
+    named = [message.get("from"), *(message.get(key) for key in USER_ID_KEYS)]
     if len(contacts) == 1:
         named.append(contacts[0].get("user_id"))
     if message.get("type") == "system" and isinstance(notice := message.get("system"), dict):
@@ -162,8 +167,12 @@ def _by_id(contacts: list[JsonObject]) -> dict[str, int]:
     return places
 
 
-def _name(contacts: list[JsonObject], named: dict[str, int], ids: tuple[object, object]) -> str | None:
-    """The name in the first contact that has one of the ids."""
+def _contact(contacts: list[JsonObject], named: dict[str, int], ids: list[object]) -> JsonObject:
+    """The first contact that has one of the ids."""
     place = min((named[sought] for sought in ids if isinstance(sought, str) and sought in named), default=None)
-    profile = contacts[place].get("profile") if place is not None else None
+    return contacts[place] if place is not None else {}
+
+
+def _name(contact: JsonObject) -> str | None:
+    profile = contact.get("profile")
     return display_name(profile.get("name")) if isinstance(profile, dict) else None

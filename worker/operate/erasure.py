@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import orjson
@@ -33,8 +33,8 @@ LOOK = 500
 
 
 class Erasure:
-    """Erasure of one customer, in passes until one finds nothing: while the service works, what it has just read or is
-    about to write shows only in the next pass.
+    """Erasure of one customer under all their ids, in passes until one finds nothing: while the service works, what it
+    has just read or is about to write shows only in the next pass.
     """
 
     def __init__(self, connection: Connection, durable: redis.Redis, cache: redis.Redis, phone: str) -> None:
@@ -42,7 +42,8 @@ class Erasure:
         self._durable: Any = durable
         self._cache: Any = cache
         self._phone = phone
-        self._entries = CustomerEntries(durable, phone)
+        self._ids = {phone}
+        self._entries = CustomerEntries(durable, self._ids)
         self._tokens: set[str] = set()
         self._reply_keys: set[str] = set()
         self._terms: set[str] = set()
@@ -72,7 +73,13 @@ class Erasure:
                     "nobody reads whatsapp:inbound. Run it again."
                 )
             pause(PAUSE_S)
+        self._forget_ids()
         return {name: removed[name] for name in COUNTED}
+
+    def _forget_ids(self) -> None:
+        """Forgets that these ids are of one customer: last, so that whoever has to run this again finds them again."""
+        with self._connection.begin():
+            queries.forget_ids(self._connection, sorted(self._ids))
 
     def _pass(self, removed: Counter[str]) -> bool:
         """Looks everywhere once and adds what it removed to `removed`; returns whether another pass may find more."""
@@ -88,11 +95,15 @@ class Erasure:
     def _remove_rows(self) -> Counter[str]:
         """Removes rows of PostgreSQL, in one commit that also takes the turn away from whoever works on it."""
 
-        def erase() -> dict[str, Any]:
+        def erase() -> tuple[list[str], dict[str, Any]]:
             with self._connection.begin():
-                return queries.erase_customer(self._connection, self._phone)
+                ids = queries.linked_ids(self._connection, self._phone)
+                return ids, queries.erase_customer(self._connection, ids[0])
 
-        row = retry.again_on_conflict(erase)
+        ids, row = retry.again_on_conflict(erase)
+        if not self._ids.issuperset(ids):
+            self._ids |= set(ids)
+            self._entries = CustomerEntries(self._durable, self._ids)
         self._tokens |= set(row.pop("tokens"))
         self._reply_keys |= set(row.pop("reply_keys"))
         self._terms |= set(row.pop("terms"))
@@ -106,23 +117,24 @@ class Erasure:
         """Removes the keys whose names are known, among them cached answers to questions that hold the session, and
         words that were searched for. A flight that is still led stays: others may be parked for it.
         """
-        durable = [keys.CALL_LIMIT.key(self._phone), *map(keys.FLIGHT.key, self._reply_keys - led)]
+        durable = [*map(keys.CALL_LIMIT.key, self._ids), *map(keys.FLIGHT.key, self._reply_keys - led)]
         cached = [*map(keys.AI_RESPONSE.key, self._reply_keys), *map(keys.PRODUCT_SEARCH.key, self._terms)]
-        own = [keys.SESSION.key(self._phone), keys.REPLY_LIMIT.key(self._phone)]
+        own = [key.key(known) for key in (keys.SESSION, keys.REPLY_LIMIT) for known in self._ids]
         return int(self._durable.delete(*durable)) + int(self._cache.delete(*own, *cached))
 
 
 class CustomerEntries:
-    """Finder and remover of the entries of one customer. Raises RedisError where Redis does not answer.
+    """Finder and remover of the entries of one customer, by all ids. Raises RedisError where Redis does not answer.
 
     Attributes:
         left_to_intake: inbound entries that the last `remove` left alone, because they hold messages of others too.
     """
 
-    def __init__(self, client: redis.Redis, phone: str) -> None:
+    def __init__(self, client: redis.Redis, ids: Collection[str]) -> None:
         self._client: Any = client
-        self._phone = phone
-        self._whole_number = re.compile(rb"(?<![0-9A-Za-z])" + re.escape(phone.encode()) + rb"(?![0-9A-Za-z])")
+        self._ids = frozenset(ids)
+        any_of = b"|".join(re.escape(known.encode()) for known in self._ids)
+        self._whole_number = re.compile(rb"(?<![0-9A-Za-z])(?:" + any_of + rb")(?![0-9A-Za-z])")
         self._looked_at: dict[str, bytes] = {}
         self.left_to_intake = 0
 
@@ -169,17 +181,17 @@ class CustomerEntries:
             for batch in key_batches(self._client, keys.PARKED)
             for key in batch
             for turn in self._client.lrange(key, 0, -1)
-            if orjson.loads(turn)["customer_phone"] == self._phone
+            if orjson.loads(turn)["customer_phone"] in self._ids
         )
 
     def _is_named(self, fields: Fields) -> bool:
         return any(self._whole_number.search(value) for value in fields.values())
 
     def _is_reply(self, fields: Fields) -> bool:
-        return self._is_named(fields) and orjson.loads(fields[PAYLOAD.encode()])["to"] == self._phone
+        return self._is_named(fields) and orjson.loads(fields[PAYLOAD.encode()])["to"] in self._ids
 
     def _is_order(self, fields: Fields) -> bool:
-        return self._is_named(fields) and orjson.loads(fields[PAYLOAD.encode()])["order"]["customer"] == self._phone
+        return self._is_named(fields) and orjson.loads(fields[PAYLOAD.encode()])["order"]["customer"] in self._ids
 
     def _is_alone(self, fields: Fields) -> bool | None:
         """Returns whether a payload that names this customer holds no message of anybody else; None where it holds
@@ -189,7 +201,7 @@ class CustomerEntries:
         if parsed.rejections:
             return None
         owners = {message.customer_phone for message in parsed.messages}
-        return owners <= {self._phone} or (None if self._phone in owners else False)
+        return owners <= self._ids or (None if owners & self._ids else False)
 
     def _entries(self, stream: keys.Key, start: bytes) -> Iterator[list[tuple[bytes, Fields]]]:
         while entries := self._client.xrange(stream.pattern, min=start, count=LOOK):

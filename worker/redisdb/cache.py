@@ -92,6 +92,12 @@ class Cache:
         if values:
             self._execute(store, layer)
 
+    def move_counts(self, counter: Key, moved: Sequence[tuple[str, str]]) -> None:
+        """Adds what was counted of the first of each two names to the second."""
+        counts = self._execute(lambda pipeline: [pipeline.get(counter.key(gone)) for gone, _ in moved], SESSION)
+        if any(counts):
+            self._execute(lambda pipeline: move_counts(pipeline, counter, moved, counts), SESSION)
+
     def delete(self, *keys: str) -> None:
         """Deletes keys of any layer; without Redis they end by themselves."""
         if keys:
@@ -123,6 +129,15 @@ class Cache:
                 pipeline.hincrby(key, name, number)
             pipeline.expire(key, CACHE_COUNTS.ttl_s)
         return counts
+
+
+def move_counts(pipeline: Any, counter: Key, moved: Sequence[tuple[str, str]], counts: Sequence[bytes | None]) -> None:
+    """Adds counts of the first of each two names to the second; what was never counted changes nothing."""
+    for (gone, kept), count in zip(moved, counts, strict=True):
+        if count:
+            pipeline.delete(counter.key(gone))
+            pipeline.incrby(counter.key(kept), int(count))
+            pipeline.expire(counter.key(kept), counter.ttl_s)
 
 
 def entries(found: Mapping[str, Any], kind: type[Entry]) -> dict[str, Entry]:

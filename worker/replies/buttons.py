@@ -35,7 +35,7 @@ FREE = frozenset({VIEW_CART, CHECKOUT, PERSON})
 
 
 def button(shop: Shop, name: str, action: str) -> QuickReply:
-    """A button with a title of ours: view_cart, checkout, undo, confirm, person, delivery, pickup, keep or drop."""
+    """A button with a title of ours: view_cart, checkout, undo, confirm, person, delivery, pickup, and so on."""
     return QuickReply(action, shop.text(f"button.{name}"))
 
 

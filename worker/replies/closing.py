@@ -140,6 +140,7 @@ def _context(turn: Turn, context: Context, now: datetime) -> Context:
         undo=_undo(turn) if effects.cart is not None else context.undo,
         kept=context.kept if effects.kept is None else effects.kept,
         kept_shown=context.kept_shown or effects.asking == KEPT_CART,
+        joined=context.joined and effects.asking != KEPT_CART and effects.kept is None,
         **_shown(turn, before.context),
     )
 
@@ -179,7 +180,7 @@ def reply_of(turn: Turn, session_state: str, now: datetime) -> Reply:
     decision = outcome.decision
     reply = Reply(
         reply_id=turn.token,
-        to=turn.customer_phone,
+        to=turn.reached_at,
         in_reply_to=tuple(message.message_id for message in turn.messages),
         text=decision.reply,
         quick_replies=decision.quick_replies,

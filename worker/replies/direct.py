@@ -154,7 +154,8 @@ def _kept(scene: Scene, *, keep: bool) -> Decision:
     if not kept:
         return checkout.said(shop.text("cart.nothing_kept"), intent="view_cart")
     if not keep:
-        return checkout.said(shop.text("cart.left_behind"), intent="clear_cart", effects=Effects(kept=()))
+        told, intent = ("other_left", "view_cart") if scene.session.cart else ("left_behind", "clear_cart")
+        return checkout.said(shop.text(f"cart.{told}"), intent=intent, effects=Effects(kept=()))
     return _replaced(scene, _merged(kept, scene.session.cart), "brought_back", kept=())
 
 

@@ -12,6 +12,9 @@ from worker.session.outcome import Decision
 from worker.session.session import CHECKOUT_STATES, Session
 from worker.shop.shop import Shop
 
+#: Names of what is said before and after the cart, and of its two buttons: in place of the cart now, and beside it,
+#: where two conversations have become one.
+OFFERS = (("bring_back", "go_on", "keep", "drop"), ("joined", "add_other", "add_other", "leave_other"))
 #: Name of the question, as it stands in the session.
 KEPT_CART = "kept_cart"
 
@@ -20,8 +23,9 @@ def with_kept_cart(decision: Decision, session: Session, shop: Shop) -> Decision
     """The decision, with the question below it where the cart of before is in question: once in a conversation, and
     where the customer wants to see or to buy what is in an empty cart.
     """
+    context = session.context
     is_wanted = not session.cart and decision.intent in ("checkout", "view_cart")
-    is_due = session.context.kept and (is_wanted or not session.context.kept_shown)
+    is_due = context.kept and (is_wanted or context.joined or not context.kept_shown)
     return _asking(decision, session, shop) if is_due and _has_room(decision, session) else decision
 
 
@@ -34,9 +38,10 @@ def _has_room(decision: Decision, session: Session) -> bool:
 
 
 def _asking(decision: Decision, session: Session, shop: Shop) -> Decision:
-    lines = [shop.text("cart.bring_back"), *shown_cart(shop, session.context.kept)[1:], shop.text("cart.go_on")]
+    lead, question, yes, no = OFFERS[bool(session.context.joined and session.cart)]
+    lines = [shop.text(f"cart.{lead}"), *shown_cart(shop, session.context.kept)[1:], shop.text(f"cart.{question}")]
     ours = "\n".join(lines)
-    quick = (buttons.button(shop, "keep", "keep_cart"), buttons.button(shop, "drop", "drop_cart"))
+    quick = (buttons.button(shop, yes, "keep_cart"), buttons.button(shop, no, "drop_cart"))
     return replace(
         decision,
         reply="\n".join([clip_at_sentence(decision.reply, MAX_INTERACTIVE_CHARS - len(ours) - 2), "", ours]),

@@ -105,6 +105,7 @@ class Context(Struct, frozen=True, omit_defaults=True):
         human_since: when the wait for a person began.
         human_reason: why, as `worker.session.handover` names it.
         pace: how the customer writes; begins anew with a handover.
+        joined: two conversations have become this one, which is still to be said; `kept` is the other one's cart.
     """
 
     history: tuple[Exchange, ...] = ()
@@ -125,6 +126,7 @@ class Context(Struct, frozen=True, omit_defaults=True):
     human_since: datetime | None = None
     human_reason: str = ""
     pace: Pace = Pace()
+    joined: bool = False
 
 
 class Session(

@@ -119,6 +119,11 @@ class Turn(Struct, frozen=True, dict=True):
         return self.token.replace("-", "")[:VERSION_CHARS]
 
     @property
+    def reached_at(self) -> str:
+        """The customer's id that the last message came from: where the reply goes."""
+        return self.messages[-1].sender or self.customer_phone
+
+    @property
     def holder(self) -> tuple[str, str]:
         """Customer and token, which together prove the claim."""
         return (self.customer_phone, self.token)

@@ -35,6 +35,7 @@ class TurnMessage(Struct, frozen=True):
         quoted: the message that it quotes.
         product: the catalogue's id of the product that it is about.
         advertisement: words of the advertisement that led to it.
+        sender: the customer's id that it came from, None where that is `customer_phone`.
     """
 
     id: int
@@ -48,6 +49,7 @@ class TurnMessage(Struct, frozen=True):
     quoted: Quoted | None = None
     product: str | None = None
     advertisement: str | None = None
+    sender: str | None = None
 
     @property
     def refers(self) -> bool:

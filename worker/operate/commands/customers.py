@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 from db import queries
 from db.engine import connect
 from worker.errors import BadPayload, CommandError
-from worker.messages.fields import customer_id
 from worker.operate.commands.terminal import (
     cache_redis,
     commit,
@@ -25,6 +24,7 @@ from worker.operate.commands.terminal import (
     print_json,
     redis_errors,
 )
+from worker.operate.phones import id_of, other_spelling
 from worker.operate.resuming import forget_replies
 from worker.redisdb.connect import CACHE_TIMEOUT_S, connect_redis
 from worker.runtime.environment import surroundings
@@ -40,7 +40,7 @@ LEFT_OUT = {
 def known_form(_context: click.Context, _parameter: click.Parameter, phone: str) -> str:
     """Returns WhatsApp's id of a customer in the form in which it is stored. Raises BadParameter for anything else."""
     try:
-        return customer_id(phone)
+        return id_of(phone)
     except BadPayload:
         raise click.BadParameter("neither 5 to 20 digits nor a business-scoped user id (such as US.1A2B3C)") from None
 
@@ -58,14 +58,16 @@ def resume(phones: tuple[str, ...]) -> None:
     Exits 1 if one of them was not, with the reason; the others are.
     """
     with database() as connection:
-        answers = {phone: resume_one(connection, phone) for phone in phones}
-    count_anew([phone for phone, answer in answers.items() if answer == "resumed"])
-    resumed = sum(answer == "resumed" for answer in answers.values())
+        customers = {phone: commit(connection, queries.linked_ids, phone)[0] for phone in phones}
+        answers = {phone: resume_one(connection, customers[phone]) for phone in phones}
+    given_back = [customers[phone] for phone, answer in answers.items() if answer == "resumed"]
+    count_anew(given_back)
+    resumed = len(given_back)
     if resumed:
         out.print(f"The AI answers {'this customer' if resumed == 1 else f'{resumed:,} customers'} again.")
     if resumed < len(answers):
-        left = (f"{masked(phone)}: {LEFT_OUT[answer]}" for phone, answer in answers.items() if answer in LEFT_OUT)
-        raise CommandError("\n".join(left))
+        left = {phone: LEFT_OUT.get(answer, answer) for phone, answer in answers.items() if answer != "resumed"}
+        raise CommandError("\n".join(f"{masked(phone)}: {reason}" for phone, reason in left.items()))
 
 
 def count_anew(phones: Sequence[str]) -> None:
@@ -77,13 +79,21 @@ def count_anew(phones: Sequence[str]) -> None:
 
 
 def resume_one(connection: Connection, phone: str) -> str:
-    """Returns `resumed`, or a key of LEFT_OUT. Waits up to 10 s for a turn that is under way."""
+    """Returns `resumed`, a key of LEFT_OUT, or a question. Waits up to 10 s for a turn that is under way."""
+    if other := commit(connection, other_spelling, phone):
+        return f"did you mean {other}?"
     for _ in range(RESUME_TRIES):
         answer = commit(connection, queries.resume_customer, phone)
         if answer != "busy":
             break
         time.sleep(RESUME_PAUSE_S)
     return answer
+
+
+def refuse_other_spelling(connection: Connection, phone: str) -> None:
+    """Raises CommandError where only another spelling of the same line is known, and names it."""
+    if other := commit(connection, other_spelling, phone):
+        raise CommandError(f"nothing is known of {masked(phone)}: did you mean {other}?")
 
 
 @click.command()
@@ -123,5 +133,6 @@ def erase_everywhere(phone: str) -> dict[str, int]:
         cache_redis(configured) as cache,
         out.status("Erasing"),
     ):
+        refuse_other_spelling(connection, phone)
         erasure = Erasure(connection, durable, cache, phone)
         return erasure.run(configured.ai_deadline_s + AI_LEASE_MARGIN_S)

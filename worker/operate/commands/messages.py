@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import uuid4
 
 import click
 import orjson
+from sqlalchemy.exc import SQLAlchemyError
 
+from db.engine import connect
 from worker.devkit.gateway import Gateway, payloads_of
-from worker.errors import CommandError
+from worker.errors import BadPayload, CommandError
+from worker.operate.commands.customers import refuse_other_spelling
 from worker.operate.commands.terminal import durable_redis, in_chunks, out, print_json, redis_errors
+from worker.operate.phones import id_of
 from worker.runtime.environment import surroundings
 
 
@@ -24,8 +28,28 @@ def connected_gateway() -> Iterator[Gateway]:
         yield Gateway(client)
 
 
+def known_sender(written: str) -> str:
+    """Returns the id of the customer who is meant. What is none goes as it is, to be rejected where all are.
+
+    Raises:
+        CommandError: only another spelling of the same line is known.
+    """
+    try:
+        phone = id_of(written)
+    except BadPayload:
+        return written
+    # The message needs no PostgreSQL to be sent, so it goes without being looked up too.
+    with (
+        suppress(SQLAlchemyError),
+        surroundings(redis=False) as configured,
+        connect(configured.required("database_url")) as connection,
+    ):
+        refuse_other_spelling(connection, phone)
+    return phone
+
+
 @click.command()
-@click.option("--from", "sender", required=True, metavar="PHONE", help="WhatsApp's id of the customer (digits).")
+@click.option("--from", "sender", required=True, metavar="PHONE", help="WhatsApp's id of the customer, or the number.")
 @click.option("--name", default=None, help="The customer's name.")
 @click.option(
     "--timeout", type=click.IntRange(1, 86_400), default=60, show_default=True, help="Seconds to wait for the reply."
@@ -34,6 +58,7 @@ def connected_gateway() -> Iterator[Gateway]:
 @click.argument("text")
 def send(sender: str, name: str | None, timeout: int, as_json: bool, text: str) -> None:
     """Enqueue one message, wait for its reply, print it. The service must be running (chasqui up)."""
+    sender = known_sender(sender)
     message_id = f"cli.{uuid4().hex}"
     message = {"message_id": message_id, "from": sender, "timestamp": int(time.time()), "type": "text", "text": text}
     with connected_gateway() as gateway:

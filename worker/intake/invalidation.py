@@ -1,0 +1,47 @@
+"""Invalidation of what Redis keeps: of messages that were revoked, of customers who were joined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import redis
+from redis.exceptions import RedisError
+
+from worker.log import logger
+from worker.redisdb.cache import Cache, move_counts
+from worker.redisdb.keys import AI_RESPONSE, CALL_LIMIT, REPLY_LIMIT, SESSION
+
+log = logger(__name__)
+
+
+def invalidate(durable: redis.Redis, cache: Cache, accepted: Mapping[str, Any]) -> None:
+    """Does what a commit of messages demands of Redis.
+
+    Args:
+        accepted: as `accept_messages` gives it.
+    """
+    _forget_revoked(cache, accepted.get("forgotten") or {})
+    if joined := accepted.get("joined"):
+        _follow(durable, cache, joined)
+        log.info("customers_joined", customers=len(joined))
+
+
+def _forget_revoked(cache: Cache, forgotten: Mapping[str, Sequence[str]]) -> None:
+    cache.delete(*map(SESSION.key, forgotten.get("phones", ())), *map(AI_RESPONSE.key, forgotten.get("reply_keys", ())))
+
+
+def _follow(durable: redis.Redis, cache: Cache, joined: Sequence[Mapping[str, str]]) -> None:
+    """Calls and replies of the hour of customers who are gone count as those of whom they are now. A Redis that does
+    not answer counts anew.
+    """
+    moved = [(pair["gone"], pair["kept"]) for pair in joined]
+    cache.delete(*(SESSION.key(customer) for pair in moved for customer in pair))
+    cache.move_counts(REPLY_LIMIT, moved)
+    try:
+        calls: Any = [durable.get(CALL_LIMIT.key(gone)) for gone, _ in moved]
+        with durable.pipeline(transaction=False) as pipeline:
+            move_counts(pipeline, CALL_LIMIT, moved, calls)
+            pipeline.execute()
+    except RedisError as exc:
+        log.warning("calls_not_moved", error=type(exc).__name__)
