@@ -1,0 +1,46 @@
+"""The cart of the conversation before, and the question what shall become of it. Pure: no I/O."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from worker.messages.reply import MAX_INTERACTIVE_CHARS
+from worker.messages.text import clip_at_sentence
+from worker.replies import buttons
+from worker.replies.cart_lines import shown_cart
+from worker.session.outcome import Decision
+from worker.session.session import CHECKOUT_STATES, Session
+from worker.shop.shop import Shop
+
+#: Name of the question, as it stands in the session.
+KEPT_CART = "kept_cart"
+
+
+def with_kept_cart(decision: Decision, session: Session, shop: Shop) -> Decision:
+    """The decision, with the question below it where the cart of before is in question: once in a conversation, and
+    where the customer wants to see or to buy what is in an empty cart.
+    """
+    is_wanted = not session.cart and decision.intent in ("checkout", "view_cart")
+    is_due = session.context.kept and (is_wanted or not session.context.kept_shown)
+    return _asking(decision, session, shop) if is_due and _has_room(decision, session) else decision
+
+
+def _has_room(decision: Decision, session: Session) -> bool:
+    """Returns whether nothing else is asked, or done that has buttons of its own."""
+    effects = decision.effects
+    is_buying = bool(session.cart) and session.state in CHECKOUT_STATES
+    is_done = effects.cart is not None or effects.kept is not None or bool(effects.orders)
+    return not (decision.requires_human or effects.asking or is_buying or is_done)
+
+
+def _asking(decision: Decision, session: Session, shop: Shop) -> Decision:
+    lines = [shop.text("cart.bring_back"), *shown_cart(shop, session.context.kept)[1:], shop.text("cart.go_on")]
+    ours = "\n".join(lines)
+    quick = (buttons.button(shop, "keep", "keep_cart"), buttons.button(shop, "drop", "drop_cart"))
+    return replace(
+        decision,
+        reply="\n".join([clip_at_sentence(decision.reply, MAX_INTERACTIVE_CHARS - len(ours) - 2), "", ours]),
+        quick_replies=quick,
+        choices=None,
+        effects=replace(decision.effects, asking=KEPT_CART),
+    )
