@@ -50,6 +50,8 @@ def open_shop(connection: Connection) -> None:
     """Products, and nobody who has ever written."""
     connection.execute(EMPTY)
     queries.put_products(connection, [product(str(n), f"Leche {n}", stock=100_000) for n in range(200)])
+    # As `line_of` orders it.
+    connection.execute(text("update products set name = 'Leche' where id = 1"))
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +139,7 @@ def mark_deliveries(connection: Connection, batch: Sequence[str]) -> object:
 
 def place_orders(connection: Connection, batch: Sequence[str]) -> list[dict[str, Any]]:
     """Answered turns with orders of the same product; the events that tell of them."""
-    rows = [commit_row(turn, orders=[agreed_order(line_of(1, name="Leche 0"))]) for turn in accept(connection, batch)]
+    rows = [commit_row(turn, orders=[agreed_order(line_of(1))]) for turn in accept(connection, batch)]
     limits = {"lease_s": 15.0, "max_messages": 10, "max_chars": 4_096, "session_ttl_s": 7_200}
     return list(queries.update_session_cache(connection, limits | {"turns": rows})["events"])
 
