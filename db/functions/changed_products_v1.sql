@@ -1,6 +1,6 @@
--- Products of a turn's orders as they are now, where any of them is not what the customer has agreed to: another price,
--- currency or unit, no longer sold, less left than is wanted of it in all; null where everything is as it was. The
--- caller has locked them. One that is gone from the catalogue is absent from the list. Numbers are decimal texts.
+-- Products of a turn's orders as they are now, where any of them is not what the customer has agreed to: another name,
+-- price, currency, unit or step, no longer sold, less left than is wanted of it in all; null where everything is as it
+-- was. The caller has locked them. One that is gone from the catalogue is absent from the list. Numbers are decimal texts.
 -- An order without a subtotal comes from a worker of the version before, which could not ask again: it is not looked at.
 create or replace function changed_products(turn jsonb) returns jsonb
 language plpgsql set enable_seqscan = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
@@ -22,6 +22,10 @@ begin
         or (now_sold ->> 'price')::numeric <> (item ->> 'price')::numeric
         or now_sold ->> 'currency' <> coalesce(item ->> 'currency', one ->> 'currency')
         or now_sold ->> 'unit' <> coalesce(item ->> 'unit', now_sold ->> 'unit')
+        -- As a line of a cart has it.
+        or array_to_string(array[nullif(now_sold ->> 'name', ''), nullif(now_sold ->> 'brand', ''),
+                                 nullif(now_sold ->> 'format', '')], ' ') <> item ->> 'name'
+        or (item ->> 'quantity')::numeric % (now_sold ->> 'step')::numeric <> 0
         or coalesce((now_sold ->> 'stock')::numeric < quantity, false), true))
     into differs
     from (select one, item, current -> (item ->> 'id') as now_sold,

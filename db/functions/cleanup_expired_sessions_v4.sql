@@ -24,7 +24,7 @@ begin
         delete from customer_sessions s
         where s.customer_phone = any (candidates) and s.expires_at <= now()
           and not exists (select from messages m where m.customer_phone = s.customer_phone and m.state = 'accepted')
-        returning s.*
+        returning s.*, coalesce(nullif(s.cart_data, '[]'), s.context_data -> 'kept', '[]') as left_cart
     ), ended as (
         insert into events (kind, data)
         select 'session_end', jsonb_build_object(
@@ -33,13 +33,13 @@ begin
         from gone
     ), kept as (
         insert into kept_carts (customer_phone, cart_data, kept_until)
-        select customer_phone, cart_data, expires_at + interval '1 day' from gone
-        where cart_data <> '[]' and expires_at > now() - interval '1 day'
+        select customer_phone, left_cart, expires_at + interval '1 day' from gone
+        where left_cart <> '[]' and expires_at > now() - interval '1 day'
           and exists (select from customers c where c.customer_phone = gone.customer_phone)
         on conflict (customer_phone) do update set cart_data = excluded.cart_data, kept_until = excluded.kept_until
     ), forgotten as (
         -- A conversation that left nothing has done with what an earlier one left.
-        delete from kept_carts where customer_phone in (select customer_phone from gone where cart_data = '[]')
+        delete from kept_carts where customer_phone in (select customer_phone from gone where left_cart = '[]')
     )
     select count(*) into deleted from gone;
     delete from kept_carts where kept_until <= now();

@@ -1,6 +1,7 @@
 -- Places one order of a turn: the order, its items, their stock, and the event that tells the shop, which is returned;
 -- null where the order is there already. The caller has locked the products. A worker of the version before names no
--- subtotal, name, unit or sku, and may sell more than there is: then what is left is taken.
+-- subtotal, name, unit or sku (a cart from then has an empty one), and may sell more than there is: then what is left is
+-- taken.
 create or replace function place_order(turn jsonb, wanted jsonb) returns jsonb
 language plpgsql set enable_seqscan = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
@@ -17,7 +18,7 @@ begin
     if new_order is null then return null; end if;
 
     insert into order_items (order_id, product_id, sku, name, unit, price, quantity, total, currency, taken)
-    select new_order, (sold).id, coalesce(item ->> 'sku', (sold).sku), item ->> 'name',
+    select new_order, (sold).id, coalesce(nullif(item ->> 'sku', ''), (sold).sku), item ->> 'name',
            coalesce(item ->> 'unit', (sold).unit, 'u'), price, quantity,
            coalesce((item ->> 'total')::numeric, round(price * quantity, 2)),
            coalesce(item ->> 'currency', wanted ->> 'currency'),

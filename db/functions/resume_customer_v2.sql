@@ -1,4 +1,5 @@
 -- Gives a customer who waits for a person back to the AI, or takes note that somebody has seen to one whose wait is over.
+-- What was asked before is open no more: the person may have asked something else.
 -- Returns `resumed`, `not_waiting`, or `busy` while a turn of the customer is under way, whose commit would bring the wait
 -- back.
 create or replace function resume_customer(phone text) returns text
@@ -11,7 +12,7 @@ begin
         return 'busy';
     end if;
     update customer_sessions s
-    set context_data = s.context_data - array['human_until', 'human_told', 'human_since', 'human_reason'],
+    set context_data = s.context_data - array['human_until', 'human_told', 'human_since', 'human_reason', 'asking', 'numbered'],
         version = nextval('session_version')
     where s.customer_phone = phone and s.context_data ? 'human_until';
     return case when found then 'resumed' else 'not_waiting' end;

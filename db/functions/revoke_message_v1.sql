@@ -18,9 +18,8 @@ begin
         values (target, phone, '{"type": "revoke"}', 'closed', 'revoked') on conflict (message_id) do nothing;
     end if;
     perform free_turn(phone);
-    for gone in select * from messages
-                where customer_phone = phone
-                  and (message_id = target or content ->> 'type' = 'edit' and content ->> 'target' = target) loop
+    for gone in select * from (select * from messages where customer_phone = phone offset 0) theirs
+                where (message_id = target or content ->> 'type' = 'edit' and content ->> 'target' = target) loop
         said := (select left(string_agg(m.content ->> 'text', E'\n' order by m.id), 400)
                  from messages m where m.reply_id = gone.reply_id);
         perform forget_words(phone, gone.content ->> 'text', said);

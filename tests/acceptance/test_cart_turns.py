@@ -11,7 +11,7 @@ from helpers.cart_turns import TURNS, CartTurn, Played, read_turns
 from sqlalchemy import Engine
 
 #: Of the order lines so many end with the right cart, and in no more the product is not in the request.
-LEAST_RIGHT, MOST_NOT_OFFERED = 0.50, 0.03
+LEAST_RIGHT, MOST_NOT_OFFERED = 0.97, 0.03
 
 pytestmark = pytest.mark.skipif(not TURNS.exists(), reason="the shared test data is not here")
 
@@ -54,3 +54,11 @@ def test_all_lines(player: Player, turns: list[CartTurn]) -> None:
     assert sum(each.is_right for each in orders) >= LEAST_RIGHT * len(orders), told(orders)
     missing = [each for each in orders if each.missing]
     assert len(missing) <= MOST_NOT_OFFERED * len(orders), told(orders)
+
+
+@pytest.mark.long
+def test_what_a_careless_model_adds_is_told_and_undone(player: Player, turns: list[CartTurn]) -> None:
+    """Where nothing may change, and a model adds something all the same, the reply names it and one tap undoes it."""
+    played = [player.play_careless(turn) for turn in turns if not turn.expected]
+    assert [(each.turn.id, each.outcome) for each in played if each.outcome in ("unsaid", "stuck")] == []
+    assert sum(each.outcome == "told" for each in played) > len(played) / 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -43,7 +44,13 @@ def main(file: Path, least: float, only: Sequence[str]) -> None:
         migrations.upgrade(servers.database_url)
         with shop_of(servers, Path(name), turns) as player:
             played = play_all(player, chosen, _tell)
+            careless = [player.play_careless(turn) for turn in chosen if not turn.expected]
     console.print(_as_table(played))
+    for each in careless:
+        if each.outcome in ("unsaid", "stuck"):
+            console.print(f"{each.turn.id} {each.outcome}: {escape(each.turn.message)}", soft_wrap=True)
+    told = Counter(each.outcome for each in careless)
+    console.print("A model that adds something where nothing may change:", dict(told))
     orders = [each for each in played if each.turn.expected]
     sys.exit(0 if sum(each.is_right for each in orders) >= least / 100 * len(orders) else 1)
 

@@ -57,14 +57,20 @@ class LabelledModel:
         self._operations: tuple[Operation, ...] = ()
         self._goods: dict[str, Goods] = {}
         self._system = ""
+        self._is_careless = False
 
     def expect(self, turn: CartTurn, operations: Sequence[Operation], reply: str = "") -> None:
         """Gets ready for the next message. reply: what it says; something suitable where nothing is given."""
         self.calls = []
         self._system = ""
+        self._is_careless = False
         self._goods = turn.goods
         self._operations = tuple(operations)
         self._reply = reply or (DONE if operations else NOTHING)
+
+    def be_careless(self) -> None:
+        """Adds one of the first product in the request of the next message, whatever the customer wants."""
+        self._is_careless = True
 
     def answer(self, handler: Handler) -> None:
         """Plays the answer to the request that has just come in."""
@@ -83,12 +89,14 @@ class LabelledModel:
         self._system = self._system or system
         self.calls.append(Call(context, missing, system.removeprefix(self._system).strip()))
         proposed = [_proposed(each, found.get(each.product_id)) for each in self._operations]
+        if self._is_careless:
+            proposed = [{"op": "add", "product_id": each["id"], "quantity": 1} for each in offered[:1]]
         operations = [each for each in proposed if each]
         return {
             "intent": INTENTS[operations[0]["op"]] if operations else "unknown",
             "confidence": 0.9,
             "entities": [],
-            "reply": self._reply if operations or not self._operations else NOTHING,
+            "reply": DONE if self._is_careless else self._reply if operations or not self._operations else NOTHING,
             "quick_replies": [],
             "requires_human": False,
             "next_state": None,

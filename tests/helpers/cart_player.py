@@ -15,7 +15,17 @@ from sqlalchemy import Engine, text
 from db.engine import make_engine
 from helpers.basics import Servers
 from helpers.cart_model import LabelledModel, goods_in, id_of, write_providers
-from helpers.cart_turns import CURRENCIES, CartTurn, Exchange, Goods, Operation, Played, Quantities, write_price_list
+from helpers.cart_turns import (
+    CURRENCIES,
+    Careless,
+    CartTurn,
+    Exchange,
+    Goods,
+    Operation,
+    Played,
+    Quantities,
+    write_price_list,
+)
 from helpers.http_provider import serving
 from helpers.service import Conversation, forget, says, service_processes, webhook
 from worker.catalog.price_list import Writing, import_products, read_products
@@ -42,17 +52,14 @@ class Player:
         self._conversation = conversation
         self._model = model
         self._sent = 0
-        rows = conversation.sql("select id, sku from products")
+        rows = conversation.sql("select id, sku, name from products")
         self._skus = {row.id: row.sku for row in rows}
         self._ids = {row.sku: row.id for row in rows}
+        self._names = {row.sku: row.name for row in rows}
 
     def play(self, turn: CartTurn) -> Played:
         """Plays the history, puts the cart in its place, and sends the message."""
-        phone = f"54911{self._sent:08}"
-        said = [goods for exchange in turn.history for goods in turn.ordered_in(exchange)]
-        self._put_cart(phone, turn, [line for line in turn.cart if line not in said])
-        unknown = [name for exchange in turn.history for name in self._talk(phone, turn, exchange)]
-        self._put_cart(phone, turn, turn.cart)
+        phone, unknown = self._begun(turn)
         self._model.expect(turn, turn.expected)
         reply = self._say(phone, turn.message)
         calls = self._model.calls
@@ -61,9 +68,35 @@ class Player:
             self._cart(phone),
             missing=calls[0].missing if calls else (),
             refusals=tuple(call.refusal for call in calls[1:]),
-            unknown=tuple(unknown),
+            unknown=unknown,
             reply=reply,
         )
+
+    def play_careless(self, turn: CartTurn) -> Careless:
+        """Plays a message that orders nothing to a model that adds something all the same, and taps on "undo"."""
+        phone, _ = self._begun(turn)
+        before = self._cart(phone)
+        self._model.expect(turn, ())
+        self._model.be_careless()
+        reply = self._say(phone, turn.message)
+        after = self._cart(phone)
+        added = tuple(self._names[sku] for sku in after if after[sku] != before.get(sku))
+        if not added:
+            return Careless(turn, added)
+        buttons = [each for each in reply["quick_replies"] if each["id"].startswith("undo:")]
+        for button in buttons:
+            self._tap(phone, button)
+        is_shown = all(name in reply["text"] for name in added)
+        return Careless(turn, added, is_shown, self._cart(phone) == before)
+
+    def _begun(self, turn: CartTurn) -> tuple[str, tuple[str, ...]]:
+        """Plays what stood before the message. Returns the customer, and what the shop named and no request held."""
+        phone = f"54911{self._sent:08}"
+        said = [goods for exchange in turn.history for goods in turn.ordered_in(exchange)]
+        self._put_cart(phone, turn, [line for line in turn.cart if line not in said])
+        unknown = [name for exchange in turn.history for name in self._talk(phone, turn, exchange)]
+        self._put_cart(phone, turn, turn.cart)
+        return phone, tuple(unknown)
 
     def _talk(self, phone: str, turn: CartTurn, exchange: Exchange) -> tuple[str, ...]:
         """Plays an earlier exchange. Returns the products that the shop's reply names and the request did not hold."""
@@ -75,12 +108,24 @@ class Player:
         return tuple(goods.name for goods in named if id_of(goods, offered) is None)
 
     def _say(self, phone: str, words: str) -> dict[str, Any]:
-        """Sends a message and waits for its reply. Nothing is cached: each line is told what its own model says."""
-        forget(self._conversation.redis, "ai_response:*", "ai_circuit:*")
+        """Sends a text and waits for its reply."""
+        return self._send(says(self._next_id(), phone, words))
+
+    def _tap(self, phone: str, button: dict[str, Any]) -> None:
+        """Taps on a button of a reply and waits until that is answered."""
+        tapped = {"type": "button_reply", "button_reply": button}
+        message = says(self._next_id(), phone, "") | {"type": "interactive", "interactive": tapped}
+        self._send({name: value for name, value in message.items() if name != "text"})
+
+    def _next_id(self) -> str:
         self._sent += 1
-        message_id = f"wamid.cart.{self._sent}"
-        self._conversation.gateway.send(webhook(says(message_id, phone, words)))
-        self._conversation.wait_until(lambda: self._is_over(message_id))
+        return f"wamid.cart.{self._sent}"
+
+    def _send(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Nothing is cached: each line is told what its own model says."""
+        forget(self._conversation.redis, "ai_response:*", "ai_circuit:*")
+        self._conversation.gateway.send(webhook(message))
+        self._conversation.wait_until(lambda: self._is_over(message["id"]))
         return self._conversation.replies[-1]
 
     def _is_over(self, message_id: str) -> bool:

@@ -194,6 +194,28 @@ class Played(Struct, frozen=True):
         return "not offered" if self.missing else "refused" if self.refusals else "wrong"
 
 
+class Careless(Struct, frozen=True):
+    """What became of a message that orders nothing, when the model put something into the cart all the same.
+
+    Args:
+        added: names of what was put in; empty where nothing was.
+        is_shown: the reply names all of it.
+        is_undone: one tap on the reply's button has brought the cart back.
+    """
+
+    turn: CartTurn
+    added: tuple[str, ...]
+    is_shown: bool = True
+    is_undone: bool = True
+
+    @property
+    def outcome(self) -> str:
+        """unchanged, told (shown and undone by a tap), unsaid, or stuck."""
+        if not self.added:
+            return "unchanged"
+        return "told" if self.is_shown and self.is_undone else "stuck" if self.is_shown else "unsaid"
+
+
 def table(played: Sequence[Played]) -> list[tuple[str, Counter[str]]]:
     """Outcomes by kind: first all lines that change the cart, then all that must not, then kind by kind."""
     orders = [each for each in played if each.turn.expected]

@@ -98,9 +98,13 @@ def order_of(*items: Json, **changes: Any) -> Json:
     return {"total": "10.00", "currency": "ARS", "address": None, "items": list(items)} | changes
 
 
+#: Names of the products that tests have in stock, by id.
+GOODS = {1: "Leche", 2: "Pan", 3: "Jamón", 4: "Arroz"}
+
+
 def line_of(product_id: int, **changes: Any) -> Json:
-    """A line of an order: two of a product of `product`."""
-    given = {"sku": str(product_id), "name": f"Product {product_id}", "unit": "u", "price": "100.00", "quantity": "2"}
+    """A line of an order: two of a product of `product`, under the name that it has in the catalogue."""
+    given = {"sku": str(product_id), "name": GOODS.get(product_id, ""), "unit": "u", "price": "100.00", "quantity": "2"}
     return {"id": product_id, "currency": "ARS"} | given | changes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from helpers.factories import (
     ANA,
     BRUNO,
@@ -18,6 +19,7 @@ from helpers.factories import (
     rows,
     session_row,
 )
+from helpers.turns import MILK_ITEM
 from sqlalchemy import Connection, Engine, text
 
 from db import queries
@@ -36,6 +38,22 @@ def test_expired_sessions_go_and_live_ones_stay(connection: Connection) -> None:
     assert queries.cleanup_expired_sessions(connection) == 2
     assert phones(connection) == [CARLA]
     assert queries.cleanup_expired_sessions(connection) == 0
+
+
+@pytest.mark.parametrize("cleaned", [False, True])
+def test_a_cart_that_nobody_spoke_of_is_kept_on(connection: Connection, *, cleaned: bool) -> None:
+    """It was left in the conversation before the last one, whose customer did not answer our question about it."""
+    line = MILK_ITEM.row()
+    answer(connection, "m1", session=session_row(context_data={"history": [], "kept": [line]}))
+    assert queries.left_carts(connection, [ANA]) == []
+    expire_sessions(connection, ANA)
+    assert not cleaned or queries.cleanup_expired_sessions(connection) == 1
+    (left,) = queries.left_carts(connection, [ANA])
+    assert left == {"customer_phone": ANA, "cart_data": [line]}
+    answer(connection, "m2", session=session_row())
+    expire_sessions(connection, ANA)
+    assert not cleaned or queries.cleanup_expired_sessions(connection) == 1
+    assert queries.left_carts(connection, [ANA]) == []
 
 
 def test_each_end_is_recorded_and_their_number(connection: Connection) -> None:

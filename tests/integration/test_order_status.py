@@ -219,7 +219,8 @@ def test_orders_from_before_and_a_way_back(empty_url: str) -> None:
         assert tuple(line.values()) == ("A", "u", 3, 4.5, 0)
         assert queries.set_order_status(connection, 1, "cancelled")["status"] == "received"
         assert row(connection, STOCK)["stock"] == 7
-        answer(connection, "m1", orders=[agreed_order(line_of(1, quantity="2.5", price="1"))])
+        connection.execute(text("update products set step = 0.5"))
+        answer(connection, "m1", orders=[agreed_order(line_of(1, name="Pan", quantity="2.5", price="1"))])
         connection.execute(text("update products set stock = null"))
     migrations.downgrade(empty_url, "0005")
     with connect(empty_url) as connection, connection.begin():

@@ -27,16 +27,19 @@ from worker.orders.order import Order
 from worker.orders.outbox import OutboxEvent, outbox_events, publish_events
 from worker.redisdb.keys import ORDERS, OUTBOUND, RUN_ID
 from worker.redisdb.streams import Streams
+from worker.session import session as sessions
 from worker.session.cart import CartItem
-from worker.session.session import new_session
+from worker.session.outcome import Decision, Effects, Outcome
+from worker.session.session import Session, new_session
+from worker.shop.shop import Shop
 from worker.steps import update_session
 from worker.steps.services import Services
 
 
 @pytest.fixture
 def sold(shop_services: Services, connection: Connection) -> Connection:
-    """A connection to a shop that does not count its stock."""
-    connection.execute(text("update products set stock = null"))
+    """A connection to a shop that does not count its stock, with milk as its first product."""
+    connection.execute(text("update products set stock = null, name = case id when 1 then 'Leche' else 'Pan' end"))
     return connection
 
 
@@ -120,6 +123,33 @@ def test_a_turn_that_changed_is_no_lost_one(
     assert "ahora cuesta $ 100,00" in orjson.loads(published[b"payload"])["text"]
     assert (row(sold, "select count(*) from orders")["count"], redis_client.exists(ORDERS.pattern)) == (0, 0)
     assert row(sold, "select cart_data from customer_sessions")["cart_data"][0]["price"] == 100
+
+
+def test_one_turn_that_cannot_be_summed_up_anew_spoils_no_batch(
+    shop_services: Services, sold: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes back to the sweep, and the others are committed and recorded."""
+    number = row(sold, "select id from products where sku = '1'")["id"]
+    summed_up_anew = update_session.summed_up_anew
+
+    def failing(shop: Shop, session: Session, *rest: Any) -> Decision:
+        if session.customer_phone == ANA:
+            raise ValueError
+        return summed_up_anew(shop, session, *rest)
+
+    monkeypatch.setattr(update_session, "summed_up_anew", failing)
+    item = CartItem(number, "Leche", Decimal("1.00"), Decimal(2))
+    order = sessions.Order("ARS", Decimal(2), Decimal(0), Decimal(2), (item,))
+    outcome = Outcome("canned", Decision(reply="¡Gracias!", effects=Effects(cart=(), orders=(order,))))
+    batch = [
+        replace(turn_from_dict(accept_one(sold, phone, phone)), session=new_session(phone, None), outcome=outcome)
+        for phone in (ANA, BRUNO)
+    ]
+    batch = [replace(turn, session=replace(turn.fetched(), cart=(item,))) for turn in batch]
+    with capture_logs() as lines:
+        closed = update_session.run(shop_services, batch)
+    assert [(turn.customer_phone, turn.committed) for turn in closed.turns] == [(BRUNO, True)]
+    assert "turns_lost" not in [line["event"] for line in lines]
 
 
 def test_an_order_outlives_a_redis_that_is_away(

@@ -83,6 +83,32 @@ def accept(connection: Connection, batch: Sequence[str]) -> list[dict[str, Any]]
     return list(queries.accept_messages(connection, batch_of(*messages))["turns"])
 
 
+def act(connection: Connection, batch: Sequence[str], **does: Any) -> object:
+    """Accepted messages, and others of the same customers that do something to them."""
+    accept(connection, batch)
+    acts = [
+        inbound(
+            f"act.{phone}",
+            phone,
+            **{name: f"{value}{phone}" if name == "target" else value for name, value in does.items()},
+        )
+        for phone in batch
+    ]
+    return queries.accept_messages(connection, batch_of(*acts) | {"human_wait_s": 1_800.0, "session_ttl_s": 7_200})
+
+
+def quote(connection: Connection, batch: Sequence[str]) -> object:
+    """Answered messages, receipts of the replies, and messages that quote them and the messages."""
+    done = [(row["token"], phone) for row, phone in zip(update_session(connection, batch), batch, strict=True)]
+    queries.note_receipts(connection, [{"reply_id": token, "message_id": f"sent.{phone}"} for token, phone in done])
+    quotes = [
+        inbound(f"{kind}.quote.{phone}", phone, quoted=f"{kind}.{phone}")
+        for phone in batch
+        for kind in ("sent", "wamid")
+    ]
+    return queries.accept_messages(connection, batch_of(*quotes))
+
+
 def update_session(connection: Connection, batch: Sequence[str]) -> list[dict[str, Any]]:
     """The same, and answered; what was committed."""
     rows = [commit_row(turn) for turn in accept(connection, batch)]
@@ -92,7 +118,7 @@ def update_session(connection: Connection, batch: Sequence[str]) -> list[dict[st
 
 def place_orders(connection: Connection, batch: Sequence[str]) -> list[dict[str, Any]]:
     """Answered turns with orders of the same product; the events that tell of them."""
-    rows = [commit_row(turn, orders=[agreed_order(line_of(1))]) for turn in accept(connection, batch)]
+    rows = [commit_row(turn, orders=[agreed_order(line_of(1, name="Leche 0"))]) for turn in accept(connection, batch)]
     limits = {"lease_s": 15.0, "max_messages": 10, "max_chars": 4_096, "session_ttl_s": 7_200}
     return list(queries.update_session_cache(connection, limits | {"turns": rows})["events"])
 
@@ -180,6 +206,14 @@ def too_many(found: Counter[str]) -> dict[str, int]:
 #: Every statement of the road, each with what must come before it, by name.
 STATEMENTS: dict[str, Act] = {
     "accept_messages": accept,
+    "accept_messages of echoes": lambda connection, batch: act(connection, batch, act="echo", reply_due=False),
+    "accept_messages of edits": lambda connection, batch: act(
+        connection, batch, act="edit", edited="chau", target="wamid."
+    ),
+    "accept_messages of revocations": lambda connection, batch: act(
+        connection, batch, act="revoke", reply_due=False, target="wamid."
+    ),
+    "accept_messages of quotes": quote,
     "load_sessions": lambda connection, batch: queries.load_sessions(connection, batch),
     "extend_leases": lambda connection, batch: queries.extend_leases(connection, holders(connection, batch), 45.0),
     "lease_left": lambda connection, batch: queries.lease_left(connection, holders(connection, batch)),

@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 import pytest
 from helpers.basics import Servers
 from helpers.command_line import run, urls_of
-from helpers.factories import ANA, BRUNO, accept, accept_one, commit, commit_row, inbound, row, session_row
+from helpers.factories import ANA, BRUNO, accept, accept_one, answer, commit, commit_row, inbound, row, session_row
 from helpers.people import hand_over, wait
 from msgspec import convert
 from sqlalchemy import Connection
@@ -53,6 +53,15 @@ def test_customers_are_given_back(connection: Connection, resume: Typed) -> None
     assert (several.returncode, several.stdout) == (0, "The AI answers 2 customers again.\n")
     assert not session(connection, BRUNO)[0]
     assert not session(connection, CARLA)[0]
+
+
+def test_a_question_of_before_is_open_no_more(connection: Connection, resume: Typed) -> None:
+    """The person may have asked something else: a yes to that orders nothing."""
+    asked = wait() | {"asking": "confirm", "numbered": True, "version": "v1"}
+    answer(connection, "m1", session=session_row(context_data=asked))
+    assert resume(ANA).returncode == 0
+    context = convert(row(connection, "select context_data from customer_sessions")["context_data"], Context)
+    assert (context.asking, context.numbered, context.version) == ("", False, "v1")
 
 
 def test_who_does_not_wait_is_told_and_the_others_are_given_back(connection: Connection, resume: Typed) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from helpers.conversations import Conversation, cart_of, tap
-from helpers.turns import CHEESE, CHEESE_ITEM, MILK, MILK_ITEM, RICE, RICE_ITEM, message
+from helpers.turns import CHEESE, CHEESE_ITEM, MILK, MILK_ITEM, RICE, RICE_ITEM, message, session_of, turn_of
 from msgspec.structs import replace
 
 from worker.replies.acts import Act, acts_of
@@ -306,3 +306,12 @@ def test_weights_are_tapped_in_their_steps() -> None:
     assert talk.lines[0] == "Queso cremoso se vende de a 50 g: no cambié nada de eso."
     talk.done(tap("add:FIA-9"))
     assert talk.quantities == {"FIA-9": "1"}
+
+
+@pytest.mark.parametrize("kind", ["image", "document", "video"])
+def test_the_caption_of_a_photo_is_no_answer(kind: str) -> None:
+    """ "Listo" below a receipt places no order."""
+    asked = session_of(cart=(MILK_ITEM,), state="confirming_order", context={"asking": "confirm", "version": "v"})
+    turn = turn_of("listo", session=asked)
+    assert acts_of(turn) == (Act("confirm", "v"),)
+    assert acts_of(replace(turn, messages=(message("listo", type=kind),))) == ()

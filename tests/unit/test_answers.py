@@ -9,18 +9,19 @@ from worker.language.answers import denies, named_button, row_number, telling_wo
 YES = """
     sí|si|SI|siii|siiiiii|sip|dale|dale!|daleee|ok|okey|listo|claro|por supuesto|de una|perfecto gracias
     sí por favor|confirmo|confirmo el pedido|sí, lo confirmo|confirmalo|está bien|de acuerdo|sí señora|ok dale
-    jaja sí|👍|👍👍|✅ gracias|va|si 👍|sale|simón|correcto|todo bien|así es|hágale|por favor|dale porfa
+    jaja sí|👍|👍👍|✅ gracias|va|si 👍|sale|simón|correcto|todo bien|así es|hágale|dale porfa
+    sí 😊|dale 🙏🏽|ok 👍🏻|sí ✔️|claro ❤️|listo 🎉
 """
 NO = """
     no|No!|no gracias|todavía no|aún no|mejor no|no, pará|no quiero|esperá|espera|ya no|👎|no ❌|no lo confirmes
-    cancelar|cancelá el pedido|para nada|un momento|no por favor|nop
+    cancelar|cancelá el pedido|para nada|un momento|no por favor|nop|no 🙅|no 😡|🙅‍♀️
 """
 NEITHER = """
     no sé|le pregunto a mi mujer|sí, pero sin sal|si hay leche|sí?|?|¿sí|no?|dale, y sumá pan|ok pero mañana|si no
     no, dale|👍👎|sí 👎|no 👍|hola|gracias|ya|y|sí y también|sí, y|quizás|después|mañana|2|la 2|jajaja|!|...
     no tengo|bueno pero|sí la leche no|espera, sí|si si pero no|claro que no sé|seguro que sí mañana|para mañana
     dale para las 5|va bien?|confirmo que no|te confirmo después|a ver|mmm|ok?|quiero confirmar el precio
-    listo el pollo
+    listo el pollo|por favor|sí 🙅|ok 🙅‍♀️|sí ✋|dale ⏳|😡👍|🤔👍|claro 🙄|sí 🤷|bueno 😒|sí :(|ok ¬¬|👍👎🏽|si 🥺
 """
 
 

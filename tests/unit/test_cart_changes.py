@@ -45,9 +45,9 @@ def test_more_than_a_cart_may_hold(op: str) -> None:
 
 def test_more_than_there_is() -> None:
     """How much is left is told."""
-    assert problem((), "add", 10, "5") == "De Leche sin lactosa Nubelinda 1 L hay 4 en total: no cambié nada de eso."
+    assert problem((), "add", 10, "5") == "De Leche sin lactosa Nubelinda 1 L hay como mucho 4: no cambié nada de eso."
     assert problem((), "add", 11, "1") == "De Leche chocolatada Nubelinda 1 L no queda: no cambié nada de eso."
-    assert problem((), "set", 9, "3.25") == "De Queso cremoso hay 3,2 kg en total: no cambié nada de eso."
+    assert problem((), "set", 9, "3.25") == "De Queso cremoso hay como mucho 3,2 kg: no cambié nada de eso."
     assert after((), CartOperation("add", 10, Decimal(4))) == {10: 4}
     assert problem((item_of(FOUR_LEFT, Decimal(3)),), "add", 10, "2").startswith("De Leche sin lactosa")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from helpers.cart_model import goods_in, id_of
-from helpers.cart_turns import CartTurn, Exchange, Played, read_turns, table, write_price_list
+from helpers.cart_turns import Careless, CartTurn, Exchange, Played, read_turns, table, write_price_list
 
 from worker.catalog.price_list import Writing, read_products
 
@@ -67,6 +67,22 @@ def test_a_line_has_one_outcome(grams: str, missing: tuple[str, ...], refusals: 
         ("nothing may change", {}),
         ("weight", {outcome: 1}),
     ]
+
+
+@pytest.mark.parametrize(
+    ("added", "is_shown", "is_undone", "outcome"),
+    [
+        ((), False, False, "unchanged"),
+        (("Cosa suelta",), True, True, "told"),
+        (("Cosa suelta",), False, True, "unsaid"),
+        (("Cosa suelta",), True, False, "stuck"),
+    ],
+)
+def test_what_a_careless_model_adds_is_told_or_not(
+    added: tuple[str, ...], is_shown: bool, is_undone: bool, outcome: str
+) -> None:
+    """Shown and undone by a tap, or what is missing first."""
+    assert Careless(turn(), added, is_shown, is_undone).outcome == outcome
 
 
 def test_what_was_ordered_before_is_known_by_its_words() -> None:

@@ -7,7 +7,7 @@ import pytest
 from worker.language.catalog_terms import catalog_terms, named_in, names_product, terms_before
 from worker.language.normalise import normalised
 from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords, product_words_of, stem
-from worker.language.regional_names import GROUPS
+from worker.language.regional_names import GROUPS, KINDS
 from worker.language.search_terms import MAX_TERMS, search_terms
 
 NAMES = (
@@ -91,11 +91,15 @@ def test_terms_are_not_more_than_are_searched(words: ProductWords) -> None:
         ("quesadilla", ["quesadilla"]),
         ("cervezota", ["cervezota", "cervezo"]),
         ("papel", ["papel"]),
+        ("medio kilo pan", ["medio kilo pan", "medio kilo marraqueta"]),
+        ("pan lactal queso", ["pan lactal", "queso"]),
     ],
 )
 def test_a_word_that_only_stands_in_names_is_none(term: str, terms: list[str]) -> None:
-    """ "Pan de pancho" is for what is called so; an unknown word may be one that begins like it."""
-    sold = product_words_of((*NAMES, "Pan de pancho", "Salchichas de Viena"))
+    """ "Pan de pancho" is for what is called so; an unknown word may be one that begins like it; what belongs
+    to a kind need not be called by it.
+    """
+    sold = product_words_of((*NAMES, "Pan de pancho", "Salchichas de Viena", "Marraqueta"))
     assert list(catalog_terms((term,), sold)) == terms
 
 
@@ -156,7 +160,7 @@ def test_the_names_in_a_list_of_the_shop(words: ProductWords) -> None:
 
 def test_other_names_are_normalised_and_stand_once() -> None:
     """As the terms are that they are compared with."""
-    names = [name for group in GROUPS for name in group]
+    names = [name for group in (*GROUPS, *KINDS.values()) for name in group]
     assert [name for name in names if normalised(name) != name] == []
     assert [group for group in GROUPS if len(set(group)) != len(group) or len(group) < 2] == []
 

@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 from helpers.checkouts import ADDRESS, summed_up
-from helpers.conversations import SILENT_SHOP, Conversation, tap
-from helpers.turns import MILK_ITEM
+from helpers.conversations import CENTRO, GROCER, PALERMO, SILENT_SHOP, Conversation, tap
+from helpers.turns import MILK_ITEM, message
 from msgspec.structs import replace
 
-from worker.replies.acts import Act, acts_of
+from worker.replies.acts import LATE_S, OLDEST_S, Act, acts_of
 from worker.session.session import Checkout
 from worker.shop.shop import Shop
 
@@ -192,6 +192,70 @@ def test_a_yes_that_was_written_before_the_summary_confirms_nothing() -> None:
     assert acts_of(tapped) == (Act("confirm", talk.session.context.version),)
 
 
+@pytest.mark.parametrize(
+    ("early_s", "swept", "is_yes"),
+    [
+        (-5, False, True),
+        (LATE_S, False, True),
+        (LATE_S + 1, False, False),
+        (0, True, True),
+        (1, True, False),
+        # Meta has given up such a message: the sender's clock is wrong.
+        (OLDEST_S + 1, True, True),
+    ],
+)
+def test_a_yes_that_comes_late_confirms_no_summary_that_was_made_meanwhile(
+    early_s: int, swept: bool, is_yes: bool
+) -> None:
+    """Held up on its way, or brought by the sweep, its own time tells."""
+    talk = summed_up()
+    said = message("sí", sent_at_s=talk.session.context.summed_at_s - early_s)
+    acts = acts_of(replace(talk.turn(said), swept=swept))
+    assert acts == ((Act("confirm", talk.session.context.version),) if is_yes else (Act("checkout"),))
+
+
+@pytest.mark.parametrize(
+    "shop",
+    [
+        replace(GROCER, areas=(replace(PALERMO, fee=Decimal(900)), CENTRO)),
+        replace(GROCER, areas=(replace(PALERMO, minimum=Decimal(5000)), CENTRO)),
+        replace(GROCER, areas=(CENTRO,)),
+        replace(GROCER, areas=()),
+        replace(GROCER, payments=("Mercado Pago", "débito")),
+    ],
+)
+def test_the_shops_file_is_looked_at_again_with_the_yes(shop: Shop) -> None:
+    """Another fee, minimum, area or payment since the summary: it is asked or summed up anew."""
+    talk = summed_up()
+    confirm = talk.offers[0]
+    talk.shop = shop
+    for yes in (tap(confirm), "sí"):
+        talk.session = replace(talk.session, context=replace(talk.session.context, asking="confirm"))
+        talk.done(yes)
+        assert talk.closing is not None
+        assert talk.closing.orders == ()
+        assert talk.lines[0] == "Ese resumen ya no vale: algo cambió desde entonces. Así está ahora:"
+        talk = summed_up()
+        talk.shop = shop
+
+
+@pytest.mark.parametrize(
+    ("shop", "given", "asking"),
+    [
+        (replace(GROCER, pickup=False), Checkout(delivery="pickup", payment="efectivo"), "address"),
+        (Shop("x", pickup=True, delivers=False), Checkout(delivery="delivery", address=ADDRESS), "confirm"),
+        (Shop("x", delivers=False), Checkout(delivery="delivery", address=ADDRESS), "confirm"),
+        (replace(GROCER, pickup=False), Checkout(delivery="delivery", address=ADDRESS, payment="bitcoin"), "payment"),
+    ],
+)
+def test_what_the_shop_does_not_have_is_not_ordered(shop: Shop, given: Checkout, asking: str) -> None:
+    """Neither a way of delivery nor a payment, whoever has taken it down."""
+    talk = Conversation(shop, cart=(MILK_ITEM,), context={"checkout": given})
+    talk.done("finalizar")
+    assert talk.session.context.asking == asking
+    assert talk.session.context.checkout.delivery == ("delivery" if shop.areas else "pickup")
+
+
 def test_two_yeses_in_one_turn_are_one() -> None:
     """And two different answers are none."""
     talk = summed_up()
@@ -212,7 +276,7 @@ def test_an_old_summary_cannot_be_confirmed() -> None:
     talk.done(tap(old))
     assert talk.closing is not None
     assert talk.closing.orders == ()
-    assert talk.lines[0] == "Ese resumen ya no vale, porque el carrito cambió. Así está ahora:"
+    assert talk.lines[0] == "Ese resumen ya no vale: algo cambió desde entonces. Así está ahora:"
     assert "• 1 × Arroz largo 1 kg: $ 1.200,50" in talk.lines
     talk.done("sí")
     assert [order.total for order in talk.closing.orders] == [Decimal("5400.50")]
@@ -240,11 +304,11 @@ def test_other_details_are_another_summary() -> None:
 
 
 def test_a_summary_that_stands_can_be_confirmed_later() -> None:
-    """A question in between leaves its button, but a yes in words may now be an answer to something else."""
+    """By its own button. Under a question of a model's there is none, and a yes in words may be an answer to that."""
     talk = summed_up()
     confirm = talk.offers[0]
-    talk.answered("a qué hora abren?", intent="support", reply="No lo sé; te paso con una persona si querés.")
-    assert talk.offers[0] == confirm
+    talk.answered("tenés arroz?", intent="support", reply="Arroz largo 1 kg, a $ 1.200,50. ¿Te lo agrego?")
+    assert talk.offers == ["checkout"]
     assert talk.act("sí") is None
     talk.done(tap(confirm))
     assert talk.closing is not None
@@ -254,6 +318,7 @@ def test_a_summary_that_stands_can_be_confirmed_later() -> None:
 def test_a_no_orders_nothing_and_keeps_the_cart() -> None:
     """It is shown as it is."""
     talk = summed_up()
+    confirm = talk.offers[0]
     talk.done("no gracias")
     assert talk.lines == [
         "No confirmé nada. Tu carrito sigue como estaba.",
@@ -262,6 +327,11 @@ def test_a_no_orders_nothing_and_keeps_the_cart() -> None:
         "Total: $ 3.700,00",
     ]
     assert talk.act("sí") is None
+    assert talk.session.context.version == ""
+    talk.done(tap(confirm))
+    assert talk.closing is not None
+    assert talk.closing.orders == ()
+    assert talk.lines[0] == "Ese resumen ya no vale: algo cambió desde entonces. Así está ahora:"
 
 
 def test_the_details_are_asked_again() -> None:

@@ -190,14 +190,76 @@ def test_what_stays_asked(asking: str, state: str, stays: str) -> None:
 def test_the_cart_of_before_is_asked_about_once() -> None:
     """Below the first reply, which is cut rather than the question."""
     session = session_of(context={"kept": [MILK_ITEM.row()]})
-    turn = replace(planned(turn_of("hola", session=session)), outcome=decided(reply="Hola, qué tal. " * 200))
+    turn = turn_of("hola", session=session, outcome=decided(reply="Hola, qué tal. " * 200))
     row = closing_row(turn, NOW)
     assert len(row["reply"]["text"]) <= 1024
     assert row["reply"]["text"].endswith("Total: $ 3.700,00\n¿Seguimos con ese?")
     assert [button["id"] for button in row["reply"]["quick_replies"]] == ["keep_cart", "drop_cart"]
-    assert closed(turn).context.asking == "kept_cart"
+    after = closed(turn)
+    assert (after.context.asking, after.context.kept_shown) == ("kept_cart", True)
+    again = turn_of("hola", session=after, outcome=decided())
+    assert "¿Seguimos" not in closing_row(again, NOW)["reply"]["text"]
     for other in (decided(requires_human=True), replace(decided(), decision=replace(made(), effects=Effects(cart=())))):
         assert "¿Seguimos" not in closing_row(replace(turn, outcome=other), NOW)["reply"]["text"]
+
+
+def test_the_cart_of_before_is_asked_about_as_soon_as_nothing_else_is() -> None:
+    """Who begins with a change of the cart, or with a question of the checkout, is asked later."""
+    session = session_of(context={"kept": [MILK_ITEM.row()]})
+    for effects in (Effects(cart=(RICE_ITEM,), proposed=1), Effects(asking="delivery", checkout=Checkout())):
+        decision = replace(made(), effects=effects)
+        first = closed(turn_of("quiero arroz", session=session, outcome=Outcome("ai", decision)))
+        assert (first.context.asking, first.context.kept_shown) == (effects.asking, False)
+        assert closed(turn_of("gracias", session=first, outcome=decided())).context.asking == "kept_cart"
+
+
+@pytest.mark.parametrize("intent", ["checkout", "view_cart"])
+def test_who_looks_into_an_empty_cart_is_asked_about_the_one_of_before(intent: str) -> None:
+    """In the first message, and again after it was left unanswered."""
+    decision = replace(made(), intent=intent, effects=Effects(checkout=Checkout(payment="efectivo")))
+    for shown in (False, True):
+        session = session_of(context={"kept": [MILK_ITEM.row()], "kept_shown": shown})
+        assert (
+            closed(turn_of("finalizar", session=session, outcome=Outcome("ai", decision))).context.asking == "kept_cart"
+        )
+
+
+def test_an_answer_for_everybody_does_nothing_to_anybody() -> None:
+    """Whatever a cached one holds: neither an address nor a cart is anybody's."""
+    effects = Effects(cart=(), checkout=Checkout(address="Palermo Soho"), asking="confirm", version="v9", proposed=1)
+    decision = replace(made(cart_operations=[{"op": "clear"}]), effects=effects)
+    session = session_of(cart=(MILK_ITEM,), context={"version": "v1", "checkout": {"address": "Thames 1234"}})
+    turn = turn_of("hacen envios?", session=session, plan=plan_of("hacen envios?"), outcome=Outcome("cache", decision))
+    after = closed(turn)
+    assert (after.cart, after.context.version, after.context.checkout) == (
+        (MILK_ITEM,),
+        "v1",
+        Checkout(address="Thames 1234"),
+    )
+
+
+def test_a_change_that_the_version_before_has_decided_is_made_and_told() -> None:
+    """It left the change to the commit, and said that it was done."""
+    outcome = decided(
+        intent="add_to_cart",
+        reply="Listo, sumé un arroz.",
+        cart_operations=[{"op": "add", "product_id": 8, "quantity": 1}],
+    )
+    turn = replace(planned(turn_of("sumale un arroz", session=session_of(cart=(MILK_ITEM,))), RICE), outcome=outcome)
+    assert turn.plan is not None
+    assert not turn.plan.shared
+    row = closing_row(turn, NOW)
+    assert [line["id"] for line in row["session"]["cart_data"]] == [7, 8]
+    assert "Cambios en tu carrito:\n• 1 × Arroz largo 1 kg: $ 1.200,50" in row["reply"]["text"]
+
+
+def test_an_order_that_the_version_before_has_decided_is_summed_up() -> None:
+    """Nothing was ordered, whatever it said: the customer is asked."""
+    outcome = decided(intent="checkout", reply="¡Tu pedido está confirmado!", next_state="order_completed")
+    turn = turn_of("si", session=session_of(state="confirming_order", cart=(MILK_ITEM,)), outcome=outcome)
+    row = closing_row(turn, NOW)
+    assert (row["orders"], row["session"]["session_state"]) == ([], "waiting_address")
+    assert "confirmado" not in row["reply"]["text"]
 
 
 def test_a_left_cart_is_kept_until_the_customer_has_said_so() -> None:
@@ -205,7 +267,7 @@ def test_a_left_cart_is_kept_until_the_customer_has_said_so() -> None:
     session = session_of(context={"kept": [MILK_ITEM.row()], "asking": "kept_cart"})
     turn = replace(planned(turn_of("hola", session=session)), outcome=decided())
     assert closed(turn).context.kept == (MILK_ITEM,)
-    left = replace(turn, outcome=replace(decided(), decision=replace(made(), effects=Effects(kept=()))))
+    left = replace(turn, plan=None, outcome=replace(decided(), decision=replace(made(), effects=Effects(kept=()))))
     assert closed(left).context.kept == ()
 
 

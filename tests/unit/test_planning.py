@@ -85,8 +85,8 @@ def test_a_long_list_has_fewer_products_of_each() -> None:
 @pytest.mark.parametrize(("searched", "terms"), [(["leche"], ("leche", "arroz largo")), ([], ("yerba", "arroz largo"))])
 def test_who_agrees_speaks_of_what_was_named_last(searched: list[str], terms: tuple[str, ...]) -> None:
     """By the customer, searched for or not, or by the shop, also by a person."""
-    exchange = {"customer": "y yerba?", "reply": "Sí. ¿Le agrego Arroz largo a $ 900?"}
-    turn = turn_of("dale", session=session_of(context={"history": [exchange], "terms": searched}))
+    history = [{"customer": "y yerba?", "reply": "Sí."}, {"customer": "ah", "reply": "¿Le agrego Arroz largo a $ 900?"}]
+    turn = turn_of("dale", session=session_of(context={"history": history, "terms": searched}))
     assert Reader(USUAL_PRODUCT_WORDS).question(turn).searches == terms
 
 

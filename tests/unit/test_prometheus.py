@@ -79,6 +79,7 @@ TOTALS = (
     Total("reply_latency_ms", {"source": "ai"}, 7_300_123),
     Total("cost_microusd", {"provider": "deepseek"}, 1_234_567),
     Total("cost_microusd", {"provider": "none"}, 5),
+    Total("channel_messages", {"channel": "shop-1"}, 9),
     Total("baseline_microusd", {}, 2_000_000),
     Total("model_tokens", {"provider": "deepseek", "model": "deepseek-flash", "kind": "prompt"}, 5_000),
     Total("model_tokens", {"provider": "deepseek", "model": "deepseek-flash", "kind": "cached"}, 4_000),
@@ -300,7 +301,7 @@ def test_labels_name_no_person() -> None:
     """Only these labels, and no value that could be a phone number."""
     labels = {label for _, found in told(SNAPSHOT).values for label in found}
     known = {"what", "version", "place", "lease", "source", "state", "le", "provider", "outcome", "period"}
-    assert {name for name, _ in labels} == known | {"stream", "layer", "result", "queue", "model", "kind"}
+    assert {name for name, _ in labels} == known | {"stream", "layer", "result", "queue", "model", "kind", "channel"}
     assert not [value for _, value in labels if re.search(r"\d{7,}", value)]
 
 

@@ -6,11 +6,13 @@ from decimal import Decimal
 
 import pytest
 from helpers.checkouts import READY, summed_up
-from helpers.conversations import CENTRO, GROCER, PALERMO, Conversation, tap
+from helpers.conversations import CENTRO, GROCER, PALERMO, Conversation, cart_of, tap
 from helpers.turns import CHEESE, CHEESE_ITEM, MILK, MILK_ITEM, RICE, RICE_ITEM, session_of
 from msgspec.structs import replace
 
 from worker.messages.reply import MAX_INTERACTIVE_CHARS
+from worker.replies.cart_lines import short_name
+from worker.replies.changed_products import still_there
 from worker.replies.checkout import summed_up_anew
 from worker.session.cart import CartItem, item_of
 from worker.shop.shop import Shop
@@ -72,15 +74,54 @@ def test_halves_of_a_cent_go_up_in_the_order_too() -> None:
     assert line.total == Decimal("60.03")
 
 
-def test_the_question_stands_in_the_longest_summary() -> None:
-    """Ten long lines, a long address and a long wish fit under WhatsApp's buttons."""
+def test_the_longest_summary_is_whole() -> None:
+    """What does not fit above WhatsApp's buttons goes without them, and a yes in words confirms it."""
     cart = tuple(CartItem(number, "x" * 300, Decimal("12345.50"), Decimal(99)) for number in range(1, 30))
     details = replace(READY, address="y" * 300, note="z" * 300)
     talk = Conversation(cart=cart, context={"checkout": details})
     talk.done("finalizar")
-    assert len(talk.reply.text) <= MAX_INTERACTIVE_CHARS
+    assert len([line for line in talk.lines if line.startswith("• 99 × ")]) == 29
     assert talk.lines[-1] == "¿Lo confirmo?"
-    assert "• y 19 productos más" in talk.lines
+    assert talk.offers == []
+    talk.done("sí")
+    assert talk.closing is not None
+    assert len(talk.closing.orders) == 1
+
+
+def test_of_more_products_than_fit_the_others_are_counted() -> None:
+    """The total, the address and the question stand whole in any text."""
+    cart = tuple(CartItem(number, "x" * 300, Decimal("12345.50"), Decimal(99)) for number in range(1, 60))
+    talk = Conversation(cart=cart, context={"checkout": replace(READY, address="y" * 300, note="z" * 300)})
+    talk.done("finalizar")
+    assert "• y 29 productos más" in talk.lines
+    assert [line.partition(":")[0] for line in talk.lines[-7:-1]] == [
+        "Subtotal",
+        "Envío",
+        "Total",
+        "Entrega",
+        "Pago",
+        "Nota",
+    ]
+    assert talk.lines[-1] == "¿Lo confirmo?"
+
+
+def test_changes_that_the_summary_shows_again_make_room_for_its_buttons() -> None:
+    """A cart of the catalogue during the checkout: the new summary names its products."""
+    sold = [replace(MILK, id=number, name=f"Leche de la marca n.º {number}", sku=f"S-{number}") for number in range(8)]
+    talk = Conversation(sold=sold, cart=(RICE_ITEM,), context={"checkout": READY})
+    talk.done(cart_of(*((product.sku, 2) for product in sold)), "finalizar")
+    assert len(talk.reply.text) <= MAX_INTERACTIVE_CHARS
+    assert talk.lines[0] == "Tu pedido:"
+    assert sum(line.startswith("• 2 × Leche") for line in talk.lines) == 8
+    assert talk.lines[-1] == "¿Lo confirmo?"
+    assert [offer.partition(":")[0] for offer in talk.offers] == ["confirm", "undo", "change"]
+
+
+def test_the_size_of_a_product_stands_in_its_line() -> None:
+    """A long name is shortened in its middle."""
+    name = "Leche entera ultrapasteurizada larga vida La Serenísima Clásica Botella 1 L"
+    assert short_name(CartItem(1, name, Decimal(1), Decimal(1))) == "Leche entera ultrapasteuriz… Clásica Botella 1 L"
+    assert short_name(CartItem(1, "x" * 80, Decimal(1), Decimal(1))) == "x" * 47 + "…"
 
 
 def test_what_has_changed_since_the_summary_is_told_and_summed_up_anew() -> None:
@@ -97,8 +138,27 @@ def test_what_has_changed_since_the_summary_is_told_and_summed_up_anew() -> None
         "Tu pedido:",
     ]
     assert made.effects.orders == ()
-    assert made.effects.version == "v2"
+    assert made.effects.version.startswith("v2-")
     assert made.effects.cart == (replace(MILK_ITEM, price=Decimal(2000)),)
+
+
+@pytest.mark.parametrize(
+    ("now", "line", "left"),
+    [
+        ({"unit": "kg", "step": Decimal("0.05")}, "ahora se vende de a 50 g, así que lo saqué", None),
+        ({"step": Decimal(6)}, "ahora se vende de a 6, así que lo saqué", None),
+        ({"step": Decimal(2)}, "ahora se vende de a 2, y son 2", 2),
+        ({"stock": Decimal(2)}, "ahora hay solo 2", 2),
+        ({"name": "Leche descremada"}, "ahora es Leche descremada Nubelinda 1 L", 3),
+        ({"name": "Leche descremada", "price": Decimal(2000)}, "ahora es Leche descremada Nubelinda 1 L", 3),
+        ({"stock": Decimal(0)}, "ya no hay", None),
+    ],
+)
+def test_whatever_has_changed_about_a_product_is_told(now: dict[str, object], line: str, left: int | None) -> None:
+    """Its name, its unit and its step too: nobody gets two kilograms for two pieces."""
+    cart, lines = still_there(GROCER, (replace(MILK_ITEM, quantity=Decimal(3)),), [replace(MILK, **now)])
+    assert lines[0] == f"• Leche entera Nubelinda 1 L: {line}"
+    assert [item.quantity for item in cart] == ([] if left is None else [left])
 
 
 def test_what_is_left_is_offered_in_whole_steps() -> None:

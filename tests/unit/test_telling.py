@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from helpers.conversations import GROCER, Conversation, add, tap
-from helpers.turns import CHEESE, CHEESE_ITEM, MILK, MILK_ITEM, RICE, RICE_ITEM, made, plan_of, turn_of
+from helpers.conversations import GROCER, Conversation, add, cart_of, tap
+from helpers.turns import CHEESE, CHEESE_ITEM, MILK, MILK_ITEM, RICE, RICE_ITEM, decision_of, made, plan_of, turn_of
 from msgspec.structs import replace
 
 from worker.messages.reply import MAX_INTERACTIVE_CHARS
 from worker.replies.decision import RefusedChange
 from worker.replies.scene import NOBODY, Scene, scene_of
 from worker.replies.telling import MODEL_STATES, by_mention, told
+from worker.replies.verdict import OF_ONE_CUSTOMER, decide
 from worker.session.cart import CartItem
 from worker.session.outcome import Effects
 from worker.session.session import Checkout
@@ -123,8 +125,40 @@ def test_long_words_leave_room_for_what_changed() -> None:
     assert talk.lines[-2:] == ["• y 5 productos más", "Total: $ 15.000,00"]
 
 
+def test_all_problems_are_told() -> None:
+    """Six of a cart of the catalogue, and the cart as it is below them."""
+    sold = [
+        replace(MILK, id=number, name=f"Leche {number}", sku=f"S-{number}", stock=Decimal(0)) for number in range(6)
+    ]
+    talk = Conversation(sold=sold, cart=(RICE_ITEM,))
+    talk.done(cart_of(*((product.sku, 1) for product in sold)))
+    assert sum("no cambié nada de eso" in line for line in talk.lines) == 6
+    assert talk.lines[-1] == "Total: $ 1.200,50"
+
+
+def test_the_last_line_taken_out_during_the_checkout_is_told_once() -> None:
+    """That the cart is empty now is no news twice."""
+    talk = Conversation(cart=(MILK_ITEM,))
+    talk.done("finalizar")
+    talk.answered(
+        "sacá la leche", intent="remove_from_cart", reply="Va.", cart_operations=[{"op": "remove", "product_id": 7}]
+    )
+    assert talk.lines == ["Tu carrito está vacío."]
+
+
+def test_who_needs_a_person_gets_no_question_of_the_checkout() -> None:
+    """The wait for a person begins, and what was changed is told."""
+    talk = Conversation(cart=(MILK_ITEM,))
+    talk.answered(
+        "quiero pagar pero me cobraron dos veces", intent="checkout", reply="Te ayuda una persona.", requires_human=True
+    )
+    assert talk.reply.requires_human
+    assert talk.lines == ["Te ayuda una persona."]
+    assert talk.session.context.human_until is not None
+
+
 def test_many_problems_leave_room_for_the_cart() -> None:
-    """The first ones are told."""
+    """The first ones are told, and how many more there are."""
     sold = [replace(MILK, id=number, name="y" * 200, sku=f"S-{number}", stock=Decimal(0)) for number in range(20, 24)]
     cart = tuple(CartItem(100 + number, "x" * 300, Decimal(123_456), Decimal(99)) for number in range(12))
     talk = Conversation(sold=sold, cart=cart)
@@ -163,7 +197,7 @@ def test_a_change_during_the_checkout_is_told_before_its_next_step() -> None:
     talk.answered("sumale un arroz", **ORDERED, cart_operations=[add(RICE)])
     assert talk.lines[:4] == ["Cambios en tu carrito:", "• 1 × Arroz largo 1 kg: $ 1.200,50", "Total: $ 4.900,50", ""]
     assert talk.lines[-1] == "¿Lo confirmo?"
-    assert talk.offers == ["confirm:token2", "undo:token2", "change"]
+    assert talk.offers == [f"confirm:{talk.session.context.version}", "undo:token2", "change"]
     assert old != talk.offers[0]
 
 
@@ -184,6 +218,16 @@ def test_an_answer_for_everybody_shows_no_cart_and_asks_for_no_detail(intent: st
     scene = Scene(GROCER, NOBODY, "v", (MILK,), text="Av. Corrientes 1234")
     decision = told(made(intent=intent, reply="Hola.", entities={"address": "Corrientes 1234"}), scene)
     assert (decision.reply, decision.effects, decision.quick_replies) == ("Hola.", Effects(), ())
+
+
+@pytest.mark.parametrize("intent", sorted(OF_ONE_CUSTOMER))
+def test_an_answer_for_everybody_is_about_nobodys_cart(intent: str) -> None:
+    """How to order is a question like any other, and what was understood is of nobody."""
+    turn = turn_of("como hago un pedido", plan=plan_of("como hago un pedido"))
+    answer = decision_of(intent=intent, reply="Escribime lo que buscás.", entities={"address": "Palermo Soho"})
+    decision = decide(json.dumps(answer), turn.planned(), scene_of(turn, GROCER))
+    assert (decision.intent, decision.entities, decision.reply) == ("support", {}, "Escribime lo que buscás.")
+    assert decision.effects == Effects()
 
 
 def test_the_list_follows_the_words() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,10 @@ _PLAIN = {
 }
 _COURTESIES = frozenset(_DATA["courtesies"].split())
 _EMOJI = {YES: frozenset(_DATA["yes_emoji"]), NO: frozenset(_DATA["no_emoji"])}
+_NEUTRAL = frozenset(_DATA["neutral_emoji"]) | _EMOJI[YES]
+#: Unicode's category of emoji.
+_EMOJI_CATEGORY = "So"
+_SAD = re.compile(r"[:;=]['-]*[(/\\|\[]|¬¬|-_-")
 _NAMED = {name: frozenset(_DATA[name]) for name in ("view_cart", "checkout")}
 _WAYS = {name: frozenset(_DATA[name].split()) for name in ("pickup", "delivery")}
 _BESIDE, _NEITHER = (frozenset(_DATA[name].split()) for name in ("beside", "neither"))
@@ -48,10 +53,16 @@ def yes_or_no(text: str) -> str | None:
     for answer, other in ((NO, YES), (YES, NO)):
         left = _PLAIN[answer].sub(" ", words)
         if left != words and _COURTESIES.issuperset(left.split()):
-            return answer if other not in signs else None
+            return None if other in signs or (answer == YES and _has_odd_sign(text)) else answer
     if said and _COURTESIES.issuperset(words.split()):
-        return said.pop() if len(said) == 1 else None
+        return None if len(said) > 1 or (YES in said and _has_odd_sign(text)) else said.pop()
     return None
+
+
+def _has_odd_sign(text: str) -> bool:
+    """Returns whether an emoji or another face stands in a text that may turn a yes into something else."""
+    odd = (unicodedata.category(sign) == _EMOJI_CATEGORY and sign not in _NEUTRAL for sign in text)
+    return bool(_SAD.search(text)) or any(odd)
 
 
 def row_number(text: str) -> int | None:
@@ -89,6 +100,11 @@ def speaks_of_pickup(text: str) -> bool:
 def denies(text: str) -> bool:
     """Returns whether a text says no to something it names: "sin envío", "tarjeta no"."""
     return not _NEITHER.isdisjoint(folded(text).split())
+
+
+def says_only_no(text: str) -> bool:
+    """Returns whether a part of a text is a bare denial of what stands before it."""
+    return bool(words := set(folded(text).split())) and _NEITHER.issuperset(words)
 
 
 def asks(text: str) -> bool:

@@ -9,14 +9,20 @@ from itertools import combinations
 from pathlib import Path
 from typing import Final
 
-from worker.language.product_words import ProductWords, stem, stems
+from worker.language.product_words import ProductWords, is_any, stem, stems
+from worker.language.vocabulary import MEASURES
+
+_DATA: Final = tomllib.loads((Path(__file__).parent / "data" / "regional.toml").read_text("utf-8"))
+
+
+def _listed(names: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in names.split(","))
+
 
 #: Names of one thing in different countries; each group as it stands in `regional.toml`.
-GROUPS: Final = tuple(
-    tuple(name.strip() for name in group.split(","))
-    for groups in tomllib.loads((Path(__file__).parent / "data" / "regional.toml").read_text("utf-8")).values()
-    for group in groups
-)
+GROUPS: Final = tuple(_listed(group) for groups in _DATA.values() if isinstance(groups, list) for group in groups)
+#: Names of what belongs to a kind, by the stem of each word for the kind.
+KINDS: Final = {stem(kind): _listed(members) for kinds, members in _DATA["kinds"].items() for kind in _listed(kinds)}
 #: Other names that are tried for one that the shop does not use.
 MAX_OTHERS = 2
 #: Letters of a word by which another one of the same beginning is taken for it.
@@ -41,10 +47,13 @@ ONE_THING: Final = frozenset(
 
 
 def other_names(term: str, words: ProductWords) -> list[str]:
-    """The same term with other names for a thing that the shop does not call so; and for a word that it does not know,
-    with one that it begins with: "salamin" with "salame".
+    """The same term with other names for a thing that the shop does not call so; with what belongs to a kind; and for a
+    word that the shop does not know with one that it begins with: "salamin" with "salame".
     """
     said = term.split()
+    if kind := _kind_in(said, words):
+        members = [name for name in KINDS[stem(kind)] if _is_called(name, words)][:MAX_OTHERS]
+        return [" ".join(name if word == kind else word for word in said) for name in members]
     found = [stem(word) for word in said]
     for place, first in enumerate(found):
         for name, group in _OTHER_NAMES.get(first, ()):
@@ -55,6 +64,12 @@ def other_names(term: str, words: ProductWords) -> list[str]:
                 return [" ".join((*before, other, *behind)) for other in sold]
     shorter = [_shortened(word, words) for word in said]
     return [" ".join(shorter)] if shorter != said else []
+
+
+def _kind_in(said: Sequence[str], words: ProductWords) -> str | None:
+    """Word for a kind that the shop uses itself, where a term says beside it only how much."""
+    named = [word for word in said if not (word[0].isdecimal() or is_any(word, MEASURES))]
+    return named[0] if len(named) == 1 and stem(named[0]) in KINDS and _is_called(named[0], words) else None
 
 
 def _is_known(before: Sequence[str], meant: Sequence[str], name: str, words: ProductWords) -> bool:

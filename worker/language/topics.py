@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 
-from worker.language.answers import asks
+from worker.language.answers import asks, denies, speaks_of_pickup
 from worker.language.normalise import normalised
 from worker.language.phrases import DAYS, METHOD, SHOP, either
+from worker.language.vocabulary import GROCERIES
 
 _NUMBER = r"(?:\d+(?:[.,/]\d+)?|una?|un[oa]s|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|doce|media|medio)"
 _IT = r"(?:l[oae]s?|mel[oa]s?|me|nos)?"
@@ -186,7 +187,14 @@ TOPIC = re.compile("|".join(rf"(?P<{name}>\b{either(phrasings)}(?!\w))" for name
 _STREETS = r"(?:calle|av|avda|avenida|pasaje|pje|jiron|jr|carrera|cra|boulevard|blvd|ruta|esq|esquina|manzana|mz)"
 _QUARTERS = r"(?:barrio|colonia|urb|urbanizacion|depto|dpto|departamento|piso|cp)"
 ADDRESS = re.compile(rf"\b(?:{_STREETS}|{_QUARTERS})\b.*\d")
-STREET = re.compile(r"(?:[a-zñ]+ ){1,4}\d{3,5}(?: (?!(?:l|g|ml|kg|cc)\b|un).*)?$")
+_MONTHS = "enero|febrero|marzo|abril|mayo|junio|julio|agosto|sep|oct|nov|dic"
+STREET = re.compile(rf"(?:\d{{1,2}} de (?={_MONTHS}))?(?:[a-zñ]+ ){{1,4}}\d{{3,5}}(?: (?!(?:l|g|ml|kg|cc)\b|un).*)?$")
+#: What stands in no address: money and ways to pay, goods behind it, numbers of people and minutes.
+_NO_ADDRESS = re.compile(
+    rf"[$€]|\b(?:pag\w+|pesos|efectivo|tarjeta|transfer\w+|billete|vuelto|cambio|somos|personas|minutos|min)\b"
+    rf"|\d.{{0,80}} (?:y|mas|con|ademas|tambien) (?:(?:tambien|ademas|de paso|agrega\w*|suma\w*) ){{0,3}}{_NUMBER}"
+    r" (?!de\b)[a-zñ]{3,}"
+)
 #: A list of goods: "2 leches y 1 pan".
 LIST = re.compile(
     rf"^(?:(?:hola|buenas|y|e|tambien|ah|bueno|si|dale|mas) )*{_NUMBER} (?:(?:kg|g|l|ml|cc) de )?"
@@ -220,6 +228,15 @@ def speaks_of_goods(text: str) -> bool:
 
 
 def is_address(text: str) -> bool:
-    """Returns whether a text is plainly a street address, and asks nothing."""
+    """Returns whether a text is plainly a street address and nothing else: it asks and denies nothing, names no way to
+    pay or to fetch, and no goods.
+    """
     plain = normalised(text)
-    return "?" not in text and not LIST.match(plain) and bool(ADDRESS.search(plain) or STREET.match(plain))
+    if "?" in text or LIST.match(plain) or denies(text) or speaks_of_pickup(text) or _NO_ADDRESS.search(plain):
+        return False
+    return bool(ADDRESS.search(plain) or (STREET.match(plain) and not _begins_with_goods(plain)))
+
+
+def _begins_with_goods(plain: str) -> bool:
+    """Returns whether the first word is something sold, as in "coca cola 2250"."""
+    return plain.split()[0] in GROCERIES

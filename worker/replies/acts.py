@@ -17,6 +17,11 @@ from worker.session.turn import Turn
 from worker.session.turn_message import TurnMessage
 
 LOCATION = "location"
+#: A message that comes so much later than by its own time was written before what we have said meanwhile; less may be
+#: the difference of two clocks. What is older than Meta tries to deliver has a time that cannot be true.
+LATE_S, OLDEST_S = 600, 7 * 86_400
+#: Types of messages whose text is an answer; the caption of a photo speaks of the photo.
+TYPED = frozenset({"text", "button", LOCATION})
 #: Acts that may stand beside a change of the cart: what they say is still so after it.
 BESIDE_CART = frozenset({"note", "checkout", "confirm", "view_cart"})
 _QUANTITY = re.compile(r"(?=.*[1-9])[0-9]{1,4}(?:\.[0-9]{1,3})?")
@@ -33,7 +38,7 @@ class Act(Struct, frozen=True):
 def acts_of(turn: Turn) -> tuple[Act, ...]:
     """The acts that a turn consists of; none where a model must read any part of it."""
     context = turn.fetched().context
-    found = [_acts(message, context, read=not turn.waited) for message in turn.messages]
+    found = [_acts(message, context, read=_has_read(turn, message)) for message in turn.messages]
     if not all(found):
         return ()
     acts = [act for some in found for act in some]
@@ -42,6 +47,14 @@ def acts_of(turn: Turn) -> tuple[Act, ...]:
     # Two different answers at once say nothing plainly.
     is_plain = len(others) <= 1 and (not cart_acts or BESIDE_CART.issuperset(act.verb for act in others))
     return (*cart_acts, *others) if is_plain else ()
+
+
+def _has_read(turn: Turn, message: TurnMessage) -> bool:
+    """Returns whether the customer may have read our last summary before writing a message. What the sweep brings has
+    been here for a while: its time alone tells.
+    """
+    early_s = turn.fetched().context.summed_at_s - message.sent_at_s
+    return not turn.waited and not (0 if turn.swept else LATE_S) < early_s <= OLDEST_S
 
 
 def _acts(message: TurnMessage, context: Context, *, read: bool) -> tuple[Act, ...]:
@@ -56,7 +69,7 @@ def _acts(message: TurnMessage, context: Context, *, read: bool) -> tuple[Act, .
         return () if note and speaks_of_goods(note) else items + ((Act("note", note),) if note else ())
     if message.selection_id:
         return _tapped(message.selection_id)
-    act = _quoting(message, context) if message.text else None
+    act = _quoting(message, context) if message.text and message.type in TYPED else None
     if act and act.verb == "confirm" and context.asking == "confirm" and not read:
         # Nobody agrees to a summary that was not there yet: it is shown, and asked about again.
         act = Act("checkout")

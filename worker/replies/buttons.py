@@ -39,6 +39,12 @@ def button(shop: Shop, name: str, action: str) -> QuickReply:
     return QuickReply(action, shop.text(f"button.{name}"))
 
 
+def titled(shop: Shop, offered: QuickReply) -> QuickReply:
+    """A button that a model offers; one that does something of ours says so in our words."""
+    own = {VIEW_CART: view_cart, CHECKOUT: checkout, PERSON: person}.get(offered.id.strip())
+    return own(shop) if own else offered
+
+
 def may_offer(action: str) -> bool:
     """Returns whether a model may put an id under a title of its own."""
     verb = action.strip().partition(":")[0]

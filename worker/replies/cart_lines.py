@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from worker.catalog.product import PIECES
+from worker.messages.text import clip
 from worker.session.cart import CartItem, by_currency, cost
 from worker.shop.shop import Shop
 
 #: Lines of a cart that are shown; so many fit into a text with buttons (`MAX_INTERACTIVE_CHARS`).
 MAX_LINES = 10
-MAX_NAME_CHARS = 36
+#: Of a name, and of its end, where the size stands that tells a product from its neighbours.
+MAX_NAME_CHARS, MAX_END_CHARS = 48, 24
 
 
 def measured(shop: Shop, item: CartItem) -> str:
@@ -20,23 +22,38 @@ def measured(shop: Shop, item: CartItem) -> str:
 
 
 def short_name(item: CartItem) -> str:
-    """The name of a product, cut where it is so long that few lines would fit."""
-    return item.name if len(item.name) <= MAX_NAME_CHARS else f"{item.name[: MAX_NAME_CHARS - 1].rstrip()}…"
+    """The name of a product, shortened in its middle where it is so long that few lines would fit."""
+    if len(item.name) <= MAX_NAME_CHARS:
+        return item.name
+    end = item.name[-MAX_END_CHARS:].partition(" ")[2].strip()
+    return f"{clip(item.name, MAX_NAME_CHARS - len(end) - bool(end))} {end}".rstrip()
 
 
-def cart_lines(shop: Shop, cart: Sequence[CartItem]) -> list[str]:
-    """A cart as a customer reads it, a line a product with what it costs."""
-    return _first(shop, [_line(shop, item) for item in cart])
+def cart_lines(shop: Shop, cart: Sequence[CartItem], most: int = MAX_LINES) -> list[str]:
+    """A cart as a customer reads it, a line a product with what it costs. most: lines that are shown."""
+    return _first(shop, [_line(shop, item) for item in cart], most)
 
 
 def _line(shop: Shop, item: CartItem) -> str:
     return f"• {measured(shop, item)}: {shop.amount(item.total, item.currency)}"
 
 
-def _first(shop: Shop, lines: list[str]) -> list[str]:
+def _first(shop: Shop, lines: list[str], most: int = MAX_LINES) -> list[str]:
     """As many lines as fit, and how many more there are."""
-    more = len(lines) - MAX_LINES
-    return lines[:MAX_LINES] + ([shop.text("cart.more_lines", count=more)] if more > 0 else [])
+    more = len(lines) - most
+    return lines[:most] + ([shop.text("cart.more_lines", count=more)] if more > 0 else [])
+
+
+def fitted(shop: Shop, first: Sequence[str], rest: Sequence[str], room: int) -> str:
+    """Lines as one text of so many characters: the first ones as far as they fit, with how many more there are, and
+    all the rest.
+    """
+    text = "\n".join([*first, *rest])
+    kept = len(first)
+    while len(text) > room and kept:
+        kept -= 1
+        text = "\n".join([*first[:kept], shop.text("cart.more", count=len(first) - kept), *rest])
+    return text
 
 
 def totals(shop: Shop, cart: Sequence[CartItem]) -> str:

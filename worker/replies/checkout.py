@@ -12,18 +12,27 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from worker.catalog.product import Product
-from worker.messages.reply import MAX_QUICK_REPLIES, MAX_TITLE_CHARS, Choices, QuickReply, Row
+from worker.messages.reply import MAX_INTERACTIVE_CHARS, MAX_QUICK_REPLIES, MAX_TITLE_CHARS, Choices, QuickReply, Row
 from worker.replies import buttons
-from worker.replies.cart_lines import short_name, shown_cart, totals
-from worker.replies.summary import DELIVERY, PICKUP, area_of, in_currency, orders_of, summary, ways_of
-from worker.session.cart import Cart, CartItem, cost, item_of
+from worker.replies.cart_lines import fitted, shown_cart, totals
+from worker.replies.changed_products import still_there
+from worker.replies.summary import (
+    DELIVERY,
+    PICKUP,
+    area_of,
+    in_currency,
+    in_full,
+    orders_of,
+    summary,
+    version_of,
+    ways_of,
+)
+from worker.session.cart import Cart, cost
 from worker.session.outcome import Decision, Effects
 from worker.session.session import Checkout, Session
 from worker.shop.areas import DeliveryArea
 from worker.shop.shop import Shop
 
-#: Changes since a summary that are told one by one; all of them stand in the new one.
-MAX_CHANGES = 4
 #: Area of a customer who lives in none of those in the shop's file.
 ELSEWHERE = "?"
 
@@ -35,37 +44,43 @@ def said(
     return Decision(intent, 1.0, reply=text, quick_replies=tuple(quick_replies), **values)  # type: ignore[arg-type]
 
 
-def proceed(shop: Shop, cart: Cart, details: Checkout, version: str, lead: Sequence[str] = ()) -> Decision:
+def proceed(
+    shop: Shop, cart: Cart, details: Checkout, token: str, lead: Sequence[str] = (), changes: Sequence[str] = ()
+) -> Decision:
     """The next question of the checkout, or the summary where nothing is left to ask.
 
     Args:
-        version: of this cart with these details, for the button that confirms it.
+        token: of the turn, for the version of what is summed up.
         lead: lines that stand before it.
+        changes: of the cart, behind the lead.
     """
     if not cart:
-        lines = dict.fromkeys([*filter(None, lead), shop.text("cart.empty")])
-        return said("\n".join(lines), effects=Effects(checkout=details))
+        lines = list(dict.fromkeys([*changes, shop.text("cart.empty")]))
+        return said(fitted(shop, lead, lines, MAX_INTERACTIVE_CHARS), effects=Effects(checkout=details))
     details = _completed(shop, details)
     area = area_of(shop, details)
     question = _question(shop, cart, details, area)
     if question is not None:
-        return replace(question, reply="\n".join([*lead, question.reply]))
-    return said(
-        "\n".join([*lead, *summary(shop, cart, details, area)]),
-        (buttons.confirm(shop, version), buttons.change(shop), buttons.person(shop)),
-        next_state="confirming_order",
-        effects=Effects(checkout=details, asking="confirm", version=version),
-    )
+        gap = [""] if lead or changes else []
+        text = fitted(shop, lead, [*changes, *gap, question.reply], MAX_INTERACTIVE_CHARS)
+        return replace(question, reply=text)
+    lines = summary(shop, cart, details, area)
+    version = version_of(token, lines)
+    text, fits = in_full(shop, lead, changes, lines)
+    quick = (buttons.confirm(shop, version), buttons.change(shop), buttons.person(shop))
+    effects = Effects(checkout=details, asking="confirm", version=version)
+    return said(text, quick if fits else (), next_state="confirming_order", effects=effects)
 
 
 def _completed(shop: Shop, details: Checkout) -> Checkout:
-    """The details with those that leave no choice."""
-    ways = ways_of(shop)
-    delivery = details.delivery or (
-        DELIVERY if details.address or len(ways) == 0 else ways[0] if len(ways) == 1 else ""
-    )
+    """The details that the shop takes, with those that leave no choice."""
+    ways = ways_of(shop) or [PICKUP if shop.delivers is False else DELIVERY]
+    # Who has given an address wants it delivered.
+    chosen = details.delivery or (DELIVERY if details.address else "")
+    delivery = chosen if chosen in ways else ways[0] if len(ways) == 1 else ""
     named = shop.area_of(details.address) if details.address and not details.area else None
-    payment = details.payment or (shop.payments[0] if len(shop.payments) == 1 else "")
+    payment = details.payment if details.payment in shop.payments else ""
+    payment = shop.payments[0] if len(shop.payments) == 1 else payment
     return replace(details, delivery=delivery, area=named.name if named else details.area, payment=payment)
 
 
@@ -133,19 +148,19 @@ def _too_little(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea, m
     return _asked(text, "", details, (buttons.view_cart(shop), *pickup))
 
 
-def confirmed(shop: Shop, session: Session, version: str, new_version: str) -> Decision:
+def confirmed(shop: Shop, session: Session, version: str, token: str) -> Decision:
     """The decision about a customer's yes to a summary: the order, if it is that of this cart; else the cart as it is.
 
     Args:
         version: of the summary that was agreed to.
-        new_version: for a summary that must be shown instead.
+        token: of the turn, for a summary that must be shown instead.
     """
     context = session.context
     if version and version == context.ordered:
         return said(shop.text("checkout.placed_already"), effects=Effects(asking="ordered"))
-    if not version or version != context.version or not session.cart:
+    if not version or version != context.version or not _stands(shop, session):
         lead = [shop.text("checkout.old_summary")] if session.cart else []
-        return proceed(shop, session.cart, context.checkout, new_version, lead)
+        return proceed(shop, session.cart, context.checkout, token, lead)
     orders = orders_of(shop, session.cart, context.checkout, session.customer_name)
     _, *lines, _ = summary(shop, session.cart, context.checkout, area_of(shop, context.checkout))
     return said(
@@ -155,45 +170,33 @@ def confirmed(shop: Shop, session: Session, version: str, new_version: str) -> D
     )
 
 
+def _stands(shop: Shop, session: Session) -> bool:
+    """Returns whether the last summary would say the same now: the shop may have changed a fee, an area, a payment."""
+    if not session.cart:
+        return False
+    details = _completed(shop, session.context.checkout)
+    area = area_of(shop, details)
+    token, version = session.context.version.partition("-")[0], session.context.version
+    is_same = version == version_of(token, summary(shop, session.cart, details, area))
+    return is_same and _question(shop, session.cart, details, area) is None
+
+
 def declined(shop: Shop, session: Session) -> Decision:
     """The decision about a customer's no: nothing is ordered, and the cart stays."""
     lines = [shop.text("checkout.not_confirmed"), *shown_cart(shop, session.cart)]
-    return said("\n".join(lines), (buttons.checkout(shop), buttons.person(shop)), next_state="viewing_cart")
+    quick = (buttons.checkout(shop), buttons.person(shop))
+    # The details end what the summary has offered: no later yes is one to it.
+    effects = Effects(checkout=session.context.checkout)
+    return said("\n".join(lines), quick, next_state="viewing_cart", effects=effects)
 
 
-def summed_up_anew(shop: Shop, session: Session, version: str, products: Sequence[Product]) -> Decision:
+def summed_up_anew(shop: Shop, session: Session, token: str, products: Sequence[Product]) -> Decision:
     """The summary that takes the place of an order which could not be placed: with today's prices, and with what is
     still there.
 
     Args:
         products: those of the cart as they are now; one that is missing is not sold any more.
     """
-    known = {product.id: product for product in products}
-    lines: list[str] = []
-    cart: list[CartItem] = []
-    for item in session.cart:
-        left, line = _still_there(shop, item, known.get(item.id))
-        lines += [line] if line else []
-        cart += [left] if left else []
-    lead = [shop.text("checkout.changed_meanwhile"), *lines[:MAX_CHANGES], ""]
-    decision = proceed(shop, tuple(cart), session.context.checkout, version, lead)
-    return replace(decision, effects=replace(decision.effects, cart=tuple(cart)))
-
-
-def _still_there(shop: Shop, item: CartItem, product: Product | None) -> tuple[CartItem | None, str | None]:
-    """A line of the cart as it can be ordered now, None where it cannot, and what is told about it."""
-    if product is None or not product.active:
-        return None, shop.text("checkout.gone", name=short_name(item))
-    quantity = item.quantity
-    if product.stock is not None and product.stock < quantity:
-        quantity = product.stock // product.step * product.step
-    if quantity <= 0:
-        return None, shop.text("checkout.gone", name=short_name(item))
-    now = item_of(product, quantity)
-    if quantity < item.quantity:
-        return now, shop.text("checkout.less_left", name=short_name(item), left=shop.quantity(quantity, product.unit))
-    if (now.price, now.currency) != (item.price, item.currency):
-        return now, shop.text(
-            "checkout.price_changed", name=short_name(item), price=shop.amount(now.price, now.currency)
-        )
-    return now, None
+    cart, lines = still_there(shop, session.cart, products)
+    decision = proceed(shop, cart, session.context.checkout, token, [shop.text("checkout.changed_meanwhile"), *lines])
+    return replace(decision, effects=replace(decision.effects, cart=cart))

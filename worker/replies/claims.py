@@ -1,77 +1,99 @@
 """Refusing words that claim what nothing stands behind: figures that stand in no fact, and things said to be done.
 
 A change, an order, a discount or a delivery is told by us, from what was committed. What is asked, or denied, is no
-claim. Pure: no I/O.
+claim. The words are in `claims.toml`. Pure: no I/O.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
+from worker.replies.amounts import OF_CART, stems_of
 from worker.replies.decision import RefusedChange
+from worker.replies.figure_kinds import values_of
 from worker.replies.figures import unfounded_figure
 from worker.replies.prompt import FACTS_BEGIN
+from worker.replies.sentences import DENYING, asserted, clauses, sentences, undenied
 from worker.session.outcome import Decision
 
-#: Accents tell: "agregué" is done, "agregue" is only spoken of.
-_VERBS = r"(?:agreg|sum|añad|anot|carg|met|sac|quit|elimin|borr|retir|vaci|modific|actuali[cz])"
-_FIRST = r"(?:^|[.!¡,:;\n])[^\S\n]*+(?:(?:ya|ahora|dale|bueno|perfecto|ok|enseguida)[ ,]+)*+"
-CLAIMING = re.compile(
-    rf"\b{_VERBS}(?:u?é|í|amos|imos|i?ó|aron|ieron|ad[oa]s?|id[oa]s?)\b"
-    r"|\b(?:saqué|modifiqué|dejé|cambié|incluí|reservé|aparté|separé|puse|pusimos|puest[oa]s?)\b"
-    r"|\bse (?:cambió|cambiaron|incluyó|incluyeron|puso|pusieron)\b|\bincluid[oa]s? en (?:tu|su|el) (?:carrito|pedido)"
-    r"|\bya están? (?:en (?:tu|su)|hech|list)|\b(?:tu|su) carrito ahora\b|\bacab(?:o|amos) de \w+(?:ar|er|ir)\w*"
-    rf"|{_FIRST}(?:listo|hecho)\b(?! para| cuando)"
-    rf"|{_FIRST}(?:[ts]e |le )?(?:l[oa]s? )?(?:agrego|sumo|anoto|añado|pongo|cargo|saco|quito)\b"
+_DATA: dict[str, Any] = tomllib.loads(Path(__file__).with_name("claims.toml").read_text("utf-8"))
+
+
+def _filled(pattern: str) -> str:
+    """A pattern with the lists that it names."""
+    for _ in range(2):
+        for name, part in _DATA["parts"].items():
+            pattern = pattern.replace(f"{{{name}}}", part)
+    return pattern
+
+
+_CLAIMS = {name: re.compile("|".join(map(_filled, lines))) for name, lines in _DATA["claims"].items()}
+_WORDS = {name: re.compile(pattern) for name, pattern in _DATA["words"].items()}
+_DONE, _DOING, _PLACED, _SENT = (_CLAIMS[name] for name in ("done", "doing", "placed", "sent"))
+_FREE = _CLAIMS["free"]
+_COMES, _DAY = _DATA["delivery"]["comes"], _DATA["delivery"]["day"]
+_DELIVERED = re.compile(rf"{_COMES}[^.!?\n]{{0,60}}?{_DAY}|{_DAY}[^.!?\n]{{0,40}}{_COMES}")
+_NO_GOODS, _EMPTY, _HOLDS = (re.compile(_DATA["delivery"][name]) for name in ("no_goods", "empty", "holds"))
+_SENDING = re.compile(r"\b(?:env[ií]os?|delivery|domicilio|reparto|entregas?)\b")
+_FREE_FEE = re.compile(r'"fee":"[^"\d]*0(?:[.,]0+)?\b')
+_FREE_FROM = re.compile(r'"free_from":"([^"]*)"')
+_CONDITION = re.compile(
+    r"\d|\b(?:desde|a partir|super\w+|alcanz\w+|lleg\w+|m[ií]nim\w+|monto|compras (?:de|desde|mayores))\b"
 )
-#: What is only offered: "decime cuántas y te las sumo".
-_OFFERED = re.compile(
-    r"\b(?:si|cuando|así|dec[ií]me|d[ií]me|d[ií]game|avisame|avísame|confirm[aá]me|cu[aá]ntas?|cu[aá]l)\b"
-)
-_NOT = r"(?:no|ni|nunca|tampoco|ning[uú]n[ao]?|todav[ií]a no|a[uú]n no)"
-DENYING = re.compile(rf"\b(?:{_NOT}|sin)(?: (?:te|me|se|l[aoe]s?|he|hemos|ha|han|fue|fueron|qued\w+|está|están))* \w+")
-_DENIED = re.compile(rf"\b{_NOT}\b")
-#: "No te preocupes" denies nothing.
-_COURTESY = re.compile(
-    r"\bno (?:hay|es) (?:ning[uú]n )?(?:problema|drama|molestia|apuro)s?|\bno (?:te|se) preocup\w+|\bc[oó]mo no\b"
-)
-_WHOLE = r"\b(?:pedido|compra|orden|encargo|reserva)\b"
-_PLACED = re.compile(
-    rf"{_WHOLE}[^.!?\n]{{0,40}}\b(?:confirmad|registrad|realizad|hech|tomad|procesad|generad|cread|cancelad|anulad)"
-    r"|\b(?:confirm|registr|proces|program|agend|cancel|anul)(?:é|amos|ó|aron)\b"
-    rf"|{_FIRST}confirmad[oa]s?\b|\bgracias por (?:tu|su|la) (?:compra|pedido|orden)\b"
-)
-_SENT = re.compile(
-    rf"{_WHOLE}[^.!?\n]{{0,40}}\b(?:despachad|enviad|en camino|en preparaci[oó]n|saliendo|sali[oó]|program|agendad"
-    r"|est[aá]n? list)|\b(?:despach|envi|mand|cobr)(?:é|ó|aron)\b|\b(?:enviamos|mandamos|cobramos) (?:tu|su|el) "
-    r"|\bpago\b[^.!?\n]{0,20}\b(?:recibid|acreditad|aprobad|confirmad)|\brecibimos (?:tu|su|el) pago\b"
-    r"|\bya pod[eé]s (?:pasar|retirar)|\btodo listo\b|\bya cobramos\b|\b(?:est[aá]|va|sali[oó]|sale) en camino\b"
-)
-_BEFORE_IT_IS_SO = re.compile(
-    r"\b(?:una vez|cuando|si |para que|antes de|despu[eé]s de|al confirmar|quer[eé]s|quieres|desea|apenas|luego)"
-)
-_FREE = r"gratis|gratuit[oa]|sin (?:cargo|costo)|bonificad[oa]"
-_DISCOUNT = re.compile(rf"descuento|rebaj|promo|oferta|regal|cup[oó]n|2x1|3x2|llev\w+ \d+ y pag\w+ \d+|{_FREE}")
-_DELIVERY = re.compile(r"\b(?:env[ií]os?|delivery|domicilio|reparto|entregas?)\b")
-_DAY = (
-    r"\b(hoy|mañana|ahora mismo|enseguida|en un rato|esta (?:tarde|noche|mañana)|pasado mañana"
-    r"|en (?:media|una?|dos|tres|un par de|unos|unas|poc[oa]s) (?:horas?|minutos?|momentos?|d[ií]as?))\b"
-)
-_COMES = r"(?:llega|llegar[aá]n?|entreg\w+|env[ií]\w+|mand\w+|llev\w+|recib\w+|sale)"
-_DELIVERED = re.compile(rf"\b{_COMES}\b[^.!?\n]{{0,60}}?{_DAY}|{_DAY}[^.!?\n]{{0,40}}\b{_COMES}\b")
+_FETCHING = re.compile(r"\bretir|\bpas[aá]s? a buscar|\bpasar a buscar")
 _NUMBER_WORD = re.compile(
     r"\b(?:cien|mil|diez|veinte|treinta|cuarenta|cincuenta|sesenta|setenta|ochenta|noventa|\w+cient[oa]s|quinient[oa]s)"
     r" (?:pesos|soles|euros|d[oó]lares|lucas)\b"
 )
-_PART = re.compile(r"[,;:]| pero ")
-#: A denial stands no further before what it denies.
-_LOOKED_BACK = 160
-_ASKED = re.compile(r"¿[^?]*\?")
-#: The point of a figure ends none.
-_SENTENCE = re.compile(r"(?:[^.!?\n]|(?<=\d)\.(?=\d))*[.!?\n]?")
+_COUNT = re.compile(r"\b(\d{1,2}) (?!opci|producto|l\b|g\b|kg|ml|%)[^\W\d_]{3,}")
+#: Letters by which two forms of a word are the same: "confirmado", "confirmada".
+_STEM_CHARS = 7
+
+
+class Facts(Struct, frozen=True):
+    """Facts that claims are held against.
+
+    Args:
+        products: as JSON, in small letters; they may have an offer in their names.
+        shop: what the shop has told and what holds now, in small letters.
+        history: replies before, in small letters.
+        cart: its lines; None where the answer is everybody's.
+        said: the customer's message.
+        ordered: an order was placed just before.
+    """
+
+    products: str
+    shop: str
+    history: tuple[str, ...]
+    cart: tuple[dict[str, Any], ...] | None
+    said: str
+    ordered: bool
+
+    def has_word(self, word: str) -> bool:
+        """Returns whether the shop, a product or a reply before has used a word."""
+        return any(word in text for text in (self.products, self.shop, *self.history))
+
+    def was_told(self, pattern: re.Pattern[str], found: re.Match[str]) -> bool:
+        """Returns whether a reply before has claimed the same: a status of an order is told by us."""
+        stem = _stem(found)
+        return any(
+            _stem(told) == stem
+            for reply in self.history
+            for sentence in asserted(reply)
+            for told in undenied(pattern, sentence)
+        )
+
+
+def _stem(found: re.Match[str]) -> str:
+    return found[0].split()[-1][:_STEM_CHARS]
 
 
 def check_claims(decision: Decision, user: str, system: str, *, changes: bool) -> None:
@@ -81,71 +103,134 @@ def check_claims(decision: Decision, user: str, system: str, *, changes: bool) -
         user, system: the rendered request: its facts.
         changes: the decision changes the cart, so that its words may say so.
     """
-    kind = unfounded_figure(decision.reply, user, system)
-    problem = (
-        f"names a figure that stands in no fact ({kind})" if kind else _claim(decision.reply, user, system, changes)
-    )
+    problem = problem_of(decision.reply, user, system, changes=changes)
     if problem:
         raise RefusedChange(f"reply: {problem}", f"reply: {problem}")
 
 
-def _claim(reply: str, user: str, system: str, changes: bool) -> str | None:
-    facts = orjson.loads(user)
-    session = facts.get("session") or {}
-    told = [system.partition(FACTS_BEGIN)[2], *(exchange.get("reply", "") for exchange in session.get("history") or [])]
-    own = orjson.dumps([facts.get("products"), facts.get("now")]).decode()
-    known = "\n".join([*told, own]).lower()
-    ordered = session.get("state") == "order_completed"
-    for sentence in asserted(reply):
-        if not changes and _is_done(sentence):
-            return "says that the cart has changed"
-        if (not ordered and _claims(_PLACED, sentence)) or _claims(_SENT, sentence):
-            return "says that an order was placed or is on its way"
-        if any(_is_unfounded(found, known) for found in _undenied(_DISCOUNT, sentence)):
-            return "promises a discount that stands in no fact"
-        if any(not _is_delivered(found, known) for found in _undenied(_DELIVERED, sentence)):
-            return "promises a time of delivery that stands in no fact"
-        if _NUMBER_WORD.search(sentence):
-            return "names a price in words"
+def problem_of(text: str, user: str, system: str, *, changes: bool) -> str | None:
+    """Kind of the first claim in a text that nothing stands behind; None where it may be said."""
+    if kind := unfounded_figure(text, user, system):
+        return f"names a figure that stands in no fact ({kind})"
+    facts = _facts(orjson.loads(user), system.partition(FACTS_BEGIN)[2])
+    problems = (_problem(sentence, facts, changes=changes) for sentence in asserted(text))
+    return next(filter(None, problems), None)
+
+
+def _facts(request: dict[str, Any], shop: str) -> Facts:
+    session = request.get("session")
+    history = [exchange.get("reply", "") for exchange in (session or {}).get("history") or []]
+    now = orjson.dumps(request.get("now")).decode()
+    return Facts(
+        products=orjson.dumps(request.get("products")).decode().lower(),
+        shop=f"{shop}\n{now}".lower(),
+        history=tuple(reply.lower() for reply in history),
+        cart=None if session is None else tuple(session.get("cart") or ()),
+        said=str(request.get("message") or ""),
+        ordered=(session or {}).get("state") == "order_completed",
+    )
+
+
+def _problem(sentence: str, facts: Facts, *, changes: bool) -> str | None:
+    if not changes and (_is_done(sentence) or _misstates_cart(sentence, facts)):
+        return "says that the cart has changed"
+    if (not facts.ordered and _claims(_PLACED, sentence, facts)) or _claims(_SENT, sentence, facts):
+        return "says that an order was placed or is on its way"
+    if _promises(sentence, facts):
+        return "promises a discount that stands in no fact"
+    if not _NO_GOODS.search(sentence) and any(
+        not _is_delivered(found, facts) for found in undenied(_DELIVERED, sentence)
+    ):
+        return "promises a time of delivery that stands in no fact"
+    if _NUMBER_WORD.search(sentence):
+        return "names a price in words"
     return None
 
 
-def asserted(reply: str) -> Iterable[str]:
-    """The sentences of a reply in small letters, without what they ask and without courtesies."""
-    for sentence in _SENTENCE.findall(_ASKED.sub(" ", reply.lower())):
-        # Who leaves out the first question mark asks with the last words.
-        said = sentence.rpartition(",")[0] if sentence.rstrip().endswith("?") else sentence
-        if said.strip():
-            yield _COURTESY.sub(" ", said)
+def without_changes(decision: Decision) -> Decision:
+    """A decision without the sentences that tell what it has changed, or the cart's total: we tell that ourselves."""
+    kept = [sentence for sentence in sentences(decision.reply) if not _tells_change(sentence)]
+    return replace(decision, reply="".join(kept).strip())
+
+
+def _tells_change(sentence: str) -> bool:
+    said = list(asserted(sentence))
+    return any(_is_done(one) or OF_CART.search(one) or _EMPTY.search(one) or _HOLDS.search(one) for one in said)
 
 
 def _is_done(sentence: str) -> bool:
-    return bool(CLAIMING.search(DENYING.sub("", sentence))) and not _OFFERED.search(sentence)
+    """Returns whether a sentence says that something was put in or taken out. An offer of it holds for its own part of
+    the sentence: "avisame si querés más, ya agregué la leche".
+    """
+    plain = DENYING.sub("", _WORDS["made_of"].sub(" ", sentence))
+    offered = _WORDS["offered"]
+    if _DOING.search(plain) and not offered.search(plain):
+        return True
+    return bool(_DONE.search(" , ".join(part for part in clauses(plain) if not offered.search(part))))
 
 
-def _claims(pattern: re.Pattern[str], sentence: str) -> bool:
-    return not _BEFORE_IT_IS_SO.search(sentence) and any(True for _ in _undenied(pattern, sentence))
+def _misstates_cart(sentence: str, facts: Facts) -> bool:
+    """Returns whether a sentence says of the cart what is not so: that it is empty, or what is in it."""
+    if any(True for _ in undenied(_EMPTY, sentence)):
+        return facts.cart is None or bool(facts.cart)
+    return any(not _is_held(found[1] or found[2] or "", facts) for found in undenied(_HOLDS, sentence))
 
 
-def _undenied(pattern: re.Pattern[str], sentence: str) -> Iterable[re.Match[str]]:
-    """Matches that are not denied, within their own words or before them in the same part of the sentence."""
-    for match in pattern.finditer(sentence):
-        before = _PART.split(sentence[max(0, match.start() - _LOOKED_BACK) : match.start()])[-1]
-        if not _DENIED.search(f"{before}{match[0]}"):
-            yield match
-
-
-def _is_unfounded(found: re.Match[str], known: str) -> bool:
-    if (
-        re.fullmatch(_FREE, found[0])
-        and _DELIVERY.search(found.string)
-        and re.search(r'"free_from"|"fee":"[^"\d]*0(?:[.,]0+)?\b', known)
-    ):
+def _is_held(named: str, facts: Facts) -> bool:
+    """Returns whether the cart holds what is told: something named there, as many as told."""
+    cart = facts.cart or ()
+    quantities = [Decimal(str(line["quantity"])) for line in cart]
+    counted = _COUNT.search(named)
+    if counted and Decimal(counted[1]) not in {*quantities, sum(quantities), Decimal(len(cart))}:
         return False
-    return found[0] not in known
+    words = set(stems_of(f"{named} {facts.said}"))
+    return any(words.intersection(stems_of(line["name"])) for line in cart) or (bool(counted) and bool(cart))
 
 
-def _is_delivered(found: re.Match[str], known: str) -> bool:
+def _claims(pattern: re.Pattern[str], sentence: str, facts: Facts) -> bool:
+    return not _WORDS["before_it_is_so"].search(sentence) and any(
+        not facts.was_told(pattern, found) for found in undenied(pattern, sentence)
+    )
+
+
+def _promises(sentence: str, facts: Facts) -> bool:
+    """Returns whether a sentence promises an advantage that stands in no fact."""
+    sentence = _WORDS["gift"].sub(" ", sentence)
+    if any(not _is_free(found, facts) for found in undenied(_FREE, sentence)):
+        return True
+    if _WORDS["asked_elsewhere"].search(sentence):
+        return False
+    return any(not facts.has_word(found[0]) for found in _CLAIMS["discount"].finditer(sentence) if _is_said(found))
+
+
+def _is_said(found: re.Match[str]) -> bool:
+    """Returns whether a match is not denied; where it denies a charge itself, it is said."""
+    if found[0].startswith("no "):
+        return True
+    return any(one.start() == found.start() for one in undenied(_CLAIMS["discount"], found.string))
+
+
+def _is_free(found: re.Match[str], facts: Facts) -> bool:
+    """Returns whether the shop has told of what is said to be free; a delivery is where the amount is told with it."""
+    sentence = found.string
+    if _SENDING.search(sentence) and (_FREE_FEE.search(facts.shop) or _is_free_for(facts)):
+        return True
+    if _SENDING.search(sentence) and '"free_from"' in facts.shop:
+        return bool(_CONDITION.search(sentence))
+    return (bool(_FETCHING.search(sentence)) and '"pickup":true' in facts.shop) or facts.has_word(found[0])
+
+
+def _is_free_for(facts: Facts) -> bool:
+    """Returns whether the cart costs so much that its delivery is free, in any area."""
+    bounds = values_of(found[1] for found in _FREE_FROM.finditer(facts.shop))
+    total = sum(Decimal(str(line["price"])) * Decimal(str(line["quantity"])) for line in facts.cart or ())
+    return any(0 < bound <= total for bound in bounds)
+
+
+def _is_delivered(found: re.Match[str], facts: Facts) -> bool:
     day = found[1] or found[2]
-    today = day in ("hoy", "esta tarde", "esta noche") and re.search(r'"delivery_today":(?:true|\{[^}]*true)', known)
-    return bool(today) or re.search(rf"\b{re.escape(day)}\b", known) is not None
+    today = day in ("hoy", "esta tarde", "esta noche") and re.search(
+        r'"delivery_today":(?:true|\{[^}]*true)', facts.shop
+    )
+    named = re.search(rf"\b{re.escape(day.removeprefix('el '))}\b", facts.shop.partition('"today"')[0])
+    return bool(today or named)

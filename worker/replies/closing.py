@@ -9,22 +9,18 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from worker.messages.reply import MAX_INTERACTIVE_CHARS, MAX_ROWS, Reply, expires_at, within_limits
-from worker.messages.text import clip_at_sentence
-from worker.replies import buttons
-from worker.replies.cart_lines import shown_cart
+from worker.messages.reply import MAX_ROWS, Reply, expires_at, within_limits
+from worker.replies.earlier_decisions import of_today
+from worker.replies.kept_cart import KEPT_CART, with_kept_cart
+from worker.replies.numbering import asks_how_many, means_rows
 from worker.session.handover import MODEL, answered_by_ai, handed_over
-from worker.session.outcome import SILENT, Decision, Effects, Outcome, StoredOutcome
+from worker.session.outcome import SILENT, Effects, Outcome, StoredOutcome
 from worker.session.session import CHECKOUT_STATES, Context, Exchange, Order, Session, Undo, with_exchange
 from worker.session.turn import Turn
 from worker.shop.shop import Shop
 
 #: Products shown that stay offered until others have been shown in their place.
 MAX_SHOWN = MAX_ROWS
-#: Our question what shall become of a cart that was left.
-KEPT_CART = "kept_cart"
-#: Texts and buttons of it: where there is no other cart, and where there is one.
-OFFERS = (("bring_back", "go_on", "keep", "drop"), ("joined", "add_other", "add_other", "leave_other"))
 
 
 class Closing(Struct, frozen=True):
@@ -66,7 +62,7 @@ def close(turn: Turn, shop: Shop, now: datetime, human_wait_s: float) -> Closing
     decided = turn.decided()
     silent = decided.source == SILENT
     if not silent:
-        decided = replace(decided, decision=_with_kept_cart(turn, decided, shop))
+        decided = replace(decided, decision=with_kept_cart(of_today(turn, shop), turn.fetched(), shop))
         turn = replace(turn, outcome=decided)
     after = session_after(turn, now, human_wait_s)
     return Closing(
@@ -97,39 +93,9 @@ def bury(turn: Turn, session_state: str, error: str, now: datetime) -> Closing:
     )
 
 
-def _with_kept_cart(turn: Turn, outcome: Outcome, shop: Shop) -> Decision:
-    """The decision; the first one of a conversation also asks what shall become of the cart of the one before, and the
-    first one after two have become one of the other one's, unless something of ours comes first.
-    """
-    decision, session = outcome.decision, turn.fetched()
-    effects, context = decision.effects, session.context
-    if not context.kept or decision.requires_human:
-        return decision
-    if context.joined:
-        comes_first = bool(effects.orders or effects.asking) or effects.kept is not None
-    else:
-        comes_first = bool(context.history) or effects != Effects()
-    return decision if comes_first else _asking(decision, session, shop)
-
-
-def _asking(decision: Decision, session: Session, shop: Shop) -> Decision:
-    """The decision, whose reply also offers the cart that was kept: in place of the one now, or beside it."""
-    beside = bool(session.context.joined and session.cart)
-    lead, question, yes, no = OFFERS[beside]
-    lines = [shop.text(f"cart.{lead}"), *shown_cart(shop, session.context.kept)[1:], shop.text(f"cart.{question}")]
-    ours = "\n".join(lines)
-    return replace(
-        decision,
-        reply="\n".join([clip_at_sentence(decision.reply, MAX_INTERACTIVE_CHARS - len(ours) - 2), "", ours]),
-        quick_replies=(buttons.button(shop, yes, "keep_cart"), buttons.button(shop, no, "drop_cart")),
-        choices=None,
-        effects=replace(decision.effects, asking=KEPT_CART),
-    )
-
-
 def session_after(turn: Turn, now: datetime, human_wait_s: float) -> Session:
     """The session as the turn leaves it. A decision that requires a person begins the wait for one."""
-    outcome, after = turn.decided(), _advanced(turn)
+    outcome, after = turn.decided(), _advanced(turn, now)
     if outcome.decision.requires_human:
         return replace(after, context=_waiting(after.context, outcome, now, human_wait_s))
     return replace(after, context=answered_by_ai(after.context))
@@ -141,7 +107,7 @@ def _waiting(context: Context, outcome: Outcome, now: datetime, wait_s: float) -
     return handed_over(context, now, wait_s=wait_s, reason=reason, told=told)
 
 
-def _advanced(turn: Turn) -> Session:
+def _advanced(turn: Turn, now: datetime) -> Session:
     before, outcome, plan = turn.fetched(), turn.decided(), turn.plan
     decision, effects = outcome.decision, outcome.decision.effects
     # An answer for everybody was decided without seeing the session: it never ends a checkout.
@@ -151,11 +117,11 @@ def _advanced(turn: Turn) -> Session:
         with_exchange(before, exchange),
         state=before.state if stays else decision.next_state or before.state,
         cart=before.cart if effects.cart is None else effects.cart,
-        context=_context(turn, with_exchange(before, exchange).context),
+        context=_context(turn, with_exchange(before, exchange).context, now),
     )
 
 
-def _context(turn: Turn, context: Context) -> Context:
+def _context(turn: Turn, context: Context, now: datetime) -> Context:
     """The context with what the turn has changed, shown and asked."""
     before, decision = turn.fetched(), turn.decided().decision
     effects = decision.effects
@@ -164,22 +130,25 @@ def _context(turn: Turn, context: Context) -> Context:
         context,
         terms=(turn.plan.terms if turn.plan else ()) or context.terms,
         checkout=context.checkout if effects.checkout is None else effects.checkout,
-        asking=effects.asking or _still_asked(before, effects),
+        asking=effects.asking or _still_asked(before, effects, decision.reply),
         version=effects.version or ("" if changes else context.version),
+        summed_at_s=int(now.timestamp()) if effects.version else context.summed_at_s,
         ordered=context.version if effects.orders else context.ordered,
         undo=_undo(turn) if effects.cart is not None else context.undo,
         kept=context.kept if effects.kept is None else effects.kept,
         joined=context.joined and effects.asking != KEPT_CART and effects.kept is None,
+        kept_shown=context.kept_shown or effects.asking == KEPT_CART,
         **_shown(turn, before.context),
     )
 
 
-def _still_asked(before: Session, effects: Effects) -> str:
+def _still_asked(before: Session, effects: Effects, reply: str) -> str:
     """Our question that stays open while something else is talked of. A summary's does not: a later yes may be meant
-    for something else.
+    for something else; nor one that a number answers, where the reply asks how many.
     """
     asking = before.context.asking
     stays = before.state in CHECKOUT_STATES and effects == Effects() and asking != "confirm"
+    stays = stays and (asking == "address" or not asks_how_many(reply))
     return asking if stays else ""
 
 
@@ -198,7 +167,8 @@ def _shown(turn: Turn, context: Context) -> dict[str, Any]:
     asked_for = [product.sku for product in plan.products if product.sku] if plan else []
     # A number means a row of the list, and nothing that was shown before it.
     shown = dict.fromkeys(rows or [*asked_for, *context.shown])
-    return {"shown": tuple(shown)[:MAX_SHOWN], "numbered": bool(rows)}
+    numbered = choices is not None and bool(rows) and means_rows(turn.decided().decision.reply, choices)
+    return {"shown": tuple(shown)[:MAX_SHOWN], "numbered": numbered}
 
 
 def reply_of(turn: Turn, session_state: str, now: datetime) -> Reply:

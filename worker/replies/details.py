@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from worker.language.answers import asks, denies, folded, speaks_of_pickup, way_of_delivery
+from worker.language.answers import asks, denies, folded, way_of_delivery
+from worker.language.topics import is_address
 from worker.messages.text import clip
 from worker.replies.scene import Scene
 from worker.replies.summary import DELIVERY, ways_of
@@ -42,10 +43,10 @@ def _said(decision: Decision, scene: Scene, name: str) -> str:
 
 
 def _given_address(scene: Scene) -> str:
-    """The whole text where we have asked for an address and it may be one."""
+    """The whole text where we have asked for an address and it is one."""
     text = " ".join(scene.text.split())
-    asked = scene.session.context.asking == "address" and any(map(str.isdigit, text))
-    return clip(text, MAX_DETAIL_CHARS) if asked and not (asks(text) or denies(text) or speaks_of_pickup(text)) else ""
+    asked = scene.session.context.asking == "address" and is_address(text)
+    return clip(text, MAX_DETAIL_CHARS) if asked else ""
 
 
 def _answered(known: Checkout, scene: Scene) -> Checkout:

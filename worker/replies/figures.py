@@ -1,50 +1,24 @@
 """Figures of a reply that stand in no fact: prices, totals, shares, times, counts of what is left.
 
-Money, shares and times come from the facts of the request alone; other figures from the customer's own words too.
-Pure: no I/O.
+Money, shares and times come from the facts of the request alone; other figures from the customer's own words too. A
+recipe has figures of its own: sizes, degrees, minutes of cooking. Pure: no I/O.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from itertools import combinations
 from typing import Any
 
 import orjson
 from msgspec import Struct
 
 from worker.catalog.numbers import readings
+from worker.replies.amounts import PARTS, Amounts, Sold, amounts, stems_of
+from worker.replies.figure_kinds import FIGURE, MONEY, SHARE, TIME, kinds_of, speaks, unspaced, values_of
 from worker.replies.prompt import FACTS_BEGIN
 
-#: No figure that anybody means is longer; each is looked at once, however many digits stand in a row.
-_DIGITS = r"\d{1,15}(?:[.,]\d{1,15}){0,5}"
-_FIGURE = re.compile(_DIGITS)
-_F = rf"(?<!\d)({_DIGITS})"
-_CODES = r"ARS|USD|MXN|COP|CLP|PEN|UYU|EUR|BOB|PYG|VES|CRC|GTQ|HNL|NIO|PAB|DOP"
-#: Money on either side of a figure, as shops of Latin America and Spain write it, and the price of a thing.
-_MONEY = re.compile(
-    rf"(?:[$€₲₡]|\b(?:S/|B/|Bs(?:\.S)?|Gs)\.?|\b(?:{_CODES}))[^\S\n]?{_F}|\b[QL]{_F}"
-    rf"|{_F}[^\S\n]?(?:[€$](?![^\S\n]?\d)|pesos?\b|soles\b|euros?\b|d[oó]lar(?:es)?\b|lucas?\b|(?:{_CODES})\b)"
-    r"|\b(?:cuestan?|sal(?:e|en)|valen?|queda(?:n|r[ií]a)? en|dejo (?:en|a)|(?:precio|total)(?: es| de| final)*):? "
-    rf"{_F}(?=\s*(?:[;!?\n)]|[.,](?:\s|$)|$|(?:el|la|los|las|por|cada|c/u|y|en total)\b))",
-    re.IGNORECASE,
-)
-#: Thousands apart by spaces, as in Costa Rica.
-_SPACED = re.compile(r"(?<=[$€₲₡])\d{1,3}(?: \d{3}){1,4}(?!\d)")
-_SHARE = re.compile(rf"{_F}\s?(?:%|por ciento\b)")
-_TIME = re.compile(rf"{_F}\s?(?:min(?:utos?)?|horas?|d[ií]as?)\b", re.IGNORECASE)
-_DAYS = r"(?:abr|cerr|cierr|aten|atien|horario|lunes|martes|mi[eé]rcoles|jueves|viernes|s[aá]bado|domingo)"
-_CLOCK = re.compile(
-    rf"\b(?:a|desde|hasta|entre|sobre|tipo) las? {_F}|{_F}\s?hs?\b"
-    rf"|\b{_DAYS}[^.!?\n]{{0,30}}\bde {_F}(?::\d\d)?(?: ?hs?\.?)? a {_F}",
-    re.IGNORECASE,
-)
-_LEFT = re.compile(rf"\bquedan? {_F}|{_F} (?:en stock|disponibles)\b", re.IGNORECASE)
-_MEASURE = re.compile(rf"{_F}\s?(?:g|gr|grs|gramos?|ml|kg|kilos?|l|litros?)\b", re.IGNORECASE)
-#: Kinds of figures; the first that takes one names it.
-_KINDS = (("money", _MONEY), ("share", _SHARE), ("clock", _CLOCK), ("time", _TIME), ("left", _LEFT), ("size", _MEASURE))
 #: A figure of the customer's that is denied or asked back may be any.
 _DENIED = re.compile(
     r"\bno (?:te |se |l[aoe]s? )*(?:pued\w+|pod\w+|ha[cy]\w*|ten\w+|s[eé]|est?a?|val\w+|cuest\w+|sal\w+|lleg\w+)\b"
@@ -52,19 +26,39 @@ _DENIED = re.compile(
     r"|¿[^?]*$",
     re.IGNORECASE,
 )
+_DENIED_BEHIND = re.compile(
+    r"[^.,;!?\n]{0,20}\bno\b(?! (?:hay|te|se|es) (?:problema|drama|preocup|molest))", re.IGNORECASE
+)
+#: His own money: "con $ 10.000 te alcanza". "Te la dejo en $ 999" is none of it.
+_HIS = re.compile(
+    r"\b(?:con|tus|sus|ten[eé]s|tienes|tiene|hasta|menos de|gastar|presupuesto(?: de)?|debajo de|billete de|cambio de"
+    r"|vuelto de|pag[aá]s|gast[aáoó]s?|(?:compra|pedido|total|monto) de|pasa de|llega a|supera|de esos|a)"
+    r" (?:los |tus |sus |unos |esos |un billete de )?(?:[$€₲₡]|US\$|S/|Bs\.?|Gs\.?)? ?$",
+    re.IGNORECASE,
+)
+_GIVEN = re.compile(r"\b(?:dej[oaá]|dejamos|sale|cuesta|vale|queda|cobr|son|hago|rebaj)", re.IGNORECASE)
 #: Smaller figures count ("las 3 opciones"), unless they are of a kind.
 _COUNTS_UP_TO = 31
-#: What a customer may want to know the price of: so many pieces, or parts of a kilo or litre in twentieths.
-_MOST_TIMES = 31
-_PARTS = 20
-_CENT = Decimal("0.01")
-#: Prices and totals of which any two may be added up or compared; a request has fewer products.
-_MOST_COMPARED = 60
-#: A denial stands no further before its figure.
-_LOOKED_BACK = 160
+#: The words around a figure that tell what it is of.
+_AROUND = 160
+_END = re.compile(r"[!?\n]|\.(?!\d)")
 _HALF_DAY = 12
 #: Of figures that are no number, as a date.
 _NO_NUMBER = Decimal(-1)
+_THOUSAND = Decimal(1000)
+#: Of a hundred: "100 % algodón".
+_ALL = Decimal(100)
+#: Quantities in words.
+_NUMBERS = {
+    word: Decimal(value)
+    for word, value in {
+        "dos": "2", "tres": "3", "cuatro": "4", "cinco": "5", "seis": "6", "siete": "7", "ocho": "8", "nueve": "9",
+        "diez": "10", "docena": "12", "medio": "0.5", "media": "0.5", "cuarto": "0.25",
+    }.items()
+}  # fmt: skip
+_NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_NUMBERS)})\b")
+#: An amount that shows how to write money is no fact.
+_SAMPLE = re.compile(r'"write_money_as":"[^"]*",?')
 
 
 class Known(Struct, frozen=True):
@@ -74,35 +68,65 @@ class Known(Struct, frozen=True):
         told: in the facts.
         hours: of the day, also as half a day has them.
         times: from now, as "48 horas".
-        money: amounts in the facts, of the cart, and sums and differences of two.
-        prices: each with the number of parts into which one unit is cut.
+        shares: of a hundred.
+        left: of what is in stock, which only a reply of ours has told.
+        money: amounts.
         written: by the customer.
         weighed: something is sold by weight or measure.
+        said: the customer's message, in small letters.
     """
 
     told: frozenset[Decimal]
     hours: frozenset[Decimal]
     times: frozenset[Decimal]
-    money: frozenset[Decimal]
-    prices: tuple[tuple[Decimal, int], ...]
+    shares: frozenset[Decimal]
+    left: frozenset[Decimal]
+    money: Amounts
     written: frozenset[Decimal]
     weighed: bool
+    said: str
 
-    def has(self, kind: str, values: set[Decimal]) -> bool:
-        """Returns whether a figure of a kind, in one of its readings, stands in the facts."""
-        if kind == "money":
-            return bool(values & self.money) or any(_is_product_of(value, self.prices) for value in values)
-        if kind == "clock":
-            return bool(values & self.hours)
-        if kind == "time":
-            return bool(values & self.times)
-        if kind in ("share", "left"):
-            return bool(values & self.told)
+    def has(self, kind: str, values: set[Decimal], sentence: str, before: str) -> bool:
+        """Returns whether a figure of a kind, in one of its readings, may be said in a sentence."""
+        match kind:
+            case "money":
+                return self.money.has(values, sentence, before)
+            case "clock":
+                return bool(values & self.hours) or self._is_within_hours(values & self.written)
+            case "time":
+                return bool(values & self.times) or not self._waits(sentence)
+            case "share":
+                return bool(values & self.shares) or (
+                    self._is_of_stuff(values, sentence) and not speaks("bargain", sentence)
+                )
+            case "left":
+                return bool(values & self.left)
+            case "instalments":
+                return bool(values & self.told)
+            case "size" | "grades" | "count" if not speaks("sold", sentence):
+                return True
         return (
-            bool(values & (self.told | self.money | self.written))
+            bool(values & (self.told | self.written))
             or max(values) <= _COUNTS_UP_TO
             or (kind == "size" and self.weighed)
-            or any(_is_product_of(value, self.prices) for value in values)
+            or any(map(self.money.is_known, values))
+        )
+
+    @staticmethod
+    def _is_of_stuff(values: set[Decimal], sentence: str) -> bool:
+        return speaks("stuff", sentence) or values == {_ALL}
+
+    def _is_within_hours(self, values: set[Decimal]) -> bool:
+        """Returns whether an hour that the customer has named lies between those of the shop."""
+        return bool(self.hours) and any(min(self.hours) < value < max(self.hours) for value in values)
+
+    def _waits(self, sentence: str) -> bool:
+        """Returns whether a time is that of a delivery, or another promise of the shop, and not of cooking."""
+        if speaks("promised", sentence):
+            return True
+        return not speaks("cooking", sentence) and any(
+            speaks(name, text)
+            for name, text in (("lasting", sentence), ("lasting", self.said), ("promised", self.said))
         )
 
 
@@ -112,76 +136,84 @@ def unfounded_figure(reply: str, user: str, system: str) -> str | None:
     Args:
         user, system: the rendered request.
     """
-    if not _FIGURE.search(reply):
+    if not FIGURE.search(reply):
         return None
-    reply = _unspaced(reply)
-    known = _known(orjson.loads(user), system.partition(FACTS_BEGIN)[2])
-    kinds = _kinds(reply)
-    for match in _FIGURE.finditer(reply):
+    reply = unspaced(reply)
+    known = _known(orjson.loads(user), system.partition(FACTS_BEGIN)[2], reply)
+    kinds = kinds_of(reply)
+    for match in FIGURE.finditer(reply):
         kind = kinds.get(match.start(), "number")
         values = set(readings(match[0]).values()) or {_NO_NUMBER}
-        if known.has(kind, values) or (
-            values & known.written and _DENIED.search(reply, max(0, match.start() - _LOOKED_BACK), match.start())
-        ):
+        before, behind = _around(reply, match)
+        if known.has(kind, values, f"{before}{match[0]}{behind}", before):
             continue
-        return kind
+        if not (values & known.written and _is_given_back(kind, before, behind)):
+            return kind
     return None
 
 
-def _unspaced(text: str) -> str:
-    return _SPACED.sub(lambda match: match[0].replace(" ", ""), text)
+def _around(reply: str, match: re.Match[str]) -> tuple[str, str]:
+    """The sentence of a figure, before it and behind it."""
+    before = reply[max(0, match.start() - _AROUND) : match.start()]
+    return _END.split(before)[-1], _END.split(reply[match.end() : match.end() + _AROUND])[0]
 
 
-def _kinds(reply: str) -> dict[int, str]:
-    """Kinds of the figures of a reply, by the place where they begin."""
-    found: dict[int, str] = {}
-    for kind, pattern in _KINDS:
-        for match in pattern.finditer(reply):
-            for group in range(1, pattern.groups + 1):
-                found.setdefault(match.start(group), kind)
-    return found
+def _is_given_back(kind: str, before: str, behind: str) -> bool:
+    """Returns whether a figure of the customer's own is denied, asked back, or his own money."""
+    if _DENIED.search(before) or _DENIED_BEHIND.match(behind):
+        return True
+    return kind == "money" and bool(_HIS.search(before)) and not _GIVEN.search(before)
 
 
-def _known(facts: dict[str, Any], shop: str) -> Known:
+def _known(facts: dict[str, Any], shop: str, reply: str) -> Known:
     session = facts.get("session") or {}
     cart, products = session.get("cart") or [], facts.get("products") or []
     history = session.get("history") or []
-    sold = dict.fromkeys((Decimal(str(one["price"])), _PARTS if one.get("unit") else 1) for one in [*products, *cart])
-    of_shop = [_unspaced(shop), *_texts([facts.get("now"), [exchange.get("reply") for exchange in history]])]
+    shop = _SAMPLE.sub("", shop)
+    of_shop = [unspaced(shop), *_texts([facts.get("now"), [exchange.get("reply") for exchange in history]])]
     names = [one["name"] for one in [*products, *cart]]
     written = _texts([facts.get("message"), session.get("name"), [exchange.get("customer") for exchange in history]])
-    hours = frozenset(hour for hour in _values(of_shop) if hour <= 2 * _HALF_DAY)
+    hours = frozenset(hour for hour in values_of(of_shop) if hour <= 2 * _HALF_DAY)
+    own = frozenset(values_of(written))
+    said = str(facts.get("message") or "")
     return Known(
-        told=frozenset(_values([*of_shop, *names])),
+        told=frozenset(values_of([*of_shop, *names])),
         hours=hours | {hour - _HALF_DAY for hour in hours if hour > _HALF_DAY},
-        times=frozenset(_values(match[1] for text in of_shop for match in _TIME.finditer(text))),
-        money=_money(of_shop, cart, [price for price, _ in sold]),
-        prices=tuple(sold)[:_MOST_COMPARED],
-        written=frozenset(_values(written)),
+        times=frozenset(values_of(match[1] for text in of_shop for match in TIME.finditer(text))),
+        shares=frozenset(values_of(match[1] for text in [*of_shop, *names] for match in SHARE.finditer(text))),
+        left=frozenset(values_of(exchange.get("reply") or "" for exchange in history)),
+        money=_money(of_shop, own, [*products, *cart], cart, [said, reply]),
+        written=own,
         weighed=any(one.get("unit") for one in [*products, *cart]),
+        said=said.lower(),
     )
 
 
-def _money(texts: Iterable[str], cart: Sequence[dict[str, Any]], prices: Sequence[Decimal]) -> frozenset[Decimal]:
-    """Amounts that are told as money, prices, totals of the cart, and sums and differences of two of them."""
+def _money(
+    of_shop: Iterable[str], own: frozenset[Decimal], sold: list[dict[str, Any]], cart: list[Any], spoken: list[str]
+) -> Amounts:
+    """Amounts that the facts hold, told as money or as a price."""
+    found = (match[match.lastindex or 0] for text in of_shop for match in MONEY.finditer(text))
+    known = dict.fromkeys(
+        Sold(Decimal(str(one["price"])), PARTS if one.get("unit") else 1, stems_of(one["name"])) for one in sold
+    )
     lines = [Decimal(str(line["price"])) * Decimal(str(line["quantity"])) for line in cart]
-    found = (match[match.lastindex or 0] for text in texts for match in _MONEY.finditer(text))
-    pairs = list(combinations([*prices, *lines][:_MOST_COMPARED], 2))
-    compared = [*(one + other for one, other in pairs), *(abs(one - other) for one, other in pairs)]
-    return frozenset([*_values(found), *prices, *lines, sum(lines, Decimal(0)), *compared])
+    text = "\n".join(spoken)
+    return amounts(values_of(found), own, list(known), lines, text, _counts(text))
 
 
-def _is_product_of(value: Decimal, prices: Iterable[tuple[Decimal, int]]) -> bool:
-    """Returns whether a value is what so many of a product cost: whole pieces, or parts of a kilo or litre."""
-    return any(
-        price and value / price <= _MOST_TIMES and _near((value / price) * parts, value, price, parts)
-        for price, parts in prices
-    )
-
-
-def _near(count: Decimal, value: Decimal, price: Decimal, parts: int) -> bool:
-    whole = count.to_integral_value()
-    return whole > 0 and abs(whole / parts * price - value) < _CENT
+def _counts(text: str) -> Iterator[Decimal]:
+    """Quantities that a text names: pieces, parts of a kilo or litre, numbers in words."""
+    kinds = kinds_of(text)
+    for match in FIGURE.finditer(text):
+        kind = kinds.get(match.start(), "number")
+        for value in readings(match[0]).values():
+            if kind == "size" and value > 1:
+                yield value / _THOUSAND
+            if kind in ("size", "number", "count", "left") and value < 100:
+                yield value
+    for word in _NUMBER_WORD.findall(text.lower()):
+        yield _NUMBERS[word]
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -194,9 +226,3 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(part)
     elif value is not None:
         yield str(value)
-
-
-def _values(texts: Iterable[str]) -> Iterator[Decimal]:
-    for text in texts:
-        for figure in _FIGURE.findall(text):
-            yield from readings(figure).values()

@@ -18,14 +18,32 @@ _ASKING = re.compile(
     r"|ya salio|estado|seguimiento|rastrear|sal(?:io|ieron)$|novedades)\b"
 )
 _ORDERED = re.compile(
-    r"\b(?:(?:mi|mis|el|la|del|de mi) (?:pedidos?|envio|orden|encargo|compra|repartidor|domicilio|entrega)"
-    r"|(?:pedi|encargue|compre|ordene|hice)|en camino|repartidor)\b"
+    r"\b(?:mis? (?:pedidos?|envios?|orden|encargo|compra|repartidor|domicilio|entrega|delivery)"
+    r"|(?:el|la|del|de mi) (?:pedido|orden|encargo|repartidor)"
+    r"|(?:pedi|encargue|compre|ordene|hice)|en camino)\b"
 )
+#: Of these, how long they take is asked before anything is ordered.
+_ON_ITS_WAY = re.compile(r"\b(?:el|la|del) (?:envio|domicilio|entrega|compra|delivery)\b")
+_HOW_LONG = re.compile(r"\bcuanto (?:tiempo )?(?:tarda|demora)")
+#: A list of goods wherever it stands: "mi pedido: 2 leches y 1 pan".
+_GOODS = re.compile(
+    r"\b(?<!n )(?:\d{1,2}|un|una|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|media|medio)"
+    r" (?:(?:kg|g|l|ml|docena|kilo|litro) (?:de )?)?"
+    r"(?!dias?\b|horas?\b|minutos?\b|semanas?\b|meses\b|mes\b|rato\b|veces\b|vez\b|compra\b|pedidos?\b|orden\b|personas?\b"
+    r"|consulta|pregunta|duda|hs?\b|del?\b|ya\b|para\b|que\b|cuando\b|donde\b)[a-zñ]{3,}"
+)
+#: Who does any of these too wants more than to know where an order is.
+_CHANGING = frozenset({"add", "modify", "remove", "clear", "checkout", "complaint"})
 
 
 def asks_for_order(plain: str) -> bool:
-    """Returns whether a normalised text asks where an order is; who complains of one needs more than that."""
-    return bool(_ORDERED.search(plain) and _ASKING.search(plain)) and "complaint" not in topics(plain)
+    """Returns whether a normalised text asks where an order is, and does nothing else; who complains of one, or orders
+    more, needs more than that.
+    """
+    is_spoken_of = _ORDERED.search(plain) or (_ON_ITS_WAY.search(plain) and not _HOW_LONG.search(plain))
+    return bool(is_spoken_of and _ASKING.search(plain)) and not (
+        _GOODS.search(plain) or _CHANGING.intersection(topics(plain))
+    )
 
 
 def order_status(shop: Shop, order: Mapping[str, Any]) -> Decision:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from msgspec import Struct
 
 from worker.catalog.product import Product
-from worker.language.answers import denies, folded, telling_words
+from worker.language.answers import denies, folded, says_only_no, telling_words
 from worker.session.session import Session
 from worker.session.turn import Turn
 from worker.shop.shop import Shop
 
+_PART = re.compile(r"[,.;\n]| pero ", re.IGNORECASE)
 #: Session of no customer.
 NOBODY = Session(id="", customer_phone="")
 
@@ -35,7 +38,7 @@ class Scene(Struct, frozen=True):
         """The one payment method of the shop that some words name, if any; where it was asked for, by a part of its
         name that no other has.
         """
-        if denies(words):
+        if not (words := _undenied(words)):
             return None
         spoken = f" {folded(words)} "
         named = [method for method in self.shop.payments if f" {folded(method)} " in spoken]
@@ -44,6 +47,14 @@ class Scene(Struct, frozen=True):
             return partly[0] if len(partly) == 1 else None
         longest = max(named, key=len, default=None)
         return longest if longest and all(folded(other) in folded(longest) for other in named) else None
+
+
+def _undenied(words: str) -> str:
+    """The parts of a text that say no to nothing: "efectivo" of "efectivo, sin bolsa". A no at the end is to it all."""
+    parts = [part for part in _PART.split(words) if folded(part)]
+    if not parts or says_only_no(parts[-1]):
+        return ""
+    return ", ".join(part for part in parts if not denies(part))
 
 
 def scene_of(turn: Turn, shop: Shop) -> Scene:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
+from hashlib import blake2b
 
-from worker.messages.text import clip
-from worker.replies.cart_lines import cart_lines, totals
+from worker.messages.reply import MAX_INTERACTIVE_CHARS
+from worker.messages.text import MAX_TEXT_CHARS, clip
+from worker.replies.cart_lines import cart_lines, fitted, totals
 from worker.session.cart import Cart, by_currency, cost
 from worker.session.session import Checkout, Order
 from worker.shop.areas import DeliveryArea
@@ -15,6 +18,8 @@ from worker.shop.shop import Shop
 DELIVERY, PICKUP = "delivery", "pickup"
 #: Of an address and of a note that are shown, so that the question below them is; the shop gets all of it.
 MAX_ADDRESS_CHARS, MAX_NOTE_CHARS = 120, 60
+#: Products that are named: so many fit into a text without buttons, and into a cart of WhatsApp's catalogue.
+MAX_NAMED = 30
 
 
 def ways_of(shop: Shop) -> list[str]:
@@ -35,7 +40,7 @@ def in_currency(shop: Shop, cart: Cart) -> Cart:
 def summary(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea | None) -> list[str]:
     """Its lines: a title, what is ordered and for how much, how it is delivered and paid, the question."""
     orders = orders_of(shop, cart, details)
-    lines = [shop.text("checkout.summary"), *cart_lines(shop, cart)]
+    lines = [shop.text("checkout.summary"), *cart_lines(shop, cart, MAX_NAMED)]
     if details.delivery == DELIVERY:
         lines += [shop.text("checkout.subtotal", amount=totals(shop, cart)), _fee_line(shop, cart, area)]
     lines.append(shop.text("cart.total", amount=" + ".join(shop.amount(one.total, one.currency) for one in orders)))
@@ -47,6 +52,28 @@ def summary(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea | None
     lines += [shop.text("checkout.payment", method=details.payment)] if details.payment else []
     lines += [shop.text("checkout.note", note=clip(details.note, MAX_NOTE_CHARS))] if details.note else []
     return [*lines, shop.text("checkout.confirm_question")]
+
+
+def version_of(token: str, lines: Sequence[str]) -> str:
+    """Version of a summary: another one for each turn, and for whatever it says."""
+    digest = blake2b("\n".join(lines).encode(), digest_size=4)
+    return f"{token}-{digest.hexdigest()}"
+
+
+def in_full(shop: Shop, lead: Sequence[str], changes: Sequence[str], lines: Sequence[str]) -> tuple[str, bool]:
+    """Text of a summary, of which nothing is cut, and whether it fits above buttons.
+
+    Args:
+        lead: lines that stand before it, as far as there is room.
+        changes: of the cart, as `changed_lines` tells them; left out where all of them stand in the summary again.
+    """
+    is_shown_again = set(changes[1:-1]).issubset(lines)
+    for told in (changes, ()) if is_shown_again else (changes,):
+        gap = [""] if lead or told else []
+        text = "\n".join([*lead, *told, *gap, *lines])
+        if len(text) <= MAX_INTERACTIVE_CHARS:
+            return text, True
+    return fitted(shop, lead, [*told, *gap, *lines], MAX_TEXT_CHARS), False
 
 
 def _fee_line(shop: Shop, cart: Cart, area: DeliveryArea | None) -> str:

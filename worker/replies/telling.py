@@ -15,15 +15,13 @@ from worker.language.answers import asks, folded
 from worker.messages.reply import MAX_INTERACTIVE_CHARS, QuickReply
 from worker.messages.text import clip_at_sentence
 from worker.replies import buttons, checkout
-from worker.replies.cart_changes import Changed, changed
-from worker.replies.cart_lines import changed_lines, shown_cart
+from worker.replies.cart_changes import changed
+from worker.replies.cart_lines import changed_lines, fitted, shown_cart
 from worker.replies.details import details_of
 from worker.replies.scene import Scene
 from worker.session.outcome import Decision, Effects
 from worker.session.session import CHECKOUT_STATES, Checkout
 
-#: Problems that are told at once; with the cart below them they fit under a reply.
-MAX_PROBLEMS = 3
 #: States that a decision of a model may move a conversation to; the others belong to the checkout.
 MODEL_STATES = frozenset({"browsing", "searching", "viewing_product", "adding_to_cart", "viewing_cart"})
 #: Intents whose answer shows products to choose from.
@@ -42,7 +40,7 @@ def told(decision: Decision, scene: Scene, details: Checkout | None = None, prob
         # What everybody is answered shows nobody's cart and gives nobody's details.
         return _unchanged(decision, scene, Effects())
     outcome = changed(shop, session.cart, decision.cart_operations, scene.products)
-    outcome = replace(outcome, problems=(*problems, *outcome.problems)[:MAX_PROBLEMS])
+    outcome = replace(outcome, problems=(*problems, *outcome.problems))
     details = details or details_of(decision, scene, untouched=not decision.cart_operations)
     effects = Effects(
         cart=outcome.cart if outcome.cart != session.cart else None,
@@ -50,23 +48,25 @@ def told(decision: Decision, scene: Scene, details: Checkout | None = None, prob
         proposed=len(decision.cart_operations),
         refused=outcome.refused,
     )
-    lines = [*outcome.problems, *changed_lines(shop, session.cart, outcome.cart)]
+    changes = changed_lines(shop, session.cart, outcome.cart)
     if _wants_checkout(decision, scene, effects):
-        lead = [*lines, ""] if lines else []
-        next_step = checkout.proceed(shop, outcome.cart, details, scene.version, lead)
+        next_step = checkout.proceed(shop, outcome.cart, details, scene.version, outcome.problems, changes)
         return _joined(decision, next_step, effects, _undo(scene, effects))
-    if not lines and (decision.intent == "view_cart" or decision.cart_operations):
+    if outcome.problems or changes:
+        lines = changes or shown_cart(shop, outcome.cart)
+        return _with_words(decision, scene, outcome.problems, lines, effects)
+    if decision.intent == "view_cart" or decision.cart_operations:
         # Operations that change nothing leave no word of a change either.
-        return _with_words(decision, scene, shown_cart(shop, outcome.cart), effects, alone=True)
-    if lines:
-        return _with_words(decision, scene, _with_cart(scene, outcome, lines), effects, alone=bool(outcome.problems))
+        return _with_words(replace(decision, reply=""), scene, (), shown_cart(shop, outcome.cart), effects)
     return _unchanged(decision, scene, effects)
 
 
 def _wants_checkout(decision: Decision, scene: Scene, effects: Effects) -> bool:
     """Returns whether the checkout goes on with this reply: the customer wants to buy, or is buying and has changed
-    something. Who asks a question gets its answer first.
+    something. Who asks a question gets its answer first, and who needs a person gets one.
     """
+    if decision.requires_human:
+        return False
     goes_on = scene.session.state in CHECKOUT_STATES and (effects.cart is not None or effects.checkout is not None)
     begins = decision.intent == "checkout" and not asks(scene.text)
     return goes_on or begins
@@ -78,7 +78,8 @@ def _joined(decision: Decision, next_step: Decision, effects: Effects, undo: tup
     both = replace(effects, checkout=step.checkout, asking=step.asking, version=step.version)
     quick = next_step.quick_replies
     if step.asking == "confirm":
-        quick = (*quick[:1], *undo, *quick[1:])
+        # One that has no buttons is too long for any.
+        quick = quick and (*quick[:1], *undo, *quick[1:])
     elif quick or not next_step.choices:
         # All answers to a question go before.
         quick = (*quick, *undo)
@@ -97,21 +98,14 @@ def _undo(scene: Scene, effects: Effects) -> tuple[QuickReply, ...]:
     return (buttons.undo(scene.shop, scene.version),) if effects.cart is not None else ()
 
 
-def _with_cart(scene: Scene, outcome: Changed, lines: list[str]) -> list[str]:
-    """Lines about what was not possible, where nothing else was done, end with the cart as it is."""
-    if not outcome.problems or outcome.cart != scene.session.cart:
-        return lines
-    return [*outcome.problems, *shown_cart(scene.shop, outcome.cart)]
-
-
-def _with_words(decision: Decision, scene: Scene, lines: list[str], effects: Effects, *, alone: bool) -> Decision:
-    """The decision with our lines behind its words, or instead of them.
-
-    Args:
-        alone: its words may say what was not done.
+def _with_words(
+    decision: Decision, scene: Scene, problems: Sequence[str], lines: Sequence[str], effects: Effects
+) -> Decision:
+    """The decision with our lines behind its words, or instead of them: where there were problems, they may say what
+    was not done.
     """
-    ours = "\n".join(lines)
-    words = "" if alone else clip_at_sentence(decision.reply, MAX_INTERACTIVE_CHARS - len(ours) - 2)
+    ours = fitted(scene.shop, problems, lines, MAX_INTERACTIVE_CHARS)
+    words = "" if problems else clip_at_sentence(decision.reply, MAX_INTERACTIVE_CHARS - len(ours) - 2)
     has_cart = bool(effects.cart if effects.cart is not None else scene.session.cart)
     quick = [*_undo(scene, effects), buttons.view_cart(scene.shop)]
     quick += [buttons.checkout(scene.shop)] if has_cart else []
@@ -125,15 +119,15 @@ def _with_words(decision: Decision, scene: Scene, lines: list[str], effects: Eff
 
 
 def _unchanged(decision: Decision, scene: Scene, effects: Effects) -> Decision:
-    """A decision that changes no cart: with the products to choose from, and with the button that confirms a summary
-    which still stands.
+    """A decision that changes no cart: with the products to choose from, and with a way back to a summary which still
+    stands. None that confirms it: under words which may ask something else, a tap could be meant for those.
     """
     context = scene.session.context
     choices = None
     if decision.intent in SEARCHES and not decision.requires_human:
         choices = buttons.product_choices(scene.shop, by_mention(decision.reply, scene.products[: scene.searched]))
-    confirm = (buttons.confirm(scene.shop, context.version),) if context.version and scene.session.cart else ()
-    quick = (*confirm, *decision.quick_replies)
+    onward = (buttons.checkout(scene.shop),) if context.version and scene.session.cart else ()
+    quick = (*onward, *decision.quick_replies)
     has_buttons = bool(choices or quick)
     return replace(
         decision,
@@ -155,6 +149,7 @@ def by_mention(reply: str, products: Iterable[Product]) -> list[Product]:
 
     def place(product: Product) -> int:
         found = [words.find(folded(name)) for name in (product.full_name, product.name)]
-        return min((position for position in found if position >= 0), default=len(words))
+        # "Leche" stands in the line of "Leche entera" too: the whole name tells more.
+        return next((position for position in found if position >= 0), len(words))
 
     return sorted(products, key=place)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from worker.replies.claims import check_claims
+from worker.replies import buttons
+from worker.replies.claims import check_claims, problem_of, without_changes
 from worker.replies.decision import InvalidDecision, RefusedChange, parse_decision
 from worker.replies.decision_schema import decision_schema
 from worker.replies.offer import Offer, offer_of
@@ -18,6 +19,10 @@ from worker.replies.telling import told
 from worker.session.outcome import Decision
 from worker.session.turn import Plan
 
+#: Intents that are about one customer's cart.
+OF_ONE_CUSTOMER = frozenset(
+    {"add_to_cart", "modify_cart_quantity", "remove_from_cart", "view_cart", "clear_cart", "checkout"}
+)
 #: Added to the request when the first answer could not be used.
 REPAIR = "Your last answer could not be used ({problem}). Answer again: one JSON object that fits, and nothing else."
 #: The same when it claimed or proposed what cannot be so.
@@ -53,12 +58,25 @@ def decide(text: str, plan: Plan, scene: Scene) -> Decision:
     check_reply(decision.reply, scene.text, plan.system)
     if plan.shared:
         decision = _for_everybody(decision)
+    if decision.cart_operations:
+        decision = without_changes(decision)
     check_claims(decision, plan.user, plan.system, changes=bool(decision.cart_operations))
-    return told(decision, scene)
+    return told(_with_true_titles(decision, plan, scene), scene)
+
+
+def _with_true_titles(decision: Decision, plan: Plan, scene: Scene) -> Decision:
+    """The decision with our titles on buttons of ours, and without those whose titles claim what is not so."""
+    kept = (
+        one
+        for one in (buttons.titled(scene.shop, button) for button in decision.quick_replies)
+        if not problem_of(one.title, plan.user, plan.system, changes=False)
+    )
+    return replace(decision, quick_replies=tuple(kept))
 
 
 def _for_everybody(decision: Decision) -> Decision:
     """A decision that changes nobody's cart and moves nobody's conversation."""
     if decision.requires_human:
         raise InvalidDecision("requires_human: the answer goes to everybody who asks this and can call no person")
-    return replace(decision, cart_operations=(), next_state=None)
+    intent = "support" if decision.intent in OF_ONE_CUSTOMER else decision.intent
+    return replace(decision, intent=intent, entities={}, cart_operations=(), next_state=None)

@@ -70,11 +70,13 @@ class Context(Struct, frozen=True, omit_defaults=True):
         asking: our question that is open: confirm, delivery, area, address, payment or kept_cart; `ordered` right
             after an order, where another yes is the same one.
         version: of the cart and the details that a summary of ours has shown; only this one can be confirmed.
+        summed_at_s: when that summary was made, since 1970.
         ordered: version that was ordered last.
         undo: the cart before its last change.
         shown: skus of the products that the last replies have shown, in their order.
         numbered: the last reply was a list, so that a bare number means a row of it.
         kept: cart of the conversation before, until the customer has said what shall become of it.
+        kept_shown: whether the customer was asked.
         human_since: when the wait for a person began.
         human_reason: why, as `worker.session.handover` names it.
         joined: two conversations have become this one, which is still to be said; `kept` is the other one's cart.
@@ -88,11 +90,13 @@ class Context(Struct, frozen=True, omit_defaults=True):
     checkout: Checkout = Checkout()
     asking: str = ""
     version: str = ""
+    summed_at_s: int = 0
     ordered: str = ""
     undo: Undo | None = None
     shown: tuple[str, ...] = ()
     numbered: bool = False
     kept: Cart = ()
+    kept_shown: bool = False
     human_since: datetime | None = None
     human_reason: str = ""
     joined: bool = False
@@ -117,11 +121,6 @@ class Session(
     customer_name: str | None = None
     total_orders: int = 0
     version: int = 0
-
-    @property
-    def last_exchange(self) -> Exchange:
-        """The newest exchange, an empty one where there is none."""
-        return self.context.history[-1] if self.context.history else Exchange()
 
     def row(self) -> dict[str, Any]:
         """The session as PostgreSQL and the session cache keep it."""

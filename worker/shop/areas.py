@@ -47,14 +47,15 @@ def folded(text: str) -> str:
 
 
 def area_in(text: str, areas: Iterable[DeliveryArea]) -> DeliveryArea | None:
-    """Returns the area that a text names by whole words. The longest name wins ("Palermo Soho" before "Palermo"); of
-    two as long the one that stands last, for an address ends with it.
+    """Returns the one area that a text names by whole words; none where it names several, for only the customer knows
+    which is the street ("San Martín 500, Flores"). "Palermo Soho" names no "Palermo".
     """
     words = folded(text)
     found = [
-        (len(name), words.rfind(name), area)
+        (name, area)
         for area in areas
         for name in map(folded, (area.name, *area.names))
         if name in words and name.strip()
     ]
-    return max(found, key=lambda each: each[:2])[2] if found else None
+    named = {area.name: area for name, area in found if not any(name != other and name in other for other, _ in found)}
+    return next(iter(named.values())) if len(named) == 1 else None

@@ -93,7 +93,7 @@ class Shop(Struct, frozen=True, dict=True):
         return quantity(value, unit, self.locale)
 
     def area_of(self, text: str) -> DeliveryArea | None:
-        """Returns the delivery area that an address or a message names, if any; the longest name wins."""
+        """Returns the delivery area that an address or a message names, where it names one."""
         return area_in(text, self.areas)
 
     def fee(self, area: DeliveryArea, subtotal: Decimal) -> Decimal | None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from worker.catalog.search import BY_SKU, MAX_RESULTS, Catalog, Found, distinct
-from worker.language.catalog_terms import catalog_terms, terms_before
+from worker.language.catalog_terms import catalog_terms, names_product, terms_before
 from worker.language.complexity import complexity
 from worker.language.handover_request import asks_for_person
 from worker.language.hour_dependent import depends_on_hour
@@ -26,7 +26,7 @@ from worker.replies.prompt import cache_key, render
 from worker.replies.scene import Scene
 from worker.session.handover import pressed_for_person, waits_for_person
 from worker.session.outcome import SILENT, Outcome
-from worker.session.session import Session
+from worker.session.session import Exchange, Session
 from worker.session.turn import Plan, Turn
 from worker.session.turn_message import TurnMessage
 from worker.shop.shop import Shop
@@ -38,6 +38,8 @@ MAX_ORDERED = 30
 MAX_QUOTED_SEARCHED = 300
 #: With more searches than this a request holds fewer products of each.
 MANY_TERMS, FIRST_OF_MANY = 8, 3
+#: Farther back nobody means what was spoken of by "that one".
+MOST_EXCHANGES = 3
 #: Questions that a reader remembers; a shop is asked fewer in a day.
 MOST_SHARED = 4_096
 
@@ -129,10 +131,16 @@ class Reader:
         return tuple(dict.fromkeys([*meant, *list(ordered)[:MAX_ORDERED], *named]))
 
     def _before(self, turn: Turn, terms: tuple[str, ...]) -> tuple[str, ...]:
-        last = turn.fetched().last_exchange
+        context = turn.fetched().context
+        last_reply = context.history[-1].reply if context.history else ""
         # Nothing was searched for what was said to a person of the shop.
-        known = turn.fetched().context.terms or self._named(last.customer)
-        return terms_before(terms, turn.normalised, known, last.reply, self._product_words)
+        known = context.terms or self._spoken_of(context.history)
+        return terms_before(terms, turn.normalised, known, last_reply, self._product_words)
+
+    def _spoken_of(self, history: Sequence[Exchange]) -> tuple[str, ...]:
+        """Terms of the newest of the last exchanges in which the customer named a product."""
+        spoken = (self._named(exchange.customer) for exchange in reversed(history[-MOST_EXCHANGES:]))
+        return next((terms for terms in spoken if any(names_product(term, self._product_words) for term in terms)), ())
 
     def _named(self, text: str) -> tuple[str, ...]:
         return catalog_terms(search_terms(text, self._product_words.mended), self._product_words)

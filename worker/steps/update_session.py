@@ -72,9 +72,15 @@ def run(services: Services, batch: Sequence[Turn]) -> Closed:
         return Closed()
     committed = commit_turns(services, list(closings.values()))
     if committed.changed:
-        batch = [_summed_up_anew(services, turn, committed.changed) for turn in batch]
-        again = _closings(services, [turn for turn in batch if turn.token in committed.changed])
-        closings |= again
+        changed = committed.changed
+        anew = map_turns(
+            services,
+            [turn for turn in batch if turn.token in changed],
+            lambda turn: _summed_up_anew(services, turn, changed[turn.token]),
+        )
+        batch = [*(turn for turn in batch if turn.token not in changed), *anew]
+        again = _closings(services, anew)
+        closings = {token: closing for token, closing in closings.items() if token not in changed} | again
         committed = _joined([committed, commit_turns(services, list(again.values()))])
     cache_sessions(services, closings, committed.versions)
     services.streams.publish(committed.replies)
@@ -92,11 +98,9 @@ def _closings(services: Services, batch: Sequence[Turn]) -> dict[str, Closing]:
     return {closing.token: closing for closing in closed}
 
 
-def _summed_up_anew(services: Services, turn: Turn, changed: Mapping[str, tuple[Product, ...]]) -> Turn:
-    """A turn whose order was not placed, with a new summary instead."""
-    if turn.token not in changed:
-        return turn
-    decision = summed_up_anew(services.shop, turn.fetched(), turn.version, changed[turn.token])
+def _summed_up_anew(services: Services, turn: Turn, products: Sequence[Product]) -> Turn:
+    """A turn whose order was not placed, with a new summary instead. products: of its cart as they are now."""
+    decision = summed_up_anew(services.shop, turn.fetched(), turn.version, products)
     return replace(turn, outcome=replace(turn.decided(), decision=decision))
 
 

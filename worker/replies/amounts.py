@@ -1,0 +1,224 @@
+"""Amounts of money that a reply may name: told by the shop, prices, what so many cost, sums, what is left of a sum.
+
+Pure: no I/O.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from decimal import Decimal
+from itertools import combinations
+
+from msgspec import Struct
+
+from worker.language.normalise import without_accents
+
+#: What a customer may want to know the price of: so many pieces, or parts of a kilo or litre in twentieths.
+MOST_PIECES = 99
+PARTS = 20
+CENT = Decimal("0.01")
+#: Prices of which any two may be added up; a request has fewer products.
+_MOST_COMPARED = 60
+#: Products and quantities that are named, of which any sum may be told, and how many sums.
+_MOST_NAMED, _MOST_SUMS = 8, 4_000
+#: Amounts that one may be the rest of.
+_MOST_BASES = 80
+_WORD = re.compile(r"\b(?!sin\b|con\b|del\b|por\b|para\b|los\b|las\b|una?\b)[^\W\d_]{3,}")
+_ENDING = re.compile(r"[aeo]?s?$")
+#: Words by which a reply compares two amounts.
+_COMPARED = re.compile(r"\b(?:diferenci|m[aá]s\b|menos\b|ahorr|falt|sobr|vuelto|resta|te quedan? \$)")
+#: Words by which it tells a part of a price.
+_EACH = re.compile(r"\bcada|c/u|\bpor (?:unidad|persona|kilo|litro|metro|rollo|pote)|\bel (?:kilo|litro)|\bla unidad")
+_FEE = re.compile(r"env[ií]o|delivery|domicilio|cargo|costo|retir|entreg")
+#: Who says what the whole cart costs.
+OF_CART = re.compile(
+    r"\b(?:tu|su) (?:total|cuenta)\b|\btotal (?:de|del) (?:tu|su|el )? ?(?:carrito|pedido|compra|canasta)"
+    r"|\b(?:tu|su|el) (?:carrito|pedido|compra|canasta) (?:suma|es de|sale|tiene un total|vale|da)\b"
+)
+_TOTAL = re.compile(r"\b(?:en total|el total|total:)")
+_OF_SHOP = re.compile(
+    r"env[ií]|m[ií]nim|entreg|compra|desde|\bcon\b|delivery|domicilio|retir|gratis|como te|dij[eo]|hasta"
+)
+_BREAK = re.compile(r"[,;:](?!\d)| y ")
+#: What is told next is the fee or the minimum of a delivery, which the shop alone tells.
+_OF_DELIVERY = re.compile(
+    r"\b(?:env[ií]o|delivery|flete|domicilio|m[ií]nim[oa])\b(?: (?!total\b|todo\b|suma\b)[\w]+){0,6}:? ?"
+    r"(?:[$€₲₡]|US\$|S/|Bs\.?|Gs\.?)? ?$"
+)
+_PRICED = re.compile(r"\b(?:sale|cuesta|vale|esta(?: a| en)?|precio (?:de|del)[^.,;:]{0,30}(?:es|:)|esta)\b")
+
+
+class Sold(Struct, frozen=True):
+    """A product of the request, or a line of the cart.
+
+    Args:
+        parts: into how many one unit is cut: 1 where pieces are sold.
+        words: stems of its name, the first one first.
+    """
+
+    price: Decimal
+    parts: int
+    words: tuple[str, ...]
+
+
+class Amounts(Struct, frozen=True):
+    """Amounts that may be told.
+
+    Args:
+        told: by the shop, or in a reply before.
+        written: by the customer.
+        sold: products of the request and of the cart.
+        total: of the cart; None where nothing is in it.
+        counts: quantities that the message or the reply names.
+        sums: of what is named, with the cart's total and without.
+        known: everything that may be said without a word about why.
+        bare: neither the message nor the reply names anything that may cost something.
+    """
+
+    told: frozenset[Decimal]
+    written: frozenset[Decimal]
+    sold: tuple[Sold, ...]
+    total: Decimal | None
+    counts: frozenset[Decimal]
+    sums: frozenset[Decimal]
+    known: frozenset[Decimal]
+    bare: bool
+
+    def has(self, values: Collection[Decimal], sentence: str, before: str) -> bool:
+        """Returns whether an amount, in one of its readings, may be told.
+
+        Args:
+            sentence: in which it stands.
+            before: what of that stands before it.
+        """
+        sentence, before = sentence.lower(), before.lower()
+        return any(self._has(value, sentence, before) for value in values)
+
+    def _has(self, value: Decimal, sentence: str, before: str) -> bool:
+        if not value:
+            return value in self.told and bool(_FEE.search(sentence))
+        if _COMPARED.search(sentence):
+            is_known = self.is_known(value) or not self.known.isdisjoint(self._rests(value))
+        elif _OF_DELIVERY.search(before):
+            return value in self.told
+        else:
+            is_known = self.is_known(value) and not (self._is_wrong_total(value, sentence))
+            is_known = is_known and not self._is_of_another(value, before)
+            is_known = is_known and not self._is_of_shop_alone(value, sentence, before)
+        return is_known or (
+            bool(_EACH.search(sentence)) and any(_is_part(value, one.price, self.counts) for one in self.sold)
+        )
+
+    def is_known(self, value: Decimal) -> bool:
+        """Returns whether it is told, the price of so many, or a sum, also with a fee of the shop."""
+        return (
+            value in self.known
+            or any(_is_price_of(value, one, self.counts) for one in self.sold[:_MOST_COMPARED])
+            or any(value - fee in self.sums for fee in self._fees())
+        )
+
+    def _fees(self) -> list[Decimal]:
+        return [fee for fee in self.told if fee][:_MOST_BASES]
+
+    def _rests(self, value: Decimal) -> Iterator[Decimal]:
+        """Amounts of which the value is the difference to another that is known."""
+        bases = [*self.told, *self.written, *(one.price for one in self.sold), *([self.total] if self.total else [])]
+        for base in bases[:_MOST_BASES]:
+            yield abs(base - value)
+            yield base + value
+
+    def _is_wrong_total(self, value: Decimal, sentence: str) -> bool:
+        """Returns whether it is said to be the cart's total, and is neither that nor what it would be with more."""
+        if self.total is None or not self._tells_total(sentence):
+            return False
+        more = [value - self.total - fee for fee in (Decimal(0), *self._fees())]
+        return 0 not in more and not any(
+            _is_price_of(rest, one, self.counts)
+            for rest in more
+            if rest > 0 and not self.bare
+            for one in self.sold[:_MOST_COMPARED]
+        )
+
+    def _tells_total(self, sentence: str) -> bool:
+        return bool(OF_CART.search(sentence) or (self.bare and _TOTAL.search(sentence)))
+
+    def _is_of_shop_alone(self, value: Decimal, sentence: str, before: str) -> bool:
+        """Returns whether a product is said to cost what the shop has told of something else, as its minimum."""
+        if value not in self.told or _OF_SHOP.search(sentence) or value in self.sums:
+            return False
+        stems = _stems(_BREAK.split(before)[-1])
+        meant = [one for one in self.sold if one.words and one.words[0] in stems]
+        costs = any(one.price == value or _is_price_of(value, one, self.counts) for one in self.sold)
+        return bool(meant) and not costs
+
+    def _is_of_another(self, value: Decimal, before: str) -> bool:
+        """Returns whether a product is said to cost what another one does: "the milk costs", and the price of rice."""
+        clause = _BREAK.split(without_accents(before))[-1]
+        verb = _PRICED.search(clause)
+        stems = _stems(clause[: verb.start()]) if verb else []
+        meant = [one for one in self.sold if one.words and one.words[0] in stems]
+        others = any(one.price == value and not set(one.words).intersection(stems) for one in self.sold)
+        return bool(meant) and others and not any(_is_price_of(value, one, self.counts) for one in meant)
+
+
+def amounts(
+    told: Iterable[Decimal],
+    written: Iterable[Decimal],
+    sold: Sequence[Sold],
+    lines: Sequence[Decimal],
+    spoken: str,
+    counts: Iterable[Decimal],
+) -> Amounts:
+    """Amounts that may be told.
+
+    Args:
+        lines: of the cart, what each costs.
+        spoken: the message and the reply.
+        counts: quantities that stand in them.
+    """
+    told, stems = frozenset(told), frozenset(_stems(spoken))
+    named = [one for one in sold if stems.intersection(one.words)][:_MOST_NAMED]
+    counted = tuple(dict.fromkeys([Decimal(1), *counts]))[:_MOST_NAMED]
+    total = sum(lines, Decimal(0)) if lines else None
+    prices = list(dict.fromkeys([*(one.price for one in sold), *lines]))
+    pairs = [one + other for one, other in combinations(prices[:_MOST_COMPARED], 2)]
+    sums = _sums(total, named, counted)
+    known = frozenset([*told, *prices, *pairs, *sums, *([total] if total else [])])
+    bare = not named and counted == (Decimal(1),)
+    return Amounts(told, frozenset(written), tuple(sold), total, frozenset(counted), sums, known, bare)
+
+
+def _sums(total: Decimal | None, named: Sequence[Sold], counts: Sequence[Decimal]) -> frozenset[Decimal]:
+    """Sums of what is named, each in one of the quantities that are."""
+    found = {Decimal(0)} | ({total} if total else set())
+    for one in named:
+        if len(found) > _MOST_SUMS:
+            break
+        found |= {sum_ + count * one.price for sum_ in found for count in counts}
+    return frozenset(found)
+
+
+def stems_of(name: str) -> tuple[str, ...]:
+    """The words of a product's name by which a text may mean it, however many of it are meant."""
+    return tuple(dict.fromkeys(_stems(name)))
+
+
+def _stems(text: str) -> list[str]:
+    return [_ENDING.sub("", word) for word in _WORD.findall(without_accents(text))]
+
+
+def _is_price_of(value: Decimal, sold: Sold, counts: Collection[Decimal]) -> bool:
+    """Returns whether so many of a product cost this: whole pieces, parts of a kilo or litre, or a quantity named."""
+    if not sold.price or value > MOST_PIECES * sold.price:
+        return False
+    whole = ((value / sold.price) * sold.parts).to_integral_value()
+    if whole > 0 and abs(whole / sold.parts * sold.price - value) < CENT:
+        return True
+    return sold.parts > 1 and any(abs(count * sold.price - value) < CENT for count in counts)
+
+
+def _is_part(value: Decimal, price: Decimal, counts: Collection[Decimal]) -> bool:
+    """Returns whether a price, divided by a quantity that is named, is this in whole money or in cents."""
+    nearness = Decimal(1) if value == value.to_integral_value() else CENT
+    return any(count > 0 and count != 1 and abs(price / count - value) < nearness for count in counts)
