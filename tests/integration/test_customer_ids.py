@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -28,7 +30,7 @@ from helpers.factories import (
 from helpers.locking import behind
 from sqlalchemy import Connection, Engine, text
 
-from db import queries
+from db import queries, retry
 
 USER, OTHER_USER = "AR.1A2B3C4D", "AR.9Z9Z9Z"
 NEW = "5491100000009"
@@ -337,3 +339,27 @@ def test_who_is_locked_is_told_by_the_id_that_was_asked_for(engine: Engine, conn
     with engine.connect().execution_options(isolation_level="READ COMMITTED") as other, other.begin():
         other.execute(text("select from turns where customer_phone = :phone for update"), {"phone": ANA})
         assert queries.locked_for_acceptance(connection, [USER, BRUNO]) == {USER}
+
+
+def test_many_at_once(engine: Engine, connection: Connection) -> None:
+    """Whoever writes by whatever id while links come in: one customer in the end, every message once, nothing stuck."""
+    phones = [ANA, BRUNO]
+    users = {ANA: USER, BRUNO: OTHER_USER}
+    start = Barrier(4)
+
+    def write(worker: int) -> None:
+        with engine.connect() as own:
+            start.wait()
+            for number in range(8):
+                name = f"{worker}-{number}"
+                some = [linked(f"{name}-{phone}", phone, users[phone]) for phone in phones]
+                some += [inbound(f"{name}-{user}", user) for user in users.values()]
+                batch = batch_of(*(some if worker % 2 else reversed(some)))
+                turns = retry.again_on_conflict(lambda batch=batch: queries.accept_messages(own, batch))["turns"]
+                retry.again_on_conflict(lambda turns=turns: commit(own, *map(commit_row, turns)))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert left(connection) == phones
+    assert row(connection, "select count(*) from messages") == {"count": 4 * 8 * 4}
+    assert ids(connection) == {users[phone]: (phone, True) for phone in phones}

@@ -66,6 +66,7 @@ CHANGES = {
     "call_hours": "DELETE INSERT",
     "channel_hours": "DELETE INSERT",
     "events": "DELETE INSERT",
+    "customer_ids": "DELETE INSERT UPDATE",
     "customers": "DELETE INSERT UPDATE",
     "customer_sessions": "DELETE INSERT UPDATE",
     "kept_carts": "DELETE INSERT UPDATE",

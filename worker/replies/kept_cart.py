@@ -12,29 +12,30 @@ from worker.session.outcome import Decision
 from worker.session.session import CHECKOUT_STATES, Session
 from worker.shop.shop import Shop
 
-#: Names of what is said before and after the cart, and of its two buttons: in place of the cart now, and beside it,
-#: where two conversations have become one.
-OFFERS = (("bring_back", "go_on", "keep", "drop"), ("joined", "add_other", "add_other", "leave_other"))
 #: Name of the question, as it stands in the session.
 KEPT_CART = "kept_cart"
+#: Texts and buttons of it: where the cart takes the place of the one now, and where it would be added to that.
+OFFERS = (("bring_back", "go_on", "keep", "drop"), ("joined", "add_other", "add_other", "leave_other"))
 
 
 def with_kept_cart(decision: Decision, session: Session, shop: Shop) -> Decision:
-    """The decision, with the question below it where the cart of before is in question: once in a conversation, and
-    where the customer wants to see or to buy what is in an empty cart.
+    """The decision, with the question below it where the cart of before is in question: once in a conversation, once
+    more after it became one with another, and where the customer wants to see or to buy what is in an empty cart.
     """
-    context = session.context
     is_wanted = not session.cart and decision.intent in ("checkout", "view_cart")
-    is_due = context.kept and (is_wanted or context.joined or not context.kept_shown)
+    is_due = session.context.kept and (is_wanted or session.context.joined or not session.context.kept_shown)
     return _asking(decision, session, shop) if is_due and _has_room(decision, session) else decision
 
 
 def _has_room(decision: Decision, session: Session) -> bool:
     """Returns whether nothing else is asked, or done that has buttons of its own."""
     effects = decision.effects
+    is_open = decision.requires_human or effects.asking or effects.kept is not None or effects.orders
+    if session.context.joined:
+        # To be said with the next reply, also beside a change of the cart.
+        return not is_open
     is_buying = bool(session.cart) and session.state in CHECKOUT_STATES
-    is_done = effects.cart is not None or effects.kept is not None or bool(effects.orders)
-    return not (decision.requires_human or effects.asking or is_buying or is_done)
+    return not (is_open or is_buying or effects.cart is not None)
 
 
 def _asking(decision: Decision, session: Session, shop: Shop) -> Decision:
