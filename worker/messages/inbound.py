@@ -97,7 +97,7 @@ def _read_plain(body: JsonObject, now_s: float) -> InboundMessage:
         channel=channel,
         quoted=quoted_id(body.get("quoted")),
     )
-    return with_act(plain, body.get("target"), plain.text, reply_due=not in_group(body))
+    return with_act(plain, body.get("target"), plain.text, alone=not in_group(body))
 
 
 def _as_bytes(payload: bytes | str) -> bytes:
