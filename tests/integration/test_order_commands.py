@@ -115,8 +115,8 @@ def test_one_order_is_shown_whole(shop: Connection) -> None:
     )
     assert facts["status"].startswith("dispatched, for ")
     assert facts["can be told"].startswith("until ")
-    packed = [line.split() for line in lines if "kg" in line or "Product" in line]
-    assert packed[0] == ["2", "1", "Product", "1", "100.00", "200.00"]
+    packed = [line.split() for line in lines if "kg" in line or "Leche" in line]
+    assert packed[0] == ["2", "1", "Leche", "100.00", "200.00"]
     assert packed[1] == ["0.35", "kg", "2", "Jamón", "9,000.00", "3,150.00"]
     assert [line[18:] for line in lines[-2:]] == ["received", 'dispatched, told: "Va en la moto"']
     shown = json.loads(chasqui("show", "1", "--json").stdout)

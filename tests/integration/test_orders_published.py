@@ -38,8 +38,8 @@ from worker.steps.services import Services
 
 @pytest.fixture
 def sold(shop_services: Services, connection: Connection) -> Connection:
-    """A connection to a shop that does not count its stock."""
-    connection.execute(text("update products set stock = null"))
+    """A connection to a shop that does not count its stock, with milk as its first product."""
+    connection.execute(text("update products set stock = null, name = case id when 1 then 'Leche' else 'Pan' end"))
     return connection
 
 

@@ -60,10 +60,13 @@ from worker.replies import (
     decision,
     direct,
     fallback,
+    figure_kinds,
     json_in_text,
+    numbering,
     order_status,
     prompt,
     reply_check,
+    sentences,
 )
 from worker.replies.scene import Scene
 from worker.session import cart as carts
@@ -155,7 +158,13 @@ TEXT_WORK: dict[str, Function] = {
     "language.small_talk.is_chat": come_in(small_talk.is_chat),
     "replies.fallback.fallback_decision": come_in(fallback_of),
     "replies.claims.check_claims": claim_of,
-    "replies.claims.asserted": lambda written: list(claims.asserted(written)),
+    "replies.sentences.asserted": lambda written: list(sentences.asserted(written)),
+    "replies.sentences.clauses": sentences.clauses,
+    "replies.sentences.sentences": lambda written: list(sentences.sentences(written)),
+    "replies.figure_kinds.kinds_of": figure_kinds.kinds_of,
+    "replies.numbering.means_rows": lambda written: numbering.means_rows(
+        written, reply.Choices("Ver", (reply.Row("add:7", "Leche", "Leche: $ 1.850,00"),))
+    ),
     "replies.order_status.asks_for_order": come_in(
         lambda written: order_status.asks_for_order(normalise.normalised(written))
     ),
@@ -202,6 +211,13 @@ INSIDE = {
     "replies.telling.by_mention": "what parse_decision has bounded",
     "replies.buttons.may_offer": "an id that a gateway or the check of a decision has bounded",
     "replies.figures.unfounded_figure": "what check_claims is given",
+    "replies.claims.problem_of": "what check_claims is given",
+    "replies.figure_kinds.speaks": "what check_claims is given",
+    "replies.figure_kinds.unspaced": "what check_claims is given",
+    "replies.summary.version_of": "a token of ours",
+    "replies.amounts.stems_of": "a name of a product, or a part of a sentence",
+    "replies.numbering.asks_how_many": "what means_rows is given",
+    "language.answers.says_only_no": "a part of what `denies` is given",
     "language.catalog_terms.names_product": "a search term of at most 12 words",
     "language.catalog_terms.named_in": "a reply of the history, at most 400 characters",
     "language.product_words.is_told": f"a word of at most {normalise.LONGEST_WORD} letters",

@@ -37,6 +37,9 @@ OF_CART = re.compile(
     r"|\b(?:tu|su|el) (?:carrito|pedido|compra|canasta) (?:suma|es de|sale|tiene un total|vale|da)\b"
 )
 _TOTAL = re.compile(r"\b(?:en total|el total|total:)")
+_OF_SHOP = re.compile(
+    r"env[ií]|m[ií]nim|entreg|compra|desde|\bcon\b|delivery|domicilio|retir|gratis|como te|dij[eo]|hasta"
+)
 _BREAK = re.compile(r"[,;:](?!\d)| y ")
 #: What is told next is the fee or the minimum of a delivery, which the shop alone tells.
 _OF_DELIVERY = re.compile(
@@ -102,6 +105,7 @@ class Amounts(Struct, frozen=True):
         else:
             is_known = self.is_known(value) and not (self._is_wrong_total(value, sentence))
             is_known = is_known and not self._is_of_another(value, before)
+            is_known = is_known and not self._is_of_shop_alone(value, sentence, before)
         return is_known or (
             bool(_EACH.search(sentence)) and any(_is_part(value, one.price, self.counts) for one in self.sold)
         )
@@ -138,6 +142,15 @@ class Amounts(Struct, frozen=True):
 
     def _tells_total(self, sentence: str) -> bool:
         return bool(OF_CART.search(sentence) or (self.bare and _TOTAL.search(sentence)))
+
+    def _is_of_shop_alone(self, value: Decimal, sentence: str, before: str) -> bool:
+        """Returns whether a product is said to cost what the shop has told of something else, as its minimum."""
+        if value not in self.told or _OF_SHOP.search(sentence) or value in self.sums:
+            return False
+        stems = _stems(_BREAK.split(before)[-1])
+        meant = [one for one in self.sold if one.words and one.words[0] in stems]
+        costs = any(one.price == value or _is_price_of(value, one, self.counts) for one in self.sold)
+        return bool(meant) and not costs
 
     def _is_of_another(self, value: Decimal, before: str) -> bool:
         """Returns whether a product is said to cost what another one does: "the milk costs", and the price of rice."""

@@ -45,7 +45,9 @@ _NO_GOODS, _EMPTY, _HOLDS = (re.compile(_DATA["delivery"][name]) for name in ("n
 _SENDING = re.compile(r"\b(?:env[ií]os?|delivery|domicilio|reparto|entregas?)\b")
 _FREE_FEE = re.compile(r'"fee":"[^"\d]*0(?:[.,]0+)?\b')
 _FREE_FROM = re.compile(r'"free_from":"([^"]*)"')
-_CONDITION = re.compile(r"\d|\b(?:desde|a partir|super\w+|alcanz\w+|lleg\w+|m[ií]nim\w+|monto|compras?)\b")
+_CONDITION = re.compile(
+    r"\d|\b(?:desde|a partir|super\w+|alcanz\w+|lleg\w+|m[ií]nim\w+|monto|compras (?:de|desde|mayores))\b"
+)
 _FETCHING = re.compile(r"\bretir|\bpas[aá]s? a buscar|\bpasar a buscar")
 _NUMBER_WORD = re.compile(
     r"\b(?:cien|mil|diez|veinte|treinta|cuarenta|cincuenta|sesenta|setenta|ochenta|noventa|\w+cient[oa]s|quinient[oa]s)"
@@ -57,7 +59,7 @@ _STEM_CHARS = 7
 
 
 class Facts(Struct, frozen=True):
-    """What claims are held against.
+    """Facts that claims are held against.
 
     Args:
         products: as JSON, in small letters; they may have an offer in their names.
@@ -107,7 +109,7 @@ def check_claims(decision: Decision, user: str, system: str, *, changes: bool) -
 
 
 def problem_of(text: str, user: str, system: str, *, changes: bool) -> str | None:
-    """What a text claims that nothing stands behind; None where it may be said."""
+    """Kind of the first claim in a text that nothing stands behind; None where it may be said."""
     if kind := unfounded_figure(text, user, system):
         return f"names a figure that stands in no fact ({kind})"
     facts = _facts(orjson.loads(user), system.partition(FACTS_BEGIN)[2])

@@ -36,7 +36,8 @@ _CLOCK = re.compile(
     re.IGNORECASE,
 )
 _LEFT = re.compile(
-    rf"\bquedan? (?:s[oó]lo |solamente |apenas |las [uú]ltimas |unas? )?{_F}|{_F} (?:en stock|disponibles)\b",
+    rf"(?<!te )(?<!le )\bquedan? (?:s[oó]lo |solamente |apenas |las [uú]ltimas |unas? )?{_F}"
+    rf"|{_F} (?:en stock|disponibles)\b",
     re.IGNORECASE,
 )
 _MEASURE = re.compile(rf"{_F}\s?(?:g|gr|grs|gramos?|ml|kg|kilos?|l|litros?)\b", re.IGNORECASE)
@@ -62,10 +63,12 @@ _KINDS = (
 
 
 def speaks(name: str, text: str) -> bool:
+    """Returns whether a text has a word of a list in `figures.toml`."""
     return bool(_SPOKEN_OF[name].search(text))
 
 
 def unspaced(text: str) -> str:
+    """The text with the thousands of its amounts together."""
     return _SPACED.sub(lambda match: match[0].replace(" ", ""), text)
 
 
@@ -80,6 +83,7 @@ def kinds_of(reply: str) -> dict[int, str]:
 
 
 def values_of(texts: Iterable[str]) -> Iterator[Decimal]:
+    """Values of the figures in some texts, in each of their readings."""
     for text in texts:
         for figure in FIGURE.findall(text):
             yield from readings(figure).values()

@@ -69,6 +69,7 @@ class Known(Struct, frozen=True):
         hours: of the day, also as half a day has them.
         times: from now, as "48 horas".
         shares: of a hundred.
+        left: of what is in stock, which only a reply of ours has told.
         money: amounts.
         written: by the customer.
         weighed: something is sold by weight or measure.
@@ -79,6 +80,7 @@ class Known(Struct, frozen=True):
     hours: frozenset[Decimal]
     times: frozenset[Decimal]
     shares: frozenset[Decimal]
+    left: frozenset[Decimal]
     money: Amounts
     written: frozenset[Decimal]
     weighed: bool
@@ -97,7 +99,9 @@ class Known(Struct, frozen=True):
                 return bool(values & self.shares) or (
                     self._is_of_stuff(values, sentence) and not speaks("bargain", sentence)
                 )
-            case "left" | "instalments":
+            case "left":
+                return bool(values & self.left)
+            case "instalments":
                 return bool(values & self.told)
             case "size" | "grades" | "count" if not speaks("sold", sentence):
                 return True
@@ -149,7 +153,7 @@ def unfounded_figure(reply: str, user: str, system: str) -> str | None:
 
 
 def _around(reply: str, match: re.Match[str]) -> tuple[str, str]:
-    """What stands in the sentence of a figure before it and behind it."""
+    """The sentence of a figure, before it and behind it."""
     before = reply[max(0, match.start() - _AROUND) : match.start()]
     return _END.split(before)[-1], _END.split(reply[match.end() : match.end() + _AROUND])[0]
 
@@ -177,6 +181,7 @@ def _known(facts: dict[str, Any], shop: str, reply: str) -> Known:
         hours=hours | {hour - _HALF_DAY for hour in hours if hour > _HALF_DAY},
         times=frozenset(values_of(match[1] for text in of_shop for match in TIME.finditer(text))),
         shares=frozenset(values_of(match[1] for text in [*of_shop, *names] for match in SHARE.finditer(text))),
+        left=frozenset(values_of(exchange.get("reply") or "" for exchange in history)),
         money=_money(of_shop, own, [*products, *cart], cart, [said, reply]),
         written=own,
         weighed=any(one.get("unit") for one in [*products, *cart]),

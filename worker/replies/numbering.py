@@ -1,4 +1,4 @@
-"""Whether a customer's number can mean a row of the list that a reply shows. Pure: no I/O."""
+"""Numbers that a customer may write next: rows of the list that a reply shows, or quantities. Pure: no I/O."""
 
 from __future__ import annotations
 
