@@ -35,7 +35,7 @@ EXCEPTIONS = {
         "worker/settings.py:*_base_url",
     ),
     "msgspec writes them, for PostgreSQL and the gateway": (
-        "worker/messages/message.py:reply_due",
+        "worker/messages/message.py:edited",
         "worker/messages/reply.py:in_reply_to",
         "worker/orders/order.py:*",
         "worker/session/session.py:delivery_fee",
