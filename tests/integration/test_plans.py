@@ -110,10 +110,10 @@ def act(connection: Connection, batch: Sequence[str], **does: Any) -> object:
 
 
 def quote(connection: Connection, batch: Sequence[str]) -> object:
-    """Answered messages, receipts of the replies, and messages that quote them and the messages."""
+    """Answered messages, statuses that name their replies, and messages that quote these and the messages."""
     done = [(row["token"], phone) for row, phone in zip(update_session(connection, batch), batch, strict=True)]
-    told = [{"reply_id": token, "state": "sent", "wamid": f"sent.{phone}"} for token, phone in done]
-    queries.mark_deliveries(connection, told)
+    sent = [{"reply_id": token, "state": "sent", "wamid": f"sent.{phone}"} for token, phone in done]
+    queries.mark_deliveries(connection, sent)
     quotes = [
         inbound(f"{kind}.quote.{phone}", phone, quoted=f"{kind}.{phone}")
         for phone in batch

@@ -34,6 +34,7 @@ REPORT: dict[str, Any] = {
     "messages": 0,
     "channels": {},
     "closed": {},
+    "delivery": {"sent": 0, "delivered": 0, "read": 0, "failed": {}},
     "ai": dict.fromkeys(("ai_cache_hit_rate", "fallback_usage", "circuit_breaker_trips"), 0)
     | {"ai_provider_distribution": {}},
     "calls": {},

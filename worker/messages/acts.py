@@ -64,15 +64,15 @@ def with_webhook_act(told: InboundMessage, message: JsonObject) -> InboundMessag
     new = part.get("message")
     kind = new.get("type") if isinstance(new, dict) else None
     words = _words(kind, new) if isinstance(new, dict) and isinstance(kind, str) else None
-    return with_act(told, part.get("original_message_id"), words, reply_due=not in_group(message))
+    return with_act(told, part.get("original_message_id"), words, alone=not in_group(message))
 
 
-def with_act(told: InboundMessage, target: object, words: str | None, *, reply_due: bool) -> InboundMessage:
+def with_act(told: InboundMessage, target: object, words: str | None, *, alone: bool) -> InboundMessage:
     """The message with what it does to message `target`, if it is an edit or a revocation that can be used.
 
     Args:
         words: what an edited message says now.
-        reply_due: an edit is answered where its original was; what is said in a group is not.
+        alone: the customer is alone with us; in a group an edit is answered no more than its original.
     """
     if not isinstance(target, str) or not target.strip() or len(target) > MAX_ID_CHARS:
         return told
@@ -80,7 +80,7 @@ def with_act(told: InboundMessage, target: object, words: str | None, *, reply_d
         return replace(told, text=None, act=REVOKE, target=target)
     if told.type == EDIT and words:
         correction = readable(CORRECTION.format(words=words))
-        return replace(told, text=correction, act=EDIT, target=target, edited=words, quoted=target, reply_due=reply_due)
+        return replace(told, text=correction, act=EDIT, target=target, edited=words, quoted=target, reply_due=alone)
     return told
 
 

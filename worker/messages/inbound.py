@@ -101,7 +101,7 @@ def _read_plain(body: JsonObject, now_s: float) -> InboundMessage:
         quoted=quoted_id(body.get("quoted")),
         links=user_links(customer, body.get("user_id")),
     )
-    return with_act(plain, body.get("target"), plain.text, reply_due=not in_group(body))
+    return with_act(plain, body.get("target"), plain.text, alone=not in_group(body))
 
 
 def _as_bytes(payload: bytes | str) -> bytes:
