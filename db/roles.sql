@@ -41,7 +41,7 @@ alter default privileges for role chasqui_migrator in schema public grant execut
 grant execute on all routines in schema public to chasqui_worker;
 grant usage on sequence session_version to chasqui_worker;
 grant select on alembic_version, catalog_version, categories, products, search_words to chasqui_worker;
-grant select, insert, update on messages, orders, order_events, metric_totals to chasqui_worker;
+grant select, insert, update on messages, orders, order_events, deliveries, metric_totals to chasqui_worker;
 grant select, insert on order_items, ai_metrics to chasqui_worker;
 -- A sale: what is left of a product.
 grant update (stock) on products to chasqui_worker;
@@ -54,3 +54,4 @@ grant select on ai_metrics, metric_hours, latency_hours, call_hours, channel_hou
 grant select (created_at, updated_at, expires_at) on customer_sessions to chasqui_report;
 grant select (created_at, total, currency, status, status_at) on orders to chasqui_report;
 grant select (accepted_at, state, reason) on messages to chasqui_report;
+grant select (at, sent_at, delivered_at, read_at, failed_at, code) on deliveries to chasqui_report;

@@ -26,6 +26,8 @@ KILL_EVERY, DUPLICATES = 4, 0.2
 VICTIMS = ("worker", "worker-ai")
 TEXTS = (*SAYINGS, *["sí"] * 2, *["quiero pagar"] * 2, "Guayaquil 380, Caballito", "efectivo", "retiro", "leche")
 NOT_TAPPED = ("human", "menu")
+#: Most of these lead to an order, which a mere random walk rarely reaches.
+ONWARD = ("delivery", "area", "pay", "confirm")
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,9 @@ def next_message(shopper: Shopper, random: Random) -> Json:
         for one in (*reply["quick_replies"], *(reply["list"] or {"rows": ()})["rows"])
         if one["id"] not in NOT_TAPPED
     ]
+    onward = [action for action in offered if action.partition(":")[0] in ONWARD]
+    if onward and random.random() < 0.6:
+        return shopper.tapped(onward[-1])
     if offered and random.random() < 0.5:
         return shopper.tapped(random.choice(offered))
     if random.random() < 0.15:

@@ -139,7 +139,8 @@ def mark_deliveries(connection: Connection, batch: Sequence[str]) -> object:
 
 def place_orders(connection: Connection, batch: Sequence[str]) -> list[dict[str, Any]]:
     """Answered turns with orders of the same product; the events that tell of them."""
-    rows = [commit_row(turn, orders=[agreed_order(line_of(1))]) for turn in accept(connection, batch)]
+    name = connection.execute(text("select name from products where id = 1")).scalar_one()
+    rows = [commit_row(turn, orders=[agreed_order(line_of(1, name=name))]) for turn in accept(connection, batch)]
     limits = {"lease_s": 15.0, "max_messages": 10, "max_chars": 4_096, "session_ttl_s": 7_200}
     return list(queries.update_session_cache(connection, limits | {"turns": rows})["events"])
 

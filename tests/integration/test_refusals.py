@@ -110,13 +110,12 @@ def test_the_repair_says_what_was_refused_and_why(ready: Ready) -> None:
 
 
 def test_only_what_was_refused_must_go(ready: Ready) -> None:
-    """The operation that can be made stays, and may be spoken of; below the words stands what came of it."""
+    """The operation that can be made stays; what came of it is told by us, not by the model."""
     models = ready([says("Agregué todo.", ADD_2, ADD_UNKNOWN), says("Agregué 2 leches.", ADD_2)], [DOWN])
     outcome = models.answer(ADD)
     assert outcome.decision.cart_operations == (convert(ADD_2, CartOperation),)
     assert outcome.decision.effects.cart == (MILK_ITEM,)
-    first, _, *lines = outcome.decision.reply.splitlines()
-    assert (first, lines[0]) == ("Agregué 2 leches.", SHOP.text("cart.changed"))
+    assert outcome.decision.reply.splitlines()[0] == SHOP.text("cart.changed")
     assert '"product_id":4242' in models.systems()[1]
     assert '"product_id":7' not in models.systems()[1]
 

@@ -11,11 +11,13 @@ from helpers.basics import REPOSITORY
 from helpers.command_line import run_in
 from helpers.factories import (
     ANA,
+    LIMITS,
     Json,
     accept,
     accept_one,
     agreed_order,
     answer,
+    batch_of,
     commit,
     commit_row,
     expire_leases,
@@ -47,6 +49,7 @@ FIGURES_BESIDE_PERSONS = {
     *(("customer_sessions", name) for name in ("created_at", "updated_at", "expires_at")),
     *(("messages", name) for name in ("accepted_at", "state", "reason")),
     *(("orders", name) for name in ("created_at", "total", "currency", "status", "status_at")),
+    *(("deliveries", name) for name in ("at", "sent_at", "delivered_at", "read_at", "failed_at", "code")),
 }
 #: What a worker may do to rows of a table, besides reading them: insert, update, delete.
 CHANGES = {
@@ -58,6 +61,7 @@ CHANGES = {
     "messages": "INSERT UPDATE",
     "orders": "INSERT UPDATE",
     "order_events": "INSERT UPDATE",
+    "deliveries": "INSERT UPDATE",
     "order_items": "INSERT",
     "ai_metrics": "INSERT",
     "metric_totals": "INSERT UPDATE",
@@ -179,6 +183,23 @@ def test_the_worker_runs_the_whole_road(worker: Connection, owner: Connection) -
     is_locked(worker, 1)
     expire_sessions(worker, ANA)
     assert queries.cleanup_expired_sessions(worker) == 1
+
+
+def test_the_worker_does_what_whatsapp_tells_of(worker: Connection) -> None:
+    """Echoes, edits, revocations, quotes of our replies, statuses, waits for quiet."""
+    reply = answer(worker, "m1")
+    assert queries.mark_deliveries(worker, [{"reply_id": reply["token"], "state": "read", "wamid": "sent.1"}]) == 1
+    (turn,) = queries.accept_messages(worker, batch_of(inbound("m2", quoted="sent.1"), inbound("m3")))["turns"]
+    quiet = LIMITS | {"quiet_s": 60.0, "longest_s": 240.0, "least_s": 0.1, "limit": 10, "late_s": 0.0}
+    assert queries.wait_for_quiet(worker, quiet | {"turns": [turn]})
+    assert queries.claim_quiet(worker, quiet)["turns"] == []
+    acts = [
+        inbound("d1", act="edit", target="m2", edited="chau", type="edit"),
+        inbound("r1", act="revoke", target="m3", type="revoke", reply_due=False),
+        inbound("e1", act="echo", type="echo", reply_due=False),
+    ]
+    given = batch_of(*acts) | {"human_wait_s": 60.0, "session_ttl_s": 7_200}
+    assert queries.accept_messages(worker, given)["forgotten"]
 
 
 def cancel_all(worker: Connection) -> None:

@@ -51,7 +51,7 @@ from worker.language import (
     symbols,
     topics,
 )
-from worker.messages import fields, inbound, reply, text
+from worker.messages import fields, formatting, inbound, links, reply, text
 from worker.replies import (
     acts,
     cart_changes,
@@ -132,6 +132,10 @@ def judged(written: str) -> None:
         reply_check.check_reply(written, written, written)
 
 
+#: Links of a shop.
+OWN = links.links_in("https://shop.example hola@shop.example")
+
+
 def titled(title: str) -> object:
     """A reply of three such buttons, and a text of the same words."""
     buttons = tuple(reply.QuickReply(f"{place}{title}", f"{place}{title}") for place in range(3))
@@ -147,6 +151,11 @@ TEXT_WORK: dict[str, Function] = {
     "messages.text.stream_safe": text.stream_safe,
     "messages.text.clip": lambda written: text.clip(written, len(written) - 1),
     "messages.text.clip_at_sentence": lambda written: text.clip_at_sentence(written, len(written) - 1),
+    "messages.formatting.whatsapp_text": formatting.whatsapp_text,
+    "messages.formatting.plain_title": formatting.plain_title,
+    "messages.links.links_in": links.links_in,
+    "messages.links.is_own": lambda written: links.is_own(written, OWN),
+    "messages.links.without_foreign_links": lambda written: links.without_foreign_links(written, OWN),
     "messages.reply.within_limits": titled,
     "language.normalise.without_accents": come_in(normalise.without_accents),
     "language.normalise.normalised": come_in(normalise.normalised),
