@@ -16,7 +16,8 @@ from sqlalchemy.exc import DataError, OperationalError
 
 from db import queries
 from worker.intake import portions
-from worker.intake.intake import MAX_REJECTIONS, Intake, parse
+from worker.intake.intake import Intake
+from worker.intake.parsed_entry import MAX_REJECTIONS, parse
 from worker.intake.portions import PORTION_BYTES, SLICE, Portions
 from worker.messages.inbound import MAX_WEBHOOK_BYTES
 from worker.redisdb.keys import INBOUND, REJECTED

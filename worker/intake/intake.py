@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from threading import Event
 from typing import Any, Protocol
 
@@ -24,13 +23,12 @@ from worker.errors import ChasquiError
 from worker.intake.deliveries import mark_deliveries
 from worker.intake.held_back import HeldBack
 from worker.intake.invalidation import invalidate
-from worker.intake.lateness import in_time
+from worker.intake.parsed_entry import ParsedEntry, parse
 from worker.intake.portions import BLOCK_MS, Portions
 from worker.intake.quiet import QuietTurns
 from worker.intake.sweep import Sweep
 from worker.log import logger
-from worker.messages.inbound import MAX_PAYLOAD_BYTES, parse_payload
-from worker.messages.message import DeliveryStatus, InboundMessage
+from worker.messages.message import InboundMessage
 from worker.redisdb.streams import BEGINNING, Entry
 from worker.steps.locked_customers import SplitCommit
 from worker.steps.services import Services
@@ -42,9 +40,6 @@ STANDBY_S = 0.5
 MAX_QUEUED_BATCHES = 4
 #: Entries read, and messages committed, at a time, in batches of the chain: the price of one commit is shared.
 READ_BATCHES = 4
-#: Reasons per payload, of which each is kept with the whole payload: 64 KiB can hold tens of thousands of bad messages.
-MAX_REJECTIONS = 100
-MAX_REJECTED_BYTES = MAX_REJECTIONS * MAX_PAYLOAD_BYTES
 PAUSE_S = 0.05
 RECOVERY_PAUSE_S = 1.0
 Turns = list[dict[str, Any]]
@@ -59,35 +54,6 @@ class Chain(Protocol):
 
     def waiting(self) -> int:
         """Returns how many batches wait on queue `flow`."""
-
-
-@dataclass(slots=True)
-class ParsedEntry:
-    """Entry of the stream: its messages in order, the reasons why parts of it are refused, and statuses of replies."""
-
-    entry: Entry
-    messages: Sequence[InboundMessage]
-    rejections: list[str]
-    statuses: Sequence[DeliveryStatus] = ()
-
-
-def parse(entry: Entry, now_s: float, late_after_s: float) -> ParsedEntry:
-    """Parses an entry, with a reason for everything that is no message: at most 100, fewer of a body of megabytes, and
-    one that counts the others.
-
-    Args:
-        now_s: since 1970.
-        late_after_s: age of a message from which on it is not answered.
-    """
-    if entry.payload is None:
-        return ParsedEntry(entry, (), ["payload: the entry has no field 'payload'"])
-    parsed = parse_payload(entry.payload, now_s)
-    most = max(1, min(MAX_REJECTIONS, MAX_REJECTED_BYTES // max(len(entry.payload), 1)))
-    reasons, more = list(parsed.rejections[:most]), len(parsed.rejections) - most
-    if more > 0:
-        reasons.append(f"payload: {more} more messages cannot be read")
-    messages = [in_time(message, now_s, late_after_s) for message in parsed.messages]
-    return ParsedEntry(entry, messages, reasons, parsed.statuses)
 
 
 class Intake:
