@@ -106,7 +106,8 @@ def test_postgres_starts_as_written(tmp_path: Path) -> None:
     postgres.prepare(access)
     program, *options = postgres.command(access)
     # Without our own settings of its log, which would hide what the file says.
-    own = options[: options.index("log_min_messages=log") - 1]
+    settings = [setting for setting in options[3::2] if not setting.startswith("log_")]
+    own = [*options[:2], *(part for setting in settings for part in ("-c", setting))]
     launch([program, *own, *service.command[1:]], directory=postgres.directory, log=postgres.log)
     try:
         assert wait_until(lambda: postgres.answers(postgres.url(access)), 30), postgres.log.read_text()
