@@ -44,7 +44,7 @@ def check_contract(reply: dict[str, Any], message_id: str, phone: str, sent_at_s
     """The outbound contract (docs/gateway.md), field by field."""
     times = {name: datetime.strptime(reply[name], "%Y-%m-%dT%H:%M:%S%z") for name in ("created_at", "expires_at")}
     names = (
-        "reply_id to in_reply_to text quick_replies intent confidence requires_human session_state source provider list"
+        "reply_id to channel in_reply_to text quick_replies list intent confidence requires_human session_state source"
     )
     assert set(reply) == {*names.split(), "provider", *times}
     assert UUID(reply["reply_id"])
