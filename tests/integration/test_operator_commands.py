@@ -186,7 +186,7 @@ def test_erase_tells_what_it_removed(connection: Connection, redis_client: redis
     assert (again.exit_code, again.stdout) == (0, "Nothing is known of this customer.\n")
 
 
-@pytest.mark.parametrize("phone", ["erased", "+5491100000001", "1234", "ana", "", "549 11"])
+@pytest.mark.parametrize("phone", ["erased", "1234", "ana", "", "54+911"])
 def test_erase_refuses_what_is_no_customer(phone: str) -> None:
     """Wrong usage; the words of one who mistyped are not repeated."""
     refused = chasqui("erase", phone)
