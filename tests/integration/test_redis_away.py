@@ -27,6 +27,7 @@ from worker.errors import ProviderTimeout
 from worker.intake import intake as intake_module
 from worker.intake.held_back import HeldBack
 from worker.intake.intake import Intake
+from worker.intake.invalidation import invalidate
 from worker.providers.budget import Budget, BudgetLimits, Reservation
 from worker.providers.circuit import CircuitBreaker
 from worker.providers.circuit_rules import Permit
@@ -156,6 +157,12 @@ ROWS = {
     # Nobody could know what was spent, or who else asks.
     "probes: none is made": Row("providers/probe.py:Prober._may_probe", probes, [], "probe_postponed"),
     "probes: none is known": Row("providers/probe.py:read_probes", read_probes, [], "probes_unavailable"),
+    "joined customers: the calls of the hour count anew": Row(
+        "intake/invalidation.py:_follow",
+        lambda client: invalidate(client, Cache(client), {"joined": [{"gone": PHONE, "kept": f"{PHONE}1"}]}),
+        None,
+        "calls_not_moved",
+    ),
     "cache: every read is a miss": Row(
         CACHE, lambda client: Cache(client).get_many(SESSION, [PHONE], keep=True), {}, "cache_unavailable"
     ),
