@@ -215,6 +215,9 @@ TEXT_WORK: dict[str, Function] = {
 INSIDE = {
     "language.typos.meant_by": f"a word of at most {normalise.LONGEST_WORD} letters, from ProductWords.mended",
     "language.answers.telling_words": "a name in the shop's file",
+    "messages.fields.is_phone": "an id that customer_id or known_id has bounded; its first sign",
+    "messages.identities.read_links": "ids that known_id bounds, a handful of a message",
+    "messages.identities.user_links": "ids that known_id bounds, a handful of a message",
     "replies.buttons.options": "a verb of ours",
     "replies.checkout.said": "a text of ours",
     "replies.telling.by_mention": "what parse_decision has bounded",
