@@ -7,7 +7,7 @@ from uuid import UUID
 
 from helpers.factories import ANA, BRUNO, Json, accept, answer, commit, commit_row, expire_leases, inbound, row, rows
 from sqlalchemy import Connection
-from test_acts import echo, edit, revoke, take
+from test_acts_of_messages import echo, edit, revoke, take
 
 from db import queries
 from worker.intake.sweep import LIMIT
