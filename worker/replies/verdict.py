@@ -24,6 +24,8 @@ from worker.session.turn import Plan
 OF_ONE_CUSTOMER = frozenset(
     {"add_to_cart", "modify_cart_quantity", "remove_from_cart", "view_cart", "clear_cart", "checkout"}
 )
+#: Details of one customer's order.
+OF_ONE_ORDER = frozenset({"address", "note"})
 #: Added to the request when the first answer could not be used.
 REPAIR = "Your last answer could not be used ({problem}). Answer again: one JSON object that fits, and nothing else."
 #: The same when it claimed or proposed what cannot be so.
@@ -81,4 +83,5 @@ def _for_everybody(decision: Decision) -> Decision:
     if decision.requires_human:
         raise InvalidDecision("requires_human: the answer goes to everybody who asks this and can call no person")
     intent = "support" if decision.intent in OF_ONE_CUSTOMER else decision.intent
-    return replace(decision, intent=intent, entities={}, cart_operations=(), next_state=None)
+    entities = {name: value for name, value in decision.entities.items() if name not in OF_ONE_ORDER}
+    return replace(decision, intent=intent, entities=entities, cart_operations=(), next_state=None)
