@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
+from functools import cached_property
 from itertools import combinations
 
 from msgspec import Struct
@@ -62,7 +63,7 @@ class Sold(Struct, frozen=True):
     words: tuple[str, ...]
 
 
-class Amounts(Struct, frozen=True):
+class Amounts(Struct, frozen=True, dict=True):
     """Amounts that may be told.
 
     Args:
@@ -71,8 +72,8 @@ class Amounts(Struct, frozen=True):
         sold: products of the request and of the cart.
         total: of the cart; None where nothing is in it.
         counts: quantities that the message or the reply names.
-        sums: of what is named, with the cart's total and without.
-        known: everything that may be said without a word about why.
+        plain: told, prices, the cart's total, and sums of two.
+        named: products that the message or the reply names, and `counted`, how many of them.
         bare: neither the message nor the reply names anything that may cost something.
     """
 
@@ -81,9 +82,20 @@ class Amounts(Struct, frozen=True):
     sold: tuple[Sold, ...]
     total: Decimal | None
     counts: frozenset[Decimal]
-    sums: frozenset[Decimal]
-    known: frozenset[Decimal]
+    plain: frozenset[Decimal]
+    named: tuple[Sold, ...]
+    counted: tuple[Decimal, ...]
     bare: bool
+
+    @cached_property
+    def sums(self) -> frozenset[Decimal]:
+        """Sums of what is named, with the cart's total and without: many, and seldom asked for."""
+        return _sums(self.total, self.named, self.counted)
+
+    @cached_property
+    def known(self) -> frozenset[Decimal]:
+        """Everything that may be said without a word about why."""
+        return self.plain | self.sums
 
     def has(self, values: Collection[Decimal], sentence: str, before: str) -> bool:
         """Returns whether an amount, in one of its readings, may be told.
@@ -113,8 +125,9 @@ class Amounts(Struct, frozen=True):
     def is_known(self, value: Decimal) -> bool:
         """Returns whether it is told, the price of so many, or a sum, also with a fee of the shop."""
         return (
-            value in self.known
+            value in self.plain
             or any(_is_price_of(value, one, self.counts) for one in self.sold[:_MOST_COMPARED])
+            or value in self.sums
             or any(value - fee in self.sums for fee in self._fees())
         )
 
@@ -183,10 +196,9 @@ def amounts(
     total = sum(lines, Decimal(0)) if lines else None
     prices = list(dict.fromkeys([*(one.price for one in sold), *lines]))
     pairs = [one + other for one, other in combinations(prices[:_MOST_COMPARED], 2)]
-    sums = _sums(total, named, counted)
-    known = frozenset([*told, *prices, *pairs, *sums, *([total] if total else [])])
+    plain = frozenset([*told, *prices, *pairs, *([total] if total else [])])
     bare = not named and counted == (Decimal(1),)
-    return Amounts(told, frozenset(written), tuple(sold), total, frozenset(counted), sums, known, bare)
+    return Amounts(told, frozenset(written), tuple(sold), total, frozenset(counted), plain, tuple(named), counted, bare)
 
 
 def _sums(total: Decimal | None, named: Sequence[Sold], counts: Sequence[Decimal]) -> frozenset[Decimal]:
