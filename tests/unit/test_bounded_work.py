@@ -171,6 +171,7 @@ TEXT_WORK: dict[str, Function] = {
     "replies.sentences.clauses": sentences.clauses,
     "replies.sentences.sentences": lambda written: list(sentences.sentences(written)),
     "replies.figure_kinds.kinds_of": figure_kinds.kinds_of,
+    "replies.figure_kinds.figures_of": lambda written: list(figure_kinds.figures_of(written)),
     "replies.numbering.means_rows": lambda written: numbering.means_rows(
         written, reply.Choices("Ver", (reply.Row("add:7", "Leche", "Leche: $ 1.850,00"),))
     ),
