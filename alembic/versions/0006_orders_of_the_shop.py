@@ -31,7 +31,6 @@ CHANGED = {
     "search_products": 1,
     "place_orders": 1,
     "update_session_cache": 2,
-    "apply_retention": 2,
     "erase_customer": 1,
 }
 #: What returns something else than before, and so cannot be replaced.

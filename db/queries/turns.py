@@ -17,7 +17,7 @@ LOCKED_LEASE_S = 5.0
 
 
 def accept_messages(connection: Connection, batch: Json) -> Json:
-    """Commits a batch of inbound messages and claims turns; in and out as `accept_messages_v4.sql` says."""
+    """Commits a batch of inbound messages and claims turns; in and out as `accept_messages_v3.sql` says."""
     return dict(call(connection, "accept_messages", batch))
 
 
