@@ -208,7 +208,8 @@ class Intake:
         def accept(some: Sequence[InboundMessage]) -> Turns:
             batch = claim_limits(self._services.settings) | {"messages": to_builtins(list(some))}
             accepted = retry.again_on_conflict(lambda: queries.accept_messages(connection, batch))
-            invalidate(self._services.redis, self._services.cache, accepted)
+            services = self._services
+            invalidate(services.redis, services.cache, accepted, services.catalog.terms_of)
             return list(accepted["turns"])
 
         split = SplitCommit(
