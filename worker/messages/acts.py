@@ -76,7 +76,7 @@ def with_webhook_act(told: InboundMessage, message: JsonObject) -> InboundMessag
 
 
 def _change(kind: str, message: JsonObject) -> tuple[object, str | None]:
-    """What an edit or a deletion of the webhook changes: the id of that message, and what it says now."""
+    """Change that the webhook tells of, an edit or a deletion: the id of the message, and what that says now."""
     part = message.get(kind)
     if not isinstance(part, dict):
         return None, None
