@@ -252,7 +252,7 @@ def test_a_known_type_without_its_object_is_rejected(kind: str, parts: dict[str,
 
 @pytest.mark.parametrize("quantity", [..., None, -1, 1.5, True, "", "dos", "²", "1" * 7, 10**6, [1]])
 def test_an_order_needs_whole_quantities(quantity: object) -> None:
-    """Nothing is ordered in a number we had to guess: the customer is asked, for the whole cart, and is not left alone."""
+    """Nothing is ordered in a number we had to guess: the customer is asked, for the whole cart."""
     item = {key: value for key, value in (ITEM | {"quantity": quantity}).items() if value is not ...}
     found = read("order", order={"product_items": [ITEM | {"quantity": 2}, item]})
     assert (found.text, found.order, found.reply_due) == (None, None, True)

@@ -140,8 +140,8 @@ def _order_item(item: object, path: str) -> OrderItem | None:
 
 
 def _quantity(value: object) -> int | None:
-    """A whole number; Meta's own examples write it as a number and as a string. None where it is none: nothing is ordered
-    in a number that we had to guess, and no customer is left without an answer for it.
+    """A whole number; Meta's own examples write it as a number and as a string. None where it is none: nothing is
+    ordered in a number that we had to guess, and no customer is left without an answer for it.
     """
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(MAX_QUANTITY)):
         value = int(value)

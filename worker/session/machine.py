@@ -23,7 +23,7 @@ from worker.session.turn_message import TurnMessage
 TIMES, WITHIN_S = 5, 600
 #: Words of a text whose repetition says something: a customer asks "tenes leche?" five times, and writes "si" all day.
 REPEATED_WORDS = 6
-#: The same text of any length so often within that time, and no other between: two machines that say hello to each other.
+#: The same text of any length so often within that time, no other between: two machines that say hello to each other.
 TIMES_IN_A_ROW = 8
 #: Texts that are remembered: what two of them alternate is still the same again and again.
 TEXTS = 2
