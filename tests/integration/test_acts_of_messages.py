@@ -27,9 +27,9 @@ from worker.session.session import Context, session_from_row
 OPTIONS = {"human_wait_s": 1_800.0, "session_ttl_s": 7_200}
 
 
-def echo(message_id: str = "e1", words: str = "te la dejo a 2.000", phone: str = ANA, **changes: Any) -> Json:
+def echo(message_id: str = "e1", words: str | None = "te la dejo a 2.000", phone: str = ANA, **changes: Any) -> Json:
     """What a person of the shop has written."""
-    return inbound(message_id, phone, type="echo", act="echo", text=words, reply_due=False, **changes)
+    return inbound(message_id, phone, **{"type": "echo", "act": "echo", "text": words, "reply_due": False} | changes)
 
 
 def edit(target: str, words: str, message_id: str = "d1", **changes: Any) -> Json:
@@ -201,12 +201,48 @@ def test_an_edit_in_the_same_batch(connection: Connection) -> None:
 
 
 def test_an_edit_after_the_answer_is_a_message(connection: Connection) -> None:
-    """So is one of a message that is nobody's, or another customer's."""
+    """So is one of another customer's."""
     answer(connection, "m1")
     accept(connection, inbound("b1", BRUNO, text="de bruno"))
-    (turn,) = take(connection, edit("m1", "3"), edit("b1", "4", "d2"), edit("no", "5", "d3"))["turns"]
-    assert [m["text"] for m in turn["messages"]] == ["Corrección: 3", "Corrección: 4", "Corrección: 5"]
+    (turn,) = take(connection, edit("m1", "3"), edit("b1", "4", "d2"))["turns"]
+    assert [m["text"] for m in turn["messages"]] == ["Corrección: 3", "Corrección: 4"]
     assert row(connection, "select content ->> 'text' as t from messages where message_id = 'b1'") == {"t": "de bruno"}
+
+
+def test_an_edit_that_comes_before_its_message(connection: Connection) -> None:
+    """WhatsApp keeps no order between bodies: the edit says all, and the message as it was is not taken any more."""
+    (turn,) = take(connection, edit("m1", "agregá 3 leche", quoted="m1"))["turns"]
+    (said,) = turn["messages"]
+    assert (said["text"], said.get("quoted")) == ("agregá 3 leche", None)
+    assert take(connection, inbound("m1", text="agregá 2 leche"))["turns"] == []
+    assert commit(connection, commit_row(turn))["next"] == []
+    assert states(connection) == {"m1": ("closed", None), "d1": ("answered", None)}
+    take(connection, revoke("m1"))
+    assert not rows(connection, "select from messages m where m::text like '%leche%'")
+
+
+def test_a_person_of_the_shop_edits_and_deletes(connection: Connection) -> None:
+    """The history has what the shop says now, and loses what it has deleted; the wait goes on."""
+    take(connection, inbound("m1", text="cuánto sale?"), echo("e1", "100 pesos"), echo("e2", "era para otro"))
+    take(connection, echo("e3", None, act="edit", target="e1", edited="200 pesos"))
+    take(connection, echo("e4", None, act="revoke", target="e2"))
+    assert said(connection) == [("cuánto sale?", "200 pesos")]
+    assert context_of(connection).human_until
+    assert not rows(connection, "select from messages m where m::text ~ '100 pesos|para otro'")
+    take(connection, echo("e5", None, act="revoke", target="e1"))
+    assert said(connection) == [("cuánto sale?", "")]
+
+
+def test_nobody_changes_the_words_of_the_other(connection: Connection) -> None:
+    """A customer those of the shop, or the shop those of a customer."""
+    take(connection, echo("e1", "100 pesos"), inbound("m1", text="dale"))
+    by_shop = [echo(f"x{n}", None, act=act, target="m1", edited="no") for n, act in enumerate(("edit", "revoke"))]
+    take(connection, edit("e1", "5 pesos", reply_due=False), revoke("e1"), *by_shop)
+    assert said(connection) == [("", "100 pesos")]
+    assert row(connection, "select state, content ->> 'text' as t from messages where message_id = 'm1'") == {
+        "state": "accepted",
+        "t": "dale",
+    }
 
 
 def test_what_is_revoked_before_the_answer_is_closed(connection: Connection) -> None:
@@ -215,7 +251,7 @@ def test_what_is_revoked_before_the_answer_is_closed(connection: Connection) -> 
     accept(connection, inbound("m2", text="hola"))
     taken = take(connection, revoke("m1"))
     assert [m["message_id"] for m in taken["turns"][0]["messages"]] == ["m2"]
-    assert taken["forgotten"] == {"phones": [ANA], "reply_keys": []}
+    assert taken["forgotten"] == {"phones": [ANA], "reply_keys": [], "terms": [], "words": ["mi clave es 4455"]}
     assert states(connection)["m1"] == ("closed", "revoked")
     assert commit(connection, commit_row(turn))["committed"] == []
     assert not rows(connection, "select from messages m where m::text like '%4455%'")
@@ -228,12 +264,26 @@ def test_what_is_revoked_after_the_answer_is_forgotten(connection: Connection) -
     turn = take(connection, inbound("m1", text="mi clave es 4455"))["turns"][0]
     commit(connection, commit_row(turn, outcome=outcome, session=session_row(context_data={"history": history})))
     before = row(connection, "select version from customer_sessions")["version"]
-    for _ in range(2):
-        assert take(connection, revoke("m1"))["forgotten"] == {"phones": [ANA], "reply_keys": ["k1"]}
+    forgotten = take(connection, revoke("m1"))["forgotten"]
+    assert forgotten == {"phones": [ANA], "reply_keys": ["k1"], "terms": ["clave 4455"], "words": ["mi clave es 4455"]}
+    again = take(connection, revoke("m1"))["forgotten"]
+    assert again == {"phones": [ANA], "reply_keys": ["k1"], "terms": [], "words": []}
     assert said(connection) == [("hola", "¡Hola!")]
     assert states(connection)["m1"] == ("answered", None)
     assert not rows(connection, "select from messages m where m::text like '%4455%'")
     assert row(connection, "select version from customer_sessions")["version"] > before
+
+
+def test_searches_for_what_is_revoked_are_forgotten(connection: Connection) -> None:
+    """In the session, from which the next messages are understood, and in the turns that were understood so."""
+    for number, terms in enumerate((["pan"], ["clave 4455"], ["azucar", "clave 4455"]), 1):
+        (turn,) = take(connection, inbound(f"m{number}", text=f"mi texto {number}"))["turns"]
+        session = session_row(context_data={"history": [], "terms": terms})
+        commit(connection, commit_row(turn, outcome={"source": "ai", "terms": terms}, session=session))
+    take(connection, revoke("m2"))
+    assert context_of(connection).terms == ("azucar",)
+    found = rows(connection, "select outcome -> 'terms' as terms from messages where outcome is not null order by id")
+    assert [each["terms"] for each in found] == [["pan"], [], ["azucar"]]
 
 
 def test_short_words_are_revoked_with_their_turn_alone(connection: Connection) -> None:

@@ -159,6 +159,15 @@ def test_overdue_waits_come_back_whole(road: Road, connection: Connection) -> No
     assert (turn.swept, turn.quiet, len(turn.messages)) == (False, True, 2)
 
 
+def test_what_came_while_no_intake_was_there_joins(road: Road, connection: Connection) -> None:
+    """An intake that begins reads the stream before it looks for waits that are over: its death splits no burst."""
+    begin(road)
+    road.write(ANA, said="y pan tambien")
+    pass_time(connection, 10 * QUIET_S)
+    (turn,) = road.take(1)
+    assert (turn.quiet, [message.text for message in turn.messages]) == (True, [ASKS_A_MODEL, "y pan tambien"])
+
+
 def test_a_turn_that_somebody_else_has_is_left_alone(connection: Connection) -> None:
     """A note of a wait is worth nothing once the token is another; a wait noted twice is one."""
     turn = accept_one(connection)

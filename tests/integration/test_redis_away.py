@@ -159,7 +159,7 @@ ROWS = {
     "probes: none is known": Row("providers/probe.py:read_probes", read_probes, [], "probes_unavailable"),
     "joined customers: the calls of the hour count anew": Row(
         "intake/invalidation.py:_follow",
-        lambda client: invalidate(client, Cache(client), {"joined": [{"gone": PHONE, "kept": f"{PHONE}1"}]}),
+        lambda client: invalidate(client, Cache(client), {"joined": [{"gone": PHONE, "kept": f"{PHONE}1"}]}, str.split),
         None,
         "calls_not_moved",
     ),

@@ -207,11 +207,15 @@ def test_revoked(shop: Services, connection: Connection, answered: object) -> No
         talk.finish(turns)
         key = rows(connection, "select outcome ->> 'reply_key' as key from messages")[0]["key"]
         shop.cache.set_many(AI_RESPONSE, {key: {"reply": "4455"}})
+    else:
+        talk.think(turns)
+    assert shop.redis.keys("*4455*"), "what the words were searched for is kept"
     talk.requests.clear()
     assert talk.say(revocation) == []
     keys: Any = shop.redis.keys(SESSION.pattern.format("*")) + shop.redis.keys(AI_RESPONSE.pattern.format("*"))
     assert keys == []
-    assert len(talk.say(question)) == 1
+    assert len(talk.say(question, body("y de eso cual es mas barata?", "m9"))) == 1
+    assert shop.redis.keys("*4455*") == []
     assert "4455" not in json.dumps(talk.requests)
     assert not rows(connection, "select from messages m where m::text like '%4455%'")
     assert not rows(connection, "select from customer_sessions s where s::text like '%4455%'")

@@ -40,6 +40,12 @@ MARKDOWN = [
     ("a\\*b 1\\. x", "a*b 1. x"),
     ("<b>hola</b><br>chau &amp; más<p>", "*hola*\nchau & más"),
     ("Hola\\nchau", "Hola\nchau"),
+    ("<h2>Ofertas</h2><ul><li>Leche</li>\n<li><s>Pan</s></li></ul>Fin", "*Ofertas*\n- Leche\n- ~Pan~\nFin"),
+    ("<p>Uno</p><p class='x'>Dos</p>", "Uno\nDos"),
+    ("<table><tr><th>Leche</th><td>$ 1</td></tr><tr><td>Pan</td><td>$ 2</td></tr></table>", "Leche · $ 1\nPan · $ 2"),
+    ("Hola<script>alert(1)</script> <style>p {}</style><iframe src='x'></iframe>qué tal", "Hola qué tal"),
+    ("1 < 2 y <3", "1 < 2 y <3"),
+    ("Leche[^1] y pan\n\n[^1]: hasta el domingo", "Leche y pan\n\nhasta el domingo"),
 ]
 LINKS = [
     ("Más info: https://malo.example/x.", "Más info."),

@@ -44,6 +44,21 @@ def test_an_echo_of_a_reaction_is_none() -> None:
     assert parse(echoes(written(type="reaction", reaction={"emoji": "👍"}))) == Parsed()
 
 
+def test_a_person_edits_or_deletes_an_echo() -> None:
+    """It changes what was written before, and begins no wait; without saying of what it is nothing."""
+    new = {"original_message_id": "wamid.O", "message": {"type": "text", "text": {"body": "son 2.000"}}}
+    found = only(parse(echoes(written(type="edit", edit=new))))
+    assert (found.type, found.act, found.target, found.edited, found.text) == (
+        ("echo", "edit", "wamid.O", "son 2.000", None)
+    )
+    assert (found.customer_phone, found.reply_due) == ("5491100000009", False)
+    found = only(parse(echoes(written(type="revoke", revoke={"original_message_id": "wamid.O"}))))
+    assert (found.type, found.act, found.target, found.edited) == ("echo", "revoke", "wamid.O", None)
+    for kind, part in (("edit", {"original_message_id": "wamid.O"}), ("edit", new | {"original_message_id": 5})):
+        assert parse(echoes(written(type=kind, edit=part))) == Parsed()
+    assert parse(echoes(written(type="revoke"))) == Parsed()
+
+
 def test_what_a_person_says_in_a_group_is_no_echo() -> None:
     """It was written to nobody alone."""
     assert parse(echoes(written(to="Y2FwaV9ncm91cDox", recipient_type="group"))) == Parsed()

@@ -252,10 +252,15 @@ def test_a_known_type_without_its_object_is_rejected(kind: str, parts: dict[str,
 
 @pytest.mark.parametrize("quantity", [..., None, -1, 1.5, True, "", "dos", "²", "1" * 7, 10**6, [1]])
 def test_an_order_needs_whole_quantities(quantity: object) -> None:
-    """Nothing is ordered in a number we had to guess."""
+    """Nothing is ordered in a number we had to guess: the customer is asked, for the whole cart."""
     item = {key: value for key, value in (ITEM | {"quantity": quantity}).items() if value is not ...}
-    text = reason(parse(webhook(whatsapp(type="order", order={"product_items": [item]}))))
-    assert "'order.product_items[0].quantity' is not a whole number" in text
+    found = read("order", order={"product_items": [ITEM | {"quantity": 2}, item]})
+    assert (found.text, found.order, found.reply_due) == (None, None, True)
+
+
+def test_a_whole_quantity_with_a_point_is_one() -> None:
+    """Some shops' systems count in floating-point numbers."""
+    assert read("order", order={"product_items": [ITEM | {"quantity": 2.0}]}).text == "Pedido: 2 x LECHE"
 
 
 def test_an_interactive_message_without_its_object_cannot_be_read() -> None:

@@ -13,7 +13,7 @@ from worker.language.answers import folded
 from worker.language.automatic import is_automatic
 from worker.replies.closing import close
 from worker.session.handover import MACHINE
-from worker.session.machine import QUICK, QUICK_FOR_S, TEXTS, TIMES, WITHIN_S, is_machine
+from worker.session.machine import QUICK, QUICK_FOR_S, TEXTS, TIMES, TIMES_IN_A_ROW, WITHIN_S, is_machine
 from worker.session.outcome import Outcome
 from worker.session.session import Pace, Session
 from worker.session.turn import Turn
@@ -85,10 +85,24 @@ def test_only_the_last_texts_are_remembered() -> None:
     assert not any(said(Talk(), questions * 2 * TIMES, 5.0))
 
 
-@pytest.mark.parametrize("text", ["si", "dale", "tenes leche?", "a que hora abren", "quiero dos leches enteras"])
-def test_short_texts_may_be_repeated(text: str) -> None:
-    """By a customer who answers our questions, or is impatient."""
+@pytest.mark.parametrize("text", ["si", "dale", "no, gracias", "2", "la 3", "👍"])
+def test_answers_may_be_repeated(text: str) -> None:
+    """By a customer who answers our questions."""
     assert not any(said(Talk(), [text] * 4 * TIMES, 2.0))
+
+
+@pytest.mark.parametrize("text", ["tenes leche?", "a que hora abren", "quiero dos leches enteras", "otra mas"])
+def test_short_texts_may_be_repeated(text: str) -> None:
+    """By a customer who is impatient; and as often as he likes, where he says other things between."""
+    assert not any(said(Talk(), [text] * (TIMES_IN_A_ROW - 1), 2.0))
+    assert not any(said(Talk(), [text, "gracias"] * 4 * TIMES, 2.0))
+
+
+@pytest.mark.parametrize("text", ["hola", "¡Hola!", "Bienvenido, ¿qué necesita?", "🤖"])
+def test_one_short_text_and_no_other_again_and_again(text: str) -> None:
+    """Two machines that say hello to each other end, however slow they are; hello every two minutes is none."""
+    assert said(Talk(), [text] * TIMES_IN_A_ROW, 30.0) == [False] * (TIMES_IN_A_ROW - 1) + [True]
+    assert not any(said(Talk(), [text] * 4 * TIMES_IN_A_ROW, WITHIN_S / (TIMES_IN_A_ROW - 1) + 1))
 
 
 @pytest.mark.parametrize(
@@ -147,7 +161,7 @@ def test_an_automatic_answer_comes_once() -> None:
     talk = Talk()
     assert said(talk, ["quiero dos leches", AWAY, "ahora si, dos leches"]) == [False, False, False]
     assert said(talk, [AWAY]) == [True]
-    assert said(Talk(), [AWAY, "hola"] + ["dos leches"] * 10 + [AWAY]) == [False] * 13
+    assert said(Talk(), [AWAY, "hola"] + ["dos leches", "y pan"] * 5 + [AWAY]) == [False] * 13
 
 
 @pytest.mark.parametrize(
@@ -211,4 +225,6 @@ def test_what_is_remembered_is_little() -> None:
         talk.say(*[f"{GREETING} {number % 3}"] * 10)
     pace = talk.session.context.pace
     assert len(pace.texts) <= TEXTS
+    assert pace.row
+    assert len(pace.row.at_s) <= TIMES_IN_A_ROW
     assert all(len(one.at_s) <= TIMES and len(one.digest) == 16 for one in pace.texts)

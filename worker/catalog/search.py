@@ -12,7 +12,9 @@ from sqlalchemy import Engine
 
 from db import queries, retry
 from worker.catalog.product import Product
+from worker.language.catalog_terms import catalog_terms
 from worker.language.product_words import ProductWords, product_words_of
+from worker.language.search_terms import search_terms
 from worker.redisdb.cache import Cache, entries
 from worker.redisdb.keys import CATEGORIES, PRODUCT_SEARCH
 
@@ -77,6 +79,11 @@ class Catalog:
                 self._product_words, self._named = product_words_of(*named), named
             self._goods_until = now + GOODS_TTL_S
         return self._product_words
+
+    def terms_of(self, text: str) -> tuple[str, ...]:
+        """Searches that the words of a text lead to."""
+        words = self.product_words()
+        return catalog_terms(search_terms(text, words.mended), words)
 
     def search(self, wanted: Mapping[str, int]) -> dict[str, tuple[Product, ...]]:
         """Searches products: one MGET, and for all misses together one query and one write.

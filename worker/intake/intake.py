@@ -71,6 +71,7 @@ class Intake:
         self._size = services.settings.batch_max * READ_BATCHES
         self._portions = Portions(services.streams, self._size)
         self._quiet = QuietTurns(services, clock)
+        self._caught_up = False
 
     def run(self) -> None:
         """Stands by or works until stopped. When PostgreSQL, Redis or the broker goes away, it waits and goes on with
@@ -99,13 +100,14 @@ class Intake:
     def _read_on(self, connection: Connection) -> None:
         pass_from: bytes | None = BEGINNING
         self._portions.begin_pass()
+        # What came while no intake was active may belong to bursts whose waits are over by now.
+        self._caught_up = False
         next_sweep = 0.0
         while not self._stop.is_set():
             if self._chain.waiting() >= MAX_QUEUED_BATCHES:
                 self._stop.wait(PAUSE_S)
                 continue
-            sweeps = self._clock() >= next_sweep
-            if sweeps:
+            if self._caught_up and self._clock() >= next_sweep:
                 # Before the sweep, which takes what is overdue apart: a burst is one turn still.
                 self._start_quiet(self._quiet.claim_late(connection))
                 self._held.report(self._services.redis, self._sweep.once(connection))
@@ -119,6 +121,7 @@ class Intake:
             # What customers have written before they were due is read first: they have not been quiet.
             due = self._quiet.is_due
             pass_from = self._read(connection, pass_from)
+            self._caught_up = self._caught_up or pass_from is None
             if due:
                 self._start_quiet(self._quiet.claim(connection))
 
@@ -141,7 +144,7 @@ class Intake:
 
     def _block_ms(self) -> int:
         """Milliseconds for which a read waits for new entries: at least 1, since 0 means for ever to Redis."""
-        due_in_s = self._quiet.due_in_s()
+        due_in_s = self._quiet.due_in_s() if self._caught_up else 0.0
         return BLOCK_MS if due_in_s is None else min(max(math.ceil(due_in_s * 1000), 1), BLOCK_MS)
 
     def _take(self, connection: Connection, entries: Sequence[Entry]) -> None:
@@ -205,7 +208,8 @@ class Intake:
         def accept(some: Sequence[InboundMessage]) -> Turns:
             batch = claim_limits(self._services.settings) | {"messages": to_builtins(list(some))}
             accepted = retry.again_on_conflict(lambda: queries.accept_messages(connection, batch))
-            invalidate(self._services.redis, self._services.cache, accepted)
+            services = self._services
+            invalidate(services.redis, services.cache, accepted, services.catalog.terms_of)
             return list(accepted["turns"])
 
         split = SplitCommit(

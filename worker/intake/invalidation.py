@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import redis
@@ -10,25 +10,39 @@ from redis.exceptions import RedisError
 
 from worker.log import logger
 from worker.redisdb.cache import Cache, move_counts
-from worker.redisdb.keys import AI_RESPONSE, CALL_LIMIT, REPLY_LIMIT, SESSION
+from worker.redisdb.keys import AI_RESPONSE, CALL_LIMIT, PRODUCT_SEARCH, REPLY_LIMIT, SESSION
 
 log = logger(__name__)
 
 
-def invalidate(durable: redis.Redis, cache: Cache, accepted: Mapping[str, Any]) -> None:
+def invalidate(
+    durable: redis.Redis, cache: Cache, accepted: Mapping[str, Any], terms_of: Callable[[str], Iterable[str]]
+) -> None:
     """Does what a commit of messages demands of Redis.
 
     Args:
         accepted: as `accept_messages` gives it.
+        terms_of: product searches that a text leads to.
     """
-    _forget_revoked(cache, accepted.get("forgotten") or {})
+    if forgotten := accepted.get("forgotten"):
+        _forget_revoked(cache, forgotten, terms_of)
     if joined := accepted.get("joined"):
         _follow(durable, cache, joined)
         log.info("customers_joined", customers=len(joined))
 
 
-def _forget_revoked(cache: Cache, forgotten: Mapping[str, Sequence[str]]) -> None:
-    cache.delete(*map(SESSION.key, forgotten.get("phones", ())), *map(AI_RESPONSE.key, forgotten.get("reply_keys", ())))
+def _forget_revoked(
+    cache: Cache, forgotten: Mapping[str, Sequence[str]], terms_of: Callable[[str], Iterable[str]]
+) -> None:
+    """Forgets the session, the replies and the searches: those of a turn that was answered are known, those of one that
+    was not follow from its words.
+    """
+    searches = {*forgotten["terms"], *(term for words in forgotten["words"] for term in terms_of(words))}
+    cache.delete(
+        *map(SESSION.key, forgotten["phones"]),
+        *map(AI_RESPONSE.key, forgotten["reply_keys"]),
+        *map(PRODUCT_SEARCH.key, searches),
+    )
 
 
 def _follow(durable: redis.Redis, cache: Cache, joined: Sequence[Mapping[str, str]]) -> None:

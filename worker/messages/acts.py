@@ -5,6 +5,8 @@ Whatever of one cannot be used makes it a message that needs no reply, never an 
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 from msgspec.structs import replace
 
 from worker.errors import BadPayload
@@ -27,17 +29,17 @@ CORRECTION = "Corrección de mi mensaje anterior: {words}"
 
 
 def read_echo(message: JsonObject, channel: str | None, now_s: float) -> InboundMessage | None:
-    """Reads what a person of the shop has written to a customer; None for what says nothing (a reaction, say), and for
-    what was said in a group.
+    """Reads what a person of the shop has written to a customer, or has edited or deleted of it; None for what says
+    nothing (a reaction, say), and for what was said in a group.
 
     Raises:
         BadPayload: it does not say to whom, or has no id.
     """
     kind = required_string(message, "type", MAX_TYPE_CHARS)
-    if kind in NO_REPLY_TYPES or in_group(message):
+    if in_group(message) or (kind in NO_REPLY_TYPES and kind not in (EDIT, REVOKE)):
         return None
     to = customer_id(message.get("to") or message.get("to_user_id"), "to")
-    return echo(
+    told = echo(
         required_string(message, "id", MAX_ID_CHARS),
         to,
         _words(kind, message) or f"[{kind}]",
@@ -45,6 +47,15 @@ def read_echo(message: JsonObject, channel: str | None, now_s: float) -> Inbound
         sent_at_s(message.get("timestamp"), now_s),
         user_links(to, message.get("to_user_id")),
     )
+    return told if kind not in (EDIT, REVOKE) else _changed_echo(told, kind, message)
+
+
+def _changed_echo(told: InboundMessage, kind: str, message: JsonObject) -> InboundMessage | None:
+    """The echo as the edit or deletion of an earlier one; None where it does not say of which, or what it says now."""
+    target, words = _change(kind, message)
+    if not _is_target(target) or (kind == EDIT and not words):
+        return None
+    return replace(told, text=None, act=kind, target=target, edited=words if kind == EDIT else None)
 
 
 def echo(
@@ -58,13 +69,25 @@ def echo(
 
 def with_webhook_act(told: InboundMessage, message: JsonObject) -> InboundMessage:
     """The message with what it does to another, as the webhook says it."""
-    part = message.get(told.type) if told.type in (EDIT, REVOKE) else None
-    if not isinstance(part, dict):
+    if told.type not in (EDIT, REVOKE):
         return told
+    target, words = _change(told.type, message)
+    return with_act(told, target, words, alone=not in_group(message))
+
+
+def _change(kind: str, message: JsonObject) -> tuple[object, str | None]:
+    """Change that the webhook tells of, an edit or a deletion: the id of the message, and what that says now."""
+    part = message.get(kind)
+    if not isinstance(part, dict):
+        return None, None
     new = part.get("message")
-    kind = new.get("type") if isinstance(new, dict) else None
-    words = _words(kind, new) if isinstance(new, dict) and isinstance(kind, str) else None
-    return with_act(told, part.get("original_message_id"), words, alone=not in_group(message))
+    inner = new.get("type") if isinstance(new, dict) else None
+    words = _words(inner, new) if isinstance(new, dict) and isinstance(inner, str) else None
+    return part.get("original_message_id"), words
+
+
+def _is_target(target: object) -> TypeGuard[str]:
+    return isinstance(target, str) and bool(target.strip()) and len(target) <= MAX_ID_CHARS
 
 
 def with_act(told: InboundMessage, target: object, words: str | None, *, alone: bool) -> InboundMessage:
@@ -74,7 +97,7 @@ def with_act(told: InboundMessage, target: object, words: str | None, *, alone: 
         words: what an edited message says now.
         alone: the customer is alone with us; in a group an edit is answered no more than its original.
     """
-    if not isinstance(target, str) or not target.strip() or len(target) > MAX_ID_CHARS:
+    if not _is_target(target):
         return told
     if told.type == REVOKE:
         return replace(told, text=None, act=REVOKE, target=target)

@@ -117,32 +117,37 @@ def _location(kind: str, part: JsonObject) -> Content:
 
 def _order(kind: str, part: JsonObject) -> Content:
     """A cart sent from the catalogue; items beyond the length of a text are left out, and so are those of which there
-    are none. Where nothing is left, there is nothing to read.
+    are none. Where nothing is left, or a quantity is no number, there is nothing to read: the customer is asked.
     """
     products = required_list(part, "product_items", f"{kind}.")
     paths = (f"{kind}.product_items[{index}]" for index in range(len(products)))
     wanted = [_order_item(item, path) for item, path in zip(products, paths, strict=True)]
-    items = [item for item in wanted if item.quantity]
+    told = [item for item in wanted if item]
+    items = [item for item in told if item.quantity] if len(told) == len(wanted) else []
     ends = accumulate(len(f"{item.quantity} x {item.sku}, ") for item in items)
     kept = tuple(item for item, end in zip(items, ends, strict=True) if end <= MAX_TEXT_CHARS)
     order = CatalogOrder(kept, readable(optional_string(part, "text", f"{kind}.")))
     return Content(readable(order.words()), order=order if kept or not wanted else None)
 
 
-def _order_item(item: object, path: str) -> OrderItem:
+def _order_item(item: object, path: str) -> OrderItem | None:
+    """The product of a cart; None where its quantity cannot be read."""
     if not isinstance(item, dict):
         raise BadPayload(f"'{path}' is not an object")
     product_id = required_string(item, "product_retailer_id", MAX_PRODUCT_ID_CHARS, f"{path}.")
-    return OrderItem(stream_safe(product_id), _quantity(item.get("quantity"), path))
+    quantity = _quantity(item.get("quantity"))
+    return None if quantity is None else OrderItem(stream_safe(product_id), quantity)
 
 
-def _quantity(value: object, path: str) -> int:
-    """A whole number; Meta's own examples write it as a number and as a string."""
+def _quantity(value: object) -> int | None:
+    """A whole number; Meta's own examples write it as a number and as a string. None where it is none: nothing is
+    ordered in a number that we had to guess, and no customer is left without an answer for it.
+    """
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(MAX_QUANTITY)):
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_QUANTITY:
-        raise BadPayload(f"'{path}.quantity' is not a whole number up to {MAX_QUANTITY}")
-    return value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_QUANTITY:
+        return None
+    return int(value) if value == int(value) else None
 
 
 _READERS: dict[str, Callable[[str, JsonObject], Content]] = {

@@ -16,9 +16,22 @@ from worker.messages.links import is_own, without_foreign_links
 _FENCE = re.compile(r"^[^\S\n]*(?:```+|~~~+)[\w+-]*[^\S\n]*$\n?", re.MULTILINE)
 _LINE_BREAK = re.compile(r"<br\s*/?>|\r\n?|(?<!\\)\\n", re.IGNORECASE)
 _BOLD_TAG = re.compile(r"</?(?:b|strong)>", re.IGNORECASE)
+_STRUCK_TAG = re.compile(r"</?(?:s|del|strike)>", re.IGNORECASE)
+_CODE_OF_PAGE = re.compile(r"<(script|style)\b[^<>]{0,500}>[^<]*(?:</\1>)?", re.IGNORECASE)
+_HEADING_TAG = re.compile(r"\s{0,4}<h[1-6](?:\s[^<>]{0,500})?>\s*", re.IGNORECASE)
+_ITEM_TAG = re.compile(r"\s{0,4}(?:<[uo]l(?:\s[^<>]{0,500})?>\s{0,4})?<li(?:\s[^<>]{0,500})?>\s*", re.IGNORECASE)
+_CELL_TAGS = re.compile(r"</t[dh]>\s{0,4}<t[dh](?:\s[^<>]{0,500})?>", re.IGNORECASE)
+#: Tags behind which a line ends.
+_BLOCK_END = re.compile(
+    r"(?:</(?:p|div|ul|ol|li|h[1-6]|table|thead|tbody|tr|section|article|header|footer|blockquote|pre|title|dt|dd)>"
+    r"\s{0,4})+",
+    re.IGNORECASE,
+)
 _TAG = re.compile(
-    r"</?(?:p|div|span|ul|ol|li|i|em|u|s|del|a|img|h[1-6]|hr|table|thead|tbody|tr|td|th|center|code|pre|small|sub|sup)"
-    r"(?:\s[^<>]{0,500})?/?>",
+    r"</?(?:html|head|body|title|meta|link|main|section|article|header|footer|nav|figure|figcaption|blockquote|p|div|span"
+    r"|ul|ol|li|dl|dt|dd|i|em|u|s|ins|q|cite|mark|kbd|var|tt|big|font|label|button|input|form|iframe|a|img|video|audio"
+    r"|source|svg|path|h[1-6]|hr|table|caption|thead|tbody|tfoot|tr|td|th|center|code|pre|small|sub|sup|script|style)"
+    r"(?:\s[^<>]{0,500})?/?>|<!--[^<>]{0,500}-->|<!doctype[^<>]{0,500}>",
     re.IGNORECASE,
 )
 _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|nbsp|apos|#\d{1,6});")
@@ -31,6 +44,7 @@ _REFERENCE = re.compile(r"\[([^\[\]\n]{1,300})\]\[[^\[\]\n]{0,100}\]")
 _DEFINITION = re.compile(
     r"^[^\S\n]{0,3}\[[^\[\]\n]{1,100}\]:[^\S\n]*<?(?:[a-z]+://|www\.|mailto:|[/#]).*$\n?", re.MULTILINE
 )
+_FOOTNOTE = re.compile(r"[^\S\n]{0,3}\[\^[\w-]{1,30}\](?::[^\S\n]*)?")
 _AUTOLINK = re.compile(r"<([^<>\s]{3,2000}(?:://|@)[^<>\s]{1,2000})>")
 _HEADING = re.compile(r"^[^\S\n]{0,3}#{1,6}[^\S\n]+(.*)$", re.MULTILINE)
 _RULE = re.compile(r"^[^\S\n]{0,3}(?:(?:-[^\S\n]*){3,}|(?:\*[^\S\n]*){3,}|(?:_[^\S\n]*){3,}|={3,})$\n?", re.MULTILINE)
@@ -76,7 +90,9 @@ def plain_title(text: str) -> str:
 
 
 def _without_html(text: str) -> str:
-    text = _TAG.sub("", _BOLD_TAG.sub("**", text))
+    text = _STRUCK_TAG.sub("~~", _BOLD_TAG.sub("**", _CODE_OF_PAGE.sub("", text)))
+    text = _HEADING_TAG.sub("\n# ", _BLOCK_END.sub("\n", _CELL_TAGS.sub(" · ", text)))
+    text = _TAG.sub("", _ITEM_TAG.sub("\n- ", text))
     return _ENTITY.sub(lambda found: html.unescape(found[0]).replace("\xa0", " "), text)
 
 
@@ -89,7 +105,7 @@ def _linked(text: str, own: Collection[str]) -> str:
             return words
         return address if words.lower() in address.lower() else f"{words}: {address}"
 
-    text = _AUTOLINK.sub(r"\1", _DEFINITION.sub("", _IMAGE.sub("", text)))
+    text = _AUTOLINK.sub(r"\1", _DEFINITION.sub("", _IMAGE.sub("", _FOOTNOTE.sub("", text))))
     return _CUT_LINK.sub(r"\1", _REFERENCE.sub(r"\1", _LINK.sub(told, text)))
 
 

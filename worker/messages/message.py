@@ -87,7 +87,8 @@ class InboundMessage(Struct, frozen=True, omit_defaults=True):
         reply_due: False for what gets no answer.
         order: the cart of a message that holds one; `text` says the same in words.
         channel: id of the business number that it came to, None where the body names none.
-        act: what it does to other messages: echo (then `text` is the shop's), edit or revoke (of `target`).
+        act: what it does to other messages: echo (then `text` is the shop's), edit or revoke (of `target`; where the
+            type is echo, of an earlier echo).
         edited: what `target` says now; `text` says so as a message of its own.
         reason: why it is closed although a reply was due.
         quoted: WhatsApp's id of the message that it quotes.

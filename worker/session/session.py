@@ -58,7 +58,7 @@ class Undo(Struct, frozen=True):
 
 
 class Repeated(Struct, frozen=True):
-    """A longer text of a customer, by its digest, and when it came of late (since 1970)."""
+    """A text of a customer, by its digest, and when it came of late (since 1970)."""
 
     digest: str
     at_s: tuple[int, ...]
@@ -73,6 +73,7 @@ class Pace(Struct, frozen=True, omit_defaults=True):
         quick_since_s: when the first of them was answered.
         texts: the last longer texts, the newest last.
         automatic_at_s: when automatic answers came.
+        row: the last text of any length, as often as it came with no other between.
     """
 
     replied_at_s: float = 0.0
@@ -80,6 +81,7 @@ class Pace(Struct, frozen=True, omit_defaults=True):
     quick_since_s: int = 0
     texts: tuple[Repeated, ...] = ()
     automatic_at_s: tuple[int, ...] = ()
+    row: Repeated | None = None
 
 
 class Context(Struct, frozen=True, omit_defaults=True):
