@@ -7,17 +7,22 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
+from db.servers import follow_primary, url_of
+
+#: For each server that the URL names, one after the other.
 CONNECT_TIMEOUT_S = 5
+POOL_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 10_000
 #: How long a commit of the road may wait for a row that another transaction holds before the batch goes on without that
 #: customer. Ours hold rows for milliseconds, or some hundred while a disk is slow; who holds one for longer is somebody
 #: else. Everybody in the batch waits for so long, once.
 LOCK_TIMEOUT_MS = 500
-#: How long the kernel tries to get bytes to a silent server before the connection counts as lost.
-TCP_USER_TIMEOUT_MS = 10_000
+#: How long the kernel tries to get bytes to a silent server before the connection counts as lost. When a machine is
+#: gone, replies stop for so long, and for the time that its standby needs to take its place.
+TCP_USER_TIMEOUT_MS = 6_000
 SESSION = (
     "select set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),"
     " set_config('timezone', 'UTC', false)"
@@ -25,8 +30,10 @@ SESSION = (
 
 
 def normalised(url: str) -> URL:
-    """Names the driver in the URL, psycopg2: a plain `postgresql://` means another one since SQLAlchemy 2.1."""
-    parsed = make_url(url)
+    """Names the driver in the URL, psycopg2: a plain `postgresql://` means another one since SQLAlchemy 2.1. Several
+    servers are named as SQLAlchemy does it.
+    """
+    parsed = url_of(url)
     if parsed.drivername in ("postgres", "postgresql"):
         parsed = parsed.set(drivername="postgresql+psycopg2")
     return parsed
@@ -39,15 +46,15 @@ def connection_arguments() -> dict[str, Any]:
     return {
         "connect_timeout": CONNECT_TIMEOUT_S,
         "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
+        "keepalives_idle": 5,
+        "keepalives_interval": 3,
         "keepalives_count": 3,
         "application_name": "chasqui",
     }
 
 
 def _settle(engine: Engine, statement_timeout_ms: int, lock_timeout_ms: int) -> Engine:
-    """Sets time limits and UTC on each connection of the engine as soon as it is made."""
+    """Sets time limits and UTC on each connection of the engine as soon as it is made, and follows the primary."""
 
     @event.listens_for(engine, "connect")
     def settle(made: Any, _record: object) -> None:
@@ -57,7 +64,7 @@ def _settle(engine: Engine, statement_timeout_ms: int, lock_timeout_ms: int) -> 
             cursor.execute(SESSION, (str(statement_timeout_ms), str(lock_timeout_ms)))
         made.autocommit = before
 
-    return engine
+    return follow_primary(engine)
 
 
 def make_engine(
@@ -76,7 +83,7 @@ def make_engine(
         isolation_level="AUTOCOMMIT",
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=CONNECT_TIMEOUT_S,
+        pool_timeout=POOL_TIMEOUT_S,
         pool_recycle=1_800,
         hide_parameters=True,
         connect_args=connection_arguments(),

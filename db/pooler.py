@@ -31,7 +31,7 @@ def _opened(url: str) -> Iterator[Any]:
     """Opens a cursor on a connection of its own, as libpq makes it: SQLAlchemy would begin a transaction at once."""
     where = normalised(url)
     _, given = where.get_dialect()().create_connect_args(where)
-    with closing(psycopg2.connect(**given, **connection_arguments())) as connection:
+    with closing(psycopg2.connect(**{**given, **connection_arguments()})) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
             yield cursor

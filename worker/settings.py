@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
@@ -89,7 +90,11 @@ class Settings(BaseModel):
         # Brokers stand side by side in one value. SQLAlchemy takes any sign in a password, and so looks behind it.
         parts = given.split(";") if info.field_name == "broker_url" else [given]
         if info.field_name == "database_url":
-            parts = ["//" + given.partition("://")[2].rpartition("@")[2]]
+            # Several servers stand side by side before the database's name.
+            servers = re.split("[/?]", given.partition("://")[2].rpartition("@")[2], maxsplit=1)[0].split(",")
+            if len(servers) > 1 and not all(servers):
+                raise ValueError("a server is missing beside a comma")
+            parts = ["//" + server for server in servers]
         try:
             ports = [urlsplit(part).port for part in parts]
         except ValueError:

@@ -29,8 +29,10 @@ from worker.session.turn import Turn
 from worker.steps.services import Services
 
 DISK_FULL, READ_ONLY, NO_FUNCTION, OUT_OF_RANGE = "53100", "25006", "42883", "22003"
-#: Full, out of memory or connections, a failing disk, an operator who ends or restarts it, a standby, locks, time.
-PASSING = (DISK_FULL, "53000", "53200", "53300", "58030", "58P01", "57P01", "57P02", "57P03", READ_ONLY)
+#: Connections that an operator, a restart or the network has ended.
+LOST = ("57P01", "57P02", "57P03", "57P05", "08000", "08003", "08006", "08007")
+#: Full, out of memory or connections, a failing disk, a standby.
+PASSING = (DISK_FULL, "53000", "53200", "53300", "58030", "58P01", *LOST, READ_ONLY)
 IN_THE_WAY = ("40P01", "40001", "55P03", "57014")
 SET_UP = (NO_FUNCTION, "42P01", "42501", "42703", "3F000", "XX001", "XX002")
 AT_FAULT = (OUT_OF_RANGE, "22P02", "22021", "23505", "23514", "54000", "54001", "P0001")

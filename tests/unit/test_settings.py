@@ -66,6 +66,8 @@ def test_the_roles_of_redis_default_to_the_durable_one() -> None:
         ("BROKER_URL", "sentinel://one:26379;sentinel://:hunter2/@two:26379"),
         ("DATABASE_URL", "mysql://x:hunter2@y/z"),
         ("DATABASE_URL", "postgresql://x@127.0.0.1:99999/hunter2"),
+        ("DATABASE_URL", "postgresql://x:hunter2@one:5432,two:hunter2/z"),
+        ("DATABASE_URL", "postgresql://x:hunter2@one:5432,/z"),
     ],
 )
 def test_a_value_that_does_not_fit_is_named_and_not_shown(name: str, value: str) -> None:

@@ -146,6 +146,8 @@ def database_errors() -> Iterator[None]:
             raise CommandError("PostgreSQL: the role in DATABASE_URL may not do this") from exc
         raise CommandError("PostgreSQL: the schema is not what this version expects: run chasqui db upgrade") from exc
     except SQLAlchemyError as exc:
+        if retry.code_of(exc) == retry.READ_ONLY:
+            raise CommandError("PostgreSQL: the server takes no writes: does DATABASE_URL name a standby?") from exc
         raise CommandError(f"PostgreSQL: {type(exc).__name__}: is DATABASE_URL right, and the server up?") from exc
 
 

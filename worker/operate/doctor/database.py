@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.engine import make_url
 
 from db import migrations, monitoring
 from db.engine import connect
 from db.locks import INTAKE_LOCK
 from db.monitoring import LockHolder, Unfinished
 from db.pooler import keeps_session
+from db.servers import places, shown, url_of
 from worker.operate.doctor.finding import Finding, failed, graded, guarded, judge_clock, ok, warning
 from worker.operate.wording import count, duration, oldest
 from worker.settings import Settings
@@ -60,8 +60,8 @@ def _examine(url: str, configured: Settings) -> Iterator[Finding]:
 
 def place(url: str) -> str:
     """Returns host, port and name of a database, without user and password."""
-    parsed = make_url(url)
-    return f"{parsed.host or 'localhost'}:{parsed.port or 5432}/{parsed.database or ''}"
+    parsed = url_of(url)
+    return f"{','.join(map(shown, places(parsed)))}/{parsed.database or ''}"
 
 
 def judge_version(version: str, where: str) -> Finding:
