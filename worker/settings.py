@@ -8,19 +8,40 @@ from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
 from worker.errors import ConfigurationError
 
+#: How a Redis of several servers begins: Sentinels that watch over a master, or a cluster.
+SEVERAL = ("sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 #: How the URLs of servers begin.
 SCHEMES = {
     "database_url": ("postgresql", "postgres", "postgresql+psycopg2"),
-    "redis_url": ("redis", "rediss", "unix"),
-    "cache_redis_url": ("redis", "rediss", "unix"),
+    "redis_url": ("redis", "rediss", "unix", *SEVERAL),
+    "cache_redis_url": ("redis", "rediss", "unix", *SEVERAL),
     "broker_url": ("redis", "rediss", "redis+socket", "sentinel", "rediss+sentinel", "amqp", "amqps"),
 }
+
+
+def urls_by_host(url: str) -> list[str]:
+    """Splits the URL of several servers into one of each: Sentinels stand side by side (`;`), as brokers do, and the
+    nodes of a cluster in one place (`,`).
+    """
+    if url.startswith(("redis+cluster:", "rediss+cluster:")):
+        parts = urlsplit(url)
+        login, at, hosts = parts.netloc.rpartition("@")
+        return [urlunsplit(parts._replace(netloc=f"{login}{at}{host}")) for host in hosts.split(",")]
+    return url.split(";") if url.startswith(("sentinel:", "rediss+sentinel:", "amqp")) else [url]
+
+
+def _database_servers(url: str) -> list[str]:
+    """The servers that stand side by side before a database's name, looked for behind the password: SQLAlchemy takes any
+    sign in it.
+    """
+    servers = re.split("[/?]", url.partition("://")[2].rpartition("@")[2], maxsplit=1)[0]
+    return [f"//{server}" for server in servers.split(",")]
 
 
 class Settings(BaseModel):
@@ -30,7 +51,11 @@ class Settings(BaseModel):
 
     database_url: SecretStr | None = None
     redis_url: SecretStr | None = None
+    redis_master_name: str | None = None
+    redis_sentinel_password: SecretStr | None = None
     cache_redis_url: SecretStr | None = None
+    cache_redis_master_name: str | None = None
+    cache_redis_sentinel_password: SecretStr | None = None
     broker_url: SecretStr | None = None
     broker_master_name: str | None = None
     broker_sentinel_password: SecretStr | None = None
@@ -87,18 +112,14 @@ class Settings(BaseModel):
         schemes = SCHEMES[str(info.field_name)]
         if value and not given.startswith(tuple(f"{scheme}://" for scheme in schemes)):
             raise ValueError(f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
-        # Brokers stand side by side in one value. SQLAlchemy takes any sign in a password, and so looks behind it.
-        parts = given.split(";") if info.field_name == "broker_url" else [given]
-        if info.field_name == "database_url":
-            # Several servers stand side by side before the database's name.
-            servers = re.split("[/?]", given.partition("://")[2].rpartition("@")[2], maxsplit=1)[0].split(",")
-            if len(servers) > 1 and not all(servers):
-                raise ValueError("a server is missing beside a comma")
-            parts = ["//" + server for server in servers]
+        parts: list[str] = []
         try:
+            parts = _database_servers(given) if info.field_name == "database_url" else urls_by_host(given)
             ports = [urlsplit(part).port for part in parts]
         except ValueError:
             ports = [0]
+        if info.field_name == "database_url" and len(parts) > 1 and "//" in parts:
+            raise ValueError("a server is missing beside a comma")
         if 0 in ports:
             raise ValueError("its port is no port; a password must be percent-encoded where it has / ? # @ or :")
         return value
@@ -115,9 +136,35 @@ class Settings(BaseModel):
         return self.cache_redis_url or self.redis_url
 
     @property
+    def has_one_redis(self) -> bool:
+        """True where one Redis does both roles."""
+        one = (self.redis_url, self.redis_master_name)
+        return (self.cache_url, self.cache_master_name) == one
+
+    @property
+    def cache_master_name(self) -> str | None:
+        """The group of the cache Redis: its own, or else that of the durable one where both have one URL."""
+        return self.cache_redis_master_name or (None if self.cache_redis_url else self.redis_master_name)
+
+    @property
+    def cache_sentinel_password(self) -> SecretStr | None:
+        """Password of the Sentinels that watch over the cache Redis."""
+        return self.cache_redis_sentinel_password or (None if self.cache_redis_url else self.redis_sentinel_password)
+
+    @property
     def celery_broker_url(self) -> SecretStr | None:
         """Celery's broker: `BROKER_URL`, or else the durable Redis."""
         return self.broker_url or self.redis_url
+
+    @property
+    def celery_master_name(self) -> str | None:
+        """The group of the broker: its own, or else that of the durable Redis where both have one URL."""
+        return self.broker_master_name or (None if self.broker_url else self.redis_master_name)
+
+    @property
+    def celery_sentinel_password(self) -> SecretStr | None:
+        """Password of the Sentinels that watch over the broker."""
+        return self.broker_sentinel_password or (None if self.broker_url else self.redis_sentinel_password)
 
     def required(self, name: str) -> str:
         """Returns the plain value of a connection setting.

@@ -28,6 +28,8 @@ from worker.settings import SCHEMES, Settings, read_settings
 
 #: Run by the tests of Sentinel and RabbitMQ, which take real ones.
 ELSEWHERE = {"sentinel", "rediss+sentinel", "amqp", "amqps"}
+#: Run by the tests of a Redis of several servers.
+SEVERAL = {"sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def doors(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def test_every_scheme_has_a_door() -> None:
     """One that is added to the settings must be added here."""
     assert set(SCHEMES) == {"database_url", "redis_url", "cache_redis_url", "broker_url"}
-    assert set(SCHEMES["redis_url"]) == set(SCHEMES["cache_redis_url"]) == {"redis", "rediss", "unix"}
+    assert set(SCHEMES["redis_url"]) == set(SCHEMES["cache_redis_url"]) == {"redis", "rediss", "unix", *SEVERAL}
     assert set(SCHEMES["broker_url"]) == {"redis", "rediss", "redis+socket", *ELSEWHERE}
     assert set(SCHEMES["database_url"]) == {"postgresql", "postgres", "postgresql+psycopg2"}
 

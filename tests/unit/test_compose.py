@@ -26,7 +26,9 @@ SERVERS = ("postgres", "redis", "redis-cache")
 #: Nobody watches beat from outside: it either runs or is started again.
 WATCHED = (*SERVERS, "intake", "worker", "worker-ai", "metrics", "dashboard", "flower")
 #: Another broker, or a file of one's own, needs a Compose file of one's own. Where to listen is the containers' matter.
-NOT_IN_COMPOSE = {"BROKER_URL", "BROKER_MASTER_NAME", "BROKER_SENTINEL_PASSWORD", "PROVIDERS_FILE"}
+NOT_IN_COMPOSE = {"BROKER_URL", "BROKER_MASTER_NAME", "BROKER_SENTINEL_PASSWORD", "PROVIDERS_FILE"} | {
+    f"{role}_{name}" for role in ("REDIS", "CACHE_REDIS") for name in ("MASTER_NAME", "SENTINEL_PASSWORD")
+}
 NOT_IN_COMPOSE |= {"METRICS_HOST", "METRICS_PORT", "DASHBOARD_HOST", "DASHBOARD_PORT", "FLOWER_PORT"}
 #: Secrets that one process alone has.
 OF_ONE = {

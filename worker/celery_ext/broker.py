@@ -27,6 +27,11 @@ REDIS_OPTIONS = {
     "socket_keepalive": True,
     "health_check_interval": 30,
 }
+#: Celery's queues are lists, sets and hashes that one transaction changes together, wherever their slots lie.
+NO_CLUSTER = (
+    "BROKER_URL: must be set where REDIS_URL names a Redis Cluster, on which Celery cannot keep its queues: name a "
+    "Redis, Sentinels or RabbitMQ (docs/deploy.md, 'Another broker')"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +48,12 @@ def broker_of(configured: Settings) -> Broker:
     """Returns the broker that BROKER_URL, or else REDIS_URL, names; the local Redis where neither does.
 
     Raises:
-        ConfigurationError: Sentinels are named without what they watch over.
+        ConfigurationError: Sentinels are named without what they watch over; no broker is named beside a cluster.
     """
     given = configured.celery_broker_url
     url = given.get_secret_value() if given else "redis://127.0.0.1:6379/0"
+    if "+cluster://" in url:
+        raise ConfigurationError(NO_CLUSTER)
     if url.startswith("amqp"):
         return _rabbitmq(url)
     if url.startswith(("sentinel", "rediss+sentinel")):
@@ -71,17 +78,18 @@ def _rabbitmq(url: str) -> Broker:
 
 def _sentinel(url: str, configured: Settings) -> Broker:
     """Redis under Sentinels, by rediss+sentinel with TLS to both. The password in the URL is that of Redis."""
-    if configured.broker_master_name is None:
-        raise ConfigurationError("BROKER_MASTER_NAME: must be set where BROKER_URL names Sentinels")
+    if configured.celery_master_name is None:
+        url_name, name = ("BROKER_URL", "BROKER_") if configured.broker_url else ("REDIS_URL", "REDIS_")
+        raise ConfigurationError(f"{name}MASTER_NAME: must be set where {url_name} names Sentinels")
     plain, authority = _without_authority(url.replace("rediss+sentinel://", "sentinel://"))
     tls: dict[str, Any] = {"ssl_cert_reqs": ssl.CERT_REQUIRED} if url.startswith("rediss") else {}
     if tls and authority:
         tls["ssl_ca_certs"] = authority
     watch: dict[str, Any] = {name: value for name, value in REDIS_OPTIONS.items() if name.startswith("socket_")}
-    if configured.broker_sentinel_password is not None:
-        watch["password"] = configured.broker_sentinel_password.get_secret_value()
+    if configured.celery_sentinel_password is not None:
+        watch["password"] = configured.celery_sentinel_password.get_secret_value()
     watch |= {"ssl": True, **tls} if tls else {}
-    options = REDIS_OPTIONS | {"master_name": configured.broker_master_name, "sentinel_kwargs": watch}
+    options = REDIS_OPTIONS | {"master_name": configured.celery_master_name, "sentinel_kwargs": watch}
     return Broker(plain, options, tls or None)
 
 

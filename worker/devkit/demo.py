@@ -22,7 +22,7 @@ from worker.catalog.price_list import import_products, read_products
 from worker.devkit.conversation import Delivery, demo_conversation
 from worker.devkit.gateway import Gateway, StreamEntry
 from worker.devkit.simulator import Simulator
-from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
+from worker.redisdb.connect import connect_durable
 from worker.redisdb.keys import OUTBOUND
 from worker.runtime.environment import HOME, environment, surroundings
 from worker.runtime.supervisor import running, service_programs
@@ -110,7 +110,7 @@ def play(console: Console, as_tables: Callable[[dict[str, Any]], RenderableType]
     """
     started = time.monotonic()
     with demo_service(console) as directory:
-        with connect_redis(settings().required("redis_url"), DURABLE_TIMEOUT_S) as client:
+        with connect_durable(settings()) as client:
             console.print(f"Servers ready after {time.monotonic() - started:.1f} s; the service starts.\n")
             conversation = demo_conversation(uuid4().hex[:8], int(time.time()))
             mistakes = list(mistakes_in(conversation, converse(console, Gateway(client), conversation)))

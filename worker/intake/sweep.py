@@ -4,6 +4,7 @@ marked published.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from db import queries, retry
 from worker.log import logger
 from worker.orders.outbox import republish
-from worker.redisdb.keys import RUN_ID
+from worker.redisdb.restarts import RestartWatch
 from worker.replies.closing import bury
 from worker.replies.fallback import apology_decision
 from worker.session.outcome import Decision, Outcome, StoredOutcome
@@ -32,8 +33,6 @@ from worker.telemetry.turn_log import turn_ended
 LIMIT = 100
 #: A message that was started this often and never ended is a dead letter.
 MAX_ATTEMPTS = 5
-#: Writes of Redis that may be gone after it restarts: fsync every second, with a margin.
-REDIS_LOSS_S = 10.0
 MAX_REPUBLISHED = 20_000
 log = logger(__name__)
 
@@ -44,6 +43,7 @@ class Sweep:
     def __init__(self, services: Services, start: Callable[[Sequence[dict[str, Any]]], None]) -> None:
         self._services = services
         self._start = start
+        self._restarts = RestartWatch(services.redis)
 
     def once(self, connection: Connection) -> set[str]:
         """Publishes the outbox, then restarts overdue turns; those that are worn out become dead letters.
@@ -83,9 +83,11 @@ class Sweep:
         self._services.streams.publish(committed.replies, by_sweep=True)
 
     def _republish(self, connection: Connection) -> None:
-        """Publishes the outbox, and, when Redis has restarted, what it may have forgotten of replies and orders."""
-        restarted = self._redis_restarted()
-        recent_s = restarted[1] + REDIS_LOSS_S if restarted else 0.0
+        """Publishes the outbox, and, when Redis has restarted or a replica has taken over, what it may not know of
+        replies and orders.
+        """
+        restarted = self._restarts.look(time.time())
+        recent_s = restarted.lost_s if restarted else 0.0
         rows = queries.unpublished_replies(
             connection,
             # A worker may just be about to note as published what the restart has undone.
@@ -100,7 +102,8 @@ class Sweep:
         if events := republish(connection, self._services.streams, recent_s=recent_s):
             log.warning("order_events_republished", events=events)
         if restarted:
-            self._services.redis.set(RUN_ID.pattern, restarted[0], ex=RUN_ID.ttl_s)
+            self._restarts.settle(restarted)
+            log.warning("redis_restarted", lost_s=round(recent_s, 1))
 
     def _record(self, rows: Sequence[dict[str, Any]]) -> None:
         """Records the figures of replies that are out; another pass does, where the sums that all share are locked, so
@@ -119,14 +122,6 @@ class Sweep:
         for row in metrics:
             if row["reply_id"] in total_ms:
                 turn_ended(row, total_ms[row["reply_id"]])
-
-    def _redis_restarted(self) -> tuple[str, float] | None:
-        """Returns run id and uptime (seconds) of a Redis that has started since the last pass."""
-        server: Any = self._services.redis.info("server")
-        known: Any = self._services.redis.get(RUN_ID.pattern)
-        if known is not None and known.decode() == server["run_id"]:
-            return None
-        return str(server["run_id"]), float(server["uptime_in_seconds"])
 
 
 def _stored_outcome(row: Mapping[str, Any]) -> StoredOutcome:

@@ -62,6 +62,8 @@ LAST_RUN = Key("last_run", "metrics:last_run:{}", "string", 30 * DAY_S)
 LOCKED_CUSTOMERS = Key("locked_customers", "metrics:locked_customers", "string", 60)
 #: Run of Redis for which the sweep last cared; another one has restarted and may have lost its last second.
 RUN_ID = Key("run_id", "metrics:redis_run_id", "string", 30 * DAY_S)
+#: When the sweep last saw that run go on, in seconds since 1970.
+SEEN_AT = Key("seen_at", "metrics:redis_seen_at", "string", 30 * DAY_S)
 INBOUND = Key("inbound", "whatsapp:inbound", "stream", None)
 OUTBOUND = Key("outbound", "whatsapp:outbound", "stream", None)
 REJECTED = Key("rejected", "whatsapp:rejected", "stream", None)

@@ -10,6 +10,7 @@ from ssl import SSLCertVerificationError
 import psycopg2  # type: ignore[import-untyped]  # it ships none
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
+from redis.sentinel import MasterNotFoundError
 from sqlalchemy.exc import ArgumentError, DBAPIError, ProgrammingError
 
 from worker.errors import ConfigurationError
@@ -31,6 +32,8 @@ def reason_of(error: Exception) -> str:
         return f"no connection: {next(known, type(told).__name__)}"
     if refused := _refused_by_broker(error):
         return refused
+    if isinstance(error, MasterNotFoundError):
+        return "no Sentinel names a master that lives: does each of them answer, and know the group's name?"
     if isinstance(error, RedisTimeout | TimeoutError):
         return "no answer in time"
     if isinstance(error, RedisError | ConnectionError):

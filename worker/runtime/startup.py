@@ -10,7 +10,7 @@ from threading import Event, Thread
 from db.pooler import keeps_session
 from worker.errors import ConfigurationError
 from worker.log import logger
-from worker.redisdb.connect import connect_redis
+from worker.redisdb.connect import connect_durable
 from worker.runtime.error_reasons import is_refused, reason_of
 from worker.settings import Settings
 
@@ -77,10 +77,10 @@ def check_servers(configured: Settings, check_broker: Check) -> None:
 
 
 def _servers(configured: Settings, check_broker: Check) -> tuple[RequiredServer, ...]:
-    postgres, redis = configured.required("database_url"), configured.required("redis_url")
+    postgres = configured.required("database_url")
     return (
         RequiredServer("PostgreSQL", "DATABASE_URL", lambda: _check_postgres(postgres)),
-        RequiredServer("Redis", "REDIS_URL", lambda: _check_redis(redis)),
+        RequiredServer("Redis", _settings_of_redis(configured), lambda: _check_redis(configured)),
         _broker(check_broker),
     )
 
@@ -94,8 +94,12 @@ def _check_postgres(url: str) -> None:
         raise ConfigurationError(NO_SESSIONS)
 
 
-def _check_redis(url: str) -> None:
-    with connect_redis(url, REDIS_TIMEOUT_S, repeats=0) as client:
+def _settings_of_redis(configured: Settings) -> str:
+    return f"REDIS_URL{' (or REDIS_MASTER_NAME, REDIS_SENTINEL_PASSWORD)' if configured.redis_master_name else ''}"
+
+
+def _check_redis(configured: Settings) -> None:
+    with connect_durable(configured, REDIS_TIMEOUT_S, repeats=0) as client:
         client.ping()
 
 

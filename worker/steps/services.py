@@ -33,7 +33,7 @@ from worker.providers.providers_file import load_providers
 from worker.providers.single_flight import SingleFlight
 from worker.redisdb.cache import Cache
 from worker.redisdb.coalescing import CoalescingRedis
-from worker.redisdb.connect import CACHE_TIMEOUT_S, DURABLE_TIMEOUT_S, connect_redis
+from worker.redisdb.connect import connect_cache, connect_durable
 from worker.redisdb.streams import Streams
 from worker.session.outcome import Outcome, StoredOutcome
 from worker.settings import Settings, settings
@@ -103,8 +103,8 @@ def note_circuit(engine: Engine, change: CircuitChange) -> None:
 def build(configuration: Settings) -> Services:
     """Connects nothing yet; raises ConfigurationError where a setting is missing or does not fit."""
     engine = make_engine(configuration.required("database_url"), pool_size=8, lock_timeout_ms=LOCK_TIMEOUT_MS)
-    durable = connect_redis(configuration.required("redis_url"), DURABLE_TIMEOUT_S)
-    cache = Cache(connect_redis(configuration.required("cache_url"), CACHE_TIMEOUT_S))
+    durable = connect_durable(configuration)
+    cache = Cache(connect_cache(configuration))
     providers = load_providers(configuration)
     shop = load_shop(configuration)
 
@@ -127,7 +127,7 @@ def build(configuration: Settings) -> Services:
         settings=configuration,
         engine=engine,
         redis=durable,
-        streams=Streams(durable, connect_redis(configuration.required("redis_url"), DURABLE_TIMEOUT_S, repeats=0)),
+        streams=Streams(durable, connect_durable(configuration, repeats=0)),
         cache=cache,
         catalog=Catalog(engine, cache),
         budget=budget,

@@ -24,7 +24,7 @@ from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from db import retry
 from db.engine import connect
 from worker.errors import ChasquiError, CommandError
-from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
+from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_cache, connect_durable
 from worker.runtime.environment import surroundings
 from worker.runtime.signals import hang_up_ends
 from worker.settings import Settings
@@ -173,12 +173,12 @@ def database() -> Iterator[Connection]:
 
 def durable_redis(configured: Settings) -> redis.Redis:
     """Returns a client of the durable Redis."""
-    return connect_redis(configured.required("redis_url"), DURABLE_TIMEOUT_S)
+    return connect_durable(configured)
 
 
 def cache_redis(configured: Settings) -> redis.Redis:
     """Returns a client of the cache Redis that waits as long as one of the durable one."""
-    return connect_redis(configured.required("cache_url"), DURABLE_TIMEOUT_S)
+    return connect_cache(configured, DURABLE_TIMEOUT_S)
 
 
 def commit(

@@ -22,7 +22,7 @@ from worker.operate.dashboard.gate import Gate
 from worker.operate.dashboard.page import register
 from worker.providers.circuit_states import named
 from worker.providers.providers_file import load_providers
-from worker.redisdb.connect import connect_redis
+from worker.redisdb.connect import connect_cache, connect_durable
 from worker.settings import Settings
 
 #: Longer than any query of ours should take, shorter than anybody likes to wait.
@@ -56,9 +56,8 @@ def serve(configuration: Settings, on_ready: Callable[[str], None], stop: Event)
 
 def make_app(configuration: Settings, access: Access) -> ASGIApp:
     """Returns the application behind its gate. Connects nothing yet."""
-    durable_url, cache_url = configuration.required("redis_url"), configuration.required("cache_url")
-    durable = connect_redis(durable_url, REDIS_TIMEOUT_S)
-    cache = durable if cache_url == durable_url else connect_redis(cache_url, REDIS_TIMEOUT_S)
+    durable = connect_durable(configuration, REDIS_TIMEOUT_S)
+    cache = durable if configuration.has_one_redis else connect_cache(configuration, REDIS_TIMEOUT_S)
     engine = make_engine(configuration.required("database_url"), pool_size=5, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
     providers = named(load_providers(configuration))
     register(configuration, access, Feed(engine, durable, cache, providers), engine, cache, providers)

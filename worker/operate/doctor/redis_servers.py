@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from worker.operate.doctor import redis_replicas
 from worker.operate.doctor.finding import Finding, State, failed, graded, guarded, judge_clock, ok, warning
 from worker.operate.snapshot import LiveCounters, StreamLengths, read_counters, read_streams, time_s
 from worker.operate.wording import count, duration, oldest, size
 from worker.providers.circuit_states import Circuit, Named, read_circuits
-from worker.redisdb.connect import connect_redis
-from worker.settings import Settings
+from worker.redisdb.connect import connect_cache, connect_durable
+from worker.settings import Settings, urls_by_host
 
 #: Redis's answer to INFO.
 Info = Mapping[str, Any]
@@ -34,17 +35,17 @@ def examine(configured: Settings, providers: Named) -> list[Finding]:
     """Checks all that needs Redis; returns one finding alone for a server that does not answer."""
     if configured.redis_url is None:
         return [failed("redis", "REDIS_URL is not set, and no embedded server is running", NO_SERVER)]
-    url = configured.redis_url.get_secret_value()
     return [
-        *guarded("redis", lambda: list(_durable(url, providers)), UNREACHABLE),
+        *guarded("redis", lambda: list(_durable(configured, providers)), UNREACHABLE),
         *guarded("cache", lambda: _cache(configured), NO_CACHE, State.WARNING),
     ]
 
 
-def _durable(url: str, providers: Named) -> Iterator[Finding]:
-    with connect_redis(url, TIMEOUT_S) as client:
+def _durable(configured: Settings, providers: Named) -> Iterator[Finding]:
+    with connect_durable(configured, TIMEOUT_S) as client:
         info: Any = client.info()
-        yield judge_version(info, place(url))
+        yield judge_version(info, place(configured.required("redis_url")))
+        yield from guarded("redis replicas", lambda: redis_replicas.examine(client, info, "redis"))
         yield from guarded("redis persistence", lambda: judge_persistence(info))
         yield from guarded("redis memory", lambda: judge_durable_memory(info))
         yield from guarded("redis clock", lambda: judge_clock("redis", lambda: time_s(client.time())))
@@ -54,9 +55,10 @@ def _durable(url: str, providers: Named) -> Iterator[Finding]:
 
 
 def place(url: str) -> str:
-    """Returns host and port of a Redis, or its socket, without user and password."""
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
+    """Returns host and port of a Redis (of each that the URL names), or its socket, without user and password."""
+    places = [urlsplit(each) for each in urls_by_host(url)]
+    port = 26379 if "sentinel" in places[0].scheme else 6379
+    return ", ".join(f"{each.hostname}:{each.port or port}" if each.hostname else each.path for each in places)
 
 
 def judge_version(info: Info, where: str) -> Finding:
@@ -132,12 +134,11 @@ def judge_circuit(circuit: Circuit) -> Finding:
 
 
 def _cache(configured: Settings) -> Finding:
-    if configured.cache_redis_url is None or configured.cache_redis_url == configured.redis_url:
+    if configured.has_one_redis:
         return ok("cache", "in the durable Redis")
-    url = configured.cache_redis_url.get_secret_value()
-    with connect_redis(url, TIMEOUT_S) as client:
+    with connect_cache(configured, TIMEOUT_S) as client:
         info: Any = client.info()
-        return judge_cache(info, place(url))
+        return judge_cache(info, place(configured.required("cache_url")))
 
 
 def judge_cache(info: Info, where: str) -> Finding:

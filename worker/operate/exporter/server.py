@@ -24,7 +24,7 @@ from worker.operate.exporter.collector import Exporter
 from worker.operate.snapshot import RETRY_S, QueueLengths, SnapshotReader
 from worker.providers.circuit_states import named
 from worker.providers.providers_file import load_providers
-from worker.redisdb.connect import connect_redis
+from worker.redisdb.connect import connect_cache, connect_durable
 from worker.settings import Settings
 
 #: A client that sends no request, or takes no answer, is let go after this time.
@@ -46,8 +46,8 @@ def exporter(configured: Settings, queue_lengths: QueueLengths) -> Iterator[Appl
     url = configured.required("database_url")
     engine = make_engine(url, pool_size=2, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
     with (
-        connect_redis(configured.required("redis_url"), REDIS_TIMEOUT_S) as durable,
-        connect_redis(configured.required("cache_url"), REDIS_TIMEOUT_S) as cache,
+        connect_durable(configured, REDIS_TIMEOUT_S) as durable,
+        connect_cache(configured, REDIS_TIMEOUT_S) as cache,
     ):
         registry = CollectorRegistry(auto_describe=False)
         reader = SnapshotReader(engine, durable, cache, queue_lengths, named(providers))

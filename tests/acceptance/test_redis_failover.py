@@ -1,0 +1,131 @@
+"""The whole service on a Redis that Sentinels watch over, streams, caches and queues: a master dies under load."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+from helpers.basics import Servers
+from helpers.redis_group import RedisGroup, redis_group
+from helpers.service import Conversation, begin_anew, says, service_processes, supervised, webhook
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import Engine
+
+from worker.devkit.gateway import Gateway
+from worker.devkit.simulator import Simulator
+from worker.log import logger
+from worker.redisdb.connect import connect_durable
+from worker.redisdb.keys import INBOUND
+from worker.settings import read_settings
+
+CUSTOMERS, EVERY_S, FOR_S, KILLS_AT_S = 20, 0.05, 36.0, (4.0, 22.0)
+#: Contract P12.
+PAUSE_S = 30.0
+
+
+class PatientGateway:
+    """A gateway that keeps what no replica has confirmed, and sends it again under its id."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self.sent: list[str] = []
+        self._stop = Event()
+
+    def run(self) -> None:
+        """Sends until it is stopped: each customer's messages one after the other."""
+        while not self._stop.wait(EVERY_S):
+            number = len(self.sent)
+            message_id = f"wamid.{number:05}"
+            self._send(webhook(says(message_id, f"54911200{number % CUSTOMERS:05}", "hola")))
+            self.sent.append(message_id)
+
+    def _send(self, payload: str) -> None:
+        while True:
+            try:
+                self._client.xadd(INBOUND.pattern, {"payload": payload})
+                if self._client.wait(1, 500):
+                    return
+            except RedisError:
+                time.sleep(0.1)
+            if self._stop.is_set():
+                return
+
+    def stop(self) -> None:
+        """Ends `run`."""
+        self._stop.set()
+
+
+@pytest.mark.long
+def test_the_master_of_everything_dies_under_load(servers: Servers, shared_engine: Engine, tmp_path: Path) -> None:
+    """Every message is answered once and in its customer's order; the replies pause for less than P12 allows."""
+    with ExitStack() as stack:
+        group = stack.enter_context(redis_group(tmp_path / "redis"))
+        simulator = stack.enter_context(Simulator())
+        given = simulator.base_urls | group.settings
+        supervisor, log = stack.enter_context(service_processes(servers, tmp_path, given))
+        stack.enter_context(supervised(supervisor))
+        durable = stack.enter_context(connect_durable(read_settings(group.settings)))
+        sender = stack.enter_context(connect_durable(read_settings(group.settings)))
+        begin_anew(servers, shared_engine, durable)
+        conversation = Conversation(shared_engine, durable, log, Gateway(durable))
+        gateway = PatientGateway(sender)
+        thread = Thread(target=gateway.run)
+        thread.start()
+        try:
+            arrivals = follow(conversation, partial(die_and_come_back, group))
+        finally:
+            gateway.stop()
+            thread.join()
+        wait_for_all(conversation, gateway.sent)
+    ids = [message_id for reply in once(conversation) for message_id in reply["in_reply_to"]]
+    doubled = [message_id for message_id, count in Counter(ids).items() if count > 1]
+    assert (set(gateway.sent) - set(ids), doubled) == (set(), [])
+    for customer in range(CUSTOMERS):
+        own = [one for one in ids if int(one[-5:]) % CUSTOMERS == customer]
+        assert own == sorted(own)
+    pause_s = max(later - earlier for earlier, later in pairwise(arrivals))
+    assert len(gateway.sent) > 100
+    logger(__name__).info("failovers_survived", messages=len(gateway.sent), pause_s=round(pause_s, 1))
+    assert pause_s < PAUSE_S
+
+
+def die_and_come_back(group: RedisGroup) -> None:
+    """The master dies; when its replica has taken over, it comes back as one."""
+    dead = group.master()
+    group.fail_over()
+    group.revive(dead)
+
+
+def follow(conversation: Conversation, die: Callable[[], None]) -> list[float]:
+    """Collects replies, and breaks what is to be broken at its time; returns when replies came."""
+    began, arrivals, kills = time.monotonic(), [], list(KILLS_AT_S)
+    while (now_s := time.monotonic() - began) < FOR_S:
+        if kills and now_s > kills[0]:
+            kills.pop(0)
+            Thread(target=die).start()
+        before = len(conversation.replies)
+        try:
+            conversation.collect(0.1)
+        except RedisError:
+            time.sleep(0.1)
+        if len(conversation.replies) > before:
+            arrivals.append(time.monotonic())
+    return arrivals
+
+
+def wait_for_all(conversation: Conversation, sent: list[str]) -> None:
+    """Waits until every message has its reply."""
+    conversation.wait_until(lambda: set(sent) <= set(conversation.answered()), 60)
+
+
+def once(conversation: Conversation) -> list[dict[str, list[str]]]:
+    """Replies as a gateway sends them that remembers their ids."""
+    return list({reply["reply_id"]: reply for reply in conversation.replies}.values())

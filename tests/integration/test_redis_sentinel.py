@@ -1,0 +1,253 @@
+"""Redis under three Sentinels, in both roles: whoever becomes the master is followed, and what he does not know of
+replies comes back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import orjson
+import pytest
+import redis
+from helpers.factories import ANA, answer
+from helpers.redis_group import GROUP, OWN_PASSWORD, RedisGroup, client, redis_group
+from helpers.service import says, webhook
+from helpers.turns import decided
+from msgspec import to_builtins
+from msgspec.structs import asdict
+from redis.exceptions import RedisError
+from sqlalchemy import Connection, Engine, text
+
+from db import queries
+from worker.errors import ConfigurationError
+from worker.intake.intake import Intake
+from worker.intake.sweep import Sweep
+from worker.operate.doctor import redis_servers
+from worker.operate.doctor.finding import State
+from worker.redisdb.coalescing import CoalescingRedis
+from worker.redisdb.connect import connect_durable
+from worker.redisdb.keys import INBOUND, OUTBOUND, SESSION
+from worker.redisdb.sentinel import Sentinels
+from worker.redisdb.streams import GROUP as CONSUMERS
+from worker.runtime.embedded.processes import wait_until
+from worker.session.outcome import StoredOutcome
+from worker.settings import Settings, read_settings
+from worker.steps.services import Services, build
+
+#: A new master has been found by then (contract P12: 30 s).
+RECOVERY_S = 15.0
+
+
+class Nowhere:
+    """A chain that takes turns and has no end."""
+
+    def start(self, turns: Any) -> None:
+        """Turns to start."""
+
+    def waiting(self) -> int:
+        """Nothing waits."""
+        return 0
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> Iterator[RedisGroup]:
+    """Servers of this test alone, since it breaks them."""
+    with redis_group(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def configured(group: RedisGroup, settings_here: Settings) -> Settings:
+    """Settings that name the group for both roles."""
+    return read_settings({"DATABASE_URL": settings_here.required("database_url"), **group.settings})
+
+
+@pytest.fixture
+def services(configured: Settings, engine: Engine) -> Iterator[Services]:
+    """Services on the group."""
+    assert engine
+    made = build(configured)
+    yield made
+    made.engine.dispose()
+    made.redis.close()
+
+
+def until_it_works(act: Callable[[], object]) -> float:
+    """Repeats until no error comes; returns after how many seconds that was."""
+    began = time.monotonic()
+
+    def works() -> bool:
+        try:
+            act()
+        except RedisError:
+            return False
+        return True
+
+    assert wait_until(works, 30)
+    return time.monotonic() - began
+
+
+def published(server: redis.Redis) -> list[str]:
+    """Reply ids in the order of the outbound stream."""
+    entries: Any = server.xrange(OUTBOUND.pattern)
+    return [orjson.loads(fields[b"payload"])["reply_id"] for _, fields in entries]
+
+
+def answered(connection: Connection, message_id: str) -> dict[str, Any]:
+    """A reply that is committed, and not yet published."""
+    figures = to_builtins(StoredOutcome(**asdict(decided()), complexity="low"))
+    token = answer(connection, message_id, outcome=figures)["token"]
+    connection.commit()
+    found = connection.execute(text("select reply from messages where reply_id = :id"), {"id": token}).scalar_one()
+    connection.commit()
+    return dict(found)
+
+
+def test_a_dead_master_is_followed_by_everybody(group: RedisGroup, services: Services, connection: Connection) -> None:
+    """Streams, scripts, caches and commands that share a round trip go on with the replica; what the intake has not
+    read is read there, and nothing twice.
+    """
+    shared = CoalescingRedis(connection_pool=services.redis.connection_pool)
+    script = shared.register_script("return tonumber(ARGV[1]) + 1")
+    stop = Event()
+    intake = Thread(target=Intake(services, Nowhere(), stop).run)
+    services.cache.set_many(SESSION, {ANA: {"state": "browsing"}})
+    assert (shared.ping(), script(args=[1])) == (True, 2)
+    intake.start()
+    try:
+        for number in range(50):
+            phone = f"54911000{number:05}"
+            services.streams.send(webhook(says(f"wamid.{number}", phone, "hola")))
+        services.redis.wait(1, 2_000)
+        dead = group.master()
+        group.servers[dead].kill()
+        recovered_s = until_it_works(lambda: services.streams.send(webhook(says("wamid.after", ANA, "hola"))))
+        until_it_works(shared.ping)
+        assert script(args=[2]) == 3
+        count = text("select count(*) from messages")
+        assert wait_until(lambda: connection.execute(count).scalar_one() == 51, 20)
+    finally:
+        stop.set()
+        intake.join()
+    assert services.cache.get_many(SESSION, [ANA]) == {ANA: {"state": "browsing"}}
+    assert recovered_s < RECOVERY_S
+    assert group.master() != dead
+    groups: Any = services.redis.xinfo_groups(INBOUND.pattern)
+    assert [row["name"] for row in groups] == [CONSUMERS.encode()]
+
+
+def test_a_master_that_is_demoted_alive_is_left(group: RedisGroup, services: Services) -> None:
+    """Nothing is restarted."""
+    assert services.streams.publish([{"reply_id": "before"}]) == 1
+    demoted = group.master()
+    with client(group.sentinels[0], OWN_PASSWORD) as sentinel:
+        sentinel.sentinel_failover(GROUP)
+    group.wait_for_other_than(demoted)
+    until_it_works(lambda: services.streams.publish([{"reply_id": "after"}]))
+    assert published(services.redis) == ["before", "after"]
+    assert group.servers[demoted].poll() is None
+
+
+def test_a_connection_to_no_master_is_lost_and_made_anew(
+    group: RedisGroup, configured: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Sentinel that has not heard of it yet names the old one; where a command or a script meets with its refusal,
+    Sentinel is asked again.
+    """
+    named = [group.replica()]
+    monkeypatch.setattr(Sentinels, "discover_master", lambda *_: ("127.0.0.1", named[-1]))
+    for script in (False, True):
+        with connect_durable(configured, repeats=0) as durable:
+            ask = (
+                partial(durable.eval, "return redis.call('SET', 'a', 1)", 0) if script else partial(durable.set, "a", 1)
+            )
+            with pytest.raises(redis.ConnectionError, match="previous master"):
+                ask()
+            named.append(group.master())
+            assert ask()
+            named.append(group.replica())
+
+
+def test_replies_that_no_replica_had_are_published_again(
+    group: RedisGroup, services: Services, connection: Connection
+) -> None:
+    """From PostgreSQL, by the first sweep after the failover, before anything else; those it had are not doubled."""
+    sweep = Sweep(services, lambda _turns: None)
+    kept = answered(connection, "m1")
+    services.streams.publish([kept])
+    queries.record_metrics(connection, [])
+    sweep.once(connection)
+    sweep.once(connection)
+    services.redis.wait(1, 2_000)
+    replica = group.freeze_replica()
+    lost = answered(connection, "m2")
+    services.streams.publish([lost])
+    marked = text("update messages set published_at = now() where reply_id is not null")
+    connection.execute(marked)
+    connection.commit()
+    dead = group.master()
+    group.servers[dead].kill()
+    group.wake(replica)
+    group.wait_for_other_than(dead)
+    until_it_works(services.redis.ping)
+    assert published(services.redis) == [kept["reply_id"]]
+    sweep.once(connection)
+    assert published(services.redis) == [kept["reply_id"], lost["reply_id"]]
+    assert services.streams.publish([lost, {"reply_id": "next"}]) == 1
+
+
+def test_a_writer_who_waits_for_a_replica_knows_what_may_be_lost(group: RedisGroup, configured: Settings) -> None:
+    """WAIT after XADD says how many replicas have it; with min-replicas-to-write a master that is alone takes nothing,
+    and so nothing that dies with it.
+    """
+    with connect_durable(configured) as gateway:
+        gateway.xadd(INBOUND.pattern, {"payload": "{}"})
+        assert gateway.wait(1, 2_000) == 1
+        replica = group.freeze_replica()
+        gateway.xadd(INBOUND.pattern, {"payload": "{}"})
+        assert gateway.wait(1, 300) == 0
+        gateway.config_set("min-replicas-max-lag", 1)
+        gateway.config_set("min-replicas-to-write", 1)
+
+        def is_refused() -> bool:
+            try:
+                gateway.xadd(INBOUND.pattern, {"payload": "{}"})
+            except redis.ResponseError as exc:
+                return "NOREPLICAS" in str(exc)
+            return False
+
+        assert wait_until(is_refused, 10)
+        group.wake(replica)
+        until_it_works(lambda: gateway.xadd(INBOUND.pattern, {"payload": "{}"}))
+
+
+def test_the_doctor_tells_of_replicas_and_sentinels(group: RedisGroup, configured: Settings) -> None:
+    """Who is the master, how far the replica is behind, whether a majority could replace it; and what is missing."""
+    found = {each.check: each for each in redis_servers.examine(configured, [])}
+    assert {found[check].state for check in ("redis replicas", "redis sentinels")} == {State.OK}
+    assert "master, 1 replica" in found["redis replicas"].found
+    assert found["redis sentinels"].found == "3 of 3 Sentinels can replace the master"
+    assert str(group.sentinels[2]) in found["redis"].found
+    assert "secret" not in f"{found}"
+    group.servers[group.replica()].kill()
+
+    def is_told() -> bool:
+        checks = {each.check: each for each in redis_servers.examine(configured, [])}
+        return checks["redis replicas"].state == State.WARNING
+
+    assert wait_until(is_told, 20)
+
+
+def test_a_group_that_nobody_knows_is_no_master(group: RedisGroup) -> None:
+    """The error names no password."""
+    given = read_settings(group.settings | {"REDIS_MASTER_NAME": "other"})
+    with connect_durable(given) as durable, pytest.raises(redis.ConnectionError, match="No master found") as caught:
+        durable.ping()
+    assert "secret" not in str(caught.value)
+    with pytest.raises(ConfigurationError, match="REDIS_MASTER_NAME"):
+        connect_durable(read_settings({"REDIS_URL": group.url}))

@@ -1,0 +1,59 @@
+"""Doctor's check of a Redis of several servers: replicas, how far they lag behind, and whether Sentinels agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import redis
+from redis.exceptions import RedisError
+
+from worker.operate.doctor.finding import Finding, graded, ok, warning
+from worker.operate.wording import count, size
+from worker.redisdb.sentinel import sentinels_of
+
+#: A replica tells its master every second how far it is.
+LAG_WARNING_S = 5.0
+ALONE = "start a replica: when this server dies, nobody takes over (docs/deploy.md, 'Redis that may die')"
+FEW = "is each Sentinel up, and does each know the others? A master that dies is replaced only by their majority"
+
+
+def examine(client: redis.Redis, info: Mapping[str, Any], name: str) -> Iterator[Finding]:
+    """Checks what stands behind a server, where Sentinels watch over it or it has replicas.
+
+    Args:
+        info: its answer to INFO.
+        name: of the role, as the findings begin.
+    """
+    watched = sentinels_of(client)
+    if watched is None and not info.get("connected_slaves"):
+        return
+    yield judge_replicas(info, f"{name} replicas")
+    if watched is not None:
+        agreed = [_agrees(sentinel, watched.group) for sentinel in watched.sentinels]
+        found = f"{sum(agreed)} of {count(len(agreed), 'Sentinel')} can replace the master"
+        yield (ok if all(agreed) else _warned)(f"{name} sentinels", found)
+
+
+def judge_replicas(info: Mapping[str, Any], check: str) -> Finding:
+    """Judges the replicas of a master by what it says of them."""
+    replicas = [value for key, value in info.items() if key.startswith("slave") and isinstance(value, dict)]
+    online = [replica for replica in replicas if replica.get("state") == "online"]
+    if not online:
+        return warning(check, f"{info['role']} without a replica that is in step", ALONE)
+    lag_s = max(float(replica["lag"]) for replica in online)
+    behind = max(int(info["master_repl_offset"]) - int(replica["offset"]) for replica in online)
+    found = f"{info['role']}, {count(len(online), 'replica')}, at most {lag_s:.0f} s and {size(max(behind, 0))} behind"
+    return graded(check, found, "is the network slow, or the replica busy?", lag_s, LAG_WARNING_S)
+
+
+def _agrees(sentinel: Any, group: str) -> bool:
+    try:
+        # redis-py's own method takes any answer but a bare OK for a no.
+        return bool(sentinel.execute_command("SENTINEL", "CKQUORUM", group).startswith(b"OK"))
+    except RedisError:
+        return False
+
+
+def _warned(check: str, found: str) -> Finding:
+    return warning(check, found, FEW)

@@ -1,0 +1,116 @@
+"""Redis under Sentinels: a client that asks them for the master whenever it connects, and leaves a master that was
+demoted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeout
+from redis.retry import Retry
+from redis.sentinel import (
+    MasterNotFoundError,
+    Sentinel,
+    SentinelConnectionPool,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
+
+#: For a Sentinel to answer, before the next one is asked.
+SENTINEL_TIMEOUT_S = 1.0
+#: For a connection to be made: a machine that is dead says nothing, and a new master is named within seconds.
+CONNECT_TIMEOUT_S = 2.0
+#: What stands in the refusal of a server that is no master (any more), also where a script has met with it.
+DEMOTED = ("READONLY", "MASTERDOWN", "UNBLOCKED")
+Host = tuple[str, int]
+
+
+class Sentinels(Sentinel):
+    """Sentinels that many threads ask: the one that has answered last is asked first."""
+
+    def discover_master(self, service_name: str) -> Host:
+        """Returns where the master is.
+
+        Raises:
+            MasterNotFoundError: none of them answers, or knows of one that lives.
+        """
+        errors: list[str] = []
+        for asked in tuple(self.sentinels):
+            try:
+                masters: Any = asked.sentinel_masters()
+            except (RedisConnectionError, RedisTimeout) as exc:
+                errors.append(repr(exc))
+                continue
+            state = masters.get(service_name)
+            if state and self.check_master_state(state, service_name):  # type: ignore[no-untyped-call]  # redis-py's
+                # A new list: redis-py swaps places in the one that all threads share, and so may lose one.
+                self.sentinels = sorted(self.sentinels, key=lambda other: other is not asked)
+                return str(state["ip"]), int(state["port"])
+        raise MasterNotFoundError(f"No master found for {service_name!r}: {', '.join(errors)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A group, and clients of the Sentinels that watch over it."""
+
+    group: str
+    sentinels: Sequence[redis.Redis]
+
+
+def sentinels_of(client: redis.Redis) -> Watched | None:
+    """Returns who watches over the server of a client; None where nobody does."""
+    pool = client.connection_pool
+    if not isinstance(pool, SentinelConnectionPool):
+        return None
+    return Watched(pool.service_name, tuple(pool.sentinel_manager.sentinels))
+
+
+class _OfMaster:
+    """Connection to a master; where the server says that it is none, it is lost, and the next one asks Sentinel."""
+
+    def read_response(self, *args: Any, **given: Any) -> Any:
+        """Returns an answer; raises ConnectionError where the server was demoted, so that its pool connects anew."""
+        try:
+            return super().read_response(*args, **given)  # type: ignore[misc]  # of the connection beside it
+        except ResponseError as exc:
+            if any(sign in str(exc) for sign in DEMOTED):
+                self.disconnect()  # type: ignore[attr-defined]  # of the connection beside it
+                raise RedisConnectionError("the previous master is none any more") from exc
+            raise
+
+
+class MasterConnection(_OfMaster, SentinelManagedConnection):
+    """Connection to the master that Sentinel names."""
+
+
+class SecureMasterConnection(_OfMaster, SentinelManagedSSLConnection):
+    """The same by TLS."""
+
+
+def sentinel_redis(
+    hosts: Sequence[Host],
+    master_name: str,
+    sentinel_password: str | None,
+    options: Mapping[str, Any],
+) -> redis.Redis:
+    """Makes a client of the master of a group. Connects nothing yet.
+
+    Args:
+        options: of the connections to Redis; those that limit times and those of TLS hold for the Sentinels too.
+    """
+    secured = {name: value for name, value in options.items() if name.startswith("ssl")}
+    limit_s = min(options["socket_timeout"], SENTINEL_TIMEOUT_S)
+    watch = {**secured, "socket_timeout": limit_s, "socket_connect_timeout": limit_s, "retry": Retry(NoBackoff(), 0)}
+    watch |= {"password": sentinel_password}
+    sentinels = Sentinels(hosts, sentinel_kwargs=watch)  # type: ignore[no-untyped-call]  # redis-py's
+    kind = SecureMasterConnection if secured else MasterConnection
+    given = {name: value for name, value in options.items() if name != "ssl"}
+    given["socket_connect_timeout"] = min(options["socket_connect_timeout"], CONNECT_TIMEOUT_S)
+    pool = SentinelConnectionPool(master_name, sentinels, connection_class=kind, **given)  # type: ignore[no-untyped-call]
+    return redis.Redis.from_pool(pool)
