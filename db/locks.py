@@ -10,6 +10,8 @@ MIGRATION_LOCK = 7_243_001
 INTAKE_LOCK = 7_243_002
 #: Sums of hours (`roll_up_hours`, whose SQL repeats the number).
 ROLL_UP_LOCK = 7_243_003
+#: The one who makes replies ahead.
+PRECACHE_LOCK = 7_243_004
 #: Advisory locks of this database in `pg_locks`, which shows those of the whole server. A bigint key stands there as
 #: two halves; our keys fit into the lower one, `objid`.
 ADVISORY = """locktype = 'advisory' and classid = 0

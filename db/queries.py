@@ -171,8 +171,15 @@ def unpublished_replies(
 
 
 def record_metrics(connection: Connection, metrics: list[Json]) -> dict[str, int | None]:
-    """Records costs and marks replies published; returns milliseconds from acceptance by reply id that is new."""
-    sql = "select reply_id::text, reply_latency_ms from record_metrics(%(metrics)s::jsonb)"
+    """Records costs, counts what was asked and marks replies published; returns milliseconds from acceptance by
+    reply id that is new.
+    """
+    sql = """
+        with given as materialized (select %(metrics)s::jsonb as metrics),
+             recorded as materialized (select r.* from given cross join lateral record_metrics(metrics) r),
+             counted as materialized (select count_requests(metrics, array(select reply_id from recorded)) from given)
+        select reply_id::text, reply_latency_ms from recorded cross join counted
+    """
     return dict(map(tuple, _run(connection, sql, metrics=_json(metrics))))
 
 

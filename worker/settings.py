@@ -53,6 +53,7 @@ class Settings(BaseModel):
     flow_lease_s: float = Field(15.0, gt=0)
     ai_deadline_s: float = Field(30.0, gt=0)
     ai_probe_every_s: float = Field(21_600.0, ge=0)
+    precache_daily_usd: Decimal | None = Field(None, ge=0)
     ai_parallel_calls: int = Field(128, ge=1, le=192)
     sweep_every_s: float = Field(2.0, gt=0)
     batch_max: int = Field(100, ge=1, le=1000)

@@ -12,6 +12,7 @@ from db import queries, retry
 from worker.log import logger
 from worker.session.turn import Turn
 from worker.steps.services import Services
+from worker.telemetry.asked import asked_row
 from worker.telemetry.recording import metrics_row, without_figures
 from worker.telemetry.turn_log import turn_ended
 
@@ -21,7 +22,9 @@ log = logger(__name__)
 def run(services: Services, batch: Sequence[Turn]) -> None:
     """Records costs and publication times of a batch in one commit, and logs its turns."""
     rows = [
-        metrics_row(turn.token, turn.stored_outcome(), len(turn.messages), committed=turn.committed) for turn in batch
+        metrics_row(turn.token, turn.stored_outcome(), len(turn.messages), committed=turn.committed)
+        | {"asked": asked_row(turn) if turn.committed else None}
+        for turn in batch
     ]
     total_ms = store_metrics(services, rows)
     for turn, row in zip(batch, rows, strict=True):

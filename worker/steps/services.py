@@ -21,6 +21,7 @@ from db import queries, retry
 from db.engine import LOCK_TIMEOUT_MS, make_engine
 from worker.catalog.search import Catalog
 from worker.log import logger
+from worker.providers.ahead import AheadCaller
 from worker.providers.budget import Budget, BudgetLimits
 from worker.providers.circuit import CircuitBreaker, CircuitChange
 from worker.providers.client import AiClient
@@ -66,6 +67,7 @@ class Services:
     prober: Prober
     completer: Completer
     dispatcher: Dispatcher
+    ahead: AheadCaller
     shop: Shop
 
 
@@ -135,6 +137,7 @@ def build(configuration: Settings) -> Services:
         prober=prober,
         completer=completer,
         dispatcher=Dispatcher(completer, single_flight, cache, pool, budget, shop),
+        ahead=AheadCaller(completer, single_flight, cache, shop),
         shop=shop,
     )
 
