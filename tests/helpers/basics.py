@@ -20,7 +20,8 @@ from db.engine import make_engine, normalised
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 EMPTY = text("""
-    truncate categories, products, customers, customer_ids, customer_sessions, orders, order_items, order_events,
+    truncate request_forms, request_hours, request_followers, replies_ahead,
+    categories, products, customers, customer_ids, customer_sessions, orders, order_items, order_events,
         messages, turns, deliveries, ai_metrics, events restart identity cascade
 """)
 

@@ -13,12 +13,11 @@ from db import report
 from worker.log import logger
 from worker.redisdb.keys import BUDGET, DAY_S
 from worker.settings import Settings
+from worker.telemetry.report import AHEAD
 from worker.units import microusd, utc_day
 
 #: Where nothing is set: this part of what yesterday cost.
 SHARE_OF_YESTERDAY = 10
-#: Source under which what was made ahead stands in ai_metrics; no reply of any turn has it.
-AHEAD = "ahead"
 log = logger(__name__)
 
 

@@ -13,9 +13,9 @@ from msgspec import Struct
 
 DAY_H = 24
 #: After so many days a count weighs half.
-HALF_LIFE_DAYS = 7.0
+HALF_LIFE_DAYS = 5.0
 #: A count of the same day of the week weighs so many times as much.
-SAME_WEEKDAY = 2.0
+SAME_WEEKDAY = 3.0
 #: What has been asked once may never be asked again: so many days, weighing as much as yesterday, without it are added.
 UNSEEN_DAYS = 0.6
 #: The form's average over all hours stands in for so many days at these hours.

@@ -17,7 +17,7 @@ from db import requests as asked
 from db import retry
 from db.locks import PRECACHE_LOCK, try_lock
 from worker.log import logger
-from worker.precache.allowance import AHEAD, Allowance, day_microusd
+from worker.precache.allowance import Allowance, day_microusd
 from worker.precache.price_hours import price_of
 from worker.precache.requests import missing
 from worker.providers.ahead import MadeAhead
@@ -27,6 +27,7 @@ from worker.session.outcome import Outcome, StoredOutcome
 from worker.session.turn import Plan, Turn
 from worker.steps.services import Services
 from worker.telemetry.recording import metrics_row
+from worker.telemetry.report import AHEAD
 from worker.usage import Usage
 
 #: A run ends before beat starts the next one.
