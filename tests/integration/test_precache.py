@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from sqlalchemy import Engine
 
 from db import queries
+from db.engine import connect
 from db.locks import PRECACHE_LOCK, try_lock
 from worker.devkit.simulator import Simulator
 from worker.precache.allowance import spent_microusd
@@ -293,3 +294,12 @@ def test_old_requests_are_forgotten(shop: AskedShop) -> None:
     assert shop.sql("select forget_requests(35)") == [(3,)]
     assert shop.sql("select count(*) from request_hours") == [(1,)]
     assert shop.sql("select * from request_followers") == [("a", "b", 2)]
+
+
+def test_who_holds_a_count_stops_nobody(shop: AskedShop, settings_here: Settings) -> None:
+    """The turn is recorded; what it asked is not counted, and a forecast can do without."""
+    with connect(settings_here.required("database_url")) as connection, connection.begin():
+        connection.exec_driver_sql("lock table request_hours")
+        shop.recorded(replace(shop.planned("hay arroz?"), outcome=decided()))
+        assert shop.sql("select count(*) from ai_metrics") == [(1,)]
+    assert shop.sql("select count(*) from request_hours where form_key = :key", key=form_key(RICE)) == [(0,)]
