@@ -23,6 +23,11 @@ def try_lock(connection: Connection, key: int) -> bool:
     return bool(connection.exec_driver_sql("select pg_try_advisory_lock(%(key)s)", {"key": key}).scalar_one())
 
 
+def unlock(connection: Connection, key: int) -> None:
+    """Gives a session-level lock back at once; a connection that only ends may keep it for a moment."""
+    connection.exec_driver_sql("select pg_advisory_unlock(%(key)s)", {"key": key})
+
+
 def is_locked(connection: Connection, key: int) -> bool:
     """Returns whether anybody holds the lock."""
     held = f"select from pg_locks where {ADVISORY} and objid = %(key)s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from worker.session.session import Context, Exchange
 from worker.session.turn import Turn
 from worker.settings import Settings, read_settings
 from worker.steps.services import Services, build
-from worker.telemetry.asked import form_key
+from worker.telemetry.asked import AskedCounts, form_key
 
 MILK = "tenes leche y a que precio"
 RICE = "tenes arroz y a que precio"
@@ -108,6 +109,6 @@ def asked_shop(settings: Settings, engine: Engine, base_urls: dict[str, str], **
     services = build(read_settings(urls | keys | base_urls | {"PRECACHE_DAILY_USD": "1"} | given))
     with engine.begin() as connection:
         queries.put_products(connection, [product("1", "Leche entera"), product("2", "Arroz largo")])
-    yield AskedShop(services, engine)
+    yield AskedShop(dataclasses.replace(services, asked=AskedCounts(write_every_s=0.0)), engine)
     services.engine.dispose()
     services.redis.close()

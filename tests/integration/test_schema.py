@@ -8,10 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
 from uuid import uuid4
 
-import orjson
 import pytest
 from helpers.basics import REPOSITORY, Servers, new_database
 from helpers.factories import (
@@ -181,12 +179,6 @@ def test_lines_of_orders_get_the_currency_of_their_order(empty_url: str) -> None
         assert rows(connection, kept) == [{"currency": "USD", "loose": False}, {"currency": "ARS", "loose": True}]
 
 
-def record_as_before(connection: Connection, metrics: dict[str, Any]) -> None:
-    """Records a row as every version has done it."""
-    recorded = text("select * from record_metrics(cast(:metrics as jsonb))")
-    connection.execute(recorded, {"metrics": orjson.dumps([metrics]).decode()})
-
-
 def test_calls_by_model_come_and_go_with_their_revision(empty_url: str) -> None:
     """Turns recorded before it can be reported after it; down again nothing else is lost, and figures go on."""
     migrations.upgrade(empty_url, "0001")
@@ -195,7 +187,7 @@ def test_calls_by_model_come_and_go_with_their_revision(empty_url: str) -> None:
     named = {"provider": "deepseek"}
     for turns, revision in enumerate(("head", "0001", "head"), 1):
         with connect(empty_url) as connection, connection.begin():
-            record_as_before(connection, metrics_row(str(uuid4()), **named, **made))
+            queries.record_metrics(connection, [metrics_row(str(uuid4()), **named, **made)])
         migrations.upgrade(empty_url) if revision == "head" else migrations.downgrade(empty_url, revision)
         with connect(empty_url) as connection, connection.begin():
             counted = rows(connection, "select name, sum(value)::integer as value from metric_totals group by 1")

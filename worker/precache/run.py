@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db import requests as asked
 from db import retry
-from db.locks import PRECACHE_LOCK, try_lock
+from db.locks import PRECACHE_LOCK, try_lock, unlock
 from worker.log import logger
 from worker.precache.allowance import Allowance, day_microusd
 from worker.precache.price_hours import price_of
@@ -53,8 +53,15 @@ def run(services: Services, idle: Callable[[], bool], send_on: SendOn) -> int:
             value_hits(services, connection)
             return Run(services, connection, allowance, idle, send_on).make_all()
         finally:
-            # The lock lives as long as the connection, so the pool must not keep it.
-            connection.invalidate()
+            _give_back(connection)
+
+
+def _give_back(connection: Connection) -> None:
+    """Gives the lock back; where that fails it ends with the connection, which the pool must not keep."""
+    try:
+        unlock(connection, PRECACHE_LOCK)
+    except SQLAlchemyError:
+        connection.invalidate()
 
 
 def value_hits(services: Services, connection: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,6 @@ from db import queries, retry
 from worker.log import logger
 from worker.session.turn import Turn
 from worker.steps.services import Services
-from worker.telemetry.asked import asked_row
 from worker.telemetry.recording import metrics_row, without_figures
 from worker.telemetry.turn_log import turn_ended
 
@@ -22,22 +22,24 @@ log = logger(__name__)
 def run(services: Services, batch: Sequence[Turn]) -> None:
     """Records costs and publication times of a batch in one commit, and logs its turns."""
     rows = [
-        metrics_row(turn.token, turn.stored_outcome(), len(turn.messages), committed=turn.committed)
-        | {"asked": asked_row(turn) if turn.committed else None}
-        for turn in batch
+        metrics_row(turn.token, turn.stored_outcome(), len(turn.messages), committed=turn.committed) for turn in batch
     ]
-    total_ms = store_metrics(services, rows)
+    services.asked.add(batch, time.time())
+    total_ms = store_metrics(services, rows, services.asked.due())
     for turn, row in zip(batch, rows, strict=True):
         # Recorded before: the task was repeated.
         if turn.token in total_ms:
             turn_ended(row, total_ms[turn.token], turn)
 
 
-def store_metrics(services: Services, rows: list[dict[str, Any]], *, waits_again: bool = True) -> dict[str, int | None]:
+def store_metrics(
+    services: Services, rows: list[dict[str, Any]], asked: dict[str, Any] | None = None, *, waits_again: bool = True
+) -> dict[str, int | None]:
     """Records rows in one commit. Where PostgreSQL refuses it for a value, one by one, and the culprit without its
     figures: a reply that stays unrecorded would come back for ever.
 
     Args:
+        asked: counts that are due, written in the same commit.
         waits_again: as `retry.run` takes it; somebody may hold the rows of sums that all replies share.
 
     Returns:
@@ -45,7 +47,7 @@ def store_metrics(services: Services, rows: list[dict[str, Any]], *, waits_again
     """
 
     def record(connection: Connection) -> dict[str, int | None]:
-        return queries.record_metrics(connection, rows)
+        return queries.record_metrics(connection, rows, asked)
 
     try:
         return retry.run(services.engine, record, waits_again=waits_again)

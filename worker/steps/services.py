@@ -40,6 +40,7 @@ from worker.session.outcome import Outcome, StoredOutcome
 from worker.settings import Settings, settings
 from worker.shop.shop import Shop
 from worker.shop.shop_file import load_shop
+from worker.telemetry.asked import AskedCounts
 from worker.telemetry.recording import count_call, metrics_row
 from worker.units import microusd
 from worker.usage import ModelCalls
@@ -69,6 +70,7 @@ class Services:
     dispatcher: Dispatcher
     ahead: AheadCaller
     shop: Shop
+    asked: AskedCounts
 
 
 def budget_limits(configuration: Settings) -> BudgetLimits:
@@ -139,6 +141,7 @@ def build(configuration: Settings) -> Services:
         dispatcher=Dispatcher(completer, single_flight, cache, pool, budget, shop),
         ahead=AheadCaller(completer, single_flight, cache, shop),
         shop=shop,
+        asked=AskedCounts(),
     )
 
 
