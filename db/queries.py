@@ -170,21 +170,10 @@ def unpublished_replies(
     return _rows(_run(connection, sql, older_than_s=older_than_s, recent_s=recent_s, max_rows=max_rows))
 
 
-def record_metrics(connection: Connection, metrics: list[Json], asked: Json | None = None) -> dict[str, int | None]:
-    """Records costs and marks replies published; returns milliseconds from acceptance by reply id that is new. asked:
-    counted in the same commit, as `count_requests_v1.sql` says.
-    """
-    recorded = "select reply_id::text, reply_latency_ms from record_metrics(%(metrics)s::jsonb)"
-    if asked is None:
-        return dict(map(tuple, _run(connection, recorded, metrics=_json(metrics))))
-    sql = f"""
-        with recorded as materialized ({recorded}),
-             counted as materialized (
-                 select count_requests(%(asked)s::jsonb) where (select count(*) from recorded) >= 0)
-        select recorded.* from counted left join recorded on true
-    """  # noqa: S608  a constant of ours
-    found = _run(connection, sql, metrics=_json(metrics), asked=_json(asked))
-    return {row.reply_id: row.reply_latency_ms for row in found if row.reply_id}
+def record_metrics(connection: Connection, metrics: list[Json]) -> dict[str, int | None]:
+    """Records costs and marks replies published; returns milliseconds from acceptance by reply id that is new."""
+    sql = "select reply_id::text, reply_latency_ms from record_metrics(%(metrics)s::jsonb)"
+    return dict(map(tuple, _run(connection, sql, metrics=_json(metrics))))
 
 
 def add_event(connection: Connection, kind: str, data: Json) -> None:

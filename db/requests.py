@@ -66,6 +66,7 @@ RESTING = text("""
     having count(*) = :wasted and count(hit_at) = 0 and max(made_at) > now() - make_interval(days => :rest)
 """)
 LATELY = text("select reply_key from replies_ahead where made_at > now() - interval '1 day'")
+COUNT = text("select count_requests(cast(:asked as jsonb))")
 RECORD = text("select record_reply_ahead(cast(:metrics as jsonb), cast(:made as jsonb))")
 UNVALUED = text("""
     select id, complexity, prompt_tokens, completion_tokens, hit_at from replies_ahead
@@ -87,6 +88,11 @@ PRECACHE = text("""
     from replies_ahead
     where made_at >= cast(:since as timestamptz) - interval '1 day' or hit_at >= :since
 """)
+
+
+def count(connection: Connection, asked: Json) -> None:
+    """Adds what was asked in a process, as `count_requests_v1.sql` says."""
+    connection.execute(COUNT, {"asked": orjson.dumps(asked).decode()})
 
 
 def days(connection: Connection, horizon_h: int) -> list[tuple[str, int, int, int]]:

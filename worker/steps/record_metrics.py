@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import queries, retry
+from db import queries, requests, retry
 from worker.log import logger
 from worker.session.turn import Turn
 from worker.steps.services import Services
@@ -24,22 +24,33 @@ def run(services: Services, batch: Sequence[Turn]) -> None:
     rows = [
         metrics_row(turn.token, turn.stored_outcome(), len(turn.messages), committed=turn.committed) for turn in batch
     ]
-    services.asked.add(batch, time.time())
-    total_ms = store_metrics(services, rows, services.asked.due())
+    total_ms = store_metrics(services, rows)
     for turn, row in zip(batch, rows, strict=True):
         # Recorded before: the task was repeated.
         if turn.token in total_ms:
             turn_ended(row, total_ms[turn.token], turn)
+    services.asked.add((turn for turn in batch if turn.token in total_ms), time.time())
+    count_asked(services)
 
 
-def store_metrics(
-    services: Services, rows: list[dict[str, Any]], asked: dict[str, Any] | None = None, *, waits_again: bool = True
-) -> dict[str, int | None]:
+def count_asked(services: Services) -> None:
+    """Writes the counts of what was asked, where they are due: apart from the records, which they could hold up. A
+    forecast can do without those that PostgreSQL does not take.
+    """
+    if not (counts := services.asked.due()):
+        return
+    try:
+        with services.engine.connect() as connection:
+            requests.count(connection, counts)
+    except SQLAlchemyError as exc:
+        log.warning("requests_not_counted", error=type(exc).__name__)
+
+
+def store_metrics(services: Services, rows: list[dict[str, Any]], *, waits_again: bool = True) -> dict[str, int | None]:
     """Records rows in one commit. Where PostgreSQL refuses it for a value, one by one, and the culprit without its
     figures: a reply that stays unrecorded would come back for ever.
 
     Args:
-        asked: counts that are due, written in the same commit.
         waits_again: as `retry.run` takes it; somebody may hold the rows of sums that all replies share.
 
     Returns:
@@ -47,7 +58,7 @@ def store_metrics(
     """
 
     def record(connection: Connection) -> dict[str, int | None]:
-        return queries.record_metrics(connection, rows, asked)
+        return queries.record_metrics(connection, rows)
 
     try:
         return retry.run(services.engine, record, waits_again=waits_again)
