@@ -43,6 +43,7 @@ grant usage on sequence session_version to chasqui_worker;
 grant select on alembic_version, catalog_version, categories, products, search_words to chasqui_worker;
 grant select, insert, update on messages, orders, order_events, deliveries, metric_totals to chasqui_worker;
 grant select, insert on order_items, ai_metrics to chasqui_worker;
+grant select, insert, update, delete on request_forms, request_hours, request_followers, replies_ahead to chasqui_worker;
 -- A sale: what is left of a product.
 grant update (stock) on products to chasqui_worker;
 grant update (version, changed_at) on catalog_version to chasqui_worker;
@@ -50,7 +51,7 @@ grant select, insert, delete on events, metric_hours, latency_hours, call_hours,
 grant select, insert, update, delete on customers, customer_ids, customer_sessions, kept_carts, turns to chasqui_worker;
 
 grant execute on function metric_sums, call_sums, calls_of, channel_sums to chasqui_report;
-grant select on ai_metrics, metric_hours, latency_hours, call_hours, channel_hours, events to chasqui_report;
+grant select on ai_metrics, metric_hours, latency_hours, call_hours, channel_hours, events, replies_ahead to chasqui_report;
 grant select (created_at, updated_at, expires_at) on customer_sessions to chasqui_report;
 grant select (created_at, total, currency, status, status_at) on orders to chasqui_report;
 grant select (accepted_at, state, reason) on messages to chasqui_report;

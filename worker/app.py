@@ -46,6 +46,7 @@ SCHEDULE: dict[str, Any] = {
     "cleanup_expired_sessions": 300.0,
     "reconcile_budget": 300.0,
     "trim_streams": 3_600.0,
+    "precache_replies": 300.0,
     # At 4 in the morning in Buenos Aires. By the clock, so that a beat that is restarted often does it too.
     "apply_retention": crontab(hour=7, minute=0),
 }

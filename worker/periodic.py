@@ -1,22 +1,29 @@
-"""Periodic tasks that beat starts: cleanup, retention, budgets, probes of the models, trimming of the streams."""
+"""Periodic tasks that beat starts: cleanup, retention, budgets, probes of the models, replies ahead, trimming of the
+streams.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from celery.signals import worker_ready
 from sqlalchemy import Connection
 
-from db import queries, retry
+from db import queries, requests, retry
 from worker.app import AI, task
 from worker.log import logger
+from worker.precache.run import run as run_precache
 from worker.settings import settings
 from worker.steps.services import services
+from worker.tasks import calls_are_idle, send_on_from_calls
 from worker.telemetry.recording import CLEANUP, note_run
 
 #: A probe that has waited so long behind calls of customers is not needed any more.
 PROBE_EXPIRES_S = 300.0
+#: By then beat has started the next one.
+PRECACHE_EXPIRES_S = 300.0
 log = logger(__name__)
 
 
@@ -34,6 +41,7 @@ def apply_retention() -> int:
     """Erases all that is older than RETENTION_DAYS; returns how many rows."""
     days = services().settings.retention_days
     erased = _repeat(lambda connection: queries.apply_retention(connection, days))
+    erased += retry.run(services().engine, requests.forget_requests)
     log.info("retention_applied", rows=erased)
     return erased
 
@@ -56,6 +64,12 @@ def reconcile_budget() -> None:
 def probe_models() -> int:
     """Asks each model as the service does, within a cent a day; returns how many were asked."""
     return len(services().prober.run())
+
+
+@partial(task, expires=PRECACHE_EXPIRES_S)
+def precache_replies() -> int:
+    """Makes replies to what will be asked, while no customer's call waits; returns how many."""
+    return run_precache(services(), calls_are_idle, send_on_from_calls)
 
 
 @task

@@ -37,7 +37,7 @@ def urls_by_host(url: str) -> list[str]:
 
 
 def _database_servers(url: str) -> list[str]:
-    """The servers that stand side by side before a database's name, looked for behind the password: SQLAlchemy takes any
+    """Servers that stand side by side before a database's name, behind the password: SQLAlchemy takes any
     sign in it.
     """
     servers = re.split("[/?]", url.partition("://")[2].rpartition("@")[2], maxsplit=1)[0]
@@ -79,6 +79,7 @@ class Settings(BaseModel):
     flow_lease_s: float = Field(15.0, gt=0)
     ai_deadline_s: float = Field(30.0, gt=0)
     ai_probe_every_s: float = Field(21_600.0, ge=0)
+    precache_daily_usd: Decimal | None = Field(None, ge=0)
     ai_parallel_calls: int = Field(128, ge=1, le=192)
     sweep_every_s: float = Field(2.0, gt=0)
     batch_max: int = Field(100, ge=1, le=1000)

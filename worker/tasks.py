@@ -106,6 +106,21 @@ def calls_have_room() -> bool:
             return True
 
 
+def calls_are_idle() -> bool:
+    """Returns whether no batch waits on queue `ai`; no where the broker does not say."""
+    with app.connection_or_acquire() as connection:
+        try:
+            return queue_length(app, AI, connection) == 0
+        except connection.recoverable_connection_errors:
+            return False
+
+
+def send_on_from_calls(answered: Sequence[Turn], asking: Sequence[Turn]) -> None:
+    """Sends on turns that had waited for a call of nobody's: with its answer, or to a call of their own."""
+    enqueue(update_session, end_step("call_provider", answered))
+    enqueue(call_provider, asking)
+
+
 def end_step(name: str, turns: Sequence[Turn]) -> list[Turn]:
     """Ends a step of these turns: notes how long it took each."""
     now_s = time.time()

@@ -18,7 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from bench.figures import Day, as_tables, costs, fates, measure, missed, recorded
+from bench.figures import Day, as_tables, beside, costs, fates, measure, missed, recorded
+from bench.nights import Night
 from bench.replay import NotAnswered, Replay
 from bench.shop import open_shop
 from bench.verdict import price_list
@@ -48,11 +49,12 @@ console = Console()
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed is another shop.")
 @click.option("--messages", type=click.IntRange(1, 1_000_000), default=DAY_MESSAGES, show_default=True, help="A day.")
 @click.option("--catalog", type=click.Path(path_type=Path), help="CSV as `chasqui catalog import` takes it.")
-def main(seed: int, messages: int, catalog: Path | None) -> None:
+@click.option("--night", is_flag=True, help="Change a fifth of the prices between the days; without and with precache.")
+def main(seed: int, messages: int, catalog: Path | None, night: bool) -> None:
     """Replay two days of the standard workload and compare what the second cost with what was claimed."""
     try:
         with interrupting():
-            failures = economy(seed, messages, catalog or default_catalog())
+            failures = economy(seed, messages, catalog or default_catalog(), night=night)
     except ChasquiError as exc:
         raise click.ClickException(str(exc)) from exc
     except (RedisError, SQLAlchemyError, OSError) as exc:
@@ -67,30 +69,38 @@ def default_catalog() -> Path:
     return REAL_CATALOG if REAL_CATALOG.exists() else CATALOG
 
 
-def economy(seed: int, count: int, catalog: Path) -> list[str]:
-    """Generates, replays, prints, writes; the claims that were missed."""
+def economy(seed: int, count: int, catalog: Path, *, night: bool = False) -> list[str]:
+    """Generates, replays, prints, writes; the claims that were missed. night: prices change between the days, and it is
+    played without and with replies made ahead; the figures are those with them.
+    """
     products = read_products(catalog)
     days = make_days(products, count, seed, DAYS)
     customers = len({message.customer for day in days for message in day})
     console.print(
         f"{DAYS} days of {count:,} messages of {customers:,} customers, {len(products):,} products of {catalog.name}."
     )
+    plain = replayed(products, days, seed, Night(seed, ahead=False)) if night else {}
     figures = {
         "seed": seed,
         "messages": count,
         "customers": customers,
         "catalog": catalog.name,
-        **replayed(products, days, seed),
+        **replayed(products, days, seed, Night(seed, ahead=True) if night else None),
+        **({"without_precache": plain} if night else {}),
     }
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_bytes(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
     console.print(as_tables(figures))
+    if night:
+        console.print(beside(plain, figures))
     console.print(f"Written to {RESULT}.")
     return missed(figures)
 
 
-def replayed(products: list[dict[str, Any]], days: Sequence[Sequence[Message]], seed: int) -> dict[str, Any]:
-    """The figures of some days, one after the other, on a service of its own."""
+def replayed(
+    products: list[dict[str, Any]], days: Sequence[Sequence[Message]], seed: int, night: Night | None = None
+) -> dict[str, Any]:
+    """The figures of some days, one after the other, on a service of its own. night: between them."""
     console.print("Starting the service ...")
     with open_shop(products, seed) as shop:
         played: list[Day] = []
@@ -103,11 +113,13 @@ def replayed(products: list[dict[str, Any]], days: Sequence[Sequence[Message]], 
                 silent = played[-1].replay.with_person if played else ()
                 replay = Replay(Gateway(client), messages, silent)
                 before = costs(connection)
+                if night and played:
+                    products = night.pass_over(shop.configured, products, played[-1].costs.total_usd)
                 play_day(replay, shop.supervisor, connection, f"day {len(played) + 1}")
                 expected += len(replay.replies)
                 _wait_for_records(connection, expected)
-                played.append(Day(messages, replay, costs(connection).since(before)))
-            return measure(connection, played, price_list(products))
+                played.append(Day(messages, replay, costs(connection).since(before), price_list(products)))
+            return measure(connection, played)
 
 
 def _wait_for_records(connection: Connection, expected: int) -> None:

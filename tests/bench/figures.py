@@ -44,11 +44,12 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day that was replayed, and what it cost."""
+    """One day that was replayed, what it cost with the night before it, and what was sold on it."""
 
     messages: Sequence[Message]
     replay: Replay
     costs: Costs
+    sold: PriceList
 
 
 KINDS: Final[Mapping[Kind, str]] = {
@@ -94,7 +95,7 @@ def costs(connection: Connection) -> Costs:
     return Costs(found["total_usd"], found["baseline_usd"])
 
 
-def measure(connection: Connection, days: Sequence[Day], sold: PriceList) -> Json:
+def measure(connection: Connection, days: Sequence[Day]) -> Json:
     """All figures as they stand in economy.json: rates in percent, times in milliseconds, money in US dollars. They are
     those of the last day; `first_day` has those of the first, which began with an empty cache. Wrong answers are those
     of all days.
@@ -103,8 +104,9 @@ def measure(connection: Connection, days: Sequence[Day], sold: PriceList) -> Jso
     replies = _replied(connection, days)
     return {
         **_of_day(days, len(days) - 1, replies),
-        **_wrong(replies, sold),
+        **_wrong(replies, days),
         "first_day": _of_day(days, 0, replies),
+        "made_ahead": make_report(connection)["precache"],
         "left_to_a_person": len(written) - len(replies),
         "session_cache_hit_rate": make_report(connection)["sessions"]["session_cache_hit_rate"],
         "messages_per_s": round(len(replies) / sum(day.replay.duration_s for day in days), 1),
@@ -148,8 +150,8 @@ def _replied(connection: Connection, days: Sequence[Day]) -> list[Replied]:
     return found
 
 
-def _wrong(replies: Sequence[Replied], sold: PriceList) -> Json:
-    found = wrong_answers(replies, sold)
+def _wrong(replies: Sequence[Replied], days: Sequence[Day]) -> Json:
+    found = [wrong for day in days for wrong in wrong_answers(replies, day.sold) if wrong[0].message in day.messages]
     examples = [{"asked": r.message.text, "told": r.answer.text, "wrong": reason} for r, reason in found[:EXAMPLES]]
     return {
         "wrong_answers": len(found),
@@ -195,6 +197,20 @@ def missed(figures: Mapping[str, Any]) -> list[str]:
 def as_tables(figures: Mapping[str, Any]) -> Group:
     """The figures for a terminal."""
     return Group(_overview(figures), _kinds(figures["by_kind"]))
+
+
+def beside(without: Mapping[str, Any], ahead: Mapping[str, Any]) -> Table:
+    """The day after a night of other prices, without and with replies made ahead."""
+    rows = [
+        ("AI cache hit rate", *(f"{found['ai_cache_hit_rate']} %" for found in (without, ahead))),
+        ("cost against the baseline", *(f"{found['cost_share_of_baseline']} %" for found in (without, ahead))),
+        ("cost, night included", *(f"$ {found['cost_usd']:.4f}" for found in (without, ahead))),
+        ("wrong answers, both days", *(f"{found['wrong_answers']:,}" for found in (without, ahead))),
+    ]
+    names = {"answered": "replies made ahead", "hits": "of them asked for", "waste": "of them in vain"}
+    rows += [(told, *(f"{found['made_ahead'][name]:,}" for found in (without, ahead))) for name, told in names.items()]
+    rows += [("cost of them", *(f"$ {found['made_ahead']['cost_usd']:.4f}" for found in (without, ahead)))]
+    return _table(("after a night of other prices", "plain", "made ahead"), rows)
 
 
 def _overview(figures: Mapping[str, Any]) -> Table:

@@ -175,6 +175,7 @@ def test_the_figures_by_hand(connection: Connection) -> None:
             "baseline_usd": 0.0004,
             "reduction": 85.0,
         },
+        "precache": {"answered": 0, "hits": 0, "waste": 0, "cost_usd": 0.0, "saved_usd": 0.0},
         "latency_ms": {"p50": 350, "p95": 620, "p99": 644},
         "cart_operations": {"proposed": 0, "made": 0, "refused": 0, "undone": 0},
         "orders": {"placed": 0, "total": {}},

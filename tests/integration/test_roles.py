@@ -44,7 +44,7 @@ from worker.telemetry.report import make_report
 ROLES = (REPOSITORY / "db" / "roles.sql").read_text("utf-8")
 PASSWORD = "test-only"
 #: All that the report may read, and so whoever looks at figures: whole tables, and columns of others.
-FIGURES = ("ai_metrics", "metric_hours", "latency_hours", "call_hours", "channel_hours", "events")
+FIGURES = ("ai_metrics", "metric_hours", "latency_hours", "call_hours", "channel_hours", "events", "replies_ahead")
 FIGURES_BESIDE_PERSONS = {
     *(("customer_sessions", name) for name in ("created_at", "updated_at", "expires_at")),
     *(("messages", name) for name in ("accepted_at", "state", "reason")),
@@ -75,6 +75,10 @@ CHANGES = {
     "customer_sessions": "DELETE INSERT UPDATE",
     "kept_carts": "DELETE INSERT UPDATE",
     "turns": "DELETE INSERT UPDATE",
+    "replies_ahead": "DELETE INSERT UPDATE",
+    "request_followers": "DELETE INSERT UPDATE",
+    "request_forms": "DELETE INSERT UPDATE",
+    "request_hours": "DELETE INSERT UPDATE",
 }
 
 

@@ -2,9 +2,9 @@
 -- KEYS[1] budget:{YYYY-MM}     hash: spent (settled so far), warned (80 % was announced)
 -- KEYS[2] budget:{YYYY-MM-DD}  hash: the same for the day
 -- KEYS[3] budget:reserved      sorted set: "{id}:{amount}" by the ms at which the reservation lapses
--- KEYS[4] limit:{customer}     string: calls of this customer in this hour
+-- KEYS[4] limit:{customer}     string: calls of this customer in this hour; not counted where the limit is -1
 -- ARGV[1] "reserve": ARGV[2] id, ARGV[3] amount, ARGV[4] ms it may last, ARGV[5] month's budget, ARGV[6] day's budget
---                    (-1: none), ARGV[7] calls per customer and hour
+--                    (-1: none), ARGV[7] calls per customer and hour (-1: none)
 --                    -> "ok" | "warn" | "month" | "day" | "customer" | "unknown" (the sums are lost: seed them)
 --         "settle":  ARGV[2] id, ARGV[3] amount reserved, ARGV[4] amount spent -> "ok"
 --         "seed":    ARGV[2] month's spending, ARGV[3] day's; raises what is lower -> "ok"
@@ -52,9 +52,11 @@ for i, name in ipairs({'month', 'day'}) do
         if total >= 0.8 * budget and redis.call('HSETNX', KEYS[i], 'warned', 1) == 1 then answer = 'warn' end
     end
 end
-local calls = redis.call('INCR', limit)
-if calls == 1 then redis.call('EXPIRE', limit, 3600) end
-if calls > tonumber(ARGV[7]) then return 'customer' end
+if tonumber(ARGV[7]) >= 0 then
+    local calls = redis.call('INCR', limit)
+    if calls == 1 then redis.call('EXPIRE', limit, 3600) end
+    if calls > tonumber(ARGV[7]) then return 'customer' end
+end
 redis.call('ZADD', reserved, now + tonumber(ARGV[4]), ARGV[2] .. ':' .. ARGV[3])
 redis.call('PEXPIRE', reserved, 3600000)
 return answer

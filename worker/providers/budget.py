@@ -75,7 +75,11 @@ class Budget:
         self._process, self._numbers = uuid4().hex, count()
 
     def reserve(self, provider: str, price: Price, request: AiRequest, customer: str) -> Reservation | None:
-        """Reserves one call at its highest likely price; None where a budget or the customer's limit is used up."""
+        """Reserves one call at its highest likely price; None where a budget or the customer's limit is used up.
+
+        Args:
+            customer: empty for a call that is nobody's.
+        """
         usage = Usage(estimate_tokens(request.text), 0, request.max_output_tokens)
         id_ = f"{self._process}-{next(self._numbers)}"
         held = Reservation(id_, cost_microusd(price, usage), self._periods())
@@ -117,7 +121,8 @@ class Budget:
         limits = self._limits
         budgets = [-1 if amount is None else amount for amount in (limits.month_microusd, limits.day_microusd)]
         call: list[str | int] = ["reserve", held.id, held.amount_microusd, RESERVATION_MS]
-        return self._run(held.periods, customer, [*call, *budgets, limits.calls_per_customer_hour])
+        most = limits.calls_per_customer_hour if customer else -1
+        return self._run(held.periods, customer, [*call, *budgets, most])
 
     def _periods(self) -> tuple[str, str]:
         now_s = self._clock.now().timestamp()

@@ -57,6 +57,8 @@ class Completer:
         """
         progress = Progress(planned)
         providers = candidates(self._providers, planned.plan.complexity, self._clock.now())
+        if planned.ahead:
+            del providers[1:]
         while providers:
             for candidate in self._candidates(providers, progress):
                 outcome = self._try(candidate, progress)
@@ -64,7 +66,7 @@ class Completer:
                     return with_costs(outcome, progress.calls)
                 if progress.over:
                     break
-            providers = [] if progress.over else self._next_round(providers, progress)
+            providers = [] if progress.over or planned.ahead else self._next_round(providers, progress)
         return fallback_outcome(planned.plan, planned.scene, progress.calls, refused=progress.refused)
 
     def _next_round(self, providers: Sequence[Provider], progress: Progress) -> list[Provider]:

@@ -131,7 +131,7 @@ class Dispatcher:
         answered: list[Turn] = []
         failed: list[Turn] = []
         for one, parked in zip(ended, self._single_flight.end(endings), strict=True):
-            others = list(_decoded(parked))
+            others = decoded_turns(parked)
             if one.outcome is None:
                 failed += [one.turn, *others]
                 continue
@@ -151,6 +151,11 @@ def _entry(result: bytes | None) -> CachedReply | None:
         # Left there by another release, say: it counts as absent.
         log.warning("flight_result_unreadable", error=type(exc).__name__)
         return None
+
+
+def decoded_turns(parked: Iterable[bytes]) -> list[Turn]:
+    """Turns that were parked; one that cannot be read is left out."""
+    return list(_decoded(parked))
 
 
 def _decoded(parked: Iterable[bytes]) -> Iterator[Turn]:

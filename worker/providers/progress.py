@@ -30,8 +30,9 @@ class PlannedRequest(Struct, frozen=True):
     Args:
         scene: what its answer is told from.
         caller: token of the turn.
-        customer: whose hourly limit it counts against.
+        customer: whose hourly limit it counts against, empty for nobody's.
         deadline: on the monotonic clock.
+        ahead: nobody waits for it: one provider is asked, and none waited for.
     """
 
     plan: Plan
@@ -39,6 +40,7 @@ class PlannedRequest(Struct, frozen=True):
     caller: str = ""
     customer: str = ""
     deadline: float = 0.0
+    ahead: bool = False
 
 
 class Candidate(Struct, frozen=True):

@@ -16,13 +16,18 @@ from worker.usage import Usage
 
 
 class CachedReply(Struct, frozen=True):
-    """Entry of `ai_response:{sha256}`: the decision, who made it, and the tokens that a repeat saves."""
+    """Entry of `ai_response:{sha256}`: the decision, who made it, and the tokens that a repeat saves.
+
+    Args:
+        ahead: it was made before anybody had asked for it.
+    """
 
     decision: Decision
     provider: str | None
     model: str | None
     prompt_tokens: int
     completion_tokens: int
+    ahead: bool = False
 
     def __post_init__(self) -> None:
         """Refuses an entry without words, so that it counts as absent."""
@@ -38,6 +43,7 @@ class CachedReply(Struct, frozen=True):
             provider=self.provider,
             model=self.model,
             baseline_microusd=baseline_microusd(usage),
+            ahead=self.ahead,
         )
 
 

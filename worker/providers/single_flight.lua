@@ -2,8 +2,8 @@
 -- KEYS[1] flight:{key}  string: "L" .. token of the leader, or "R" .. the result as JSON
 -- KEYS[2] parked:{key}  list: the turns (JSON) that wait for the leader
 -- ARGV[1] "join" | "end"
--- join: ARGV[2] token, ARGV[3] turn (JSON), ARGV[4] ms until the leader's lease ends, ARGV[5] ms to keep the list
---       -> {"result", json} | {"lead"} | {"parked"}
+-- join: ARGV[2] token, ARGV[3] turn (JSON; empty: nobody waits), ARGV[4] ms until the leader's lease ends, ARGV[5] ms to
+--       keep the list -> {"result", json} | {"lead"} | {"parked"} | {"busy"} (another leads, and nobody waits)
 -- end:  of as many flights as there are pairs of keys. ARGV[2] ms to keep results, then of each flight its token and
 --       "R" .. result (JSON), or "" where it brought none -> of each flight the turns that were parked for it; where it
 --       brought none and another leads by now, nothing
@@ -17,6 +17,7 @@ if ARGV[1] == 'join' then
         redis.call('SET', KEYS[1], 'L' .. ARGV[2], 'PX', ARGV[4])
         return {'lead'}
     end
+    if ARGV[3] == '' then return {'busy'} end
     redis.call('RPUSH', KEYS[2], ARGV[3])
     redis.call('PEXPIRE', KEYS[2], ARGV[5])
     return {'parked'}

@@ -17,7 +17,9 @@ log = logger(__name__)
 
 
 class JoinRequest(Struct, frozen=True):
-    """A turn that wants an answer for `key`; `payload` is its JSON form, `left_s` the rest of its lease."""
+    """A turn that wants an answer for `key`; `payload` is its JSON form, `left_s` the rest of its lease. Without a
+    payload nobody waits: it leads or is nothing.
+    """
 
     key: str
     token: str
@@ -34,7 +36,9 @@ class EndRequest(Struct, frozen=True):
 
 
 class JoinResult(Struct, frozen=True):
-    """Result of joining: `lead` (ask the provider), `parked` (the leader will go on with it), or `result`."""
+    """Result of joining: `lead` (ask the provider), `parked` (the leader will go on with it), `result`, or `busy`
+    (somebody leads, and nobody waits).
+    """
 
     role: str
     result: bytes | None = None

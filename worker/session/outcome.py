@@ -77,6 +77,7 @@ class Outcome(Struct, frozen=True):
         provider_latency_ms: of the call that brought the answer.
         cost_by_provider: micro-dollars by provider, None where nobody but `provider` was paid.
         calls_made: all calls of models for this turn, summed by model and outcome; the other figures are their sums.
+        ahead: it came from a reply that was made before anybody had asked for it.
     """
 
     source: str
@@ -92,6 +93,7 @@ class Outcome(Struct, frozen=True):
     provider_latency_ms: int | None = None
     cost_by_provider: dict[str, int] | None = None
     calls_made: tuple[ModelCalls, ...] = ()
+    ahead: bool = False
 
 
 class StoredOutcome(Outcome, frozen=True):

@@ -35,6 +35,8 @@ class Plan(Struct, frozen=True):
         terms: product searches made.
         searched: how many of the products, from the first on, this message asked for; the others were shown before.
         key: of the reply cache.
+        form: words of a shared request, which are nobody's own; empty where it is not shared.
+        after: form of what this customer asked before, empty where that was nothing or not shared.
     """
 
     complexity: str
@@ -45,6 +47,8 @@ class Plan(Struct, frozen=True):
     system: str
     user: str
     searched: int = 0
+    form: str = ""
+    after: str = ""
 
     def without_request(self) -> Plan:
         """The plan of an answered turn, whose request nobody needs any more."""

@@ -87,8 +87,13 @@ class Planner:
             refers_to = turn.references(names)
             return replace(turn, plan=self._plan(question, turn.transcript(names), turn.fetched(), refers_to))
         if common not in self._shared:
-            self._shared[common] = self._plan(question, common, None)
-        return replace(turn, plan=replace(self._shared[common], complexity=question.complexity))
+            self._shared[common] = self.shared_plan(question, common)
+        plan = replace(self._shared[common], complexity=question.complexity, after=question.after)
+        return replace(turn, plan=plan)
+
+    def shared_plan(self, question: Question, form: str) -> Plan:
+        """The plan of a question that everybody may ask."""
+        return replace(self._plan(question, form, None), form=form)
 
     def _plan(
         self, question: Question, message: str, session: Session | None, refers_to: Sequence[Mapping[str, Any]] = ()

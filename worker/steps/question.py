@@ -43,6 +43,7 @@ class Question(Struct, frozen=True):
         before: searches for what was spoken of before, where the message names nothing itself ("the second one").
         shown: searches for what the last replies have shown, which stays offered.
         acts: what the customer does, where it needs no model.
+        after: shared form of what the customer asked before, empty where there is none.
     """
 
     asks_for_person: bool
@@ -52,6 +53,7 @@ class Question(Struct, frozen=True):
     before: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
     acts: tuple[Act, ...] = ()
+    after: str = ""
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -84,17 +86,32 @@ class Reader:
             return replace(self._read(turn, None), acts=acts)
         if not turn.readable or any(message.type == ORDER or message.refers for message in turn.messages):
             return self._read(turn, None)
-        digest = blake2b(turn.text.encode(), digest_size=16).digest()
-        if known := self._shared.get(digest):
-            return known
-        question = self._read(turn, common_form(turn.text, turn.normalised, self._product_words))
-        if question.shared_form is not None:
-            if len(self._shared) == MOST_SHARED:
-                self._shared.clear()
-                self._searches.clear()
-            self._shared[digest] = question
-            self._searches[question.shared_form] = question.terms
-        return question
+        digest = _digest(turn.text)
+        question = self._shared.get(digest)
+        if question is None:
+            question = self._read(turn, common_form(turn.text, turn.normalised, self._product_words))
+            if question.shared_form is not None:
+                self._remember(digest, question, question.shared_form)
+        after = self._after(turn) if question.shared_form is not None else ""
+        return replace(question, after=after) if after else question
+
+    def of_form(self, form: str) -> Question:
+        """The meaning of the common form of a question that everybody may ask."""
+        terms = catalog_terms(search_terms(form), self._product_words)
+        return Question(asks_for_person=False, complexity=complexity(form), shared_form=form, terms=terms)
+
+    def _remember(self, digest: bytes, question: Question, form: str) -> None:
+        if len(self._shared) == MOST_SHARED:
+            self._shared.clear()
+            self._searches.clear()
+        self._shared[digest] = question
+        self._searches[form] = question.terms
+
+    def _after(self, turn: Turn) -> str:
+        """The shared form of the customer's last words, if this process knows it."""
+        history = turn.session.context.history if turn.session else ()
+        known = self._shared.get(_digest(history[-1].customer)) if history else None
+        return known.shared_form or "" if known else ""
 
     def _read(self, turn: Turn, common: str | None) -> Question:
         plain = turn.normalised
@@ -155,6 +172,10 @@ def _around(message: TurnMessage) -> Iterator[str]:
 def reader_of(product_words: ProductWords) -> Reader:
     """The reader of this process, another one when something else is sold."""
     return Reader(product_words)
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode(), digest_size=16).digest()
 
 
 def sku_term(sku: str) -> str:

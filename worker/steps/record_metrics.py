@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import queries, retry
+from db import queries, requests, retry
 from worker.log import logger
 from worker.session.turn import Turn
 from worker.steps.services import Services
@@ -28,6 +29,21 @@ def run(services: Services, batch: Sequence[Turn]) -> None:
         # Recorded before: the task was repeated.
         if turn.token in total_ms:
             turn_ended(row, total_ms[turn.token], turn)
+    services.asked.add((turn for turn in batch if turn.token in total_ms), time.time())
+    count_asked(services)
+
+
+def count_asked(services: Services) -> None:
+    """Writes the counts of what was asked, where they are due: apart from the records, which they could hold up. A
+    forecast can do without those that PostgreSQL does not take.
+    """
+    if not (counts := services.asked.due()):
+        return
+    try:
+        with services.engine.connect() as connection:
+            requests.count(connection, counts)
+    except SQLAlchemyError as exc:
+        log.warning("requests_not_counted", error=type(exc).__name__)
 
 
 def store_metrics(services: Services, rows: list[dict[str, Any]], *, waits_again: bool = True) -> dict[str, int | None]:

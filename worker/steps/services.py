@@ -21,6 +21,7 @@ from db import queries, retry
 from db.engine import LOCK_TIMEOUT_MS, make_engine
 from worker.catalog.search import Catalog
 from worker.log import logger
+from worker.providers.ahead import AheadCaller
 from worker.providers.budget import Budget, BudgetLimits
 from worker.providers.circuit import CircuitBreaker, CircuitChange
 from worker.providers.client import AiClient
@@ -39,6 +40,7 @@ from worker.session.outcome import Outcome, StoredOutcome
 from worker.settings import Settings, settings
 from worker.shop.shop import Shop
 from worker.shop.shop_file import load_shop
+from worker.telemetry.asked import AskedCounts
 from worker.telemetry.recording import count_call, metrics_row
 from worker.units import microusd
 from worker.usage import ModelCalls
@@ -66,7 +68,9 @@ class Services:
     prober: Prober
     completer: Completer
     dispatcher: Dispatcher
+    ahead: AheadCaller
     shop: Shop
+    asked: AskedCounts
 
 
 def budget_limits(configuration: Settings) -> BudgetLimits:
@@ -135,7 +139,9 @@ def build(configuration: Settings) -> Services:
         prober=prober,
         completer=completer,
         dispatcher=Dispatcher(completer, single_flight, cache, pool, budget, shop),
+        ahead=AheadCaller(completer, single_flight, cache, shop),
         shop=shop,
+        asked=AskedCounts(),
     )
 
 

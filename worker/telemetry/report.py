@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from db import report as figures
+from db import requests
 from worker.session.outcome import SILENT
 from worker.session.session import SESSION_TTL_S
 from worker.telemetry.recording import ANSWERED, FAILURES
@@ -17,6 +18,8 @@ from worker.units import usd
 DEFAULT_WINDOW_S = 86_400
 #: Sources of the replies that a model was or could have been asked for.
 ROUTED = frozenset({"ai", "cache", "fallback"})
+#: Source under which what replies made ahead cost stands in ai_metrics; no reply of any turn has it.
+AHEAD = "ahead"
 Json = dict[str, Any]
 
 
@@ -43,6 +46,7 @@ def make_report(
         "calls": _calls(figures.calls(connection, window)),
         "sessions": _sessions(sums, events, figures.sessions(connection, window, SESSION_TTL_S)),
         "costs": costs(sums),
+        "precache": _precache(sums, requests.precache(connection, window.since, window.until)),
         "latency_ms": {"p50": p50, "p95": p95, "p99": p99},
         "cart_operations": _cart_operations(figures.cart_operations(connection, window)),
         # Money is a decimal text, and each currency has its own total.
@@ -62,6 +66,14 @@ def _cart_operations(counted: Json) -> Json:
         "refused": counted["refused"],
         "undone": counted["undone"],
     }
+
+
+def _precache(sums: Sequence[Json], counted: Json) -> Json:
+    """Returns replies made ahead, those of them that somebody then asked for, those nobody did within a day, what they
+    cost, and what the calls that they spared would have cost.
+    """
+    saved = usd(counted.pop("saved_microusd"))
+    return {**counted, "cost_usd": usd(_sum(sums, "cost_microusd", AHEAD)), "saved_usd": saved}
 
 
 def _sum(sums: Iterable[Json], name: str, *sources: str) -> int:

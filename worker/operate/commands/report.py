@@ -105,6 +105,8 @@ def as_tables(report: dict[str, Any], until: datetime | None = None) -> Group:
         (f"all {BASELINE_MODEL}, uncached", f"$ {costs['baseline_usd']:.6f}"),
         ("saved by the cache", f"{costs['cache_savings']:.1f} %"),
         ("saved in all", f"{costs['reduction']:.1f} %"),
+        ("replies made ahead / asked for / in vain", _made_ahead(report["precache"])),
+        ("cost of replies made ahead / saved by them", _paid_ahead(report["precache"])),
         ("reply time p50 / p95 / p99", f"{latency['p50']:,} / {latency['p95']:,} / {latency['p99']:,} ms"),
     ):
         overview.add_row(name, value)
@@ -114,6 +116,14 @@ def as_tables(report: dict[str, Any], until: datetime | None = None) -> Group:
 
 def _cart_changes(operations: Json) -> str:
     return " / ".join(f"{operations[name]:,}" for name in ("made", "refused", "undone"))
+
+
+def _made_ahead(precache: Json) -> str:
+    return " / ".join(f"{precache[name]:,}" for name in ("answered", "hits", "waste"))
+
+
+def _paid_ahead(precache: Json) -> str:
+    return " / ".join(f"$ {precache[name]:.6f}" for name in ("cost_usd", "saved_usd"))
 
 
 def _delivered(delivery: Json) -> str:

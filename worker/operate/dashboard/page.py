@@ -51,7 +51,7 @@ CARDS = (
     ("Reply time", "half", "", ("Reply time",)),
     ("Cache hits", "half", "", ("Cache hits", "layers")),
     ("Cost", "wide", BASELINE, ("Cost",)),
-    ("Spending", "third", "days and months are UTC", ("spending",)),
+    ("Spending", "third", "days and months are UTC", ("spending", "precache")),
     ("Circuits", "wide", "", ("circuits",)),
     ("Backlog", "third", "now", ("backlog",)),
     ("How far sessions get", "third", "stand in this state or a later one, or ended there", ("funnel",)),

@@ -119,6 +119,7 @@ class Exporter(Collector):
         yield from delivery_families(sums["deliveries"], sums["delivery_failures"])
         told = "Messages of ended turns by the business number that they came to; other: beyond the first 20."
         yield counter("channel_messages", told, sums["channel_messages"], "channel")
+        yield from precache_families({name: by_label.get((), 0) for name, by_label in sums.items()})
         baseline = usd(sums["baseline_microusd"].get((), 0))
         yield counter("baseline_cost_dollars", f"Cost of the same messages with {BASELINE_MODEL}, uncached.", baseline)
 
@@ -200,6 +201,15 @@ def delivery_families(states: Mapping[Any, float], failures: Mapping[Any, float]
     yield counter("deliveries", told, dict.fromkeys(((state,) for state in STATES), 0.0) | dict(states), "state")
     codes = dict.fromkeys(((code,) for code in (*map(str, FAILED_DELIVERIES), OTHER)), 0.0)
     yield counter("delivery_failures", "Replies that failed, by Meta's code.", codes | dict(failures), "code")
+
+
+def precache_families(sums: Mapping[str, float]) -> Iterator[Metric]:
+    """Yields replies made ahead, those that somebody then asked for, and what all of them cost."""
+    yield counter("precache_replies", "Replies made before anybody had asked.", sums.get("precache_replies", 0))
+    told = "Replies made ahead that somebody then asked for, each once."
+    yield counter("precache_hits", told, sums.get("precache_hits", 0))
+    cost = usd(int(sums.get("precache_cost_microusd", 0)))
+    yield counter("precache_cost_dollars", "What replies made ahead have cost; part of cost_dollars.", cost)
 
 
 def reply_latency(counts: Mapping[tuple[str, ...], int], sums_ms: Mapping[tuple[str, ...], int]) -> Metric:

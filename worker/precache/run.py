@@ -1,0 +1,167 @@
+"""One run: replies to likely requests are made, one after the other, as long as no customer's call waits and the money
+reaches.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from msgspec.structs import asdict, replace
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from db import requests as asked
+from db import retry
+from db.locks import PRECACHE_LOCK, try_lock, unlock
+from worker.log import logger
+from worker.precache.allowance import Allowance, day_microusd
+from worker.precache.price_hours import price_of
+from worker.precache.requests import missing
+from worker.providers.ahead import MadeAhead
+from worker.providers.pricing import cost_microusd, estimate_tokens
+from worker.replies.request import AiRequest
+from worker.session.outcome import Outcome, StoredOutcome
+from worker.session.turn import Plan, Turn
+from worker.steps.services import Services
+from worker.telemetry.recording import metrics_row
+from worker.telemetry.report import AHEAD
+from worker.usage import Usage
+
+#: A run ends before beat starts the next one.
+RUN_S = 240.0
+log = logger(__name__)
+#: Takes turns of customers who came meanwhile: those that have their outcome, and those that must ask themselves.
+SendOn = Callable[[Sequence[Turn], Sequence[Turn]], None]
+
+
+def run(services: Services, idle: Callable[[], bool], send_on: SendOn) -> int:
+    """Makes replies ahead; of a fleet one process at a time does. Returns how many were made.
+
+    Args:
+        idle: whether no customer's call waits; asked before each call.
+    """
+    if not idle():
+        return 0
+    with services.engine.connect() as connection:
+        allowance = Allowance(services.redis, day_microusd(connection, services.settings))
+        if not allowance.any or not try_lock(connection, PRECACHE_LOCK):
+            return 0
+        try:
+            value_hits(services, connection)
+            return Run(services, connection, allowance, idle, send_on).make_all()
+        finally:
+            _give_back(connection)
+
+
+def _give_back(connection: Connection) -> None:
+    """Gives the lock back; where that fails it ends with the connection, which the pool must not keep."""
+    try:
+        unlock(connection, PRECACHE_LOCK)
+    except SQLAlchemyError:
+        connection.invalidate()
+
+
+def value_hits(services: Services, connection: Connection) -> None:
+    """Notes what replies made ahead have saved: the price of the same call when the customer asked."""
+    saved = {
+        id_: cost_microusd(price, Usage(prompt, 0, completion))
+        for id_, complexity, prompt, completion, hit_at in asked.unvalued_hits(connection)
+        if (price := price_of(services.providers, complexity, hit_at))
+    }
+    if saved:
+        asked.value_hits(connection, saved)
+
+
+class Run:
+    """One run of one process, which holds the lock."""
+
+    def __init__(
+        self,
+        services: Services,
+        connection: Connection,
+        allowance: Allowance,
+        idle: Callable[[], bool],
+        send_on: SendOn,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._services = services
+        self._connection = connection
+        self._allowance = allowance
+        self._idle = idle
+        self._send_on = send_on
+        self._clock = clock
+
+    def make_all(self) -> int:
+        """Makes what is missing until time, money, providers or quiet are at their end; returns how many."""
+        made = calls = 0
+        until = self._clock() + RUN_S
+        for form_key, plan in missing(self._services, self._connection):
+            if self._clock() >= until or not self._idle():
+                break
+            try:
+                reply = self._make(plan)
+            except OutOfMoney:
+                break
+            if reply is None:
+                continue
+            self._record(form_key, plan, reply)
+            calls += 1
+            made += reply.entry is not None
+            if not reply.outcome or not reply.outcome.calls:
+                # Circuits are open, or a budget is used up: another request would fare no better.
+                break
+        if calls:
+            log.info("replies_made_ahead", replies=made, asked=calls)
+        return made
+
+    def _make(self, plan: Plan) -> MadeAhead | None:
+        """One reply, None where somebody else is at it. Raises OutOfMoney."""
+        services = self._services
+        most = self._most_microusd(plan)
+        if not self._allowance.reserve(most):
+            raise OutOfMoney
+        reply = services.ahead.make(plan, services.settings.ai_deadline_s)
+        outcome = reply.outcome if reply else None
+        self._allowance.settle(most, outcome.cost_microusd if outcome else 0)
+        if reply:
+            self._send_on(reply.answered, reply.asking)
+        return reply
+
+    def _most_microusd(self, plan: Plan) -> int:
+        price = price_of(self._services.providers, plan.complexity, datetime.now(UTC))
+        request = AiRequest(plan.system, plan.user)
+        usage = Usage(estimate_tokens(request.text), 0, request.max_output_tokens)
+        return cost_microusd(price, usage) if price else 0
+
+    def _record(self, form_key: str, plan: Plan, reply: MadeAhead) -> None:
+        """Records what the calls have cost, and for what. Without PostgreSQL it is known to Redis' budgets alone."""
+        outcome = reply.outcome
+        if outcome is None or not outcome.calls:
+            return
+        made = {
+            "form_key": form_key,
+            "reply_key": plan.key,
+            "answered": reply.entry is not None,
+            "complexity": plan.complexity,
+            "prompt_tokens": outcome.prompt_tokens,
+            "completion_tokens": outcome.completion_tokens,
+            "cost_microusd": outcome.cost_microusd,
+        }
+        row = metrics_row(str(uuid4()), _stored(outcome, plan), messages=0, committed=False)
+        try:
+            retry.run(self._services.engine, lambda connection: asked.record_reply_ahead(connection, [row], made))
+        except SQLAlchemyError as exc:
+            log.warning("cost_not_recorded", cost_microusd=outcome.cost_microusd, error=type(exc).__name__)
+
+
+class OutOfMoney(Exception):
+    """The day's money for replies ahead does not reach for another call."""
+
+
+def _stored(outcome: Outcome, plan: Plan) -> StoredOutcome:
+    """The outcome as it is recorded: nobody was answered by it, and nothing would have been paid for nobody."""
+    nobodys = replace(outcome, source=AHEAD, baseline_microusd=0)
+    return StoredOutcome(**asdict(nobodys), complexity=plan.complexity)
