@@ -21,6 +21,7 @@ from worker.language.vocabulary import (
     MEASURES,
     NAMELESS,
     NAMES_ALL_THE_SAME,
+    NAMES_WITH_MORE,
     NOT_LEANING,
     POINTING,
     QUALITIES,
@@ -50,6 +51,8 @@ TOLD_OF: Final = LINKS | QUALITIES | MEASURES | FLAVOURS | NAMELESS | GROCERIES 
 WEIGHED, PACKINGS, PACKED, DRINKS, BAGGED = map(
     lexicon.words_of, ("weighed", "packings", "packed", "drinks", "bagged")
 )
+#: "De manzana" is a flavour, "la manzana" is a fruit.
+FRUITS: Final = FLAVOURS & WEIGHED
 SAME: Final = lexicon.same_names()
 SAME_WORDS: Final = frozenset(chain.from_iterable(chain(SAME, SAME.values())))
 LONGEST_SAME: Final = max(map(len, SAME))
@@ -99,6 +102,8 @@ def leans(word: str) -> bool:
 
 def read_name(words: Sequence[str], known: ProductWords) -> Name:
     """Reads the words of one thing. Raises Leaning for a word that may stand in no name."""
+    if " ".join(_bare(words)) in known.beginnings and words[-1] not in LINKS:
+        return Name(singular_words(_bare(words), known))
     told, use = _split_at_use(list(words[1:] if words[0] in ("de", "del") else words))
     if use and told and not begins_name(told, known) and begins_name([*told, "para"], known):
         told, use = [*told, "para", *use_words(use, known)], []
@@ -107,6 +112,19 @@ def read_name(words: Sequence[str], known: ProductWords) -> Name:
     size = size_of(" ".join(thing), size)
     use_said = use_words(use, known)
     return Name(singular_words(thing, known), singular_words(more, known), size, singular_words(use_said, known))
+
+
+def _bare(words: Sequence[str]) -> Sequence[str]:
+    return words[1:] if words[0] in ARTICLES else words
+
+
+def says_how(more: str) -> bool:
+    """Returns whether words say how a thing is: "descremada", "sin lactosa", "de oliva"."""
+    words = more.split()
+    return not words or words[0] in LINKS or all(
+        is_any(word, QUALITIES) or is_any(word, FLAVOURS) or FORMLESS.fullmatch(word) or word.isdecimal()
+        for word in words
+    )
 
 
 def size_of(thing: str, size: str) -> str:
@@ -169,7 +187,19 @@ def begins_name(words: Sequence[str], known: ProductWords) -> bool:
     """
     bare = _without_article(list(words), known)
     definite = bool(words) and words[0] in DEFINITE
-    return is_sold(bare, known) or (not definite and len(bare) > 1 and not _is_nameless(bare[0]))
+    if definite and bare[:1] and bare[0] in FRUITS:
+        return True
+    return is_sold(bare, known) or (not definite and _may_name(bare, known))
+
+
+def _may_name(words: Sequence[str], known: ProductWords) -> bool:
+    """Returns whether an unknown word names something, since all that is said of it is known."""
+    first, *others = words or ("",)
+    if others[:1] in (["para"], ["de"]) and is_any(first, NAMES_WITH_MORE):
+        return True
+    if not others or _is_nameless(first) or first in EVERYDAY or is_sold(others, known):
+        return False
+    return all(word in TOLD_OF or is_any(word, QUALITIES) or word in known.words for word in others)
 
 
 def is_sold(words: Sequence[str], known: ProductWords) -> bool:
@@ -180,6 +210,8 @@ def is_sold(words: Sequence[str], known: ProductWords) -> bool:
     if not bare:
         return False
     word, behind = bare[0], bare[1:2]
+    if behind == ["de"] and word == "te" and not is_any(bare[-1], TEAS | GROCERIES | FLAVOURS):
+        return False
     if " ".join(words[:2]) in known.beginnings or " ".join(words[:3]) in known.beginnings:
         return True
     if word == "te":
@@ -201,15 +233,15 @@ def _is_nameless(word: str) -> bool:
 def standing_alone(words: list[str], known: ProductWords) -> list[str]:
     """The same words. Raises Leaning where one may stand in no name, or the last one is cut off."""
     for word in words:
-        if word in POINTING or not WORD.fullmatch(word) or (word in COMMON and word not in known.names):
+        if word in POINTING or not WORD.fullmatch(word) or (word in COMMON and word not in known.words):
             raise Leaning(word)
         if LEANING.fullmatch(word) and word not in NOT_LEANING and word not in known.names:
             raise Leaning(word)
-    if sum(not is_any(word, known.words) and word not in TOLD_OF for word in words) > MOST_UNKNOWN:
+    if sum(word.isalpha() and not is_any(word, known.words) and word not in TOLD_OF for word in words) > MOST_UNKNOWN:
         raise Leaning(words[-1])
     if len(words) > MOST_WORDS or (words and words[-1] in LINKS):
         raise Leaning(words[-1])
-    if words and re.fullmatch(r"\d", words[-1]) and words[-2:-1] not in (["etapa"], ["x"], ["por"], ["de"]):
+    if words and re.fullmatch(r"\d", words[-1]) and " ".join(words[-2:]) not in known.beginnings and words[-2:-1] not in (["etapa"], ["x"], ["por"], ["de"]):
         raise Leaning(words[-1])
     return words
 

@@ -10,12 +10,14 @@ from worker.language.lexicon import Token
 from worker.language.names import (
     ARTICLES,
     DEFINITE,
+    FRUITS,
     LINKS,
     Leaning,
     Name,
-    begins_name,
+    is_sold,
     read_name,
     same,
+    says_how,
     size_of,
     singular_words,
     standing_alone,
@@ -40,9 +42,12 @@ AND: Final = "&"
 
 @dataclass(slots=True)
 class Run:
-    """Words between phrases that may name a thing. joiner: "y" or "o" where it stands before them, or AND."""
+    """Words between phrases that may name a thing. joiner: "y" or "o" where it stands before them, or AND; joined: as it
+    is written.
+    """
 
     joiner: str = ""
+    joined: str = ""
     words: list[str] = field(default_factory=list)
 
 
@@ -76,15 +81,16 @@ def _names(runs: Runs, known: ProductWords) -> list[tuple[str, Name]]:
     read = [(run.joiner, read_name(run.words, known)) for run in runs]
     things = [name for _, name in read if name.thing]
     loose = [name for joiner, name in read if not name.thing and joiner in ("", AND)]
-    if len(things) == 1 and loose and len(read) == len(loose) + 1:
+    joined = any(joiner in ("y", "o") for joiner, _ in read)
+    if len(things) == 1 and loose and not joined and len(read) == len(loose) + 1:
         return [("", _with(things[0], loose))]
     return [("y" if joiner == AND else joiner, name) for joiner, name in read]
 
 
 def _with(thing: Name, loose: Sequence[Name]) -> Name:
     for name in loose:
-        if (name.size and thing.size) or (name.use and thing.use):
-            raise Leaning(name.size or name.use)
+        if (name.size and thing.size) or (name.use and thing.use) or not says_how(name.more):
+            raise Leaning(name.more or name.size or name.use)
         more = " ".join(filter(None, (thing.more, name.more)))
         size = thing.size or size_of(thing.thing, name.size)
         thing = replace(thing, more=more, size=size, use=thing.use or name.use)
@@ -123,7 +129,7 @@ def _completed(names: Sequence[Name], alike: bool) -> list[Name]:
     first, done = names[0], [names[0]]
     for name in names[1:]:
         if not name.thing:
-            if not alike or name.use:
+            if not alike or name.use or not says_how(name.more):
                 raise Leaning(name.more or name.size or name.use)
             if _is_qualified(first):
                 name = replace(name, thing=first.thing.split()[0])
@@ -151,9 +157,9 @@ def _pair_for(runs: Runs, known: ProductWords, spoken: Sequence[Token]) -> Fille
 def _pair_use(runs: Runs, known: ProductWords, spoken: Sequence[Token]) -> Filled | None:
     if len(runs) == 1 and any(token.concept == "compare" for token in spoken) and "con" in runs[0].words:
         at = runs[0].words.index("con")
-        runs = [Run("", runs[0].words[:at]), Run("y", runs[0].words[at + 1 :])]
-    runs = [Run(run.joiner, words) for run in runs if (words := [word for word in run.words if word != "entre"])]
-    read = [(run.joiner, read_name(run.words, known)) for run in runs]
+        runs = [Run("", "", runs[0].words[:at]), Run("y", "con", runs[0].words[at + 1 :])]
+    runs = [Run(run.joiner, run.joined, words) for run in runs if (words := [word for word in run.words if word != "entre"])]
+    read = [(run.joiner, _fruit(read_name(run.words, known))) for run in runs]
     uses = [name.use for _, name in read if name.use]
     names = [(joiner, replace(name, use="")) for joiner, name in read if name.thing or name.more or name.size]
     if len(names) != 2 or len(uses) > 1 or not names[0][1].thing or names[0][0]:
@@ -164,6 +170,11 @@ def _pair_use(runs: Runs, known: ProductWords, spoken: Sequence[Token]) -> Fille
     # "Leche entera ecológica o descremada": which words the other takes the place of is open, and so it stays there.
     one, other = sorted(whole) if all(name.thing or _is_qualified(names[0][1]) for _, name in names) else whole
     return None if one == other else {"one": one, "other": other, "use": _dish_words(uses[0].split(), known) if uses else ""}
+
+
+def _fruit(name: Name) -> Name:
+    """A flavour that stands alone beside another thing is a thing too: "manzana o pera"."""
+    return replace(name, thing=name.more, more="") if name.more in FRUITS else name
 
 
 def _product_dish(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled | None:
@@ -216,7 +227,7 @@ def _section(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled | No
     """A part of the shop, as it calls it, or as all shops do."""
     if any(run.joiner not in ("", "y", AND) for run in runs):
         return None
-    words = " y ".join(" ".join(run.words) for run in runs).split()
+    words = [word for run in runs for word in (run.joined, *run.words) if word]
     while words[0] in LINKS and len(words) > 1:
         words = words[1:]
     name = " ".join(words)
@@ -228,8 +239,9 @@ def _section(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled | No
 
 
 def _range(runs: Runs, known: ProductWords, spoken: Sequence[Token]) -> Filled | None:
-    """A kind of thing; "la leche" is one that was spoken of."""
-    return None if runs[0].words[0] in DEFINITE else _product(runs, known, spoken)
+    """A kind of thing that is known to be sold; "la leche" is one that was spoken of."""
+    words = runs[0].words
+    return _product(runs, known, spoken) if words[0] not in DEFINITE and is_sold(words, known) else None
 
 
 def _use(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled | None:

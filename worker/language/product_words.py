@@ -43,9 +43,10 @@ SHORTEST_SLIP = 4
 MOST_SLIPS = 4096
 
 
-#: Words of questions, whose slips are put right whatever the shop sells.
+#: Words of questions, whose slips are put right whatever the shop sells; those of phrases where no other is meant.
 ASKED = PHRASE_WORDS | ASKING | SMALL_WORDS
-SPELLING = Spelling(ASKED | GROCERIES)
+SPELLING = Spelling(ASKING | SMALL_WORDS | GROCERIES)
+PHRASE_SPELLING = Spelling(PHRASE_WORDS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +62,7 @@ class ProductWords:
         heads: stems of the words that begin its own names.
         firsts: stems of all first words of its own names.
         together: pairs of heads, and of what any shop sells, that stand in one name.
-        spelling: of words of questions and of all these.
+        spelling: of these and of usual words of questions.
     """
 
     names: frozenset[str] = GROCERIES
@@ -86,7 +87,9 @@ class ProductWords:
             return word
         if is_any(word, self.words) or is_any(word, USUAL):
             return word
-        meant = self.spelling.meant_by(word, lambda meant: _can_mean(word, meant))
+        spellings = (self.spelling, PHRASE_SPELLING)
+        found = (spelling.meant_by(word, lambda meant: _can_mean(word, meant)) for spelling in spellings)
+        meant = next(filter(None, found), word)
         if meant != word and len(self._slips) < MOST_SLIPS:
             self._slips[word] = meant
         return meant
@@ -159,7 +162,7 @@ def product_words_of(names: Iterable[str], sections: Iterable[str] = ()) -> Prod
         stems=frozenset(stemmed[word] for word in stemmed.keys() - SMALL_WORDS),
         heads=heads,
         firsts=frozenset(stemmed[word] for word in begins if word in stemmed),
-        spelling=Spelling(ASKED | GROCERIES | known),
+        spelling=Spelling(ASKING | SMALL_WORDS | GROCERIES | known),
         together=frozenset(
             chain.from_iterable(_pairs(parted.intersection(map(stemmed.get, words))) for words in split)
         ),

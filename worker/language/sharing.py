@@ -6,16 +6,19 @@ the questions of `data/frames.toml`, in whatever order Spanish allows. In doubt 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from worker.language import lexicon
 from worker.language.frames import frames_of
 from worker.language.lexicon import Token
 from worker.language.names import Leaning, begins_name, read_name
+from worker.language.normalise import normalised
 from worker.language.places import AND, SMALL, Run, filled
 from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords
 from worker.language.sizes import in_figures
@@ -28,7 +31,11 @@ SMALL_TALK: Final = frozenset(("hello", "thanks", "bye", "wish"))
 AROUND: Final = SMALL_TALK | {"ask"}
 JOINERS: Final = {"y": "y", "e": "y", "o": "o", "u": "o"}
 #: Said twice, one of them is of something else.
-ONCE: Final = frozenset(("cheap", "weigh", "better", "differ", "best", "free", "on_arrival", "advise"))
+ONCE: Final = frozenset(("free", "on_arrival", "advise"))
+#: Two of these in one message weigh different things.
+WEIGHING: Final = frozenset(("cheap", "which_cheap", "weigh", "which_better", "better", "differ", "best"))
+#: "No, ¿tendrán leche?" is an answer, "¿no tendrán leche?" is none.
+ANSWER: Final = re.compile(r"^\W*(?:no|si|sí)\s*[,.;:!]", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -68,6 +75,8 @@ def judged(text: str, plain: str, product_words: ProductWords = USUAL_PRODUCT_WO
         return Judgement(None, "too_long")
     if "\n" in stripped or may_tell(lexicon.without_pictures(stripped, plain)):
         return Judgement(None, "tells")
+    if answer := ANSWER.match(stripped):
+        return Judgement(None, "leans", normalised(answer[0]))
     said = tuple(lexicon.tokens(in_figures(product_words.mended(plain)).split()))
     try:
         form = _form(said, product_words)
@@ -80,12 +89,14 @@ def _form(said: Sequence[Token], known: ProductWords) -> str | None:
     spoken = _settled(said, known)
     concepts = frozenset(token.concept for token in spoken if token.concept)
     counted = Counter(token.concept for token in spoken)
-    if any(counted[concept] > 1 for concept in ONCE & concepts):
+    if any(counted[concept] > 1 for concept in ONCE) or sum(counted[concept] for concept in WEIGHING) > 1:
+        return None
+    if any((one.concept, other.concept) == ("have", "cheap") for one, other in pairwise(spoken)):
         return None
     if concepts - AROUND or any(not token.concept and token.value not in JOINERS for token in spoken):
         spoken = [token for token in spoken if token.concept not in AROUND]
         concepts -= AROUND
-    runs = _runs(spoken)
+    runs = _runs(spoken, known)
     for frame in frames_of(concepts):
         with suppress(Leaning):
             if (places := filled(frame.places, spoken, runs, known)) is not None:
@@ -136,17 +147,22 @@ def _parted(token: Token) -> tuple[Token, ...]:
     return (token,)
 
 
-def _runs(spoken: Sequence[Token]) -> list[Run]:
+def _runs(spoken: Sequence[Token], known: ProductWords) -> list[Run]:
     """What stands between the phrases, without what says nothing."""
     runs = [Run()]
     for place, token in enumerate(spoken):
         if token.concept:
             # "Cuánto la leche y cuánto el pan": two things; "leche y a cuánto": one.
             runs.append(Run(AND if runs[-1].joiner and not runs[-1].words else ""))
-        elif not place and (token.value in JOINERS or token.value == "pero"):
+        elif place in (0, len(spoken) - 1) and (token.value in JOINERS or token.value == "pero"):
             raise Leaning(token.value)
-        elif token.value in JOINERS:
-            runs.append(Run(JOINERS[token.value]))
+        elif token.value in JOINERS and not _is_within_name(spoken[place - 1 : place + 2], known):
+            runs.append(Run(JOINERS[token.value], token.value))
         else:
             runs[-1].words.append(token.value)
     return [run for run in runs if not SMALL.issuperset(run.words)]
+
+
+def _is_within_name(around: Sequence[Token], known: ProductWords) -> bool:
+    """Returns whether an "y" stands in the name of something sold here: "cereales y semillas"."""
+    return " ".join(token.value for token in around) in known.beginnings

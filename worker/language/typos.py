@@ -20,14 +20,16 @@ class Spelling:
             for shorter in _shorter(word):
                 self._shortened[shorter].append(word)
 
-    def meant_by(self, word: str, fits: Callable[[str], bool]) -> str:
-        """Corrects an unknown word to the one known word that fits and of which it is a typing error: a letter left
-        out, one too many, or two swapped, anywhere but at the beginning, which is hit on purpose. As it was if there
-        are none or several.
+    def meant_by(self, word: str, fits: Callable[[str], bool]) -> str | None:
+        """The one known word that fits and of which an unknown one is a typing error: two letters swapped, or else one
+        left out or one too many, anywhere but at the beginning, which is hit on purpose. The same word if several may
+        be meant, None if none.
         """
-        slips = {*self._shortened.get(word, ()), *(self._words & (_shorter(word) | _swapped(word)))}
-        meant = {slip for slip in slips if fits(slip)}
-        return meant.pop() if len(meant) == 1 else word
+        swapped = self._words & _swapped(word)
+        for slips in (swapped, {*self._shortened.get(word, ()), *(self._words & _shorter(word))}):
+            if meant := {slip for slip in slips if fits(slip)}:
+                return meant.pop() if len(meant) == 1 else word
+        return None
 
 
 def sound_alike(one: str, other: str) -> bool:
