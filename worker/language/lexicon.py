@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple
 from worker.language.phrase_automaton import PhraseAutomaton
 
 _DATA: Final[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "data" / "lexicon.toml").read_text("utf-8"))
+
+
 class Token(NamedTuple):
     """A phrase of a message.
 
@@ -36,6 +38,8 @@ _PHRASES: Final = PhraseAutomaton(_patterns())
 PHRASE_WORDS: Final = _PHRASES.words
 
 
+#: Concepts that ask nothing.
+SMALL_TALK: Final = frozenset(("hello", "thanks", "bye", "wish"))
 #: What signs picture, by the beginning that its singular and plural have in common.
 PICTURES: Final = {
     sign: frozenset(name.removesuffix("s").removesuffix("e") for name in names.split())
@@ -59,7 +63,9 @@ def without_pictures(text: str, plain: str) -> str:
 def same_names() -> dict[tuple[str, ...], tuple[str, ...]]:
     """The words of a name by those of another one for the same thing."""
     return {
-        tuple(other.split()): tuple(name.split()) for name, others in _DATA["same"].items() for other in others.split(", ")
+        tuple(other.split()): tuple(name.split())
+        for name, others in _DATA["same"].items()
+        for other in others.split(", ")
     }
 
 
@@ -73,3 +79,8 @@ def tokens(words: Sequence[str]) -> list[Token]:
         read.append(token if token.value else Token(token.concept, " ".join(words[at : at + length])))
         at += length
     return read
+
+
+def is_small_talk(plain: str) -> bool:
+    """Returns whether a normalised text greets, thanks or says goodbye, and nothing else."""
+    return all(token.concept in SMALL_TALK for token in tokens(plain.split()) if token.concept != "noise")

@@ -30,14 +30,14 @@ from worker.language.vocabulary import (
     TEAS,
 )
 
-ARTICLES: Final = frozenset("el la los las un una unos unas algun alguna".split())
-DEFINITE: Final = frozenset("el la los las lo".split())
-LINKS: Final = ARTICLES | frozenset("a al de del en con sin para por x".split())
+ARTICLES: Final = frozenset(["el", "la", "los", "las", "un", "una", "unos", "unas", "algun", "alguna"])
+DEFINITE: Final = frozenset(["el", "la", "los", "las", "lo"])
+LINKS: Final = ARTICLES | frozenset(["a", "al", "de", "del", "en", "con", "sin", "para", "por", "x"])
 #: Names of something only with more behind them: "dulce de leche", "semillas de lino".
 OF_SOMETHING: Final = frozenset(("dulce", "semilla"))
 #: Times, and verbs whose object was named before, stand where a use could.
 NO_USES: Final = frozenset(
-    "hoy ahora noche tarde finde domingo sabado acompañar combinar completar reemplazar sustituir".split()
+    ["hoy", "ahora", "noche", "tarde", "finde", "domingo", "sabado", "acompañar", "combinar", "completar", "reemplazar", "sustituir"]
 )
 #: Whoever needs more words tells more than a name.
 MOST_WORDS: Final = 9
@@ -48,9 +48,7 @@ WORD: Final = re.compile(r"[a-zñ]+|\d+(?:[.,/]\d+)?%?|[a-zñ]+\d+|\d+[a-zñ]+")
 COMMON: Final = (SMALL_WORDS | ASKING) - LINKS - QUALITIES - MEASURES - FLAVOURS - NAMELESS - GROCERIES
 #: What is said of things.
 TOLD_OF: Final = LINKS | QUALITIES | MEASURES | FLAVOURS | NAMELESS | GROCERIES | NAMES_ALL_THE_SAME | EVERYDAY
-WEIGHED, PACKINGS, PACKED, DRINKS, BAGGED = map(
-    lexicon.words_of, ("weighed", "packings", "packed", "drinks", "bagged")
-)
+WEIGHED, PACKINGS, PACKED, DRINKS, BAGGED = map(lexicon.words_of, ("weighed", "packings", "packed", "drinks", "bagged"))
 #: "De manzana" is a flavour, "la manzana" is a fruit.
 FRUITS: Final = FLAVOURS & WEIGHED
 SAME: Final = lexicon.same_names()
@@ -121,9 +119,13 @@ def _bare(words: Sequence[str]) -> Sequence[str]:
 def says_how(more: str) -> bool:
     """Returns whether words say how a thing is: "descremada", "sin lactosa", "de oliva"."""
     words = more.split()
-    return not words or words[0] in LINKS or all(
-        is_any(word, QUALITIES) or is_any(word, FLAVOURS) or FORMLESS.fullmatch(word) or word.isdecimal()
-        for word in words
+    return (
+        not words
+        or words[0] in LINKS
+        or all(
+            is_any(word, QUALITIES) or is_any(word, FLAVOURS) or FORMLESS.fullmatch(word) or word.isdecimal()
+            for word in words
+        )
     )
 
 
@@ -215,7 +217,9 @@ def is_sold(words: Sequence[str], known: ProductWords) -> bool:
     if " ".join(words[:2]) in known.beginnings or " ".join(words[:3]) in known.beginnings:
         return True
     if word == "te":
-        return not behind or behind[0] in TEAS or any(is_any(behind[0], kind) for kind in (QUALITIES, FLAVOURS, MEASURES))
+        return (
+            not behind or behind[0] in TEAS or any(is_any(behind[0], kind) for kind in (QUALITIES, FLAVOURS, MEASURES))
+        )
     if word.removesuffix("s") in OF_SOMETHING:
         return behind == ["de"]
     if word in FLAVOURS:
@@ -227,7 +231,15 @@ def is_sold(words: Sequence[str], known: ProductWords) -> bool:
 
 def _is_nameless(word: str) -> bool:
     told = any(is_any(word, kind) for kind in (NAMELESS, QUALITIES, MEASURES))
-    return len(word) < 3 or told or word in LINKS or word in COMMON or not word.isalpha() or bool(FORMLESS.fullmatch(word)) or leans(word)
+    return (
+        len(word) < 3
+        or told
+        or word in LINKS
+        or word in COMMON
+        or not word.isalpha()
+        or bool(FORMLESS.fullmatch(word))
+        or leans(word)
+    )
 
 
 def standing_alone(words: list[str], known: ProductWords) -> list[str]:
@@ -241,7 +253,12 @@ def standing_alone(words: list[str], known: ProductWords) -> list[str]:
         raise Leaning(words[-1])
     if len(words) > MOST_WORDS or (words and words[-1] in LINKS):
         raise Leaning(words[-1])
-    if words and re.fullmatch(r"\d", words[-1]) and " ".join(words[-2:]) not in known.beginnings and words[-2:-1] not in (["etapa"], ["x"], ["por"], ["de"]):
+    if (
+        words
+        and re.fullmatch(r"\d", words[-1])
+        and " ".join(words[-2:]) not in known.beginnings
+        and words[-2:-1] not in (["etapa"], ["x"], ["por"], ["de"])
+    ):
         raise Leaning(words[-1])
     return words
 
@@ -263,7 +280,14 @@ def singular_words(words: Iterable[str], known: ProductWords) -> str:
 
 def _singular(word: str, known: ProductWords) -> str:
     forms = (word.removesuffix(ending) for ending in ("s", "es"))
-    return next((form for form in forms if len(form) > 2 and any(form in words for words in (known.words, QUALITIES, SAME_WORDS))), word)
+    return next(
+        (
+            form
+            for form in forms
+            if len(form) > 2 and any(form in words for words in (known.words, QUALITIES, SAME_WORDS))
+        ),
+        word,
+    )
 
 
 def same(name: str) -> str:

@@ -18,15 +18,15 @@ from worker.language.names import (
     read_name,
     same,
     says_how,
-    size_of,
     singular_words,
+    size_of,
     standing_alone,
 )
 from worker.language.product_words import ProductWords
 from worker.language.vocabulary import SECTIONS
 
 #: Around a question these say nothing.
-SMALL: Final = frozenset("el la los las lo un una de del a al en con por su sus tu tus se entre pero".split())
+SMALL: Final = frozenset(["el", "la", "los", "las", "lo", "un", "una", "de", "del", "a", "al", "en", "con", "por", "su", "sus", "tu", "tus", "se", "entre", "pero"])
 #: Places that are filled by what a phrase says itself.
 SAID: Final = frozenset(("hello", "day", "method", "network", "better", "diet", "diners"))
 HELLOS: Final = ("hola como estas", "buenas noches", "buenas tardes", "buen dia", "hola")
@@ -55,9 +55,7 @@ Runs = Sequence[Run]
 Filled = dict[str, str]
 
 
-def filled(
-    places: Sequence[str], spoken: Sequence[Token], runs: Runs, known: ProductWords
-) -> Mapping[str, str] | None:
+def filled(places: Sequence[str], spoken: Sequence[Token], runs: Runs, known: ProductWords) -> Mapping[str, str] | None:
     """What stands in each place; None where a place stays empty or words are left over. Raises Leaning for a word that
     may stand in no place.
     """
@@ -158,7 +156,9 @@ def _pair_use(runs: Runs, known: ProductWords, spoken: Sequence[Token]) -> Fille
     if len(runs) == 1 and any(token.concept == "compare" for token in spoken) and "con" in runs[0].words:
         at = runs[0].words.index("con")
         runs = [Run("", "", runs[0].words[:at]), Run("y", "con", runs[0].words[at + 1 :])]
-    runs = [Run(run.joiner, run.joined, words) for run in runs if (words := [word for word in run.words if word != "entre"])]
+    runs = [
+        Run(run.joiner, run.joined, words) for run in runs if (words := [word for word in run.words if word != "entre"])
+    ]
     read = [(run.joiner, _fruit(read_name(run.words, known))) for run in runs]
     uses = [name.use for _, name in read if name.use]
     names = [(joiner, replace(name, use="")) for joiner, name in read if name.thing or name.more or name.size]
@@ -169,7 +169,11 @@ def _pair_use(runs: Runs, known: ProductWords, spoken: Sequence[Token]) -> Fille
     whole = [name.whole for name in _completed([name for _, name in names], alike=True)]
     # "Leche entera ecológica o descremada": which words the other takes the place of is open, and so it stays there.
     one, other = sorted(whole) if all(name.thing or _is_qualified(names[0][1]) for _, name in names) else whole
-    return None if one == other else {"one": one, "other": other, "use": _dish_words(uses[0].split(), known) if uses else ""}
+    return (
+        None
+        if one == other
+        else {"one": one, "other": other, "use": _dish_words(uses[0].split(), known) if uses else ""}
+    )
 
 
 def _fruit(name: Name) -> Name:
@@ -202,7 +206,11 @@ def _dish_of(words: Sequence[str], known: ProductWords) -> str:
 
 def _dish_words(words: Sequence[str], known: ProductWords) -> str:
     """Raises Leaning for a word that may stand in no name, or where none is left."""
-    told = [word for word in words if word not in ARTICLES and word not in HOMELY and word not in ("hacer", "cocinar", "preparar")]
+    told = [
+        word
+        for word in words
+        if word not in ARTICLES and word not in HOMELY and word not in ("hacer", "cocinar", "preparar")
+    ]
     while told and told[0] in LINKS:
         told = told[1:]
     if not any(len(word) > 2 and word not in LINKS for word in told):
@@ -253,7 +261,9 @@ def _use(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled | None:
 
 READERS: Final[Mapping[tuple[str, ...], Callable[[Runs, ProductWords, Sequence[Token]], Filled | None]]] = {
     ("product",): _product,
-    ("kind",): lambda runs, known, spoken: {"kind": found["product"]} if (found := _range(runs, known, spoken)) else None,
+    ("kind",): lambda runs, known, spoken: (
+        {"kind": found["product"]} if (found := _range(runs, known, spoken)) else None
+    ),
     ("product", "use"): _product_use,
     ("products",): _products,
     ("one", "other"): _pair,

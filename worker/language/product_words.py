@@ -34,7 +34,9 @@ from worker.language.vocabulary import (
 #: Alone they name no product, wherever they stand in the name of one.
 NO_NAMES = (NAMELESS, NAMES_WITH_MORE, QUALITIES, MEASURES, FLAVOURS, POINTING)
 #: Words that are no slip of another word, whatever the shop sells.
-USUAL = frozenset(chain(GROCERIES, NAMES_ALL_THE_SAME, SECTIONS, SMALL_WORDS, ASKING, EVERYDAY, TOLD, PHRASE_WORDS, *NO_NAMES))
+USUAL = frozenset(
+    chain(GROCERIES, NAMES_ALL_THE_SAME, SECTIONS, SMALL_WORDS, ASKING, EVERYDAY, TOLD, PHRASE_WORDS, *NO_NAMES)
+)
 SHORTEST_NAME = 3
 #: Among shorter words a slip makes another word too often; of this length only words of a question are put right.
 SHORTEST_SLIP = 4

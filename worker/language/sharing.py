@@ -16,7 +16,7 @@ from typing import Final
 
 from worker.language import lexicon
 from worker.language.frames import frames_of
-from worker.language.lexicon import Token
+from worker.language.lexicon import SMALL_TALK, Token
 from worker.language.names import Leaning, begins_name, read_name
 from worker.language.normalise import normalised
 from worker.language.places import AND, SMALL, Run, filled
@@ -26,7 +26,6 @@ from worker.language.symbols import may_tell
 
 #: Whoever writes more tells of himself.
 MAX_CHARS: Final = 220
-SMALL_TALK: Final = frozenset(("hello", "thanks", "bye", "wish"))
 #: What may stand around any question.
 AROUND: Final = SMALL_TALK | {"ask"}
 JOINERS: Final = {"y": "y", "e": "y", "o": "o", "u": "o"}
@@ -36,6 +35,7 @@ ONCE: Final = frozenset(("free", "on_arrival", "advise"))
 WEIGHING: Final = frozenset(("cheap", "which_cheap", "weigh", "which_better", "better", "differ", "best"))
 #: "No, ¿tendrán leche?" is an answer, "¿no tendrán leche?" is none.
 ANSWER: Final = re.compile(r"^\W*(?:no|si|sí)\s*[,.;:!]", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:

@@ -20,7 +20,10 @@ _LITRE, _KILO = "l", "kg"
 _PARTS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]] = (
     (re.compile(rf"\b(?:un |una |1 )?({_BIG}) y medi[oa]\b"), lambda found: f"1,5 {_unit(found[1])}"),
     (re.compile(rf"\b(\d+) ({_BIG}) y medi[oa]\b"), lambda found: f"{found[1]},5 {_unit(found[2])}"),
-    (re.compile(rf"\b(\d+) (?:{_BIG} )?y (?:1/4|un cuarto|cuarto)(?: (?:de )?(?:litros?|l))?\b"), lambda found: f"{found[1]},25 l"),
+    (
+        re.compile(rf"\b(\d+) (?:{_BIG} )?y (?:1/4|un cuarto|cuarto)(?: (?:de )?(?:litros?|l))?\b"),
+        lambda found: f"{found[1]},25 l",
+    ),
     (re.compile(rf"(?<![\d/] )\b(?:3/4|tres cuartos)(?: de)? ({_BIG})\b"), lambda found: f"0,75 {_unit(found[1])}"),
     (re.compile(rf"(?<![\d/] )\b(?:1/4|un cuarto|cuarto)(?: de)? ({_BIG})\b"), lambda found: f"0,25 {_unit(found[1])}"),
     (re.compile(rf"(?<![\d/] )\b(?:medio|media|1/2) ({_BIG})\b"), lambda found: f"0,5 {_unit(found[1])}"),
@@ -47,7 +50,9 @@ class Size:
 
 def in_figures(plain: str) -> str:
     """A normalised text with its numbers and parts of a litre or a kilo in figures: "dos litros y medio" is "2,5 l"."""
-    plain = UNIT.sub(lambda found: f" {UNITS[found[1]]}", " ".join([_NUMBERS.get(word, word) for word in plain.split()]))
+    plain = UNIT.sub(
+        lambda found: f" {UNITS[found[1]]}", " ".join([_NUMBERS.get(word, word) for word in plain.split()])
+    )
     for part, said in _PARTS:
         plain = part.sub(said, plain)
     return plain
