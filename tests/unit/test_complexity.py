@@ -32,7 +32,6 @@ hola qué podés hacer?
 horario de atención
 a que hora abren?
 ¿A qué hora cierran?
-están abiertos?
 qué categorías hay
 que venden?
 catálogo
@@ -50,6 +49,8 @@ precio de 2 leches
 qué precio tiene la lavandina
 tenes cerveza sin alcohol
 cuanto cuestan los fideos tirabuzón?
+tenes leche y pan?
+cuanto sale el envío
 """.splitlines()
 
 #: What these mean depends on what was said before, or on the customer.
@@ -108,7 +109,7 @@ cuanto sale la de limón
 cuanto sale el que me mandaste
 cuanto sale si llevo 3
 cuanto sale llevando tres
-cuanto sale el envío
+están abiertos?
 cuánto cuesta mandarlo?
 tenés otro?
 tenés más barato?
@@ -125,7 +126,6 @@ hay que pagar ahora?
 hay novedades?
 tiene gluten?
 tienen la factura?
-tenes leche y pan?
 mi pedido
 ver carrito
 vaciar carrito

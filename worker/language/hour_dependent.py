@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worker.language.phrases import SMALL_TALK
+from worker.language.lexicon import is_small_talk
 from worker.language.vocabulary import OF_AN_HOUR
 
 
@@ -11,4 +11,4 @@ def depends_on_hour(plain: str) -> bool:
     that says what time it is costs a few words, and a cached answer about yesterday a customer. A mere greeting
     ("buenas tardes") never does.
     """
-    return not OF_AN_HOUR.isdisjoint(plain.split()) and not SMALL_TALK.fullmatch(plain)
+    return not OF_AN_HOUR.isdisjoint(plain.split()) and not is_small_talk(plain)

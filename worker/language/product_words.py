@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 
+from worker.language.lexicon import PHRASE_WORDS
 from worker.language.normalise import LONGEST_WORD, normalised
-from worker.language.typos import meant_by, sound_alike
+from worker.language.typos import Spelling, sound_alike
 from worker.language.vocabulary import (
     ANSWER_WORDS,
     ASKING,
@@ -33,13 +34,21 @@ from worker.language.vocabulary import (
 #: Alone they name no product, wherever they stand in the name of one.
 NO_NAMES = (NAMELESS, NAMES_WITH_MORE, QUALITIES, MEASURES, FLAVOURS, POINTING)
 #: Words that are no slip of another word, whatever the shop sells.
-USUAL = frozenset(chain(GROCERIES, NAMES_ALL_THE_SAME, SECTIONS, SMALL_WORDS, ASKING, EVERYDAY, TOLD, *NO_NAMES))
+USUAL = frozenset(
+    chain(GROCERIES, NAMES_ALL_THE_SAME, SECTIONS, SMALL_WORDS, ASKING, EVERYDAY, TOLD, PHRASE_WORDS, *NO_NAMES)
+)
 SHORTEST_NAME = 3
 #: Among shorter words a slip makes another word too often; of this length only words of a question are put right.
 SHORTEST_SLIP = 4
 #: Typing errors of the shop's own words that are kept with it. Finding one anew takes longer than all else that is done
 #: to a message, and the same ones come again; other words of customers are not kept.
 MOST_SLIPS = 4096
+
+
+#: Words of questions, whose slips are put right whatever the shop sells; those of phrases where no other is meant.
+ASKED = PHRASE_WORDS | ASKING | SMALL_WORDS
+SPELLING = Spelling(ASKING | SMALL_WORDS | GROCERIES)
+PHRASE_SPELLING = Spelling(PHRASE_WORDS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +64,7 @@ class ProductWords:
         heads: stems of the words that begin its own names.
         firsts: stems of all first words of its own names.
         together: pairs of heads, and of what any shop sells, that stand in one name.
+        spelling: of these and of usual words of questions.
     """
 
     names: frozenset[str] = GROCERIES
@@ -65,6 +75,7 @@ class ProductWords:
     heads: frozenset[str] = frozenset()
     firsts: frozenset[str] = frozenset()
     together: frozenset[frozenset[str]] = frozenset()
+    spelling: Spelling = SPELLING
     _slips: dict[str, str] = field(default_factory=dict)
 
     def mended(self, plain: str) -> str:
@@ -78,7 +89,9 @@ class ProductWords:
             return word
         if is_any(word, self.words) or is_any(word, USUAL):
             return word
-        meant = meant_by(word, (ASKING, SMALL_WORDS, self.words), lambda meant: _can_mean(word, meant))
+        spellings = (self.spelling, PHRASE_SPELLING)
+        found = (spelling.meant_by(word, lambda meant: _can_mean(word, meant)) for spelling in spellings)
+        meant = next(filter(None, found), word)
         if meant != word and len(self._slips) < MOST_SLIPS:
             self._slips[word] = meant
         return meant
@@ -97,7 +110,7 @@ class ProductWords:
 
 
 def _can_mean(typed: str, meant: str) -> bool:
-    if meant in ASKING or meant in SMALL_WORDS:
+    if meant in ASKED:
         return len(meant) > SHORTEST_SLIP or len(typed) > SHORTEST_SLIP
     return min(len(typed), len(meant)) > SHORTEST_SLIP and not sound_alike(typed, meant)
 
@@ -151,6 +164,7 @@ def product_words_of(names: Iterable[str], sections: Iterable[str] = ()) -> Prod
         stems=frozenset(stemmed[word] for word in stemmed.keys() - SMALL_WORDS),
         heads=heads,
         firsts=frozenset(stemmed[word] for word in begins if word in stemmed),
+        spelling=Spelling(ASKING | SMALL_WORDS | GROCERIES | known),
         together=frozenset(
             chain.from_iterable(_pairs(parted.intersection(map(stemmed.get, words))) for words in split)
         ),

@@ -1,92 +1,168 @@
-"""Sharing: which messages mean the same in every session, by the shape of the whole sentence.
+"""Sharing: which messages mean the same in every session, by a grammar over the lexicon.
 
-A message is shared only if it has, from its first word to its last, one of the shapes of `worker.language.phrases` and
-`worker.language.open_questions`, and what stands in an open place is the name of something. All else leans on its
-conversation.
+A message is everybody's if each of its phrases is known, none leans on its conversation, and together they are one of
+the questions of `data/frames.toml`, in whatever order Spanish allows. In doubt it is not.
 """
 
 from __future__ import annotations
 
-from worker.language import product_names
-from worker.language.open_questions import OPEN_QUESTIONS
-from worker.language.phrases import FORMAL, NOW, SMALL_TALK, asked, is_fact
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from worker.language import lexicon
+from worker.language.frames import frames_of
+from worker.language.lexicon import SMALL_TALK, Token
+from worker.language.names import Leaning, begins_name, read_name
+from worker.language.normalise import normalised
+from worker.language.places import AND, SMALL, Run, filled
 from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords
+from worker.language.sizes import in_figures
 from worker.language.symbols import may_tell
 
 #: Whoever writes more tells of himself.
-MAX_CHARS = 160
-#: What may stand in an open place, by the name of its group.
-CHECKS = {
-    "product": product_names.names_product,
-    "products": product_names.names_products,
-    "other": product_names.completes,
-    "grocery": product_names.is_grocery,
-    "shown": product_names.is_on_sale,
-    "place": product_names.names_place,
-    "use": product_names.names_use,
-}
-PRODUCTS = frozenset(("product", "products", "other", "grocery"))
+MAX_CHARS: Final = 220
+#: What may stand around any question.
+AROUND: Final = SMALL_TALK | {"ask"}
+JOINERS: Final = {"y": "y", "e": "y", "o": "o", "u": "o"}
+#: Said twice, one of them is of something else.
+ONCE: Final = frozenset(("free", "on_arrival", "advise"))
+#: Two of these in one message weigh different things.
+WEIGHING: Final = frozenset(("cheap", "which_cheap", "weigh", "which_better", "better", "differ", "best"))
+#: "No, ¿tendrán leche?" is an answer, "¿no tendrán leche?" is none.
+ANSWER: Final = re.compile(r"^\W*(?:no|si|sí)\s*[,.;:!]", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Whether a message is everybody's.
+
+    Args:
+        form: as every customer could have meant it; None where it is not everybody's.
+        reason: why it is not: `tells`, `too_long`, `leans`, `unknown` or `no_frame`; empty where it is.
+        word: the word that leans or is unknown.
+        tokens: its phrases with their concepts.
+    """
+
+    form: str | None
+    reason: str = ""
+    word: str = ""
+    tokens: tuple[Token, ...] = ()
 
 
 def common_form(text: str, plain: str, product_words: ProductWords = USUAL_PRODUCT_WORDS) -> str | None:
     """Returns the message as every customer could have meant it; None if it leans on its conversation, and in doubt.
 
-    Questions that differ only in greeting, courtesy and the verb have one form: "Hola! hay leche?" and "me decís si
-    tienen leche" are both "tenes leche y a que precio".
+    Questions that differ only in greeting, courtesy, order and the verb have one form: "Hola! hay leche?" and "la leche
+    a cuánto la tenés" are both "tenes leche y a que precio".
 
     Args:
         text: as it was written, for signs that normalising leaves out.
         plain: the same, normalised.
         product_words: words for what is sold here.
     """
+    return judged(text, plain, product_words).form
+
+
+def judged(text: str, plain: str, product_words: ProductWords = USUAL_PRODUCT_WORDS) -> Judgement:
+    """The same with the reason."""
     stripped = text.strip()
-    if "\n" in stripped or len(stripped) > MAX_CHARS or may_tell(stripped):
+    if len(stripped) > MAX_CHARS:
+        return Judgement(None, "too_long")
+    if "\n" in stripped or may_tell(lexicon.without_pictures(stripped, plain)):
+        return Judgement(None, "tells")
+    if answer := ANSWER.match(stripped):
+        return Judgement(None, "leans", normalised(answer[0]))
+    said = tuple(lexicon.tokens(in_figures(product_words.mended(plain)).split()))
+    try:
+        form = _form(said, product_words)
+    except Leaning as exc:
+        return Judgement(None, exc.reason, exc.word, said)
+    return Judgement(form, "" if form else "no_frame", "", said)
+
+
+def _form(said: Sequence[Token], known: ProductWords) -> str | None:
+    spoken = _settled(said, known)
+    concepts = frozenset(token.concept for token in spoken if token.concept)
+    counted = Counter(token.concept for token in spoken)
+    if any(counted[concept] > 1 for concept in ONCE) or sum(counted[concept] for concept in WEIGHING) > 1:
         return None
-    plain = product_words.mended(plain)
-    if SMALL_TALK.fullmatch(plain):
-        return plain
-    question = asked(FORMAL.sub(r"\1 tienen", plain))
-    return question if is_fact(plain) else _open_question(question, product_words)
-
-
-def _open_question(asked_now: str, product_words: ProductWords) -> str | None:
-    question = NOW.sub("", asked_now)
-    for shape, form in OPEN_QUESTIONS:
-        found = shape.fullmatch(question)
-        places = {place: what for place, what in found.groupdict().items() if what} if found else {}
-        if "place" in places and question != asked_now:
-            return None  # what is delivered today is not what is delivered
-        if found and all(_fits(place, what, product_words) for place, what in places.items()):
-            return form.format(
-                question,
-                **_in_order({place: _named(place, places[place], product_words) for place in places}, product_words),
-            )
+    if any((one.concept, other.concept) == ("have", "cheap") for one, other in pairwise(spoken)):
+        return None
+    if concepts - AROUND or any(not token.concept and token.value not in JOINERS for token in spoken):
+        spoken = [token for token in spoken if token.concept not in AROUND]
+        concepts -= AROUND
+    runs = _runs(spoken, known)
+    for frame in frames_of(concepts):
+        with suppress(Leaning):
+            if (places := filled(frame.places, spoken, runs, known)) is not None:
+                return frame.form.format(**places)
+    for run in runs:
+        read_name(run.words, known)
     return None
 
 
-def _fits(place: str, what: str, product_words: ProductWords) -> bool:
-    if place == "section":
-        return what in product_words.sections or product_names.is_on_sale(what, product_words.names)
-    if place in PRODUCTS and product_names.without_article(what) in product_words.beginnings:
-        return True
-    return CHECKS[place](what, product_words.names)
+def _settled(said: Sequence[Token], known: ProductWords) -> list[Token]:
+    """The phrases that count, each for what it is where it stands."""
+    spoken: list[Token] = []
+    addressed = any(token.concept in ("noise", "address", "ask") for token in said)
+    things = any(not token.concept and begins_name([token.value, "x"], known) for token in said)
+    for place, token in enumerate(said):
+        following = said[place + 1] if place + 1 < len(said) else None
+        if token.concept == "formal":
+            if not addressed:
+                raise Leaning(token.value)
+            token = Token("have", token.value)
+        spoken.extend(_in_place(token, spoken, following, things))
+    if any(token.concept not in SMALL_TALK for token in spoken if token.concept != "help_me"):
+        spoken = [token for token in spoken if token.concept != "help_me"]
+    if len({token.concept for token in spoken} - SMALL_TALK) > 1:
+        spoken = [each for token in spoken for each in _parted(token)]
+    return spoken
 
 
-def _named(place: str, what: str, product_words: ProductWords) -> str:
-    plain = product_names.without_article(what)
-    return product_words.singular(plain) if place in PRODUCTS else plain
+def _in_place(token: Token, before: Sequence[Token], following: Token | None, things: bool) -> Iterable[Token]:
+    concept, value = token
+    if concept == "noise":
+        return ()
+    if concept == "address":
+        small = all(each.concept in SMALL_TALK for each in before)
+        return () if small else (Token("", word) for word in value.split())
+    if concept == "words" or (concept == "diet" and things):
+        return (Token("", word) for word in value.split())
+    if concept == "which" and " " not in value and (following is None or following.concept not in ("", "diet")):
+        return (Token("rel", value),)
+    return (token,)
 
 
-def _in_order(named: dict[str, str], product_words: ProductWords) -> dict[str, str]:
-    """Puts two whole names in one order, for "leche o queso" is "queso o leche". In "leche entera o descremada" the
-    other is "leche descremada"; which words it takes the place of in a longer name is open, and so it stays there.
-    """
-    other = named.get("other")
-    if other is None:
-        return named
-    if not product_names.names_product(other, product_words.names):
-        if not product_names.is_qualified(named["product"], product_words.names):
-            return named
-        other = f"{named['product'].split()[0]} {other}"
-    first, second = sorted((named["product"], other))
-    return named | {"product": first, "other": second}
+def _parted(token: Token) -> tuple[Token, ...]:
+    """ "Que manejan" alone asks for all that is sold; beside a name it says little."""
+    if token.concept == "what_sold" and len(token.value.split()) == 2:
+        rel, have = token.value.split()
+        return Token("rel", rel), Token("have", have)
+    return (token,)
+
+
+def _runs(spoken: Sequence[Token], known: ProductWords) -> list[Run]:
+    """What stands between the phrases, without what says nothing."""
+    runs = [Run()]
+    for place, token in enumerate(spoken):
+        if token.concept:
+            # "Cuánto la leche y cuánto el pan": two things; "leche y a cuánto": one.
+            runs.append(Run(AND if runs[-1].joiner and not runs[-1].words else ""))
+        elif place in (0, len(spoken) - 1) and (token.value in JOINERS or token.value == "pero"):
+            raise Leaning(token.value)
+        elif token.value in JOINERS and not _is_within_name(spoken[place - 1 : place + 2], known):
+            runs.append(Run(JOINERS[token.value], token.value))
+        else:
+            runs[-1].words.append(token.value)
+    return [run for run in runs if not SMALL.issuperset(run.words)]
+
+
+def _is_within_name(around: Sequence[Token], known: ProductWords) -> bool:
+    """Returns whether an "y" stands in the name of something sold here: "cereales y semillas"."""
+    return " ".join(token.value for token in around) in known.beginnings

@@ -11,11 +11,11 @@ import unicodedata
 
 from worker.language.normalise import EMOTICONS, INVISIBLE, SPOKEN, SPOKEN_SIGNS, STANDING_APART
 
-#: Faces, hands, red hearts, sun, stars and festivity; no things, food, colours, crosses, arrows or flags.
+#: Faces, hands, red hearts, sun, moon, stars and festivity; no things, food, colours, crosses, arrows or flags.
 _FEELINGS = (
     "\U0001f600-\U0001f644\U0001f646-\U0001f64f\U0001f910-\U0001f92f\U0001f970-\U0001f974\U0001f979\U0001f97a\U0001f9d0"
     "\U0001fae0-\U0001fae8\U0001faf6\U0001f493-\U0001f498\U0001f49d-\U0001f49f\u2764\u2665\u263a\u2639"
-    "\U0001f440\U0001f44a-\U0001f44d\U0001f44f\U0001f450\U0001f4aa\U0001f937\u270a-\u270c"
+    "\U0001f319\U0001f31b\U0001f31c\U0001f440\U0001f44a-\U0001f44d\U0001f44f\U0001f450\U0001f4aa\U0001f937\u270a-\u270c"
     "\U0001f6d2\u2728\U0001f389\U0001f38a\U0001f31e\U0001f31f\u2600\u2b50\U0001f3fb-\U0001f3ff\u20e3"
     "\u2753-\u2755\u2757\u203c\u2049"
 )

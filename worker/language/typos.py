@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 
-LETTERS = "abcdefghijklmnñopqrstuvwxyz"
 #: Said twice they are other sounds: "pera" and "perra", "polos" and "pollos" are different things.
 DOUBLED_SOUND = re.compile(r"([lr])\1")
 
 
-def meant_by(word: str, known: Iterable[frozenset[str]], fits: Callable[[str], bool]) -> str:
-    """Corrects an unknown word to the one known word that fits and of which it is a typing error: a letter left out,
-    one too many, or two swapped, anywhere but at the beginning, which is hit on purpose. As it was if there are none
-    or several.
-    """
-    slips = _slips(word)
-    meant = {meant for words in known for meant in slips & words if fits(meant)}
-    return meant.pop() if len(meant) == 1 else word
+class Spelling:
+    """Words that may be meant, by what is left of them without one letter."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._words = frozenset(words)
+        self._shortened: dict[str, list[str]] = defaultdict(list)
+        for word in self._words:
+            for shorter in _shorter(word):
+                self._shortened[shorter].append(word)
+
+    def meant_by(self, word: str, fits: Callable[[str], bool]) -> str | None:
+        """The one known word that fits and of which an unknown one is a typing error: two letters swapped, or else one
+        left out or one too many, anywhere but at the beginning, which is hit on purpose. The same word if several may
+        be meant, None if none.
+        """
+        swapped = self._words & _swapped(word)
+        for slips in (swapped, {*self._shortened.get(word, ()), *(self._words & _shorter(word))}):
+            if meant := {slip for slip in slips if fits(slip)}:
+                return meant.pop() if len(meant) == 1 else word
+        return None
 
 
 def sound_alike(one: str, other: str) -> bool:
@@ -27,9 +39,9 @@ def sound_alike(one: str, other: str) -> bool:
     return DOUBLED_SOUND.sub(r"\1", one) == DOUBLED_SOUND.sub(r"\1", other)
 
 
-def _slips(word: str) -> set[str]:
-    splits = [(word[:at], word[at : at + 1], word[at + 1 :]) for at in range(1, len(word) + 1)]
-    missing = {before + letter + here + behind for before, here, behind in splits for letter in LETTERS}
-    too_many = {before + behind for before, here, behind in splits if here}
-    swapped = {before + behind[:1] + here + behind[1:] for before, here, behind in splits if here}
-    return missing | too_many | swapped
+def _shorter(word: str) -> set[str]:
+    return {word[:at] + word[at + 1 :] for at in range(1, len(word))}
+
+
+def _swapped(word: str) -> set[str]:
+    return {word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(1, len(word) - 1)}

@@ -1,0 +1,86 @@
+"""Lexicon: phrases of customers and the concepts they stand for (`data/lexicon.toml`). Everything is normalised."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from worker.language.phrase_automaton import PhraseAutomaton
+
+_DATA: Final[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "data" / "lexicon.toml").read_text("utf-8"))
+
+
+class Token(NamedTuple):
+    """A phrase of a message.
+
+    Args:
+        concept: what it stands for; empty for a word of no phrase.
+        value: which of a kind it is ("los domingos"); the words as they stand where its concept has no kinds.
+    """
+
+    concept: str
+    value: str
+
+
+def _patterns() -> Iterator[tuple[str, Token]]:
+    """All lines with what they stand for."""
+    for concept, lines in _DATA["phrases"].items():
+        yield from ((line, Token(concept, "")) for line in filter(None, lines.splitlines()))
+    for concept, kinds in _DATA["values"].items():
+        for kind, lines in kinds.items():
+            yield from ((line, Token(concept, kind)) for line in filter(None, lines.splitlines()))
+
+
+_PHRASES: Final = PhraseAutomaton(_patterns())
+#: All words of phrases: no slips of other words.
+PHRASE_WORDS: Final = _PHRASES.words
+
+
+#: Concepts that ask nothing.
+SMALL_TALK: Final = frozenset(("hello", "thanks", "bye", "wish"))
+#: What signs picture, by the beginning that its singular and plural have in common.
+PICTURES: Final = {
+    sign: frozenset(name.removesuffix("s").removesuffix("e") for name in names.split())
+    for sign, names in _DATA["pictures"].items()
+}
+
+
+def words_of(name: str) -> frozenset[str]:
+    """A list of words about names of things."""
+    return frozenset(_DATA["names"][name].split())
+
+
+def without_pictures(text: str, plain: str) -> str:
+    """A text without the signs that picture what its words name: "hay pan 🍞?"."""
+    if text.isascii():
+        return text
+    told = {word.removesuffix("s").removesuffix("e") for word in plain.split()}
+    return "".join([sign for sign in text if told.isdisjoint(PICTURES.get(sign, ()))])
+
+
+def same_names() -> dict[tuple[str, ...], tuple[str, ...]]:
+    """The words of a name by those of another one for the same thing."""
+    return {
+        tuple(other.split()): tuple(name.split())
+        for name, others in _DATA["same"].items()
+        for other in others.split(", ")
+    }
+
+
+def tokens(words: Sequence[str]) -> list[Token]:
+    """Reads words from left to right, the longest phrase at each place."""
+    read: list[Token] = []
+    at = 0
+    while at < len(words):
+        found = _PHRASES.longest(words, at)
+        length, token = found or (1, Token("", words[at]))
+        read.append(token if token.value else Token(token.concept, " ".join(words[at : at + length])))
+        at += length
+    return read
+
+
+def is_small_talk(plain: str) -> bool:
+    """Returns whether a normalised text greets, thanks or says goodbye, and nothing else."""
+    return all(token.concept in SMALL_TALK for token in tokens(plain.split()) if token.concept != "noise")
