@@ -69,6 +69,7 @@ SETTINGS: Mapping[str, Any] = {
     "worker_cancel_long_running_tasks_on_connection_loss": False,
     "worker_max_tasks_per_child": None,
     "task_track_started": False,
+    "beat_scheduler": "worker.celery_ext.active_beat:ActiveScheduler",
     "timezone": "UTC",
 }
 
@@ -93,6 +94,7 @@ class Application(Celery):  # type: ignore[misc]  # celery ships no types
         hang_up_ends()
         try:
             if broker_alone:
+                settings().required("redis_url")
                 wait_for_broker(check_broker)
             else:
                 load_shop(settings())

@@ -41,6 +41,7 @@ from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.connect import connect_redis
 from worker.redisdb.keys import AI_RESPONSE, LIMITED, REPLY_LIMIT, SESSION
 from worker.redisdb.layers import read_size
+from worker.redisdb.lease import Lease
 from worker.redisdb.streams import Entry, Streams
 from worker.replies.request import AiRequest
 from worker.runtime.embedded.processes import wait_until
@@ -188,6 +189,8 @@ ROWS = {
         None,
         "counters_unavailable",
     ),
+    # Nobody knows whose it is: `celery_ext/active_beat.py` then stands by.
+    "leases": Row("redisdb/lease.py", lambda client: Lease(client, "beat", 1.0).take(), Raises),
     "last runs": Row(
         "telemetry/recording.py:note_run", lambda client: note_run(client, "cleanup"), None, "run_not_noted"
     ),
@@ -218,6 +221,8 @@ ROWS = {
 #: Who catches RedisError elsewhere.
 HANDLERS = {
     "intake/intake.py:Intake.run": "below: it waits",
+    "celery_ext/active_beat.py:ActiveScheduler._is_active": "it stands by, in test_active_beat",
+    "celery_ext/active_beat.py:ActiveScheduler.close": "the lease ends by itself, in test_active_beat",
     "tasks.py:receive": "a task on its queue, in acceptance/test_rabbitmq",
     "providers/probe.py:Prober._probe": "Redis has gone between two commands; the probe itself is postponed",
     "runtime/embedded/redis.py:Redis.answers": "a server that is being started",
@@ -229,7 +234,7 @@ HANDLERS = {
 #: Rooms of operators' commands, which say it and end, and programs that bring their own Redis along.
 APART = ("operate/", "devkit/", "runtime/")
 #: Modules with a client that run no command of their own.
-BUILDERS = {"redisdb/connect.py", "steps/services.py"}
+BUILDERS = {"redisdb/connect.py", "steps/services.py", "celery_ext/active_beat.py"}
 
 
 def coalescing(client: redis.Redis) -> CoalescingRedis:

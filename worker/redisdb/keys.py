@@ -58,6 +58,8 @@ MODEL_PROBES = Key("model_probes", "metrics:model_probes", "hash", 7 * DAY_S)
 PROBE_LOCK = Key("probe_lock", "metrics:probing:{}", "string", None)
 #: When a periodic task last did its work, in seconds since 1970.
 LAST_RUN = Key("last_run", "metrics:last_run:{}", "string", 30 * DAY_S)
+#: Who is the active one of several, such as beat; its length is set where it is taken.
+LEASE = Key("lease", "lease:{}", "string", None)
 #: Number of customers who wait because another transaction holds rows of theirs, as the active intake last saw.
 LOCKED_CUSTOMERS = Key("locked_customers", "metrics:locked_customers", "string", 60)
 #: Run of Redis for which the sweep last cared; another one has restarted and may have lost its last second.

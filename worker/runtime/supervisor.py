@@ -26,16 +26,23 @@ MAX_PAUSE_S = 2.0
 STEADY_S = 30.0
 #: So many deaths in a row may have a cause that no restart removes.
 HOPELESS_DEATHS = 2
+#: A program that touches a file while it works does so every few seconds; this long it is not held up by a slow server.
+HANGS_AFTER_S = 60.0
 PR_SET_PDEATHSIG = 1
 log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Program to run: its name and its command line."""
+    """Program to run: its name and its command line.
+
+    Args:
+        alive: file that it touches again and again once it works; one that does so no more hangs.
+    """
 
     name: str
     argv: tuple[str, ...]
+    alive: Path | None = None
 
 
 @dataclass(slots=True)
@@ -49,9 +56,9 @@ class Child:
     restart_at: float = field(default=0.0)
 
 
-def celery_program(name: str, *arguments: str) -> Program:
+def celery_program(name: str, *arguments: str, alive: Path | None = None) -> Program:
     """Returns a Celery command on this application."""
-    return Program(name, (sys.executable, "-m", "celery", "-A", "worker.app", *arguments))
+    return Program(name, (sys.executable, "-m", "celery", "-A", "worker.app", *arguments), alive)
 
 
 def chasqui_program(command: str) -> Program:
@@ -68,12 +75,14 @@ def service_programs(directory: Path, flow_workers: int) -> list[Program]:
     alone = ("--without-gossip", "--without-mingle")
     ai = ("-Q", "ai,periodic", "-P", "threads", "-c", "32", "-n", "ai@%h")
     flow = ("-Q", "flow,inbound", "-P", "solo")
+    schedule = directory / "beat-schedule"
+    beat = ("beat", "-s", str(schedule), "--pidfile", "")
     numbers = ("", *(f"-{number}" for number in range(2, flow_workers + 1)))
     return [
         chasqui_program("intake"),
         *(celery_program(f"worker{n}", "worker", *flow, "-n", f"flow{n}@%h", *alone) for n in numbers),
         celery_program("worker-ai", "worker", *ai, *alone),
-        celery_program("beat", "beat", "-s", str(directory / "beat-schedule"), "--pidfile", ""),
+        celery_program("beat", *beat, alive=Path(f"{schedule}.alive")),
     ]
 
 
@@ -120,8 +129,12 @@ class Supervisor:
                 on_ready()
 
     def restart_dead(self) -> None:
-        """Restarts the children that have died since the last look and whose pause is over."""
+        """Restarts the children that have died since the last look and whose pause is over; kills those that hang."""
         for child in self.children:
+            if child.process.poll() is None and _hangs(child):
+                log.warning("child_hangs", child=child.program.name)
+                _kill_group(child.process)
+                child.process.wait()
             if child.process.poll() is not None:
                 self._revive(child)
 
@@ -169,6 +182,16 @@ def running(programs: Sequence[Program], output: IO[bytes] | None = None) -> Ite
         yield supervisor
     finally:
         supervisor.stop()
+
+
+def _hangs(child: Child) -> bool:
+    """Returns whether a child has worked and then touched its file no more."""
+    try:
+        silent_s = time.time() - child.program.alive.stat().st_mtime if child.program.alive else 0.0
+    except OSError:
+        return False
+    # A file from before its start says nothing: it may still be waiting for its servers.
+    return HANGS_AFTER_S < silent_s < time.monotonic() - child.started_at
 
 
 def _die_with_parent() -> None:

@@ -1,0 +1,66 @@
+"""Beat of which several may run: one is active, the others stand by.
+
+The active one renews a lease in Redis with each look at its schedule. One that dies, hangs or is cut off does so no
+more, and another takes its place; when it comes back it stands by. While they change, or after Redis has lost its last
+second, a task may be sent twice: every periodic task can be run at any time and as often as one likes.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from celery.beat import PersistentScheduler
+from redis.exceptions import RedisError
+
+from worker.log import logger
+from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
+from worker.redisdb.lease import Lease
+from worker.settings import settings
+
+THING = "beat"
+#: Longer than one look at the schedule takes while Redis and the broker are slow.
+LEASE_S = 20.0
+#: Longest time between two looks of the active one, and of one that stands by.
+RENEW_S, STANDBY_S = 5.0, 2.0
+#: End of the name of a file that each look at the schedule touches, beside the schedule's; the supervisor knows it too.
+ALIVE = ".alive"
+log = logger(__name__)
+
+
+class ActiveScheduler(PersistentScheduler):  # type: ignore[misc]  # celery ships no types
+    """Schedule of a beat that sends tasks only while it is the active one."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        client = connect_redis(settings().required("redis_url"), DURABLE_TIMEOUT_S)
+        self._lease = Lease(client, THING, LEASE_S)
+        self._was_active: bool | None = None
+        super().__init__(*given, **named)
+
+    def tick(self, *given: Any, **named: Any) -> float:
+        """Sends at most one task that is due; returns the seconds until the next look."""
+        with suppress(OSError):
+            Path(f"{self.schedule_filename}{ALIVE}").touch()
+        if not self._is_active():
+            return STANDBY_S
+        next_s: float = super().tick(*given, **named)
+        return min(next_s, RENEW_S)
+
+    def close(self) -> None:
+        """Saves the schedule and lets another beat go on at once."""
+        super().close()
+        with suppress(RedisError):
+            self._lease.drop()
+
+    def _is_active(self) -> bool:
+        """Renews the lease, or tries to take it. While Redis is away nobody is active; what was due is sent later."""
+        try:
+            active = self._lease.take()
+        except RedisError as exc:
+            log.warning("beat_waits_for_redis", error=type(exc).__name__)
+            active = False
+        if active is not self._was_active:
+            log.info("beat_active" if active else "beat_stands_by")
+        self._was_active = active
+        return active
