@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import redis
 
+from worker.redisdb.cluster import spans_slots
 from worker.redisdb.keys import INBOUND, OUTBOUND, REJECTED
 from worker.redisdb.streams import entries_in
 
@@ -51,10 +52,16 @@ class Gateway:
         """Yields what appears until `timeout_s` has passed."""
         deadline = clock() + timeout_s
         while clock() < deadline:
-            found: Any = self._client.xread(self._positions, block=BLOCK_MS)
-            for stream, entry_id, fields in entries_in(found):
+            for stream, entry_id, fields in self._read():
                 self._positions[stream.decode()] = entry_id
                 yield StreamEntry(stream.decode(), {name.decode(): value.decode() for name, value in fields.items()})
+
+    def _read(self) -> Iterator[tuple[bytes, bytes, dict[bytes, bytes]]]:
+        """Yields what is new in both streams; on a cluster, where they lie apart, one is read after the other."""
+        apart = [dict([each]) for each in self._positions.items()] if spans_slots(self._client) else [self._positions]
+        for positions in apart:
+            found: Any = self._client.xread(positions, block=BLOCK_MS // len(apart))
+            yield from entries_in(found)
 
     def outcome_of(self, message_id: str, timeout_s: float) -> dict[str, Any] | None:
         """Waits for the reply to a message sent before, or {"reason"} where its payload was refused."""

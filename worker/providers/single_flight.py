@@ -10,6 +10,7 @@ from msgspec import Struct
 from redis.exceptions import RedisError
 
 from worker.log import logger
+from worker.redisdb.cluster import spans_slots
 from worker.redisdb.keys import FLIGHT, PARKED
 
 SCRIPT = Path(__file__).with_name("single_flight.lua").read_text(encoding="utf-8")
@@ -78,6 +79,11 @@ class SingleFlight:
         """
         if not endings:
             return []
+        # Keys of one flight lie in one slot of a cluster, those of several do not.
+        calls = [[ending] for ending in endings] if spans_slots(self._client) else [endings]
+        return [parked for call in calls for parked in self._end(call)]
+
+    def _end(self, endings: Sequence[EndRequest]) -> list[list[bytes]]:
         keys = [name for ending in endings for name in _keys(ending.key)]
         results = [b"" if ending.result is None else b"R" + ending.result for ending in endings]
         pairs = [part for ending, result in zip(endings, results, strict=True) for part in (ending.token, result)]

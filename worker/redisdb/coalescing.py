@@ -24,8 +24,12 @@ OnAnswer = Callable[[Any], None]
 class CoalescingRedis(redis.Redis):
     """Redis client for many threads, whose commands share round trips; its pipelines go by themselves."""
 
-    def __init__(self, *args: Any, **given: Any) -> None:
+    def __init__(self, *args: Any, over: redis.Redis | None = None, **given: Any) -> None:
+        """Makes a client of connections of its own, or `over` another client: on its connections, to its servers."""
+        if over is not None:
+            given["connection_pool"] = over.connection_pool
         super().__init__(*args, **given)
+        self.over = over
         self._lock = Lock()
         self._queue: list[_Command] = []
         self._is_led = False
@@ -87,13 +91,20 @@ class CoalescingRedis(redis.Redis):
             if woken and woken.wake:
                 woken.wake.release()
 
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Any:
+        """Returns a pipeline, which goes by itself."""
+        made: Any = self.over.pipeline if self.over else super().pipeline
+        return made(transaction, shard_hint)
+
     def _round_trip(self, commands: Sequence[_Command]) -> list[Any]:
         if len(commands) == 1:
-            return [super().execute_command(*commands[0].args, **commands[0].options)]  # type: ignore[no-untyped-call]
+            alone: Any = self.over.execute_command if self.over else super().execute_command
+            return [alone(*commands[0].args, **commands[0].options)]
         with self.pipeline(transaction=False) as pipeline:
             for command in commands:
-                pipeline.execute_command(*command.args, **command.options)  # type: ignore[no-untyped-call]  # redis-py's
-            return pipeline.execute(raise_on_error=False)
+                pipeline.execute_command(*command.args, **command.options)
+            answers: list[Any] = pipeline.execute(raise_on_error=False)
+        return answers
 
 
 class _FireAndForgetRedis(redis.Redis):

@@ -10,6 +10,7 @@ from redis.connection import parse_url
 from redis.retry import Retry
 
 from worker.errors import ConfigurationError
+from worker.redisdb.cluster import ClusterRedis
 from worker.redisdb.sentinel import Host, sentinel_redis
 from worker.settings import SEVERAL, Settings, urls_by_host
 
@@ -81,7 +82,9 @@ def connect_redis(
             return sentinel_redis(hosts, _group(master_name), sentinel_password, options | own)
     except ValueError:
         raise ConfigurationError(NO_URL) from None
-    raise ConfigurationError("REDIS_URL or CACHE_REDIS_URL: a Redis Cluster is not supported")
+    if own.pop("db", 0):
+        raise ConfigurationError("REDIS_URL or CACHE_REDIS_URL: a Redis Cluster has one database, 0")
+    return ClusterRedis(hosts, options | own, repeats)
 
 
 def _group(master_name: str | None) -> str:

@@ -21,6 +21,11 @@ class Key:
         return self.pattern.format(part)
 
 
+def beside(key: Key, stream: Key) -> str:
+    """Returns the name of a single key that has, on a cluster, one of its kind in the slot of each stream."""
+    return f"{key.pattern}:{{{stream.pattern}}}"
+
+
 # The four cache layers, on CACHE_REDIS_URL.
 SESSION = Key("session", "session:{}", "string", 7_200)
 AI_RESPONSE = Key("ai_response", "ai_response:{}", "string", DAY_S)
@@ -70,6 +75,8 @@ INBOUND = Key("inbound", "whatsapp:inbound", "stream", None)
 OUTBOUND = Key("outbound", "whatsapp:outbound", "stream", None)
 REJECTED = Key("rejected", "whatsapp:rejected", "stream", None)
 ORDERS = Key("orders", "whatsapp:orders", "stream", None)
+#: A refusal of an entry that is in `whatsapp:rejected`; on a cluster alone, where no transaction spans two streams.
+REFUSED = Key("refused", "refused:{}", "string", DAY_S)
 #: Streams are trimmed, not expired: replies and orders by age only, refused payloads by number and age.
 OUTBOUND_KEEP_S = 7 * DAY_S
 REJECTED_KEEP_S = 30 * DAY_S

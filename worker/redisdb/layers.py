@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from redis.commands.core import Script
 
 from worker.redisdb.keys import FLIGHT, Key
 
@@ -63,4 +64,11 @@ def flush(client: redis.Redis, layer: Key, on_deleted: Callable[[int], None]) ->
 def forget_results(durable: redis.Redis) -> int:
     """Deletes the results that single flights keep for late comers, and no lead that is under way; returns how many."""
     script = durable.register_script(FORGET_RESULTS)
-    return sum(int(script(keys=keys)) for keys in key_batches(durable, FLIGHT))
+    return sum(_in_one_trip(durable, script, keys) for keys in key_batches(durable, FLIGHT))
+
+
+def _in_one_trip(durable: redis.Redis, script: Script, keys: list[bytes]) -> int:
+    with durable.pipeline(transaction=False) as pipeline:
+        for key in keys:
+            script(keys=[key], client=pipeline)
+        return sum(map(int, pipeline.execute()))

@@ -13,6 +13,7 @@ import redis
 from redis.exceptions import ResponseError
 
 from worker.errors import RedisNotSwept
+from worker.redisdb.cluster import spans_slots
 from worker.redisdb.keys import (
     INBOUND,
     ORDER_PUBLISHED,
@@ -21,14 +22,16 @@ from worker.redisdb.keys import (
     OUTBOUND,
     OUTBOUND_KEEP_S,
     PUBLISHED,
+    REFUSED,
     REJECTED,
     REJECTED_KEEP_ENTRIES,
     REJECTED_KEEP_S,
-    RUN_ID,
     Key,
 )
+from worker.redisdb.restarts import run_keys
 
 PUBLISH = Path(__file__).with_name("publish.lua").read_text(encoding="utf-8")
+REFUSE = Path(__file__).with_name("refuse.lua").read_text(encoding="utf-8")
 GROUP = "chasqui"
 #: Before every entry of a stream.
 BEGINNING = b"0"
@@ -60,6 +63,7 @@ class Streams:
         self._client = client
         self._once = once or client
         self._publish = client.register_script(PUBLISH)
+        self._refuse = client.register_script(REFUSE)
 
     def send(self, payload: str | bytes) -> None:
         """Adds one payload to the inbound stream."""
@@ -87,6 +91,9 @@ class Streams:
         """
         if not entries:
             return
+        if spans_slots(self._client):
+            self._refuse_once(rejections)
+            rejections = ()
         with self._once.pipeline(transaction=True) as pipeline:
             for entry, reason in rejections:
                 _reject(pipeline, _original(entry), reason)
@@ -94,6 +101,14 @@ class Streams:
             pipeline.xack(INBOUND.pattern, GROUP, *ids)
             pipeline.xdel(INBOUND.pattern, *ids)
             pipeline.execute()
+
+    def _refuse_once(self, rejections: Sequence[tuple[Entry, str]]) -> None:
+        """Keeps refused payloads on a cluster, where they and the inbound stream lie apart: each is remembered, so that
+        it is not kept twice where the entry comes again.
+        """
+        for number, (entry, reason) in enumerate(rejections):
+            keys = [REJECTED.pattern, REFUSED.key(f"{entry.id.decode()}:{number}")]
+            self._refuse(keys=keys, args=[_original(entry), reason, REJECTED_KEEP_ENTRIES, REFUSED.ttl_s or 0])
 
     def reject(self, payload: str | bytes, reason: str) -> None:
         """Keeps a payload that was refused before it reached the inbound stream."""
@@ -132,7 +147,11 @@ class Streams:
         """
         if not entries:
             return 0
-        keys = [stream.pattern, RUN_ID.pattern, *(remembered.key(entry_id) for entry_id, _ in entries)]
+        keys = [
+            stream.pattern,
+            run_keys(self._client, stream)[0],
+            *(remembered.key(entry_id) for entry_id, _ in entries),
+        ]
         payloads = [orjson.dumps(entry, option=orjson.OPT_SORT_KEYS) for _, entry in entries]
         args = [remembered.ttl_s or 0, "sweep" if by_sweep else "", *payloads]
         until = time.monotonic() + SWEEP_PATIENCE_S

@@ -1,0 +1,150 @@
+"""A Redis Cluster of real servers: three masters, each with a replica if wanted; slots are moved, servers killed."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import redis
+from redis.crc import key_slot
+
+from helpers.redis_group import PASSWORD, client, running
+from worker.runtime.embedded.processes import wait_until
+from worker.runtime.embedded.server import free_port
+
+SLOTS, MASTERS = 16_384, 3
+NODE_TIMEOUT_MS = 1_000
+
+
+@dataclass(slots=True)
+class RunningCluster:
+    """Servers by port, as far as they run."""
+
+    servers: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Two of the nodes, as REDIS_URL names them."""
+        first, *_, last = self.servers
+        return f"redis+cluster://:{PASSWORD}@127.0.0.1:{first},127.0.0.1:{last}"
+
+    def ask(self, port: int, *command: Any) -> Any:
+        """The answer of one node, as it comes."""
+        with client(port) as node:
+            return node.execute_command(*command)
+
+    def nodes(self) -> dict[int, dict[str, Any]]:
+        """Flags, id and number of slots of each node, by port, as the first that lives says."""
+        seen = next(port for port, process in self.servers.items() if process.poll() is None)
+        found: dict[int, dict[str, Any]] = {}
+        for line in self.ask(seen, "CLUSTER NODES").items():
+            place, facts = line
+            found[int(place.rpartition(":")[2])] = facts
+        return found
+
+    def master_of(self, key: str) -> int:
+        """The port of the master that has a key."""
+        slot = key_slot(key.encode())
+        for port, facts in self.nodes().items():
+            ranges = [(int(one[0]), int(one[-1])) for one in facts["slots"]]
+            if "master" in facts["flags"] and any(first <= slot <= last for first, last in ranges):
+                return port
+        return 0
+
+    def other_master(self, port: int) -> int:
+        """Another master."""
+        return next(one for one, facts in self.nodes().items() if "master" in facts["flags"] and one != port)
+
+    def move_slot_of(self, key: str) -> int:
+        """Moves the slot of a key, with all its keys, to another master; returns its port."""
+        slot, source = key_slot(key.encode()), self.master_of(key)
+        target, nodes = self.other_master(source), self.nodes()
+        self.begin_move(slot, source, target)
+        for name in self.ask(source, "CLUSTER GETKEYSINSLOT", slot, 1_000):
+            self.move_key(source, target, name)
+        masters = [port for port, facts in nodes.items() if "master" in facts["flags"]]
+        # The new owner first, so that nobody is sent round and round.
+        for port in sorted(masters, key=lambda one: one != target):
+            self.ask(port, "CLUSTER SETSLOT", slot, "NODE", nodes[target]["node_id"])
+        return target
+
+    def begin_move(self, slot: int, source: int, target: int) -> None:
+        """From now on the keys of a slot may be on either of two masters."""
+        nodes = self.nodes()
+        self.ask(target, "CLUSTER SETSLOT", slot, "IMPORTING", nodes[source]["node_id"])
+        self.ask(source, "CLUSTER SETSLOT", slot, "MIGRATING", nodes[target]["node_id"])
+
+    def move_key(self, source: int, target: int, name: bytes | str) -> None:
+        """Moves one key."""
+        self.ask(source, "MIGRATE", "127.0.0.1", target, "", 0, 5_000, "AUTH", PASSWORD, "KEYS", name)
+
+    def kill(self, port: int) -> None:
+        """Ends a server as a machine dies."""
+        self.servers[port].kill()
+        self.servers[port].wait()
+
+    def is_fit(self) -> bool:
+        """Whether every node that lives holds the cluster for whole."""
+        living = [port for port, process in self.servers.items() if process.poll() is None]
+        return all(self._says_ok(port) for port in living)
+
+    def _says_ok(self, port: int) -> bool:
+        try:
+            return bool(self.ask(port, "CLUSTER INFO")["cluster_state"] == "ok")
+        except redis.RedisError:
+            return False
+
+
+@contextmanager
+def redis_cluster(directory: Path, *, replicas: bool) -> Iterator[RunningCluster]:
+    """The cluster, whole, and its replicas in step."""
+    cluster = RunningCluster()
+    lines = [
+        f"requirepass {PASSWORD}",
+        f"masterauth {PASSWORD}",
+        "cluster-enabled yes",
+        f"cluster-node-timeout {NODE_TIMEOUT_MS}",
+        "appendonly yes",
+    ]
+    with ExitStack() as stack:
+        for _ in range(MASTERS * (2 if replicas else 1)):
+            port = free_port()
+            server = running(directory, f"redis-{port}", [f"port {port}", *lines])
+            cluster.servers[port] = stack.enter_context(server)
+        ports = list(cluster.servers)
+        assert wait_until(lambda: all(map(answers, ports)), 20)
+        for number, port in enumerate(ports[:MASTERS]):
+            first, end = (SLOTS * place // MASTERS for place in (number, number + 1))
+            cluster.ask(port, "CLUSTER ADDSLOTS", *range(first, end))
+        for port in ports[1:]:
+            cluster.ask(port, "CLUSTER MEET", "127.0.0.1", ports[0])
+        assert wait_until(lambda: all(knows(cluster, port, len(ports)) for port in ports), 30)
+        for port, master in zip(ports[MASTERS:], ports[:MASTERS], strict=False):
+            cluster.ask(port, "CLUSTER REPLICATE", cluster.nodes()[master]["node_id"])
+        assert wait_until(lambda: cluster.is_fit() and all(map(follows, ports[MASTERS:])), 30)
+        yield cluster
+
+
+def answers(port: int) -> bool:
+    """Whether a server answers."""
+    with client(port) as node:
+        try:
+            return bool(node.ping())
+        except redis.RedisError:
+            return False
+
+
+def knows(cluster: RunningCluster, port: int, nodes: int) -> bool:
+    """Whether a node has met all others."""
+    return len(cluster.ask(port, "CLUSTER NODES")) == nodes
+
+
+def follows(port: int) -> bool:
+    """Whether a replica has all that its master has."""
+    with client(port) as node:
+        found: Any = node.info("replication")
+        return bool(found.get("master_link_status") == "up")

@@ -1,0 +1,169 @@
+"""Client of a Redis Cluster that is used like that of one Redis: it finds the node of each key, and follows slots that
+move and replicas that take over.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from threading import Lock
+from typing import Any, TypeVar
+
+import redis
+from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode, RedisCluster
+from redis.commands.core import Script
+from redis.exceptions import AskError, MovedError, RedisClusterException, RedisError, ResponseError, TryAgainError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
+
+from worker.redisdb.cluster_keys import off_cluster, slots_of
+from worker.redisdb.cluster_pipeline import LOST, ClusterPipeline, client_of
+from worker.redisdb.sentinel import CONNECT_TIMEOUT_S, Host
+
+Answer = TypeVar("Answer")
+#: Commands without a key that concern every node; the others of them are asked of one.
+OF_ALL = frozenset({"PING", "SCRIPT LOAD", "FLUSHALL", "FLUSHDB"})
+#: Redirections of one command, before it is given up; pauses between them, while the keys of a slot move.
+MOST_MOVES, MOVE_PAUSE_S = 10, 0.02
+
+
+class ClusterRedis(redis.Redis):
+    """Client of a cluster. Connects when it is first used; keys of one script or transaction must lie in one slot.
+
+    Args:
+        options: of the connections to each node.
+        repeats: how often a command is repeated on a lost connection, by what is known of the cluster then.
+    """
+
+    def __init__(self, hosts: Sequence[Host], options: Mapping[str, Any], repeats: int) -> None:
+        # It answers for the methods of redis-py; no connection is ever taken from its pool.
+        super().__init__(connection_pool=redis.ConnectionPool())
+        self._hosts = hosts
+        limit_s = min(options["socket_connect_timeout"], CONNECT_TIMEOUT_S)
+        self._options = {**options, "socket_connect_timeout": limit_s, "retry": Retry(NoBackoff(), 0)}
+        self.repeats = repeats
+        self._cluster: RedisCluster | None = None
+        self._connecting = Lock()
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Returns the answer of one command.
+
+        Raises:
+            RedisError: as every client does; ConnectionError also where no node answers.
+        """
+        if str(args[0]).upper() in OF_ALL:
+            return self._ask_all(args, options)
+        pipeline: Any = self.pipeline(transaction=False)
+        with pipeline:
+            pipeline.execute_command(*args, **options)
+            (answer,) = pipeline.execute()
+        return answer
+
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> ClusterPipeline:  # noqa: ARG002  redis-py's
+        """Returns a pipeline: without a transaction of any keys, with one of those of one slot."""
+        return ClusterPipeline(self, self.connection_pool, transaction=transaction)
+
+    def scan_iter(self, *args: Any, **given: Any) -> Iterator[Any]:
+        """Yields the keys of all nodes, by their usual names."""
+        for node in self.primaries():
+            for name in client_of(node).scan_iter(*args, **given):
+                yield off_cluster(name)
+
+    def close(self) -> None:
+        """Closes the connections to all nodes."""
+        super().close()
+        self._forget()
+
+    def primaries(self) -> list[ClusterNode]:
+        """Returns the masters."""
+        return self._guarded(lambda cluster: sorted(cluster.get_primaries(), key=lambda node: str(node.name)))
+
+    def node_of(self, commands: Iterable[Sequence[Any]]) -> ClusterNode:
+        """Returns the master of the keys of these commands; any where they have no key.
+
+        Raises:
+            ResponseError: the keys lie in several slots.
+        """
+        slots = {slot for args in commands for slot in slots_of(args)}
+        if len(slots) > 1:
+            raise ResponseError("CROSSSLOT keys of one script or transaction lie in several slots")
+        if not slots:
+            return self.primaries()[0]
+        slot = next(iter(slots))
+        node: ClusterNode = self._guarded(lambda cluster: cluster.nodes_manager.get_node_from_slot(slot))
+        return node
+
+    def refresh(self, failed: ClusterNode | None = None) -> None:
+        """Asks for the slots anew, the node that has just failed last."""
+        name = failed.name if failed else None
+        self._guarded(lambda cluster: cluster.nodes_manager.initialize(last_failed_node_name=name))
+
+    def redirected(self, args: Sequence[Any], options: Mapping[str, Any], error: RedisError) -> Any:
+        """Returns the answer to a command that a node has sent elsewhere, or the error it ends with."""
+        for _ in range(MOST_MOVES):
+            try:
+                return self._sent_elsewhere(args, options, error)
+            except (AskError, TryAgainError) as exc:
+                error = exc
+                time.sleep(MOVE_PAUSE_S)
+            except RedisError as exc:
+                return exc
+        return error
+
+    def load(self, script: Script) -> None:
+        """Makes a script known to every master."""
+        self.script_load(script.script)
+
+    def _sent_elsewhere(self, args: Sequence[Any], options: Mapping[str, Any], error: Any) -> Any:
+        """Sends a command where a node has said; while a key is just moving, with a word that it is expected there."""
+        if isinstance(error, MovedError):
+            self._guarded(lambda cluster: cluster.nodes_manager.move_slot(error))
+        if isinstance(error, MovedError | TryAgainError):
+            return client_of(self.node_of([args])).execute_command(*args, **options)
+        place = error.host, error.port
+        node = self._guarded(lambda cluster: cluster.get_node(*place))
+        if node is None:
+            self.refresh()
+            raise error
+        with client_of(node).pipeline(transaction=False) as pipeline:
+            pipeline.execute_command("ASKING")
+            pipeline.execute_command(*args, **options)
+            return pipeline.execute()[1]
+
+    def _ask_all(self, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
+        """Returns the answer of the last master, once all have answered."""
+        answer: Any = None
+        for node in self.primaries():
+            try:
+                answer = client_of(node).execute_command(*args, **options)
+            except LOST:
+                self.refresh(node)
+                raise
+        return answer
+
+    def _guarded(self, ask: Callable[[Any], Answer]) -> Answer:
+        """Returns what is asked of redis-py's client; errors of its own are lost connections."""
+        try:
+            return ask(self._connected())
+        except RedisClusterException as exc:
+            # It may have forgotten the hosts that it was given for others, which are gone.
+            self._forget()
+            raise RedisConnectionError(f"the cluster does not answer: {type(exc).__name__}") from exc
+
+    def _connected(self) -> RedisCluster:
+        with self._connecting:
+            if self._cluster is None:
+                nodes = [ClusterNode(host, port) for host, port in self._hosts]  # type: ignore[no-untyped-call]
+                self._cluster = RedisCluster(startup_nodes=nodes, require_full_coverage=False, **self._options)
+            return self._cluster
+
+    def _forget(self) -> None:
+        cluster, self._cluster = self._cluster, None
+        if cluster is not None:
+            cluster.close()
+
+
+def spans_slots(client: redis.Redis) -> bool:
+    """Returns whether the keys of a client lie in several slots, so that a script may touch those of one alone."""
+    return isinstance(getattr(client, "over", client), ClusterRedis)
