@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -22,7 +23,7 @@ from db import queries
 from db.engine import connect
 from db.locks import PRECACHE_LOCK, try_lock, unlock
 from worker.devkit.simulator import Simulator
-from worker.precache.allowance import spent_microusd
+from worker.precache.allowance import spent_key
 from worker.precache.requests import REST_DAYS, WASTED
 from worker.providers.single_flight import JoinRequest, SingleFlight
 from worker.redisdb.keys import AI_RESPONSE, FLIGHT
@@ -99,6 +100,12 @@ def test_a_first_hit_is_noted_once_with_what_it_saved(shop: AskedShop) -> None:
     assert (report["messages"], report["costs"]["total_usd"]) == (2, cost / 1e6)
     added = {name: value - before.get(name, 0) for name, value in totals(shop).items()}
     assert added == {"precache_replies": 1, "precache_hits": 1, "precache_cost_microusd": cost}
+
+
+def spent_microusd(client: redis.Redis) -> int:
+    """What the day's book says."""
+    found: Any = client.get(spent_key())
+    return int(found or 0)
 
 
 def totals(shop: AskedShop) -> dict[str, int]:

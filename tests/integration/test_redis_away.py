@@ -28,6 +28,7 @@ from worker.intake import intake as intake_module
 from worker.intake.held_back import HeldBack
 from worker.intake.intake import Intake
 from worker.intake.invalidation import invalidate
+from worker.precache.allowance import Allowance
 from worker.providers.budget import Budget, BudgetLimits, Reservation
 from worker.providers.circuit import CircuitBreaker
 from worker.providers.circuit_rules import Permit
@@ -169,6 +170,22 @@ ROWS = {
     ),
     "cache: every write is dropped": Row(
         CACHE, lambda client: Cache(client).set_many(AI_RESPONSE, SESSIONS), None, "cache_unavailable"
+    ),
+    "cache: whether a value is there nobody knows": Row(
+        CACHE, lambda client: Cache(client).renew(AI_RESPONSE, ["key"]), None, "cache_unavailable"
+    ),
+    # What nobody waits for can be left.
+    "replies ahead: none is paid for": Row(
+        "precache/allowance.py:Allowance._add",
+        lambda client: Allowance(client, 1_000).reserve(1),
+        False,
+        "allowance_unavailable",
+    ),
+    "replies ahead: what it cost": Row(
+        "precache/allowance.py:Allowance._add",
+        lambda client: Allowance(client, 1_000).settle(2, 1),
+        None,
+        "allowance_unavailable",
     ),
     "reply limit: nobody is limited": Row(
         CACHE,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import redis
 from redis.exceptions import RedisError
@@ -76,9 +75,3 @@ def day_microusd(connection: Connection, settings: Settings) -> int:
 def spent_key() -> str:
     """Returns the key under which the day's spending is counted."""
     return BUDGET.key(f"precache:{utc_day()}")
-
-
-def spent_microusd(client: redis.Redis) -> int:
-    """Returns what replies made ahead have cost today, with what is set aside. Raises RedisError."""
-    spent: Any = client.get(spent_key())
-    return int(spent or 0)
