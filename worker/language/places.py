@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
-from worker.language.lexicon import Token
-from worker.language.names import (
-    ARTICLES,
-    DEFINITE,
-    FRUITS,
-    LINKS,
-    Leaning,
-    Name,
-    is_sold,
-    read_name,
-    same,
-    says_how,
-    singular_words,
-    size_of,
-    standing_alone,
-)
+from msgspec.structs import replace
+
+from worker.language.lexicon import Token, words_of
+from worker.language.name_words import ARTICLES, DEFINITE, FRUITS, LINKS, Leaning, is_sold, says_how, standing_alone
+from worker.language.names import Name, read_name, same, singular_words, size_of
 from worker.language.product_words import ProductWords
 from worker.language.vocabulary import SECTIONS
 
 #: Around a question these say nothing.
-SMALL: Final = frozenset(["el", "la", "los", "las", "lo", "un", "una", "de", "del", "a", "al", "en", "con", "por", "su", "sus", "tu", "tus", "se", "entre", "pero"])
+SMALL: Final = words_of("small")
 #: Places that are filled by what a phrase says itself.
-SAID: Final = frozenset(("hello", "day", "method", "network", "better", "diet", "diners"))
+SAID: Final = words_of("said")
 HELLOS: Final = ("hola como estas", "buenas noches", "buenas tardes", "buen dia", "hola")
 #: Products in one question about prices.
 MOST_PRODUCTS: Final = 3
 #: How a dish is made, said of every one.
-HOMELY: Final = frozenset(("casero", "casera", "caseros", "caseras"))
+HOMELY: Final = words_of("homely")
 
 
 #: An "y" that stands before another phrase than a name: "leche, y a cuánto el litro".
@@ -42,8 +31,8 @@ AND: Final = "&"
 
 @dataclass(slots=True)
 class Run:
-    """Words between phrases that may name a thing. joiner: "y" or "o" where it stands before them, or AND; joined: as it
-    is written.
+    """Words between phrases that may name a thing. joiner: "y" or "o" where it stands before them, or AND; joined: the
+    same as it is written.
     """
 
     joiner: str = ""
@@ -110,9 +99,11 @@ def _product_use(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled 
     return {"product": name.whole, "use": name.use} if name and name.use else None
 
 
-def _products(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled | None:
+def _products(runs: Runs, known: ProductWords, spoken: Sequence[Token]) -> Filled | None:
     """Names that "y" joins, or "o"."""
     names = _names(runs, known)
+    if any(token.concept == "price" for token in spoken):
+        names = [(joiner, _fruit(name)) for joiner, name in names]
     joiners = {joiner for joiner, _ in names[1:]}
     if names[0][0] or len(names) > MOST_PRODUCTS or len(joiners) > 1 or "" in joiners or not names[0][1].thing:
         return None
@@ -228,7 +219,7 @@ def _stain(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled | None
     words = [word for run in runs for word in run.words]
     if any(run.joiner for run in runs):
         return None
-    return {"stain": " ".join(standing_alone([word for word in words if word not in ARTICLES], known))}
+    return {"stain": singular_words(standing_alone([word for word in words if word not in ARTICLES], known), known)}
 
 
 def _section(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled | None:
@@ -240,6 +231,8 @@ def _section(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled | No
         words = words[1:]
     name = " ".join(words)
     if name in known.sections or (len(words) == 1 and name in SECTIONS):
+        return {"section": name}
+    if SECTIONS.issuperset(word for word in words if word not in ("y", "e")):
         return {"section": name}
     if words[0] in SECTIONS:
         return {"section": " ".join(standing_alone(words, known))}

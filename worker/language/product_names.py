@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from worker.language.names import ARTICLES, Leaning, standing_alone
+from worker.language.name_words import ARTICLES, Leaning, standing_alone
 from worker.language.product_words import USUAL_PRODUCT_WORDS, is_any
-from worker.language.vocabulary import MEASURES, SECTIONS
+from worker.language.vocabulary import COUNTED, MEASURES, SECTIONS
 
 Words = frozenset[str]
-COUNTS = frozenset(["dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez", "doce", "medio", "media"])
+COUNTS = frozenset((*COUNTED, "medio", "media"))
 
 
 def is_on_sale(what: str, sold: Words) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 
-from worker.language.lexicon import PHRASE_WORDS
+from worker.language.lexicon import PHRASE_WORDS, words_of
 from worker.language.normalise import LONGEST_WORD, normalised
 from worker.language.typos import Spelling, sound_alike
 from worker.language.vocabulary import (
@@ -33,9 +33,21 @@ from worker.language.vocabulary import (
 
 #: Alone they name no product, wherever they stand in the name of one.
 NO_NAMES = (NAMELESS, NAMES_WITH_MORE, QUALITIES, MEASURES, FLAVOURS, POINTING)
+#: What is said of things on a shelf, and is a frequent word too.
+SAID_OF_THINGS = words_of("said_of_things")
 #: Words that are no slip of another word, whatever the shop sells.
 USUAL = frozenset(
-    chain(GROCERIES, NAMES_ALL_THE_SAME, SECTIONS, SMALL_WORDS, ASKING, EVERYDAY, TOLD, PHRASE_WORDS, *NO_NAMES)
+    chain(
+        GROCERIES,
+        NAMES_ALL_THE_SAME,
+        SECTIONS,
+        SMALL_WORDS,
+        ASKING,
+        EVERYDAY,
+        TOLD,
+        PHRASE_WORDS,
+        *NO_NAMES,
+    )
 )
 SHORTEST_NAME = 3
 #: Among shorter words a slip makes another word too often; of this length only words of a question are put right.

@@ -17,7 +17,8 @@ from typing import Final
 from worker.language import lexicon
 from worker.language.frames import frames_of
 from worker.language.lexicon import SMALL_TALK, Token
-from worker.language.names import Leaning, begins_name, read_name
+from worker.language.name_words import PREPOSITIONS, Leaning, begins_name, says_how
+from worker.language.names import read_name
 from worker.language.normalise import normalised
 from worker.language.places import AND, SMALL, Run, filled
 from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords
@@ -127,7 +128,7 @@ def _settled(said: Sequence[Token], known: ProductWords) -> list[Token]:
 
 def _in_place(token: Token, before: Sequence[Token], following: Token | None, things: bool) -> Iterable[Token]:
     concept, value = token
-    if concept == "noise":
+    if concept == "noise" or (concept == "or_not" and following is None):
         return ()
     if concept == "address":
         small = all(each.concept in SMALL_TALK for each in before)
@@ -154,7 +155,9 @@ def _runs(spoken: Sequence[Token], known: ProductWords) -> list[Run]:
         if token.concept:
             # "Cuánto la leche y cuánto el pan": two things; "leche y a cuánto": one.
             runs.append(Run(AND if runs[-1].joiner and not runs[-1].words else ""))
-        elif place in (0, len(spoken) - 1) and (token.value in JOINERS or token.value == "pero"):
+        elif token.value == "pero":
+            _check_but(spoken[place + 1 : place + 2], runs[-1].words)
+        elif place in (0, len(spoken) - 1) and token.value in JOINERS:
             raise Leaning(token.value)
         elif token.value in JOINERS and not _is_within_name(spoken[place - 1 : place + 2], known):
             runs.append(Run(JOINERS[token.value], token.value))
@@ -166,3 +169,12 @@ def _runs(spoken: Sequence[Token], known: ProductWords) -> list[Run]:
 def _is_within_name(around: Sequence[Token], known: ProductWords) -> bool:
     """Returns whether an "y" stands in the name of something sold here: "cereales y semillas"."""
     return " ".join(token.value for token in around) in known.beginnings
+
+
+def _check_but(following: Sequence[Token], before: Sequence[str]) -> None:
+    """Raises Leaning where "pero" does not stand within a name: "manteca, pero sin sal"."""
+    within = before and following and not following[0].concept
+    if not within or not (
+        following[0].value in PREPOSITIONS or following[0].value[0].isdecimal() or says_how(following[0].value)
+    ):
+        raise Leaning("pero")

@@ -14,7 +14,7 @@ from worker.language.vocabulary import COUNTED
 _NUMBERS: Final = {word: str(number) for number, word in enumerate(COUNTED, start=1)}
 _NUMBERS.pop("un")
 _FIGURE: Final = r"(?<![\d.,/])\d{1,6}(?:[.,/]\d{1,6})?(?![\d.,/%])"
-_BIG: Final = r"(?:kilos?|kg|litros?|l)"
+_BIG: Final = r"(?:kilos?|kg|litros?|l|libras?)"
 _LITRE, _KILO = "l", "kg"
 #: Parts of a unit in words, and a number behind which one stands.
 _PARTS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]] = (
@@ -27,25 +27,29 @@ _PARTS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]
     (re.compile(rf"(?<![\d/] )\b(?:3/4|tres cuartos)(?: de)? ({_BIG})\b"), lambda found: f"0,75 {_unit(found[1])}"),
     (re.compile(rf"(?<![\d/] )\b(?:1/4|un cuarto|cuarto)(?: de)? ({_BIG})\b"), lambda found: f"0,25 {_unit(found[1])}"),
     (re.compile(rf"(?<![\d/] )\b(?:medio|media|1/2) ({_BIG})\b"), lambda found: f"0,5 {_unit(found[1])}"),
-    (re.compile(r"(?<!\d )\b(kilo|litro)\b(?! y)"), lambda found: f"1 {_unit(found[1])}"),
+    (re.compile(r"(?<!\d )\b(kilo|litro|libra)\b(?! y)"), lambda found: f"1 {_unit(found[1])}"),
 )
-_MEASURED: Final = re.compile(rf"({_FIGURE}) (kg|g|l|ml|cc|cl)\b(?!/)")
+_MEASURED: Final = re.compile(rf"({_FIGURE}) (kg|g|l|ml|cc|cl|libras?)\b(?!/)")
 _DOZENS: Final = re.compile(r"\b(?:(media|medio|1/2|\d{1,4}) )?docenas?\b")
 _TRAYS: Final = re.compile(r"\b(?:maple|panal|cubeta|carton|bandeja|cono|cartera)s?\b")
 _PIECES: Final = re.compile(r"(?:\b(?:x|por|de) )?(?<![\d.,/])(\d{1,4})(?: unidades)?(?= de huevo| huevo|$)")
 _BARE: Final = re.compile(r"(?:\b(de|x) )?(?<![\d.,/])(\d{1,6}(?:[.,]\d{1,6})?)$")
 #: What tied a size to a name.
 _TIES: Final = re.compile(r"(?:\b(?:de|del|x|por|en|a|un|una|que viene) )*\|(?: (?:de|del)\b)*")
+_PACKED: Final = re.compile(r"\b(?:packs?|cajas?|cajon|six|sixpack)\b")
 #: Litres of the largest bottle, and the smallest number that can only be millilitres.
-_LARGEST, _SMALLEST_ML = 10, 100
+_LARGEST, _SMALLEST_ML = 3, 100
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What a size means depends on the thing: `drinks` in litres, `bagged` in kilos."""
+    """What a size means depends on the thing: `drinks` in litres, `bagged` in kilos; `said_before` it, words that are
+    none.
+    """
 
     drinks: frozenset[str]
     bagged: frozenset[str]
+    said_before: frozenset[str]
 
 
 def in_figures(plain: str) -> str:
@@ -61,8 +65,10 @@ def in_figures(plain: str) -> str:
 def without_size(words: list[str], of: Size) -> tuple[str, list[str]]:
     """The size that words name, and the words without it; empty where they name none, or more than one."""
     plain = " ".join(words)
-    things = {word.removesuffix("s") for word in words} | set(words)
-    if "huevo" in things:
+    # "Dulce de leche de 400" is no drink.
+    told = [word for word in words if word not in of.said_before][:2]
+    things = {form for word in told for form in (word, word.removesuffix("s"))}
+    if "huevo" in plain:
         size, left = _of_eggs(plain)
     elif dozens := _DOZENS.search(plain):
         size, left = f"x {_pieces(dozens[1])}", _DOZENS.sub("|", plain)
@@ -92,7 +98,8 @@ def _measured(plain: str, things: set[str], of: Size) -> tuple[str, str]:
         return _told(_amount(found[1], found[2]), found[2], found[1]), _MEASURED.sub("|", plain)
     if bare := _BARE.search(plain):
         number, tied = _amount(bare[2], "l"), bare[1] is not None
-        if things & of.drinks and number is not None and (tied or number.denominator > 1 or number >= _SMALLEST_ML):
+        small = tied and number is not None and number <= _LARGEST and not _PACKED.search(plain)
+        if things & of.drinks and number is not None and (small or number.denominator > 1 or number >= _SMALLEST_ML):
             return (_told(number, "ml" if number >= _SMALLEST_ML else "l", bare[2])), _BARE.sub("|", plain)
         if things & of.bagged and tied and number is not None and number <= 50:
             return _told(number, "kg", bare[2]), _BARE.sub("|", plain)
@@ -100,7 +107,7 @@ def _measured(plain: str, things: set[str], of: Size) -> tuple[str, str]:
 
 
 def _unit(word: str) -> str:
-    return _KILO if word[0] == "k" else _LITRE
+    return "libra" if word.startswith("lib") else _KILO if word[0] == "k" else _LITRE
 
 
 def _amount(figure: str, unit: str) -> Fraction | None:
@@ -117,6 +124,8 @@ def _told(amount: Fraction | None, unit: str, figure: str) -> str:
     """An amount in kilos or litres from one on, in grams or millilitres below."""
     if amount is None:
         return f"{figure} {unit}"
+    if unit.startswith("libra"):
+        return f"{_decimal(amount)} libra"
     small, big = {"g": ("g", "kg"), "kg": ("g", "kg")}.get(unit, ("ml", "l"))
     in_small = amount * {"kg": 1000, "l": 1000, "cl": 10}.get(unit, 1)
     if in_small >= 1000:

@@ -17,6 +17,9 @@ def _words(name: str) -> frozenset[str]:
     return frozenset(_DATA[name].split())
 
 
+_COMMON = tomllib.loads((Path(__file__).parent / "data" / "common.toml").read_text("utf-8"))
+#: Frequent words that name nothing on a shelf.
+COMMON_WORDS = frozenset(_COMMON["words"].split())
 GROCERIES = _words("groceries")
 POINTING = _words("pointing")
 NOT_LEANING = _words("not_leaning")

@@ -1,0 +1,178 @@
+"""Words of names: which may begin the name of something, and which may stand in one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+from worker.language.lexicon import words_of
+from worker.language.product_words import SAID_OF_THINGS, ProductWords, is_any
+from worker.language.vocabulary import (
+    ASKING,
+    COMMON_WORDS,
+    EVERYDAY,
+    FLAVOURS,
+    FORMLESS,
+    GROCERIES,
+    LEANING,
+    MEASURES,
+    NAMELESS,
+    NAMES_ALL_THE_SAME,
+    NAMES_WITH_MORE,
+    NOT_LEANING,
+    POINTING,
+    QUALITIES,
+    SECTIONS,
+    SMALL_WORDS,
+    TEAS,
+)
+
+ARTICLES, DEFINITE, PREPOSITIONS = map(words_of, ("articles", "definite", "prepositions"))
+LINKS: Final = ARTICLES | PREPOSITIONS
+_SAID: Final = (
+    LINKS | QUALITIES | MEASURES | FLAVOURS | GROCERIES | NAMES_ALL_THE_SAME | EVERYDAY | SECTIONS | SAID_OF_THINGS
+)
+#: Words of every sentence that say nothing of a thing.
+_COMMON: Final = (SMALL_WORDS | ASKING | COMMON_WORDS) - (_SAID - EVERYDAY)
+PACKINGS, _PACKED, WEIGHED = map(words_of, ("packings", "packed", "weighed"))
+#: They tell of the customer, or of what happened to a thing.
+_TELLING: Final = words_of("telling")
+#: Names of something only with more behind them: "dulce de leche", "semillas de lino".
+_OF_SOMETHING: Final = words_of("of_something")
+#: "De manzana" is a flavour, "la manzana" is a fruit.
+FRUITS: Final = FLAVOURS & WEIGHED
+#: Any other sign than in "1,5", "1/2", "0%", "7up" and "q10" is more than a name.
+_WORD: Final = re.compile(r"[a-zñ]+|\d+(?:[.,/]\d+)?%?|[a-zñ]+\d+|\d+(?!x\b)[a-zñ]+")
+#: A place in a list, unless it stands behind one of these; and a number of a house, a telephone or a person.
+_SMALL_NUMBER, _LONG_NUMBER = re.compile(r"[1-9]\d?"), re.compile(r"(?!0+$)\d{4,}")
+_BEFORE_NUMBERS: Final = words_of("before_numbers")
+#: "000" and "0000" are kinds of flour.
+_FLOUR: Final = re.compile("0{2,4}")
+#: Whoever needs more words, or more that no list has, tells more than a name.
+_MOST_WORDS, _MOST_UNKNOWN = 9, 2
+
+
+class Leaning(ValueError):
+    """A word that says nothing without what was said before, or that nobody knows."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__(word)
+        self.word = word
+        self.reason = "leans" if leans(word) else "unknown"
+
+
+def leans(word: str) -> bool:
+    """Returns whether a word may point at something said, shown or done before, or tells of who writes."""
+    return word in POINTING or word in _TELLING or bool(LEANING.fullmatch(word))
+
+
+def standing_alone(words: list[str], known: ProductWords) -> list[str]:
+    """The same words. Raises Leaning where one may stand in no name, or the last one is cut off."""
+    strange = next((word for word in words if _is_strange(word, known)), None)
+    if strange is not None:
+        raise Leaning(strange)
+    unknown = sum(word.isalpha() and word not in _SAID and not is_any(word, known.words) for word in words)
+    cut_off = bool(words) and words[-1] in LINKS
+    if cut_off or unknown > _MOST_UNKNOWN or len(words) > _MOST_WORDS or _counts_within(words, known):
+        raise Leaning(words[-1])
+    return words
+
+
+def _is_strange(word: str, known: ProductWords) -> bool:
+    if not _WORD.fullmatch(word) or word in _TELLING:
+        return True
+    if word in known.words or is_any(word, known.names):
+        return word in POINTING and not is_any(word, GROCERIES)
+    if leans(word) or _LONG_NUMBER.fullmatch(word):
+        return word not in NOT_LEANING
+    return word in _COMMON
+
+
+def _counts_within(words: Sequence[str], known: ProductWords) -> bool:
+    """Returns whether a small number that is no size stands behind a word: "el vino 2", "queso 2 crema"."""
+    return any(
+        _SMALL_NUMBER.fullmatch(word) and before not in _BEFORE_NUMBERS and f"{before} {word}" not in known.beginnings
+        for before, word in pairwise(words)
+    )
+
+
+def says_how(more: str) -> bool:
+    """Returns whether words say how a thing is: "descremada", "sin lactosa", "de oliva"."""
+    words = more.split()
+    return not words or words[0] in LINKS or all(_is_quality(word) for word in words)
+
+
+def _is_quality(word: str) -> bool:
+    return (
+        is_any(word, QUALITIES)
+        or is_any(word, FLAVOURS)
+        or bool(FORMLESS.fullmatch(word))
+        or bool(_FLOUR.fullmatch(word))
+    )
+
+
+def without_article(words: Sequence[str], known: ProductWords) -> list[str]:
+    """Drops an article, and what stands between it and the name in "la de yerba"."""
+    bare = list(words[1:] if words and words[0] in ARTICLES else words)
+    return bare[1:] if bare[:1] == ["de"] and is_sold(bare[1:], known) else bare
+
+
+def without_packing(words: Sequence[str]) -> list[str]:
+    """Drops a packing that changes nothing: "paquete de fideos", "arroz bolsa"."""
+    bare = list(words)
+    if bare[:1] and bare[0] in PACKINGS and not _PACKED.intersection(bare[1:4]):
+        bare = bare[2:] if bare[1:2] in (["de"], ["del"]) else bare[1:]
+    return bare[:-1] if bare and bare[-1] in PACKINGS and bare[-2:-1] not in (["en"], ["con"], ["sin"]) else bare
+
+
+def begins_name(words: Sequence[str], known: ProductWords) -> bool:
+    """Returns whether words begin with the name of something: a packing or an article may stand before it. Behind "la"
+    or "el", which often mean one that was shown before, only what is known to be sold counts.
+    """
+    bare = without_article(words, known)
+    if words and words[0] in DEFINITE:
+        return is_sold(bare, known) or (bool(bare) and bare[0] in FRUITS)
+    return is_sold(bare, known) or _may_name(bare, known)
+
+
+def _may_name(words: Sequence[str], known: ProductWords) -> bool:
+    """Returns whether an unknown word names something, since all that is said of it is known."""
+    first, *others = words or ("",)
+    if others[:1] in (["para"], ["de"]) and is_any(first, NAMES_WITH_MORE):
+        return True
+    if not others or _is_nameless(first) or is_sold(others, known):
+        return False
+    return all(is_any(word, _SAID) or word in known.words for word in others)
+
+
+def _is_nameless(word: str) -> bool:
+    told = any(is_any(word, kind) for kind in (NAMELESS, QUALITIES, MEASURES, EVERYDAY, LINKS, _COMMON))
+    return told or len(word) < 3 or not word.isalpha() or bool(FORMLESS.fullmatch(word)) or leans(word)
+
+
+def is_sold(words: Sequence[str], known: ProductWords) -> bool:
+    """Returns whether words begin with the name of something known to be sold, or a part of the shop; a packing and how
+    many may stand before it.
+    """
+    if any(" ".join(words[:count]) in known.beginnings for count in (2, 3)):
+        return True
+    bare = without_packing(words)
+    counted = len(bare)
+    while len(bare) > 1 and (bare[0].isdecimal() or is_any(bare[0], MEASURES)):
+        bare = bare[2:] if bare[1] == "de" else bare[1:]
+    return bool(bare) and _is_name(bare[0], bare[1:], known, counted=len(bare) < counted)
+
+
+def _is_name(word: str, behind: Sequence[str], known: ProductWords, *, counted: bool) -> bool:
+    if word == "te":
+        return (
+            not behind or behind[0] in TEAS - {"de"} or _is_quality(behind[0]) or is_any(behind[-1], TEAS | GROCERIES)
+        )
+    if word.removesuffix("s") in _OF_SOMETHING:
+        return behind[:1] == ["de"]
+    if word in FLAVOURS:
+        return counted or bool(behind)
+    sold = any(is_any(word, names) for names in (known.names, FLAVOURS))
+    return sold or word in SECTIONS or word in NAMES_ALL_THE_SAME
