@@ -10,9 +10,9 @@ from typing import Final
 import click
 import msgspec
 from helpers.basics import REPOSITORY
-from training.fitting import Accuracy, accuracy, cross_validated, fit
-from training.lines import Example, digest, examples, our_lines, read_lines, tested_lines
 
+from training.fitting import Accuracy, accuracy, cross_validated, fit
+from training.lines import Example, digest, examples, our_lines, read_lines, shares, tested_lines
 from worker.language.classifier import WEIGHTS, Classifier, Weights
 
 REPORT: Final = WEIGHTS.with_name("classifier.toml")
@@ -28,12 +28,13 @@ def main(lines: Path | None, seed: int, report: bool) -> None:
     ours, tested = our_lines(), tested_lines()
     every = [*ours, *tested, *(read_lines(lines) if lines else [])]
     learned = examples(every, seed)
-    weights = fit(learned, seed, digest(every))
+    expected = shares(tested)
+    weights = fit(learned, expected, seed, digest(every))
     WEIGHTS.write_bytes(msgspec.msgpack.encode(weights))
     click.echo(f"{WEIGHTS.relative_to(REPOSITORY)}: {len(every)} lines, {len(learned)} messages")
     if report:
         ranges = {"our lines": range(len(ours)), "tested lines": range(len(ours), len(ours) + len(tested))}
-        unseen = {name: cross_validated(learned, judged, seed) for name, judged in ranges.items()}
+        unseen = {name: cross_validated(learned, expected, judged, seed) for name, judged in ranges.items()}
         REPORT.write_text(_report(weights, learned, unseen), "utf-8")
         click.echo(REPORT.read_text("utf-8"))
 
@@ -43,8 +44,8 @@ def _report(weights: Weights, learned: Sequence[Example], unseen: dict[str, Accu
     classifier = Classifier(weights)
     figures = {"learned": accuracy(classifier, learned), **unseen}
     lines = [
-        "# Written by `make train`. Accuracy: share of messages that are right; but for the first, of messages of lines",
-        "# that were not learned when they were judged (in 5 parts).",
+        "# Written by `make train`. Accuracy: the share of messages that are right; but for the first, of messages of",
+        "# lines that were not learned when they were judged (in 3 parts).",
         f"seed = {weights.seed}",
         f'lines = "{weights.lines}"',
         f"messages = {len(learned)}",

@@ -1,7 +1,7 @@
 """Labelled lines that the classifier learns from: files of lines, and the messages that are written after them.
 
-A line is `text<TAB>intent<TAB>complexity`. In its text "(tenés|hay)" is one of these, "{p}" a value of `slots.toml`, and
-"=" at the beginning says that customers write nothing before or behind it. Lines that begin with "#" are comments.
+A line is `text<TAB>intent<TAB>complexity`. In its text "(tenés|hay)" is one of these, "{p}" a value of `slots.toml`,
+and "=" at the beginning says that customers write nothing before or behind it. Lines with "#" in front are comments.
 """
 
 from __future__ import annotations
@@ -10,21 +10,22 @@ import hashlib
 import random
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from helpers.basics import REPOSITORY
-from training.writing import as_typed
 
+from training.writing import as_typed
 from worker.language.normalise import normalised
 
 LINES: Final = REPOSITORY / "worker" / "language" / "data" / "lines"
 UTTERANCES: Final = REPOSITORY / "tests" / "data" / "utterances.tsv"
 #: Messages written after a line: so many at least, more where it may be read in many ways, and at most so many.
-FEWEST: Final = 3
-MOST: Final = 18
+FEWEST: Final = 6
+MOST: Final = 36
 VERBATIM: Final = "="
 ALTERNATIVES: Final = re.compile(r"\(([^()]*\|[^()]*)\)")
 SLOT: Final = re.compile(r"\{(\w+)\}")
@@ -41,6 +42,11 @@ class Line:
     intent: str
     complexity: str
 
+    @property
+    def kind(self) -> str:
+        """Its class: intent and complexity."""
+        return f"{self.intent} {self.complexity}"
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -55,6 +61,11 @@ class Example:
     intent: str
     complexity: str
     line: int
+
+    @property
+    def kind(self) -> str:
+        """Its class: intent and complexity."""
+        return f"{self.intent} {self.complexity}"
 
 
 def read_lines(path: Path) -> list[Line]:
@@ -83,6 +94,12 @@ def tested_lines() -> list[Line]:
     """The messages on which the tests measure, which are learned too: they are the oldest that the project has."""
     rows = (row.split("\t") for row in UTTERANCES.read_text("utf-8").splitlines() if not row.startswith("#"))
     return [Line(VERBATIM + text, intent, complexity) for text, complexity, _shared, intent in rows]
+
+
+def shares(lines: Sequence[Line]) -> dict[str, float]:
+    """The share of each class (intent and complexity) in lines, each of which somebody wrote: what to expect."""
+    counted = Counter(line.kind for line in lines)
+    return {kind: times / len(lines) for kind, times in counted.items()}
 
 
 def digest(lines: Iterable[Line]) -> str:
@@ -119,7 +136,7 @@ class Writer:
         """Messages after the text of a line."""
         if text.startswith(VERBATIM):
             for written in self._verbatim(text.removeprefix(VERBATIM)):
-                yield as_typed(written, self._chance)
+                yield from (written, *(as_typed(written, self._chance) for _ in range(1, FEWEST)))
             return
         for _ in range(_how_many(text)):
             yield as_typed(self._carried(self._filled(text)), self._chance)

@@ -105,7 +105,7 @@ class Classifier:
 
 
 def _places(names: list[str]) -> dict[str, list[int]]:
-    """Where each name stands."""
+    """The places at which each name stands."""
     return {name: [place for place, other in enumerate(names) if other == name] for name in dict.fromkeys(names)}
 
 

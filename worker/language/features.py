@@ -1,17 +1,20 @@
 """Features of a message by which the classifier judges it: its words and parts of them, their order, and how many.
 
-The names of goods, the parts of a shop and figures are one word each, so that what is learned of "leche" holds of "kiwi".
+The names of goods, the parts of a shop and figures are one word each, so that what is learned of one holds of all.
 """
 
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 
 from worker.language.vocabulary import GROCERIES, SECTIONS
 
 #: The beginning of a long story says what it is about.
 MAX_CHARS = 300
 PRODUCT, SECTION, FIGURE = "<product>", "<section>", "<figure>"
+#: Goods that are a part of the shop too: "carnes", "bebidas".
+RANGE = "<range>"
 #: All words together, as something that is counted.
 WORDS = "<words>"
 #: A text has a feature for each of these numbers that it reaches; 0 gives every text one.
@@ -48,12 +51,12 @@ def word_features(word: str) -> list[str]:
 def order_features(words: list[str]) -> list[str]:
     """The words two by two, with the ends of the text, and three by three."""
     framed = ["^", *words, "$"]
-    pairs = [f"{one} {two}" for one, two in zip(framed, framed[1:], strict=False)]
+    pairs = [f"{one} {two}" for one, two in pairwise(framed)]
     return pairs + [f"{one} {two} {three}" for one, two, three in zip(words, words[1:], words[2:], strict=False)]
 
 
 def counts_of(words: list[str]) -> dict[str, int]:
-    """How many words there are, and how many of them are goods and figures."""
+    """Numbers of all words, of goods and of figures."""
     return {WORDS: len(words), PRODUCT: words.count(PRODUCT), FIGURE: words.count(FIGURE)}
 
 
@@ -64,10 +67,6 @@ def count_features(name: str, count: int) -> list[str]:
 
 @cache
 def _classes() -> dict[str, str]:
-    """PRODUCT or SECTION by word, in the singular and the plural."""
-    classes: dict[str, str] = {}
-    for words, name in ((GROCERIES, PRODUCT), (SECTIONS, SECTION)):
-        for word in sorted(words):
-            for form in (word, f"{word}s", f"{word}es", f"{word[:-1]}ces" if word.endswith("z") else word):
-                classes.setdefault(form, name)
-    return classes
+    """PRODUCT, SECTION or RANGE by word, in the singular and the plural."""
+    goods = {form for word in GROCERIES for form in (word, f"{word}s", f"{word}es", f"{word.removesuffix('z')}ces")}
+    return dict.fromkeys(goods, PRODUCT) | dict.fromkeys(SECTIONS, SECTION) | dict.fromkeys(goods & SECTIONS, RANGE)
