@@ -39,7 +39,7 @@ class Replication:
 
     @property
     def takes_writes(self) -> bool:
-        """Whether it is a primary that is not set to read-only."""
+        """Primary that is not set to read-only."""
         return not (self.is_standby or self.is_read_only)
 
 
