@@ -15,7 +15,8 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from db.engine import make_engine, normalised
+from db.engine import make_engine
+from db.servers import normalised
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"

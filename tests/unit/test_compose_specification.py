@@ -15,7 +15,7 @@ import yaml
 from helpers.basics import REPOSITORY
 from helpers.composed import REQUIRED, TEXT, seconds
 
-from db.engine import normalised
+from db.servers import normalised
 from worker.celery_ext.broker import broker_of
 from worker.redisdb.connect import connect_redis
 from worker.settings import SECRETS, read_settings
