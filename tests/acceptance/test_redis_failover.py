@@ -30,6 +30,8 @@ from worker.redisdb.keys import INBOUND, OUTBOUND
 from worker.settings import read_settings
 
 CUSTOMERS, EVERY_S, FOR_S, KILLS_AT_S = 20, 0.05, 36.0, (4.0, 22.0)
+#: A master that no replica follows takes nothing that would vanish with it.
+CAREFUL = ("min-replicas-to-write 1", "min-replicas-max-lag 1")
 #: Contract P12.
 PAUSE_S = 30.0
 
@@ -88,6 +90,13 @@ def test_the_master_of_everything_dies_under_load(servers: Servers, shared_engin
 
 
 @pytest.mark.long
+def test_the_master_of_everything_falls_silent(servers: Servers, shared_engine: Engine, tmp_path: Path) -> None:
+    """No connection ends by itself: time limits alone tell that it is gone. What it comes back with is not served."""
+    with redis_group(tmp_path / "redis", *CAREFUL) as group:
+        play(servers, shared_engine, tmp_path, group.settings, group.fall_silent)
+
+
+@pytest.mark.long
 def test_masters_of_a_cluster_die_under_load(servers: Servers, shared_engine: Engine, tmp_path: Path) -> None:
     """First the one that has the inbound stream, then that of the replies; Celery's queues are elsewhere."""
     with redis_cluster(tmp_path / "redis", replicas=True) as cluster:
@@ -113,12 +122,13 @@ def play(
         gateway = PatientGateway(sender)
         thread = Thread(target=gateway.run)
         thread.start()
+        arrivals: list[float] = []
         try:
-            arrivals = follow(conversation, die)
+            follow(conversation, arrivals, die)
         finally:
             gateway.stop()
             thread.join()
-        wait_for_all(conversation, gateway.sent)
+        wait_for_all(conversation, arrivals, gateway.sent)
     ids = [message_id for reply in once(conversation) for message_id in reply["in_reply_to"]]
     doubled = [message_id for message_id, count in Counter(ids).items() if count > 1]
     assert (set(gateway.sent) - set(ids), doubled) == (set(), [])
@@ -143,26 +153,33 @@ def slots_die(cluster: RunningCluster, keys: list[str]) -> None:
     cluster.revive(cluster.fail_over(keys.pop(0)))
 
 
-def follow(conversation: Conversation, die: Callable[[], None]) -> list[float]:
-    """Collects replies, and breaks what is to be broken at its time; returns when replies came."""
-    began, arrivals, kills = time.monotonic(), [], list(KILLS_AT_S)
+def follow(conversation: Conversation, arrivals: list[float], die: Callable[[], None]) -> None:
+    """Collects replies with their times, and breaks what is to be broken at its time."""
+    began, kills = time.monotonic(), list(KILLS_AT_S)
     while (now_s := time.monotonic() - began) < FOR_S:
         if kills and now_s > kills[0]:
             kills.pop(0)
             Thread(target=die).start()
-        before = len(conversation.replies)
-        try:
-            conversation.collect(0.1)
-        except RedisError:
-            time.sleep(0.1)
-        if len(conversation.replies) > before:
-            arrivals.append(time.monotonic())
-    return arrivals
+        collect(conversation, arrivals)
 
 
-def wait_for_all(conversation: Conversation, sent: list[str]) -> None:
+def collect(conversation: Conversation, arrivals: list[float]) -> None:
+    """Takes in what comes within a moment, whether or not Redis answers."""
+    before = len(conversation.replies)
+    try:
+        conversation.collect(0.1)
+    except RedisError:
+        time.sleep(0.1)
+    if len(conversation.replies) > before:
+        arrivals.append(time.monotonic())
+
+
+def wait_for_all(conversation: Conversation, arrivals: list[float], sent: list[str]) -> None:
     """Waits until every message has its reply."""
-    conversation.wait_until(lambda: set(sent) <= set(conversation.answered()), 60)
+    deadline = time.monotonic() + 60
+    while not set(sent) <= set(conversation.answered()):
+        assert time.monotonic() < deadline, conversation.log.read_text()[-3000:]
+        collect(conversation, arrivals)
 
 
 def once(conversation: Conversation) -> list[dict[str, list[str]]]:
