@@ -26,7 +26,7 @@ from worker.devkit.simulator import Simulator
 from worker.precache.allowance import spent_key
 from worker.precache.requests import REST_DAYS, WASTED
 from worker.providers.single_flight import JoinRequest, SingleFlight
-from worker.redisdb.keys import AI_RESPONSE, FLIGHT
+from worker.redisdb.keys import AI_RESPONSE, FLIGHT, PARKED
 from worker.session.turn import encode_turn
 from worker.settings import Settings
 from worker.telemetry.asked import form_key
@@ -156,6 +156,7 @@ def test_a_customers_call_under_way_is_not_made_again(shop: AskedShop, simulator
     turn = shop.planned(QUESTION)
     SingleFlight(shop.services.redis, 90.0).join([JoinRequest(turn.planned().key, turn.token, encode_turn(turn), 60.0)])
     assert (shop.make_ahead(), calls(simulator)) == (0, {})
+    assert not shop.services.redis.exists(PARKED.key(turn.planned().key))
 
 
 def test_a_customer_who_comes_meanwhile_gets_the_reply(shop: AskedShop, simulator: Simulator) -> None:
