@@ -30,6 +30,9 @@ $(READY): pyproject.toml requirements-dev.lock
 demo: $(READY)
 	@exec $(BIN)/chasqui demo
 
+# Each test of the whole service starts five processes or more: where the environment forbids Python to keep what it has
+# compiled, all of them would compile every module anew.
+test test-long: export PYTHONDONTWRITEBYTECODE :=
 # More processes than two cores have, as many tests wait; a file stays in one of them, and the long ones come first.
 PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 test: $(READY)

@@ -113,7 +113,7 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """Sum since the database was made; names and labels as `count_metrics_v3.sql` says."""
+    """Sum since the database was made; names and labels as `count_metrics_v4.sql` says."""
 
     name: str
     labels: Mapping[str, Any]

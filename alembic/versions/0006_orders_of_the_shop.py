@@ -31,7 +31,6 @@ CHANGED = {
     "search_products": 1,
     "place_orders": 1,
     "update_session_cache": 2,
-    "apply_retention": 2,
     "erase_customer": 1,
 }
 #: What returns something else than before, and so cannot be replaced.
@@ -163,10 +162,16 @@ def narrow_tables() -> None:
     for name in ("sku", "unit", "total", "taken"):
         op.drop_column("order_items", name)
     # A fraction has no place there any more; a line of nothing had never one.
-    narrow = "alter column quantity type integer using greatest(round(quantity), 1)::integer"
-    op.execute(f"alter table order_items {narrow}")
+    narrow("order_items", "quantity", "greatest(round(quantity), 1)", "quantity > 0")
     op.execute("update products set stock = 100 where stock is null")
-    op.execute("alter table products alter column stock type integer using floor(stock)::integer")
+    narrow("products", "stock", "floor(stock)", "stock >= 0")
     op.alter_column("products", "stock", nullable=False)
     for name in ("unit", "step"):
         op.drop_column("products", name)
+
+
+def narrow(table: str, column: str, whole: str, check: str) -> None:
+    """Makes a number whole again, and its check anew: the one that is there would compare it as a fraction."""
+    op.drop_constraint(f"{table}_{column}_check", table)
+    op.execute(f"alter table {table} alter column {column} type integer using {whole}::integer")
+    op.create_check_constraint(f"{table}_{column}_check", table, check)

@@ -9,22 +9,17 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
-#: The version that each function had before.
-CHANGED = {"cleanup_expired_sessions": 2, "resume_customer": 1}
-
 
 def upgrade() -> None:
     op.execute(
         "create index customer_sessions_people_idx on customer_sessions (customer_phone) "
         "where context_data ? 'human_until'"
     )
-    for name, before in CHANGED.items():
-        replace_function(f"{name}_v{before + 1}")
+    replace_function("resume_customer_v2")
 
 
 def downgrade() -> None:
-    for name, before in CHANGED.items():
-        replace_function(f"{name}_v{before}")
+    replace_function("resume_customer_v1")
     op.execute("drop index customer_sessions_people_idx")
 
 

@@ -33,13 +33,12 @@ def upgrade() -> None:
     op.create_index(
         "ai_metrics_cart_operations_idx", "ai_metrics", ["at"], postgresql_where=sa.text("cart_operations is not null")
     )
-    for name in ("left_carts_v1", "cleanup_expired_sessions_v4", "record_metrics_v4"):
+    for name in ("left_carts_v1", "cleanup_expired_sessions_v3"):
         run(function_sql(name))
 
 
 def downgrade() -> None:
-    run(function_sql("record_metrics_v3"))
-    run(function_sql("cleanup_expired_sessions_v3"))
+    run(function_sql("cleanup_expired_sessions_v2"))
     op.drop_column("ai_metrics", "cart_operations")
     op.execute("drop routine left_carts")
     op.drop_table("kept_carts")

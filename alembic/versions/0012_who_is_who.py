@@ -10,8 +10,9 @@ down_revision = "0011"
 branch_labels = None
 depends_on = None
 
-#: Functions of this version that there were before, with the number that each had.
-CHANGED = {"accept_messages": 3, "apply_retention": 3, "claim_turns": 3, "locked_for_acceptance": 1}
+#: Functions of this version that there were before, with the number that each had. What revisions since 0006 need of
+#: them is in here too.
+CHANGED = {"accept_messages": 2, "apply_retention": 2, "claim_turns": 2, "locked_for_acceptance": 1}
 #: New ones, each after those that it calls in SQL.
 ADDED = ("customer_of", "linked_ids", "customer_links", "join_sessions", "join_customers", "link_customers")
 

@@ -4,8 +4,9 @@
 -- it is closed), "quoted" (WhatsApp's id of the message that it quotes), "product" (that it is about), "advertisement"
 -- (words of it), and "act" (what it does to others: apply_acts_v1.sql)}, ...]} in acceptance order.
 -- A message id that is already known changes nothing, even where that message has been erased since.
--- Returns {"accepted": how many are new, "turns": [those claimed, beside acts with "waited"]}, and where something was
--- revoked "forgotten": {"phones", "reply_keys"}, whose session cache and cached replies may still hold it.
+-- Returns {"accepted": how many are new, "turns": [those claimed]}; where something was revoked "forgotten": {"phones",
+-- "reply_keys"}, whose session cache and cached replies may still hold it; and "joined" as link_customers_v1.sql gives it,
+-- where there is anybody.
 create or replace function accept_messages(batch jsonb) returns jsonb
 language plpgsql set enable_seqscan = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
@@ -14,7 +15,11 @@ declare
         from jsonb_array_elements(coalesce(batch -> 'messages', '[]')) with ordinality as input (m, place)
         -- One look into the index for each, whatever the planner believes about the number of messages.
         where (select id from messages e where e.message_id = erased_id(m ->> 'message_id')) is null);
-    phones text[] := array(select distinct value ->> 'customer_phone' from jsonb_array_elements(incoming) order by 1);
+    named constant text[] := array(
+        select distinct value ->> 'customer_phone' from jsonb_array_elements(incoming) order by 1);
+    phones text[];
+    links jsonb := '[]';
+    joined jsonb;
     acts jsonb := '[]';
     forgotten jsonb;
     accepted integer;
@@ -22,12 +27,36 @@ declare
     locked integer;
 begin
     loop
+        if incoming @? '$[*].links' then
+            links := customer_links(incoming);
+        end if;
+        phones := array(
+            select distinct customer_of(id) from (
+                select unnest(named) as id
+                union select link ->> 'alias' from jsonb_array_elements(links) link
+                union select link ->> 'customer_phone' from jsonb_array_elements(links) link) ids
+            order by 1);
         insert into turns (customer_phone) select unnest(phones) on conflict do nothing;
         perform from turns where customer_phone = any (phones) order by customer_phone for update;
         get diagnostics locked = row_count;
-        -- A row may have been erased between the two.
-        exit when locked = cardinality(phones);
+        -- A row may have been erased between the two, or a customer joined with another one.
+        exit when locked = cardinality(phones)
+              and not exists (select from customer_ids where alias = any (phones) and (until is null or until > now()));
+        delete from turns t using customer_ids i
+        where t.customer_phone = any (phones) and i.alias = t.customer_phone and (i.until is null or i.until > now());
     end loop;
+    if links <> '[]' then
+        joined := link_customers(links);
+        phones := array(select distinct customer_of(phone) from unnest(phones) phone order by 1);
+    end if;
+    if phones <> named then
+        incoming := (
+            select coalesce(jsonb_agg(m || jsonb_strip_nulls(jsonb_build_object(
+                       'customer_phone', i.customer_phone, 'from', case when i.until is null then i.alias end))
+                   order by place), '[]')
+            from jsonb_array_elements(incoming) with ordinality as input (m, place)
+            left join customer_ids i on i.alias = m ->> 'customer_phone' and (i.until is null or i.until > now()));
+    end if;
 
     if incoming @? '$[*].act' then
         -- A revocation is done again where it is known: what was to be forgotten in Redis may not be yet.
@@ -41,7 +70,7 @@ begin
     insert into messages (message_id, customer_phone, content, sent_at, state, reason)
     select m ->> 'message_id', m ->> 'customer_phone',
            jsonb_build_object('type', m ->> 'type', 'text', m ->> 'text', 'selection_id', m ->> 'selection_id')
-               || jsonb_strip_nulls(jsonb_build_object('order', m -> 'order', 'channel', m -> 'channel', 'target', m -> 'target',
+               || jsonb_strip_nulls(jsonb_build_object('order', m -> 'order', 'channel', m -> 'channel', 'target', m -> 'target', 'from', m -> 'from',
                'quoted', m -> 'quoted', 'product', m -> 'product', 'advertisement', m -> 'advertisement')),
            coalesce(to_timestamp((m ->> 'sent_at_s')::double precision), now()),
            case when coalesce((m ->> 'reply_due')::boolean, true) then 'accepted' else 'closed' end,
@@ -77,6 +106,6 @@ begin
                     from jsonb_array_elements(claimed) turn);
     end if;
     return jsonb_build_object('accepted', accepted, 'turns', claimed)
-        || jsonb_strip_nulls(jsonb_build_object('forgotten', forgotten));
+        || jsonb_strip_nulls(jsonb_build_object('forgotten', forgotten, 'joined', nullif(joined, '[]')));
 end
 $$;

@@ -1,8 +1,7 @@
 -- Erases what is older than `keep_days`: texts, names and numbers go, figures stay. Never of a customer with a turn or
--- unanswered messages, nor a reply or an event of an order
--- that is not published. Handles at most `max_rows` rows of one kind: expired sessions
--- (up to 10,000), messages, orders, customers, changes of circuits that no figure counts and that are not the last of
--- their provider or model. Returns how many there were; call again until it is 0.
+-- unanswered messages, nor a reply or an event of an order that is not published. Handles at most `max_rows` rows of one
+-- kind: expired sessions (up to 10,000), messages, orders, customers, their other ids, changes of circuits that no figure
+-- counts and that are not the last of their provider or model. Returns how many there were; call again until it is 0.
 create or replace function apply_retention(keep_days integer, max_rows integer) returns integer
 language plpgsql as $$
 declare
@@ -51,6 +50,14 @@ begin
         returning customer_phone
     )
     delete from turns t using gone where t.customer_phone = gone.customer_phone;
+    get diagnostics done = row_count;
+    if done > 0 then return done; end if;
+
+    delete from customer_ids
+    where alias in (select alias from customer_ids i
+                    where until <= now()
+                       or not exists (select from customers c where c.customer_phone = i.customer_phone)
+                    limit max_rows);
     get diagnostics done = row_count;
     if done > 0 then return done; end if;
 

@@ -1,7 +1,8 @@
 -- Claims a turn for each of the given customers who has unanswered messages, under a new token and a lease from now.
 -- The caller holds the lock of their rows in `turns`. A turn is the oldest messages, as far as they came to the same
 -- business number ("channel" of the turn, which is missing where none was named): at most `max_messages`, and at most
--- `max_chars` characters unless the first alone is longer. Returns one JSON object per turn.
+-- `max_chars` characters unless the first alone is longer. "sender" of a message: the id of its customer that it came from,
+-- where that is another one. Returns one JSON object per turn.
 create or replace function claim_turns(
     phones text[], lease_s double precision, max_messages integer, max_chars integer, by_sweep boolean
 ) returns setof jsonb
@@ -31,7 +32,7 @@ begin
                    'selection_id', content ->> 'selection_id')
                    || jsonb_strip_nulls(jsonb_build_object(
                        'order', content -> 'order', 'product', content -> 'product',
-                       'advertisement', content -> 'advertisement',
+                       'advertisement', content -> 'advertisement', 'sender', content -> 'from',
                        'quoted', case when content ? 'quoted'
                                       then quoted_message(content ->> 'quoted', c.customer_phone) end))
                    order by id) as messages,

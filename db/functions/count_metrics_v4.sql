@@ -1,7 +1,7 @@
 -- Trigger of ai_metrics, once per statement: adds the new rows to metric_totals in the same commit, so that Prometheus
 -- reads a few hundred rows however many turns there have been, and no total falls when old rows are deleted.
 -- name                labels          value
--- messages_ended      state, source   messages of committed turns (count_closed_v2.sql adds those that need no turn)
+-- messages_ended      state, source   messages of committed turns (count_closed_v3.sql adds those that need no turn)
 -- reply_latency       source, le_ms   replies that took at most le_ms (null: longer than the last bucket), in one bucket
 -- reply_latency_ms    source          milliseconds of all of them
 -- cost_microusd       provider        what calls cost, those of lost turns too ('none': no provider is known)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import pytest
 import redis
 from helpers.basics import EMPTY, REPOSITORY, Servers
+from helpers.command_line import run
 from helpers.dashboard_browser import Visit, wait_for
 from helpers.dashboard_rows import PHONE_PREFIX, SENTENCE, fill
 from sqlalchemy import Engine
@@ -69,8 +68,8 @@ def page(visit: Visit, busy: redis.Redis) -> Visit:
 
 def report(urls: Mapping[str, str], window_s: int) -> dict[str, Any]:
     """What `chasqui report` says."""
-    command = [sys.executable, "-m", "worker", "report", "--json", "--window", str(window_s)]
-    done = subprocess.run(command, cwd=REPOSITORY, env=dict(urls), capture_output=True, check=True, timeout=60)
+    done = run(REPOSITORY, "report", "--json", "--window", str(window_s), **urls)
+    assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 
 

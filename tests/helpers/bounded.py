@@ -162,7 +162,10 @@ def growth_of(cost: Callable[[int], float], largest: int, little: float) -> tupl
 
     Other programs only ever add to a time: so it is the least of several, and they go on while it looks too much.
     """
-    most, least = cost(largest), cost(largest // GROWTH)
+    most = cost(largest)
+    if most < little:
+        return most, 1.0
+    least = cost(largest // GROWTH)
     for turn in range(ROUNDS):
         if most < little or most >= MOST_S or (turn >= LEAST_ROUNDS and most < MOST_GROWTH * least):
             break

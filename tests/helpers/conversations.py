@@ -26,7 +26,8 @@ from worker.session.turn import Turn
 from worker.session.turn_message import TurnMessage
 from worker.shop.areas import DeliveryArea
 from worker.shop.shop import Shop
-from worker.steps.planning import Planner, Reader, acted
+from worker.steps.planning import Planner, acted
+from worker.steps.question import Reader
 
 NOW = datetime(2026, 11, 30, 15, 0, tzinfo=UTC)
 PALERMO = DeliveryArea("Palermo", ("Palermo Soho",), fee=Decimal(500), minimum=Decimal(3000), free_from=Decimal(20_000))

@@ -23,7 +23,7 @@ from worker.devkit.simulator import Simulator
 from worker.redisdb.keys import OUTBOUND, REJECTED
 from worker.runtime.environment import environment
 from worker.runtime.readiness import is_ready
-from worker.runtime.supervisor import Supervisor, running, service_programs
+from worker.runtime.supervisor import LOOK_EVERY_S, Supervisor, running, service_programs
 from worker.settings import settings
 
 #: Short times, so that what is lost comes back within a test; no probe is among the calls that a test counts.
@@ -67,6 +67,8 @@ def wait_until_ready(log: Path) -> None:
     deadline = time.monotonic() + 60
     while not is_ready(settings()):
         assert time.monotonic() < deadline, log.read_text()[-3000:]
+        # As `chasqui up` does: a look costs a connection each, which the processes that start would have to wait for.
+        time.sleep(LOOK_EVERY_S)
 
 
 @contextmanager

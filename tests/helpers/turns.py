@@ -24,7 +24,8 @@ from worker.session.outcome import Decision, Outcome
 from worker.session.session import Context, Session
 from worker.session.turn import Plan, Turn, TurnMessage, claimed_turn, encode_turn
 from worker.shop.shop import Shop
-from worker.steps.planning import Planner, Reader
+from worker.steps.planning import Planner
+from worker.steps.question import Reader
 
 SHOP = Shop("el supermercado")
 #: As it is shipped.

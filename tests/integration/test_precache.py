@@ -188,10 +188,13 @@ def _meet(shop: AskedShop, simulator: Simulator) -> None:
 
 
 def test_an_open_circuit_ends_the_run(shop: AskedShop, simulator: Simulator) -> None:
-    """Nothing is asked, nothing is paid, and no other model is asked in its place."""
+    """Nothing is asked, nothing is paid, no other model is asked in its place, and no other request is tried."""
     for name in ("gemini-flash", "deepseek", "gpt"):
         shop.services.redis.hset(f"ai_circuit:{name}", mapping={"state": "forced_open"})
+    shop.was_asked(RICE)
+    shop.looks = 10
     assert (shop.make_ahead(), calls(simulator)) == (0, {})
+    assert shop.looks == 8
     assert spent_microusd(shop.services.redis) == 0
     assert shop.sql("select * from replies_ahead") == []
 
@@ -201,7 +204,7 @@ def test_a_failing_provider_is_paid_once_and_left(shop: AskedShop, simulator: Si
     simulator.set("all", mode="garbage")
     assert shop.make_ahead() == 0
     tried = sum(calls(simulator).values())
-    assert tried > 0
+    assert (len(calls(simulator)), tried > 0) == (1, True)
     assert shop.make_ahead() == 0
     assert sum(calls(simulator).values()) == tried
     assert shop.sql("select answered from replies_ahead") == [(False,)]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
+from alembic.script import ScriptDirectory
 from helpers.basics import REPOSITORY, Servers, new_database
 from helpers.factories import (
     ANA,
@@ -46,6 +47,11 @@ OBJECTS = """
     union all select dictname from pg_ts_dict where dictnamespace = 'public'::regnamespace
     union all select cfgname from pg_ts_config where cfgnamespace = 'public'::regnamespace
     order by 1
+"""
+#: Functions with all that they do, in the order of their names.
+FUNCTIONS = """
+    select pg_get_functiondef(oid) from pg_proc where pronamespace = 'public'::regnamespace and prokind = 'f'
+    order by proname, oid::regprocedure::text
 """
 REVISION = "select version_num from alembic_version"
 TIMES = """
@@ -155,6 +161,29 @@ def test_up_and_down_and_up_again(empty_url: str) -> None:
         assert objects(empty_url) == ["alembic_version"]
     migrations.upgrade(empty_url)
     assert objects(empty_url) == made
+
+
+def test_each_revision_takes_back_what_it_has_done(empty_url: str) -> None:
+    """Tables, functions and all else are after its downgrade what they were before its upgrade."""
+    before: dict[str, list[str]] = {}
+    for revision in revisions():
+        migrations.upgrade(empty_url, revision)
+        before[revision] = all_of(empty_url)
+    for revision in reversed(before):
+        migrations.downgrade(empty_url, revision)
+        assert all_of(empty_url) == before[revision], revision
+
+
+def revisions() -> list[str]:
+    """All revisions, the first one first."""
+    scripts = ScriptDirectory.from_config(migrations.configuration())
+    return [script.revision for script in scripts.walk_revisions()][::-1]
+
+
+def all_of(url: str) -> list[str]:
+    """The schema and the text of every function."""
+    with connect(url) as connection:
+        return [*schema_text(connection).splitlines(), *connection.execute(text(FUNCTIONS)).scalars()]
 
 
 def test_lines_of_orders_get_the_currency_of_their_order(empty_url: str) -> None:

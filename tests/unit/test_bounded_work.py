@@ -73,7 +73,7 @@ from worker.session import cart as carts
 from worker.session import session, turn
 from worker.session.session import HISTORY_CHARS
 from worker.shop.areas import DeliveryArea, area_in
-from worker.steps import planning
+from worker.steps import question
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 NOW_S = NOW.timestamp()
@@ -171,6 +171,7 @@ TEXT_WORK: dict[str, Function] = {
     "replies.sentences.clauses": sentences.clauses,
     "replies.sentences.sentences": lambda written: list(sentences.sentences(written)),
     "replies.figure_kinds.kinds_of": figure_kinds.kinds_of,
+    "replies.figure_kinds.figures_of": lambda written: list(figure_kinds.figures_of(written)),
     "replies.numbering.means_rows": lambda written: numbering.means_rows(
         written, reply.Choices("Ver", (reply.Row("add:7", "Leche", "Leche: $ 1.850,00"),))
     ),
@@ -209,7 +210,7 @@ TEXT_WORK: dict[str, Function] = {
     ),
     "language.automatic.is_automatic": come_in(automatic.is_automatic),
     "language.handover_request.asks_for_person": come_in(handover_request.asks_for_person),
-    "steps.planning.Reader.question": come_in(lambda written: planning.Reader(SOLD).question(turn_of(written))),
+    "steps.question.Reader.question": come_in(lambda written: question.Reader(SOLD).question(turn_of(written))),
 }
 #: Functions of a text to which no long one gets.
 INSIDE = {

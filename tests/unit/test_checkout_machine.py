@@ -27,7 +27,8 @@ from worker.session.session import new_session, session_from_row
 from worker.session.turn import Turn
 from worker.session.turn_message import TurnMessage
 from worker.shop.shop_file import read_shop
-from worker.steps.planning import Planner, Reader, acted
+from worker.steps.planning import Planner, acted
+from worker.steps.question import Reader
 
 Json = dict[str, Any]
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)

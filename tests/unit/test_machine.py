@@ -17,7 +17,8 @@ from worker.session.machine import QUICK, QUICK_FOR_S, TEXTS, TIMES, WITHIN_S, i
 from worker.session.outcome import Outcome
 from worker.session.session import Pace, Session
 from worker.session.turn import Turn
-from worker.steps.planning import Question, without_model
+from worker.steps.planning import without_model
+from worker.steps.question import Question
 
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 GREETING = "¡Hola! Bienvenido a Panadería La Espiga, ¿qué pan querés hoy?"

@@ -17,7 +17,8 @@ from worker.language.product_words import USUAL_PRODUCT_WORDS
 from worker.messages.content import read_content
 from worker.session.turn import Turn
 from worker.session.turn_message import TurnMessage
-from worker.steps.planning import FIRST_OF_MANY, MANY_TERMS, MAX_ORDERED, Planner, Reader
+from worker.steps.planning import FIRST_OF_MANY, MANY_TERMS, Planner
+from worker.steps.question import MAX_ORDERED, Reader
 
 #: One question in two words, of one complexity or of two; what leans on its conversation; a story.
 TEXTS = (

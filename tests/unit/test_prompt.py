@@ -36,7 +36,8 @@ from worker.replies.request import AiRequest
 from worker.session.session import Context, Exchange, Session
 from worker.session.turn import Turn
 from worker.shop.shop import Shop
-from worker.steps.planning import Planner, Reader
+from worker.steps.planning import Planner
+from worker.steps.question import Reader
 
 BASE: dict[str, Any] = {"shop": SHOP, "message": "y arroz?", "categories": CATEGORIES, "products": [MILK]}
 

@@ -16,7 +16,8 @@ from worker.messages.message import InboundMessage
 from worker.replies.acts import Act, acts_of
 from worker.session.turn import Turn
 from worker.session.turn_message import Quoted
-from worker.steps.planning import Planner, Reader
+from worker.steps.planning import Planner
+from worker.steps.question import Reader
 
 SKU = replace(MILK, sku="LAC-001")
 LIST = Quoted("1. Leche\n2. Pan", ours=True, skus=("LAC-001", "PAN-002"))

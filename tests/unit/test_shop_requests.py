@@ -18,7 +18,8 @@ from worker.replies.prompt import render
 from worker.replies.reply_check import check_reply
 from worker.session.turn import Plan
 from worker.shop.shop import Shop
-from worker.steps.planning import Planner, Reader
+from worker.steps.planning import Planner
+from worker.steps.question import Reader
 
 OPEN = datetime(2026, 11, 30, 16, 0, tzinfo=UTC)
 CLOSED = datetime(2026, 11, 30, 21, 0, tzinfo=UTC)

@@ -27,7 +27,8 @@ from worker.session.handover import (
 from worker.session.outcome import Decision, Outcome
 from worker.session.session import Context
 from worker.session.turn import Turn
-from worker.steps.planning import Reader, without_model
+from worker.steps.planning import without_model
+from worker.steps.question import Reader
 
 GIVEN_UP = fallback_decision(Scene(SHOP, session_of(), "v", text="que me conviene?"), requires_human=True)
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

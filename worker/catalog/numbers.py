@@ -31,6 +31,8 @@ _PATTERNS: Final = {name: _pattern(sign) for name, sign in DECIMAL_SIGNS.items()
 
 def readings(text: str) -> dict[str, Decimal]:
     """Returns values by the name of the decimal sign, for each sign with which the text is a well-formed number."""
+    if text.isdecimal() and text.isascii():
+        return dict.fromkeys(DECIMAL_SIGNS, Decimal(text))
     return {name: _value(text, DECIMAL_SIGNS[name]) for name, pattern in _PATTERNS.items() if pattern.fullmatch(text)}
 
 

@@ -68,13 +68,17 @@ OPENING = re.compile(
 )
 
 
+#: No sign before U+0300 is a combining one.
+_MAY_COMBINE = re.compile("[\u0300-\U0010ffff]")
+
+
 def without_accents(text: str) -> str:
     """Lowers the case and removes accents; ñ stays a letter of its own, since "año" is not "ano"."""
     if text.isascii():
         return text.lower()
     # Decomposed first: "ñ" may come as one sign or two, and some letters are capitals only in disguise.
     plain = unicodedata.normalize("NFKD", text.translate(LIGATURES)).lower().replace("n\u0303", "ñ")
-    return "".join(sign for sign in plain if not unicodedata.combining(sign))
+    return _MAY_COMBINE.sub(lambda found: "" if unicodedata.combining(found[0]) else found[0], plain)
 
 
 def normalised(text: str) -> str:

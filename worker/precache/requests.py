@@ -14,7 +14,8 @@ from worker.precache.forecast import DayCount, Follower, History, chance, foreca
 from worker.precache.price_hours import horizon_h
 from worker.redisdb.keys import AI_RESPONSE
 from worker.session.turn import Plan
-from worker.steps.planning import Planner, reader_of
+from worker.steps.planning import Planner
+from worker.steps.question import reader_of
 from worker.steps.services import Services
 
 #: What is asked with a smaller chance is left to whoever asks it.

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
-from functools import cached_property
 from itertools import combinations
 
 from msgspec import Struct
@@ -87,12 +86,16 @@ class Amounts(Struct, frozen=True, dict=True):
     counted: tuple[Decimal, ...]
     bare: bool
 
-    @cached_property
+    @property
     def sums(self) -> frozenset[Decimal]:
         """Sums of what is named, with the cart's total and without: many, and seldom asked for."""
-        return _sums(self.total, self.named, self.counted)
+        # Not a cached_property: before Python 3.12 one lock of it holds up the threads of all other calls.
+        found: frozenset[Decimal] | None = self.__dict__.get("sums_of_named")
+        if found is None:
+            found = self.__dict__["sums_of_named"] = _sums(self.total, self.named, self.counted)
+        return found
 
-    @cached_property
+    @property
     def known(self) -> frozenset[Decimal]:
         """Everything that may be said without a word about why."""
         return self.plain | self.sums
@@ -158,12 +161,12 @@ class Amounts(Struct, frozen=True, dict=True):
 
     def _is_of_shop_alone(self, value: Decimal, sentence: str, before: str) -> bool:
         """Returns whether a product is said to cost what the shop has told of something else, as its minimum."""
-        if value not in self.told or _OF_SHOP.search(sentence) or value in self.sums:
+        if value not in self.told or _OF_SHOP.search(sentence):
             return False
         stems = _stems(_BREAK.split(before)[-1])
         meant = [one for one in self.sold if one.words and one.words[0] in stems]
         costs = any(one.price == value or _is_price_of(value, one, self.counts) for one in self.sold)
-        return bool(meant) and not costs
+        return bool(meant) and not costs and value not in self.sums
 
     def _is_of_another(self, value: Decimal, before: str) -> bool:
         """Returns whether a product is said to cost what another one does: "the milk costs", and the price of rice."""

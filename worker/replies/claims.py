@@ -54,6 +54,7 @@ _NUMBER_WORD = re.compile(
     r" (?:pesos|soles|euros|d[oó]lares|lucas)\b"
 )
 _COUNT = re.compile(r"\b(\d{1,2}) (?!opci|producto|l\b|g\b|kg|ml|%)[^\W\d_]{3,}")
+_BEYOND_FIGURES = re.compile(r"[^\W\d_]|%")
 #: Letters by which two forms of a word are the same: "confirmado", "confirmada".
 _STEM_CHARS = 7
 
@@ -63,6 +64,7 @@ class Facts(Struct, frozen=True):
 
     Args:
         products: as JSON, in small letters; they may have an offer in their names.
+        names: of the products, in small letters.
         shop: what the shop has told and what holds now, in small letters.
         history: replies before, in small letters.
         cart: its lines; None where the answer is everybody's.
@@ -71,6 +73,7 @@ class Facts(Struct, frozen=True):
     """
 
     products: str
+    names: tuple[str, ...]
     shop: str
     history: tuple[str, ...]
     cart: tuple[dict[str, Any], ...] | None
@@ -113,7 +116,8 @@ def problem_of(text: str, user: str, system: str, *, changes: bool) -> str | Non
     if kind := unfounded_figure(text, user, system):
         return f"names a figure that stands in no fact ({kind})"
     facts = _facts(orjson.loads(user), system.partition(FACTS_BEGIN)[2])
-    problems = (_problem(sentence, facts, changes=changes) for sentence in asserted(text))
+    claiming = (sentence for sentence in asserted(text) if not _lists_product(sentence, facts))
+    problems = (_problem(sentence, facts, changes=changes) for sentence in claiming)
     return next(filter(None, problems), None)
 
 
@@ -123,12 +127,18 @@ def _facts(request: dict[str, Any], shop: str) -> Facts:
     now = orjson.dumps(request.get("now")).decode()
     return Facts(
         products=orjson.dumps(request.get("products")).decode().lower(),
+        names=tuple(one["name"].lower() for one in request.get("products") or ()),
         shop=f"{shop}\n{now}".lower(),
         history=tuple(reply.lower() for reply in history),
         cart=None if session is None else tuple(session.get("cart") or ()),
         said=str(request.get("message") or ""),
         ordered=(session or {}).get("state") == "order_completed",
     )
+
+
+def _lists_product(sentence: str, facts: Facts) -> bool:
+    """Returns whether there is nothing but a product's name and figures, as in a list."""
+    return any(name in sentence and not _BEYOND_FIGURES.search(sentence.replace(name, "")) for name in facts.names)
 
 
 def _problem(sentence: str, facts: Facts, *, changes: bool) -> str | None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import orjson
 from msgspec import Struct
 
-from worker.catalog.numbers import readings
 from worker.replies.amounts import PARTS, Amounts, Sold, amounts, stems_of
-from worker.replies.figure_kinds import FIGURE, MONEY, SHARE, TIME, kinds_of, speaks, unspaced, values_of
+from worker.replies.figure_kinds import FIGURE, Figure, Told, figures_of, speaks, told_in, unspaced, values_of
 from worker.replies.prompt import FACTS_BEGIN
 
 #: A figure of the customer's that is denied or asked back may be any.
@@ -43,8 +43,6 @@ _COUNTS_UP_TO = 31
 _AROUND = 160
 _END = re.compile(r"[!?\n]|\.(?!\d)")
 _HALF_DAY = 12
-#: Of figures that are no number, as a date.
-_NO_NUMBER = Decimal(-1)
 _THOUSAND = Decimal(1000)
 #: Of a hundred: "100 % algodón".
 _ALL = Decimal(100)
@@ -86,7 +84,7 @@ class Known(Struct, frozen=True):
     weighed: bool
     said: str
 
-    def has(self, kind: str, values: set[Decimal], sentence: str, before: str) -> bool:
+    def has(self, kind: str, values: frozenset[Decimal], sentence: str, before: str) -> bool:
         """Returns whether a figure of a kind, in one of its readings, may be said in a sentence."""
         match kind:
             case "money":
@@ -113,10 +111,10 @@ class Known(Struct, frozen=True):
         )
 
     @staticmethod
-    def _is_of_stuff(values: set[Decimal], sentence: str) -> bool:
+    def _is_of_stuff(values: frozenset[Decimal], sentence: str) -> bool:
         return speaks("stuff", sentence) or values == {_ALL}
 
-    def _is_within_hours(self, values: set[Decimal]) -> bool:
+    def _is_within_hours(self, values: frozenset[Decimal]) -> bool:
         """Returns whether an hour that the customer has named lies between those of the shop."""
         return bool(self.hours) and any(min(self.hours) < value < max(self.hours) for value in values)
 
@@ -138,12 +136,10 @@ def unfounded_figure(reply: str, user: str, system: str) -> str | None:
     """
     if not FIGURE.search(reply):
         return None
-    reply = unspaced(reply)
-    known = _known(orjson.loads(user), system.partition(FACTS_BEGIN)[2], reply)
-    kinds = kinds_of(reply)
-    for match in FIGURE.finditer(reply):
-        kind = kinds.get(match.start(), "number")
-        values = set(readings(match[0]).values()) or {_NO_NUMBER}
+    reply, facts = unspaced(reply), orjson.loads(user)
+    figures = list(figures_of(reply))
+    known = _known(facts, system.partition(FACTS_BEGIN)[2], reply, figures)
+    for match, kind, values in figures:
         before, behind = _around(reply, match)
         if known.has(kind, values, f"{before}{match[0]}{behind}", before):
             continue
@@ -165,54 +161,59 @@ def _is_given_back(kind: str, before: str, behind: str) -> bool:
     return kind == "money" and bool(_HIS.search(before)) and not _GIVEN.search(before)
 
 
-def _known(facts: dict[str, Any], shop: str, reply: str) -> Known:
+def _known(facts: dict[str, Any], shop: str, reply: str, figures: list[Figure]) -> Known:
     session = facts.get("session") or {}
-    cart, products = session.get("cart") or [], facts.get("products") or []
-    history = session.get("history") or []
-    shop = _SAMPLE.sub("", shop)
-    of_shop = [unspaced(shop), *_texts([facts.get("now"), [exchange.get("reply") for exchange in history]])]
-    names = [one["name"] for one in [*products, *cart]]
+    cart, history = session.get("cart") or [], session.get("history") or []
+    sold = [*(facts.get("products") or []), *cart]
+    told = _of_shop(shop) | told_in(_texts([facts.get("now"), [exchange.get("reply") for exchange in history]]))
+    of_names = told_in(one["name"] for one in sold)
     written = _texts([facts.get("message"), session.get("name"), [exchange.get("customer") for exchange in history]])
-    hours = frozenset(hour for hour in values_of(of_shop) if hour <= 2 * _HALF_DAY)
+    hours = frozenset(hour for hour in told.values if hour <= 2 * _HALF_DAY)
     own = frozenset(values_of(written))
     said = str(facts.get("message") or "")
     return Known(
-        told=frozenset(values_of([*of_shop, *names])),
+        told=told.values | of_names.values,
         hours=hours | {hour - _HALF_DAY for hour in hours if hour > _HALF_DAY},
-        times=frozenset(values_of(match[1] for text in of_shop for match in TIME.finditer(text))),
-        shares=frozenset(values_of(match[1] for text in [*of_shop, *names] for match in SHARE.finditer(text))),
+        times=told.times,
+        shares=told.shares | of_names.shares,
         left=frozenset(values_of(exchange.get("reply") or "" for exchange in history)),
-        money=_money(of_shop, own, [*products, *cart], cart, [said, reply]),
+        money=_money(told.amounts, own, sold, cart, f"{said}\n{reply}", _counts(said, reply, figures)),
         written=own,
-        weighed=any(one.get("unit") for one in [*products, *cart]),
+        weighed=any(one.get("unit") for one in sold),
         said=said.lower(),
     )
 
 
+@lru_cache(maxsize=4)
+def _of_shop(shop: str) -> Told:
+    return told_in([unspaced(_SAMPLE.sub("", shop))])
+
+
 def _money(
-    of_shop: Iterable[str], own: frozenset[Decimal], sold: list[dict[str, Any]], cart: list[Any], spoken: list[str]
+    told: frozenset[Decimal],
+    own: frozenset[Decimal],
+    sold: list[dict[str, Any]],
+    cart: list[Any],
+    spoken: str,
+    counts: Iterable[Decimal],
 ) -> Amounts:
     """Amounts that the facts hold, told as money or as a price."""
-    found = (match[match.lastindex or 0] for text in of_shop for match in MONEY.finditer(text))
     known = dict.fromkeys(
         Sold(Decimal(str(one["price"])), PARTS if one.get("unit") else 1, stems_of(one["name"])) for one in sold
     )
     lines = [Decimal(str(line["price"])) * Decimal(str(line["quantity"])) for line in cart]
-    text = "\n".join(spoken)
-    return amounts(values_of(found), own, list(known), lines, text, _counts(text))
+    return amounts(told, own, list(known), lines, spoken, counts)
 
 
-def _counts(text: str) -> Iterator[Decimal]:
-    """Quantities that a text names: pieces, parts of a kilo or litre, numbers in words."""
-    kinds = kinds_of(text)
-    for match in FIGURE.finditer(text):
-        kind = kinds.get(match.start(), "number")
-        for value in readings(match[0]).values():
+def _counts(said: str, reply: str, figures: Iterable[Figure]) -> Iterator[Decimal]:
+    """Quantities that the message or the reply names: pieces, parts of a kilo or litre, numbers in words."""
+    for _match, kind, values in (*figures_of(said), *figures):
+        for value in values:
             if kind == "size" and value > 1:
                 yield value / _THOUSAND
-            if kind in ("size", "number", "count", "left") and value < 100:
+            if kind in ("size", "number", "count", "left") and 0 <= value < 100:
                 yield value
-    for word in _NUMBER_WORD.findall(text.lower()):
+    for word in _NUMBER_WORD.findall(f"{said}\n{reply}".lower()):
         yield _NUMBERS[word]
 
 

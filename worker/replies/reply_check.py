@@ -10,6 +10,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from operator import eq
 from pathlib import Path
 from typing import get_args
 
@@ -49,10 +50,12 @@ _LEAST_LANGUAGE_WORDS = 3
 _LEAST_ECHO_WORDS = 3
 #: Who is greeted or thanked answers in kind, often with the very same words.
 _IN_KIND = frozenset(
-    """
+    without_accents(
+        """
     hola buenas buenos buen muy dia dias tardes noches muchas mil gracias igualmente feliz navidad año nuevo que tengas
     tengan un una linda lindo semana finde fin de abrazo grande nos vemos luego hasta chau adios mañana pronto
-    """.split()  # noqa: SIM905 - a list of so many strings cannot be read
+    """
+    ).split()
 )
 _LANGUAGES: dict[str, frozenset[str]] = {
     name: frozenset(words.split())
@@ -98,7 +101,7 @@ def _is_echo(reply: str, said: str) -> bool:
     words, asked = (_TOKEN.findall(without_accents(text)) for text in (reply, said))
     words = words[:-1] if words[-1:] in (["ok"], ["si"]) and asked[-1:] != words[-1:] else words
     same = words == asked and ("?" in reply) == ("?" in said)
-    return same and len(asked) >= _LEAST_ECHO_WORDS and not {*map(without_accents, _IN_KIND)}.issuperset(asked)
+    return same and len(asked) >= _LEAST_ECHO_WORDS and not _IN_KIND.issuperset(asked)
 
 
 def _is_loop(tokens: Sequence[str]) -> bool:
@@ -107,15 +110,14 @@ def _is_loop(tokens: Sequence[str]) -> bool:
         one == two == three and one.isalpha() for one, two, three in zip(tokens, tokens[1:], tokens[2:], strict=False)
     ):
         return True
-    return any(_repeated(tokens, size) > _MOST * len(tokens) for size in range(2, _LONGEST_PHRASE + 1))
+    longest_phrase = min(_LONGEST_PHRASE, len(tokens) // _REPEATS)
+    return any(_repeated(tokens, size) > _MOST * len(tokens) for size in range(2, longest_phrase + 1))
 
 
 def _repeated(tokens: Sequence[str], size: int) -> int:
     """Counts the words of the longest run in which a phrase of this size follows itself often enough."""
-    longest = run = 0
-    for one, next_one in zip(tokens, tokens[size:], strict=False):
-        run = run + 1 if one == next_one else 0
-        longest = max(longest, run)
+    is_same = bytes(map(eq, tokens, tokens[size:]))
+    longest = max(map(len, is_same.split(b"\0")))
     return longest + size if longest >= size * (_REPEATS - 1) else 0
 
 

@@ -20,6 +20,7 @@ _SPACES = str.maketrans("\u00a0\u202f", "  ")
 _SMALLER = {"kg": "g", "l": "ml"}
 
 
+@lru_cache(maxsize=4096)
 def amount(value: Decimal, currency: str, locale: str) -> str:
     """Returns an amount as shops of the country write it: `$ 1.850,00` (es_AR), `$1.850` (es_CL), `1.850,00 €` (es_ES).
 

@@ -15,7 +15,8 @@ from worker.session.outcome import Outcome
 from worker.session.turn import Turn
 from worker.steps.attempts import map_turns
 from worker.steps.call_provider import lease_for_call
-from worker.steps.planning import Planner, Question, acted, reader_of, search_all, without_model
+from worker.steps.planning import Planner, acted, search_all, without_model
+from worker.steps.question import Question, reader_of
 from worker.steps.quiet import unless_writing
 from worker.steps.services import Services
 

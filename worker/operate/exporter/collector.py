@@ -1,4 +1,4 @@
-"""Metric families for Prometheus, made of a snapshot; `docs/monitoring.md` explains every one.
+"""Metrics of the service, made of a snapshot for each scrape; `docs/monitoring.md` explains every one.
 
 The values of every label are few and known beforehand. Counters begin at zero, because Prometheus does not see the
 first increase of one that appears with it.
@@ -10,17 +10,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time
 from decimal import Decimal
-from itertools import accumulate
 from typing import Any
 
 from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from db.monitoring import REPLY_BUCKETS_MS, Total
 from worker import __version__
 from worker.messages.delivery import FAILURES as FAILED_DELIVERIES
 from worker.messages.delivery import OTHER, STATES
+from worker.operate.exporter.family import counter, dollars, gauge, histogram
 from worker.operate.snapshot import CacheUse, DatabaseState, LiveCounters, RedisState, Snapshot
 from worker.providers.models import Provider
 from worker.providers.pricing import BASELINE_MODEL
@@ -38,8 +37,6 @@ ENDINGS = (
 )
 OUTCOMES = (ANSWERED, *FAILURES)
 CIRCUIT_STATES = ("closed", "half_open", "open", "forced_open")
-#: One value without labels, or values by that of their one label, or by the tuple of those of several.
-Samples = float | Mapping[Any, float]
 
 
 class Exporter(Collector):
@@ -235,39 +232,3 @@ def cache_families(part: CacheUse) -> Iterator[Metric]:
     yield counter("cache_requests", "Keys asked for by layer and result.", hits | misses, "layer", "result")
     told = "Customers who were told that they have had all replies of an hour."
     yield counter("replies_limited", told, part.limited_customers)
-
-
-def gauge(name: str, told: str, samples: Samples, *labels: str) -> Metric:
-    """Returns a family of gauges."""
-    return _filled(GaugeMetricFamily(f"chasqui_{name}", told, labels=labels), samples)
-
-
-def counter(name: str, told: str, samples: Samples, *labels: str) -> Metric:
-    """Returns a family of counters; the library adds `_total` to the name."""
-    return _filled(CounterMetricFamily(f"chasqui_{name}", told, labels=labels), samples)
-
-
-def _filled(family: GaugeMetricFamily | CounterMetricFamily, samples: Samples) -> Metric:
-    for labels, value in samples.items() if isinstance(samples, Mapping) else [((), samples)]:
-        family.add_metric([labels] if isinstance(labels, str) else labels, value)
-    return family
-
-
-def histogram(
-    name: str, told: str, bounds_ms: Sequence[int], times: Mapping[str, tuple[Sequence[int], int]], label: str
-) -> Metric:
-    """Returns a family of histograms in seconds.
-
-    Args:
-        times: by the label's value, how many lie in each bucket and beyond the last, and their sum in milliseconds.
-    """
-    family = HistogramMetricFamily(f"chasqui_{name}", told, labels=[label])
-    bounds = [*(str(bound / 1000) for bound in bounds_ms), "+Inf"]
-    for value, (numbers, sum_ms) in times.items():
-        family.add_metric([value], list(zip(bounds, accumulate(numbers), strict=True)), sum_ms / 1000)
-    return family
-
-
-def dollars(sums: Mapping[Any, int]) -> dict[Any, float]:
-    """Returns sums of micro-dollars as dollars."""
-    return {labels: usd(amount) for labels, amount in sums.items()}
