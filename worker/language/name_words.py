@@ -46,7 +46,7 @@ FRUITS: Final = FLAVOURS & WEIGHED
 #: Any other sign than in "1,5", "1/2", "0%", "7up" and "q10" is more than a name.
 _WORD: Final = re.compile(r"[a-zñ]+|\d+(?:[.,/]\d+)?%?|[a-zñ]+\d+|\d+(?!x\b)[a-zñ]+")
 #: A place in a list, unless it stands behind one of these; and a number of a house, a telephone or a person.
-_SMALL_NUMBER, _LONG_NUMBER = re.compile(r"[1-9]\d?"), re.compile(r"(?!0+$)\d{4,}")
+SMALL_NUMBER, _LONG_NUMBER = re.compile(r"[1-9]\d?"), re.compile(r"(?!0+$)\d{4,}")
 _BEFORE_NUMBERS: Final = words_of("before_numbers")
 #: "000" and "0000" are kinds of flour.
 _FLOUR: Final = re.compile("0{2,4}")
@@ -93,7 +93,7 @@ def _is_strange(word: str, known: ProductWords) -> bool:
 def _counts_within(words: Sequence[str], known: ProductWords) -> bool:
     """Returns whether a small number that is no size stands behind a word: "el vino 2", "queso 2 crema"."""
     return any(
-        _SMALL_NUMBER.fullmatch(word) and before not in _BEFORE_NUMBERS and f"{before} {word}" not in known.beginnings
+        SMALL_NUMBER.fullmatch(word) and before not in _BEFORE_NUMBERS and f"{before} {word}" not in known.beginnings
         for before, word in pairwise(words)
     )
 

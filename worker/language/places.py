@@ -45,7 +45,7 @@ Filled = dict[str, str]
 
 
 def filled(places: Sequence[str], spoken: Sequence[Token], runs: Runs, known: ProductWords) -> Mapping[str, str] | None:
-    """What stands in each place; None where a place stays empty or words are left over. Raises Leaning for a word that
+    """Fills each place; None where a place stays empty or words are left over. Raises Leaning for a word that
     may stand in no place.
     """
     said = {place: _said(place, spoken) for place in places if place in SAID}

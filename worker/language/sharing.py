@@ -29,6 +29,8 @@ from worker.language.symbols import may_tell
 MAX_CHARS: Final = 220
 #: What may stand around any question.
 AROUND: Final = SMALL_TALK | {"ask"}
+#: Why a message is not everybody's.
+REASONS: Final = ("tells", "too_long", "leans", "unknown", "no_frame")
 JOINERS: Final = {"y": "y", "e": "y", "o": "o", "u": "o"}
 #: Said twice, one of them is of something else.
 ONCE: Final = frozenset(("free", "on_arrival", "advise"))
@@ -40,7 +42,7 @@ ANSWER: Final = re.compile(r"^\W*(?:no|si|sí)\s*[,.;:!]", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Whether a message is everybody's.
+    """Answer to whether a message is everybody's.
 
     Args:
         form: as every customer could have meant it; None where it is not everybody's.
@@ -103,7 +105,9 @@ def _form(said: Sequence[Token], known: ProductWords) -> str | None:
             if (places := filled(frame.places, spoken, runs, known)) is not None:
                 return frame.form.format(**places)
     for run in runs:
-        read_name(run.words, known)
+        name = read_name(run.words, known)
+        if not name.thing and not says_how(name.more):
+            raise Leaning(name.more.split()[0])
     return None
 
 
@@ -149,7 +153,7 @@ def _parted(token: Token) -> tuple[Token, ...]:
 
 
 def _runs(spoken: Sequence[Token], known: ProductWords) -> list[Run]:
-    """What stands between the phrases, without what says nothing."""
+    """Words that stand between the phrases, without those that say nothing."""
     runs = [Run()]
     for place, token in enumerate(spoken):
         if token.concept:

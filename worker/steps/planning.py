@@ -18,7 +18,7 @@ from worker.language.handover_request import asks_for_person
 from worker.language.hour_dependent import depends_on_hour
 from worker.language.product_words import ProductWords
 from worker.language.search_terms import search_terms
-from worker.language.sharing import common_form
+from worker.language.sharing import judged
 from worker.replies.acts import Act, acts_of, skus_of
 from worker.replies.direct import decision_of
 from worker.replies.fallback import handover_decision, unreadable_decision
@@ -56,6 +56,7 @@ class Question(Struct, frozen=True):
         before: searches for what was spoken of before, where the message names nothing itself ("the second one").
         shown: searches for what the last replies have shown, which stays offered.
         acts: what the customer does, where it needs no model.
+        unshared: why a text is not everybody's, where it was looked at and is not; one of `sharing.REASONS`.
     """
 
     asks_for_person: bool
@@ -65,6 +66,7 @@ class Question(Struct, frozen=True):
     before: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
     acts: tuple[Act, ...] = ()
+    unshared: str = ""
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -100,13 +102,15 @@ class Reader:
         digest = blake2b(turn.text.encode(), digest_size=16).digest()
         if known := self._shared.get(digest):
             return known
-        question = self._read(turn, common_form(turn.text, turn.normalised, self._product_words))
-        if question.shared_form is not None:
-            if len(self._shared) == MOST_SHARED:
-                self._shared.clear()
-                self._searches.clear()
-            self._shared[digest] = question
-            self._searches[question.shared_form] = question.terms
+        judgement = judged(turn.text, turn.normalised, self._product_words)
+        question = self._read(turn, judgement.form)
+        if question.shared_form is None:
+            return replace(question, unshared=judgement.reason)
+        if len(self._shared) == MOST_SHARED:
+            self._shared.clear()
+            self._searches.clear()
+        self._shared[digest] = question
+        self._searches[question.shared_form] = question.terms
         return question
 
     def _read(self, turn: Turn, common: str | None) -> Question:
