@@ -18,7 +18,6 @@ from worker.language import lexicon
 from worker.language.frames import frames_of
 from worker.language.lexicon import SMALL_TALK, Token
 from worker.language.name_words import PREPOSITIONS, Leaning, begins_name, says_how
-from worker.language.names import read_name
 from worker.language.normalise import normalised
 from worker.language.places import AND, SMALL, Run, filled
 from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords
@@ -105,7 +104,7 @@ def _form(said: Sequence[Token], known: ProductWords) -> str | None:
             if (places := filled(frame.places, spoken, runs, known)) is not None:
                 return frame.form.format(**places)
     for run in runs:
-        name = read_name(run.words, known)
+        name = run.name(known)
         if not name.thing and not says_how(name.more):
             raise Leaning(name.more.split()[0])
     return None
@@ -115,7 +114,8 @@ def _settled(said: Sequence[Token], known: ProductWords) -> list[Token]:
     """The phrases that count, each for what it is where it stands."""
     spoken: list[Token] = []
     addressed = any(token.concept in ("noise", "address", "ask") for token in said)
-    things = any(not token.concept and begins_name([token.value, "x"], known) for token in said)
+    diets = any(token.concept == "diet" for token in said)
+    things = diets and any(not token.concept and begins_name([token.value, "x"], known) for token in said)
     for place, token in enumerate(said):
         following = said[place + 1] if place + 1 < len(said) else None
         if token.concept == "formal":

@@ -33,7 +33,8 @@ _MEASURED: Final = re.compile(rf"({_FIGURE}) (kg|g|l|ml|cc|cl|libras?)\b(?!/)")
 _DOZENS: Final = re.compile(r"\b(?:(media|medio|1/2|\d{1,4}) )?docenas?\b")
 _TRAYS: Final = re.compile(r"\b(?:maple|panal|cubeta|carton|bandeja|cono|cartera)s?\b")
 _PIECES: Final = re.compile(
-    r"(?:\b(?:x|por|de) )?(?<![\d.,/])(\d{1,4})(?: unidades)?(?= de huevo| huevo)|\b(?:x|por|de) (\d{1,4})(?: unidades)?$"
+    r"(?:\b(?:x|por|de) )?(?<![\d.,/])(\d{1,4})(?: unidades)?(?= de huevo| huevo)"
+    r"|\b(?:x|por|de) (\d{1,4})(?: unidades)?$"
 )
 _BARE: Final = re.compile(r"(?:\b(de|x) )?(?<![\d.,/])(\d{1,6}(?:[.,]\d{1,6})?)$")
 #: What tied a size to a name.
