@@ -85,10 +85,6 @@ TAIL = re.compile(
     rf"(?> (?:{THANKS}|desde ya|de antemano|saludos|aca|aqui|(?:por )?ahi|en (?:el|la|su) {SHOP}"
     r"|amig[oa]|bro|jefe)\b)+$"
 )
-#: To one person, "tiene" asks a shopkeeper; without an address it may ask what a product contains.
-FORMAL = re.compile(
-    r"^((?:.+ )?(?:disculpe|perdone|oiga|señor(?:a|ita)?|joven|caser[oa]|vecin[oa]|amig[oa]|jefe)) tiene\b"
-)
 #: What is on the shelf is on the shelf now; "are you open now" is another question than "are you open".
 NOW = re.compile(r"(?: (?:hoy|ahora|en stock|disponibles?|a la venta))+$")
 

@@ -31,13 +31,28 @@ AND: Final = "&"
 
 @dataclass(slots=True)
 class Run:
-    """Words between phrases that may name a thing. joiner: "y" or "o" where it stands before them, or AND; joined: the
-    same as it is written.
+    """Words between phrases that may name a thing.
+
+    Args:
+        joiner: "y" or "o" where it stands before them, or AND.
+        joined: the same as it is written.
     """
 
     joiner: str = ""
     joined: str = ""
     words: list[str] = field(default_factory=list)
+    _read: Name | Leaning | None = None
+
+    def name(self, known: ProductWords) -> Name:
+        """The name, read once however many questions are tried. Raises Leaning."""
+        if self._read is None:
+            try:
+                self._read = read_name(self.words, known)
+            except Leaning as exc:
+                self._read = exc
+        if isinstance(self._read, Leaning):
+            raise self._read
+        return self._read
 
 
 Runs = Sequence[Run]
@@ -45,7 +60,7 @@ Filled = dict[str, str]
 
 
 def filled(places: Sequence[str], spoken: Sequence[Token], runs: Runs, known: ProductWords) -> Mapping[str, str] | None:
-    """What stands in each place; None where a place stays empty or words are left over. Raises Leaning for a word that
+    """Fills each place; None where a place stays empty or words are left over. Raises Leaning for a word that
     may stand in no place.
     """
     said = {place: _said(place, spoken) for place in places if place in SAID}
@@ -65,7 +80,7 @@ def _said(concept: str, spoken: Sequence[Token]) -> str:
 
 def _names(runs: Runs, known: ProductWords) -> list[tuple[str, Name]]:
     """All names with what joins each to the one before; what only says how a thing is, is said of the one thing."""
-    read = [(run.joiner, read_name(run.words, known)) for run in runs]
+    read = [(run.joiner, run.name(known)) for run in runs]
     things = [name for _, name in read if name.thing]
     loose = [name for joiner, name in read if not name.thing and joiner in ("", AND)]
     joined = any(joiner in ("y", "o") for joiner, _ in read)
@@ -150,7 +165,7 @@ def _pair_use(runs: Runs, known: ProductWords, spoken: Sequence[Token]) -> Fille
     runs = [
         Run(run.joiner, run.joined, words) for run in runs if (words := [word for word in run.words if word != "entre"])
     ]
-    read = [(run.joiner, _fruit(read_name(run.words, known))) for run in runs]
+    read = [(run.joiner, _fruit(run.name(known))) for run in runs]
     uses = [name.use for _, name in read if name.use]
     names = [(joiner, replace(name, use="")) for joiner, name in read if name.thing or name.more or name.size]
     if len(names) != 2 or len(uses) > 1 or not names[0][1].thing or names[0][0]:
@@ -177,7 +192,7 @@ def _product_dish(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled
     if len(runs) != 2 or any(run.joiner for run in runs):
         return None
     product, dish = runs if runs[0].words[0] != "para" else (runs[1], runs[0])
-    name = read_name(product.words, known)
+    name = product.name(known)
     return {"product": name.complete, "dish": _dish_of(dish.words, known)} if name.thing else None
 
 
@@ -248,7 +263,7 @@ def _range(runs: Runs, known: ProductWords, spoken: Sequence[Token]) -> Filled |
 def _use(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled | None:
     if len(runs) != 1 or runs[0].joiner or runs[0].words[0] != "para":
         return None
-    name = read_name(runs[0].words, known)
+    name = runs[0].name(known)
     return {"use": name.use} if name.use and not name.size else None
 
 

@@ -18,7 +18,6 @@ from worker.language import lexicon
 from worker.language.frames import frames_of
 from worker.language.lexicon import SMALL_TALK, Token
 from worker.language.name_words import PREPOSITIONS, Leaning, begins_name, says_how
-from worker.language.names import read_name
 from worker.language.normalise import normalised
 from worker.language.places import AND, SMALL, Run, filled
 from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords
@@ -29,6 +28,8 @@ from worker.language.symbols import may_tell
 MAX_CHARS: Final = 220
 #: What may stand around any question.
 AROUND: Final = SMALL_TALK | {"ask"}
+#: Why a message is not everybody's.
+REASONS: Final = ("tells", "too_long", "leans", "unknown", "no_frame")
 JOINERS: Final = {"y": "y", "e": "y", "o": "o", "u": "o"}
 #: Said twice, one of them is of something else.
 ONCE: Final = frozenset(("free", "on_arrival", "advise"))
@@ -40,7 +41,7 @@ ANSWER: Final = re.compile(r"^\W*(?:no|si|sí)\s*[,.;:!]", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Whether a message is everybody's.
+    """Answer to whether a message is everybody's.
 
     Args:
         form: as every customer could have meant it; None where it is not everybody's.
@@ -103,7 +104,9 @@ def _form(said: Sequence[Token], known: ProductWords) -> str | None:
             if (places := filled(frame.places, spoken, runs, known)) is not None:
                 return frame.form.format(**places)
     for run in runs:
-        read_name(run.words, known)
+        name = run.name(known)
+        if not name.thing and not says_how(name.more):
+            raise Leaning(name.more.split()[0])
     return None
 
 
@@ -111,7 +114,8 @@ def _settled(said: Sequence[Token], known: ProductWords) -> list[Token]:
     """The phrases that count, each for what it is where it stands."""
     spoken: list[Token] = []
     addressed = any(token.concept in ("noise", "address", "ask") for token in said)
-    things = any(not token.concept and begins_name([token.value, "x"], known) for token in said)
+    diets = any(token.concept == "diet" for token in said)
+    things = diets and any(not token.concept and begins_name([token.value, "x"], known) for token in said)
     for place, token in enumerate(said):
         following = said[place + 1] if place + 1 < len(said) else None
         if token.concept == "formal":
@@ -149,7 +153,7 @@ def _parted(token: Token) -> tuple[Token, ...]:
 
 
 def _runs(spoken: Sequence[Token], known: ProductWords) -> list[Run]:
-    """What stands between the phrases, without what says nothing."""
+    """Words that stand between the phrases, without those that say nothing."""
     runs = [Run()]
     for place, token in enumerate(spoken):
         if token.concept:
