@@ -54,10 +54,7 @@ EXCEPTIONS = {
         "worker/celery_ext/processes.py:*",
         "worker/celery_ext/redaction.py:safe",
     ),
-    "labelled lines, and the training of the classifier, have them": (
-        "worker/language/complexity.py:MEDIUM",
-        "worker/language/features.py:features_of",
-    ),
+    "labelled lines, and the training of the classifier, have them": ("worker/language/features.py:features_of",),
     "what measures sharing on labelled lines asks for nothing else": ("worker/language/sharing.py:common_form",),
     "click finds commands": (
         "worker/operate/commands/database.py:import_catalog",

@@ -155,10 +155,6 @@ class Reader:
         return catalog_terms(search_terms(text, self._product_words.mended), self._product_words)
 
 
-def _digest(text: str) -> bytes:
-    return blake2b(text.encode(), digest_size=16).digest()
-
-
 def _referred(turn: Turn) -> Iterator[str]:
     """Skus of the products that the messages are about."""
     for message in turn.messages:
