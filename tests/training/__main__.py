@@ -47,7 +47,6 @@ def _report(weights: Weights, learned: Sequence[Example], unseen: dict[str, Accu
         "# Written by `make train`. Accuracy: the share of messages that are right; but for the first, of messages of",
         "# lines that were not learned when they were judged (in 3 parts).",
         f"seed = {weights.seed}",
-        f'lines = "{weights.lines}"',
         f"messages = {len(learned)}",
         f"classes = {len(weights.classes)}",
         f"features = {weights.features.count(chr(10)) + 1}",
