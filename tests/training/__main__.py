@@ -12,7 +12,7 @@ import msgspec
 from helpers.basics import REPOSITORY
 
 from training.fitting import Accuracy, accuracy, cross_validated, fit
-from training.lines import Example, digest, examples, our_lines, read_lines, shares, tested_lines
+from training.lines import Example, digest, examples, measured_lines, our_lines, read_lines, shares
 from worker.language.classifier import WEIGHTS, Classifier, Weights
 
 REPORT: Final = WEIGHTS.with_name("classifier.toml")
@@ -25,7 +25,7 @@ SEED: Final = 1
 @click.option("--report/--no-report", default=True, help="Measure on lines that were not learned, some minutes.")
 def main(lines: Path | None, seed: int, report: bool) -> None:
     """Learn from labelled lines."""
-    ours, tested = our_lines(), tested_lines()
+    ours, tested = our_lines(), measured_lines()
     every = [*ours, *tested, *(read_lines(lines) if lines else [])]
     learned = examples(every, seed)
     expected = shares(tested)
@@ -33,7 +33,7 @@ def main(lines: Path | None, seed: int, report: bool) -> None:
     WEIGHTS.write_bytes(msgspec.msgpack.encode(weights))
     click.echo(f"{WEIGHTS.relative_to(REPOSITORY)}: {len(every)} lines, {len(learned)} messages")
     if report:
-        ranges = {"our lines": range(len(ours)), "tested lines": range(len(ours), len(ours) + len(tested))}
+        ranges = {"our lines": range(len(ours)), "measured lines": range(len(ours), len(ours) + len(tested))}
         unseen = {name: cross_validated(learned, expected, judged, seed) for name, judged in ranges.items()}
         REPORT.write_text(_report(weights, learned, unseen), "utf-8")
         click.echo(REPORT.read_text("utf-8"))
@@ -47,7 +47,6 @@ def _report(weights: Weights, learned: Sequence[Example], unseen: dict[str, Accu
         "# Written by `make train`. Accuracy: the share of messages that are right; but for the first, of messages of",
         "# lines that were not learned when they were judged (in 3 parts).",
         f"seed = {weights.seed}",
-        f'lines = "{weights.lines}"',
         f"messages = {len(learned)}",
         f"classes = {len(weights.classes)}",
         f"features = {weights.features.count(chr(10)) + 1}",

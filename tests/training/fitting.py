@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from training.lines import Example
 from worker.language.classifier import NOUGHT, Classifier, Weights
@@ -65,7 +66,9 @@ def _fitted(
     found: Sequence[Sequence[str]], names: Sequence[str], classes: Sequence[str], counts: Sequence[float]
 ) -> LogisticRegression:
     model = LogisticRegression(C=FREEDOM, max_iter=STEPS, tol=1e-3)
-    return model.fit(_matrix(found, names), classes, sample_weight=counts)
+    # One thread: the same sums in the same order on every machine, and no two that wait for each other.
+    with threadpool_limits(1):
+        return model.fit(_matrix(found, names), classes, sample_weight=counts)
 
 
 def _matrix(found: Sequence[Sequence[str]], names: Sequence[str]) -> csr_matrix:

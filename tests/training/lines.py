@@ -90,7 +90,7 @@ def our_lines() -> list[Line]:
     return [line for path in sorted(LINES.glob("*.tsv")) for line in read_lines(path)]
 
 
-def tested_lines() -> list[Line]:
+def measured_lines() -> list[Line]:
     """The messages on which the tests measure, which are learned too: they are the oldest that the project has."""
     rows = (row.split("\t") for row in UTTERANCES.read_text("utf-8").splitlines() if not row.startswith("#"))
     return [Line(VERBATIM + text, intent, complexity) for text, complexity, _shared, intent in rows]

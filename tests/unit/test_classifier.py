@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from helpers.basics import SHARED_DATA
 from helpers.language import complexity
-from training.lines import Example, Line, digest, examples, our_lines, read_lines, shares, tested_lines
+from training.lines import Example, Line, digest, examples, measured_lines, our_lines, read_lines, shares
 
 from worker.language.classifier import WEIGHTS, Classifier, Kind, Weights, classifier
 from worker.language.complexity import COMPLEX, MEDIUM, SIMPLE
@@ -42,7 +42,7 @@ def test_the_lines_are_well_formed() -> None:
 
 def test_the_weights_are_of_these_lines() -> None:
     """Whoever changes a line trains again (`make train`)."""
-    assert shipped().lines == digest([*our_lines(), *tested_lines()])
+    assert shipped().lines == digest([*our_lines(), *measured_lines()])
 
 
 def test_the_weights_are_small() -> None:
@@ -52,7 +52,7 @@ def test_the_weights_are_small() -> None:
 
 def test_messages_written_after_lines_are_the_same_for_a_seed() -> None:
     """Else nobody could train the same weights again."""
-    lines = our_lines()
+    lines = our_lines()[::5]
     written = examples(lines, 1)
     assert len(written) >= LEAST_MESSAGES
     assert written == examples(lines, 1)
@@ -69,7 +69,7 @@ def test_a_line_of_another_form_is_named(tmp_path: Path) -> None:
 
 def test_choices_and_slots_are_filled() -> None:
     """No message holds what only a line may."""
-    texts = [example.plain for example in examples(our_lines(), 1)]
+    texts = [example.plain for example in examples(our_lines()[::5], 1)]
     assert [text for text in texts if any(sign in text for sign in "{}|")] == []
 
 
@@ -118,14 +118,14 @@ def test_sums_are_those_of_the_weights() -> None:
 
 
 def few_examples() -> list[Example]:
-    """A tenth of the lines."""
-    return examples([*our_lines(), *tested_lines()][::10], 1)
+    """Messages after a fortieth of the lines."""
+    return examples([*our_lines(), *measured_lines()][::40], 1)
 
 
 def test_the_same_lines_give_the_same_weights() -> None:
     """Training leaves nothing to chance."""
     fitting = pytest.importorskip("training.fitting", reason=NO_SKLEARN)
-    learned, expected = few_examples(), shares(tested_lines())
+    learned, expected = few_examples(), shares(measured_lines())
     assert fitting.fit(learned, expected, 1, "") == fitting.fit(learned, expected, 1, "")
 
 
@@ -133,8 +133,8 @@ def test_a_shop_teaches_its_own_words() -> None:
     """Lines of one's own are learned beside ours."""
     fitting = pytest.importorskip("training.fitting", reason=NO_SKLEARN)
     own = [Line(f"=({'|'.join(f'chirimbolo{n} zafarrancho' for n in range(12))})", "clear_cart", MEDIUM)] * 2
-    learned = examples([*our_lines(), *tested_lines()][::10] + own, 1)
-    taught = Classifier(fitting.fit(learned, shares(tested_lines()), 1, ""))
+    learned = examples([*our_lines(), *measured_lines()][::40] + own, 1)
+    taught = Classifier(fitting.fit(learned, shares(measured_lines()), 1, ""))
     assert taught.kind_of("zafarrancho chirimbolo") == Kind("clear_cart", MEDIUM)
     assert classifier().kind_of("zafarrancho chirimbolo") != Kind("clear_cart", MEDIUM)
 
@@ -144,7 +144,7 @@ def test_what_is_shipped_can_be_trained_again() -> None:
     """Other processors round otherwise, so hardly any message may be judged otherwise."""
     fitting = pytest.importorskip("training.fitting", reason=NO_SKLEARN)
     weights = shipped()
-    learned = examples([*our_lines(), *tested_lines()], weights.seed)
-    again = Classifier(fitting.fit(learned, shares(tested_lines()), weights.seed, weights.lines))
+    learned = examples([*our_lines(), *measured_lines()], weights.seed)
+    again = Classifier(fitting.fit(learned, shares(measured_lines()), weights.seed, weights.lines))
     same = sum(again.kind_of(each.plain) == classifier().kind_of(each.plain) for each in learned)
     assert same >= 0.995 * len(learned)
