@@ -19,6 +19,8 @@ from helpers.basics import REPOSITORY
 
 FILE = REPOSITORY / "docker-compose.yml"
 TEXT = FILE.read_text("utf-8")
+#: Laid over it: two of what can be two.
+TWICE_TEXT = (REPOSITORY / "docker-compose.ha.yml").read_text("utf-8")
 IMAGE = "chasqui:local"
 VARIABLE = re.compile(r"\$\{(\w+)(:[?-])([^}]*)\}")
 REQUIRED = frozenset(name for name, kind, _ in VARIABLE.findall(TEXT) if kind == ":?")
@@ -36,8 +38,34 @@ class Composed:
     is_ours: bool
 
 
-def composed(variables: Mapping[str, str], instead: Mapping[str, str]) -> dict[str, Composed]:
-    """The services by name. variables: the content of `.env`; instead: texts to be replaced wherever they stand."""
+def merged(base: Any, over: Any) -> Any:
+    """What Docker Compose makes of a file and its override, as far as ours go."""
+    if isinstance(base, dict) and isinstance(over, dict):
+        return base | {key: merged(base[key], value) if key in base else value for key, value in over.items()}
+    return over
+
+
+def content_twice() -> dict[str, Any]:
+    """Both files as one: what `docker compose -f docker-compose.yml -f docker-compose.ha.yml config` would show."""
+    base, over = yaml.safe_load(TEXT), yaml.safe_load(TWICE_TEXT)
+    for name, service in over["services"].items():
+        if extended := service.pop("extends", None):
+            assert extended["file"] == FILE.name
+            over["services"][name] = merged(base["services"][extended["service"]], service)
+    whole: dict[str, Any] = merged(base, over)
+    return whole
+
+
+def composed(
+    variables: Mapping[str, str], instead: Mapping[str, str], content: Mapping[str, Any] | None = None
+) -> dict[str, Composed]:
+    """The services by name.
+
+    Args:
+        variables: the content of `.env`.
+        instead: texts to be replaced wherever they stand.
+        content: of both files, where not of the first alone.
+    """
 
     def told(text: str) -> str:
         filled = VARIABLE.sub(lambda found: _value(found, variables), text).replace("$$", "$")
@@ -45,7 +73,7 @@ def composed(variables: Mapping[str, str], instead: Mapping[str, str]) -> dict[s
             filled = filled.replace(old, new)
         return filled
 
-    services: dict[str, Any] = yaml.safe_load(TEXT)["services"]
+    services: dict[str, Any] = (content or yaml.safe_load(TEXT))["services"]
     return {name: _composed(name, service, told) for name, service in services.items()}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from helpers.basics import REPOSITORY
-from helpers.composed import REQUIRED, TEXT, seconds
+from helpers.composed import REQUIRED, TEXT, content_twice, merged, seconds
 
 from db.servers import normalised
 from worker.celery_ext.broker import broker_of
@@ -73,9 +73,10 @@ def mistakes_of(service: Mapping[str, Any], content: Mapping[str, Any]) -> Itera
         yield "neither image nor build"
 
 
-def test_the_file_follows_the_specification() -> None:
-    """No unknown attribute, no name that leads nowhere, no size or time that cannot be read."""
-    assert list(mistakes(CONTENT)) == []
+@pytest.mark.parametrize("content", [CONTENT, content_twice()], ids=["one", "two"])
+def test_the_file_follows_the_specification(content: Mapping[str, Any]) -> None:
+    """No unknown attribute, no name that leads nowhere, no size or time that cannot be read; both files."""
+    assert list(mistakes(content)) == []
 
 
 @pytest.mark.parametrize(
@@ -147,13 +148,6 @@ OVERRIDES = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```
 EXPORTS = re.findall(r"^\s*export (\w+)=(.+)$", DOCUMENT, re.MULTILINE)
 
 
-def merged(base: Any, over: Any) -> Any:
-    """What Docker Compose makes of a file and its override, as far as our examples go."""
-    if isinstance(base, dict) and isinstance(over, dict):
-        return base | {key: merged(base[key], value) if key in base else value for key, value in over.items()}
-    return over
-
-
 @pytest.mark.parametrize("override", OVERRIDES, ids=lambda override: ",".join(override["services"]))
 def test_the_overrides_in_the_document_fit(override: dict[str, Any], tmp_path: Path) -> None:
     """They change services that exist, by the specification; Docker Compose, where installed, reads both files."""
@@ -178,14 +172,19 @@ def test_the_secret_in_the_document_reaches_the_settings(tmp_path: Path) -> None
 
 
 def test_the_urls_in_the_document_are_understood() -> None:
-    """Each by itself, and the Sentinels with the name that stands beside them."""
+    """Each by itself; TLS keeps its certificates, and Sentinels go with the name that stands beside them."""
     assert len(EXPORTS) >= 5
-    given = {name: value.strip("'") for name, value in EXPORTS}
-    settings = read_settings(given)
-    assert broker_of(settings).options["master_name"] == "chasqui"
-    assert normalised(settings.required("database_url")).query["sslmode"] == "verify-full"
-    with connect_redis(settings.required("redis_url"), 1.0) as client:
-        assert client.connection_pool.connection_kwargs["ssl_ca_certs"] == "/etc/chasqui/ca.pem"
+    urls = [(name, value.strip("'")) for name, value in EXPORTS]
+    names = {name: value for name, value in urls if name.endswith("_MASTER_NAME")}
+    for name, value in urls:
+        settings = read_settings({name: value} | names)
+        if value.startswith("sentinel"):
+            assert broker_of(settings).options["master_name"] == "chasqui"
+        elif name == "DATABASE_URL" and "sslmode" in value:
+            assert normalised(value).query["sslmode"] == "verify-full"
+        elif value.startswith("rediss:"):
+            with connect_redis(value, 1.0) as client:
+                assert client.connection_pool.connection_kwargs["ssl_ca_certs"] == "/etc/chasqui/ca.pem"
 
 
 def test_the_secrets_in_the_document_are_all_there() -> None:
