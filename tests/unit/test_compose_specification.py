@@ -15,7 +15,7 @@ import yaml
 from helpers.basics import REPOSITORY
 from helpers.composed import REQUIRED, TEXT, seconds
 
-from db.servers import normalised
+from db.servers import normalised, places
 from worker.celery_ext.broker import broker_of
 from worker.redisdb.connect import connect_redis
 from worker.settings import SECRETS, read_settings
@@ -183,7 +183,9 @@ def test_the_urls_in_the_document_are_understood() -> None:
     given = {name: value.strip("'") for name, value in EXPORTS}
     settings = read_settings(given)
     assert broker_of(settings).options["master_name"] == "chasqui"
-    assert normalised(settings.required("database_url")).query["sslmode"] == "verify-full"
+    alone, several = (normalised(value.strip("'")) for name, value in EXPORTS if name == "DATABASE_URL")
+    assert alone.query["sslmode"] == "verify-full"
+    assert places(several) == [("one.example", 5432), ("two.example", 5432)]
     with connect_redis(settings.required("redis_url"), 1.0) as client:
         assert client.connection_pool.connection_kwargs["ssl_ca_certs"] == "/etc/chasqui/ca.pem"
 
