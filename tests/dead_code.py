@@ -54,6 +54,7 @@ EXCEPTIONS = {
         "worker/celery_ext/processes.py:*",
         "worker/celery_ext/redaction.py:safe",
     ),
+    "redis-py calls it": ("worker/redisdb/sentinel.py:discover_master",),
     "click finds commands": (
         "worker/operate/commands/database.py:import_catalog",
         "worker/operate/commands/dead.py:replay",
