@@ -18,7 +18,7 @@ from worker.language.vocabulary import SECTIONS
 SMALL: Final = words_of("small")
 #: Places that are filled by what a phrase says itself.
 SAID: Final = words_of("said")
-HELLOS: Final = ("hola como estas", "buenas noches", "buenas tardes", "buen dia", "hola")
+HELLOS: Final = ("hola como estas", "buenas noches", "buenas tardes", "buen dia", "hola", "saludos")
 #: Products in one question about prices.
 MOST_PRODUCTS: Final = 3
 #: How a dish is made, said of every one.
@@ -165,7 +165,7 @@ def _pair_use(runs: Runs, known: ProductWords, spoken: Sequence[Token]) -> Fille
     runs = [
         Run(run.joiner, run.joined, words) for run in runs if (words := [word for word in run.words if word != "entre"])
     ]
-    read = [(run.joiner, _fruit(run.name(known))) for run in runs]
+    read = [(run.joiner, _elliptic(run, known) or _fruit(run.name(known))) for run in runs]
     uses = [name.use for _, name in read if name.use]
     names = [(joiner, replace(name, use="")) for joiner, name in read if name.thing or name.more or name.size]
     if len(names) != 2 or len(uses) > 1 or not names[0][1].thing or names[0][0]:
@@ -180,6 +180,14 @@ def _pair_use(runs: Runs, known: ProductWords, spoken: Sequence[Token]) -> Fille
         if one == other
         else {"one": one, "other": other, "use": _dish_words(uses[0].split(), known) if uses else ""}
     )
+
+
+def _elliptic(run: Run, known: ProductWords) -> Name | None:
+    """The second of two things, of which only "de maíz" or "el de maíz" is said."""
+    words = run.words[1:] if run.words[0] in DEFINITE else run.words
+    if not run.joiner or words[:1] != ["de"]:
+        return None
+    return Name(more=singular_words(standing_alone(words, known), known))
 
 
 def _fruit(name: Name) -> Name:
