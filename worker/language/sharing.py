@@ -19,8 +19,9 @@ from worker.language.frames import frames_of
 from worker.language.lexicon import SMALL_TALK, Token
 from worker.language.name_words import PREPOSITIONS, Leaning, begins_name, is_sold, says_how
 from worker.language.normalise import normalised, without_accents
-from worker.language.places import AND, SMALL, Run, filled
+from worker.language.places import SMALL, filled
 from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords
+from worker.language.runs import AND, Run
 from worker.language.sizes import in_figures
 from worker.language.symbols import may_tell
 
@@ -32,6 +33,8 @@ AROUND: Final = SMALL_TALK | {"ask"}
 REASONS: Final = ("tells", "too_long", "leans", "unknown", "no_frame")
 #: Of what is brought to customers, and depends on where they are.
 BROUGHT: Final = frozenset(("sending", "delivers", "deliver", "zones", "how_long", "takes", "free"))
+#: Words of reasons.
+REASON_WORDS: Final = lexicon.words_of("reasons")
 JOINERS: Final = {"y": "y", "e": "y", "o": "o", "u": "o"}
 #: Said twice, one of them is of something else.
 ONCE: Final = frozenset(("free", "on_arrival", "advise"))
@@ -125,7 +128,7 @@ def _settled(said: Sequence[Token], known: ProductWords) -> list[Token]:
     addressed = any(token.concept in ("noise", "address", "ask") for token in said)
     diets = any(token.concept == "diet" for token in said)
     things = diets and any(not token.concept and begins_name([token.value, "x"], known) for token in said)
-    for place, token in enumerate(said):
+    for place, token in enumerate(said := _without_reasons(said)):
         following = said[place + 1] if place + 1 < len(said) else None
         if token.concept == "formal":
             if not addressed:
@@ -137,6 +140,22 @@ def _settled(said: Sequence[Token], known: ProductWords) -> list[Token]:
     if len({token.concept for token in spoken} - SMALL_TALK) > 1:
         spoken = [each for token in spoken for each in _parted(token)]
     return spoken
+
+
+def _without_reasons(said: Sequence[Token]) -> list[Token]:
+    """Drops "porque", and what a reason is made of behind it."""
+    kept: list[Token] = []
+    within = False
+    for token, following in zip(said, (*said[1:], None), strict=False):
+        begins = token.concept == "because" and following is not None and _is_reason(following)
+        within = begins or (within and _is_reason(token))
+        if not within:
+            kept.append(token)
+    return kept
+
+
+def _is_reason(token: Token) -> bool:
+    return REASON_WORDS.issuperset(token.value.split())
 
 
 def _in_place(token: Token, before: Sequence[Token], following: Token | None, things: bool) -> Iterable[Token]:
