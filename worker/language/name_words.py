@@ -37,7 +37,7 @@ _SAID: Final = (
 #: Words of every sentence that say nothing of a thing.
 _COMMON: Final = (SMALL_WORDS | ASKING | COMMON_WORDS) - (_SAID - EVERYDAY)
 _NAMELESS: Final = NAMELESS | QUALITIES | MEASURES | EVERYDAY | LINKS | _COMMON
-_HOW: Final = QUALITIES | FLAVOURS
+_HOW: Final = QUALITIES | FLAVOURS | SAID_OF_THINGS
 PACKINGS, _PACKED, WEIGHED = map(words_of, ("packings", "packed", "weighed"))
 #: They tell of the customer, or of what happened to a thing.
 _TELLING: Final = words_of("telling")
@@ -112,7 +112,9 @@ def _is_quality(word: str) -> bool:
 
 def without_article(words: Sequence[str], known: ProductWords) -> list[str]:
     """Drops an article, and what stands between it and the name in "la de yerba"."""
-    bare = list(words[1:] if words and words[0] in ARTICLES else words)
+    if not words or words[0] not in ARTICLES:
+        return list(words)
+    bare = list(words[1:])
     return bare[1:] if bare[:1] == ["de"] and is_sold(bare[1:], known) else bare
 
 

@@ -68,7 +68,7 @@ def read_name(words: Sequence[str], known: ProductWords) -> Name:
     bare = words[1:] if words[0] in ARTICLES else words
     if " ".join(bare) in known.beginnings and bare[-1] not in LINKS:
         return Name(singular_words(bare, known))
-    told, use = _split_at_use(words[1:] if words[0] in ("de", "del") else words)
+    told, use = _split_at_use(words[1:] if _of_the(words) else words)
     use = _use_words(use, known)
     if use and told and not begins_name(told, known) and begins_name([*told, "para", *use], known):
         told, use = [*told, "para", *use], []
@@ -80,6 +80,11 @@ def read_name(words: Sequence[str], known: ProductWords) -> Name:
         size_of(" ".join(thing), size),
         singular_words(use, known),
     )
+
+
+def _of_the(words: Sequence[str]) -> bool:
+    """Returns whether words go on with another thing: "precio de los huevos y de la leche"."""
+    return words[0] == "del" or (words[0] == "de" and words[1:2] != [] and words[1] in ARTICLES)
 
 
 def _split_at_use(words: Sequence[str]) -> tuple[list[str], list[str]]:
