@@ -14,7 +14,7 @@ import redis
 from helpers.answering import calls
 from helpers.asked import MILK, RICE, AskedShop, asked_shop
 from helpers.basics import GUARD_S
-from helpers.factories import metrics_row
+from helpers.factories import metrics_row, product
 from helpers.turns import decided
 from msgspec.structs import replace
 from sqlalchemy import Engine
@@ -313,3 +313,15 @@ def test_who_holds_a_count_stops_nobody(shop: AskedShop, settings_here: Settings
         shop.recorded(replace(shop.planned("hay arroz?"), outcome=decided()))
         assert shop.sql("select count(*) from ai_metrics") == [(1,)]
     assert shop.sql("select count(*) from request_hours where form_key = :key", key=form_key(RICE)) == [(0,)]
+
+
+def test_what_has_become_cheaper_is_asked_more(shop: AskedShop) -> None:
+    """What was asked once, the day before yesterday, is not likely enough by itself, nor if it has become dearer."""
+    shop.was_asked(RICE, times=1, days_ago=2)
+    made = []
+    for price in ("100.00", "120.00", "90.00"):
+        with shop.engine.begin() as connection:
+            queries.put_products(connection, [product("2", "Arroz largo", price=price)])
+        shop.make_ahead()
+        made.append(shop.routed("hay arroz?").outcome is not None)
+    assert made == [False, False, True]
