@@ -35,7 +35,7 @@ _SAID: Final = (
     LINKS | QUALITIES | MEASURES | FLAVOURS | GROCERIES | NAMES_ALL_THE_SAME | EVERYDAY | SECTIONS | SAID_OF_THINGS
 )
 #: Words of every sentence that say nothing of a thing.
-_COMMON: Final = (SMALL_WORDS | ASKING | COMMON_WORDS) - (_SAID - EVERYDAY)
+_COMMON: Final = (SMALL_WORDS | ASKING | COMMON_WORDS | NAMELESS) - (_SAID - EVERYDAY)
 _NAMELESS: Final = NAMELESS | QUALITIES | MEASURES | EVERYDAY | LINKS | _COMMON
 _HOW: Final = QUALITIES | FLAVOURS | SAID_OF_THINGS
 PACKINGS, _PACKED, WEIGHED = map(words_of, ("packings", "packed", "weighed"))
@@ -53,7 +53,7 @@ _BEFORE_NUMBERS: Final = words_of("before_numbers")
 #: "000" and "0000" are kinds of flour.
 _FLOUR: Final = re.compile("0{2,4}")
 #: Whoever needs more words, or more that no list has, tells more than a name.
-_MOST_WORDS, _MOST_UNKNOWN = 9, 2
+_MOST_WORDS, _MOST_UNKNOWN = 9, 1
 
 
 class Leaning(ValueError):

@@ -67,8 +67,8 @@ def _with(thing: Name, loose: Sequence[Name]) -> Name:
 
 
 def completed(names: Sequence[Name], alike: bool) -> list[Name]:
-    """Completes names by the first: in "leche entera o descremada" the other is "leche descremada". Raises Leaning where
-    a name names nothing.
+    """Completes names by the first: in "leche entera o descremada" the other is "leche descremada". Raises Leaning
+    where a name names nothing.
     """
     first, done = names[0], [names[0]]
     for name in names[1:]:
