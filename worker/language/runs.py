@@ -45,9 +45,13 @@ class Run:
 Runs = Sequence[Run]
 
 
-def names_in(runs: Runs, known: ProductWords) -> list[tuple[str, Name]]:
-    """All names with what joins each to the one before; what only says how a thing is, is said of the one thing."""
-    read = [(run.joiner, run.name(known)) for run in runs]
+def names_in(runs: Runs, known: ProductWords, *, priced: bool = False) -> list[tuple[str, Name]]:
+    """All names with what joins each to the one before; what only says how a thing is, is said of the one thing.
+
+    Args:
+        priced: whether a price is asked, which flavours have none of.
+    """
+    read = [(run.joiner, as_fruit(run.name(known)) if priced else run.name(known)) for run in runs]
     things = [name for _, name in read if name.thing]
     loose = [name for joiner, name in read if not name.thing and joiner in ("", AND)]
     joined = any(joiner in ("y", "o") for joiner, _ in read)
