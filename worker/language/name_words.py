@@ -35,8 +35,9 @@ _SAID: Final = (
     LINKS | QUALITIES | MEASURES | FLAVOURS | GROCERIES | NAMES_ALL_THE_SAME | EVERYDAY | SECTIONS | SAID_OF_THINGS
 )
 #: Words of every sentence that say nothing of a thing.
-_COMMON: Final = (SMALL_WORDS | ASKING | COMMON_WORDS) - (_SAID - EVERYDAY)
-_NAMELESS: Final = NAMELESS | QUALITIES | MEASURES | EVERYDAY | LINKS | _COMMON
+_COMMON: Final = SMALL_WORDS | ASKING | COMMON_WORDS | NAMELESS
+_TOLD: Final = (_SAID - EVERYDAY) | SAID_OF_THINGS
+_NAMELESS: Final = (_COMMON - _TOLD) | NAMELESS | QUALITIES | MEASURES | EVERYDAY | LINKS
 _HOW: Final = QUALITIES | FLAVOURS | SAID_OF_THINGS
 PACKINGS, _PACKED, WEIGHED = map(words_of, ("packings", "packed", "weighed"))
 #: They tell of the customer, or of what happened to a thing.
@@ -53,7 +54,7 @@ _BEFORE_NUMBERS: Final = words_of("before_numbers")
 #: "000" and "0000" are kinds of flour.
 _FLOUR: Final = re.compile("0{2,4}")
 #: Whoever needs more words, or more that no list has, tells more than a name.
-_MOST_WORDS, _MOST_UNKNOWN = 9, 2
+_MOST_WORDS, _MOST_UNKNOWN = 9, 1
 
 
 class Leaning(ValueError):
@@ -89,7 +90,7 @@ def _is_strange(word: str, known: ProductWords) -> bool:
         return word in POINTING and not is_any(word, GROCERIES)
     if leans(word) or _LONG_NUMBER.fullmatch(word):
         return word not in NOT_LEANING
-    return word in _COMMON
+    return word in _COMMON and not is_any(word, _TOLD)
 
 
 def _counts_within(words: Sequence[str], known: ProductWords) -> bool:

@@ -84,7 +84,7 @@ def read_name(words: Sequence[str], known: ProductWords) -> Name:
 
 def _of_the(words: Sequence[str]) -> bool:
     """Returns whether words go on with another thing: "precio de los huevos y de la leche"."""
-    return words[0] == "del" or (words[0] == "de" and words[1:2] != [] and words[1] in ARTICLES)
+    return words[0] == "del" or (words[0] in ("de", "en") and len(words) > 1 and words[1] in ARTICLES)
 
 
 def _split_at_use(words: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -64,9 +64,7 @@ def _product_use(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled 
 
 def _products(runs: Runs, known: ProductWords, spoken: Sequence[Token]) -> Filled | None:
     """Names that "y" joins, or "o"."""
-    names = names_in(runs, known)
-    if any(token.concept == "price" for token in spoken):
-        names = [(joiner, as_fruit(name)) for joiner, name in names]
+    names = names_in(runs, known, priced=any(token.concept == "price" for token in spoken))
     joiners = {joiner for joiner, _ in names[1:]}
     if names[0][0] or len(names) > MOST_PRODUCTS or len(joiners) > 1 or "" in joiners or not names[0][1].thing:
         return None

@@ -14,6 +14,7 @@ from worker.language.typos import Spelling, sound_alike
 from worker.language.vocabulary import (
     ANSWER_WORDS,
     ASKING,
+    COMMON_WORDS,
     EVERYDAY,
     FLAVOURS,
     FORMLESS,
@@ -46,6 +47,8 @@ USUAL = frozenset(
         EVERYDAY,
         TOLD,
         PHRASE_WORDS,
+        COMMON_WORDS,
+        SAID_OF_THINGS,
         *NO_NAMES,
     )
 )

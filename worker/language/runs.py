@@ -45,9 +45,13 @@ class Run:
 Runs = Sequence[Run]
 
 
-def names_in(runs: Runs, known: ProductWords) -> list[tuple[str, Name]]:
-    """All names with what joins each to the one before; what only says how a thing is, is said of the one thing."""
-    read = [(run.joiner, run.name(known)) for run in runs]
+def names_in(runs: Runs, known: ProductWords, *, priced: bool = False) -> list[tuple[str, Name]]:
+    """All names with what joins each to the one before; what only says how a thing is, is said of the one thing.
+
+    Args:
+        priced: whether a price is asked, which flavours have none of.
+    """
+    read = [(run.joiner, as_fruit(run.name(known)) if priced else run.name(known)) for run in runs]
     things = [name for _, name in read if name.thing]
     loose = [name for joiner, name in read if not name.thing and joiner in ("", AND)]
     joined = any(joiner in ("y", "o") for joiner, _ in read)
@@ -67,8 +71,8 @@ def _with(thing: Name, loose: Sequence[Name]) -> Name:
 
 
 def completed(names: Sequence[Name], alike: bool) -> list[Name]:
-    """Completes names by the first: in "leche entera o descremada" the other is "leche descremada". Raises Leaning where
-    a name names nothing.
+    """Completes names by the first: in "leche entera o descremada" the other is "leche descremada". Raises Leaning
+    where a name names nothing.
     """
     first, done = names[0], [names[0]]
     for name in names[1:]:

@@ -196,7 +196,7 @@ def _runs(spoken: Sequence[Token], known: ProductWords, listed: Listed) -> list[
         else:
             words = runs[-1].words
             if words and (words[-1], token.value) in listed and is_sold([token.value], known):
-                runs.append(Run("" if words[0] == "para" else "y", "y"))
+                runs.append(Run("" if words[0] == "para" else "y"))
             runs[-1].words.append(token.value)
     return [run for run in runs if not SMALL.issuperset(run.words)]
 
