@@ -223,6 +223,19 @@ def test_the_intake_reads_and_refuses_once(services: Services, durable: redis.Re
     assert durable.xlen(REJECTED.pattern) == 3
 
 
+def test_a_script_that_nodes_do_not_know_is_loaded_into_all(durable: redis.Redis) -> None:
+    """Also where many threads meet with it at once, and load it in one round trip with what others ask."""
+    assert isinstance(durable, ClusterRedis)
+    shared = CoalescingRedis(over=durable)
+    script = shared.register_script("return {KEYS[1], ARGV[1]}")
+    for _ in range(3):
+        for node in durable.primaries():
+            node.redis_connection.script_flush()
+        with ThreadPoolExecutor(16) as threads:
+            answers = list(threads.map(lambda n: script(keys=[f"key{n}"], args=[n]), range(100)))
+        assert answers == [[f"key{n}".encode(), str(n).encode()] for n in range(100)]
+
+
 def test_slots_that_move_are_followed(services: Services, durable: redis.Redis, cluster: RunningCluster) -> None:
     """Of a stream with its ids, of a key in a batch; nothing is lost, nothing published twice."""
     services.streams.publish([{"reply_id": "one"}])
