@@ -163,6 +163,11 @@ def test_sentinel_and_redis_over_tls(tmp_path: Path) -> None:
         named = {"BROKER_MASTER_NAME": GROUP, "BROKER_SENTINEL_PASSWORD": OWN_PASSWORD}
         with environment(named | {"BROKER_URL": f"{url}?ssl_ca_certs={trusted.file}"}), make_app() as application:
             check_queues(application)
+        ours = {"master_name": GROUP, "sentinel_password": OWN_PASSWORD}
+        with connect_redis(f"{url}?ssl_ca_certs={trusted.file}", 5.0, **ours) as durable:
+            assert durable.ping()
+        with connect_redis(f"{url}?ssl_ca_certs={other.file}", 5.0, **ours) as durable, pytest.raises(redis.RedisError):
+            durable.ping()
         refused = pytest.raises((redis.RedisError, OperationalError), match="No master found")
         with environment(named | {"BROKER_URL": f"{url}?ssl_ca_certs={other.file}"}), make_app() as wary, refused:
             check_queues(wary)

@@ -23,6 +23,7 @@ from worker.intake.intake import Intake
 from worker.intake.sweep import Sweep
 from worker.operate.doctor import redis_servers
 from worker.operate.doctor.finding import State
+from worker.operate.erasure import CustomerEntries, Erasure
 from worker.operate.snapshot import read_redis, read_streams
 from worker.providers.circuit import CircuitBreaker
 from worker.providers.circuit_rules import Permit
@@ -31,7 +32,7 @@ from worker.redisdb import streams as streams_module
 from worker.redisdb.cluster import ClusterRedis
 from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.connect import connect_durable
-from worker.redisdb.keys import FLIGHT, INBOUND, OUTBOUND, PRODUCT_SEARCH, REJECTED, RUN_ID, beside
+from worker.redisdb.keys import FLIGHT, INBOUND, OUTBOUND, PRODUCT_SEARCH, REJECTED, RUN_ID, SESSION, beside
 from worker.redisdb.layers import flush, forget_results, read_size
 from worker.redisdb.streams import Entry
 from worker.runtime.embedded.processes import wait_until
@@ -168,6 +169,25 @@ def test_circuits_flights_and_money(services: Services, durable: redis.Redis) ->
     assert services.budget.over_limit([ANA, "549110"]) == frozenset()
 
 
+def test_a_customer_is_found_on_every_node(services: Services, durable: redis.Redis, connection: Connection) -> None:
+    """What Redis holds of one is erased, in each kind of key, and nothing of others."""
+    other = "5491100000099"
+    flights = SingleFlight(durable, 60.0)
+    parked = orjson.dumps({"customer_phone": ANA})
+    flights.join([JoinRequest("key", "leader", b"{}", 30.0), JoinRequest("key", "waiting", parked, 30.0)])
+    assert CustomerEntries(durable, {ANA}).leads() == {"leader": "key"}
+    for phone in (ANA, other):
+        services.cache.set_many(SESSION, {phone: {"state": "browsing"}})
+        services.streams.send(webhook(says(f"wamid.{phone}", phone, "hola")))
+        services.streams.publish([{"reply_id": phone, "to": phone, "text": "hola"}])
+        services.streams.reject(orjson.dumps({"from": phone}), "no reason")
+    removed = Erasure(connection, durable, durable, ANA).run(10.0)
+    found = ("inbound", "outbound", "rejected", "parked", "redis_keys")
+    assert {name: removed[name] for name in found} == dict.fromkeys(found, 1)
+    assert (durable.xlen(INBOUND.pattern), durable.xlen(OUTBOUND.pattern), durable.xlen(REJECTED.pattern)) == (1, 1, 1)
+    assert list(services.cache.get_many(SESSION, [ANA, other])) == [other]
+
+
 def test_threads_share_round_trips(durable: redis.Redis) -> None:
     """Each gets its own answer, whatever node it comes from."""
     shared = CoalescingRedis(over=durable)
@@ -201,6 +221,19 @@ def test_the_intake_reads_and_refuses_once(services: Services, durable: redis.Re
     for _ in range(2):
         services.streams.finish([entry], [(entry, "first"), (entry, "second")])
     assert durable.xlen(REJECTED.pattern) == 3
+
+
+def test_a_script_that_nodes_do_not_know_is_loaded_into_all(durable: redis.Redis) -> None:
+    """Also where many threads meet with it at once, and load it in one round trip with what others ask."""
+    assert isinstance(durable, ClusterRedis)
+    shared = CoalescingRedis(over=durable)
+    script = shared.register_script("return {KEYS[1], ARGV[1]}")
+    for _ in range(3):
+        for node in durable.primaries():
+            node.redis_connection.script_flush()
+        with ThreadPoolExecutor(16) as threads:
+            answers = list(threads.map(lambda n: script(keys=[f"key{n}"], args=[n]), range(100)))
+        assert answers == [[f"key{n}".encode(), str(n).encode()] for n in range(100)]
 
 
 def test_slots_that_move_are_followed(services: Services, durable: redis.Redis, cluster: RunningCluster) -> None:

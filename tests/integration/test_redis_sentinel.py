@@ -61,6 +61,13 @@ def group(tmp_path: Path) -> Iterator[RedisGroup]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisGroup]:
+    """Servers that nobody breaks."""
+    with redis_group(tmp_path_factory.mktemp("steady")) as running:
+        yield running
+
+
 @pytest.fixture
 def configured(group: RedisGroup, settings_here: Settings) -> Settings:
     """Settings that name the group for both roles."""
@@ -141,6 +148,7 @@ def test_a_dead_master_is_followed_by_everybody(group: RedisGroup, services: Ser
     assert [row["name"] for row in groups] == [CONSUMERS.encode()]
 
 
+@pytest.mark.long
 def test_a_master_that_is_demoted_alive_is_left(group: RedisGroup, services: Services) -> None:
     """Nothing is restarted."""
     assert services.streams.publish([{"reply_id": "before"}]) == 1
@@ -153,13 +161,11 @@ def test_a_master_that_is_demoted_alive_is_left(group: RedisGroup, services: Ser
     assert group.servers[demoted].poll() is None
 
 
-def test_a_connection_to_no_master_is_lost_and_made_anew(
-    group: RedisGroup, configured: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_connection_to_no_master_is_lost_and_made_anew(steady: RedisGroup, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Sentinel that has not heard of it yet names the old one; where a command or a script meets with its refusal,
     Sentinel is asked again.
     """
-    named = [group.replica()]
+    configured, named = read_settings(steady.settings), [steady.replica()]
     monkeypatch.setattr(Sentinels, "discover_master", lambda *_: ("127.0.0.1", named[-1]))
     for script in (False, True):
         with connect_durable(configured, repeats=0) as durable:
@@ -168,9 +174,9 @@ def test_a_connection_to_no_master_is_lost_and_made_anew(
             )
             with pytest.raises(redis.ConnectionError, match="previous master"):
                 ask()
-            named.append(group.master())
+            named.append(steady.master())
             assert ask()
-            named.append(group.replica())
+            named.append(steady.replica())
 
 
 def test_replies_that_no_replica_had_are_published_again(
@@ -201,6 +207,7 @@ def test_replies_that_no_replica_had_are_published_again(
     assert services.streams.publish([lost, {"reply_id": "next"}]) == 1
 
 
+@pytest.mark.long
 def test_a_writer_who_waits_for_a_replica_knows_what_may_be_lost(group: RedisGroup, configured: Settings) -> None:
     """WAIT after XADD says how many replicas have it; with min-replicas-to-write a master that is alone takes nothing,
     and so nothing that dies with it.
@@ -243,11 +250,11 @@ def test_the_doctor_tells_of_replicas_and_sentinels(group: RedisGroup, configure
     assert wait_until(is_told, 20)
 
 
-def test_a_group_that_nobody_knows_is_no_master(group: RedisGroup) -> None:
+def test_a_group_that_nobody_knows_is_no_master(steady: RedisGroup) -> None:
     """The error names no password."""
-    given = read_settings(group.settings | {"REDIS_MASTER_NAME": "other"})
+    given = read_settings(steady.settings | {"REDIS_MASTER_NAME": "other"})
     with connect_durable(given) as durable, pytest.raises(redis.ConnectionError, match="No master found") as caught:
         durable.ping()
     assert "secret" not in str(caught.value)
     with pytest.raises(ConfigurationError, match="REDIS_MASTER_NAME"):
-        connect_durable(read_settings({"REDIS_URL": group.url}))
+        connect_durable(read_settings({"REDIS_URL": steady.url}))

@@ -18,12 +18,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from worker.redisdb.cluster_keys import off_cluster, slots_of
-from worker.redisdb.cluster_pipeline import LOST, ClusterPipeline, client_of
+from worker.redisdb.cluster_pipeline import ClusterPipeline, client_of
 from worker.redisdb.sentinel import CONNECT_TIMEOUT_S, Host
 
 Answer = TypeVar("Answer")
-#: Commands without a key that concern every node; the others of them are asked of one.
-OF_ALL = frozenset({"PING", "SCRIPT LOAD", "FLUSHALL", "FLUSHDB"})
 #: Redirections of one command, before it is given up; pauses between them, while the keys of a slot move.
 MOST_MOVES, MOVE_PAUSE_S = 10, 0.02
 
@@ -52,8 +50,6 @@ class ClusterRedis(redis.Redis):
         Raises:
             RedisError: as every client does; ConnectionError also where no node answers.
         """
-        if str(args[0]).upper() in OF_ALL:
-            return self._ask_all(args, options)
         pipeline: Any = self.pipeline(transaction=False)
         with pipeline:
             pipeline.execute_command(*args, **options)
@@ -130,17 +126,6 @@ class ClusterRedis(redis.Redis):
             pipeline.execute_command("ASKING")
             pipeline.execute_command(*args, **options)
             return pipeline.execute()[1]
-
-    def _ask_all(self, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
-        """Returns the answer of the last master, once all have answered."""
-        answer: Any = None
-        for node in self.primaries():
-            try:
-                answer = client_of(node).execute_command(*args, **options)
-            except LOST:
-                self.refresh(node)
-                raise
-        return answer
 
     def _guarded(self, ask: Callable[[Any], Answer]) -> Answer:
         """Returns what is asked of redis-py's client; errors of its own are lost connections."""

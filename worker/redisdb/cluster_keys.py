@@ -15,6 +15,8 @@ from worker.redisdb.keys import ORDERS, OUTBOUND, REPLY_LIMIT
 
 #: Commands that touch several keys, each as if it stood alone: they are split.
 OF_MANY = frozenset({"MGET", "DEL", "UNLINK", "EXISTS"})
+#: Commands without a key that concern every node; the others of them are asked of one.
+OF_ALL = frozenset({"PING", "SCRIPT LOAD", "FLUSHALL", "FLUSHDB"})
 #: Commands without a key, by their first word.
 KEYLESS = frozenset(
     {"PING", "TIME", "ECHO", "INFO", "SCRIPT", "SCAN", "WAIT", "DBSIZE", "FLUSHALL", "FLUSHDB"}

@@ -15,7 +15,7 @@ from redis.exceptions import AskError, ClusterDownError, MovedError, NoScriptErr
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from worker.redisdb.cluster_keys import OF_MANY, renamed
+from worker.redisdb.cluster_keys import OF_ALL, OF_MANY, renamed
 
 #: The server, or the way to it, is gone.
 LOST = (RedisConnectionError, RedisTimeout)
@@ -26,6 +26,9 @@ class Cluster(Protocol):
     """Cluster as its pipelines see it."""
 
     repeats: int
+
+    def primaries(self) -> list[ClusterNode]:
+        """Returns the masters."""
 
     def node_of(self, commands: Iterable[Sequence[Any]]) -> ClusterNode:
         """Returns the master of the keys of these commands."""
@@ -42,10 +45,16 @@ class Cluster(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Part:
-    """Command to one node, or that part of one that concerns it; its answer is an exception where it fails."""
+    """Command to one node, or that part of one that concerns it.
+
+    Args:
+        only: the node that it is for, whatever its keys.
+        answer: an exception where it fails.
+    """
 
     args: list[Any]
     options: dict[str, Any]
+    only: ClusterNode | None = None
     answer: Any = field(default=None, init=False)
     node: ClusterNode | None = field(default=None, init=False)
 
@@ -64,7 +73,11 @@ class ClusterPipeline(Pipeline):
 
     def execute_command(self, *args: Any, **options: Any) -> ClusterPipeline:
         """Queues a command."""
-        self._queue.append(_split(renamed(args), options))
+        if str(args[0]).upper() in OF_ALL:
+            parts = [Part(list(args), dict(options), node) for node in self._cluster.primaries()]
+            self._queue.append((parts, lambda answers: answers[-1]))
+        else:
+            self._queue.append(_split(renamed(args), options))
         return self
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
@@ -108,7 +121,7 @@ class ClusterPipeline(Pipeline):
         """Sends parts to the masters of their keys. Where one is lost, the slots are asked for anew."""
         by_node: dict[str, list[Part]] = {}
         for part in parts:
-            part.node = self._cluster.node_of([part.args])
+            part.node = part.only or self._cluster.node_of([part.args])
             by_node.setdefault(str(part.node.name), []).append(part)
         exchange(list(by_node.values()))
         for failed in {part.node for part in _failed(parts, *LOST, ClusterDownError)}:
