@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 from helpers.composed import REQUIRED, Shop, composed, content_twice, opened
-from helpers.redis_group import GROUP, client
+from helpers.redis_group import GROUP, PASSWORD, client
 
 from worker.redisdb.connect import connect_redis
 from worker.runtime.embedded.processes import wait_until
@@ -16,7 +16,6 @@ from worker.runtime.embedded.redis import Redis
 from worker.runtime.embedded.server import Access, free_port
 
 REDIS, SENTINELS = ("redis", "redis-2", "redis-3"), ("sentinel", "sentinel-2", "sentinel-3")
-PASSWORD = "secret1"
 
 
 @pytest.fixture

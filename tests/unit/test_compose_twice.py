@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from typing import Any
 
 import pytest
@@ -19,10 +20,8 @@ REDIS, SENTINELS = ("redis", "redis-2", "redis-3"), ("sentinel", "sentinel-2", "
 POSTGRES = ("postgres", "postgres-standby")
 ADDED = {*REDIS[1:], *SENTINELS, *POSTGRES[1:]}
 RIGHTS = ("image", "user", "read_only", "cap_drop", "security_opt", "restart", "logging", "pids_limit")
-ENVIRONMENTS = {
-    name: service.environment
-    for name, service in composed(dict.fromkeys(REQUIRED, "secret"), {}, content_twice()).items()
-}
+COMPOSED = composed(dict.fromkeys(REQUIRED, "secret"), {}, content_twice())
+ENVIRONMENTS = {name: service.environment for name, service in COMPOSED.items()}
 
 
 def test_servers_are_added_and_nothing_is_lost() -> None:
@@ -78,6 +77,25 @@ def test_all_redis_are_set_as_the_one() -> None:
     assert told[0] == told[1] == told[2]
     assert set(one) <= told[0]
     assert {"min-replicas-to-write 1", "masterauth $$REDISCLI_AUTH"} <= told[0]
+
+
+@pytest.mark.parametrize("name", [*REDIS, *SENTINELS, *POSTGRES])
+def test_the_shell_reads_the_command(name: str) -> None:
+    """As Compose hands it over."""
+    shell, flag, script = COMPOSED[name].command
+    assert (shell, flag) == ("sh", "-c")
+    assert subprocess.run(["sh", "-n", "-c", script], capture_output=True, check=False).stderr == b""
+    assert "$$" not in script
+
+
+def test_no_postgres_begins_a_database_beside_the_shops() -> None:
+    """An empty volume waits for the other server: nothing but a copy of it goes in."""
+    for name, other in zip(POSTGRES, reversed(POSTGRES), strict=True):
+        before, _, after = COMPOSED[name].command[-1].partition("exec docker-entrypoint.sh")
+        assert 'until pg_isready --quiet --host="$OTHER"' in before
+        assert "pg_basebackup" in before
+        assert after
+        assert COMPOSED[name].environment["OTHER"] == other
 
 
 def test_both_postgres_log_no_words_of_customers() -> None:
