@@ -3,13 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test test-long check lint types audit economy faults real-model overload bench bench-short growth schema lock clean
+.PHONY: help demo test test-long check lint types audit train economy faults real-model overload bench bench-short growth schema lock clean
 help:
 	@echo "make demo    install what is needed and play a conversation through the whole service"
 	@echo "make test    install what is needed and run the tests, but for those that make test-long runs"
 	@echo "make test-long  tests of minutes: injected faults, a full disk, a rolling restart, a failover, small benchmarks"
 	@echo "make check   lint + types + audit + test + test-long"
 	@echo "make audit   look for known vulnerabilities of what is locked (where they can be asked for) and for secrets"
+	@echo "make train   learn intent and complexity from labelled lines, and of your own (LINES=file.tsv, SEED=), some minutes"
 	@echo "make economy replay the standard workload: cache hits, cost, wrong answers (SEED=, MESSAGES=, CATALOG=)"
 	@echo "make faults  break the service in every way and check that nothing is lost (SEED=, ONLY=, SHORT=1)"
 	@echo "make real-model  a real, small language model on this machine behind the whole service, about 10 minutes (Linux, gcc, cmake)"
@@ -53,6 +54,9 @@ audit: $(READY)
 	@PYTHONPATH=tests exec $(BIN)/python -m audit
 
 check: lint types audit test test-long
+
+train: $(READY)
+	@PYTHONPATH=tests exec $(BIN)/python -m training $(if $(LINES),--lines "$(LINES)") $(if $(SEED),--seed $(SEED))
 
 economy: $(READY)
 	@PYTHONPATH=tests exec $(BIN)/python -m bench.economy --seed $(or $(SEED),1) --messages $(or $(MESSAGES),20000) \

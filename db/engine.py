@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
-from db.servers import follow_primary, url_of
+from db.servers import follow_primary, normalised
 
 #: For each server that the URL names, one after the other.
 CONNECT_TIMEOUT_S = 5
@@ -27,16 +26,6 @@ SESSION = (
     "select set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),"
     " set_config('timezone', 'UTC', false)"
 )
-
-
-def normalised(url: str) -> URL:
-    """Names the driver in the URL, psycopg2: a plain `postgresql://` means another one since SQLAlchemy 2.1. Several
-    servers are named as SQLAlchemy does it.
-    """
-    parsed = url_of(url)
-    if parsed.drivername in ("postgres", "postgresql"):
-        parsed = parsed.set(drivername="postgresql+psycopg2")
-    return parsed
 
 
 def connection_arguments() -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import psycopg2  # type: ignore[import-untyped]  # it ships none
 
-from db.engine import connection_arguments, normalised
+from db.engine import connection_arguments
+from db.servers import normalised
 
 #: Two looks suffice at a pooler that is idle; the others are for one that is busy, or hands out its servers in turns.
 LOOKS = 5

@@ -27,8 +27,9 @@ _SEVERAL = re.compile(r"(?P<before>[^:]+://(?:[^@]*@)?)(?P<places>[^/?@]*,[^/?@]
 _PLACE = re.compile(r"(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<host>[^\[\]:]+))(?::(?P<port>[0-9]{1,5}))?")
 
 
-def url_of(given: str) -> URL:
-    """Returns a URL as SQLAlchemy takes it: several servers stand in its query, as libpq's own lists.
+def normalised(given: str) -> URL:
+    """Returns a URL as SQLAlchemy takes it: it names the driver, psycopg2, as a plain `postgresql://` means another one
+    since SQLAlchemy 2.1; several servers stand in its query, as libpq's own lists.
 
     Unless the URL says otherwise, one of several must take writes.
 
@@ -36,11 +37,13 @@ def url_of(given: str) -> URL:
         ArgumentError, ValueError: it cannot be read.
     """
     found = _SEVERAL.fullmatch(given)
+    url = make_url(found["before"] + found["behind"] if found else given)
+    if url.drivername in ("postgres", "postgresql"):
+        url = url.set(drivername="postgresql+psycopg2")
     if found is None:
-        return make_url(given)
+        return url
     places = [_place(place) for place in found["places"].split(",")]
     hosts, ports = (",".join(part) for part in zip(*places, strict=True))
-    url = make_url(found["before"] + found["behind"])
     return url.update_query_dict({WANTED: "read-write"} | dict(url.query) | {"host": hosts, "port": ports})
 
 
@@ -57,6 +60,14 @@ def places(url: URL) -> list[tuple[str, int]]:
     hosts, ports = str(given.get("host") or "localhost").split(","), str(given.get("port") or PORT).split(",")
     ports = ports * len(hosts) if len(ports) == 1 else ports
     return [(host or "localhost", int(port or PORT)) for host, port in zip(hosts, ports, strict=True)]
+
+
+def apart(given: str) -> list[tuple[tuple[str, int], str]]:
+    """Returns the place of each server that a URL names, with a URL of it alone, whatever it is at the moment."""
+    url = normalised(given)
+    shared = url.set(host=None, port=None).difference_update_query(("host", "port", WANTED))
+    alone = ((place, shared.update_query_dict({"host": place[0], "port": str(place[1])})) for place in places(url))
+    return [(place, own.render_as_string(hide_password=False)) for place, own in alone]
 
 
 def shown(place: tuple[str, int]) -> str:

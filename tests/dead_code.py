@@ -50,10 +50,14 @@ EXCEPTIONS = {
         "worker/periodic.py:*",
     ),
     "Celery and kombu name, read or call them": (
+        "worker/celery_ext/active_beat.py:ActiveScheduler",
         "worker/celery_ext/at_most_once.py:acknowledged",
         "worker/celery_ext/processes.py:*",
         "worker/celery_ext/redaction.py:safe",
     ),
+    "labelled lines, and the training of the classifier, have them": ("worker/language/features.py:features_of",),
+    "what measures sharing on labelled lines asks for nothing else": ("worker/language/sharing.py:common_form",),
+    "redis-py calls it": ("worker/redisdb/sentinel.py:discover_master",),
     "click finds commands": (
         "worker/operate/commands/database.py:import_catalog",
         "worker/operate/commands/dead.py:replay",
@@ -77,6 +81,12 @@ EXCEPTIONS = {
         "worker/providers/circuit_rules.py:*_rate",
         "worker/providers/circuit_rules.py:least_calls",
         "worker/providers/circuit_rules.py:unclear_customers",
+    ),
+    "SQLAlchemy calls and reads them": (
+        "db/servers.py:arrange",
+        "db/servers.py:is_disconnect",
+        "db/servers.py:leave",
+        "db/servers.py:remember",
     ),
     "the dashboard's templates and charts name them": (
         "db/dashboard.py:*",

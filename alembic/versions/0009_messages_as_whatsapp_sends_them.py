@@ -24,6 +24,7 @@ ADDED = (
     "free_turn",
     "close_messages",
     "note_echo",
+    "change_echo",
     "edit_message",
     "forget_words",
     "revoke_message",

@@ -19,10 +19,13 @@ from sqlalchemy import text
 
 from db import migrations, retry
 from db.engine import make_engine
+from db.locks import ADVISORY, INTAKE_LOCK
 from worker.catalog.price_list import import_products, read_products
 from worker.devkit.demo import CATALOG
 from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator
+from worker.operate.doctor import replication
+from worker.operate.doctor.finding import State
 from worker.redisdb.connect import connect_redis
 from worker.redisdb.keys import INBOUND
 from worker.runtime.embedded.processes import wait_until
@@ -32,6 +35,8 @@ pytestmark = pytest.mark.long
 #: Until whoever watches over the servers has noticed a death and promotes the standby.
 NOTICED_AFTER_S = 1.0
 PACE_S = 0.1
+INTAKES = f"select count(*) from pg_locks where {ADVISORY} and objid = {INTAKE_LOCK}"
+WAITING = "select count(*) from pg_stat_activity where wait_event = 'SyncRep'"
 UNFINISHED = "select message_id from messages where state = 'accepted' or reply is not null and published_at is null"
 
 
@@ -151,6 +156,23 @@ def test_a_primary_that_is_demoted_alive_is_left(servers: Servers, tmp_path: Pat
         found.settle()
         assert (found.lost(), found.doubled()) == (set(), [])
         assert both.two.ask("select count(*) from messages") == len(found.sent)
+        # The intake has noticed, too: the lock it held on the old one went with its connection.
+        assert [member.ask(INTAKES) for member in (both.one, both.two)] == [0, 1]
+
+
+def test_commits_wait_for_a_synchronous_standby_that_is_away(servers: Servers, tmp_path: Path) -> None:
+    """The doctor says why nobody is answered; once it is back all goes on, and nothing was done twice."""
+    with pair(tmp_path, synchronous=True) as both, shop(both, servers, tmp_path) as found:
+        with found.talking():
+            found.answers_again()
+            both.two.kill()
+            assert wait_until(lambda: both.one.ask(WAITING) >= 1, 30)
+            (primary,) = (line for line in replication.examine(both.url) if line.state is State.FAILED)
+            assert "commits wait for one" in primary.found
+            both.two.start()
+            found.answers_again()
+        found.settle()
+        assert (found.lost(), found.doubled()) == (set(), [])
 
 
 def test_an_asynchronous_standby_that_was_away_loses(servers: Servers, tmp_path: Path) -> None:

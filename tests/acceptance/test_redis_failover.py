@@ -1,4 +1,4 @@
-"""The whole service on a Redis that Sentinels watch over, streams, caches and queues: a master dies under load."""
+"""The whole service on a Redis that Sentinels watch over, and on a cluster: masters die under load."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+import redis
 from helpers.basics import Servers
+from helpers.redis_cluster import RunningCluster, redis_cluster
 from helpers.redis_group import RedisGroup, redis_group
 from helpers.service import Conversation, begin_anew, says, service_processes, supervised, webhook
-from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import Engine
 
 from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator
 from worker.log import logger
+from worker.redisdb.cluster import ClusterRedis
+from worker.redisdb.cluster_pipeline import client_of
 from worker.redisdb.connect import connect_durable
-from worker.redisdb.keys import INBOUND
+from worker.redisdb.keys import INBOUND, OUTBOUND
 from worker.settings import read_settings
 
 CUSTOMERS, EVERY_S, FOR_S, KILLS_AT_S = 20, 0.05, 36.0, (4.0, 22.0)
@@ -34,7 +37,7 @@ PAUSE_S = 30.0
 class PatientGateway:
     """A gateway that keeps what no replica has confirmed, and sends it again under its id."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: redis.Redis) -> None:
         self._client = client
         self.sent: list[str] = []
         self._stop = Event()
@@ -50,13 +53,27 @@ class PatientGateway:
     def _send(self, payload: str) -> None:
         while True:
             try:
-                self._client.xadd(INBOUND.pattern, {"payload": payload})
-                if self._client.wait(1, 500):
+                if self._confirmed(payload):
                     return
             except RedisError:
                 time.sleep(0.1)
             if self._stop.is_set():
                 return
+
+    def _confirmed(self, payload: str) -> bool:
+        """Adds a payload and waits for a replica, on one connection, as WAIT wants it."""
+        client = self._client
+        if isinstance(client, ClusterRedis):
+            client = client_of(client.node_of([["XADD", INBOUND.pattern]]))
+        try:
+            with client.pipeline(transaction=False) as pipeline:
+                pipeline.xadd(INBOUND.pattern, {"payload": payload})
+                pipeline.wait(1, 500)
+                return bool(pipeline.execute()[1])
+        except RedisError:
+            if isinstance(self._client, ClusterRedis):
+                self._client.refresh()
+            raise
 
     def stop(self) -> None:
         """Ends `run`."""
@@ -65,26 +82,51 @@ class PatientGateway:
 
 @pytest.mark.long
 def test_the_master_of_everything_dies_under_load(servers: Servers, shared_engine: Engine, tmp_path: Path) -> None:
-    """Every message is answered once and in its customer's order; the replies pause for less than P12 allows."""
+    """Streams, caches and Celery's queues go on with its replica; so do they when that dies."""
+    with redis_group(tmp_path / "redis") as group:
+        play(servers, shared_engine, tmp_path, group.settings, partial(die_and_come_back, group))
+
+
+@pytest.mark.long
+def test_the_master_of_everything_falls_silent(servers: Servers, shared_engine: Engine, tmp_path: Path) -> None:
+    """No connection ends by itself: time limits alone tell that it is gone. What it comes back with is not served."""
+    with redis_group(tmp_path / "redis") as group:
+        play(servers, shared_engine, tmp_path, group.settings, group.fall_silent)
+
+
+@pytest.mark.long
+def test_masters_of_a_cluster_die_under_load(servers: Servers, shared_engine: Engine, tmp_path: Path) -> None:
+    """First the one that has the inbound stream, then that of the replies; Celery's queues are elsewhere."""
+    with redis_cluster(tmp_path / "redis", replicas=True) as cluster:
+        given = {"REDIS_URL": cluster.url, "BROKER_URL": servers.redis_url}
+        play(servers, shared_engine, tmp_path, given, partial(slots_die, cluster, [INBOUND.pattern, OUTBOUND.pattern]))
+
+
+def play(
+    servers: Servers, engine: Engine, directory: Path, redis_settings: dict[str, str], die: Callable[[], None]
+) -> None:
+    """Lets masters die while customers write: every message is answered once and in its customer's order, and the
+    replies pause for less than P12 allows.
+    """
     with ExitStack() as stack:
-        group = stack.enter_context(redis_group(tmp_path / "redis"))
         simulator = stack.enter_context(Simulator())
-        given = simulator.base_urls | group.settings
-        supervisor, log = stack.enter_context(service_processes(servers, tmp_path, given))
+        given = simulator.base_urls | redis_settings
+        supervisor, log = stack.enter_context(service_processes(servers, directory, given))
         stack.enter_context(supervised(supervisor))
-        durable = stack.enter_context(connect_durable(read_settings(group.settings)))
-        sender = stack.enter_context(connect_durable(read_settings(group.settings)))
-        begin_anew(servers, shared_engine, durable)
-        conversation = Conversation(shared_engine, durable, log, Gateway(durable))
+        durable = stack.enter_context(connect_durable(read_settings(redis_settings)))
+        sender = stack.enter_context(connect_durable(read_settings(redis_settings)))
+        begin_anew(servers, engine, durable)
+        conversation = Conversation(engine, durable, log, Gateway(durable))
         gateway = PatientGateway(sender)
         thread = Thread(target=gateway.run)
         thread.start()
+        arrivals: list[float] = []
         try:
-            arrivals = follow(conversation, partial(die_and_come_back, group))
+            follow(conversation, arrivals, die)
         finally:
             gateway.stop()
             thread.join()
-        wait_for_all(conversation, gateway.sent)
+        wait_for_all(conversation, arrivals, gateway.sent)
     ids = [message_id for reply in once(conversation) for message_id in reply["in_reply_to"]]
     doubled = [message_id for message_id, count in Counter(ids).items() if count > 1]
     assert (set(gateway.sent) - set(ids), doubled) == (set(), [])
@@ -104,26 +146,38 @@ def die_and_come_back(group: RedisGroup) -> None:
     group.revive(dead)
 
 
-def follow(conversation: Conversation, die: Callable[[], None]) -> list[float]:
-    """Collects replies, and breaks what is to be broken at its time; returns when replies came."""
-    began, arrivals, kills = time.monotonic(), [], list(KILLS_AT_S)
+def slots_die(cluster: RunningCluster, keys: list[str]) -> None:
+    """The master of the next of these keys dies, and comes back as a replica."""
+    cluster.revive(cluster.fail_over(keys.pop(0)))
+
+
+def follow(conversation: Conversation, arrivals: list[float], die: Callable[[], None]) -> None:
+    """Collects replies with their times, and breaks what is to be broken at its time."""
+    began, kills = time.monotonic(), list(KILLS_AT_S)
     while (now_s := time.monotonic() - began) < FOR_S:
         if kills and now_s > kills[0]:
             kills.pop(0)
             Thread(target=die).start()
-        before = len(conversation.replies)
-        try:
-            conversation.collect(0.1)
-        except RedisError:
-            time.sleep(0.1)
-        if len(conversation.replies) > before:
-            arrivals.append(time.monotonic())
-    return arrivals
+        collect(conversation, arrivals)
 
 
-def wait_for_all(conversation: Conversation, sent: list[str]) -> None:
+def collect(conversation: Conversation, arrivals: list[float]) -> None:
+    """Takes in what comes within a moment, whether or not Redis answers."""
+    before = len(conversation.replies)
+    try:
+        conversation.collect(0.1)
+    except RedisError:
+        time.sleep(0.1)
+    if len(conversation.replies) > before:
+        arrivals.append(time.monotonic())
+
+
+def wait_for_all(conversation: Conversation, arrivals: list[float], sent: list[str]) -> None:
     """Waits until every message has its reply."""
-    conversation.wait_until(lambda: set(sent) <= set(conversation.answered()), 60)
+    deadline = time.monotonic() + 60
+    while not set(sent) <= set(conversation.answered()):
+        assert time.monotonic() < deadline, conversation.log.read_text()[-3000:]
+        collect(conversation, arrivals)
 
 
 def once(conversation: Conversation) -> list[dict[str, list[str]]]:

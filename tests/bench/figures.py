@@ -207,7 +207,7 @@ def beside(without: Mapping[str, Any], ahead: Mapping[str, Any]) -> Table:
         ("cost, night included", *(f"$ {found['cost_usd']:.4f}" for found in (without, ahead))),
         ("wrong answers, both days", *(f"{found['wrong_answers']:,}" for found in (without, ahead))),
     ]
-    names = {"answered": "replies made ahead", "hits": "of them asked for", "waste": "of them in vain"}
+    names = {"answered": "replies made ahead", "hits": "of them asked for"}
     rows += [(told, *(f"{found['made_ahead'][name]:,}" for found in (without, ahead))) for name, told in names.items()]
     rows += [("cost of them", *(f"$ {found['made_ahead']['cost_usd']:.4f}" for found in (without, ahead)))]
     return _table(("after a night of other prices", "plain", "made ahead"), rows)

@@ -26,10 +26,9 @@ EMPTY = text("""
     declare
         written text := (
             select string_agg(name, ', ')
-            from unnest(array['request_forms', 'request_hours',
-                'request_followers', 'replies_ahead', 'categories', 'products', 'customers', 'customer_ids',
-                'customer_sessions', 'orders',
-                'order_items', 'order_events', 'messages', 'turns', 'deliveries', 'ai_metrics', 'events']) name
+            from unnest(array['categories', 'products', 'customers', 'customer_ids', 'customer_sessions', 'orders',
+                'order_items', 'order_events', 'messages', 'turns', 'deliveries', 'ai_metrics', 'events',
+                'request_forms', 'request_hours', 'request_followers', 'replies_ahead']) name
             where pg_relation_size(name::regclass) > 0
                or pg_sequence_last_value(to_regclass(name || '_id_seq')) is not null);
     begin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -87,6 +88,36 @@ class RunningCluster:
         self.servers[port].kill()
         self.servers[port].wait()
 
+    def replica_of(self, port: int) -> int:
+        """The port of a master's replica."""
+        nodes = self.nodes()
+        return next(one for one, facts in nodes.items() if facts["master_id"] == nodes[port]["node_id"])
+
+    def fail_over(self, key: str) -> int:
+        """Kills the master that has a key, and waits until its replica is one; returns the port of the dead."""
+        dead = self.master_of(key)
+        self.kill(dead)
+        assert wait_until(lambda: self.master_of(key) not in (0, dead) and self.is_fit(), 30)
+        return dead
+
+    def freeze_replica_of(self, port: int) -> int:
+        """Lets the replica of a master do nothing more, until it is woken, and what is written from now on never reach
+        it; returns its port.
+        """
+        replica = self.replica_of(port)
+        self.servers[replica].send_signal(signal.SIGSTOP)
+        self.ask(port, "CLIENT", "KILL", "TYPE", "replica")
+        return replica
+
+    def wake(self, port: int) -> None:
+        """Lets a server that was frozen go on."""
+        self.servers[port].send_signal(signal.SIGCONT)
+
+    def revive(self, port: int) -> None:
+        """Starts a server again that was killed; the others make it a replica."""
+        self.servers[port] = subprocess.Popen(self.servers[port].args, stdout=subprocess.DEVNULL)
+        assert wait_until(lambda: answers(port) and follows(port), 30)
+
     def is_fit(self) -> bool:
         """Whether every node that lives holds the cluster for whole."""
         living = [port for port, process in self.servers.items() if process.poll() is None]
@@ -127,6 +158,9 @@ def redis_cluster(directory: Path, *, replicas: bool) -> Iterator[RunningCluster
             cluster.ask(port, "CLUSTER REPLICATE", cluster.nodes()[master]["node_id"])
         assert wait_until(lambda: cluster.is_fit() and all(map(follows, ports[MASTERS:])), 30)
         yield cluster
+        for revived in cluster.servers.values():
+            revived.kill()
+            revived.wait()
 
 
 def answers(port: int) -> bool:

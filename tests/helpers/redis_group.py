@@ -96,6 +96,14 @@ class RedisGroup:
             master.execute_command("CLIENT", "KILL", "TYPE", "replica")
         return port
 
+    def fall_silent(self) -> None:
+        """The master says nothing, as behind a cut network, until its replica has taken over; then it is one."""
+        silent = self.master()
+        self.servers[silent].send_signal(signal.SIGSTOP)
+        self.wait_for_other_than(silent)
+        self.wake(silent)
+        assert wait_until(lambda: is_in_step(silent), 30)
+
     def wake(self, port: int) -> None:
         """Lets a server that was frozen go on."""
         self.servers[port].send_signal(signal.SIGCONT)

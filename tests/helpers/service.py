@@ -33,7 +33,6 @@ TIMES = {
     "AI_DEADLINE_S": "5",
     "SWEEP_EVERY_S": "0.5",
     "AI_PROBE_EVERY_S": "0",
-    "PRECACHE_DAILY_USD": "0",
     "REPLY_QUIET_S": "0",
 }
 #: Two where a test kills one, or counts them.

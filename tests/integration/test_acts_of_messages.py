@@ -221,6 +221,22 @@ def test_an_edit_that_comes_before_its_message(connection: Connection) -> None:
     assert not rows(connection, "select from messages m where m::text like '%leche%'")
 
 
+def test_of_several_edits_the_last_counts(connection: Connection) -> None:
+    """Behind an answer, and before the message has come; the edit of what was revoked says nothing."""
+    answer(connection, "m1")
+    take(connection, edit("m1", "3", "d1"))
+    (turn,) = take(connection, edit("m1", "4", "d2"))["turns"]
+    assert [m["text"] for m in turn["messages"]] == ["Corrección: 4"]
+    commit(connection, commit_row(turn))
+    take(connection, edit("m2", "tres", "d3"))
+    (turn,) = take(connection, edit("m2", "cuatro", "d4"))["turns"]
+    assert [m["text"] for m in turn["messages"]] == ["cuatro"]
+    commit(connection, commit_row(turn))
+    take(connection, revoke("m3"))
+    assert take(connection, edit("m3", "clave", "d5"))["turns"] == []
+    assert not rows(connection, "select from messages m where m::text ~ 'clave|tres'")
+
+
 def test_a_person_of_the_shop_edits_and_deletes(connection: Connection) -> None:
     """The history has what the shop says now, and loses what it has deleted; the wait goes on."""
     take(connection, inbound("m1", text="cuánto sale?"), echo("e1", "100 pesos"), echo("e2", "era para otro"))

@@ -21,8 +21,8 @@ from helpers.model_apis import FIRST, GONE, KEY, MODELS, NAMES, SUCCESSOR, Model
 from sqlalchemy import Connection, Engine, text
 
 from db import monitoring
-from db.engine import normalised
 from db.locks import INTAKE_LOCK, try_lock
+from db.servers import normalised
 from worker.operate.doctor import database, providers, redis_servers
 from worker.operate.doctor.finding import Finding, State
 from worker.providers.probe import ENDS_SOON_DAYS

@@ -16,7 +16,7 @@ from test_locked_customers import Road
 
 from worker import steps
 from worker.redisdb.keys import INBOUND, OUTBOUND
-from worker.session.machine import TIMES
+from worker.session.machine import TIMES, TIMES_IN_A_ROW
 from worker.session.turn import Turn
 from worker.steps.services import Services
 from worker.steps.update_session import MAX_TURN_MESSAGES
@@ -49,7 +49,7 @@ def replies(client: redis.Redis) -> list[dict[str, Any]]:
     return [orjson.loads(entry[b"payload"]) for _, entry in entries]
 
 
-@pytest.mark.parametrize(("text", "exchanges"), [(GREETING, TIMES - 1), (AWAY, 1)])
+@pytest.mark.parametrize(("text", "exchanges"), [(GREETING, TIMES - 1), ("hola", TIMES_IN_A_ROW - 1), (AWAY, 1)])
 def test_two_machines_come_to_an_end(road: Road, connection: Connection, text: str, exchanges: int) -> None:
     """The other one answers every reply with its text: a few exchanges, one notice that a person was told, silence."""
     for number in range(3 * TIMES):

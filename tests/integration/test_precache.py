@@ -26,7 +26,7 @@ from worker.devkit.simulator import Simulator
 from worker.precache.allowance import spent_key
 from worker.precache.requests import REST_DAYS, WASTED
 from worker.providers.single_flight import JoinRequest, SingleFlight
-from worker.redisdb.keys import AI_RESPONSE, FLIGHT
+from worker.redisdb.keys import AI_RESPONSE, FLIGHT, PARKED
 from worker.session.turn import encode_turn
 from worker.settings import Settings
 from worker.telemetry.asked import form_key
@@ -156,6 +156,7 @@ def test_a_customers_call_under_way_is_not_made_again(shop: AskedShop, simulator
     turn = shop.planned(QUESTION)
     SingleFlight(shop.services.redis, 90.0).join([JoinRequest(turn.planned().key, turn.token, encode_turn(turn), 60.0)])
     assert (shop.make_ahead(), calls(simulator)) == (0, {})
+    assert not shop.services.redis.exists(PARKED.key(turn.planned().key))
 
 
 def test_a_customer_who_comes_meanwhile_gets_the_reply(shop: AskedShop, simulator: Simulator) -> None:
@@ -187,10 +188,13 @@ def _meet(shop: AskedShop, simulator: Simulator) -> None:
 
 
 def test_an_open_circuit_ends_the_run(shop: AskedShop, simulator: Simulator) -> None:
-    """Nothing is asked, nothing is paid, and no other model is asked in its place."""
+    """Nothing is asked, nothing is paid, no other model is asked in its place, and no other request is tried."""
     for name in ("gemini-flash", "deepseek", "gpt"):
         shop.services.redis.hset(f"ai_circuit:{name}", mapping={"state": "forced_open"})
+    shop.was_asked(RICE)
+    shop.looks = 10
     assert (shop.make_ahead(), calls(simulator)) == (0, {})
+    assert shop.looks == 8
     assert spent_microusd(shop.services.redis) == 0
     assert shop.sql("select * from replies_ahead") == []
 
@@ -200,7 +204,7 @@ def test_a_failing_provider_is_paid_once_and_left(shop: AskedShop, simulator: Si
     simulator.set("all", mode="garbage")
     assert shop.make_ahead() == 0
     tried = sum(calls(simulator).values())
-    assert tried > 0
+    assert (len(calls(simulator)), tried > 0) == (1, True)
     assert shop.make_ahead() == 0
     assert sum(calls(simulator).values()) == tried
     assert shop.sql("select answered from replies_ahead") == [(False,)]

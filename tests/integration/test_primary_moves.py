@@ -12,6 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from db import retry
 from db.engine import connect, make_engine
+from worker.operate.doctor import replication
+from worker.operate.doctor.finding import State
 from worker.runtime.embedded.processes import wait_until
 
 CONNECTIONS = 3
@@ -55,6 +57,13 @@ def read_only(member: Member, state: str) -> None:
     assert wait_until(lambda: member.ask("show default_transaction_read_only") == state, 30)
 
 
+def seen(both: Pair) -> dict[str, tuple[State, str]]:
+    """What the doctor says of the servers, by their name or `servers` for both."""
+    names = {f"127.0.0.1:{member.port}": member.name for member in (both.one, both.two)}
+    words = ((finding.check.split()[-1], finding) for finding in replication.examine(both.url))
+    return {names.get(word, word): (finding.state, finding.found.split(",")[0]) for word, finding in words}
+
+
 def test_only_the_primary_is_used(both: Pair, engine: Engine) -> None:
     """Wherever it stands in the URL."""
     turned = both.url.replace(f"{both.one.port},", "x,").replace(str(both.two.port), str(both.one.port))
@@ -62,6 +71,10 @@ def test_only_the_primary_is_used(both: Pair, engine: Engine) -> None:
     with connect(turned) as connection:
         assert connection.execute(WHERE).scalar_one() == both.one.port
     assert written(engine) == both.one.port
+    assert seen(both) == {"one": (State.OK, "primary"), "two": (State.OK, "standby")}
+    (alone,) = replication.examine(both.url_of(both.two))
+    assert "takes no writes" in alone.found
+    assert not list(replication.examine(both.url_of(both.one)))
 
 
 def test_a_standby_serves_who_asks_for_it(both: Pair) -> None:
@@ -105,6 +118,7 @@ def test_who_has_followed_stays_with_the_successor(both: Pair, engine: Engine) -
     read_only(both.one, "off")
     engine.dispose()
     assert written(engine) == both.two.port
+    assert seen(both)["servers"][0] is State.FAILED
 
 
 def test_a_dead_primary_is_left(both: Pair, engine: Engine) -> None:

@@ -43,6 +43,7 @@ from worker.redisdb.connect import connect_redis
 from worker.redisdb.keys import AI_RESPONSE, LIMITED, REPLY_LIMIT, SESSION
 from worker.redisdb.layers import read_size
 from worker.redisdb.lease import Lease
+from worker.redisdb.restarts import RestartWatch
 from worker.redisdb.streams import Entry, Streams
 from worker.replies.request import AiRequest
 from worker.runtime.embedded.processes import wait_until
@@ -117,7 +118,7 @@ ROWS = {
         "providers/single_flight.py:SingleFlight.join", joined, [LEAD, LEAD], "flight_unavailable"
     ),
     "the end of a lead: nobody was parked": Row(
-        "providers/single_flight.py:SingleFlight.end",
+        "providers/single_flight.py:SingleFlight._end",
         lambda client: SingleFlight(client, 90.0).end([EndRequest("key", "a", b"x"), EndRequest("key", "b")]),
         [[], []],
         "flight_unavailable",
@@ -233,6 +234,7 @@ ROWS = {
     "states of circuits": Row(
         "providers/circuit_states.py", lambda client: read_circuits(client, [(NAME, ("m",))]), Raises
     ),
+    "restarts of Redis": Row("redisdb/restarts.py", lambda client: RestartWatch(client).look(0.0), Raises),
     "sizes of the cache": Row("redisdb/layers.py", lambda client: read_size(client, SESSION), Raises),
 }
 #: Who catches RedisError elsewhere.
@@ -246,12 +248,17 @@ HANDLERS = {
     "steps/update_session.py:tell_the_shop": "the sweep publishes it, in test_orders_published",
     "orders/status.py:_publish": "one line for the operator, in test_order_commands",
     "operate/resuming.py:forget_replies": "one line for the operator, in test_operator_commands",
+    "redisdb/cluster.py:ClusterRedis.redirected": "the error is the command's answer, which its caller raises",
+    "redisdb/cluster_pipeline.py:_read": "the error is the command's answer, which its caller raises",
+    "redisdb/cluster_pipeline.py:ClusterPipeline._refresh": "the error that led there is raised",
+    "operate/doctor/redis_replicas.py:_agrees": "the doctor counts a Sentinel less, in test_redis_sentinel",
     "operate/commands/terminal.py:redis_errors": "one line for the operator, in test_circuits",
 }
 #: Rooms of operators' commands, which say it and end, and programs that bring their own Redis along.
 APART = ("operate/", "devkit/", "runtime/")
-#: Modules with a client that run no command of their own.
-BUILDERS = {"redisdb/connect.py", "steps/services.py", "celery_ext/active_beat.py"}
+#: Modules with a client that run no command of their own, or are the client.
+BUILDERS = {"redisdb/connect.py", "steps/services.py", "redisdb/sentinel.py"}
+BUILDERS |= {"redisdb/cluster.py", "redisdb/cluster_pipeline.py", "celery_ext/active_beat.py"}
 
 
 def coalescing(client: redis.Redis) -> CoalescingRedis:
@@ -328,10 +335,7 @@ def test_whoever_catches_its_errors_stands_in_a_table() -> None:
 
 def test_whoever_has_a_client_stands_in_a_table() -> None:
     """A module on the road with a client of Redis is called by one of the rows."""
-    holders = {
-        file
-        for file, text in sources()
-        if re.search(r"\bredis\.Redis\b|\bimport Redis\b|\bconnect_redis\(", text) and not file.startswith(APART)
-    }
+    client = re.compile(r"\bredis\.Redis\b|\bimport Redis\b|\bconnect_(redis|durable|cache)\(")
+    holders = {file for file, text in sources() if client.search(text) and not file.startswith(APART)}
     tried = {row.caller.partition(":")[0] for row in ROWS.values()}
     assert holders - tried - BUILDERS == set()

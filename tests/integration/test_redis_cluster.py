@@ -12,14 +12,17 @@ import pytest
 import redis
 from helpers.factories import ANA
 from helpers.redis_cluster import RunningCluster, redis_cluster
+from helpers.redis_group import PASSWORD
 from helpers.service import says, webhook
 from redis.crc import key_slot
 from sqlalchemy import Connection, Engine, text
 
 from worker.devkit.gateway import Gateway
-from worker.errors import RedisNotSwept
+from worker.errors import ConfigurationError, RedisNotSwept
 from worker.intake.intake import Intake
 from worker.intake.sweep import Sweep
+from worker.operate.doctor import redis_servers
+from worker.operate.doctor.finding import State
 from worker.operate.snapshot import read_redis, read_streams
 from worker.providers.circuit import CircuitBreaker
 from worker.providers.circuit_rules import Permit
@@ -32,6 +35,7 @@ from worker.redisdb.keys import FLIGHT, INBOUND, OUTBOUND, PRODUCT_SEARCH, REJEC
 from worker.redisdb.layers import flush, forget_results, read_size
 from worker.redisdb.streams import Entry
 from worker.runtime.embedded.processes import wait_until
+from worker.runtime.error_reasons import is_refused, reason_of
 from worker.settings import Settings, read_settings
 from worker.steps.services import Services, build
 
@@ -228,6 +232,38 @@ def test_a_slot_that_is_just_moving(durable: redis.Redis, cluster: RunningCluste
     assert durable.get("new:{moving}") == b"3"
     cluster.move_slot_of(here)
     assert durable.mget([here, there, "new:{moving}"]) == [b"1", b"2", b"3"]
+
+
+def test_the_doctor_looks_at_every_master(configured: Settings, cluster: RunningCluster) -> None:
+    """Each may be set otherwise, and lacks a replica here."""
+    found = {each.check: each for each in redis_servers.examine(configured, [])}
+    assert found["redis cluster"].found == "3 masters, 16384 of 16384 slots are served"
+    for port in cluster.servers:
+        assert found[f"redis persistence 127.0.0.1:{port}"].state == State.OK
+        assert found[f"redis replicas 127.0.0.1:{port}"].state == State.WARNING
+    assert found["inbound stream"].state == State.OK
+    own = configured.model_copy(update={"cache_redis_url": configured.redis_url, "redis_url": configured.broker_url})
+    (cache,) = [each for each in redis_servers.examine(own, []) if each.check == "cache"]
+    assert "no limit" in cache.found
+
+
+def test_what_is_no_cluster_is_told(settings_here: Settings) -> None:
+    """A server that is none, a password that is wrong."""
+    one = settings_here.required("redis_url").replace("redis://", "redis+cluster://")
+    told = pytest.raises(redis.ConnectionError, match="Cluster mode is not enabled")
+    with connect_durable(read_settings({"REDIS_URL": one})) as client, told:
+        client.ping()
+    with pytest.raises(ConfigurationError, match="one database"):
+        connect_durable(read_settings({"REDIS_URL": "redis+cluster://one/1"}))
+
+
+def test_a_wrong_password_is_no_reason_to_wait(cluster: RunningCluster) -> None:
+    """It is refused at the start, and not shown."""
+    url = cluster.url.replace(PASSWORD, "geheim")
+    with connect_durable(read_settings({"REDIS_URL": url})) as client, pytest.raises(redis.RedisError) as caught:
+        client.ping()
+    assert is_refused(caught.value)
+    assert reason_of(caught.value) == "it refuses the password"
 
 
 def test_keys_of_several_slots_are_refused(durable: redis.Redis) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from threading import Event, Thread
 from typing import Any
@@ -21,6 +22,7 @@ from worker.intake.intake import Intake
 from worker.intake.sweep import Sweep
 from worker.redisdb import streams as streams_module
 from worker.redisdb.keys import INBOUND, OUTBOUND, PUBLISHED, RUN_ID
+from worker.redisdb.restarts import RestartWatch
 from worker.redisdb.streams import CONSUMER, GROUP
 from worker.session.outcome import StoredOutcome
 from worker.steps.services import Services
@@ -30,10 +32,11 @@ LATE: dict[str, Any] = {"reply_id": "late", "to": ANA, "in_reply_to": ["m2"], "t
 
 
 class Nowhere:
-    """A chain that takes turns and has no end. accepted: set when it is given any."""
+    """A chain that takes turns and has no end. accepted: set when it is given any; queued: batches that wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, queued: int = 0) -> None:
         self.accepted = Event()
+        self.queued = queued
 
     def start(self, turns: Sequence[dict[str, Any]]) -> None:
         """Turns to start."""
@@ -41,8 +44,8 @@ class Nowhere:
             self.accepted.set()
 
     def waiting(self) -> int:
-        """Nothing waits."""
-        return 0
+        """Batches that wait."""
+        return self.queued
 
 
 def published(client: redis.Redis) -> list[str]:
@@ -88,6 +91,37 @@ def test_who_publishes_waits_for_the_sweep(
     sweep(shop_services, connection)
     worker.join(5)
     assert published(redis_client) == ["late"]
+
+
+def test_the_sweep_does_not_wait_for_those_who_wait_for_it(
+    shop_services: Services, redis_client: redis.Redis, connection: Connection
+) -> None:
+    """A long queue stops the intake; its batches wait until what was forgotten is back."""
+    sweep(shop_services, connection)
+    redis_client.set(RUN_ID.pattern, OLD_RUN)
+    stop = Event()
+    intake = Thread(target=Intake(shop_services, Nowhere(queued=1_000), stop).run)
+    intake.start()
+    try:
+        assert shop_services.streams.publish([LATE]) == 1
+        redis_client.set(RUN_ID.pattern, OLD_RUN)
+        assert shop_services.streams.publish([{**LATE, "reply_id": "later"}]) == 1
+    finally:
+        stop.set()
+        intake.join()
+
+
+def test_a_long_run_is_no_restart(shop_services: Services, redis_client: redis.Redis, connection: Connection) -> None:
+    """What notes the run lives on with every pass, and what is older than a day is told to nobody again."""
+    sweep(shop_services, connection)
+    redis_client.expire(RUN_ID.pattern, 100)
+    watch = RestartWatch(redis_client)
+    now_s = time.time()
+    assert watch.look(now_s) is None
+    assert redis_client.ttl(RUN_ID.pattern) > 100
+    redis_client.set(RUN_ID.pattern, OLD_RUN)
+    lost = [watch.look(now_s + later_s) for later_s in (1.0, 40 * 86_400.0)]
+    assert [round(found.lost_s) for found in lost if found] == [11, 86_400]
 
 
 def test_a_redis_without_a_past_publishes_at_once(shop_services: Services, redis_client: redis.Redis) -> None:

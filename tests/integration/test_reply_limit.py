@@ -114,8 +114,8 @@ def test_silence_lasts_longer_than_the_wait_for_a_person(services: Services, con
 
 def test_an_ordinary_customer_is_not_touched(shop_services: Services, connection: Connection) -> None:
     """Thirty messages within the hour, at the limit as it is shipped; nor does another customer's count matter."""
-    for _ in range(30):
-        close(shop_services, write(shop_services, ANA, BRUNO))
+    for number in range(30):
+        close(shop_services, write(shop_services, ANA, BRUNO, said=("hola", "gracias")[number % 2]))
     assert states(connection) == states(connection, BRUNO) == ["answered"] * 30
     assert {reply["source"] for reply in replies(shop_services)} == {"ai"}
     assert 0 < shop_services.redis.ttl(REPLY_LIMIT.key(ANA)) <= 3_600
@@ -154,9 +154,9 @@ def test_without_redis_nobody_is_limited(services: Services) -> None:
         close(services, write(services, ANA))
     away = with_changes(services, cache=Cache(connect_redis(NOWHERE, 0.1)))
     (turn,) = write(services, BRUNO)
-    for _ in range(2 * MOST):
+    for number in range(2 * MOST):
         close(away, [turn])
-        (turn,) = write(services, BRUNO)
+        (turn,) = write(services, BRUNO, said=("gracias", "hola")[number % 2])
     assert [reply["source"] for reply in replies(services) if reply["to"] == BRUNO] == ["ai"] * 2 * MOST
 
 

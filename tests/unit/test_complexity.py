@@ -144,7 +144,7 @@ LEVELS = [
     ("sí", SIMPLE),
     ("el segundo", SIMPLE),
     ("muchas gracias", SIMPLE),
-    ("a qué hora abren?", SIMPLE),
+    ("a qué hora abren?", MEDIUM),
     ("👍", SIMPLE),
     ("", SIMPLE),
     ("tenés leche?", MEDIUM),
@@ -153,8 +153,13 @@ LEVELS = [
     ("Av. Corrientes 1234, 3ro B", MEDIUM),
     ("q conviene más, girasol u oliva?", COMPLEX),
     ("qué me recomendás para una torta", COMPLEX),
-    ("tengo un reclamo, no me llegó el pedido", COMPLEX),
-    ("la leche estaba vencida", COMPLEX),
+    ("tengo un reclamo, no me llegó el pedido", MEDIUM),
+    ("la leche estaba vencida", MEDIUM),
+    (
+        "la leche que me mandaron ayer estaba vencida, llamé, me dijeron que venían a cambiarla y no vino nadie, es la"
+        " segunda vez que me pasa y no pienso comprar más",
+        COMPLEX,
+    ),
     ("necesito " + "unas cosas para la fiesta " * 10, COMPLEX),
 ]
 
@@ -202,5 +207,5 @@ def test_spelling_does_not_change_the_verdict(text: str, spelled: Callable[[str]
 
 @pytest.mark.parametrize(("text", "level"), LEVELS)
 def test_how_hard_a_message_is(text: str, level: str) -> None:
-    """Short answers and fixed questions are simple, advice and long stories complex, the rest between."""
+    """Short answers and small talk are simple, advice and long stories complex, the rest between."""
     assert complexity(text) == level

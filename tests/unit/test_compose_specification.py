@@ -15,7 +15,7 @@ import yaml
 from helpers.basics import REPOSITORY
 from helpers.composed import REQUIRED, TEXT, content_twice, merged, seconds
 
-from db.engine import normalised
+from db.servers import normalised, places
 from worker.celery_ext.broker import broker_of
 from worker.redisdb.connect import connect_redis
 from worker.settings import SECRETS, read_settings
@@ -182,6 +182,8 @@ def test_the_urls_in_the_document_are_understood() -> None:
             assert broker_of(settings).options["master_name"] == "chasqui"
         elif name == "DATABASE_URL" and "sslmode" in value:
             assert normalised(value).query["sslmode"] == "verify-full"
+        elif name == "DATABASE_URL":
+            assert places(normalised(value)) == [("one.example", 5432), ("two.example", 5432)]
         elif value.startswith("rediss:"):
             with connect_redis(value, 1.0) as client:
                 assert client.connection_pool.connection_kwargs["ssl_ca_certs"] == "/etc/chasqui/ca.pem"

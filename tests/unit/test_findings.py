@@ -14,9 +14,10 @@ from sqlalchemy.exc import OperationalError
 
 from db import migrations
 from db.monitoring import Unfinished
+from db.replication import Replication
 from worker.errors import ConfigurationError
 from worker.operate.commands.doctor import show
-from worker.operate.doctor import broker, database, redis_servers
+from worker.operate.doctor import broker, database, redis_servers, replication
 from worker.operate.doctor.examination import is_fit, judge_free
 from worker.operate.doctor.finding import Finding, State, failed, guarded, judge_clock, ok, reason_of, warning
 from worker.operate.snapshot import LiveCounters, StreamLengths
@@ -44,6 +45,16 @@ INFO: dict[str, Any] = {
     "maxmemory_policy": "noeviction",
 }
 SECRET = "geheim"
+PRIMARY = Replication(
+    is_standby=False,
+    is_read_only=False,
+    position_b=10**9,
+    replayed_s=None,
+    waits_for="*",
+    synchronous_commit="on",
+    standbys=1,
+)
+STANDBY = replace(PRIMARY, is_standby=True, replayed_s=3_600.0, standbys=0)
 
 
 def check(finding: Finding, state: State, *words: str) -> None:
@@ -305,3 +316,50 @@ def test_numbers_in_words() -> None:
     assert [count(n, "key") for n in (0, 1, 2_000)] == ["no keys", "1 key", "2,000 keys"]
     assert [duration(s) for s in (4, 90, 597.5, 9_000, 864_000)] == ["4 s", "1.5 min", "10 min", "2.5 h", "10 d"]
     assert [size(b) for b in (512, 1_536, 5 * 1024**2, 3 * 1024**4)] == ["512 B", "1.5 kB", "5 MB", "3,072 GB"]
+
+
+def servers(*states: Replication | Exception) -> dict[str, Finding]:
+    """Findings on servers of one URL, by their check."""
+    named = {f"{place}:5432": state for place, state in zip(("one", "two"), states, strict=False)}
+    return {finding.check.split()[-1]: finding for finding in replication.judge_servers(named)}
+
+
+def test_a_primary_and_its_standby() -> None:
+    """Which is which, what a commit waits for, and how far the other is."""
+    found = servers(PRIMARY, STANDBY)
+    check(found["one:5432"], OK, "primary, 1 standby connected, commits wait for *")
+    check(found["two:5432"], OK, "standby, 0 B behind")
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    ("state", "mark", "words"),
+    [
+        (replace(PRIMARY, waits_for=""), OK, "asynchronous: the last moments may be lost"),
+        (replace(PRIMARY, synchronous_commit="local"), WARNING, "synchronous_commit is local"),
+        (replace(PRIMARY, standbys=0), FAILED, "no standbys connected, and commits wait for one"),
+    ],
+)
+def test_what_a_primary_may_lose(state: Replication, mark: State, words: str) -> None:
+    """And what stops it."""
+    check(servers(state, STANDBY)["one:5432"], mark, words)
+
+
+def test_a_standby_that_is_behind() -> None:
+    """Bytes alone, or age alone, are no trouble: each is there while all is well."""
+    far, late = {"position_b": 10**9 - 10 * 1024**2}, {"replayed_s": 120.0}
+    check(servers(PRIMARY, replace(STANDBY, **far, **late))["two:5432"], WARNING, "10 MB behind", "2 min old")
+    check(servers(PRIMARY, replace(STANDBY, **far, replayed_s=1.0))["two:5432"], OK)
+    check(servers(PRIMARY, replace(STANDBY, **late))["two:5432"], OK)
+
+
+def test_servers_of_which_not_one_takes_writes() -> None:
+    """None, both, one that is set to read-only, and one that is away."""
+    check(servers(STANDBY, STANDBY)["servers"], FAILED, "none takes writes")
+    check(servers(PRIMARY, PRIMARY)["servers"], FAILED, "one:5432 and two:5432 both take writes")
+    found = servers(PRIMARY, replace(PRIMARY, is_read_only=True))
+    check(found["two:5432"], WARNING, "set to read-only")
+    away = OperationalError("", None, Exception(f"connection refused, password={SECRET}"))
+    found = servers(PRIMARY, away)
+    check(found["two:5432"], WARNING, "nobody listens there", "standby of the primary")
+    assert SECRET not in str(found)

@@ -17,7 +17,7 @@ NAMES = (
     "Recambio mopa doble",
     "Humus de garbanzo",
     "Tofu ahumado",
-    "Lácteo fermentado de kumis",
+    "Lácteo fermentado de skyr",
 )
 
 
@@ -29,7 +29,7 @@ def product_words() -> ProductWords:
 
 @pytest.mark.parametrize(
     ("word", "named"),
-    [("zarajos", True), ("humus", True), ("mini", False), ("pack", False), ("recambio", False), ("kumis", False)],
+    [("zarajos", True), ("humus", True), ("mini", False), ("pack", False), ("recambio", False), ("skyr", False)],
 )
 def test_names_are_what_the_shops_own_names_begin_with(product_words: ProductWords, word: str, named: bool) -> None:
     """A word that mostly stands later, a packing or a part is no name by itself."""

@@ -118,7 +118,7 @@ LAYERS = (("session", 8, 0), ("ai_response", 0, 9), ("categories", 0, 0), ("prod
 SNAPSHOT = Snapshot(
     DatabaseState(NOW, TOTALS, 42.5),
     DURABLE,
-    CacheUse(tuple(CacheLayer(*layer) for layer in LAYERS), 4),
+    CacheUse(tuple(CacheLayer(*layer) for layer in LAYERS), 4, {"leans": 6, "unknown": 2}),
     {"flow": 7, "ai": 0},
 )
 
@@ -154,6 +154,8 @@ def test_what_is_unfinished() -> None:
     assert (seen.value("people_waiting"), seen.value("people_unattended")) == (7, 8)
     assert seen.value("people_waiting_oldest_seconds") == 95.5
     assert seen.value("replies_limited_total") == 4
+    reasons = {"leans": 6, "unknown": 2, "tells": 0, "too_long": 0, "no_frame": 0}
+    assert seen.all("unshared_total") == {(reason,): count for reason, count in reasons.items()}
     assert (seen.value("locked_customers"), seen.value("lock_seconds")) == (2, 42.5)
 
 
@@ -308,7 +310,7 @@ class Told(Collector):
 def test_labels_name_no_person() -> None:
     """Only these labels, and no value that could be a phone number."""
     labels = {label for _, found in told(SNAPSHOT).values for label in found}
-    known = {"what", "version", "place", "lease", "source", "state", "le", "provider", "outcome", "period"}
+    known = {"what", "version", "place", "lease", "reason", "source", "state", "le", "provider", "outcome", "period"}
     named = {"stream", "layer", "result", "queue", "model", "kind", "code", "channel"}
     assert {name for name, _ in labels} == known | named
     assert not [value for _, value in labels if re.search(r"\d{7,}", value)]

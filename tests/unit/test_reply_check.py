@@ -38,6 +38,9 @@ BAD = [
     ("0.93", "hola", "label"),
     ("...", "hola", "label"),
     ("👍", "hola", "label"),
+    ("null", "hola", "label"),
+    ("Undefined", "hola", "label"),
+    ("assistant: Tenemos leche", "tenes leche?", "holds JSON"),
     # echoes
     ("quiero dos leches enteras", "quiero dos leches enteras", "repeats the customer's"),
     ("¡Quiero dos leches, enteras!", "quiero dos leches enteras", "repeats the customer's"),

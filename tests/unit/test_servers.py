@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.exc import ArgumentError
 
-from db.engine import normalised
-from db.servers import places, shown
+from db.servers import normalised, places, shown
 from worker.operate.doctor.database import place
 from worker.settings import read_settings
 

@@ -128,7 +128,9 @@ def test_the_data_are_well_formed() -> None:
 
 
 def test_complexity() -> None:
-    """Each class is found, and little else is taken for it."""
+    """Each class is found, and little else is taken for it. The lines are learned too: how well the classifier does on
+    those that it never saw, test_classifier says.
+    """
     result = scores((each.complexity, complexity(each.text)) for each in UTTERANCES)
     worst = min(min(score.precision, score.recall) for score in result.values())
     assert worst >= LEAST_COMPLEXITY, mistakes(complexity, lambda each: each.complexity)

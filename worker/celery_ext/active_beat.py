@@ -60,7 +60,9 @@ class ActiveScheduler(PersistentScheduler):  # type: ignore[misc]  # celery ship
         except RedisError as exc:
             log.warning("beat_waits_for_redis", error=type(exc).__name__)
             active = False
-        if active is not self._was_active:
-            log.info("beat_active" if active else "beat_stands_by")
+        if active and not self._was_active:
+            log.info("beat_active")
+        if not active and self._was_active is not False:
+            log.info("beat_stands_by")
         self._was_active = active
         return active

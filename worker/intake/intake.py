@@ -92,6 +92,8 @@ class Intake:
         log.info("intake_active")
         try:
             self._services.streams.create_group()
+            # Before the broker is asked, which may just be as far away as Redis was.
+            self._sweep.restore(connection)
             self._read_on(connection)
         finally:
             # The lock lives as long as the connection, so the pool must not keep it.
@@ -105,6 +107,8 @@ class Intake:
         next_sweep = 0.0
         while not self._stop.is_set():
             if self._chain.waiting() >= MAX_QUEUED_BATCHES:
+                # What waits there may wait for just this.
+                self._sweep.restore(connection)
                 self._stop.wait(PAUSE_S)
                 continue
             if self._caught_up and self._clock() >= next_sweep:

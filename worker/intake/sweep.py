@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from db import queries, retry
 from worker.log import logger
 from worker.orders.outbox import republish
-from worker.redisdb.restarts import RestartWatch
+from worker.redisdb.restarts import Restart, RestartWatch
 from worker.replies.closing import bury
 from worker.replies.fallback import apology_decision
 from worker.session.outcome import Decision, Outcome, StoredOutcome
@@ -51,8 +51,15 @@ class Sweep:
         Returns:
             Customers whose overdue turns stay, because another transaction holds rows of theirs.
         """
-        self._republish(connection)
+        self._republish(connection, self._restarts.look(time.time()))
         return self._restart_turns(connection)
+
+    def restore(self, connection: Connection) -> None:
+        """Publishes what a Redis that has restarted may have forgotten, where it has. Until then nobody else publishes,
+        so it does not wait for its turn.
+        """
+        if restart := self._restarts.look(time.time()):
+            self._republish(connection, restart)
 
     def _restart_turns(self, connection: Connection) -> set[str]:
         lease_s, locked_s = self._services.settings.flow_lease_s, locked_lease_s(self._services)
@@ -82,11 +89,10 @@ class Sweep:
         self._start(committed.next)
         self._services.streams.publish(committed.replies, by_sweep=True)
 
-    def _republish(self, connection: Connection) -> None:
+    def _republish(self, connection: Connection, restarted: Restart | None) -> None:
         """Publishes the outbox, and, when Redis has restarted or a replica has taken over, what it may not know of
         replies and orders.
         """
-        restarted = self._restarts.look(time.time())
         recent_s = restarted.lost_s if restarted else 0.0
         rows = queries.unpublished_replies(
             connection,

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from worker.language.phrases import is_fact
-from worker.language.small_talk import CHAT, is_answer, is_chat
-from worker.language.topics import topics
+from worker.language.classifier import classifier
 
 SIMPLE, MEDIUM, COMPLEX = "simple", "medium", "complex"
-#: Longer texts (characters) tell a story, and a story needs the best model.
-LONG_TEXT_CHARS = 220
-#: What takes weighing, or care.
-HARD_TOPICS = frozenset({"complaint", "advice"})
-#: Questions about the shop, which have one short answer.
-SHOP_TOPICS = frozenset({"delivery", "hours", "place", "payment", "buying"})
 
 
 def complexity(plain: str) -> str:
-    """Returns the complexity of a normalised text.
+    """Returns the complexity of a normalised text, as the labelled lines have it (`data/lines`).
 
-    `simple`: small talk, yes and no, numbers, the menu, one question about the shop. `complex`: comparison, advice,
-    recipes, complaints, long stories, several requests in one. `medium`: products, cart and order, and all else.
+    `simple`: small talk, thanks, yes and no, numbers, the menu. `medium`: products, one question about the shop or
+    several, cart and order, a complaint in few words, asking for a person, and all else. `complex`: comparison, advice,
+    recipes, complaints with a story, several different requests in one.
     """
-    if len(plain) > LONG_TEXT_CHARS:
-        return COMPLEX
-    if not plain or CHAT.fullmatch(plain) or is_answer(plain) or is_fact(plain):
-        return SIMPLE
-    requests = set(topics(plain))
-    if not requests and is_chat(plain):
-        return SIMPLE
-    if requests & HARD_TOPICS or len(requests) > 1:
-        return COMPLEX
-    return SIMPLE if requests and requests <= SHOP_TOPICS else MEDIUM
+    return classifier().kind_of(plain).complexity

@@ -36,6 +36,8 @@ _SAID: Final = (
 )
 #: Words of every sentence that say nothing of a thing.
 _COMMON: Final = (SMALL_WORDS | ASKING | COMMON_WORDS) - (_SAID - EVERYDAY)
+_NAMELESS: Final = NAMELESS | QUALITIES | MEASURES | EVERYDAY | LINKS | _COMMON
+_HOW: Final = QUALITIES | FLAVOURS | SAID_OF_THINGS
 PACKINGS, _PACKED, WEIGHED = map(words_of, ("packings", "packed", "weighed"))
 #: They tell of the customer, or of what happened to a thing.
 _TELLING: Final = words_of("telling")
@@ -46,7 +48,7 @@ FRUITS: Final = FLAVOURS & WEIGHED
 #: Any other sign than in "1,5", "1/2", "0%", "7up" and "q10" is more than a name.
 _WORD: Final = re.compile(r"[a-zñ]+|\d+(?:[.,/]\d+)?%?|[a-zñ]+\d+|\d+(?!x\b)[a-zñ]+")
 #: A place in a list, unless it stands behind one of these; and a number of a house, a telephone or a person.
-_SMALL_NUMBER, _LONG_NUMBER = re.compile(r"[1-9]\d?"), re.compile(r"(?!0+$)\d{4,}")
+SMALL_NUMBER, _LONG_NUMBER = re.compile(r"[1-9]\d?"), re.compile(r"(?!0+$)\d{4,}")
 _BEFORE_NUMBERS: Final = words_of("before_numbers")
 #: "000" and "0000" are kinds of flour.
 _FLOUR: Final = re.compile("0{2,4}")
@@ -93,7 +95,7 @@ def _is_strange(word: str, known: ProductWords) -> bool:
 def _counts_within(words: Sequence[str], known: ProductWords) -> bool:
     """Returns whether a small number that is no size stands behind a word: "el vino 2", "queso 2 crema"."""
     return any(
-        _SMALL_NUMBER.fullmatch(word) and before not in _BEFORE_NUMBERS and f"{before} {word}" not in known.beginnings
+        SMALL_NUMBER.fullmatch(word) and before not in _BEFORE_NUMBERS and f"{before} {word}" not in known.beginnings
         for before, word in pairwise(words)
     )
 
@@ -105,17 +107,14 @@ def says_how(more: str) -> bool:
 
 
 def _is_quality(word: str) -> bool:
-    return (
-        is_any(word, QUALITIES)
-        or is_any(word, FLAVOURS)
-        or bool(FORMLESS.fullmatch(word))
-        or bool(_FLOUR.fullmatch(word))
-    )
+    return is_any(word, _HOW) or bool(FORMLESS.fullmatch(word) or _FLOUR.fullmatch(word))
 
 
 def without_article(words: Sequence[str], known: ProductWords) -> list[str]:
     """Drops an article, and what stands between it and the name in "la de yerba"."""
-    bare = list(words[1:] if words and words[0] in ARTICLES else words)
+    if not words or words[0] not in ARTICLES:
+        return list(words)
+    bare = list(words[1:])
     return bare[1:] if bare[:1] == ["de"] and is_sold(bare[1:], known) else bare
 
 
@@ -148,15 +147,16 @@ def _may_name(words: Sequence[str], known: ProductWords) -> bool:
 
 
 def _is_nameless(word: str) -> bool:
-    told = any(is_any(word, kind) for kind in (NAMELESS, QUALITIES, MEASURES, EVERYDAY, LINKS, _COMMON))
-    return told or len(word) < 3 or not word.isalpha() or bool(FORMLESS.fullmatch(word)) or leans(word)
+    return (
+        is_any(word, _NAMELESS) or len(word) < 3 or not word.isalpha() or bool(FORMLESS.fullmatch(word)) or leans(word)
+    )
 
 
 def is_sold(words: Sequence[str], known: ProductWords) -> bool:
     """Returns whether words begin with the name of something known to be sold, or a part of the shop; a packing and how
     many may stand before it.
     """
-    if any(" ".join(words[:count]) in known.beginnings for count in (2, 3)):
+    if " ".join(words[:2]) in known.beginnings or " ".join(words[:3]) in known.beginnings:
         return True
     bare = without_packing(words)
     counted = len(bare)
@@ -174,5 +174,4 @@ def _is_name(word: str, behind: Sequence[str], known: ProductWords, *, counted: 
         return behind[:1] == ["de"]
     if word in FLAVOURS:
         return counted or bool(behind)
-    sold = any(is_any(word, names) for names in (known.names, FLAVOURS))
-    return sold or word in SECTIONS or word in NAMES_ALL_THE_SAME
+    return is_any(word, known.names) or is_any(word, FLAVOURS) or word in SECTIONS or word in NAMES_ALL_THE_SAME

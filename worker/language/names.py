@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Final
 
 from msgspec import Struct
@@ -11,8 +11,10 @@ from msgspec import Struct
 from worker.language.lexicon import same_names, words_of
 from worker.language.name_words import (
     ARTICLES,
+    DEFINITE,
     LINKS,
     PACKINGS,
+    SMALL_NUMBER,
     WEIGHED,
     Leaning,
     begins_name,
@@ -35,7 +37,7 @@ _SINGULAR: Final = QUALITIES | FLAVOURS | frozenset(chain.from_iterable(chain(_S
 
 
 class Name(Struct, frozen=True):
-    """What a customer calls a thing.
+    """Name of a thing as a customer says it.
 
     Args:
         thing: its name without size; empty where it is only said how something is.
@@ -66,7 +68,7 @@ def read_name(words: Sequence[str], known: ProductWords) -> Name:
     bare = words[1:] if words[0] in ARTICLES else words
     if " ".join(bare) in known.beginnings and bare[-1] not in LINKS:
         return Name(singular_words(bare, known))
-    told, use = _split_at_use(words[1:] if words[0] in ("de", "del") else words)
+    told, use = _split_at_use(words[1:] if _of_the(words) else words)
     use = _use_words(use, known)
     if use and told and not begins_name(told, known) and begins_name([*told, "para", *use], known):
         told, use = [*told, "para", *use], []
@@ -80,13 +82,18 @@ def read_name(words: Sequence[str], known: ProductWords) -> Name:
     )
 
 
+def _of_the(words: Sequence[str]) -> bool:
+    """Returns whether words go on with another thing: "precio de los huevos y de la leche"."""
+    return words[0] == "del" or (words[0] == "de" and words[1:2] != [] and words[1] in ARTICLES)
+
+
 def _split_at_use(words: Sequence[str]) -> tuple[list[str], list[str]]:
     at = next((place for place, word in enumerate(words) if word == "para"), len(words))
     return list(words[:at]), list(words[at + 1 :])
 
 
 def _use_words(words: Sequence[str], known: ProductWords) -> list[str]:
-    """What something is for ("la cena", "limpiar vidrios"). Raises Leaning for whom, when, and what else leans."""
+    """Use of something ("la cena", "limpiar vidrios"). Raises Leaning for whom, when, and what else leans."""
     said = [word for word in words if word not in LINKS]
     if words and (not any(len(word) > 2 and word.isalpha() for word in said) or _NO_USES.intersection(said)):
         raise Leaning(words[0])
@@ -95,6 +102,8 @@ def _use_words(words: Sequence[str], known: ProductWords) -> list[str]:
 
 def _thing(words: Sequence[str], known: ProductWords) -> tuple[list[str], list[str]]:
     """The words of a name, and those that only say how something is: "la descremada, la leche" has both."""
+    if any(before in DEFINITE and SMALL_NUMBER.fullmatch(word) for before, word in pairwise(words)):
+        raise Leaning(words[0])
     parts = _parts(words)
     bare = [without_packing(without_article(part, known)) for part in parts]
     named = [place for place, part in enumerate(parts) if begins_name(part, known)]

@@ -112,14 +112,6 @@ class ProductWords:
         """Returns whether a normalised word names something that shops sell, by itself."""
         return not is_told(word) and (stem(word) in self.stems or is_any(word, self.names))
 
-    def singular(self, what: str) -> str:
-        """A name with each word in the singular, where the shop's own names have it so too."""
-        return " ".join([self._singular(word) for word in what.split()])
-
-    def _singular(self, word: str) -> str:
-        forms = (word.removesuffix(ending) for ending in ("s", "es"))
-        return next((form for form in forms if len(form) >= SHORTEST_NAME and form in self.words), word)
-
 
 def _can_mean(typed: str, meant: str) -> bool:
     if meant in ASKED:

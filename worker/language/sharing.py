@@ -17,11 +17,11 @@ from typing import Final
 from worker.language import lexicon
 from worker.language.frames import frames_of
 from worker.language.lexicon import SMALL_TALK, Token
-from worker.language.name_words import PREPOSITIONS, Leaning, begins_name, says_how
-from worker.language.names import read_name
-from worker.language.normalise import normalised
-from worker.language.places import AND, SMALL, Run, filled
+from worker.language.name_words import PREPOSITIONS, Leaning, begins_name, is_sold, says_how
+from worker.language.normalise import normalised, without_accents
+from worker.language.places import SMALL, filled
 from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords
+from worker.language.runs import AND, Run
 from worker.language.sizes import in_figures
 from worker.language.symbols import may_tell
 
@@ -29,18 +29,27 @@ from worker.language.symbols import may_tell
 MAX_CHARS: Final = 220
 #: What may stand around any question.
 AROUND: Final = SMALL_TALK | {"ask"}
+#: Why a message is not everybody's.
+REASONS: Final = ("tells", "too_long", "leans", "unknown", "no_frame")
+#: Of what is brought to customers, and depends on where they are.
+BROUGHT: Final = frozenset(("sending", "delivers", "deliver", "zones", "how_long", "takes", "free"))
+#: Words of reasons.
+REASON_WORDS: Final = lexicon.words_of("reasons")
 JOINERS: Final = {"y": "y", "e": "y", "o": "o", "u": "o"}
 #: Said twice, one of them is of something else.
 ONCE: Final = frozenset(("free", "on_arrival", "advise"))
 #: Two of these in one message weigh different things.
 WEIGHING: Final = frozenset(("cheap", "which_cheap", "weigh", "which_better", "better", "differ", "best"))
+#: Two words with a comma between them, as in "leche, pan y huevos".
+LISTED: Final = re.compile(r"([a-zñ]+)\s*,\s*(?=([a-zñ]+))")
+Listed = frozenset[tuple[str, str]]
 #: "No, ¿tendrán leche?" is an answer, "¿no tendrán leche?" is none.
 ANSWER: Final = re.compile(r"^\W*(?:no|si|sí)\s*[,.;:!]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Whether a message is everybody's.
+    """Answer to whether a message is everybody's.
 
     Args:
         form: as every customer could have meant it; None where it is not everybody's.
@@ -78,15 +87,16 @@ def judged(text: str, plain: str, product_words: ProductWords = USUAL_PRODUCT_WO
         return Judgement(None, "tells")
     if answer := ANSWER.match(stripped):
         return Judgement(None, "leans", normalised(answer[0]))
+    listed = frozenset(LISTED.findall(without_accents(stripped)))
     said = tuple(lexicon.tokens(in_figures(product_words.mended(plain)).split()))
     try:
-        form = _form(said, product_words)
+        form = _form(said, product_words, listed)
     except Leaning as exc:
         return Judgement(None, exc.reason, exc.word, said)
     return Judgement(form, "" if form else "no_frame", "", said)
 
 
-def _form(said: Sequence[Token], known: ProductWords) -> str | None:
+def _form(said: Sequence[Token], known: ProductWords, listed: Listed) -> str | None:
     spoken = _settled(said, known)
     concepts = frozenset(token.concept for token in spoken if token.concept)
     counted = Counter(token.concept for token in spoken)
@@ -97,22 +107,28 @@ def _form(said: Sequence[Token], known: ProductWords) -> str | None:
     if concepts - AROUND or any(not token.concept and token.value not in JOINERS for token in spoken):
         spoken = [token for token in spoken if token.concept not in AROUND]
         concepts -= AROUND
-    runs = _runs(spoken, known)
+    runs = _runs(spoken, known, listed)
     for frame in frames_of(concepts):
         with suppress(Leaning):
             if (places := filled(frame.places, spoken, runs, known)) is not None:
                 return frame.form.format(**places)
     for run in runs:
-        read_name(run.words, known)
+        name = run.name(known)
+        if not name.thing and not says_how(name.more):
+            raise Leaning(name.more.split()[0])
     return None
 
 
 def _settled(said: Sequence[Token], known: ProductWords) -> list[Token]:
     """The phrases that count, each for what it is where it stands."""
+    here = next((token.value for token in said if token.concept == "here"), "")
+    if here and any(token.concept in BROUGHT for token in said):
+        raise Leaning(here.split()[-1])
     spoken: list[Token] = []
     addressed = any(token.concept in ("noise", "address", "ask") for token in said)
-    things = any(not token.concept and begins_name([token.value, "x"], known) for token in said)
-    for place, token in enumerate(said):
+    diets = any(token.concept == "diet" for token in said)
+    things = diets and any(not token.concept and begins_name([token.value, "x"], known) for token in said)
+    for place, token in enumerate(said := _without_reasons(said)):
         following = said[place + 1] if place + 1 < len(said) else None
         if token.concept == "formal":
             if not addressed:
@@ -126,9 +142,25 @@ def _settled(said: Sequence[Token], known: ProductWords) -> list[Token]:
     return spoken
 
 
+def _without_reasons(said: Sequence[Token]) -> list[Token]:
+    """Drops "porque", and what a reason is made of behind it."""
+    kept: list[Token] = []
+    within = False
+    for token, following in zip(said, (*said[1:], None), strict=False):
+        begins = token.concept == "because" and following is not None and _is_reason(following)
+        within = begins or (within and _is_reason(token))
+        if not within:
+            kept.append(token)
+    return kept
+
+
+def _is_reason(token: Token) -> bool:
+    return REASON_WORDS.issuperset(token.value.split())
+
+
 def _in_place(token: Token, before: Sequence[Token], following: Token | None, things: bool) -> Iterable[Token]:
     concept, value = token
-    if concept == "noise" or (concept == "or_not" and following is None):
+    if concept in ("noise", "here") or (concept == "or_not" and following is None):
         return ()
     if concept == "address":
         small = all(each.concept in SMALL_TALK for each in before)
@@ -148,8 +180,8 @@ def _parted(token: Token) -> tuple[Token, ...]:
     return (token,)
 
 
-def _runs(spoken: Sequence[Token], known: ProductWords) -> list[Run]:
-    """What stands between the phrases, without what says nothing."""
+def _runs(spoken: Sequence[Token], known: ProductWords, listed: Listed) -> list[Run]:
+    """Words that stand between the phrases, without those that say nothing."""
     runs = [Run()]
     for place, token in enumerate(spoken):
         if token.concept:
@@ -162,6 +194,9 @@ def _runs(spoken: Sequence[Token], known: ProductWords) -> list[Run]:
         elif token.value in JOINERS and not _is_within_name(spoken[place - 1 : place + 2], known):
             runs.append(Run(JOINERS[token.value], token.value))
         else:
+            words = runs[-1].words
+            if words and (words[-1], token.value) in listed and is_sold([token.value], known):
+                runs.append(Run("" if words[0] == "para" else "y", "y"))
             runs[-1].words.append(token.value)
     return [run for run in runs if not SMALL.issuperset(run.words)]
 

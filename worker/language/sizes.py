@@ -32,7 +32,10 @@ _PARTS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]
 _MEASURED: Final = re.compile(rf"({_FIGURE}) (kg|g|l|ml|cc|cl|libras?)\b(?!/)")
 _DOZENS: Final = re.compile(r"\b(?:(media|medio|1/2|\d{1,4}) )?docenas?\b")
 _TRAYS: Final = re.compile(r"\b(?:maple|panal|cubeta|carton|bandeja|cono|cartera)s?\b")
-_PIECES: Final = re.compile(r"(?:\b(?:x|por|de) )?(?<![\d.,/])(\d{1,4})(?: unidades)?(?= de huevo| huevo|$)")
+_PIECES: Final = re.compile(
+    r"(?:\b(?:x|por|de) )?(?<![\d.,/])(\d{1,4})(?: unidades)?(?= de huevo| huevo)"
+    r"|\b(?:x|por|de) (\d{1,4})(?: unidades)?$"
+)
 _BARE: Final = re.compile(r"(?:\b(de|x) )?(?<![\d.,/])(\d{1,6}(?:[.,]\d{1,6})?)$")
 #: What tied a size to a name.
 _TIES: Final = re.compile(r"(?:\b(?:de|del|x|por|en|a|un|una|que viene) )*\|(?: (?:de|del)\b)*")
@@ -43,7 +46,7 @@ _LARGEST, _SMALLEST_ML = 3, 100
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What a size means depends on the thing: `drinks` in litres, `bagged` in kilos; `said_before` it, words that are
+    """Things whose size means something else: `drinks` in litres, `bagged` in kilos; `said_before` it, words that are
     none.
     """
 
@@ -85,7 +88,7 @@ def _of_eggs(plain: str) -> tuple[str, str]:
     tray, left = _TRAYS.search(plain), _TRAYS.sub("|", plain)
     if counted := _PIECES.search(left):
         left = _PIECES.sub("", left) if tray else _PIECES.sub("|", left)
-        return f"x {counted[1]}", left
+        return f"x {counted[1] or counted[2]}", left
     return ("x 30", left) if tray else ("", plain)
 
 

@@ -9,6 +9,7 @@ from worker.operate.commands import customers, database, dead, messages, orders,
 from worker.operate.commands.cache import cache
 from worker.operate.commands.circuits import circuits
 from worker.operate.commands.doctor import doctor
+from worker.operate.commands.explain import explain
 from worker.operate.commands.shop import shop
 from worker.operate.commands.terminal import Group, fill_standard_streams
 from worker.settings import settings
@@ -31,6 +32,7 @@ COMMANDS = (
     customers.resume,
     customers.erase,
     shop,
+    explain,
     database.db,
     database.catalog,
 )

@@ -8,7 +8,7 @@ are read by `worker.providers.circuit_states`, and what is unfinished in Postgre
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any
 
@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine
 from db import monitoring, retry
 from db.locks import INTAKE_LOCK
 from db.monitoring import Total, Unfinished
+from worker.language.sharing import REASONS
 from worker.operate.background_read import BackgroundRead, settle, value_of
 from worker.providers.circuit_states import Circuit, Named, read_circuits
 from worker.providers.probe import Probe, read_probes
@@ -86,10 +87,13 @@ class CacheLayer:
 
 @dataclass(frozen=True, slots=True)
 class CacheUse:
-    """Use of the cache Redis in one UTC day: its layers, and how many customers had all replies of an hour."""
+    """Use of the cache Redis in one UTC day: its layers, how many customers had all replies of an hour, and how many
+    messages were not everybody's, by reason.
+    """
 
     layers: tuple[CacheLayer, ...]
     limited_customers: int
+    unshared: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +215,8 @@ def read_cache_use(client: redis.Redis, at_s: float | None = None) -> CacheUse:
         CacheLayer(layer.name, counts.get(f"{layer.name}:hits", 0), counts.get(f"{layer.name}:misses", 0))
         for layer in keys.LAYERS
     )
-    return CacheUse(tuple(layers), counts.get(keys.LIMITED, 0))
+    unshared = {reason: counts.get(keys.UNSHARED.format(reason), 0) for reason in REASONS}
+    return CacheUse(tuple(layers), counts.get(keys.LIMITED, 0), unshared)
 
 
 def entry_time_s(entry_id: bytes) -> float:

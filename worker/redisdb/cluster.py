@@ -149,7 +149,9 @@ class ClusterRedis(redis.Redis):
         except RedisClusterException as exc:
             # It may have forgotten the hosts that it was given for others, which are gone.
             self._forget()
-            raise RedisConnectionError(f"the cluster does not answer: {type(exc).__name__}") from exc
+            if isinstance(exc.__cause__, RedisError):
+                raise exc.__cause__ from exc
+            raise RedisConnectionError(f"the cluster does not answer: {exc}") from exc
 
     def _connected(self) -> RedisCluster:
         with self._connecting:

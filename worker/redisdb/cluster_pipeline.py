@@ -23,7 +23,7 @@ Merge = Callable[[list[Any]], Any]
 
 
 class Cluster(Protocol):
-    """What a pipeline asks of its cluster."""
+    """Cluster as its pipelines see it."""
 
     repeats: int
 

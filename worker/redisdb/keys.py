@@ -38,6 +38,8 @@ LAYERS = (SESSION, AI_RESPONSE, CATEGORIES, PRODUCT_SEARCH)
 CACHE_COUNTS = Key("cache_counts", "metrics:cache:{}", "hash", 8 * DAY_S)
 #: Among them, how many customers had all replies of an hour.
 LIMITED = "replies:limited"
+#: And how many messages were not everybody's, by reason.
+UNSHARED = "unshared:{}"
 
 # On the durable Redis (REDIS_URL).
 CIRCUIT = Key("circuit", "ai_circuit:{}", "hash", 7 * DAY_S)

@@ -21,7 +21,8 @@ _WORD = re.compile(r"[^\W\d_]+")
 #: Figures tell lines of a list apart.
 _TOKEN = re.compile(r"[^\W_]+")
 _ADDRESS = re.compile(r"https?://\S+|www\.\S+|\b[\w.+-]{1,64}@\S+")
-_LABELS = frozenset({*get_args(Intent), *get_args(State)})
+#: Also what programs write where there is nothing.
+_LABELS = frozenset({*get_args(Intent), *get_args(State), "null", "none", "undefined", "nan"})
 #: Names that stand in our instructions and in no shop's words.
 _NAMES = re.compile(
     r"\b(?:cart_operations|next_state|quick_replies|requires_human|product_id|json|prompts?|"
@@ -32,7 +33,8 @@ _NAMES = re.compile(
 #: Also signs of a model's own transcript, and Python's way of writing an object.
 _JSON = re.compile(
     r'^\s*\{|\[\s*\{|\{\s*["\']|["\'](?:reply|intent|entities|confidence)["\']\s*:'
-    r"|<\|\w+\|>|</?(?:tool_call|function|system|assistant|user)>"
+    r"|<\|\w+\|>|</?(?:tool_call|function|system|assistant|user)>|^\s*(?:assistant|system|user)\s*:",
+    re.IGNORECASE,
 )
 #: Letters of alphabets that no customer of a shop in Spanish need know; a model may fall into one for a word or two.
 _OTHER_ALPHABET = re.compile(

@@ -15,7 +15,7 @@ from worker.language.complexity import complexity
 from worker.language.handover_request import asks_for_person
 from worker.language.product_words import ProductWords
 from worker.language.search_terms import search_terms
-from worker.language.sharing import common_form
+from worker.language.sharing import judged
 from worker.replies.acts import Act, acts_of, skus_of
 from worker.session.session import Exchange
 from worker.session.turn import Turn
@@ -44,6 +44,7 @@ class Question(Struct, frozen=True):
         shown: searches for what the last replies have shown, which stays offered.
         acts: what the customer does, where it needs no model.
         after: shared form of what the customer asked before, empty where there is none.
+        unshared: why a text is not everybody's, where it was looked at and is not; one of `sharing.REASONS`.
     """
 
     asks_for_person: bool
@@ -54,6 +55,7 @@ class Question(Struct, frozen=True):
     shown: tuple[str, ...] = ()
     acts: tuple[Act, ...] = ()
     after: str = ""
+    unshared: str = ""
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -89,10 +91,12 @@ class Reader:
         digest = _digest(turn.text)
         question = self._shared.get(digest)
         if question is None:
-            question = self._read(turn, common_form(turn.text, turn.normalised, self._product_words))
-            if question.shared_form is not None:
-                self._remember(digest, question, question.shared_form)
-        after = self._after(turn) if question.shared_form is not None else ""
+            judgement = judged(turn.text, turn.normalised, self._product_words)
+            question = self._read(turn, judgement.form)
+            if question.shared_form is None:
+                return replace(question, unshared=judgement.reason)
+            self._remember(digest, question, question.shared_form)
+        after = self._after(turn)
         return replace(question, after=after) if after else question
 
     def of_form(self, form: str) -> Question:

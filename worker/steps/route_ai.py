@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from db import queries, retry
 from worker.catalog.search import Found
 from worker.providers.reply_cache import from_cache
+from worker.redisdb.keys import UNSHARED
 from worker.replies.order_status import asks_for_order, order_status
 from worker.session.outcome import Outcome
 from worker.session.turn import Turn
@@ -57,7 +58,11 @@ def read(services: Services, turns: Batch) -> dict[str, Question]:
     if not turns:
         return {}
     reader = reader_of(services.catalog.product_words())
-    return dict(map_turns(services, turns, lambda turn: (turn.token, reader.question(turn))))
+    questions = dict(map_turns(services, turns, lambda turn: (turn.token, reader.question(turn))))
+    for question in questions.values():
+        if question.unshared:
+            services.cache.count(UNSHARED.format(question.unshared))
+    return questions
 
 
 def about_orders(services: Services, turns: Batch) -> list[Turn]:

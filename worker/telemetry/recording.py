@@ -40,7 +40,7 @@ FIGURES = ("calls", "prompt_tokens", "cached_tokens", "completion_tokens", "cost
 def metrics_row(reply_id: str, outcome: StoredOutcome, messages: int, *, committed: bool) -> dict[str, Any]:
     """Builds a row as `record_metrics` takes it."""
     row: dict[str, Any] = msgspec.to_builtins(outcome)
-    for name in ("decision", "terms", "reply_key"):
+    for name in ("decision", "terms", "reply_key", "ahead"):
         del row[name]
     intent = outcome.decision.intent or None
     done = {"intent": intent, "messages": messages, "cart_operations": _cart_operations(outcome.decision.effects)}

@@ -12,7 +12,8 @@ from db.engine import connect
 from db.locks import INTAKE_LOCK
 from db.monitoring import LockHolder, Unfinished
 from db.pooler import keeps_session
-from db.servers import places, shown, url_of
+from db.servers import normalised, places, shown
+from worker.operate.doctor import replication
 from worker.operate.doctor.finding import Finding, failed, graded, guarded, judge_clock, ok, warning
 from worker.operate.wording import count, duration, oldest
 from worker.settings import Settings
@@ -38,7 +39,8 @@ def examine(configured: Settings) -> list[Finding]:
     if configured.database_url is None:
         return [failed(CHECK, "DATABASE_URL is not set, and no embedded server is running", NO_SERVER)]
     url = configured.database_url.get_secret_value()
-    return guarded(CHECK, lambda: list(_examine(url, configured)), UNREACHABLE)
+    servers = guarded(replication.CHECK, lambda: list(replication.examine(url)))
+    return [*servers, *guarded(CHECK, lambda: list(_examine(url, configured)), UNREACHABLE)]
 
 
 def _examine(url: str, configured: Settings) -> Iterator[Finding]:
@@ -60,7 +62,7 @@ def _examine(url: str, configured: Settings) -> Iterator[Finding]:
 
 def place(url: str) -> str:
     """Returns host, port and name of a database, without user and password."""
-    parsed = url_of(url)
+    parsed = normalised(url)
     return f"{','.join(map(shown, places(parsed)))}/{parsed.database or ''}"
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import redis
 from redis.exceptions import RedisError
 
-from worker.operate.doctor.finding import Finding, graded, ok, warning
+from worker.operate.doctor.finding import Finding, failed, graded, guarded, ok, warning
 from worker.operate.wording import count, size
+from worker.redisdb.cluster import ClusterRedis
+from worker.redisdb.cluster_pipeline import client_of
 from worker.redisdb.sentinel import sentinels_of
 
 #: A replica tells its master every second how far it is.
 LAG_WARNING_S = 5.0
 ALONE = "start a replica: when this server dies, nobody takes over (docs/deploy.md, 'Redis that may die')"
+SLOTS = 16_384
+UNSERVED = "is a master down that has no replica? Its keys cannot be read, and by default nothing of the cluster can"
 FEW = "is each Sentinel up, and does each know the others? A master that dies is replaced only by their majority"
 
 
@@ -26,13 +31,35 @@ def examine(client: redis.Redis, info: Mapping[str, Any], name: str) -> Iterator
         name: of the role, as the findings begin.
     """
     watched = sentinels_of(client)
-    if watched is None and not info.get("connected_slaves"):
+    if watched is None and not info.get("connected_slaves") and not info.get("cluster_enabled"):
         return
     yield judge_replicas(info, f"{name} replicas")
     if watched is not None:
         agreed = [_agrees(sentinel, watched.group) for sentinel in watched.sentinels]
         found = f"{sum(agreed)} of {count(len(agreed), 'Sentinel')} can replace the master"
         yield (ok if all(agreed) else _warned)(f"{name} sentinels", found)
+
+
+def examine_cluster(
+    client: ClusterRedis, examine_server: Callable[[redis.Redis, str], Iterator[Finding]]
+) -> Iterator[Finding]:
+    """Checks each master of a cluster, and whether all slots are served.
+
+    Args:
+        examine_server: checks one, at the place it is given.
+    """
+    facts: Any = client.execute_command("CLUSTER INFO")
+    found = f"{facts['cluster_size']} masters, {facts['cluster_slots_ok']} of {SLOTS} slots are served"
+    is_well = facts["cluster_state"] == "ok"
+    yield ok("redis cluster", found) if is_well else failed("redis cluster", found, UNSERVED)
+    for where, server in masters_of(client):
+        found_there = guarded("redis", lambda: list(examine_server(server, where)))  # noqa: B023  used at once
+        yield from (replace(each, check=f"{each.check} {where}") for each in found_there)
+
+
+def masters_of(client: ClusterRedis) -> list[tuple[str, redis.Redis]]:
+    """Returns the masters of a cluster by their places."""
+    return [(str(node.name), client_of(node)) for node in client.primaries()]
 
 
 def judge_replicas(info: Mapping[str, Any], check: str) -> Finding:

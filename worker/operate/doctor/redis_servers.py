@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import redis
+
 from worker.operate.doctor import redis_replicas
 from worker.operate.doctor.finding import Finding, State, failed, graded, guarded, judge_clock, ok, warning
 from worker.operate.snapshot import LiveCounters, StreamLengths, read_counters, read_streams, time_s
 from worker.operate.wording import count, duration, oldest, size
 from worker.providers.circuit_states import Circuit, Named, read_circuits
+from worker.redisdb.cluster import ClusterRedis
 from worker.redisdb.connect import connect_cache, connect_durable
 from worker.settings import Settings, urls_by_host
 
@@ -43,15 +46,22 @@ def examine(configured: Settings, providers: Named) -> list[Finding]:
 
 def _durable(configured: Settings, providers: Named) -> Iterator[Finding]:
     with connect_durable(configured, TIMEOUT_S) as client:
-        info: Any = client.info()
-        yield judge_version(info, place(configured.required("redis_url")))
-        yield from guarded("redis replicas", lambda: redis_replicas.examine(client, info, "redis"))
-        yield from guarded("redis persistence", lambda: judge_persistence(info))
-        yield from guarded("redis memory", lambda: judge_durable_memory(info))
+        if isinstance(client, ClusterRedis):
+            yield from redis_replicas.examine_cluster(client, _server)
+        else:
+            yield from _server(client, place(configured.required("redis_url")))
         yield from guarded("redis clock", lambda: judge_clock("redis", lambda: time_s(client.time())))
         yield from guarded("inbound stream", lambda: judge_inbound(read_streams(client)))
         yield from guarded("beat", lambda: judge_beat(read_counters(client)))
         yield from guarded("circuits", lambda: map(judge_circuit, read_circuits(client, providers)))
+
+
+def _server(client: redis.Redis, where: str) -> Iterator[Finding]:
+    info: Any = client.info()
+    yield judge_version(info, where)
+    yield from guarded("redis replicas", lambda: redis_replicas.examine(client, info, "redis"))
+    yield from guarded("redis persistence", lambda: judge_persistence(info))
+    yield from guarded("redis memory", lambda: judge_durable_memory(info))
 
 
 def place(url: str) -> str:
@@ -137,8 +147,16 @@ def _cache(configured: Settings) -> Finding:
     if configured.has_one_redis:
         return ok("cache", "in the durable Redis")
     with connect_cache(configured, TIMEOUT_S) as client:
+        if isinstance(client, ClusterRedis):
+            return _worst([judge_cache(server.info(), where) for where, server in redis_replicas.masters_of(client)])
         info: Any = client.info()
         return judge_cache(info, place(configured.required("cache_url")))
+
+
+def _worst(findings: list[Finding]) -> Finding:
+    """Returns the first that is not well, or how many are."""
+    bad = next((each for each in findings if each.state != State.OK), None)
+    return bad or ok("cache", f"{count(len(findings), 'master')} of a cluster; {findings[0].found}")
 
 
 def judge_cache(info: Info, where: str) -> Finding:

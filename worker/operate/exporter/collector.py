@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from db.monitoring import REPLY_BUCKETS_MS, Total
 from worker import __version__
+from worker.language.sharing import REASONS
 from worker.messages.delivery import FAILURES as FAILED_DELIVERIES
 from worker.messages.delivery import OTHER, STATES
 from worker.operate.exporter.family import counter, dollars, gauge, histogram
@@ -232,3 +233,5 @@ def cache_families(part: CacheUse) -> Iterator[Metric]:
     yield counter("cache_requests", "Keys asked for by layer and result.", hits | misses, "layer", "result")
     told = "Customers who were told that they have had all replies of an hour."
     yield counter("replies_limited", told, part.limited_customers)
+    told = "Messages whose answer nobody else may get, by the reason that `chasqui explain` tells."
+    yield counter("unshared", told, {reason: part.unshared.get(reason, 0) for reason in REASONS}, "reason")

@@ -1,0 +1,1 @@
+"""Training of the classifier of messages: lines, weights, report (`make train`)."""
