@@ -10,7 +10,7 @@ import pytest
 import yaml
 from helpers.composed import REQUIRED, TEXT, TWICE_TEXT, VARIABLE, composed, content_twice
 
-from db.servers import places, url_of
+from db.servers import normalised, places
 from worker.celery_ext.broker import broker_of
 from worker.settings import read_settings, urls_by_host
 
@@ -58,7 +58,7 @@ def test_no_variable_is_new_and_none_has_a_value() -> None:
 def test_every_process_is_led_to_all_servers(name: str) -> None:
     """Both PostgreSQL, by their names, and the three Sentinels; the broker goes with them."""
     settings = read_settings({**ENVIRONMENTS[name]})
-    assert places(url_of(settings.required("database_url"))) == [(server, 5432) for server in POSTGRES]
+    assert places(normalised(settings.required("database_url"))) == [(server, 5432) for server in POSTGRES]
     hosts = [re.sub(r".*@", "", url) for url in urls_by_host(settings.required("redis_url"))]
     assert hosts == [f"{sentinel}:26379" for sentinel in SENTINELS]
     assert broker_of(settings).options["master_name"] == settings.redis_master_name == "chasqui"
