@@ -104,7 +104,7 @@ class AskedShop:
 @contextmanager
 def asked_shop(settings: Settings, engine: Engine, base_urls: dict[str, str], **given: str) -> Iterator[AskedShop]:
     """The shop before simulated providers, on empty servers; a dollar a day unless said."""
-    keys = {f"{name}_API_KEY": "sk-test" for name in ("OPENAI", "GEMINI", "DEEPSEEK")}
+    keys = dict.fromkeys(("OPENAI_API_KEY", "GEMINI_API_KEY", "DEEPSEEK_API_KEY"), "sk-test")
     urls = {"DATABASE_URL": settings.required("database_url"), "REDIS_URL": settings.required("redis_url")}
     services = build(read_settings(urls | keys | base_urls | {"PRECACHE_DAILY_USD": "1"} | given))
     with engine.begin() as connection:
