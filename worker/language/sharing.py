@@ -160,6 +160,8 @@ def _is_reason(token: Token) -> bool:
 
 def _in_place(token: Token, before: Sequence[Token], following: Token | None, things: bool) -> Iterable[Token]:
     concept, value = token
+    if concept == "noise" and following is not None and following == Token("", "de"):
+        return (Token("", word) for word in value.split())  # "en la tienda de ..." is one of several
     if concept in ("noise", "here") or (concept == "or_not" and following is None):
         return ()
     if concept == "address":
