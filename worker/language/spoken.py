@@ -13,6 +13,8 @@ from worker.language.product_words import ProductWords
 BROUGHT: Final = frozenset(("sending", "delivers", "deliver", "zones", "how_long", "takes", "free"))
 #: Words of reasons.
 REASON_WORDS: Final = words_of("reasons")
+#: "Trabajan quesos" has them, "trabajan los domingos" is open.
+WORK: Final = Token("open", "trabajan")
 #: Where one of these stands, somebody is spoken to.
 ADDRESSING: Final = frozenset(("noise", "address", "ask"))
 
@@ -76,6 +78,8 @@ def _in_place(token: Token, before: Sequence[Token], following: Token | None, th
         return () if small else (Token("", word) for word in value.split())
     if concept == "words" or (concept == "diet" and things):
         return (Token("", word) for word in value.split())
+    if token == WORK and following is not None and not following.concept:
+        return (Token("have", value),)
     if concept == "which" and " " not in value and (following is None or following.concept not in ("", "diet")):
         return (Token("rel", value),)
     return (token,)
