@@ -59,6 +59,14 @@ def test_what_everybody_may_ask_is_rendered_once() -> None:
     assert third.user is not fourth.user
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"), [("y leche?", "leans"), ("tenes xyzabc", "unknown"), ("leche", "no_frame"), ("tenes leche", "")]
+)
+def test_why_a_text_is_not_everybodys_is_known(text: str, reason: str) -> None:
+    """For the counters: the kind of the reason, and no word."""
+    assert Reader(USUAL_PRODUCT_WORDS).question(turn_of(text)).unshared == reason
+
+
 def test_a_cart_of_the_catalogue_is_searched_by_its_ids() -> None:
     """And told to the model by name; what the shop does not have keeps its id, and nothing else is offered for it."""
     cart = order_of(("LAC-1", "T-0001"), "sin bolsa, 3 x favor")

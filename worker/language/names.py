@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import chain, pairwise
 from typing import Final
@@ -30,6 +31,8 @@ from worker.language.vocabulary import FLAVOURS, QUALITIES
 _NO_USES: Final = words_of("no_uses")
 _SIZE: Final = Size(words_of("drinks"), words_of("bagged"), LINKS | PACKINGS)
 _BY_WEIGHT: Final = ("1 kg", "1 libra")
+#: "El kilo de papas", "papas por kilo": no size, as in "papas fritas de 1 kilo".
+_BY_UNIT: Final = re.compile(r"^(?:(?:el|un|la|una|por|cada) )*1 (?:kg|libra)\b|\b(?:por|el|la|cada) 1 (?:kg|libra)$")
 _SAME: Final = same_names()
 _LONGEST_SAME: Final = max(map(len, _SAME))
 #: Words whose singular is known whatever a shop sells.
@@ -77,7 +80,7 @@ def read_name(words: Sequence[str], known: ProductWords) -> Name:
     return Name(
         singular_words(thing, known),
         singular_words(more, known),
-        size_of(" ".join(thing), size),
+        size_of(" ".join(thing), size) if _BY_UNIT.search(" ".join(told)) else size,
         singular_words(use, known),
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,12 +17,13 @@ from typing import Final
 from worker.language import lexicon
 from worker.language.frames import frames_of
 from worker.language.lexicon import SMALL_TALK, Token
-from worker.language.name_words import PREPOSITIONS, Leaning, begins_name, is_sold, says_how
+from worker.language.name_words import PREPOSITIONS, Leaning, is_sold, says_how
 from worker.language.normalise import normalised, without_accents
 from worker.language.places import SMALL, filled
 from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords
 from worker.language.runs import AND, Run
 from worker.language.sizes import in_figures
+from worker.language.spoken import as_they_count
 from worker.language.symbols import may_tell
 
 #: Whoever writes more tells of himself.
@@ -31,10 +32,6 @@ MAX_CHARS: Final = 220
 AROUND: Final = SMALL_TALK | {"ask"}
 #: Why a message is not everybody's.
 REASONS: Final = ("tells", "too_long", "leans", "unknown", "no_frame")
-#: Of what is brought to customers, and depends on where they are.
-BROUGHT: Final = frozenset(("sending", "delivers", "deliver", "zones", "how_long", "takes", "free"))
-#: Words of reasons.
-REASON_WORDS: Final = lexicon.words_of("reasons")
 JOINERS: Final = {"y": "y", "e": "y", "o": "o", "u": "o"}
 #: Said twice, one of them is of something else.
 ONCE: Final = frozenset(("free", "on_arrival", "advise"))
@@ -97,87 +94,32 @@ def judged(text: str, plain: str, product_words: ProductWords = USUAL_PRODUCT_WO
 
 
 def _form(said: Sequence[Token], known: ProductWords, listed: Listed) -> str | None:
-    spoken = _settled(said, known)
-    concepts = frozenset(token.concept for token in spoken if token.concept)
-    counted = Counter(token.concept for token in spoken)
-    if any(counted[concept] > 1 for concept in ONCE) or sum(counted[concept] for concept in WEIGHING) > 1:
+    spoken = as_they_count(said, known)
+    if _asks_two_things(spoken):
         return None
-    if any((one.concept, other.concept) == ("have", "cheap") for one, other in pairwise(spoken)):
-        return None
-    if concepts - AROUND or any(not token.concept and token.value not in JOINERS for token in spoken):
+    if any(token.concept not in AROUND and token.value not in JOINERS for token in spoken):
         spoken = [token for token in spoken if token.concept not in AROUND]
-        concepts -= AROUND
     runs = _runs(spoken, known, listed)
-    for frame in frames_of(concepts):
+    for frame in frames_of(frozenset(token.concept for token in spoken if token.concept)):
         with suppress(Leaning):
             if (places := filled(frame.places, spoken, runs, known)) is not None:
                 return frame.form.format(**places)
+    _check_names(runs, known)
+    return None
+
+
+def _asks_two_things(spoken: Sequence[Token]) -> bool:
+    counted = Counter(token.concept for token in spoken)
+    twice = any(counted[concept] > 1 for concept in ONCE) or sum(counted[concept] for concept in WEIGHING) > 1
+    return twice or any((one.concept, other.concept) == ("have", "cheap") for one, other in pairwise(spoken))
+
+
+def _check_names(runs: Sequence[Run], known: ProductWords) -> None:
+    """Raises Leaning for the first word that names nothing."""
     for run in runs:
         name = run.name(known)
         if not name.thing and not says_how(name.more):
             raise Leaning(name.more.split()[0])
-    return None
-
-
-def _settled(said: Sequence[Token], known: ProductWords) -> list[Token]:
-    """The phrases that count, each for what it is where it stands."""
-    here = next((token.value for token in said if token.concept == "here"), "")
-    if here and any(token.concept in BROUGHT for token in said):
-        raise Leaning(here.split()[-1])
-    spoken: list[Token] = []
-    addressed = any(token.concept in ("noise", "address", "ask") for token in said)
-    diets = any(token.concept == "diet" for token in said)
-    things = diets and any(not token.concept and begins_name([token.value, "x"], known) for token in said)
-    for place, token in enumerate(said := _without_reasons(said)):
-        following = said[place + 1] if place + 1 < len(said) else None
-        if token.concept == "formal":
-            if not addressed:
-                raise Leaning(token.value)
-            token = Token("have", token.value)
-        spoken.extend(_in_place(token, spoken, following, things))
-    if any(token.concept not in SMALL_TALK for token in spoken if token.concept != "help_me"):
-        spoken = [token for token in spoken if token.concept != "help_me"]
-    if len({token.concept for token in spoken} - SMALL_TALK) > 1:
-        spoken = [each for token in spoken for each in _parted(token)]
-    return spoken
-
-
-def _without_reasons(said: Sequence[Token]) -> list[Token]:
-    """Drops "porque", and what a reason is made of behind it."""
-    kept: list[Token] = []
-    within = False
-    for token, following in zip(said, (*said[1:], None), strict=False):
-        begins = token.concept == "because" and following is not None and _is_reason(following)
-        within = begins or (within and _is_reason(token))
-        if not within:
-            kept.append(token)
-    return kept
-
-
-def _is_reason(token: Token) -> bool:
-    return REASON_WORDS.issuperset(token.value.split())
-
-
-def _in_place(token: Token, before: Sequence[Token], following: Token | None, things: bool) -> Iterable[Token]:
-    concept, value = token
-    if concept in ("noise", "here") or (concept == "or_not" and following is None):
-        return ()
-    if concept == "address":
-        small = all(each.concept in SMALL_TALK for each in before)
-        return () if small else (Token("", word) for word in value.split())
-    if concept == "words" or (concept == "diet" and things):
-        return (Token("", word) for word in value.split())
-    if concept == "which" and " " not in value and (following is None or following.concept not in ("", "diet")):
-        return (Token("rel", value),)
-    return (token,)
-
-
-def _parted(token: Token) -> tuple[Token, ...]:
-    """ "Que manejan" alone asks for all that is sold; beside a name it says little."""
-    if token.concept == "what_sold" and len(token.value.split()) == 2:
-        rel, have = token.value.split()
-        return Token("rel", rel), Token("have", have)
-    return (token,)
 
 
 def _runs(spoken: Sequence[Token], known: ProductWords, listed: Listed) -> list[Run]:
@@ -208,8 +150,6 @@ def _is_within_name(around: Sequence[Token], known: ProductWords) -> bool:
 
 def _check_but(following: Sequence[Token], before: Sequence[str]) -> None:
     """Raises Leaning where "pero" does not stand within a name: "manteca, pero sin sal"."""
-    within = before and following and not following[0].concept
-    if not within or not (
-        following[0].value in PREPOSITIONS or following[0].value[0].isdecimal() or says_how(following[0].value)
-    ):
+    word = following[0].value if before and following and not following[0].concept else ""
+    if not word or not (word in PREPOSITIONS or word[0].isdecimal() or says_how(word)):
         raise Leaning("pero")

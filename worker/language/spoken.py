@@ -1,0 +1,101 @@
+"""Phrases of a message as they count: without courtesies and reasons, each for what it is where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from worker.language.lexicon import SMALL_TALK, Token, words_of
+from worker.language.name_words import Leaning, begins_name
+from worker.language.product_words import ProductWords
+
+#: Of what is brought to customers, and depends on where they are.
+BROUGHT: Final = frozenset(("sending", "delivers", "deliver", "zones", "how_long", "takes", "free"))
+#: Words of reasons.
+REASON_WORDS: Final = words_of("reasons")
+#: "Trabajan quesos" has them, "trabajan los domingos" is open.
+WORK: Final = Token("open", "trabajan")
+#: Where one of these stands, somebody is spoken to.
+ADDRESSING: Final = frozenset(("noise", "address", "ask"))
+
+
+def as_they_count(said: Sequence[Token], known: ProductWords) -> list[Token]:
+    """Phrases of a message without those that change nothing, each for what it is where it stands. Raises Leaning."""
+    _check_here(said)
+    kept = _formal(_without_reasons(said))
+    things = _names_a_thing(kept, known)
+    spoken: list[Token] = []
+    for token, following in zip(kept, (*kept[1:], None), strict=False):
+        spoken.extend(_in_place(token, spoken, following, things))
+    return _beside_others(spoken)
+
+
+def _check_here(said: Sequence[Token]) -> None:
+    """Raises Leaning where something is brought here: it depends on where the customer is."""
+    here = next((token.value for token in said if token.concept == "here"), "")
+    if here and any(token.concept in BROUGHT for token in said):
+        raise Leaning(here.split()[-1])
+
+
+def _formal(said: Sequence[Token]) -> list[Token]:
+    """Reads "tiene" as a question to a shopkeeper. Raises Leaning where nobody was spoken to."""
+    formal = next((token for token in said if token.concept == "formal"), None)
+    if formal and not any(token.concept in ADDRESSING for token in said):
+        raise Leaning(formal.value)
+    return [Token("have", token.value) if token.concept == "formal" else token for token in said]
+
+
+def _names_a_thing(said: Sequence[Token], known: ProductWords) -> bool:
+    """Returns whether a diet that is named is said of a thing."""
+    diets = any(token.concept == "diet" for token in said)
+    return diets and any(not token.concept and begins_name([token.value, "x"], known) for token in said)
+
+
+def _without_reasons(said: Sequence[Token]) -> list[Token]:
+    """Drops "porque", and what a reason is made of behind it."""
+    kept: list[Token] = []
+    within = False
+    for token, following in zip(said, (*said[1:], None), strict=False):
+        begins = token.concept == "because" and following is not None and _is_reason(following)
+        within = begins or (within and _is_reason(token))
+        if not within:
+            kept.append(token)
+    return kept
+
+
+def _is_reason(token: Token) -> bool:
+    return REASON_WORDS.issuperset(token.value.split())
+
+
+def _in_place(token: Token, before: Sequence[Token], following: Token | None, things: bool) -> Iterable[Token]:
+    concept, value = token
+    if concept == "noise" and following is not None and following == Token("", "de"):
+        return (Token("", word) for word in value.split())  # "en la tienda de ..." is one of several
+    if concept in ("noise", "here") or (concept == "or_not" and following is None):
+        return ()
+    if concept == "address":
+        small = all(each.concept in SMALL_TALK for each in before)
+        return () if small else (Token("", word) for word in value.split())
+    if concept == "words" or (concept == "diet" and things):
+        return (Token("", word) for word in value.split())
+    if token == WORK and following is not None and not following.concept:
+        return (Token("have", value),)
+    if concept == "which" and " " not in value and (following is None or following.concept not in ("", "diet")):
+        return (Token("rel", value),)
+    return (token,)
+
+
+def _beside_others(spoken: Sequence[Token]) -> list[Token]:
+    """ "Ayuda" alone asks for it, and "que manejan" for all that is sold; beside others they say little."""
+    asked = {token.concept for token in spoken} - SMALL_TALK
+    told = [token for token in spoken if token.concept != "help_me" or asked == {"help_me"}]
+    if len({token.concept for token in told} - SMALL_TALK) == 1:
+        return told
+    return [each for token in told for each in _parted(token)]
+
+
+def _parted(token: Token) -> tuple[Token, ...]:
+    if token.concept != "what_sold" or len(token.value.split()) != 2:
+        return (token,)
+    rel, have = token.value.split()
+    return Token("rel", rel), Token("have", have)
