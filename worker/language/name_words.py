@@ -71,14 +71,14 @@ def leans(word: str) -> bool:
     return word in POINTING or word in _TELLING or bool(LEANING.fullmatch(word))
 
 
-def standing_alone(words: list[str], known: ProductWords) -> list[str]:
+def standing_alone(words: list[str], known: ProductWords, most_unknown: int = _MOST_UNKNOWN) -> list[str]:
     """The same words. Raises Leaning where one may stand in no name, or the last one is cut off."""
     strange = next((word for word in words if _is_strange(word, known)), None)
     if strange is not None:
         raise Leaning(strange)
     unknown = sum(word.isalpha() and word not in _SAID and not is_any(word, known.words) for word in words)
     cut_off = bool(words) and words[-1] in LINKS
-    if cut_off or unknown > _MOST_UNKNOWN or len(words) > _MOST_WORDS or _counts_within(words, known):
+    if cut_off or unknown > most_unknown or len(words) > _MOST_WORDS or _counts_within(words, known):
         raise Leaning(words[-1])
     return words
 

@@ -100,7 +100,7 @@ def _use_words(words: Sequence[str], known: ProductWords) -> list[str]:
     said = [word for word in words if word not in LINKS]
     if words and (not any(len(word) > 2 and word.isalpha() for word in said) or _NO_USES.intersection(said)):
         raise Leaning(words[0])
-    return standing_alone([word for word in words if word not in ARTICLES], known)
+    return standing_alone([word for word in words if word not in ARTICLES], known, most_unknown=2)
 
 
 def _thing(words: Sequence[str], known: ProductWords) -> tuple[list[str], list[str]]:

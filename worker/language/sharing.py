@@ -30,6 +30,7 @@ from worker.language.symbols import may_tell
 MAX_CHARS: Final = 220
 #: What may stand around any question.
 AROUND: Final = SMALL_TALK | {"ask"}
+LEAVING: Final = SMALL_TALK - {"hello"}
 #: Why a message is not everybody's.
 REASONS: Final = ("tells", "too_long", "leans", "unknown", "no_frame")
 JOINERS: Final = {"y": "y", "e": "y", "o": "o", "u": "o"}
@@ -98,7 +99,7 @@ def _form(said: Sequence[Token], known: ProductWords, listed: Listed) -> str | N
     if _asks_two_things(spoken):
         return None
     if any(token.concept not in AROUND and token.value not in JOINERS for token in spoken):
-        spoken = [token for token in spoken if token.concept not in AROUND]
+        spoken = _without_around(spoken)
     runs = _runs(spoken, known, listed)
     for frame in frames_of(frozenset(token.concept for token in spoken if token.concept)):
         with suppress(Leaning):
@@ -106,6 +107,16 @@ def _form(said: Sequence[Token], known: ProductWords, listed: Listed) -> str | N
                 return frame.form.format(**places)
     _check_names(runs, known)
     return None
+
+
+def _without_around(spoken: Sequence[Token]) -> list[Token]:
+    """Drops what stands around a question, and the "y" of "gracias y buen finde"."""
+    following = (*spoken[1:], None)
+    return [
+        token
+        for token, after in zip(spoken, following, strict=False)
+        if token.concept not in AROUND and not (token.value in JOINERS and after and after.concept in LEAVING)
+    ]
 
 
 def _asks_two_things(spoken: Sequence[Token]) -> bool:

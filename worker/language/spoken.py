@@ -15,6 +15,8 @@ BROUGHT: Final = frozenset(("sending", "delivers", "deliver", "zones", "how_long
 REASON_WORDS: Final = words_of("reasons")
 #: "Trabajan quesos" has them, "trabajan los domingos" is open.
 WORK: Final = Token("open", "trabajan")
+#: One thing is weighed against another.
+WEIGHING: Final = frozenset(("weigh", "which_better", "better", "advise"))
 #: Where one of these stands, somebody is spoken to.
 ADDRESSING: Final = frozenset(("noise", "address", "ask"))
 
@@ -22,7 +24,7 @@ ADDRESSING: Final = frozenset(("noise", "address", "ask"))
 def as_they_count(said: Sequence[Token], known: ProductWords) -> list[Token]:
     """Phrases of a message without those that change nothing, each for what it is where it stands. Raises Leaning."""
     _check_here(said)
-    kept = _formal(_without_reasons(said))
+    kept = _uses(_formal(_without_reasons(said)))
     things = _names_a_thing(kept, known)
     spoken: list[Token] = []
     for token, following in zip(kept, (*kept[1:], None), strict=False):
@@ -43,6 +45,15 @@ def _formal(said: Sequence[Token]) -> list[Token]:
     if formal and not any(token.concept in ADDRESSING for token in said):
         raise Leaning(formal.value)
     return [Token("have", token.value) if token.concept == "formal" else token for token in said]
+
+
+def _uses(said: Sequence[Token]) -> list[Token]:
+    """Reads "para hacer una torta" as a use where two things are weighed, and no dish is asked for."""
+    if WEIGHING.isdisjoint(token.concept for token in said):
+        return list(said)
+    return [
+        Token("", "para") if token.concept == "to_make" and token.value.startswith("para") else token for token in said
+    ]
 
 
 def _names_a_thing(said: Sequence[Token], known: ProductWords) -> bool:
