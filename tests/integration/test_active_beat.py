@@ -90,10 +90,13 @@ def test_only_the_active_one_sends(schedulers: list[Recording], redis_client: re
 
 
 def test_a_beat_that_ends_leaves_its_place_at_once(schedulers: list[Recording]) -> None:
-    """Nobody waits for the lease to end."""
+    """Nobody waits for the lease to end, or takes it for alive."""
     one, two = schedulers
     assert one.all_due() == ["reconcile-budget"]
+    alive = Path(f"{one.schedule_filename}{active_beat.ALIVE}")
+    assert alive.exists()
     one.close()
+    assert not alive.exists()
     assert two.all_due() == ["reconcile-budget"]
 
 

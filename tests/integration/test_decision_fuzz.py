@@ -71,7 +71,7 @@ OPEN: tuple[dict[str, Any], ...] = (
 )
 KINDS = ("taken", "refused", "add", "set", "remove", "clear", "changed", "problem", "summary", "shared")
 SEEDS, PARTS = 3_000, 3
-CUSTOMERS, ROUNDS = 25, 20
+CUSTOMERS, ROUNDS = 25, 60
 
 
 def situation(random: Random) -> Turn:

@@ -45,6 +45,7 @@ REPORT: dict[str, Any] = {
     "latency_ms": {"p50": 0, "p95": 0, "p99": 0},
     "orders": {"placed": 0, "total": {}},
     "cart_operations": {"made": 0, "refused": 0, "undone": 0},
+    "precache": dict.fromkeys(("answered", "hits", "waste", "cost_usd", "saved_usd"), 0),
 }
 
 

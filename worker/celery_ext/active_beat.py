@@ -41,17 +41,23 @@ class ActiveScheduler(PersistentScheduler):  # type: ignore[misc]  # celery ship
     def tick(self, *given: Any, **named: Any) -> float:
         """Sends at most one task that is due; returns the seconds until the next look."""
         with suppress(OSError):
-            Path(f"{self.schedule_filename}{ALIVE}").touch()
+            self._alive.touch()
         if not self._is_active():
             return STANDBY_S
         next_s: float = super().tick(*given, **named)
         return min(next_s, RENEW_S)
 
     def close(self) -> None:
-        """Saves the schedule and lets another beat go on at once."""
+        """Saves the schedule and lets another beat go on at once; nobody takes this one for alive any more."""
         super().close()
+        with suppress(OSError):
+            self._alive.unlink()
         with suppress(RedisError):
             self._lease.drop()
+
+    @property
+    def _alive(self) -> Path:
+        return Path(f"{self.schedule_filename}{ALIVE}")
 
     def _is_active(self) -> bool:
         """Renews the lease, or tries to take it. While Redis is away nobody is active; what was due is sent later."""

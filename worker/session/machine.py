@@ -74,7 +74,7 @@ def _in_a_row(row: Repeated | None, text: str, words: str, now_s: int) -> Repeat
 
 
 def _is_typed(message: TurnMessage) -> bool:
-    return message.type == "text" and not message.selection_id and message.order is None
+    return message.type == "text" and bool(message.text) and not message.selection_id and message.order is None
 
 
 def _digest(words: str) -> str:
