@@ -11,14 +11,22 @@ DOUBLED_SOUND = re.compile(r"([lr])\1")
 
 
 class Spelling:
-    """Words that may be meant, by what is left of them without one letter."""
+    """Words that may be meant, by what is left of them without one letter: indexed when one is first looked for, since
+    most processes that begin never do.
+    """
 
     def __init__(self, words: Iterable[str]) -> None:
         self._words = frozenset(words)
-        self._shortened: dict[str, list[str]] = defaultdict(list)
-        for word in self._words:
-            for shorter in _shorter(word):
-                self._shortened[shorter].append(word)
+        self._index: dict[str, list[str]] | None = None
+
+    def _shortened(self) -> dict[str, list[str]]:
+        if self._index is None:
+            index = defaultdict(list)
+            for word in self._words:
+                for shorter in _shorter(word):
+                    index[shorter].append(word)
+            self._index = dict(index)
+        return self._index
 
     def meant_by(self, word: str, fits: Callable[[str], bool]) -> str | None:
         """The one known word that fits and of which an unknown one is a typing error: two letters swapped, or else one
@@ -26,7 +34,7 @@ class Spelling:
         be meant, None if none.
         """
         swapped = self._words & _swapped(word)
-        for slips in (swapped, {*self._shortened.get(word, ()), *(self._words & _shorter(word))}):
+        for slips in (swapped, {*self._shortened().get(word, ()), *(self._words & _shorter(word))}):
             if meant := {slip for slip in slips if fits(slip)}:
                 return meant.pop() if len(meant) == 1 else word
         return None
