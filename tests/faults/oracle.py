@@ -48,6 +48,9 @@ class Memory(Cache):
         """See Cache.set_many."""
         self._kept.update({layer.key(name): value for name, value in values.items()})
 
+    def count(self, name: str, number: int = 1) -> None:
+        """Counts nothing: a replay is no traffic."""
+
 
 class Router:
     """`route_ai` of one turn, from PostgreSQL alone."""
