@@ -47,7 +47,7 @@ class PatientGateway:
         while not self._stop.wait(EVERY_S):
             number = len(self.sent)
             message_id = f"wamid.{number:05}"
-            self._send(webhook(says(message_id, f"54911200{number % CUSTOMERS:05}", "hola")))
+            self._send(webhook(says(message_id, f"54911200{number % CUSTOMERS:05}", f"hola {number}")))
             self.sent.append(message_id)
 
     def _send(self, payload: str) -> None:

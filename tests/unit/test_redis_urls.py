@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from helpers.basics import REPOSITORY
 
 from worker.celery_ext.broker import broker_of
 from worker.errors import ConfigurationError
@@ -118,3 +119,9 @@ def test_where_it_is_shows_no_password() -> None:
     assert place(TWO) == "one:26379, two:26380"
     assert place("redis+cluster://:hunter2@one:7000,two") == "one:7000, two:6379"
     assert place("unix://:hunter2@/run/redis.sock") == "/run/redis.sock"
+
+
+def test_whoever_needs_a_role_names_it_and_no_url() -> None:
+    """A URL alone leaves out the group that Sentinels watch over."""
+    users = (REPOSITORY / "worker").rglob("*.py")
+    assert [path.name for path in users if "connect_redis(" in path.read_text("utf-8")] == ["connect.py"]

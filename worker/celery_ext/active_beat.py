@@ -15,7 +15,7 @@ from celery.beat import PersistentScheduler
 from redis.exceptions import RedisError
 
 from worker.log import logger
-from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
+from worker.redisdb.connect import connect_durable
 from worker.redisdb.lease import Lease
 from worker.settings import settings
 
@@ -33,7 +33,7 @@ class ActiveScheduler(PersistentScheduler):  # type: ignore[misc]  # celery ship
     """Schedule of a beat that sends tasks only while it is the active one."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
-        client = connect_redis(settings().required("redis_url"), DURABLE_TIMEOUT_S)
+        client = connect_durable(settings())
         self._lease = Lease(client, THING, LEASE_S)
         self._was_active: bool | None = None
         super().__init__(*given, **named)

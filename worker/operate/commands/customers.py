@@ -26,7 +26,7 @@ from worker.operate.commands.terminal import (
 )
 from worker.operate.phones import id_of, other_spelling
 from worker.operate.resuming import forget_replies
-from worker.redisdb.connect import CACHE_TIMEOUT_S, connect_redis
+from worker.redisdb.connect import connect_cache
 from worker.runtime.environment import surroundings
 
 #: A turn that is under way ends within seconds.
@@ -74,7 +74,7 @@ def count_anew(phones: Sequence[str]) -> None:
     """Begins the count of an hour's replies anew in the cache Redis of the surroundings."""
     with surroundings(postgres=False) as configured:
         if phones and configured.cache_url is not None:
-            with connect_redis(configured.required("cache_url"), CACHE_TIMEOUT_S) as cache:
+            with connect_cache(configured) as cache:
                 forget_replies(cache, phones)
 
 
