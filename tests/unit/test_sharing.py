@@ -147,3 +147,11 @@ def test_lines_of_others() -> None:
     several = [group for group in groups.values() if len(group) > 1]
     usual = sum(max(Counter(filter(None, group)).values(), default=0) for group in several)
     assert usual / sum(map(len, several)) >= LEAST_ONE_FORM
+
+
+def test_a_brand_that_is_also_a_word_for_the_price_stays_in_the_name() -> None:
+    """Chocolate of Valor is another question than chocolate."""
+    words = product_words_of(["Chocolate puro Valor", "Chocolate con leche"])
+    forms = {common_form(text, words) for text in ("cuanto sale chocolate puro valor", "cuanto sale chocolate puro")}
+    assert len(forms) == 2
+    assert common_form("el valor del chocolate puro", words) in forms
