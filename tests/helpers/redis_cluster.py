@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,11 @@ from worker.runtime.embedded.server import free_port
 
 SLOTS, MASTERS = 16_384, 3
 NODE_TIMEOUT_MS = 1_000
+#: From a node's own port to the one on which the others speak to it (Redis 6.2 has no setting for it).
+TO_BUS = 10_000
+#: Linux takes the ports of outgoing connections from here on (net.ipv4.ip_local_port_range); a node whose second port
+#: is one of these ends at once.
+FIRST_LOCAL_PORT = 32_768
 
 
 @dataclass(slots=True)
@@ -143,7 +148,7 @@ def redis_cluster(directory: Path, *, replicas: bool) -> Iterator[RunningCluster
     ]
     with ExitStack() as stack:
         for _ in range(MASTERS * (2 if replicas else 1)):
-            port = free_port()
+            port = cluster_port(cluster.servers)
             server = running(directory, f"redis-{port}", [f"port {port}", *lines])
             cluster.servers[port] = stack.enter_context(server)
         ports = list(cluster.servers)
@@ -160,6 +165,12 @@ def redis_cluster(directory: Path, *, replicas: bool) -> Iterator[RunningCluster
         for revived in cluster.servers.values():
             revived.kill()
             revived.wait()
+
+
+def cluster_port(taken: Collection[int]) -> int:
+    """A port that is free together with the one on which nodes speak to each other."""
+    tries = (free_port() for _ in range(1_000))
+    return next(port for port in tries if port not in taken and port + TO_BUS < FIRST_LOCAL_PORT)
 
 
 def answers(port: int) -> bool:
