@@ -46,6 +46,6 @@ def unless_writing(services: Services, missed: Sequence[Turn]) -> list[Turn]:
         return queries.wait_for_quiet(connection, options | {"turns": runs})
 
     # Who is locked goes on to the next commit, which deals with that.
-    waiting, _ = commit_around_locked(services, fresh, wait)
+    waiting, _ = commit_around_locked(services.engine, fresh, wait)
     tokens = set().union(*waiting)
     return [turn for turn in missed if turn.token not in tokens]
