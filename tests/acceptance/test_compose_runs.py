@@ -63,8 +63,7 @@ def test_the_services_work_as_written(shop: Shop) -> None:
     for name in shop.services.keys() - {"migrate"}:
         shop.start(name)
     for name in shop.processes:
-        healthy = not shop.services[name].health or wait_until(lambda name=name: shop.is_healthy(name), READY_S)
-        assert healthy, f"{name}: {shop.log(name).read_text()[-3000:]}"
+        assert shop.becomes_healthy(name, READY_S), f"{name}: {shop.log(name).read_text()[-3000:]}"
     sent = shop.run("migrate", ("chasqui", "send", "--from", "5491122334455", "--json", "hola"))
     assert json.loads(sent.stdout)["source"] == "ai", sent.stderr
     port = next(word for word in shop.services["flower"].command if "--port=" in word).partition("=")[2]

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from celery import Celery
 from helpers.basics import REPOSITORY, Servers
-from helpers.command_line import UP, run, started, urls_of
+from helpers.command_line import QUICK_UP, run, started, urls_of
 from helpers.rabbit import Rabbit, needs_rabbitmq, rabbitmq
 from helpers.service import Conversation, begin_anew, says, service_processes, webhook
 from helpers.tls import certificate, tls_front
@@ -110,7 +110,7 @@ def test_a_queue_of_another_type_is_told_once(rabbit: Rabbit, servers: Servers, 
 
 def test_up_gives_up_where_a_queue_is_changed_under_it(rabbit: Rabbit, servers: Servers, tmp_path: Path) -> None:
     """Its children die of it and would for ever; it ends with the reason, and so do they."""
-    with started(UP, tmp_path, urls_of(servers) | {"BROKER_URL": rabbit.url}) as up:
+    with started(QUICK_UP, tmp_path, urls_of(servers) | {"BROKER_URL": rabbit.url}) as up:
         assert up.says("Chasqui is ready"), up.log.read_text()
         children = psutil.Process(up.process.pid).children()
         rabbit.forget("inbound")

@@ -28,10 +28,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 from helpers.basics import REPOSITORY
+from helpers.forked import PATH
 from worker.runtime.embedded.server import free_port
 
 LOOK, ACT = "a password to look", "a password to act"
-PATH = f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'tests'}"
 SCREENSHOTS = REPOSITORY / "build" / "screenshots"
 CHROMIUM = ("headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "hide-scrollbars")
 QUIET = ("disable-background-networking", "disable-component-update", "disable-sync", "disable-extensions")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import IO, Any
 
 import orjson
 import redis
@@ -16,6 +17,7 @@ from sqlalchemy import Engine, text
 
 from db import retry
 from helpers.basics import EMPTY, Servers
+from helpers.forked import fork
 from worker.catalog.price_list import import_products, read_products
 from worker.devkit.demo import CATALOG, KEYS
 from worker.devkit.gateway import Gateway
@@ -23,7 +25,7 @@ from worker.devkit.simulator import Simulator
 from worker.redisdb.keys import OUTBOUND, REJECTED
 from worker.runtime.environment import environment
 from worker.runtime.readiness import is_ready
-from worker.runtime.supervisor import LOOK_EVERY_S, Supervisor, running, service_programs
+from worker.runtime.supervisor import LOOK_EVERY_S, Program, Supervisor, service_programs
 from worker.settings import settings
 
 #: Short times, so that what is lost comes back within a test; no probe is among the calls that a test counts.
@@ -44,6 +46,28 @@ def service_environment(servers: Servers, given: Mapping[str, str | None]) -> di
     unset = dict.fromkeys(("CACHE_REDIS_URL", "BROKER_URL", "PROVIDERS_FILE", "SHOP_FILE"))
     urls = {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url, "LOG_FORMAT": "json"}
     return unset | urls | dict.fromkeys(KEYS, "sk-test-0123456789abcdef") | TIMES | dict(given)
+
+
+class QuickSupervisor(Supervisor):
+    """Supervisor whose programs are forks of a process that has loaded them (`helpers.forking`).
+
+    Programs that Python starts anew are the subject of test_start and test_commands.
+    """
+
+    def _launch(self, program: Program) -> Any:
+        output = self._output.fileno() if self._output else 1
+        with Path(os.devnull).open("rb") as nothing:
+            return fork(program.argv[2], program.argv[3:], Path.cwd(), os.environ, nothing.fileno(), output, output)
+
+
+@contextmanager
+def running(programs: Sequence[Program], output: IO[bytes] | None = None) -> Iterator[Supervisor]:
+    """Runs the programs under a supervisor for the length of the block."""
+    supervisor = QuickSupervisor(programs, output)
+    try:
+        yield supervisor
+    finally:
+        supervisor.stop()
 
 
 @contextmanager
