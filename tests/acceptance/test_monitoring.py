@@ -19,6 +19,7 @@ from urllib.parse import quote
 import pytest
 import yaml
 from celery import Celery
+from helpers import yaml_text
 from helpers.basics import REPOSITORY, Servers
 from helpers.command_line import QUICK_UP, run, started, urls_of
 from helpers.forked import Forked
@@ -35,7 +36,7 @@ from worker.runtime.supervisor import chasqui_program
 from worker.settings import Settings, settings
 
 MONITORING = REPOSITORY / "monitoring"
-RULES: list[dict[str, Any]] = yaml.safe_load((MONITORING / "alerts.yml").read_text("utf-8"))["groups"][0]["rules"]
+RULES: list[dict[str, Any]] = yaml_text.load((MONITORING / "alerts.yml").read_text("utf-8"))["groups"][0]["rules"]
 PANELS: list[dict[str, Any]] = json.loads((MONITORING / "grafana" / "chasqui.json").read_text("utf-8"))["panels"]
 QUERIES = {
     f"{panel['title']} {target['refId']}": target["expr"] for panel in PANELS for target in panel.get("targets", ())
@@ -75,7 +76,7 @@ class Prometheus:
 @contextmanager
 def watching(directory: Path, target_port: int) -> Iterator[Prometheus]:
     """A Prometheus with the project's rules that scrapes the exporter twice a second."""
-    config = yaml.safe_load((MONITORING / "prometheus.yml").read_text("utf-8"))
+    config = yaml_text.load((MONITORING / "prometheus.yml").read_text("utf-8"))
     config["global"] = {"scrape_interval": "500ms", "evaluation_interval": "500ms", "scrape_timeout": "500ms"}
     config["rule_files"] = [str(MONITORING / "alerts.yml")]
     config["scrape_configs"][0]["static_configs"] = [{"targets": [f"127.0.0.1:{target_port}"]}]

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from helpers import yaml_text
 from helpers.basics import REPOSITORY
 from helpers.command_line import run_in
 
@@ -50,7 +49,7 @@ def merged(base: Any, over: Any) -> Any:
 
 def content_twice() -> dict[str, Any]:
     """Both files as one: what `docker compose -f docker-compose.yml -f docker-compose.ha.yml config` would show."""
-    base, over = yaml.safe_load(TEXT), yaml.safe_load(TWICE_TEXT)
+    base, over = yaml_text.load(TEXT), yaml_text.load(TWICE_TEXT)
     for name, service in over["services"].items():
         if extended := service.pop("extends", None):
             assert extended["file"] == FILE.name
@@ -76,7 +75,7 @@ def composed(
             filled = filled.replace(old, new)
         return filled
 
-    services: dict[str, Any] = (content or yaml.safe_load(TEXT))["services"]
+    services: dict[str, Any] = (content or yaml_text.load(TEXT))["services"]
     return {name: _composed(name, service, told) for name, service in services.items()}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import redis
-import yaml
+from helpers import yaml_text
 from helpers.basics import REPOSITORY, Servers
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -23,7 +23,7 @@ from worker.redisdb.streams import Streams
 from worker.runtime.embedded.redis import Redis
 from worker.runtime.embedded.server import Access, free_port
 
-COMPOSE = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text("utf-8"))["services"]
+COMPOSE = yaml_text.load((REPOSITORY / "docker-compose.yml").read_text("utf-8"))["services"]
 GATEWAY = (REPOSITORY / "docs" / "gateway.md").read_text("utf-8")
 OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text("utf-8")
 EXAMPLES = re.findall(r"^```python\n(.*?)^```$", GATEWAY, re.MULTILINE | re.DOTALL)
