@@ -20,7 +20,7 @@ import pytest
 import yaml
 from celery import Celery
 from helpers import yaml_text
-from helpers.basics import REPOSITORY, Servers
+from helpers.basics import GUARD_S, REPOSITORY, Servers
 from helpers.command_line import QUICK_UP, run, started, urls_of
 from helpers.forked import Forked
 from helpers.scraped import Scraped, get, needs_prometheus
@@ -92,10 +92,10 @@ def watching(directory: Path, target_port: int) -> Iterator[Prometheus]:
             yield Prometheus(port)
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(GUARD_S)
 
 
-def wait_for_page(port: int, path: str, process: subprocess.Popen[Any] | Forked, timeout_s: float = 30.0) -> None:
+def wait_for_page(port: int, path: str, process: subprocess.Popen[Any] | Forked, timeout_s: float = GUARD_S) -> None:
     """Returns when the page answers 200; fails after the time, or when the process has ended."""
     deadline = time.monotonic() + timeout_s
     while True:

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 from celery import Celery
-from helpers.basics import REPOSITORY, Servers
+from helpers.basics import GUARD_S, REPOSITORY, Servers
 from helpers.command_line import QUICK_UP, run, started, urls_of
 from helpers.rabbit import Rabbit, needs_rabbitmq, rabbitmq
 from helpers.service import Conversation, begin_anew, says, service_processes, webhook
@@ -91,7 +91,7 @@ def test_the_printed_gateway_makes_no_queue(rabbit: Rabbit, printed_gateway: dic
     with environment({"BROKER_URL": rabbit.url}), make_app() as application:
         check_queues(application)
     printed_gateway["enqueue_by_celery"]({"message_id": "m"})
-    assert wait_until(lambda: rabbit.waiting("inbound") == 1, 20)
+    assert wait_until(lambda: rabbit.waiting("inbound") == 1, GUARD_S)
     assert rabbit.waiting("celery") is None
 
 
@@ -148,7 +148,7 @@ def test_what_redis_cannot_take_yet_is_never_counted_away(
         assert wait_until(lambda: log.read_text().count('"receive_postponed"') > tries, 180)
         redis_server.start()
         conversation = Conversation(shared_engine, durable, log, Gateway(durable))
-        conversation.wait_until(lambda: set(sent) <= set(conversation.answered()), 60)
+        conversation.wait_until(lambda: set(sent) <= set(conversation.answered()), GUARD_S)
 
 
 def test_tls_means_that_the_certificate_is_checked(rabbit: Rabbit, tmp_path: Path) -> None:

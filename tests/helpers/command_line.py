@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from helpers.basics import Servers
+from helpers.basics import GUARD_S, Servers
 from helpers.forked import PATH, TIMEOUT_S, Forked, fork
 from worker.runtime.embedded.processes import wait_until
 from worker.runtime.supervisor import celery_program
 from worker.settings import FILE, Settings
 
 OURS = {name.upper() for name in Settings.model_fields}
-START_S, STOP_S = 90.0, 40.0
+START_S, STOP_S = GUARD_S, GUARD_S
 CHASQUI = (sys.executable, "-m", "worker")
 UP = (*CHASQUI, "up", "--concurrency", "1")
 #: The same with processes that are there sooner.

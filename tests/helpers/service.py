@@ -16,7 +16,7 @@ import redis
 from sqlalchemy import Engine, text
 
 from db import retry
-from helpers.basics import EMPTY, Servers
+from helpers.basics import EMPTY, GUARD_S, Servers
 from helpers.forked import fork
 from worker.catalog.price_list import import_products, read_products
 from worker.devkit.demo import CATALOG, KEYS
@@ -87,7 +87,7 @@ def service_processes(
 
 def wait_until_ready(log: Path) -> None:
     """Returns when the service of this environment works."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + GUARD_S
     while not is_ready(settings()):
         assert time.monotonic() < deadline, log.read_text()[-3000:]
         # As `chasqui up` does: a look costs a connection each, which the processes that start would have to wait for.
@@ -143,7 +143,7 @@ class Conversation:
     replies: list[dict[str, Any]] = field(default_factory=list)
     rejections: list[dict[str, str]] = field(default_factory=list)
 
-    def wait_until(self, condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    def wait_until(self, condition: Callable[[], bool], timeout_s: float = GUARD_S) -> None:
         """Collects replies and refusals until the condition holds; fails after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while not condition():

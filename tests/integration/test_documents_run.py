@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import redis
 from helpers import yaml_text
-from helpers.basics import REPOSITORY, Servers
+from helpers.basics import GUARD_S, REPOSITORY, Servers
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Connection, text
@@ -118,12 +118,12 @@ def test_the_redis_of_compose_starts(tmp_path: Path, service: str, policy: str, 
         assert "secret" not in Path(f"/proc/{process.pid}/cmdline").read_text("utf-8")
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(GUARD_S)
 
 
 def wait_for(client: redis.Redis) -> None:
     """Returns when the server answers; fails after 10 s."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + GUARD_S
     while True:
         try:
             client.ping()
