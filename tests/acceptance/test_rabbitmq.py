@@ -113,6 +113,9 @@ def test_up_gives_up_where_a_queue_is_changed_under_it(rabbit: Rabbit, servers: 
     with started(QUICK_UP, tmp_path, urls_of(servers) | {"BROKER_URL": rabbit.url}) as up:
         assert up.says("Chasqui is ready"), up.log.read_text()
         children = psutil.Process(up.process.pid).children()
+        # Awake they would declare it again as soon as it is gone.
+        for child in children:
+            child.suspend()
         rabbit.forget("inbound")
         with Connection(rabbit.url) as connection:
             connection.default_channel.queue_declare("inbound", durable=True, auto_delete=False)
