@@ -18,6 +18,7 @@ from helpers.service import (
     Conversation,
     Service,
     begin_anew,
+    running,
     service_environment,
     service_processes,
     supervised,
@@ -31,7 +32,7 @@ from worker.devkit.simulator import Simulator
 from worker.redisdb.connect import connect_redis
 from worker.runtime.embedded.servers import embedded_servers
 from worker.runtime.environment import environment
-from worker.runtime.supervisor import Supervisor, running, service_programs
+from worker.runtime.supervisor import Supervisor, service_programs
 
 
 @dataclass(frozen=True, slots=True)

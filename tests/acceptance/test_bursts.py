@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 import pytest
-from helpers.basics import MIGRATED, Servers, new_database
+from helpers.basics import GUARD_S, MIGRATED, Servers, new_database
 from helpers.service import FLOW_PROCESSES, Service, begin_anew, forget, says, service_processes, supervised, webhook
 from test_faults import kill
 
@@ -36,6 +36,8 @@ BURSTS: tuple[tuple[tuple[float, str], ...], ...] = (
     ),
 )
 PLAYS = 2
+#: So often is tried what a busy machine may hinder.
+TRIES = 8
 
 
 @pytest.fixture(scope="module")
@@ -107,17 +109,20 @@ def calls(service: Service) -> int:
 def wait_for_all(service: Service, sent: dict[str, list[str]]) -> None:
     """Returns when every message has its reply."""
     due = {one for ids in sent.values() for one in ids}
-    service.wait_until(lambda: due <= set(service.answered()), timeout_s=60)
+    service.wait_until(lambda: due <= set(service.answered()), timeout_s=GUARD_S)
 
 
 def test_a_burst_gets_one_reply_by_one_call(service: Service) -> None:
     """2 to 6 parts within 4 s, ten customers side by side."""
-    sent = play(service, "1000")
-    wait_for_all(service, sent)
-    assert len(sent) >= PLAYS, "this machine is too busy to play anything"
-    assert {phone: told(service, phone) for phone in sent} == {phone: [ids] for phone, ids in sent.items()}
-    if len(sent) == len(BURSTS) * PLAYS:
-        assert calls(service) == len(sent)
+    for run in range(TRIES):
+        service.simulator.reset()
+        sent = play(service, f"{1000 + run}")
+        wait_for_all(service, sent)
+        assert {phone: told(service, phone) for phone in sent} == {phone: [ids] for phone, ids in sent.items()}
+        if len(sent) == len(BURSTS) * PLAYS:
+            assert calls(service) == len(sent)
+            return
+    pytest.skip("this machine is too busy to write bursts in their time")
 
 
 def greeted(service: Service, phone: str) -> int:
@@ -141,12 +146,24 @@ def test_a_cached_greeting_waits_for_nobody(service: Service) -> None:
 
 def test_a_wait_is_in_nobodys_hands(service: Service) -> None:
     """While turns wait nothing is queued, and no model is asked; then all of them go on together."""
-    sent = {f"54911300001{number:02}": [f"wamid.wait.{number}"] for number in range(20)}
-    service.gateway.send(*(webhook(says(ids[0], phone, f"agregame {phone} leches")) for phone, ids in sent.items()))
-    service.wait_until(lambda: _waiting(service) == len(sent))
-    assert (service.redis.llen("flow"), service.redis.llen("ai"), calls(service)) == (0, 0, 0)
-    wait_for_all(service, sent)
+    found = (queued_while_all_wait(service, run) for run in range(TRIES))
+    assert next((queued for queued in found if queued is not None), None) == (0, 0, 0)
     assert _waiting(service) == 0
+
+
+def queued_while_all_wait(service: Service, run: int) -> tuple[int, int, int] | None:
+    """Lets 20 customers write and be answered; the lengths of the queues and the calls while all of them waited, None
+    where this machine was too busy to see them.
+    """
+    service.simulator.reset()
+    sent = {f"549113000{run}1{number:02}": [f"wamid.wait.{run}.{number}"] for number in range(20)}
+    service.gateway.send(*(webhook(says(ids[0], phone, f"agregame {phone} leches")) for phone, ids in sent.items()))
+    service.wait_until(lambda: _waiting(service) == len(sent) or bool(service.replies))
+    found = int(service.redis.llen("flow")), int(service.redis.llen("ai")), calls(service)
+    are_waiting = _waiting(service) == len(sent)
+    wait_for_all(service, sent)
+    service.replies.clear()
+    return found if are_waiting else None
 
 
 def _waiting(service: Service) -> int:
@@ -160,7 +177,8 @@ def test_kills_while_customers_write(service: Service, victims: Sequence[str]) -
     sent: dict[str, list[str]] = {f"54911{run}{number:05}": [] for number in range(20)}
     for kills, waits_s in enumerate((0.0, QUIET_S)):
         write(service, sent, f"{run}.{kills}.before")
-        service.wait_until(lambda: _waiting(service) > 0)
+        due = {ids[-1] for ids in sent.values()}
+        service.wait_until(lambda due=due: _waiting(service) > 0 or due <= set(service.answered()))
         service.collect(waits_s)
         for victim in victims:
             service.wait_until(partial(kill, service, victim))

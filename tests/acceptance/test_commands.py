@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from helpers.basics import GUARD_S
 from helpers.command_line import run_in
 
 from worker.devkit.demo import ISOLATED, KEYS
@@ -45,7 +46,7 @@ def processes_of(directory: Path) -> list[str]:
 
 def wait_for_end(directory: Path) -> None:
     """Waits until no process works in the directory."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + GUARD_S
     while left := processes_of(directory):
         assert time.monotonic() < deadline, left
         time.sleep(0.1)  # the processes of another session cannot be waited for otherwise
@@ -100,15 +101,15 @@ def test_up_send_enqueue_report_and_an_end_without_traces(up: subprocess.Popen[s
     assert (second.returncode, second.stdout) == (1, "")
     assert f"Error: chasqui up runs in {tmp_path} already: stop it first" in second.stderr
     up.send_signal(signal.SIGINT)
-    assert up.wait(20) == 0
+    assert up.wait(GUARD_S) == 0
     wait_for_end(tmp_path)
 
 
 def test_a_killed_up_takes_its_processes_with_it(up: subprocess.Popen[str], tmp_path: Path) -> None:
     """kill -9 of the supervisor ends the processes of the service; the servers are stopped by the next command."""
     up.kill()
-    up.wait(10)
-    deadline = time.monotonic() + 20
+    up.wait(GUARD_S)
+    deadline = time.monotonic() + GUARD_S
     while any("celery" in line or "intake" in line for line in processes_of(tmp_path)):
         assert time.monotonic() < deadline
         time.sleep(0.1)  # the orphans are nobody's children here

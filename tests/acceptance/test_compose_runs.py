@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import psycopg2
 import pytest
 import requests
+from helpers.basics import GUARD_S
 from helpers.composed import REQUIRED, Shop, composed, opened
 
 from worker.devkit.simulator import Simulator
@@ -63,8 +64,7 @@ def test_the_services_work_as_written(shop: Shop) -> None:
     for name in shop.services.keys() - {"migrate"}:
         shop.start(name)
     for name in shop.processes:
-        healthy = not shop.services[name].health or wait_until(lambda name=name: shop.is_healthy(name), READY_S)
-        assert healthy, f"{name}: {shop.log(name).read_text()[-3000:]}"
+        assert shop.becomes_healthy(name, READY_S), f"{name}: {shop.log(name).read_text()[-3000:]}"
     sent = shop.run("migrate", ("chasqui", "send", "--from", "5491122334455", "--json", "hola"))
     assert json.loads(sent.stdout)["source"] == "ai", sent.stderr
     port = next(word for word in shop.services["flower"].command if "--port=" in word).partition("=")[2]
@@ -110,7 +110,7 @@ def test_postgres_starts_as_written(tmp_path: Path) -> None:
     own = [*options[:2], *(part for setting in settings for part in ("-c", setting))]
     launch([program, *own, *service.command[1:]], directory=postgres.directory, log=postgres.log)
     try:
-        assert wait_until(lambda: postgres.answers(postgres.url(access)), 30), postgres.log.read_text()
+        assert wait_until(lambda: postgres.answers(postgres.url(access)), GUARD_S), postgres.log.read_text()
         connection = psycopg2.connect(postgres.url(access).replace("+psycopg2", ""))
         with connection.cursor() as cursor:
             cursor.execute("select name, setting from pg_settings where name like 'log_%'")
@@ -145,7 +145,7 @@ def test_redis_is_healthy_as_written(tmp_path: Path, name: str) -> None:
 
     with subprocess.Popen(service.command, env=given, cwd=tmp_path, stdout=subprocess.DEVNULL) as server:
         try:
-            assert wait_until(is_healthy, 10)
+            assert wait_until(is_healthy, GUARD_S)
             assert not is_healthy(REDISCLI_AUTH="wrong")
         finally:
             server.terminate()

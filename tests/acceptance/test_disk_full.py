@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from helpers.basics import Servers
+from helpers.basics import GUARD_S, Servers
 from helpers.service import FLOW_PROCESSES, Service, begin_anew, says, service_processes, webhook
 from sqlalchemy.exc import OperationalError
 
@@ -114,7 +114,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 def assert_answered_once(shop: Shop, ids: list[str]) -> None:
     """Each in exactly one reply, in the order of each customer; nothing refused, nothing given up."""
     service = shop.service
-    service.wait_until(lambda: set(ids) <= set(service.answered()), timeout_s=60.0)
+    service.wait_until(lambda: set(ids) <= set(service.answered()), timeout_s=GUARD_S)
     service.collect(1.0)
     answered = [message_id for message_id in service.answered() if message_id in ids]
     assert Counter(answered) == Counter(ids)

@@ -7,6 +7,7 @@ from functools import partial
 
 import psutil
 import pytest
+from helpers.basics import GUARD_S
 from helpers.service import Service, says, webhook
 
 MESSAGES = 120
@@ -39,7 +40,7 @@ def test_a_killed_process_loses_nothing(service: Service, victim: str) -> None:
         if number % 40 == 20:
             service.wait_until(lambda done=number: len(service.answered()) >= done // 3)
             service.wait_until(partial(kill, service, victim))
-    service.wait_until(lambda: len(set(service.answered())) >= MESSAGES, timeout_s=60)
+    service.wait_until(lambda: len(set(service.answered())) >= MESSAGES, timeout_s=GUARD_S)
     service.collect(1.0)
     by_reply = {reply["reply_id"]: reply for reply in service.replies}
     answered = [message_id for reply in by_reply.values() for message_id in reply["in_reply_to"]]

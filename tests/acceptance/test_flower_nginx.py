@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from helpers.basics import REPOSITORY, Servers
+from helpers.basics import GUARD_S, REPOSITORY, Servers
 from helpers.nginx import listens, nginx, skip_without_nginx
 
 from worker.runtime.embedded.processes import wait_until
@@ -36,7 +36,7 @@ def proxied(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Itera
                 yield address
         finally:
             flower.terminate()
-            flower.wait(30)
+            flower.wait(GUARD_S)
 
 
 def test_pages_and_what_they_load_are_under_the_path(proxied: str) -> None:

@@ -18,6 +18,7 @@ import psutil
 import pytest
 import requests
 from celery import Celery
+from helpers.basics import GUARD_S
 
 from worker.devkit.simulator import Simulator
 from worker.runtime.embedded.processes import wait_until
@@ -135,7 +136,7 @@ def test_tasks_and_workers_can_be_read(up: Up) -> None:
     )
     assert sent.returncode == 0, sent.stderr
     names = {f"worker.{step}" for step in STEPS}
-    assert wait_until(lambda: names <= {t["name"] for t in up.tasks().values() if t["state"] == "SUCCESS"}, 30)
+    assert wait_until(lambda: names <= {t["name"] for t in up.tasks().values() if t["state"] == "SUCCESS"}, GUARD_S)
     assert "PENDING" in {task["state"] for task in up.tasks().values()}
     for task in up.tasks().values():
         expected = r"masked|\(\)" if task["name"] not in names - {"worker.receive"} else r"\d+ turns?"
@@ -170,7 +171,7 @@ def test_it_is_for_looking_only(up: Up) -> None:
 def test_it_ends_with_the_service(up: Up) -> None:
     """Ctrl-C ends all; what was logged is JSON to the last line, and holds neither the password nor anybody's words."""
     up.process.send_signal(signal.SIGINT)
-    assert up.process.wait(30) == 0
+    assert up.process.wait(GUARD_S) == 0
     logged = (up.directory / "up.log").read_text()
     assert "flower.command" in {json.loads(line)["logger"] for line in logged.splitlines()}
     assert [secret for secret in (up.password, PHONE, "zorzal", "sk-test") if secret in logged] == []

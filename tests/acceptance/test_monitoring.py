@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import socket
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -21,9 +19,12 @@ from urllib.parse import quote
 import pytest
 import yaml
 from celery import Celery
-from helpers.basics import REPOSITORY, Servers
+from helpers import yaml_text
+from helpers.basics import GUARD_S, REPOSITORY, Servers
+from helpers.command_line import QUICK_UP, run, started, urls_of
+from helpers.forked import Forked
 from helpers.scraped import Scraped, get, needs_prometheus
-from helpers.service import FLOW_PROCESSES, Service, begin_anew, forget, says, service_processes, webhook
+from helpers.service import FLOW_PROCESSES, Service, begin_anew, forget, running, says, service_processes, webhook
 from sqlalchemy import Engine, text
 
 from worker.devkit.gateway import Gateway
@@ -31,11 +32,11 @@ from worker.devkit.simulator import Simulator
 from worker.providers.providers_file import load_providers
 from worker.redisdb.connect import connect_redis
 from worker.runtime.embedded.server import free_port
-from worker.runtime.supervisor import chasqui_program, running
+from worker.runtime.supervisor import chasqui_program
 from worker.settings import Settings, settings
 
 MONITORING = REPOSITORY / "monitoring"
-RULES: list[dict[str, Any]] = yaml.safe_load((MONITORING / "alerts.yml").read_text("utf-8"))["groups"][0]["rules"]
+RULES: list[dict[str, Any]] = yaml_text.load((MONITORING / "alerts.yml").read_text("utf-8"))["groups"][0]["rules"]
 PANELS: list[dict[str, Any]] = json.loads((MONITORING / "grafana" / "chasqui.json").read_text("utf-8"))["panels"]
 QUERIES = {
     f"{panel['title']} {target['refId']}": target["expr"] for panel in PANELS for target in panel.get("targets", ())
@@ -75,7 +76,7 @@ class Prometheus:
 @contextmanager
 def watching(directory: Path, target_port: int) -> Iterator[Prometheus]:
     """A Prometheus with the project's rules that scrapes the exporter twice a second."""
-    config = yaml.safe_load((MONITORING / "prometheus.yml").read_text("utf-8"))
+    config = yaml_text.load((MONITORING / "prometheus.yml").read_text("utf-8"))
     config["global"] = {"scrape_interval": "500ms", "evaluation_interval": "500ms", "scrape_timeout": "500ms"}
     config["rule_files"] = [str(MONITORING / "alerts.yml")]
     config["scrape_configs"][0]["static_configs"] = [{"targets": [f"127.0.0.1:{target_port}"]}]
@@ -91,10 +92,10 @@ def watching(directory: Path, target_port: int) -> Iterator[Prometheus]:
             yield Prometheus(port)
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(GUARD_S)
 
 
-def wait_for_page(port: int, path: str, process: subprocess.Popen[Any], timeout_s: float = 30.0) -> None:
+def wait_for_page(port: int, path: str, process: subprocess.Popen[Any] | Forked, timeout_s: float = GUARD_S) -> None:
     """Returns when the page answers 200; fails after the time, or when the process has ended."""
     deadline = time.monotonic() + timeout_s
     while True:
@@ -257,34 +258,19 @@ def test_nothing_that_is_scraped_names_a_customer(watched: Watched) -> None:
 def test_the_exporter_comes_with_the_service(servers: Servers, tmp_path: Path) -> None:
     """`chasqui up` starts it, on the port of the settings."""
     port = free_port()
-    given = {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url, "METRICS_PORT": str(port)}
-    with (tmp_path / "up.log").open("wb") as log:
-        command = (sys.executable, "-m", "worker", "up", "--concurrency", "1")
-        process = subprocess.Popen(
-            command, cwd=tmp_path, env=os.environ | given, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-        )
-        try:
-            wait_for_page(port, "/readyz", process, 60)
-            assert get(port, "/metrics").metrics.value("up", what="postgresql") == 1
-        finally:
-            process.terminate()
-            assert process.wait(30) == 0
+    with started(QUICK_UP, tmp_path, urls_of(servers) | {"METRICS_PORT": str(port)}) as up:
+        wait_for_page(port, "/readyz", up.process, 60)
+        assert get(port, "/metrics").metrics.value("up", what="postgresql") == 1
+        assert up.end() == 0
 
 
 @pytest.mark.parametrize(("port", "reason"), [("0", "METRICS_PORT is 0"), ("", "Address already in use")])
-def test_a_port_that_cannot_be_had_is_one_clear_line(servers: Servers, port: str, reason: str) -> None:
+def test_a_port_that_cannot_be_had_is_one_clear_line(servers: Servers, tmp_path: Path, port: str, reason: str) -> None:
     """And no traceback."""
-    given = {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url}
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        done = subprocess.run(
-            [sys.executable, "-m", "worker", "metrics"],
-            env=os.environ | given | {"METRICS_PORT": port or str(taken.getsockname()[1])},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        given = urls_of(servers) | {"METRICS_PORT": port or str(taken.getsockname()[1])}
+        done = run(tmp_path, "metrics", **given)
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(f"Error: .*{reason}.*\n", done.stderr)

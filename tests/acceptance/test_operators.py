@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 from celery import Celery
-from helpers.basics import REPOSITORY
+from helpers.basics import GUARD_S, REPOSITORY
 from helpers.command_line import run_in
 from helpers.factories import snapshot
 from helpers.service import Service, says, webhook
@@ -75,7 +75,7 @@ def test_all_dead_letters_are_answered_among_the_living(service: Service) -> Non
         service.gateway.send(webhook(says(f"wamid.more.{number}", phone, f"agregame {number % 5 + 1} leches")))
     assert chasqui("dead", "replay", "--all").startswith("4 messages")
     due = {f"wamid.all.{number}" for number in range(4)} | {f"wamid.more.{number}" for number in range(12)}
-    service.wait_until(lambda: due <= set(service.answered()), timeout_s=60)
+    service.wait_until(lambda: due <= set(service.answered()), timeout_s=GUARD_S)
     service.collect(1.0)
     assert Counter(service.answered()) == Counter(due)
     assert service.sql("select distinct state from messages") == [("answered",)]

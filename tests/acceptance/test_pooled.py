@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from helpers.basics import Servers
+from helpers.basics import GUARD_S, Servers
 from helpers.poolers import needs_pgbouncer, pooled
 from helpers.service import Conversation, begin_anew, says, service_processes, webhook
 from sqlalchemy import Engine
@@ -36,7 +36,7 @@ def test_the_service_works_through_sessions(servers: Servers, shared_engine: Eng
 
         for number in range(2):
             conversation.gateway.send(webhook(says(f"wamid.pooled.{number}", "5491122334455", "hola")))
-            conversation.wait_until(partial(has_answer, f"wamid.pooled.{number}"), 60)
+            conversation.wait_until(partial(has_answer, f"wamid.pooled.{number}"), GUARD_S)
             child.process.kill()
             child.process.wait()
         held = f"select count(*) from pg_locks where {ADVISORY}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
-from helpers.basics import Servers
+from helpers.basics import GUARD_S, Servers
 from helpers.postgres_pair import Member, Pair, pair
 from helpers.service import Conversation, says, service_processes, webhook
 from sqlalchemy import text
@@ -75,13 +75,13 @@ class Shop:
     def answers_again(self) -> float:
         """Seconds until a message that is written from now on is answered."""
         began, first = time.monotonic(), len(self.sent)
-        self.conversation.wait_until(lambda: not set(self.sent[first:]).isdisjoint(self.conversation.answered()), 60)
+        self.conversation.wait_until(lambda: not set(self.sent[first:]).isdisjoint(self.conversation.answered()))
         return time.monotonic() - began
 
     def settle(self) -> None:
         """Returns when nothing is under way any more."""
-        self.conversation.wait_until(lambda: self.conversation.redis.xlen(INBOUND.pattern) == 0, 60)
-        self.conversation.wait_until(lambda: not self.rows(UNFINISHED), 60)
+        self.conversation.wait_until(lambda: self.conversation.redis.xlen(INBOUND.pattern) == 0, GUARD_S)
+        self.conversation.wait_until(lambda: not self.rows(UNFINISHED), GUARD_S)
         self.conversation.collect(1.0)
 
     def lost(self) -> set[str]:
@@ -149,8 +149,8 @@ def test_a_primary_that_is_demoted_alive_is_left(servers: Servers, tmp_path: Pat
         with found.talking():
             found.answers_again()
             both.one.set(default_transaction_read_only="on")
-            assert wait_until(lambda: both.one.ask("show default_transaction_read_only") == "on", 30)
-            assert wait_until(both.in_step, 30)
+            assert wait_until(lambda: both.one.ask("show default_transaction_read_only") == "on", GUARD_S)
+            assert wait_until(both.in_step, GUARD_S)
             both.two.promote()
             found.answers_again()
         found.settle()
@@ -166,7 +166,7 @@ def test_commits_wait_for_a_synchronous_standby_that_is_away(servers: Servers, t
         with found.talking():
             found.answers_again()
             both.two.kill()
-            assert wait_until(lambda: both.one.ask(WAITING) >= 1, 30)
+            assert wait_until(lambda: both.one.ask(WAITING) >= 1, GUARD_S)
             (primary,) = (line for line in replication.examine(both.url) if line.state is State.FAILED)
             assert "commits wait for one" in primary.found
             both.two.start()

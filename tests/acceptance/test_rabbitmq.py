@@ -14,8 +14,8 @@ from typing import Any
 import psutil
 import pytest
 from celery import Celery
-from helpers.basics import REPOSITORY, Servers
-from helpers.command_line import UP, run, started, urls_of
+from helpers.basics import GUARD_S, REPOSITORY, Servers
+from helpers.command_line import QUICK_UP, run, started, urls_of
 from helpers.rabbit import Rabbit, needs_rabbitmq, rabbitmq
 from helpers.service import Conversation, begin_anew, says, service_processes, webhook
 from helpers.tls import certificate, tls_front
@@ -95,7 +95,7 @@ def test_the_printed_gateway_makes_no_queue(rabbit: Rabbit, printed_gateway: dic
     with environment({"BROKER_URL": rabbit.url}), make_app() as application:
         check_queues(application)
     printed_gateway["enqueue_by_celery"]({"message_id": "m"})
-    assert wait_until(lambda: rabbit.waiting("inbound") == 1, 20)
+    assert wait_until(lambda: rabbit.waiting("inbound") == 1, GUARD_S)
     assert rabbit.waiting("celery") is None
 
 
@@ -114,9 +114,12 @@ def test_a_queue_of_another_type_is_told_once(rabbit: Rabbit, servers: Servers, 
 
 def test_up_gives_up_where_a_queue_is_changed_under_it(rabbit: Rabbit, servers: Servers, tmp_path: Path) -> None:
     """Its children die of it and would for ever; it ends with the reason, and so do they."""
-    with started(UP, tmp_path, urls_of(servers) | {"BROKER_URL": rabbit.url}) as up:
+    with started(QUICK_UP, tmp_path, urls_of(servers) | {"BROKER_URL": rabbit.url}) as up:
         assert up.says("Chasqui is ready"), up.log.read_text()
         children = psutil.Process(up.process.pid).children()
+        # Awake they would declare it again as soon as it is gone.
+        for child in children:
+            child.suspend()
         rabbit.forget("inbound")
         with Connection(rabbit.url) as connection:
             connection.default_channel.queue_declare("inbound", durable=True, auto_delete=False)
@@ -152,7 +155,7 @@ def test_what_redis_cannot_take_yet_is_never_counted_away(
         assert wait_until(lambda: log.read_text().count('"receive_postponed"') > tries, 180)
         redis_server.start()
         conversation = Conversation(shared_engine, durable, log, Gateway(durable))
-        conversation.wait_until(lambda: set(sent) <= set(conversation.answered()), 60)
+        conversation.wait_until(lambda: set(sent) <= set(conversation.answered()), GUARD_S)
 
 
 def test_tls_means_that_the_certificate_is_checked(rabbit: Rabbit, tmp_path: Path) -> None:

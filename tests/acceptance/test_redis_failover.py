@@ -13,7 +13,7 @@ from threading import Event, Thread
 
 import pytest
 import redis
-from helpers.basics import Servers
+from helpers.basics import GUARD_S, Servers
 from helpers.redis_cluster import RunningCluster, redis_cluster
 from helpers.redis_group import RedisGroup, redis_group
 from helpers.service import Conversation, begin_anew, says, service_processes, supervised, webhook
@@ -174,7 +174,7 @@ def collect(conversation: Conversation, arrivals: list[float]) -> None:
 
 def wait_for_all(conversation: Conversation, arrivals: list[float], sent: list[str]) -> None:
     """Waits until every message has its reply."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + GUARD_S
     while not set(sent) <= set(conversation.answered()):
         assert time.monotonic() < deadline, conversation.log.read_text()[-3000:]
         collect(conversation, arrivals)

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 
 import pytest
+from helpers.basics import GUARD_S
 from helpers.service import Service, says, webhook
 
 pytestmark = pytest.mark.long
@@ -19,14 +20,14 @@ def test_nobody_notices_a_rolling_restart(service: Service) -> None:
         child = next(child for child in service.supervisor.children if child.program.name == name)
         before = child.process
         before.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + GUARD_S
         while child.process is before or child.process.poll() is not None:
             assert time.monotonic() < deadline, f"{name} does not come back"
             say(service, sent)
         assert before.returncode == 0, name
         for _ in range(5):
             say(service, sent)
-    service.wait_until(lambda: set(sent) <= set(service.answered()), 60)
+    service.wait_until(lambda: set(sent) <= set(service.answered()), GUARD_S)
     service.collect(1.0)
     assert Counter(service.answered()) == Counter(sent)
     slowest = "select max(extract(epoch from answered_at - accepted_at)) from messages"

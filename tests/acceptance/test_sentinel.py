@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from helpers.basics import Servers
+from helpers.basics import GUARD_S, Servers
 from helpers.command_line import run, urls_of
 from helpers.service import Conversation, begin_anew, says, service_processes, webhook
 from helpers.tls import certificate, tls_front
@@ -85,10 +85,10 @@ def watched(directory: Path) -> Iterator[Watched]:
         master = stack.enter_context(running(directory, "master", [f"port {first}", *secured]))
         replica = [f"port {second}", f"replicaof 127.0.0.1 {first}", *secured]
         stack.enter_context(running(directory, "replica", replica))
-        assert wait_until(lambda: is_in_step(second), 20)
+        assert wait_until(lambda: is_in_step(second), GUARD_S)
         stack.enter_context(running(directory, "sentinel", sentinel, "--sentinel"))
         found = Watched(master, third)
-        assert wait_until(lambda: knows_the_replica(third), 20)
+        assert wait_until(lambda: knows_the_replica(third), GUARD_S)
         yield found
 
 
@@ -128,7 +128,7 @@ def test_the_service_outlives_the_brokers_master(servers: Servers, shared_engine
         before = broker.master_port()
         broker.master.kill()
         conversation.gateway.send(webhook(says("wamid.after", "5491122334466", "tenes leche?")))
-        conversation.wait_until(lambda: "wamid.after" in conversation.answered(), 60)
+        conversation.wait_until(lambda: "wamid.after" in conversation.answered(), GUARD_S)
         assert broker.master_port() != before
         assert [child.deaths for child in supervisor.children] == [0] * len(supervisor.children)
 
@@ -152,13 +152,13 @@ def test_sentinel_and_redis_over_tls(tmp_path: Path) -> None:
     port = free_port()
     with ExitStack() as stack:
         stack.enter_context(running(tmp_path, "master", [f"port {port}", f"requirepass {PASSWORD}"]))
-        assert wait_until(lambda: is_up(port), 20)
+        assert wait_until(lambda: is_up(port), GUARD_S)
         front, watching = stack.enter_context(tls_front(port, trusted)), free_port()
         # It cannot speak TLS itself, and so never reaches the master, nor counts it as down before this test is over.
         lines = [f"port {watching}", f"requirepass {OWN_PASSWORD}", f"sentinel monitor {GROUP} 127.0.0.1 {front} 1"]
         lines += [f"sentinel down-after-milliseconds {GROUP} 600000"]
         stack.enter_context(running(tmp_path, "sentinel", lines, "--sentinel"))
-        assert wait_until(lambda: is_up(watching, OWN_PASSWORD), 20)
+        assert wait_until(lambda: is_up(watching, OWN_PASSWORD), GUARD_S)
         url = f"rediss+sentinel://:{PASSWORD}@127.0.0.1:{stack.enter_context(tls_front(watching, trusted))}/0"
         named = {"BROKER_MASTER_NAME": GROUP, "BROKER_SENTINEL_PASSWORD": OWN_PASSWORD}
         with environment(named | {"BROKER_URL": f"{url}?ssl_ca_certs={trusted.file}"}), make_app() as application:

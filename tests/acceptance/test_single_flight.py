@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+from helpers.basics import GUARD_S
 from helpers.service import Service, says, webhook
 
 CUSTOMERS = 200
@@ -42,7 +43,7 @@ def test_a_killed_leader_costs_one_more_call(service: Service) -> None:
     service.wait_until(lambda: calls(service) == 1)
     pid = next(child.process.pid for child in service.supervisor.children if child.program.name == "worker-ai")
     os.killpg(pid, signal.SIGKILL)
-    service.wait_until(lambda: len(set(service.answered())) >= CUSTOMERS, timeout_s=75)
+    service.wait_until(lambda: len(set(service.answered())) >= CUSTOMERS, timeout_s=GUARD_S)
     service.collect(1.0)
     assert sorted(service.answered()) == sorted(ids)
     assert calls(service) <= 2

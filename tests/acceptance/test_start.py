@@ -13,8 +13,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from helpers.basics import Servers
-from helpers.command_line import CHASQUI, PARTS, UP, run, started, urls_of
+from helpers.basics import GUARD_S, Servers
+from helpers.command_line import CHASQUI, PARTS, QUICK_UP, UP, run, started, urls_of
 from helpers.service import Conversation, begin_anew, says, service_processes, webhook
 from helpers.sockets import redis_on_a_socket
 from sqlalchemy import Engine
@@ -76,7 +76,7 @@ def test_the_parts_wait_for_their_servers(later: tuple[Path, dict[str, str]], tm
         with embedded_servers(directory) as servers:
             assert servers.database_url
             migrations.upgrade(servers.database_url)
-            assert wait_until(lambda: is_ready(read_settings(urls)), 60)
+            assert wait_until(lambda: is_ready(read_settings(urls)), GUARD_S)
             for part in parts:
                 assert part.says('"server_answers"'), part.log.read_text()
             assert [part.end() for part in parts] == [0] * len(parts)
@@ -115,7 +115,7 @@ def test_a_wrong_password_is_not_waited_for(servers: Servers, tmp_path: Path) ->
     for setting, before in (("DATABASE_URL", "chasqui:"), ("REDIS_URL", "default:")):
         given = urls | {setting: urls[setting].replace(before, f"{before}wrong")}
         with started(UP, tmp_path, given) as up:
-            assert up.process.wait(60) == 1
+            assert up.process.wait(GUARD_S) == 1
         assert f"is {setting} right?" in up.log.read_text().splitlines()[-1]
         assert "wrong" not in up.log.read_text()
 
@@ -124,7 +124,9 @@ def test_a_closed_terminal_ends_everything(servers: Servers, tmp_path: Path) -> 
     """As SIGTERM does: the children too, in order, although nothing can be written any more."""
     inside, outside = pty.openpty()
     terminal = {"stdin": outside, "stdout": outside, "stderr": outside}
-    with started(UP, tmp_path, urls_of(servers), before=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0), **terminal) as up:
+    with started(
+        QUICK_UP, tmp_path, urls_of(servers), before=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0), **terminal
+    ) as up:
         os.close(outside)
         seen = b""
         while b"Chasqui is ready" not in seen:
@@ -132,7 +134,7 @@ def test_a_closed_terminal_ends_everything(servers: Servers, tmp_path: Path) -> 
         children = psutil.Process(up.process.pid).children(recursive=True)
         assert len(children) >= 4
         os.close(inside)
-        assert up.process.wait(40) == 0
+        assert up.process.wait(GUARD_S) == 0
     assert psutil.wait_procs(children, 5)[1] == []
 
 
@@ -153,7 +155,7 @@ def test_every_part_ends_by_a_hang_up(servers: Servers, tmp_path: Path) -> None:
 def test_nohup_is_respected(servers: Servers, tmp_path: Path) -> None:
     """Who had the signal ignored for the service wants it to go on."""
     ignoring = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731  it is run in the child
-    with started(UP, tmp_path, urls_of(servers), before=ignoring) as up:
+    with started(QUICK_UP, tmp_path, urls_of(servers), before=ignoring) as up:
         assert up.says("Chasqui is ready"), up.log.read_text()
         children = psutil.Process(up.process.pid).children()
         for process in (psutil.Process(up.process.pid), *children):
@@ -174,26 +176,29 @@ def test_the_service_goes_on_where_it_cannot_say_that_it_is_ready(
     else:
         reader, output = os.pipe()
         os.close(reader)
-    with started(UP, tmp_path, urls_of(servers), stdout=output) as up:
+    with started(QUICK_UP, tmp_path, urls_of(servers), stdout=output) as up:
         os.close(output)
-        assert wait_until(lambda: os.readlink(f"/proc/{up.process.pid}/fd/1") == os.devnull, 60), up.log.read_text()
-        assert wait_until(lambda: is_ready(read_settings(urls_of(servers))), 30)
+        given_up = wait_until(lambda: os.readlink(f"/proc/{up.process.pid}/fd/1") == os.devnull, GUARD_S)
+        assert given_up, up.log.read_text()
+        assert wait_until(lambda: is_ready(read_settings(urls_of(servers))), GUARD_S)
         assert up.end() == 0
     assert "Traceback" not in up.log.read_text()
 
 
 def test_the_service_goes_on_where_it_can_write_nothing(servers: Servers, tmp_path: Path) -> None:
     """Neither what it says nor its log: a full disk under both."""
-    with Path("/dev/full").open("wb") as full, started(UP, tmp_path, urls_of(servers), stdout=full, stderr=full) as up:
-        assert wait_until(lambda: os.readlink(f"/proc/{up.process.pid}/fd/1") == os.devnull, 60)
-        assert wait_until(lambda: is_ready(read_settings(urls_of(servers))), 30)
+    full = os.open("/dev/full", os.O_WRONLY)
+    with started(QUICK_UP, tmp_path, urls_of(servers), stdout=full, stderr=full) as up:
+        os.close(full)
+        assert wait_until(lambda: os.readlink(f"/proc/{up.process.pid}/fd/1") == os.devnull, GUARD_S)
+        assert wait_until(lambda: is_ready(read_settings(urls_of(servers))), GUARD_S)
         up.end()
 
 
 def test_the_service_starts_without_any_stream(servers: Servers, tmp_path: Path) -> None:
     """Standard input, output and error are closed, as some old supervisors leave them."""
-    with started(UP, tmp_path, urls_of(servers), before=lambda: os.closerange(0, 3)) as up:
-        assert wait_until(lambda: is_ready(read_settings(urls_of(servers))), 60)
+    with started(QUICK_UP, tmp_path, urls_of(servers), before=lambda: os.closerange(0, 3)) as up:
+        assert wait_until(lambda: is_ready(read_settings(urls_of(servers))), GUARD_S)
         assert {os.readlink(f"/proc/{up.process.pid}/fd/{number}") for number in range(3)} == {os.devnull}
         assert up.end() == 0
 
@@ -203,7 +208,7 @@ def test_a_user_without_a_name_is_told_what_to_set(tmp_path: Path) -> None:
     """The embedded PostgreSQL cannot be made for one: a sentence, not what initdb says."""
     home = nameless_home(tmp_path)
     with started((*AS_NAMELESS, *CHASQUI, "up"), home, {}) as up:
-        assert up.process.wait(60) == 1
+        assert up.process.wait(GUARD_S) == 1
     assert "set DATABASE_URL" in up.log.read_text().splitlines()[-1]
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 from celery import Celery
-from helpers.basics import Servers
+from helpers.basics import GUARD_S, Servers
 from helpers.service import Conversation, begin_anew, says, service_processes, webhook
 from helpers.tls import Certificate, certificate, tls_front
 from kombu.exceptions import OperationalError
@@ -146,7 +146,7 @@ def test_a_postgresql_with_ssl_on(tmp_path: Path) -> None:
     launch([str(DEBIAN[-1]), "-D", str(data), *options], directory=home, log=home / "log")
     url = f"postgresql://ana@127.0.0.1:{port}/postgres?sslmode="
     try:
-        assert wait_until(lambda: is_encrypted(f"{url}verify-full&sslrootcert={trusted.file}"), 30), (
+        assert wait_until(lambda: is_encrypted(f"{url}verify-full&sslrootcert={trusted.file}"), GUARD_S), (
             home / "log"
         ).read_text()
         with pytest.raises(DatabaseError, match="no encryption"), connect(f"{url}disable"):
@@ -155,7 +155,7 @@ def test_a_postgresql_with_ssl_on(tmp_path: Path) -> None:
         server = find_process(frozenset({"postgres"}), str(data))
         assert server
         server.send_signal(signal.SIGINT)
-        assert wait_until(lambda: find_process(frozenset({"postgres"}), str(data)) is None, 30)
+        assert wait_until(lambda: find_process(frozenset({"postgres"}), str(data)) is None, GUARD_S)
 
 
 def is_encrypted(url: str) -> bool:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from helpers.basics import GUARD_S
 from helpers.dashboard_browser import ACT, Visit, wait_for
 from helpers.dashboard_rows import fill
 from helpers.nginx import nginx
@@ -43,10 +44,10 @@ def test_it_is_all_under_the_path(behind: Visit, engine: Engine, tmp_path: Path)
     cookie = behind.driver.get_cookie(COOKIE)
     assert (cookie["path"], cookie["httpOnly"], cookie["sameSite"]) == ("/chasqui/", True, "Strict")
 
-    assert behind.tile("Messages answered")[1] == "0"
+    wait_for(lambda: behind.tile("Messages answered")[1] == "0", explain=behind.text)
     with engine.connect() as connection:
         fill(connection, 40, 600)
-    wait_for(lambda: behind.tile("Messages answered")[1] != "0", 30, behind.text)
+    wait_for(lambda: behind.tile("Messages answered")[1] != "0", GUARD_S, behind.text)
 
     behind.press("1 h")
     wait_for(lambda: behind.driver.current_url == f"{behind.url}/?range=1h", explain=lambda: behind.driver.current_url)

@@ -147,7 +147,7 @@ def test_it_draws_asks_nobody_else_and_shows_nobodys_words(page: Visit) -> None:
     phone, no text and no message id is in what is seen or in what the page is made of.
     """
     for chart, colours in CHARTS.items():
-        wait_for(lambda chart=chart, colours=colours: colours <= set(page.drawn(chart)), 5, lambda c=chart: c)
+        wait_for(lambda chart=chart, colours=colours: colours <= set(page.drawn(chart)), explain=lambda c=chart: c)
     assert page.complaints() == []
     asked = page.requests()
     assert len(asked) > 10

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 import redis
 from faults.proxy import Exchange, Proxy
-from helpers.basics import EMPTY
+from helpers.basics import EMPTY, GUARD_S
 from helpers.dashboard_browser import Visit, dashboard_process, skip_without_browser, wait_for
 from helpers.dashboard_rows import fill
 from selenium.webdriver import Chrome
@@ -97,17 +97,17 @@ def test_a_server_goes_and_comes_back(far: Visit, lines: Lines, engine: Engine, 
     far.wait_for_card("Circuits", "deepseek\nforced open")
     far.screenshot("never-read")
     lines.postgres.heal()
-    wait_for(lambda: "PostgreSQL does not answer" not in far.text(), 30, far.text)
+    wait_for(lambda: "PostgreSQL does not answer" not in far.text(), GUARD_S, far.text)
     far.wait_for_figures()
     lines.redis.refuse()
     far.wait_for_text("Redis (REDIS_URL) does not answer. Circuits and the inbound stream cannot be seen")
     with engine.connect() as connection:
         connection.execute(EMPTY)
         fill(connection, 50, 600)
-    wait_for(lambda: far.tile("Messages answered")[1] == "50", 30)
+    wait_for(lambda: far.tile("Messages answered")[1] == "50", GUARD_S)
     far.screenshot("without-redis")
     lines.redis.heal()
-    wait_for(lambda: "Redis (REDIS_URL) does not answer" not in far.text(), 30, far.text)
+    wait_for(lambda: "Redis (REDIS_URL) does not answer" not in far.text(), GUARD_S, far.text)
 
 
 def test_a_silent_postgresql_does_not_hold_up_the_rest(far: Visit, lines: Lines, redis_client: redis.Redis) -> None:
@@ -117,10 +117,10 @@ def test_a_silent_postgresql_does_not_hold_up_the_rest(far: Visit, lines: Lines,
     lines.postgres.swallow()
     far.wait_for_text("PostgreSQL does not answer.", 30)
     redis_client.xadd(INBOUND.pattern, {"payload": "{}"})
-    wait_for(lambda: "Not read yet (inbound stream)\n1" in far.card("Backlog").text, 30, far.text)
+    wait_for(lambda: "Not read yet (inbound stream)\n1" in far.card("Backlog").text, GUARD_S, far.text)
     assert "PostgreSQL does not answer." in far.text()
     lines.postgres.heal()
-    wait_for(lambda: "PostgreSQL does not answer" not in far.text(), 30, far.text)
+    wait_for(lambda: "PostgreSQL does not answer" not in far.text(), GUARD_S, far.text)
 
 
 def test_a_database_that_is_slow_or_of_another_version_is_explained(
@@ -133,10 +133,10 @@ def test_a_database_that_is_slow_or_of_another_version_is_explained(
         locker.execute(text("lock table metric_hours in access exclusive mode"))
         visit.open("/?range=7d")
         visit.wait_for_text("PostgreSQL took too long to answer.", 40)
-    wait_for(lambda: "took too long" not in visit.text(), 30, visit.text)
+    wait_for(lambda: "took too long" not in visit.text(), GUARD_S, visit.text)
     connection.execute(text("alter table metric_hours rename to metric_hours_away"))
     try:
         visit.wait_for_text("The database does not have the tables of this version. Run: chasqui db upgrade")
     finally:
         connection.execute(text("alter table metric_hours_away rename to metric_hours"))
-    wait_for(lambda: "chasqui db upgrade" not in visit.text(), 30, visit.text)
+    wait_for(lambda: "chasqui db upgrade" not in visit.text(), GUARD_S, visit.text)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from helpers.basics import GUARD_S
 from helpers.dashboard_browser import answers, wait_for
 from sqlalchemy import Engine
 
@@ -32,14 +33,14 @@ def test_it_is_started_watched_and_ended(urls: Mapping[str, str], engine: Engine
         given = environment(urls, DASHBOARD_PORT=str(port))
         up = subprocess.Popen(UP, cwd=tmp_path, env=given, stdout=log, stderr=log)
         try:
-            wait_for(lambda: answers(port), 60, (tmp_path / "log").read_text)
+            wait_for(lambda: answers(port), GUARD_S, (tmp_path / "log").read_text)
             page = next(child for child in psutil.Process(up.pid).children() if "dashboard" in child.cmdline())
             page.kill()
-            page.wait(10)
-            wait_for(lambda: answers(port), 30, (tmp_path / "log").read_text)
+            page.wait(GUARD_S)
+            wait_for(lambda: answers(port), GUARD_S, (tmp_path / "log").read_text)
         finally:
             up.send_signal(signal.SIGINT)
-            up.wait(60)
+            up.wait(GUARD_S)
     assert up.returncode == 0
     assert not answers(port)
     assert f"The dashboard is at http://127.0.0.1:{port}." in (tmp_path / "log").read_text()

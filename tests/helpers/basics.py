@@ -41,7 +41,7 @@ EMPTY = text("""
 
 
 #: Long enough for anything that ends by itself, on any machine.
-GUARD_S = 60.0
+GUARD_S = 90.0
 T = TypeVar("T")
 
 

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import atexit
-import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
 
-from helpers.basics import REPOSITORY, Servers
+from helpers.basics import GUARD_S, Servers
+from helpers.forked import PATH, TIMEOUT_S, Forked, fork
 from worker.runtime.embedded.processes import wait_until
 from worker.runtime.supervisor import celery_program
 from worker.settings import FILE, Settings
 
 OURS = {name.upper() for name in Settings.model_fields}
-TIMEOUT_S = 120.0
-START_S, STOP_S = 90.0, 40.0
+START_S, STOP_S = GUARD_S, GUARD_S
 CHASQUI = (sys.executable, "-m", "worker")
 UP = (*CHASQUI, "up", "--concurrency", "1")
+#: The same with processes that are there sooner.
+QUICK_UP = (sys.executable, "-m", "helpers.quick_up", *UP[3:])
 #: The parts of the service, as docs/deploy.md has them one by one.
 PARTS = {
     "intake": (*CHASQUI, "intake"),
@@ -53,32 +50,10 @@ def run_in(
             given.write(stdin.encode())
             given.seek(0)
         source = given.fileno() if isinstance(stdin, str) else stdin
-        begun = json.dumps([arguments, str(directory), dict(environ)]).encode()
-        channel = _forking()
-        socket.send_fds(channel, [begun], [source, output.fileno(), error.fileno()])
-        code = int(channel.recv(16))
+        code = fork("worker", arguments, directory, environ, source, output.fileno(), error.fileno()).wait(TIMEOUT_S)
         output.seek(0)
         error.seek(0)
         return subprocess.CompletedProcess(arguments, code, output.read().decode(), error.read().decode())
-
-
-@lru_cache(maxsize=1)
-def _forking() -> socket.socket:
-    """The way to the process that forks, which ends with this one."""
-    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.settimeout(TIMEOUT_S)
-    path = os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "tests")))
-    with its:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "helpers.forking", str(its.fileno())],
-            env=os.environ | {"PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"},
-            pass_fds=[its.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    atexit.register(lambda: (ours.close(), process.wait(TIMEOUT_S)))
-    return ours
 
 
 def urls_of(servers: Servers) -> dict[str, str]:
@@ -90,7 +65,7 @@ def urls_of(servers: Servers) -> dict[str, str]:
 class Started:
     """A process, and the file that holds what it writes."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     log: Path
 
     def says(self, words: str, timeout_s: float = START_S) -> bool:
@@ -116,20 +91,19 @@ def started(
     given: Mapping[str, str],
     *,
     before: Callable[[], object] | None = None,
-    **streams: Any,
+    **streams: int,
 ) -> Iterator[Started]:
     """The command while it runs, killed at the end if it still does. before: run in the child before the program."""
     log = directory / "started.log"
-    with log.open("ab") as output:
-        to_log = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
-        process = subprocess.Popen(
-            command,
-            cwd=directory,
-            env=around() | {"METRICS_PORT": "0", "LOG_FORMAT": "json"} | dict(given),
-            start_new_session=True,
-            preexec_fn=before,
-            **to_log | streams,
-        )
+    environ = around() | {"METRICS_PORT": "0", "LOG_FORMAT": "json", "PYTHONPATH": PATH} | dict(given)
+    with log.open("ab") as output, Path(os.devnull).open("rb") as nothing:
+        to = {"stdin": nothing.fileno(), "stdout": output.fileno(), "stderr": output.fileno()} | streams
+        if command[:2] == CHASQUI[:2] and before is None:
+            process = fork(command[2], command[3:], directory, environ, *to.values())
+        else:
+            process = subprocess.Popen(
+                command, cwd=directory, env=environ, start_new_session=True, preexec_fn=before, **to
+            )
     try:
         yield Started(process, log)
     finally:

@@ -7,21 +7,23 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from helpers import yaml_text
 from helpers.basics import REPOSITORY
+from helpers.command_line import run_in
 
 FILE = REPOSITORY / "docker-compose.yml"
 TEXT = FILE.read_text("utf-8")
 #: Laid over it: two of what can be two.
 TWICE_TEXT = (REPOSITORY / "docker-compose.ha.yml").read_text("utf-8")
 IMAGE = "chasqui:local"
+LOOK_EVERY_S = 1.0
 VARIABLE = re.compile(r"\$\{(\w+)(:[?-])([^}]*)\}")
 REQUIRED = frozenset(name for name, kind, _ in VARIABLE.findall(TEXT) if kind == ":?")
 
@@ -47,7 +49,7 @@ def merged(base: Any, over: Any) -> Any:
 
 def content_twice() -> dict[str, Any]:
     """Both files as one: what `docker compose -f docker-compose.yml -f docker-compose.ha.yml config` would show."""
-    base, over = yaml.safe_load(TEXT), yaml.safe_load(TWICE_TEXT)
+    base, over = yaml_text.load(TEXT), yaml_text.load(TWICE_TEXT)
     for name, service in over["services"].items():
         if extended := service.pop("extends", None):
             assert extended["file"] == FILE.name
@@ -73,7 +75,7 @@ def composed(
             filled = filled.replace(old, new)
         return filled
 
-    services: dict[str, Any] = (content or yaml.safe_load(TEXT))["services"]
+    services: dict[str, Any] = (content or yaml_text.load(TEXT))["services"]
     return {name: _composed(name, service, told) for name, service in services.items()}
 
 
@@ -122,6 +124,8 @@ class Shop:
 
     def run(self, name: str, command: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
         """A command in the place of the service's own, to its end, as `docker compose run` does."""
+        if command[0] == "chasqui":
+            return run_in(self.environment(name), self.workplace, *command[1:])
         return subprocess.run(
             command,
             cwd=self.workplace,
@@ -151,6 +155,15 @@ class Shop:
     def is_healthy(self, name: str) -> bool:
         """What Docker would say."""
         return self.run(name, self.services[name].health).returncode == 0
+
+    def becomes_healthy(self, name: str, within_s: float) -> bool:
+        """Whether the service is healthy within this time, or has no check. Each look starts a program or more."""
+        deadline = time.monotonic() + within_s
+        while self.services[name].health and not self.is_healthy(name):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(LOOK_EVERY_S)
+        return True
 
 
 @contextmanager

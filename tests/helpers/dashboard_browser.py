@@ -27,11 +27,11 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from helpers.basics import REPOSITORY
+from helpers.basics import GUARD_S, REPOSITORY
+from helpers.forked import PATH
 from worker.runtime.embedded.server import free_port
 
 LOOK, ACT = "a password to look", "a password to act"
-PATH = f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'tests'}"
 SCREENSHOTS = REPOSITORY / "build" / "screenshots"
 CHROMIUM = ("headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "hide-scrollbars")
 QUIET = ("disable-background-networking", "disable-component-update", "disable-sync", "disable-extensions")
@@ -75,12 +75,12 @@ def dashboard_process(environment: Mapping[str, str], log: Path) -> Iterator[str
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=REPOSITORY, env=given, stdout=output, stderr=output)
         try:
-            wait_for(lambda: process.poll() is not None or answers(port), 60, log.read_text)
+            wait_for(lambda: process.poll() is not None or answers(port), GUARD_S, log.read_text)
             assert process.poll() is None, log.read_text()
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(GUARD_S)
     assert process.returncode == 0, log.read_text()
 
 
@@ -96,7 +96,7 @@ def answers(port: int) -> bool:
         connection.close()
 
 
-def wait_for(look: Callable[[], Found], timeout_s: float = 15.0, explain: Callable[[], object] = str) -> Found:
+def wait_for(look: Callable[[], Found], timeout_s: float = GUARD_S, explain: Callable[[], object] = str) -> Found:
     """The first result of `look` that is true; fails after the time with what `explain` says."""
     deadline = time.monotonic() + timeout_s
     while True:
@@ -165,7 +165,7 @@ class Visit:
 
     def wait_for_card(self, title: str, *words: str) -> None:
         """Until the area with this title says all of this. What the tests before have left may be shown first."""
-        wait_for(lambda: all(word in self.card(title).text for word in words), 20, lambda: self.card(title).text)
+        wait_for(lambda: all(word in self.card(title).text for word in words), GUARD_S, lambda: self.card(title).text)
 
     def tile(self, title: str) -> list[str]:
         """The lines of a headline figure, from its title on."""
@@ -182,7 +182,7 @@ class Visit:
         html: str = self.driver.execute_script("return document.documentElement.outerHTML")
         return html
 
-    def wait_for_text(self, words: str, timeout_s: float = 20.0) -> None:
+    def wait_for_text(self, words: str, timeout_s: float = GUARD_S) -> None:
         """Until the page says so."""
         wait_for(lambda: words in self.text(), timeout_s, self.text)
 

@@ -12,6 +12,7 @@ import uvicorn
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from helpers.basics import GUARD_S
 from worker.operate.dashboard.access import Access
 from worker.operate.dashboard.gate import COOKIE, LOGIN, Gate
 from worker.runtime.embedded.processes import wait_until
@@ -78,7 +79,7 @@ def door(access: Access) -> Iterator[Door]:
     thread = Thread(target=server.run, name="door")
     thread.start()
     try:
-        assert wait_until(lambda: server.started, 10)
+        assert wait_until(lambda: server.started, GUARD_S)
         with requests.Session() as session:
             yield Door(f"http://127.0.0.1:{port}", session)
     finally:

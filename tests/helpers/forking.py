@@ -1,22 +1,38 @@
-"""A process that has loaded `chasqui` and its libraries and runs each command in a fork: to load them takes longer than
-most commands do. Nothing that it loads reads a setting, so a command reads its own.
+"""A process that has loaded the service and its libraries, and runs each program of ours in a fork: to load them takes
+longer than most commands do, and more of the machine than anything else in the start of a worker. Nothing that it loads
+reads a setting, so a program reads its own.
 """
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 import os
 import runpy
+import select
+import signal
 import socket
 import sys
+from contextlib import suppress
 from importlib import import_module
 
 from worker.settings import settings
 
+#: All but what reads a setting when it is loaded: `worker.app`, `worker.tasks`, `worker.periodic`.
 LOADED = (
     "alembic.command",
     "celery.app.amqp",
     "celery.app.control",
+    "celery.apps.beat",
+    "celery.apps.worker",
+    "celery.bin.celery",
+    "celery.concurrency.solo",
+    "celery.concurrency.thread",
+    "celery.fixups.django",
+    "celery.worker.autoscale",
+    "celery.worker.components",
+    "celery.worker.consumer",
     "grapheme",
     "kombu.transport.redis",
     "msgspec.structs",
@@ -27,32 +43,71 @@ LOADED = (
     "sqlalchemy.dialects.postgresql.psycopg2",
     "structlog",
     "tenacity",
+    "worker.celery_ext.active_beat",
+    "worker.celery_ext.at_most_once",
+    "worker.celery_ext.broker",
+    "worker.celery_ext.micro_batch",
+    "worker.celery_ext.processes",
+    "worker.celery_ext.redaction",
+    "worker.intake.intake",
     "worker.operate.cli",
     "worker.operate.doctor.examination",
+    "worker.operate.exporter.server",
+    "worker.precache.run",
+    "worker.runtime.startup",
+    "worker.shop.shop_file",
+    "worker.steps",
 )
 MOST_BYTES = 128 * 1024
+PR_SET_PDEATHSIG = 1
 
 
 def serve(channel: socket.socket) -> None:
-    """Takes [arguments, directory, environment] with standard input, output and error; answers with the exit code."""
+    """Takes [module, arguments, directory, environment] with standard input, output and error, and a pipe that is told
+    the process id of the fork, and its exit code when it has ended; ends with the other end of the channel.
+    """
     for name in LOADED:
         import_module(name)
     assert not settings.cache_info().currsize, "a setting was read"
+    gc.freeze()
+    running: dict[int, tuple[int, int]] = {}
     while True:
-        content, streams, _, _ = socket.recv_fds(channel, MOST_BYTES, 3)
-        if not content:
-            return None
-        pid = os.fork()
-        if not pid:
-            channel.close()
-            return command(*json.loads(content), streams)
-        for stream in streams:
-            os.close(stream)
-        channel.send(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
+        for ready in select.select([channel.fileno(), *running], [], [])[0]:
+            if ready in running:
+                reap(ready, *running.pop(ready))
+                continue
+            content, streams, _, _ = socket.recv_fds(channel, MOST_BYTES, 4)
+            if not content:
+                return None
+            told = streams.pop()
+            pid = os.fork()
+            if not pid:
+                for other in (channel.detach(), told, *running, *(pipe for _, pipe in running.values())):
+                    os.close(other)
+                return become(*json.loads(content), streams)
+            for stream in streams:
+                os.close(stream)
+            tell(told, pid)
+            running[os.pidfd_open(pid)] = pid, told
 
 
-def command(arguments: list[str], directory: str, environ: dict[str, str], streams: list[int]) -> None:
-    """In the fork: becomes the command."""
+def reap(descriptor: int, pid: int, told: int) -> None:
+    """Tells how a fork has ended."""
+    tell(told, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    os.close(told)
+    os.close(descriptor)
+
+
+def tell(pipe: int, number: int) -> None:
+    """Writes a number into a pipe that may have nobody at its other end any more."""
+    with suppress(BrokenPipeError):
+        os.write(pipe, f"{number}\n".encode())
+
+
+def become(module: str, arguments: list[str], directory: str, environ: dict[str, str], streams: list[int]) -> None:
+    """In the fork: becomes the program, in a session of its own, which ends with the process that has loaded all."""
+    os.setsid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     os.chdir(directory)
     os.environ.clear()
     os.environ.update(environ)
@@ -60,7 +115,7 @@ def command(arguments: list[str], directory: str, environ: dict[str, str], strea
         os.dup2(stream, number)
         os.close(stream)
     sys.argv[1:] = arguments
-    runpy.run_module("worker", run_name="__main__", alter_sys=True)
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

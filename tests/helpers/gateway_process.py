@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.basics import REPOSITORY
+from helpers.basics import GUARD_S, REPOSITORY
 from helpers.graph_api import APP_SECRET, PHONE_ID, TOKEN, VERIFY_TOKEN, GraphApi
 
 PROGRAM = REPOSITORY / "examples" / "gateway.py"
@@ -34,7 +34,7 @@ def environment_of(redis_url: str) -> dict[str, str]:
     return os.environ | secrets | {"REDIS_URL": redis_url, "WHATSAPP_PHONE_ID": PHONE_ID, "NO_PROXY": "*"}
 
 
-def wait_until(condition: Callable[[], object], log: Path, timeout_s: float = 30.0) -> None:
+def wait_until(condition: Callable[[], object], log: Path, timeout_s: float = GUARD_S) -> None:
     """Returns when the condition holds; fails after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while not condition():
@@ -61,7 +61,7 @@ def gateway_process(redis_url: str, api: GraphApi, log: Path) -> Iterator[Gatewa
         yield GatewayProcess(process, log, found[1])
         if process.poll() is None:
             process.terminate()
-            assert process.wait(30) == 0, log.read_text()[-3000:]
+            assert process.wait(GUARD_S) == 0, log.read_text()[-3000:]
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(GUARD_S)

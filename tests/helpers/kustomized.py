@@ -8,8 +8,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from helpers import yaml_text
 from helpers.basics import REPOSITORY
 
 KUBERNETES = REPOSITORY / "deploy" / "kubernetes"
@@ -30,7 +29,7 @@ def built(directory: Path) -> list[Object]:
 
 
 def _built(directory: Path, objects: list[Object]) -> list[Object]:
-    content = yaml.safe_load((directory / "kustomization.yaml").read_text("utf-8"))
+    content = yaml_text.load((directory / "kustomization.yaml").read_text("utf-8"))
     assert content.keys() <= KNOWN, content.keys() - KNOWN
     for name in content.get("resources", ()):
         path = directory / name
@@ -40,7 +39,7 @@ def _built(directory: Path, objects: list[Object]) -> list[Object]:
     for name in content.get("components", ()):
         objects = _built(directory / name, objects)
     for patch in content.get("patches", ()):
-        told = yaml.safe_load(patch["patch"] if "patch" in patch else (directory / patch["path"]).read_text("utf-8"))
+        told = yaml_text.load(patch["patch"] if "patch" in patch else (directory / patch["path"]).read_text("utf-8"))
         objects = [_patched(one, told) if _is_meant(one, patch["target"]) else one for one in objects]
     for one in objects:
         _finish(one, content)
@@ -49,7 +48,7 @@ def _built(directory: Path, objects: list[Object]) -> list[Object]:
 
 def documents(path: Path) -> list[Object]:
     """The objects of a file."""
-    return [one for one in yaml.safe_load_all(path.read_text("utf-8")) if one]
+    return [one for one in yaml_text.load_all(path.read_text("utf-8")) if one]
 
 
 def _generated(directory: Path, generator: Mapping[str, Any], objects: list[Object]) -> list[Object]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
+from helpers.basics import GUARD_S
 from helpers.factories import Json, row
 
 WAITING = """
@@ -24,7 +25,7 @@ def behind(engine: Engine, earlier: Callable[[Connection], Any], later: Callable
             earlier(first)
             future = pool.submit(in_its_own_connection, engine, later)
             wait_until_blocked(watcher, future)
-        return future.result(10)
+        return future.result(GUARD_S)
 
 
 def in_its_own_connection(engine: Engine, call: Callable[[Connection], Json]) -> Json:
@@ -35,7 +36,7 @@ def in_its_own_connection(engine: Engine, call: Callable[[Connection], Json]) ->
 
 def wait_until_blocked(watcher: Connection, future: Future[Json]) -> None:
     """Returns when the call waits for a lock; fails where it does not."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + GUARD_S
     while not row(watcher, WAITING)["waiting"]:
         assert not future.done(), f"did not wait: {future.result()}"
         assert time.monotonic() < deadline

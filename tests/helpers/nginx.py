@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.basics import REPOSITORY
+from helpers.basics import GUARD_S, REPOSITORY
 from worker.runtime.embedded.processes import wait_until
 from worker.runtime.embedded.server import free_port
 
@@ -57,12 +57,12 @@ def nginx(directory: Path, *, dashboard_port: int = 1, flower_port: int = 1) -> 
     )
     with subprocess.Popen([program, "-c", str(configuration), "-p", str(directory)]) as process:
         try:
-            assert wait_until(lambda: process.poll() is not None or listens(port), 20)
+            assert wait_until(lambda: process.poll() is not None or listens(port), GUARD_S)
             assert process.poll() is None, (directory / "error.log").read_text()
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(GUARD_S)
 
 
 def listens(port: int) -> bool:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import psycopg2
 import pytest
 
-from helpers.basics import Servers
+from helpers.basics import GUARD_S, Servers
 from worker.runtime.embedded.processes import NOBODY, own_directory, wait_until
 from worker.runtime.embedded.server import free_port
 
@@ -43,7 +43,7 @@ def pooled(servers: Servers, directory: Path, mode: str, *lines: str) -> Iterato
         with subprocess.Popen(program, stdout=log, stderr=log) as process:
             try:
                 url = servers.database_url.replace(f":{behind.port}/", f":{port}/")
-                assert wait_until(lambda: answers(url), 20), (home / "log").read_text()
+                assert wait_until(lambda: answers(url), GUARD_S), (home / "log").read_text()
                 yield url
             finally:
                 process.terminate()

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import psycopg2
 
+from helpers.basics import GUARD_S
 from worker.runtime.embedded.processes import is_alive, kill_all, launch, own_directory, run, wait_until
 from worker.runtime.embedded.server import free_port, package_directory
 
@@ -69,7 +70,7 @@ class Member:
         log.touch()
         command = [program("postgres"), "-D", str(self.data), "-c", f"port={self.port}"]
         self.process = launch(command, directory=self.home, log=log)
-        assert wait_until(self.answers, 60), log.read_text()
+        assert wait_until(self.answers, GUARD_S), log.read_text()
 
     def answers(self) -> bool:
         """Whether it lets clients in."""
@@ -110,7 +111,7 @@ class Member:
         process = self.process
         assert process
         process.send_signal(signal.SIGINT)
-        assert wait_until(lambda: not is_alive(process), 30)
+        assert wait_until(lambda: not is_alive(process), GUARD_S)
         self.process = None
 
     def freeze(self, number: signal.Signals = signal.SIGSTOP) -> None:
@@ -121,7 +122,7 @@ class Member:
     def wait_for_standby(self) -> None:
         """From now on a commit counts once the standby has it; returns when that is so."""
         self.set(synchronous_standby_names="*")
-        assert wait_until(lambda: self.ask("select max(sync_state) from pg_stat_replication") == "sync", 30)
+        assert wait_until(lambda: self.ask("select max(sync_state) from pg_stat_replication") == "sync", GUARD_S)
 
     def promote(self) -> None:
         """Makes a standby the primary; returns when it takes writes."""
@@ -171,7 +172,7 @@ def pair(directory: Path, *, synchronous: bool = False) -> Iterator[Pair]:
         one.start()
         one.ask(f"create database {DATABASE}", "postgres")
         found.follow(two, one)
-        assert wait_until(found.in_step, 30)
+        assert wait_until(found.in_step, GUARD_S)
         if synchronous:
             one.wait_for_standby()
         yield found

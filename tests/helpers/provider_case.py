@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from helpers.basics import GUARD_S
 from helpers.http_provider import Server
 from helpers.recorded import TABLE, Recording, cost_microusd, saying
 from helpers.service import Conversation, forget, says, webhook
@@ -110,7 +111,7 @@ class Shop:
 
     def metric(self, reply: dict[str, Any]) -> Any:
         """The row of ai_metrics that belongs to a reply; it is written within milliseconds of it."""
-        find, deadline = "select * from ai_metrics where reply_id = cast(:id as uuid)", time.monotonic() + 10
+        find, deadline = "select * from ai_metrics where reply_id = cast(:id as uuid)", time.monotonic() + GUARD_S
         while not (rows := self.conversation.sql(find, id=reply["reply_id"])):
             assert time.monotonic() < deadline, "its metrics were never recorded"
         (row,) = rows

@@ -15,6 +15,7 @@ import pytest
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
+from helpers.basics import GUARD_S
 from worker.runtime.embedded.processes import wait_until
 from worker.runtime.embedded.server import free_port
 
@@ -100,7 +101,7 @@ def rabbitmq(directory: Path) -> Iterator[Rabbit]:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        assert wait_until(lambda: mapper_is_gone(mapper), 30)
+        assert wait_until(lambda: mapper_is_gone(mapper), GUARD_S)
 
 
 def answers(rabbit: Rabbit) -> bool:

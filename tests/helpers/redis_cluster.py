@@ -13,6 +13,7 @@ from typing import Any
 import redis
 from redis.crc import key_slot
 
+from helpers.basics import GUARD_S
 from helpers.redis_group import PASSWORD, client, running
 from worker.runtime.embedded.processes import wait_until
 from worker.runtime.embedded.server import free_port
@@ -102,7 +103,7 @@ class RunningCluster:
         """Kills the master that has a key, and waits until its replica is one; returns the port of the dead."""
         dead = self.master_of(key)
         self.kill(dead)
-        assert wait_until(lambda: self.master_of(key) not in (0, dead) and self.is_fit(), 30)
+        assert wait_until(lambda: self.master_of(key) not in (0, dead) and self.is_fit(), GUARD_S)
         return dead
 
     def freeze_replica_of(self, port: int) -> int:
@@ -121,7 +122,7 @@ class RunningCluster:
     def revive(self, port: int) -> None:
         """Starts a server again that was killed; the others make it a replica."""
         self.servers[port] = subprocess.Popen(self.servers[port].args, stdout=subprocess.DEVNULL)
-        assert wait_until(lambda: answers(port) and follows(port), 30)
+        assert wait_until(lambda: answers(port) and follows(port), GUARD_S)
 
     def is_fit(self) -> bool:
         """Whether every node that lives holds the cluster for whole."""
@@ -152,7 +153,7 @@ def redis_cluster(directory: Path, *, replicas: bool) -> Iterator[RunningCluster
             server = running(directory, f"redis-{port}", [f"port {port}", *lines])
             cluster.servers[port] = stack.enter_context(server)
         ports = list(cluster.servers)
-        assert wait_until(lambda: all(map(answers, ports)), 20)
+        assert wait_until(lambda: all(map(answers, ports)), GUARD_S)
         for number, port in enumerate(ports[:MASTERS]):
             first, end = (SLOTS * place // MASTERS for place in (number, number + 1))
             cluster.ask(port, "CLUSTER ADDSLOTS", *range(first, end))
@@ -160,7 +161,7 @@ def redis_cluster(directory: Path, *, replicas: bool) -> Iterator[RunningCluster
         assert any(have_met(cluster, ports) for _ in range(10))
         for port, master in zip(ports[MASTERS:], ports[:MASTERS], strict=False):
             cluster.ask(port, "CLUSTER REPLICATE", cluster.nodes()[master]["node_id"])
-        assert wait_until(lambda: cluster.is_fit() and all(map(follows, ports[MASTERS:])), 30)
+        assert wait_until(lambda: cluster.is_fit() and all(map(follows, ports[MASTERS:])), GUARD_S)
         yield cluster
         for revived in cluster.servers.values():
             revived.kill()

@@ -13,6 +13,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from helpers.basics import GUARD_S
 from worker.runtime.embedded.processes import wait_until
 from worker.runtime.embedded.redis import Redis
 from worker.runtime.embedded.server import Access, free_port
@@ -79,11 +80,11 @@ class RedisGroup:
     def revive(self, port: int) -> None:
         """Starts a server again that was killed; the Sentinels make it a replica."""
         self.servers[port] = subprocess.Popen(self.servers[port].args, stdout=subprocess.DEVNULL)
-        assert wait_until(lambda: is_in_step(port), 30)
+        assert wait_until(lambda: is_in_step(port), GUARD_S)
 
     def wait_for_other_than(self, port: int) -> int:
         """Waits until another server is the master; returns its port."""
-        assert wait_until(lambda: self.master() not in (0, port), 30)
+        assert wait_until(lambda: self.master() not in (0, port), GUARD_S)
         return self.master()
 
     def freeze_replica(self) -> int:
@@ -102,7 +103,7 @@ class RedisGroup:
         self.servers[silent].send_signal(signal.SIGSTOP)
         self.wait_for_other_than(silent)
         self.wake(silent)
-        assert wait_until(lambda: is_in_step(silent), 30)
+        assert wait_until(lambda: is_in_step(silent), GUARD_S)
 
     def wake(self, port: int) -> None:
         """Lets a server that was frozen go on."""
@@ -135,7 +136,7 @@ def redis_group(directory: Path, *lines: str) -> Iterator[RedisGroup]:
         for port, own in given.items():
             server = running(directory, f"redis-{port}", [f"port {port}", *secured, *own])
             group.servers[port] = stack.enter_context(server)
-        assert wait_until(lambda: is_in_step(second), 20)
+        assert wait_until(lambda: is_in_step(second), GUARD_S)
         for number in range(3):
             port = free_port()
             watch = [
@@ -148,7 +149,7 @@ def redis_group(directory: Path, *lines: str) -> Iterator[RedisGroup]:
             ]
             stack.enter_context(running(directory, f"sentinel-{number}", watch, "--sentinel"))
             group.sentinels.append(port)
-        assert wait_until(lambda: all(map(knows_all, group.sentinels)), 20)
+        assert wait_until(lambda: all(map(knows_all, group.sentinels)), GUARD_S)
         yield group
         for revived in group.servers.values():
             revived.kill()

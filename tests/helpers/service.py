@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import IO, Any
 
 import orjson
 import redis
 from sqlalchemy import Engine, text
 
 from db import retry
-from helpers.basics import EMPTY, Servers
+from helpers.basics import EMPTY, GUARD_S, Servers
+from helpers.forked import fork
 from worker.catalog.price_list import import_products, read_products
 from worker.devkit.demo import CATALOG, KEYS
 from worker.devkit.gateway import Gateway
@@ -23,7 +25,7 @@ from worker.devkit.simulator import Simulator
 from worker.redisdb.keys import OUTBOUND, REJECTED
 from worker.runtime.environment import environment
 from worker.runtime.readiness import is_ready
-from worker.runtime.supervisor import LOOK_EVERY_S, Supervisor, running, service_programs
+from worker.runtime.supervisor import LOOK_EVERY_S, Program, Supervisor, service_programs
 from worker.settings import settings
 
 #: Short times, so that what is lost comes back within a test; no probe is among the calls that a test counts.
@@ -46,6 +48,28 @@ def service_environment(servers: Servers, given: Mapping[str, str | None]) -> di
     return unset | urls | dict.fromkeys(KEYS, "sk-test-0123456789abcdef") | TIMES | dict(given)
 
 
+class QuickSupervisor(Supervisor):
+    """Supervisor whose programs are forks of a process that has loaded them (`helpers.forking`).
+
+    Programs that Python starts anew are the subject of test_start and test_commands.
+    """
+
+    def _launch(self, program: Program) -> Any:
+        output = self._output.fileno() if self._output else 1
+        with Path(os.devnull).open("rb") as nothing:
+            return fork(program.argv[2], program.argv[3:], Path.cwd(), os.environ, nothing.fileno(), output, output)
+
+
+@contextmanager
+def running(programs: Sequence[Program], output: IO[bytes] | None = None) -> Iterator[Supervisor]:
+    """Runs the programs under a supervisor for the length of the block."""
+    supervisor = QuickSupervisor(programs, output)
+    try:
+        yield supervisor
+    finally:
+        supervisor.stop()
+
+
 @contextmanager
 def service_processes(
     servers: Servers, directory: Path, given: Mapping[str, str | None], flow_processes: int = 1
@@ -63,7 +87,7 @@ def service_processes(
 
 def wait_until_ready(log: Path) -> None:
     """Returns when the service of this environment works."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + GUARD_S
     while not is_ready(settings()):
         assert time.monotonic() < deadline, log.read_text()[-3000:]
         # As `chasqui up` does: a look costs a connection each, which the processes that start would have to wait for.
@@ -119,7 +143,7 @@ class Conversation:
     replies: list[dict[str, Any]] = field(default_factory=list)
     rejections: list[dict[str, str]] = field(default_factory=list)
 
-    def wait_until(self, condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    def wait_until(self, condition: Callable[[], bool], timeout_s: float = GUARD_S) -> None:
         """Collects replies and refusals until the condition holds; fails after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while not condition():

@@ -7,13 +7,14 @@ from typing import Any
 
 import requests
 
+from helpers.basics import GUARD_S
 from worker.devkit.simulator import Simulator
 
 CONTEXT = {"categories": ["Lácteos"], "products": [], "message": "menú"}
 USER = json.dumps(CONTEXT, ensure_ascii=False)
 MODELS = {"openai": "gpt-6-luna", "gemini": "gemini-3.5-flash-lite", "deepseek": "deepseek-flash"}
 SYSTEM = "Sos el asistente de un supermercado y respondés en JSON. " * 20
-DEADLINE_S = 5
+DEADLINE_S = GUARD_S
 PLAIN: dict[str, dict[str, Any]] = {
     "openai": {"reasoning_effort": "none", "max_completion_tokens": 700, "response_format": {"type": "json_object"}},
     "deepseek": {

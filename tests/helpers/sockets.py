@@ -13,6 +13,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from helpers.basics import GUARD_S
 from worker.runtime.embedded.processes import wait_until
 from worker.runtime.embedded.redis import Redis
 from worker.runtime.embedded.server import Access
@@ -32,7 +33,7 @@ def redis_on_a_socket() -> Iterator[str]:
         program = Redis(directory).command(Access(port=1, password="x"))[0]
         with subprocess.Popen([program, str(configuration)], stdout=subprocess.DEVNULL) as process:
             try:
-                assert wait_until(lambda: answers(socket), 20)
+                assert wait_until(lambda: answers(socket), GUARD_S)
                 yield f"unix://:{quote(PASSWORD, safe='')}@{socket}?db=3"
             finally:
                 process.kill()

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 
+from helpers.basics import GUARD_S
+
 #: PostgreSQL's request for TLS: its length and a code, before anything else is said.
 POSTGRES_ASKS = bytes.fromhex("0000000804d2162f")
 
@@ -50,7 +52,7 @@ def tls_front(port: int, given: Certificate, *, postgres: bool = False) -> Itera
     front = _Front(port, context, postgres)
     thread = Thread(target=asyncio.run, args=(front.run(),))
     thread.start()
-    front.ready.wait(10)
+    front.ready.wait(GUARD_S)
     try:
         yield front.port
     finally:

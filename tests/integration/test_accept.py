@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
+from helpers.basics import GUARD_S
 from helpers.factories import (
     ANA,
     BRUNO,
@@ -204,7 +205,7 @@ def both(first: Callable[[], object], second: Callable[[], object]) -> None:
     """Runs both at once; raises what either raises."""
     with ThreadPoolExecutor(2) as pool:
         for future in [pool.submit(first), pool.submit(second)]:
-            future.result(60)
+            future.result(GUARD_S)
 
 
 def test_two_intakes_with_the_same_messages_in_opposite_order(engine: Engine) -> None:
@@ -225,7 +226,7 @@ def accepted_twice(engine: Engine, messages: list[Json]) -> list[Json]:
     start = Barrier(2)
 
     def take(some: list[Json]) -> None:
-        start.wait(10)
+        start.wait(GUARD_S)
         claimed.extend(retry.run(engine, lambda c: queries.accept_messages(c, batch_of(*some)))["turns"])
 
     both(lambda: take(messages), lambda: take(messages[::-1]))
@@ -246,7 +247,7 @@ def test_a_deadlock_is_run_again(engine: Engine) -> None:
                 change = text("update turns set swept = not swept where customer_phone = :phone")
                 connection.execute(change, {"phone": first})
                 if len(attempts) <= 2:
-                    locked.wait(10)
+                    locked.wait(GUARD_S)
                 connection.execute(change, {"phone": second})
 
         return call

@@ -15,7 +15,7 @@ import psutil
 import pytest
 import redis
 from helpers.away import refusing_port
-from helpers.basics import Servers
+from helpers.basics import GUARD_S, Servers
 from structlog.testing import capture_logs
 
 from worker.app import app
@@ -129,7 +129,7 @@ def test_a_program_that_hangs_is_replaced(tmp_path: Path, monkeypatch: pytest.Mo
     ]
     with running(programs) as watching, capture_logs() as lines:
         before = [child.process.pid for child in watching.children]
-        assert wait_until(lambda: restarted(watching, before[0]), 30)
+        assert wait_until(lambda: restarted(watching, before[0]), GUARD_S)
         assert [child.process.pid for child in watching.children][1:] == before[1:]
     assert {line["child"] for line in lines if line["event"] == "child_hangs"} == {"working"}
 
@@ -148,15 +148,15 @@ def test_of_two_beats_one_takes_the_place_of_the_other(
     unset = dict.fromkeys(("CACHE_REDIS_URL", "BROKER_URL"))
     given = unset | {"REDIS_URL": servers.redis_url, "DATABASE_URL": servers.database_url, "LOG_FORMAT": "json"}
     with environment(given), beat(tmp_path / "first") as first:
-        assert wait_until(lambda: said(tmp_path / "first") == ["active"], 60)
+        assert wait_until(lambda: said(tmp_path / "first") == ["active"], GUARD_S)
         with beat(tmp_path / "second"):
-            assert wait_until(lambda: said(tmp_path / "second") == ["stands_by"], 60)
+            assert wait_until(lambda: said(tmp_path / "second") == ["stands_by"], GUARD_S)
             first.send_signal(signal.SIGSTOP)
-            assert wait_until(lambda: said(tmp_path / "second") == ["stands_by", "active"], 60)
+            assert wait_until(lambda: said(tmp_path / "second") == ["stands_by", "active"], GUARD_S)
             first.send_signal(signal.SIGCONT)
-            assert wait_until(lambda: said(tmp_path / "first") == ["active", "stands_by"], 60)
+            assert wait_until(lambda: said(tmp_path / "first") == ["active", "stands_by"], GUARD_S)
         # The second has ended, and left its place.
-        assert wait_until(lambda: said(tmp_path / "first")[-1] == "active", 60)
+        assert wait_until(lambda: said(tmp_path / "first")[-1] == "active", GUARD_S)
 
 
 @contextmanager

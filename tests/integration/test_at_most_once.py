@@ -10,14 +10,14 @@ import redis
 from celery import Celery
 from celery.contrib.testing.worker import start_worker
 from celery.signals import task_received
-from helpers.basics import Servers
+from helpers.basics import GUARD_S, Servers
 from kombu import Queue
 
 from worker.celery_ext import at_most_once
 from worker.celery_ext.at_most_once import take_at_most_once
 from worker.runtime.embedded.processes import wait_until
 
-WAIT_S = 20
+WAIT_S = GUARD_S
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import redis
+from helpers.basics import GUARD_S
 from redis.exceptions import RedisError, ResponseError
 from structlog.testing import capture_logs
 
@@ -31,7 +32,7 @@ class HeldRedis(CoalescingRedis):
         self.trips.append(len(commands))
         if len(self.trips) == 1:
             self.began.set()
-            assert self.go_on.wait(10)
+            assert self.go_on.wait(GUARD_S)
         return super()._round_trip(commands)
 
 
@@ -58,14 +59,14 @@ def asked_meanwhile(client: HeldRedis, threads: ThreadPoolExecutor, asks: list[C
             return exc
 
     first = threads.submit(outcome, asks[0])
-    assert client.began.wait(10)
+    assert client.began.wait(GUARD_S)
     others = [threads.submit(outcome, ask) for ask in asks[1:]]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + GUARD_S
     while len(client._queue) < len(others):
         assert time.monotonic() < deadline
         time.sleep(0.001)
     client.go_on.set()
-    return [future.result(10) for future in (first, *others)]
+    return [future.result(GUARD_S) for future in (first, *others)]
 
 
 def test_one_at_a_time_nothing_is_different(client: HeldRedis) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from helpers.basics import GUARD_S
 from helpers.composed import REQUIRED, Shop, composed, content_twice, opened
 from helpers.redis_group import GROUP, PASSWORD, client
 
@@ -47,20 +48,20 @@ def test_a_new_master_stays_the_master(shop: tuple[Shop, dict[str, int]]) -> Non
     services, ports = shop
     for name in ports:
         services.start(name)
-    assert wait_until(lambda: all(knows_all(ports[name]) for name in SENTINELS), 60)
+    assert wait_until(lambda: all(knows_all(ports[name]) for name in SENTINELS), GUARD_S)
     url = ";".join(f"sentinel://:{PASSWORD}@127.0.0.1:{ports[name]}" for name in SENTINELS)
     with connect_redis(url, 2.0, master_name=GROUP) as found:
         found.set("written", "before")
         assert found.wait(2, 5_000) == 2
     kill(services, "redis")
-    assert wait_until(lambda: master(ports) not in ("", "redis"), 60)
+    assert wait_until(lambda: master(ports) not in ("", "redis"), GUARD_S)
     promoted = master(ports)
     for name in ports:
         if name != "redis":
             kill(services, name)
     for name in ports:
         services.start(name)
-    assert wait_until(lambda: master(ports) == promoted and replicas(ports[promoted]) == 2, 60)
+    assert wait_until(lambda: master(ports) == promoted and replicas(ports[promoted]) == 2, GUARD_S)
     with client(ports[promoted]) as other:
         assert other.get("written") == b"before"
 

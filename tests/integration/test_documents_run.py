@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import redis
-import yaml
-from helpers.basics import REPOSITORY, Servers
+from helpers import yaml_text
+from helpers.basics import GUARD_S, REPOSITORY, Servers
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Connection, text
@@ -23,7 +23,7 @@ from worker.redisdb.streams import Streams
 from worker.runtime.embedded.redis import Redis
 from worker.runtime.embedded.server import Access, free_port
 
-COMPOSE = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text("utf-8"))["services"]
+COMPOSE = yaml_text.load((REPOSITORY / "docker-compose.yml").read_text("utf-8"))["services"]
 GATEWAY = (REPOSITORY / "docs" / "gateway.md").read_text("utf-8")
 OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text("utf-8")
 EXAMPLES = re.findall(r"^```python\n(.*?)^```$", GATEWAY, re.MULTILINE | re.DOTALL)
@@ -118,12 +118,12 @@ def test_the_redis_of_compose_starts(tmp_path: Path, service: str, policy: str, 
         assert "secret" not in Path(f"/proc/{process.pid}/cmdline").read_text("utf-8")
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(GUARD_S)
 
 
 def wait_for(client: redis.Redis) -> None:
     """Returns when the server answers; fails after 10 s."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + GUARD_S
     while True:
         try:
             client.ping()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from helpers.basics import GUARD_S
 from helpers.factories import (
     ANA,
     BRUNO,
@@ -183,5 +184,5 @@ def test_a_message_accepted_beside_an_erasure_is_answered(engine: Engine, connec
             accepting = pool.submit(in_its_own_connection, engine, lambda c: queries.accept_messages(c, batch))
             wait_until_blocked(connection, accepting)
             queries.erase_customer(connection, BRUNO)
-        turns = accepting.result(10)["turns"]
+        turns = accepting.result(GUARD_S)["turns"]
     assert [wamids(turn) for turn in turns] == [["m1"], ["m2"]]

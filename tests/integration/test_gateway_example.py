@@ -17,7 +17,7 @@ from uuid import uuid4
 import pytest
 import redis
 import requests
-from helpers.basics import Servers
+from helpers.basics import GUARD_S, Servers
 from helpers.gateway_process import PROGRAM, GatewayProcess, environment_of, gateway_process, wait_until
 from helpers.graph_api import APP_SECRET, PHONE_ID, TOKEN, VERIFY_TOKEN, GraphApi, body_of, deliver, graph_api
 
@@ -214,7 +214,7 @@ def test_a_kill_loses_nothing(servers: Servers, redis_client: redis.Redis, api: 
         Streams(redis_client).publish([reply(ANA, "uno"), reply(BRUNO, "hola"), reply(ANA, "dos")])
         wait_until(lambda: api.asked[ANA] and api.to(BRUNO), log)
         killed.process.send_signal(signal.SIGKILL)
-        killed.process.wait(10)
+        killed.process.wait(GUARD_S)
     api.limited.clear()
     Streams(redis_client).publish([reply(ANA, "tres")])
     with gateway_process(servers.redis_url, api, log):
@@ -265,7 +265,7 @@ def test_what_was_sent_while_redis_was_away_is_not_sent_again(api: GraphApi) -> 
     sender.start()
     wait_until(lambda: not len(schedule), PROGRAM)
     schedule.close()
-    sender.join(10)
+    sender.join(GUARD_S)
     assert (len(api.sent), client.acknowledged) == (1, 1)
 
 

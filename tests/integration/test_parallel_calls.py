@@ -10,7 +10,7 @@ from threading import Barrier
 import pytest
 import redis
 from helpers.answering import well_behaved
-from helpers.basics import Servers
+from helpers.basics import GUARD_S, Servers
 from helpers.turns import MILK, planned, turn_of
 from sqlalchemy import Engine
 
@@ -20,7 +20,7 @@ from worker.session.turn import Turn
 from worker.settings import read_settings
 from worker.steps.services import Services, build
 
-WAIT_S = 10.0
+WAIT_S = GUARD_S
 LEASE_S, MARGIN_S = 45.0, 15.0
 #: Calls and batches, and some to spare.
 AT_MOST = 192 + 64 + 32

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from helpers.basics import ends
+from helpers.basics import GUARD_S, ends
 from helpers.postgres_pair import Member, Pair, pair
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
@@ -26,7 +26,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """Two servers with a table in common. Each test leaves the roles as it made them: they are one story."""
     with pair(tmp_path_factory.mktemp("servers")) as found:
         found.one.ask("create table kept (port int)")
-        assert wait_until(found.in_step, 30)
+        assert wait_until(found.in_step, GUARD_S)
         yield found
 
 
@@ -54,7 +54,7 @@ def read(engine: Engine) -> int:
 def read_only(member: Member, state: str) -> None:
     """Lets a server refuse writes, or take them again, also of connections that are open."""
     member.set(default_transaction_read_only=state)
-    assert wait_until(lambda: member.ask("show default_transaction_read_only") == state, 30)
+    assert wait_until(lambda: member.ask("show default_transaction_read_only") == state, GUARD_S)
 
 
 def seen(both: Pair) -> dict[str, tuple[State, str]]:
@@ -126,7 +126,7 @@ def test_a_dead_primary_is_left(both: Pair, engine: Engine) -> None:
     both.one.kill()
     both.follow(both.one, both.two)
     assert written(engine) == both.two.port
-    assert wait_until(lambda: both.two.ask("select count(*) from pg_stat_replication") == 1, 30)
+    assert wait_until(lambda: both.two.ask("select count(*) from pg_stat_replication") == 1, GUARD_S)
     both.two.kill()
     both.one.promote()
     assert written(engine) == both.one.port

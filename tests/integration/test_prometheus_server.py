@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 from helpers.away import refusing_port, silent_port
-from helpers.basics import Servers
+from helpers.basics import GUARD_S, Servers
 from helpers.factories import accept_one
 from helpers.scraped import get
 from sqlalchemy import Connection, Engine, text
@@ -134,7 +134,7 @@ def looks_under_way() -> list[threading.Thread]:
 def wait_for_looks() -> None:
     """Returns when no look is under way; fails after 15 s."""
     for thread in looks_under_way():
-        thread.join(15)
+        thread.join(GUARD_S)
         assert not thread.is_alive()
 
 

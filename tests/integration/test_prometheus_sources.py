@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 import redis
+from helpers.basics import GUARD_S
 from helpers.factories import (
     ANA,
     BRUNO,
@@ -180,7 +181,7 @@ def test_several_workers_count_at_once(engine: Engine, uncounted: Connection) ->
 
     with ThreadPoolExecutor(len(orders)) as workers:
         for done in [workers.submit(work, order) for order in orders]:
-            done.result(60)
+            done.result(GUARD_S)
     assert sums(uncounted, "messages_ended") == {(source, "answered"): 100 for source in orders[0]}
 
 
@@ -191,7 +192,7 @@ def test_what_is_unfinished_is_seen(connection: Connection, engine: Engine) -> N
     expire_leases(connection, BRUNO)
     seen = monitoring.unfinished(connection, INTAKE_LOCK)
     assert (seen.waiting, seen.turns_under_way, seen.turns_overdue) == (3, 2, 1)
-    assert 90 <= seen.oldest_waiting_s < 100
+    assert 90 <= seen.oldest_waiting_s < 180
     assert (seen.unpublished, seen.oldest_unpublished_s, seen.dead, seen.active_sessions) == (0, 0.0, 0, 0)
     assert not seen.intake_active
     for number, (message_id, state) in enumerate((("m4", "answered"), ("m5", "dead")), 1):
@@ -203,7 +204,7 @@ def test_what_is_unfinished_is_seen(connection: Connection, engine: Engine) -> N
         later = monitoring.unfinished(connection, INTAKE_LOCK)
         intake.invalidate()
     assert (later.waiting, later.unpublished, later.dead, later.active_sessions) == (3, 2, 1, 2)
-    assert 40 <= later.oldest_unpublished_s < 50
+    assert 40 <= later.oldest_unpublished_s < 90
     assert later.intake_active
     expire_sessions(connection, "5491100000091")
     assert monitoring.unfinished(connection, INTAKE_LOCK).active_sessions == 1
@@ -219,13 +220,13 @@ def test_orders_that_wait_are_seen(connection: Connection) -> None:
     connection.execute(text("update order_events set at = now() - interval '40 s' where id = 3"))
     seen = monitoring.unfinished(connection, INTAKE_LOCK)
     assert (seen.orders_unattended, seen.unpublished) == (2, 3)
-    assert 90 <= seen.oldest_unattended_s < 100
-    assert 40 <= seen.oldest_unpublished_s < 50
+    assert 90 <= seen.oldest_unattended_s < 180
+    assert 40 <= seen.oldest_unpublished_s < 90
     queries.set_order_status(connection, 2, "accepted")
     tell_the_shop(connection)
     later = monitoring.unfinished(connection, INTAKE_LOCK)
     assert (later.orders_unattended, later.unpublished) == (1, 0)
-    assert later.oldest_unattended_s < 50
+    assert later.oldest_unattended_s < 90
 
 
 def test_a_look_reads_no_finished_message(connection: Connection) -> None:

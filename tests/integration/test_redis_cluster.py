@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 import redis
+from helpers.basics import GUARD_S
 from helpers.factories import ANA
 from helpers.redis_cluster import RunningCluster, redis_cluster
 from helpers.redis_group import PASSWORD
@@ -211,8 +212,8 @@ def test_the_intake_reads_and_refuses_once(services: Services, durable: redis.Re
     intake.start()
     try:
         count = text("select count(*) from messages")
-        assert wait_until(lambda: connection.execute(count).scalar_one() == 20, 20)
-        assert wait_until(lambda: read_streams(durable).inbound == 0, 20)
+        assert wait_until(lambda: connection.execute(count).scalar_one() == 20, GUARD_S)
+        assert wait_until(lambda: read_streams(durable).inbound == 0, GUARD_S)
     finally:
         stop.set()
         intake.join()

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+from helpers.basics import GUARD_S
 from helpers.factories import answer
 from helpers.redis_cluster import RunningCluster, redis_cluster
 from helpers.turns import decided
@@ -87,12 +88,12 @@ def test_replies_that_no_replica_had_are_published_again(
     connection.commit()
     cluster.kill(master)
     cluster.wake(replica)
-    assert wait_until(lambda: works(services), 30)
+    assert wait_until(lambda: works(services), GUARD_S)
     assert cluster.master_of(OUTBOUND.pattern) == replica
     assert published(services) == [kept["reply_id"]]
     sweep.once(connection)
     assert published(services) == [kept["reply_id"], lost["reply_id"]]
     assert services.streams.publish([lost, {"reply_id": "next"}]) == 1
     found: dict[str, Any] = {}
-    assert wait_until(lambda: bool(found.update(services.cache.get_many(PRODUCT_SEARCH, NAMES)) or found), 10)
+    assert wait_until(lambda: bool(found.update(services.cache.get_many(PRODUCT_SEARCH, NAMES)) or found), GUARD_S)
     assert found == {name: {"name": name} for name in NAMES}

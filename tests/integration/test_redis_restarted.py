@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 import redis
+from helpers.basics import GUARD_S
 from helpers.factories import ANA, answer
 from helpers.service import says, webhook
 from helpers.turns import decided
@@ -86,10 +87,10 @@ def test_who_publishes_waits_for_the_sweep(
     monkeypatch.setattr(streams_module.time, "sleep", lambda seconds: (refused.set(), pause(seconds)))
     worker = Thread(target=shop_services.streams.publish, args=([LATE],))
     worker.start()
-    assert refused.wait(5)
+    assert refused.wait(GUARD_S)
     assert published(redis_client) == []
     sweep(shop_services, connection)
-    worker.join(5)
+    worker.join(GUARD_S)
     assert published(redis_client) == ["late"]
 
 
@@ -140,13 +141,13 @@ def test_entries_that_become_pending_behind_its_back_are_found(
     intake.start()
     try:
         redis_client.xadd(INBOUND.pattern, {"payload": webhook(says("wamid.first", ANA, "hola"))})
-        assert chain.accepted.wait(10)
+        assert chain.accepted.wait(GUARD_S)
         chain.accepted.clear()
         with redis_client.pipeline(transaction=True) as pipeline:
             pipeline.xadd(INBOUND.pattern, {"payload": webhook(says("wamid.behind", "5491100000002", "hola"))})
             pipeline.xreadgroup(GROUP, CONSUMER, {INBOUND.pattern: ">"})
             pipeline.execute()
-        assert chain.accepted.wait(10)
+        assert chain.accepted.wait(GUARD_S)
     finally:
         stop.set()
         intake.join()

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from helpers.basics import GUARD_S
 from helpers.factories import metrics_row, row, rows
 from rich.console import Console
 from sqlalchemy import Connection, Engine, text
@@ -369,7 +370,7 @@ def test_two_that_sum_up_at_once(connection: Connection, engine: Engine) -> None
 def wait_for_a_waiter(connection: Connection) -> None:
     """Returns when somebody waits for an advisory lock of this database."""
     waiting = "select count(*) as n from pg_locks where locktype = 'advisory' and not granted"
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + GUARD_S
     while row(connection, waiting) == {"n": 0}:
         assert time.monotonic() < deadline, "nobody waits"
 

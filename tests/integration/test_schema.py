@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 from alembic.script import ScriptDirectory
-from helpers.basics import REPOSITORY, Servers, new_database
+from helpers.basics import GUARD_S, REPOSITORY, Servers, new_database
 from helpers.factories import (
     ANA,
     BRUNO,
@@ -267,7 +267,7 @@ def migrator(url: str) -> subprocess.Popen[str]:
 
 def wait_for_two(connection: Connection) -> None:
     """Returns when two processes wait for an advisory lock of this database."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + GUARD_S
     while row(connection, WAITING)["waiting"] < 2:
         assert time.monotonic() < deadline, "the migrators do not wait for each other"
 

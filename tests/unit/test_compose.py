@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from helpers import yaml_text
 from helpers.basics import REPOSITORY
 from packaging.requirements import Requirement
 
@@ -19,7 +19,7 @@ from worker.runtime.supervisor import chasqui_program, service_programs
 from worker.settings import Settings
 
 TEXT = (REPOSITORY / "docker-compose.yml").read_text(encoding="utf-8")
-SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
+SERVICES: dict[str, dict[str, Any]] = yaml_text.load(TEXT)["services"]
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
 OURS = ("migrate", "intake", "worker", "worker-ai", "beat", "metrics", "dashboard", "flower")
 SERVERS = ("postgres", "redis", "redis-cache")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from helpers import yaml_text
 from helpers.basics import REPOSITORY
 from helpers.composed import REQUIRED, TEXT, content_twice, merged, seconds
 
@@ -20,7 +21,7 @@ from worker.celery_ext.broker import broker_of
 from worker.redisdb.connect import connect_redis
 from worker.settings import SECRETS, read_settings
 
-CONTENT: dict[str, Any] = yaml.safe_load(TEXT)
+CONTENT: dict[str, Any] = yaml_text.load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = CONTENT["services"]
 #: What a service of the specification may have, as far as one that runs on a single machine could want it.
 _ATTRIBUTES = """
@@ -144,7 +145,7 @@ def test_docker_compose_asks_for_what_must_be_set(tmp_path: Path, missing: str) 
 
 
 DOCUMENT = (REPOSITORY / "docs" / "deploy.md").read_text("utf-8")
-OVERRIDES = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)]
+OVERRIDES = [yaml_text.load(block) for block in re.findall(r"^```yaml\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)]
 EXPORTS = re.findall(r"^\s*export (\w+)=(.+)$", DOCUMENT, re.MULTILINE)
 
 

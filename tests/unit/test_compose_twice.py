@@ -7,14 +7,14 @@ import subprocess
 from typing import Any
 
 import pytest
-import yaml
+from helpers import yaml_text
 from helpers.composed import REQUIRED, TEXT, TWICE_TEXT, VARIABLE, composed, content_twice
 
 from db.servers import normalised, places
 from worker.celery_ext.broker import broker_of
 from worker.settings import read_settings, urls_by_host
 
-BASE: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
+BASE: dict[str, dict[str, Any]] = yaml_text.load(TEXT)["services"]
 SERVICES: dict[str, dict[str, Any]] = content_twice()["services"]
 REDIS, SENTINELS = ("redis", "redis-2", "redis-3"), ("sentinel", "sentinel-2", "sentinel-3")
 POSTGRES = ("postgres", "postgres-standby")

@@ -10,7 +10,7 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
-import yaml
+from helpers import yaml_text
 from helpers.basics import REPOSITORY
 from helpers.kustomized import KUBERNETES, Object, built, containers, documents, pod
 
@@ -64,7 +64,7 @@ def test_kustomize_makes_the_same(directory: str) -> None:
         [str(KUBECTL), "kustomize", str(KUBERNETES / directory)], capture_output=True, text=True, check=True, timeout=60
     )
     plain = re.sub(r"\b(chasqui-(?:settings|files))-[a-z0-9]{10}\b", r"\1", done.stdout)
-    assert sorted(yaml.safe_load_all(plain), key=named) == sorted(OBJECTS[directory], key=named)
+    assert sorted(yaml_text.load_all(plain), key=named) == sorted(OBJECTS[directory], key=named)
 
 
 def test_every_file_belongs_to_a_directory() -> None:
@@ -226,7 +226,7 @@ def done(command: list[str], directory: str) -> int:
 
 def test_autoscalers_follow_metrics_that_exist() -> None:
     """Each series is one of the exporter's, and the adapter serves it."""
-    rules = yaml.safe_load((KUBERNETES / "autoscaling" / "prometheus-adapter.yaml").read_text("utf-8"))["rules"]
+    rules = yaml_text.load((KUBERNETES / "autoscaling" / "prometheus-adapter.yaml").read_text("utf-8"))["rules"]
     served = {rule["seriesQuery"] for rule in rules["external"]}
     wanted: dict[str, Any] = {}
     for one in of_kind("HorizontalPodAutoscaler").values():

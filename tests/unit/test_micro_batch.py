@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
+from helpers.basics import GUARD_S
 
 from worker.celery_ext.micro_batch import MicroBatcher, Rows
 from worker.errors import BrokerUnavailable
@@ -83,6 +84,6 @@ def test_nothing_is_lost_or_doubled_between_threads() -> None:
         done = [pool.submit(bring, 100 * thread) for thread in range(8)]
         begin.set()
         for each in done:
-            each.result(30)
+            each.result(GUARD_S)
     assert sorted(row["row"] for batch in batches for row in batch) == list(range(800))
     assert max(map(len, batches)) <= 7

@@ -6,6 +6,7 @@ import subprocess
 
 import psutil
 import pytest
+from helpers.basics import GUARD_S
 
 from worker.runtime.embedded import processes
 
@@ -19,7 +20,7 @@ def test_a_process_is_found_by_the_beginning_of_its_command_line() -> None:
     with subprocess.Popen(["chasqui-test-title: one", "60"], executable="/bin/sleep") as sleeper:
         try:
             # A new program's command line can be read a moment after it has begun.
-            assert processes.wait_until(lambda: pids_titled("chasqui-test-title: ") == [sleeper.pid], 5)
+            assert processes.wait_until(lambda: pids_titled("chasqui-test-title: ") == [sleeper.pid], GUARD_S)
             assert pids_titled("test-title: ") == []
         finally:
             sleeper.kill()

@@ -11,6 +11,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from helpers.basics import GUARD_S
 from helpers.scraped import Scraped
 from prometheus_client import Metric
 from prometheus_client.registry import Collector
@@ -328,7 +329,7 @@ def test_a_look_that_hangs_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -
 
     def look() -> int:
         looks.append(1)
-        answers.wait(10)
+        answers.wait(GUARD_S)
         return len(looks)
 
     running = BackgroundRead("server", look)
@@ -338,9 +339,9 @@ def test_a_look_that_hangs_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -
         assert value_of("server", latest) is None
     assert looks == [1]
     answers.set()
-    assert latest.result(10) == 1
+    assert latest.result(GUARD_S) == 1
     later = running.begin()
-    assert later.result(10) == 2
+    assert later.result(GUARD_S) == 2
 
 
 def test_a_look_that_fails_is_no_answer_and_the_next_may_be() -> None:

@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-import yaml
+from helpers import yaml_text
 from helpers.basics import REPOSITORY
 from helpers.scraped import needs_promtool
 from prometheus_client import CollectorRegistry, generate_latest
@@ -19,8 +19,8 @@ from test_prometheus import SNAPSHOT, Told, families, told
 from worker.settings import Settings
 
 MONITORING = REPOSITORY / "monitoring"
-ALERTS: list[dict[str, Any]] = yaml.safe_load((MONITORING / "alerts.yml").read_text("utf-8"))["groups"][0]["rules"]
-CASES: list[dict[str, Any]] = yaml.safe_load((MONITORING / "alerts_test.yml").read_text("utf-8"))["tests"]
+ALERTS: list[dict[str, Any]] = yaml_text.load((MONITORING / "alerts.yml").read_text("utf-8"))["groups"][0]["rules"]
+CASES: list[dict[str, Any]] = yaml_text.load((MONITORING / "alerts_test.yml").read_text("utf-8"))["tests"]
 DASHBOARD: dict[str, Any] = json.loads((MONITORING / "grafana" / "chasqui.json").read_text("utf-8"))
 PANELS: list[dict[str, Any]] = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 QUERIES: list[str] = [target["expr"] for panel in PANELS for target in panel["targets"]]
@@ -122,7 +122,7 @@ def test_the_dashboard_asks_whichever_prometheus_is_chosen() -> None:
 
 def test_the_scrape_job_is_the_one_of_the_alerts_and_the_port_of_the_settings() -> None:
     """Whoever takes the files as they are gets what they promise."""
-    (job,) = yaml.safe_load((MONITORING / "prometheus.yml").read_text("utf-8"))["scrape_configs"]
+    (job,) = yaml_text.load((MONITORING / "prometheus.yml").read_text("utf-8"))["scrape_configs"]
     defaults = {name: Settings.model_fields[name].default for name in ("metrics_host", "metrics_port")}
     assert job["static_configs"] == [{"targets": ["{metrics_host}:{metrics_port}".format(**defaults)]}]
     assert any(f'up{{job="{job["job_name"]}"}}' in alert["expr"] for alert in ALERTS)
