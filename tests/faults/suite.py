@@ -63,6 +63,10 @@ class Fault:
     lasts_s: float = 0.0
     mend: Callable[[Town], None] = Town.close_circuits
 
+    def is_wanted(self, only: Sequence[str]) -> bool:
+        """Whether one of these texts stands in its name, or there is none."""
+        return not only or any(text.lower() in self.name.lower() for text in only)
+
 
 @dataclass(slots=True)
 class Result:
