@@ -172,7 +172,7 @@ def _suffer(play: Play, fault: Fault, look: Callable[[], None]) -> Result:
     for _ in range(fault.times):
         try:
             brought = play.round(lambda: fault.inject(play), fault.poison, fault.lasts_s)
-        except NotInjected as exc:
+        except (NotInjected, AssertionError) as exc:
             result.findings.append(Finding("wrong", f"not injected: {exc}"))
         else:
             _note(result, brought)
