@@ -10,7 +10,7 @@ from pathlib import Path
 from faults.injections import wait
 from faults.play import Patience, Play
 from faults.suite import Fault
-from helpers.redis_group import RedisGroup, redis_group
+from helpers.redis_group import RedisGroup, is_in_step, redis_group
 
 from failover.server_set import TIMES, ServerSet
 from worker.runtime.embedded.servers import embedded_servers
@@ -19,6 +19,8 @@ from worker.runtime.embedded.servers import embedded_servers
 GUARDED = ("min-replicas-to-write 1", "min-replicas-max-lag 10")
 #: Until the replica has taken over, about: messages come for so long.
 KILLED_S, SILENT_S = 3.0, 5.0
+#: For how long there are two masters.
+APART_S = 2.0
 #: Until a master that comes back is a replica again: a Sentinel looks at it for eight seconds first.
 FIT_TIMEOUT_S = 40.0
 
@@ -66,4 +68,7 @@ class SentinelSet(ServerSet):
         self.group.fall_silent()
 
     def _be_cut_off(self) -> None:
-        self.group.cut_off()
+        with self.group.cut_off() as parted:
+            self.group.wait_for_other_than(parted)
+            time.sleep(APART_S)
+        wait(lambda: is_in_step(parted), "the master that was cut off does not follow", FIT_TIMEOUT_S)

@@ -93,7 +93,7 @@ def _file(name: str) -> Path:
 def workplace(name: str) -> Iterator[Path]:
     """Where a town lives; removed afterwards, but for what its processes have logged: build/<name>.log."""
     HOME.mkdir(mode=0o700, exist_ok=True)
-    directory = Path(tempfile.mkdtemp(prefix="faults-", dir=HOME))
+    directory = Path(tempfile.mkdtemp(prefix="faults-", dir=HOME)).resolve()
     try:
         yield directory
     finally:

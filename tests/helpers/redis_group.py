@@ -112,20 +112,20 @@ class RedisGroup:
         self.wake(silent)
         assert wait_until(lambda: is_in_step(silent), 30)
 
-    def cut_off(self) -> None:
-        """The master is parted from its replica and from the Sentinels, and goes on serving its clients, until its
-        replica has taken over; then it is one.
+    @contextmanager
+    def cut_off(self) -> Iterator[int]:
+        """For the length of the block, the master is parted from its replicas and from the Sentinels, and goes on
+        serving its clients. Yields its port.
         """
         parted = self.master()
         with client(parted) as master:
             master.execute_command("ACL", "SETUSER", WATCHER, "off")
             master.execute_command("CLIENT", "KILL", "USER", WATCHER)
             try:
-                self.wait_for_other_than(parted)
+                yield parted
             finally:
                 master.execute_command("ACL", "SETUSER", WATCHER, "on")
                 forget_refused(master)
-        assert wait_until(lambda: is_in_step(parted), 30)
 
     def is_fit(self) -> bool:
         """Whether every Sentinel would let any replica take over."""

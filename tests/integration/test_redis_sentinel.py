@@ -224,13 +224,26 @@ def test_a_writer_who_waits_for_a_replica_knows_what_may_be_lost(group: RedisGro
         def is_refused() -> bool:
             try:
                 gateway.xadd(INBOUND.pattern, {"payload": "{}"})
-            except redis.ResponseError as exc:
+            except redis.ConnectionError as exc:
                 return "NOREPLICAS" in str(exc)
             return False
 
         assert wait_until(is_refused, 10)
         group.wake(replica)
         until_it_works(lambda: gateway.xadd(INBOUND.pattern, {"payload": "{}"}))
+
+
+@pytest.mark.long
+def test_a_master_that_is_cut_off_is_left(tmp_path: Path) -> None:
+    """Its clients still reach it; as it refuses what no replica gets, they find the one that the Sentinels made."""
+    guarded = ("min-replicas-to-write 1", "min-replicas-max-lag 10")
+    with redis_group(tmp_path, *guarded, replicas=2) as group, connect_durable(read_settings(group.settings)) as ours:
+        ours.set("where", "here")
+        with group.cut_off() as parted:
+            now = group.wait_for_other_than(parted)
+            until_it_works(lambda: ours.set("where", "there"))
+            with client(parted) as old, client(now) as new:
+                assert (old.get("where"), new.get("where")) == (b"here", b"there")
 
 
 def test_the_doctor_tells_of_replicas_and_sentinels(group: RedisGroup, configured: Settings) -> None:
