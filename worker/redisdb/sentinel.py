@@ -76,7 +76,7 @@ class _OfMaster:
     """Connection to a master; where the server takes no writes, it is lost, and the next one asks Sentinel."""
 
     def read_response(self, *args: Any, **given: Any) -> Any:
-        """Returns an answer; raises ConnectionError where the server takes no writes, so that the pool connects anew."""
+        """Returns an answer; raises ConnectionError where the server takes no writes: the pool then connects anew."""
         try:
             return super().read_response(*args, **given)  # type: ignore[misc]  # of the connection beside it
         except ResponseError as exc:
