@@ -47,7 +47,7 @@ class PostgresSet(ServerSet):
         return [
             Fault("primary killed", TIMES, self._strike(self._kill), lasts_s=LASTS_S),
             Fault("primary demoted alive", TIMES, self._strike(self._demote), lasts_s=LASTS_S),
-            Fault("primary killed while its standby lags", TIMES, self._strike(self._lag), lasts_s=LAG_S + LASTS_S),
+            Fault("primary killed, standby lags", TIMES, self._strike(self._lag), lasts_s=LAG_S + LASTS_S),
         ]
 
     def _strike(self, how: Callable[[], None]) -> Callable[[Play], float]:

@@ -30,7 +30,7 @@ class SentinelSet(ServerSet):
 
     name = "Sentinel"
     patience = Patience(timeout_s=3.0, replicas=1)
-    short = ("master killed", "master cut off")
+    short = ("master killed",)
     group: RedisGroup
 
     @contextmanager

@@ -58,6 +58,10 @@ class Rabbit:
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=True)
         return done.stdout
 
+    def log(self) -> str:
+        """What it has told so far."""
+        return "".join(file.read_text(errors="replace") for file in (self.home / "log").glob("*.log"))
+
     def waiting(self, queue: str) -> int | None:
         """Messages in a queue that nobody has taken; None where there is no such queue."""
         with Connection(self.url) as connection:
