@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test test-long check lint types audit train economy faults real-model overload bench bench-short growth schema lock clean
+.PHONY: help demo test test-long check lint types audit train economy faults failover real-model overload bench bench-short growth schema lock clean
 help:
 	@echo "make demo    install what is needed and play a conversation through the whole service"
 	@echo "make test    install what is needed and run the tests, but for those that make test-long runs"
@@ -13,6 +13,7 @@ help:
 	@echo "make train   learn intent and complexity from labelled lines, and of your own (LINES=file.tsv, SEED=), some minutes"
 	@echo "make economy replay the standard workload: cache hits, cost, wrong answers (SEED=, MESSAGES=, CATALOG=)"
 	@echo "make faults  break the service in every way and check that nothing is lost (SEED=, ONLY=, SHORT=1)"
+	@echo "make failover  let Redis, PostgreSQL and RabbitMQ die under load, and another take over, 20 minutes (SEED=, ONLY=, SHORT=1)"
 	@echo "make real-model  a real, small language model on this machine behind the whole service, about 10 minutes (Linux, gcc, cmake)"
 	@echo "make overload 100,000 messages within 10 s: all are answered, memory and queues stay bounded (MESSAGES=, SEED=)"
 	@echo "make bench   throughput, latency and cost beside an empty Celery chain, 10 minutes (SEED=); bench-short: 2"
@@ -64,6 +65,9 @@ economy: $(READY)
 
 faults: $(READY)
 	@PYTHONPATH=tests exec $(BIN)/python -m faults --seed $(or $(SEED),1) $(if $(ONLY),--only "$(ONLY)") $(if $(SHORT),--short)
+
+failover: $(READY)
+	@PYTHONPATH=tests exec $(BIN)/python -m failover --seed $(or $(SEED),1) $(if $(ONLY),--only "$(ONLY)") $(if $(SHORT),--short)
 
 real-model: $(READY)
 	@PYTHONPATH=tests exec $(BIN)/python -m real_model

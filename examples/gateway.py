@@ -5,7 +5,9 @@ It answers Meta's webhook (the challenge, the signature) and passes each body on
 stands in whatsapp:outbound through the Graph API, as text, buttons or a list: each reply once, each customer's in their
 order, and waits where Meta says so. Needs Python 3.11 and the packages redis and requests. In the environment:
 
-  REDIS_URL              the Redis that Chasqui reads
+  REDIS_URL              the Redis that Chasqui reads, in any of the forms that Chasqui takes (but for TLS options):
+                         redis://..., sentinel://...;sentinel://..., redis+cluster://one,two
+  REDIS_MASTER_NAME      where it names Sentinels: the group; REDIS_SENTINEL_PASSWORD: their own password
   WHATSAPP_TOKEN         permanent token of a system user with the permission whatsapp_business_messaging
   WHATSAPP_APP_SECRET    of the app; Meta signs the webhooks with it
   WHATSAPP_VERIFY_TOKEN  a word of your choice, the same as in the app's settings of the webhook
@@ -34,10 +36,12 @@ from datetime import UTC, datetime
 from heapq import heappop, heappush
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import redis
 import requests
+from redis.cluster import ClusterNode, RedisCluster
+from redis.sentinel import Sentinel
 
 INBOUND, OUTBOUND, GROUP, CONSUMER = "whatsapp:inbound", "whatsapp:outbound", "gateway", "gateway-1"
 #: A day longer than Chasqui keeps a reply in the stream.
@@ -48,6 +52,8 @@ MAX_BODY_BYTES = 3 * 1024 * 1024
 MAX_IN_HAND = 1_000
 TIMEOUT_S = (5, 20)
 BLOCK_MS = 500
+#: For replicas to have a body.
+CONFIRM_MS = 1_000
 SENT, NO_ANSWER = 0, -1
 #: Meta's codes (developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes, read in November 2026).
 OUTSIDE_THE_WINDOW = 131047
@@ -59,6 +65,62 @@ BY_CHANCE = frozenset({1, 2, 131000})
 LONGEST_WAIT_S = 64.0
 
 log = logging.getLogger("gateway")
+
+
+# Redis
+
+
+def connect(environ: Mapping[str, str]) -> redis.Redis:
+    """Returns a client: of one Redis, of the master that Sentinels name, or of a cluster."""
+    url = environ["REDIS_URL"]
+    options: dict[str, Any] = {"decode_responses": True, "protocol": 2, "socket_timeout": 30}
+    if "sentinel" not in url.partition(":")[0] and "cluster" not in url.partition(":")[0]:
+        return redis.Redis.from_url(url, **options)
+    hosts, login = places(url)
+    options |= login | {"socket_connect_timeout": 2}
+    if "cluster" in url.partition(":")[0]:
+        nodes = [ClusterNode(host, port or 6379) for host, port in hosts]
+        return RedisCluster(startup_nodes=nodes, require_full_coverage=False, **options)
+    own = {"password": environ.get("REDIS_SENTINEL_PASSWORD"), "socket_timeout": 1, "socket_connect_timeout": 1}
+    own |= {name: value for name, value in login.items() if name == "ssl"}
+    sentinels = Sentinel([(host, port or 26379) for host, port in hosts], sentinel_kwargs=own)
+    return sentinels.master_for(environ["REDIS_MASTER_NAME"], **options)
+
+
+def places(url: str) -> tuple[list[tuple[str, int]], dict[str, Any]]:
+    """Returns the hosts in a URL of several, each with its port or 0, and the login that stands in it."""
+    found: list[tuple[str, int]] = []
+    login: dict[str, Any] = {"ssl": True} if url.startswith("rediss") else {}
+    for part in url.split(";"):
+        user, _, hosts = urlsplit(part).netloc.rpartition("@")
+        name, _, password = user.partition(":")
+        given = {"username": unquote(name), "password": unquote(password)}
+        login |= {field: value for field, value in given.items() if value}
+        found += [(host, int(port or 0)) for host, _, port in (place.partition(":") for place in hosts.split(","))]
+    return found, login
+
+
+def add(client: redis.Redis, body: bytes, replicas: int) -> bool:
+    """Adds a body to the inbound stream; returns whether so many replicas have it. Raises RedisError."""
+    master = client
+    if isinstance(client, RedisCluster):
+        master = client.get_redis_connection(client.get_node_from_key(INBOUND))
+    # WAIT speaks of what was written on its own connection.
+    with master.pipeline(transaction=False) as pipeline:
+        pipeline.xadd(INBOUND, {"payload": body})
+        pipeline.wait(replicas, CONFIRM_MS)
+        return int(pipeline.execute()[1]) >= replicas
+
+
+def look_around(client: redis.Redis) -> None:
+    """Lets the client find out anew who the master is: one that refuses writes does not end connections by itself."""
+    try:
+        if isinstance(client, RedisCluster):
+            client.nodes_manager.initialize()
+        else:
+            client.connection_pool.disconnect(inuse_connections=False)
+    except redis.RedisError as exc:
+        log.error("no node of the cluster answers: %s", type(exc).__name__)
 
 
 # Meta -> Chasqui
@@ -103,11 +165,13 @@ class Webhook(BaseHTTPRequestHandler):
             log.warning("a body without Meta's signature is refused")
             return 401
         try:
-            self.server.client.xadd(INBOUND, {"payload": body})
+            taken, reason = add(self.server.client, body, self.server.replicas), "no replica has it"
         except redis.RedisError as exc:
-            log.error("Redis does not take a body (%s): Meta will send it again", type(exc).__name__)
-            return 503
-        return 200
+            taken, reason = False, type(exc).__name__
+        if not taken:
+            log.error("Redis does not take a body (%s): Meta will send it again", reason)
+            look_around(self.server.client)
+        return 200 if taken else 503
 
     def _answer(self, status: int, text: str = "", *, close: bool = False) -> None:
         self.close_connection = self.close_connection or close
@@ -126,9 +190,12 @@ class WebhookServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], client: redis.Redis, app_secret: str, verify_token: str) -> None:
+    def __init__(
+        self, address: tuple[str, int], client: redis.Redis, replicas: int, app_secret: str, verify_token: str
+    ) -> None:
         super().__init__(address, Webhook)
-        self.client, self.app_secret, self.verify_token = client, app_secret, verify_token
+        self.client, self.replicas = client, replicas
+        self.app_secret, self.verify_token = app_secret, verify_token
 
 
 # Chasqui -> Meta
@@ -343,6 +410,7 @@ def read(client: redis.Redis, schedule: Schedule, stop: threading.Event) -> None
                 position = _read_on(client, schedule, position, stop)
         except redis.RedisError as exc:
             log.error("Redis does not answer: %s", type(exc).__name__)
+            look_around(client)
             stop.wait(1.0)
 
 
@@ -383,9 +451,9 @@ def _create_group(client: redis.Redis) -> None:
 
 def run(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
     """Serves the webhook and sends replies until SIGTERM or Ctrl-C; what is being sent is sent."""
-    client = redis.Redis.from_url(environ["REDIS_URL"], decode_responses=True, protocol=2, socket_timeout=30)
+    client = connect(environ)
     secrets = environ["WHATSAPP_APP_SECRET"], environ["WHATSAPP_VERIFY_TOKEN"]
-    server = WebhookServer((options.host, options.port), client, *secrets)
+    server = WebhookServer((options.host, options.port), client, options.replicas, *secrets)
     schedule, stop = Schedule(), threading.Event()
     sender = Sender(client, schedule)
     graphs = [
@@ -412,10 +480,18 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address of the webhook (%(default)s)")
     parser.add_argument("--port", type=int, default=8080, help="port of the webhook, 0 for any (%(default)s)")
     parser.add_argument("--parallel", type=int, default=8, help="customers who are sent to side by side (%(default)s)")
+    parser.add_argument(
+        "--replicas",
+        type=int,
+        default=0,
+        help="replicas of Redis that must have a body before Meta is told that it arrived (%(default)s)",
+    )
     parser.add_argument("--graph-url", default="https://graph.facebook.com/v26.0", help="Graph API (%(default)s)")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    needed = ("REDIS_URL", "WHATSAPP_TOKEN", "WHATSAPP_APP_SECRET", "WHATSAPP_VERIFY_TOKEN")
+    needed = ["REDIS_URL", "WHATSAPP_TOKEN", "WHATSAPP_APP_SECRET", "WHATSAPP_VERIFY_TOKEN"]
+    if "sentinel" in os.environ.get("REDIS_URL", "").partition(":")[0]:
+        needed.append("REDIS_MASTER_NAME")
     if missing := [name for name in needed if not os.environ.get(name)]:
         sys.stderr.write(f"missing in the environment: {', '.join(missing)}\n")
         return 2

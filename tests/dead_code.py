@@ -50,10 +50,13 @@ EXCEPTIONS = {
         "worker/periodic.py:*",
     ),
     "Celery and kombu name, read or call them": (
+        "worker/app.py:amqp_cls",
         "worker/celery_ext/active_beat.py:ActiveScheduler",
         "worker/celery_ext/prompt_consumer.py:PromptConsumer",
         "worker/celery_ext/at_most_once.py:acknowledged",
         "worker/celery_ext/processes.py:*",
+        "worker/celery_ext/reconnection.py:PromptAMQP",
+        "worker/celery_ext/reconnection.py:connection_class*",
         "worker/celery_ext/redaction.py:safe",
     ),
     "labelled lines, and the training of the classifier, have them": ("worker/language/features.py:features_of",),

@@ -21,6 +21,7 @@ from worker.celery_ext.at_most_once import take_at_most_once
 from worker.celery_ext.broker import BROKER_TIMEOUT_S, broker_of
 from worker.celery_ext.inline_dispatch import inline_queue
 from worker.celery_ext.queues import check_queues
+from worker.celery_ext.reconnection import leave_demoted_masters
 from worker.celery_ext.redaction import RedactedTask
 from worker.errors import ConfigurationError
 from worker.runtime.signals import hang_up_ends
@@ -76,7 +77,9 @@ SETTINGS: Mapping[str, Any] = {
 
 
 class Application(Celery):  # type: ignore[misc]  # celery ships no types
-    """Celery whose worker and beat are those of `worker.celery_ext.processes`."""
+    """Celery whose worker and beat are those of `worker.celery_ext.processes`, and its connections prompt."""
+
+    amqp_cls = "worker.celery_ext.reconnection:PromptAMQP"
 
     @cached_property
     def Worker(self) -> Any:  # noqa: N802  celery's name
@@ -108,6 +111,7 @@ def make_app() -> Celery:
     """Makes the application; reads the settings, connects to nothing."""
     broker = broker_of(settings())
     _use_orjson()
+    leave_demoted_masters()
     application = Application(
         "chasqui", broker=broker.url, task_cls=RedactedTask, include=["worker.tasks", "worker.periodic"]
     )

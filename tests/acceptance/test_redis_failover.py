@@ -14,6 +14,7 @@ from threading import Event, Thread
 import pytest
 import redis
 from helpers.basics import GUARD_S, Servers
+from helpers.inbound import add
 from helpers.redis_cluster import RunningCluster, redis_cluster
 from helpers.redis_group import RedisGroup, redis_group
 from helpers.service import Conversation, begin_anew, says, service_processes, supervised, webhook
@@ -23,8 +24,6 @@ from sqlalchemy import Engine
 from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator
 from worker.log import logger
-from worker.redisdb.cluster import ClusterRedis
-from worker.redisdb.cluster_pipeline import client_of
 from worker.redisdb.connect import connect_durable
 from worker.redisdb.keys import INBOUND, OUTBOUND
 from worker.settings import read_settings
@@ -53,27 +52,12 @@ class PatientGateway:
     def _send(self, payload: str) -> None:
         while True:
             try:
-                if self._confirmed(payload):
+                if add(self._client, payload, replicas=1):
                     return
             except RedisError:
                 time.sleep(0.1)
             if self._stop.is_set():
                 return
-
-    def _confirmed(self, payload: str) -> bool:
-        """Adds a payload and waits for a replica, on one connection, as WAIT wants it."""
-        client = self._client
-        if isinstance(client, ClusterRedis):
-            client = client_of(client.node_of([["XADD", INBOUND.pattern]]))
-        try:
-            with client.pipeline(transaction=False) as pipeline:
-                pipeline.xadd(INBOUND.pattern, {"payload": payload})
-                pipeline.wait(1, 500)
-                return bool(pipeline.execute()[1])
-        except RedisError:
-            if isinstance(self._client, ClusterRedis):
-                self._client.refresh()
-            raise
 
     def stop(self) -> None:
         """Ends `run`."""

@@ -13,16 +13,20 @@ from typing import Any, Final
 import orjson
 import redis
 from celery import Celery
+from helpers.inbound import add
+from kombu import Queue
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from faults.workload import Delivery
-from worker.redisdb.keys import INBOUND, ORDERS, OUTBOUND, REJECTED
+from worker.celery_ext.broker import Broker
+from worker.redisdb.keys import ORDERS, OUTBOUND, REJECTED
+from worker.redisdb.streams import entries_in
 
-#: Longer than Redis is ever blocked here, so that nothing is sent again that was only slow to be taken.
-TIMEOUT_S: Final = 30.0
 BLOCK_MS: Final = 100
 PAUSE_S: Final = 0.1
+#: As docs/gateway.md has it: the service declares it.
+DOOR: Final = Queue("inbound", no_declare=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,16 @@ class Sent:
 
 
 class Sender:
-    """Sends deliveries in their order from a thread of its own; one that fails is sent again until it is taken."""
+    """Sends deliveries in their order from a thread of its own; one that fails is sent again until it is taken.
 
-    def __init__(self, redis_url: str) -> None:
+    Args:
+        client: its own, whose time limits say when something has failed; replicas: that must have what was taken.
+    """
+
+    def __init__(self, client: redis.Redis, broker: Broker, replicas: int = 0) -> None:
         self.sent = Sent()
-        self._client = redis.Redis.from_url(redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
-        options = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
-        self._celery = Celery(broker=redis_url, set_as_current=False, broker_transport_options=options)
+        self._client, self._replicas = client, replicas
+        self._celery = celery_of(broker)
         self._queue: SimpleQueue[tuple[Delivery, float]] = SimpleQueue()
         self._left = 0
         self._lock = Lock()
@@ -89,11 +96,6 @@ class Sender:
         with self._lock:
             return self._left == 0
 
-    def orders(self) -> list[dict[str, Any]]:
-        """What the shop has been told of orders."""
-        found: Any = self._client.xrange(ORDERS.pattern)
-        return [orjson.loads(fields[b"payload"]) for _, fields in found]
-
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
@@ -112,12 +114,18 @@ class Sender:
         self.sent.tries[delivery.payload] += 1
         try:
             if delivery.door == "stream":
-                self._client.xadd(INBOUND.pattern, {"payload": delivery.payload})
-            else:
-                self._celery.send_task("worker.receive", (delivery.payload.decode(),), queue="inbound", retry=False)
+                return add(self._client, delivery.payload, self._replicas)
+            self._celery.send_task("worker.receive", (delivery.payload.decode(),), queue=DOOR, retry=False)
         except (RedisError, OperationalError, OSError):
             return False
         return True
+
+
+def celery_of(broker: Broker) -> Celery:
+    """An application that sends to the broker and declares nothing there."""
+    celery = Celery(broker=broker.url, set_as_current=False)
+    celery.conf.update(broker_transport_options=broker.options, broker_use_ssl=broker.tls)
+    return celery
 
 
 class Observer:
@@ -125,13 +133,13 @@ class Observer:
     forget when it is killed.
     """
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, client: redis.Redis) -> None:
         self.replies: list[Entry] = []
         self.rejected: Counter[bytes] = Counter()
         #: When the first reply to a message was seen, by message id.
         self.answered_at: dict[str, float] = {}
-        self._client = redis.Redis.from_url(redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
-        self._positions: dict[Any, Any] = {OUTBOUND.pattern: "0", REJECTED.pattern: "0"}
+        self._client = client
+        self._positions: dict[str, Any] = {OUTBOUND.pattern: "0", REJECTED.pattern: "0"}
         self._stop = Event()
         self._thread = Thread(target=self._run, name="observer", daemon=True)
 
@@ -156,15 +164,19 @@ class Observer:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            try:
-                found: Any = self._client.xread(self._positions, count=500, block=BLOCK_MS)
-            except (RedisError, OSError):
-                time.sleep(PAUSE_S)
-                continue
-            for stream, entries in dict(found or {}).items():
-                for entry_id, fields in _flat(entries):
-                    self._positions[stream.decode()] = entry_id
-                    self._note(stream.decode(), entry_id.decode(), fields)
+            # On a cluster no command reads two streams.
+            for stream in self._positions:
+                self._read_on(stream)
+
+    def _read_on(self, stream: str) -> None:
+        try:
+            found: Any = self._client.xread({stream: self._positions[stream]}, count=500, block=BLOCK_MS)
+        except (RedisError, OSError):
+            time.sleep(PAUSE_S)
+            return
+        for _, entry_id, fields in entries_in(found):
+            self._positions[stream] = entry_id
+            self._note(stream, entry_id.decode(), fields)
 
     def _note(self, stream: str, entry_id: str, fields: dict[bytes, bytes]) -> None:
         if stream == REJECTED.pattern:
@@ -174,8 +186,3 @@ class Observer:
         for message_id in entry.reply["in_reply_to"]:
             self.answered_at.setdefault(message_id, entry.at)
         self.replies.append(entry)
-
-
-def _flat(entries: Any) -> Any:
-    """XREAD's entries in either of redis-py's two shapes."""
-    return entries[0] if entries and isinstance(entries[0], list) else entries

@@ -15,7 +15,9 @@ from faults.checker import Finding, Picture, findings
 from faults.gateway import Observer, Sender
 from faults.oracle import Oracle, Router
 from faults.town import Town, open_town
-from faults.workload import Delivery, Workload
+from faults.workload import CUSTOMERS, Delivery, Workload
+from worker.celery_ext.broker import broker_of
+from worker.redisdb.connect import connect_durable
 from worker.redisdb.keys import INBOUND
 from worker.runtime.embedded.processes import wait_until
 from worker.steps.services import build
@@ -33,6 +35,18 @@ LOOK_EVERY_S: Final = 0.2
 AGAIN_S: Final = 15.0
 #: What takes long by its own nature, whatever a fault does: no round waits for the customers who sent it.
 SLOW: Final = frozenset({"killer", "hang"})
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Of a gateway. timeout_s: after which it takes what it has sent for lost; replicas: that must have it."""
+
+    timeout_s: float
+    replicas: int = 0
+
+
+#: Longer than Redis is ever blocked here, so that nothing is sent again that was only slow to be taken.
+PATIENT: Final = Patience(30.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +167,21 @@ def count(deliveries: Sequence[Delivery]) -> int:
 
 
 @contextmanager
-def open_play(directory: Path, seed: int, messages: int = ROUND_MESSAGES, customers: int = 500) -> Iterator[Play]:
+def open_play(directory: Path, seed: int, messages: int = ROUND_MESSAGES, customers: int = CUSTOMERS) -> Iterator[Play]:
     """A town with its customers, ready for the first round."""
+    workload = Workload(seed, f"wamid.faults{seed}", customers)
+    with open_town(directory, seed) as town, playing(town, workload, messages) as play:
+        yield play
+
+
+@contextmanager
+def playing(town: Town, workload: Workload, messages: int, patience: Patience = PATIENT) -> Iterator[Play]:
+    """Customers, a gateway and the oracle for a town."""
     with ExitStack() as stack:
-        town = stack.enter_context(open_town(directory, seed))
         services = build(town.direct)
         stack.callback(services.engine.dispose)
-        url = town.direct.required("redis_url")
-        sender = stack.enter_context(Sender(url))
-        observer = stack.enter_context(Observer(url))
-        workload = Workload(seed, f"wamid.faults{seed}", customers)
-        yield Play(town, workload, sender, observer, Oracle(Router(services)), Random(f"faults:{seed}"), messages)
+        clients = [connect_durable(town.direct, patience.timeout_s, repeats=0) for _ in range(2)]
+        sender = stack.enter_context(Sender(clients[0], broker_of(town.direct), patience.replicas))
+        observer = stack.enter_context(Observer(clients[1]))
+        rng = Random(f"faults:{workload.seed}")
+        yield Play(town, workload, sender, observer, Oracle(Router(services)), rng, messages)

@@ -23,7 +23,8 @@ AI_LEASE_MARGIN_S: Final = 3.0
 #: Nobody in the suite writes so much that his calls of an hour are used up.
 LIMITS: Final = {"AI_CALLS_PER_CUSTOMER_HOUR": "1000000", "REPLIES_PER_CUSTOMER_HOUR": "1000000", "LOG_FORMAT": "json"}
 POOL_PROCESSES: Final = 2
-SERVERS: Final = ("postgres", "redis", "cache")
+SETTINGS: Final = {"postgres": "DATABASE_URL", "redis": "REDIS_URL", "cache": "CACHE_REDIS_URL"}
+SERVERS: Final = tuple(SETTINGS)
 INTAKES: Final = ("intake", "intake-2")
 WITH_POOL: Final = "worker-2"
 WORKERS: Final = ("worker", WITH_POOL, "worker-ai")
@@ -79,10 +80,9 @@ def write_spec(directory: Path, name: str, variables: Mapping[str, str]) -> None
 
 def environment(name: str, urls: Mapping[str, str], ports: Mapping[tuple[str, str], int]) -> dict[str, str]:
     """The variables of one process. Every server it needs stands behind a proxy of its own, on one of the ports."""
-    settings = {"DATABASE_URL": "postgres", "REDIS_URL": "redis", "CACHE_REDIS_URL": "cache"}
     reached = {
         variable: urls[server].replace(f":{port_of(urls[server])}/", f":{ports[name, server]}/")
-        for variable, server in settings.items()
+        for server, variable in SETTINGS.items()
         if (name, server) in ports
     }
     return reached | keys(ports["worker-ai", "providers"]) | TIMES | LIMITS

@@ -14,17 +14,27 @@ import psutil
 import requests
 from redis import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
-from db import migrations
-from db.engine import connect, make_engine
+from db.engine import make_engine
 from faults.clock import set_shift
+from faults.furnishing import furnish
 from faults.points import Switches
-from faults.programs import PAIRS, PROCESSES, TIMES, environment, keys, port_of, simulator, town_programs, write_spec
+from faults.programs import (
+    LIMITS,
+    PAIRS,
+    PROCESSES,
+    SETTINGS,
+    TIMES,
+    environment,
+    keys,
+    port_of,
+    simulator,
+    town_programs,
+    write_spec,
+)
 from faults.proxy import Exchange, Proxy
-from worker.catalog.price_list import import_products, read_products
-from worker.devkit.demo import CATALOG
-from worker.redisdb.connect import connect_redis
+from worker.redisdb.connect import connect_cache, connect_durable
 from worker.runtime.embedded.postgres import Postgres
 from worker.runtime.embedded.processes import RunningServer, wait_until
 from worker.runtime.embedded.redis import Redis as RedisServer
@@ -45,7 +55,9 @@ LATENCY_MS: Final = (30, 250)
 
 @dataclass(slots=True)
 class Town:
-    """A running town. direct: settings that reach the servers without a proxy; links: proxies by process and server."""
+    """A running town. direct: settings that reach the servers without a proxy; links: proxies by process and server;
+    without them its servers are somebody else's, and `server` and `append_only_file` are not for it.
+    """
 
     directory: Path
     direct: Settings
@@ -141,40 +153,58 @@ def open_town(directory: Path, seed: int) -> Iterator[Town]:
         cache = stack.enter_context(embedded_servers(directory / "cache", postgres=False))
         urls = {"postgres": servers.database_url, "redis": servers.redis_url, "cache": cache.redis_url}
         found = {name: str(url) for name, url in urls.items()}
-        migrations.upgrade(found["postgres"])
-        import_products(found["postgres"], read_products(CATALOG), lambda _rows: None)
-        _fill_the_shelves(found["postgres"])
-        exchange = stack.enter_context(Exchange())
-        yield from _with_processes(stack, directory, seed, found, exchange)
+        exchange, port = stack.enter_context(Exchange()), free_port()
+        targets = {server: port_of(url) for server, url in found.items()} | {"providers": port}
+        links = {(name, server): exchange.proxy(free_port(), targets[server]) for name, server in PAIRS}
+        ports = {pair: link.port for pair, link in links.items()}
+        led = {name: environment(name, found, ports) for name in PROCESSES}
+        direct = {SETTINGS[server]: url for server, url in found.items()}
+        yield from _with_processes(stack, Plot(directory, seed, port, direct, led, links))
 
 
-def _fill_the_shelves(url: str) -> None:
-    """Lets the shop count no stock of what it has: what orders take would be seen by turns that were planned before."""
-    with connect(url) as connection:
-        connection.execute(text("update products set stock = null where stock > 0"))
+@contextmanager
+def open_town_on(directory: Path, seed: int, given: Mapping[str, str]) -> Iterator[Town]:
+    """The same on servers that run already, to which all processes are led by these settings, without a proxy."""
+    with ExitStack() as stack:
+        port = free_port()
+        led = {name: {**given, **keys(port), **TIMES, **LIMITS} for name in PROCESSES}
+        yield from _with_processes(stack, Plot(directory.resolve(), seed, port, given, led, {}))
 
 
-def _with_processes(
-    stack: ExitStack, directory: Path, seed: int, urls: Mapping[str, str], exchange: Exchange
-) -> Iterator[Town]:
-    port = free_port()
-    targets = {server: port_of(url) for server, url in urls.items()} | {"providers": port}
-    links = {(name, server): exchange.proxy(free_port(), targets[server]) for name, server in PAIRS}
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """What a town is built on. port: of the providers; direct: settings that reach the servers; led: the environment of
+    each process.
+    """
+
+    directory: Path
+    seed: int
+    port: int
+    direct: Mapping[str, str]
+    led: Mapping[str, Mapping[str, str]]
+    links: Mapping[tuple[str, str], Proxy]
+
+
+def _with_processes(stack: ExitStack, plot: Plot) -> Iterator[Town]:
+    directory = plot.directory
+    furnish(plot.direct["DATABASE_URL"])
     switches = directory / "switches"
     switches.mkdir()
     for name in PROCESSES:
         set_shift(directory / f"{name}.clock", 0.0)
-        write_spec(directory, name, environment(name, urls, {pair: link.port for pair, link in links.items()}))
+        write_spec(directory, name, plot.led[name])
     log = directory / "service.log"
-    output = stack.enter_context(log.open("wb"))
-    programs = [simulator(port, seed), *town_programs(directory)]
+    output = stack.enter_context(log.open("ab"))
+    programs = [simulator(plot.port, plot.seed), *town_programs(directory)]
     supervisor = stack.enter_context(running(programs, output))
-    engine = make_engine(urls["postgres"], pool_size=4)
+    engine = make_engine(plot.direct["DATABASE_URL"], pool_size=4)
     stack.callback(engine.dispose)
-    durable, cache = (stack.enter_context(connect_redis(urls[name], REDIS_TIMEOUT_S)) for name in ("redis", "cache"))
-    direct = read_settings({"DATABASE_URL": urls["postgres"], "REDIS_URL": urls["redis"], **keys(port)} | TIMES)
-    control = f"http://{HOST}:{port}/control"
-    town = Town(directory, direct, supervisor, Switches(switches), links, engine, durable, cache, control, log)
+    direct = read_settings({**plot.direct, **keys(plot.port), **TIMES})
+    durable, cache = connect_durable(direct, REDIS_TIMEOUT_S), connect_cache(direct, REDIS_TIMEOUT_S)
+    stack.callback(durable.close)
+    stack.callback(cache.close)
+    control = f"http://{HOST}:{plot.port}/control"
+    town = Town(directory, direct, supervisor, Switches(switches), plot.links, engine, durable, cache, control, log)
     stack.enter_context(_looked_after(supervisor))
     assert wait_until(lambda: _obeys(town) and town.is_ready(), START_TIMEOUT_S), log.read_text(errors="replace")[
         -4000:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from random import Random
@@ -72,16 +72,27 @@ class Delivery:
 
 
 class Workload:
-    """An endless supply of deliveries, the same for the same seed. prefix: begins every message id."""
+    """An endless supply of deliveries, the same for the same seed. prefix: begins every message id; poisons: kinds that
+    come in turn; by_celery: share of the deliveries.
+    """
 
-    def __init__(self, seed: int, prefix: str, customers: int = CUSTOMERS) -> None:
+    def __init__(
+        self,
+        seed: int,
+        prefix: str,
+        customers: int = CUSTOMERS,
+        poisons: Sequence[str] = POISONS,
+        by_celery: float = BY_CELERY,
+    ) -> None:
+        self.seed = seed
         self._rng = Random(f"workload:{seed}")
         self._prefix = prefix
         self._phones = [f"54911{seed % 1_000:03}{number:05}" for number in range(customers)]
         self._cumulative = list(accumulate((rank + 1) ** -ZIPF_EXPONENT for rank in range(customers)))
         self._number = 0
         self._again: deque[tuple[int, Delivery]] = deque()
-        self._poisons = deque(POISONS)
+        self._poisons = deque(poisons)
+        self._by_celery = by_celery
 
     def take(self, messages: int, now_s: int, *, harmless: bool = False) -> list[Delivery]:
         """Deliveries with (at least) so many messages, and the duplicates that fall due. harmless: without poison."""
@@ -117,7 +128,7 @@ class Workload:
         customer = self._customer()
         burst = self._rng.randint(2, 4) if self._rng.random() < BURSTS else 1
         told = [self._message(customer, now_s) for _ in range(burst)]
-        door: Door = "celery" if self._rng.random() < BY_CELERY else "stream"
+        door: Door = "celery" if self._rng.random() < self._by_celery else "stream"
         ids = tuple(message["message_id"] for message in told)
         plain = burst == 1 and self._rng.random() >= WEBHOOKS
         return Delivery(customer, ids, orjson.dumps(told[0]) if plain else webhook(told), door)

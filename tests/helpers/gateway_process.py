@@ -43,12 +43,12 @@ def wait_until(condition: Callable[[], object], log: Path, timeout_s: float = GU
 
 
 @contextmanager
-def gateway_process(redis_url: str, api: GraphApi, log: Path) -> Iterator[GatewayProcess]:
-    """The program from its first answer to SIGTERM, after which it must end well."""
-    command = [sys.executable, str(PROGRAM), "--port", "0", "--graph-url", api.url]
+def gateway_process(redis_url: str, api: GraphApi, log: Path, *options: str, **more: str) -> Iterator[GatewayProcess]:
+    """The program from its first answer to SIGTERM, after which it must end well. more: in its environment."""
+    command = [sys.executable, str(PROGRAM), "--port", "0", "--graph-url", api.url, *options]
     with log.open("ab") as output:
         began = output.tell()
-        process = subprocess.Popen(command, env=environment_of(redis_url), stderr=output)
+        process = subprocess.Popen(command, env=environment_of(redis_url) | more, stderr=output)
 
     def listens() -> re.Match[str] | None:
         assert process.poll() is None, log.read_text()

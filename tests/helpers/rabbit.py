@@ -25,12 +25,28 @@ needs_rabbitmq = pytest.mark.skipif(not (PROGRAMS / "rabbitmq-server").exists(),
 START_S = 90.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rabbit:
-    """A running node."""
+    """A node, as soon as it is started."""
 
     port: int
     environment: dict[str, str]
+    home: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts it, with what it knew before; returns when it answers."""
+        with (self.home / "output").open("ab") as output:
+            command, streams = [str(PROGRAMS / "rabbitmq-server")], {"stdout": output, "stderr": output}
+            self.process = subprocess.Popen(command, env=self.environment, start_new_session=True, **streams)
+        assert wait_until(lambda: answers(self), START_S), (self.home / "output").read_text()
+
+    def kill(self) -> None:
+        """Ends it as a machine dies."""
+        if self.process:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
     @property
     def url(self) -> str:
@@ -42,6 +58,10 @@ class Rabbit:
         command = [str(PROGRAMS / "rabbitmqctl"), "--quiet", *arguments]
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=True)
         return done.stdout
+
+    def log(self) -> str:
+        """What it has told so far."""
+        return "".join(file.read_text(errors="replace") for file in (self.home / "log").glob("*.log"))
 
     def waiting(self, queue: str) -> int | None:
         """Messages in a queue that nobody has taken; None where there is no such queue."""
@@ -90,17 +110,12 @@ def rabbitmq(directory: Path) -> Iterator[Rabbit]:
         "RABBITMQ_PID_FILE": str(home / "pid"),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1",
     }
-    with (home / "output").open("wb") as output:
-        command = [str(PROGRAMS / "rabbitmq-server")]
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
+    rabbit = Rabbit(port, environment, home)
     try:
-        rabbit = Rabbit(port, environment)
-        assert wait_until(lambda: answers(rabbit), START_S), (home / "output").read_text()
+        rabbit.start()
         yield rabbit
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        rabbit.kill()
         assert wait_until(lambda: mapper_is_gone(mapper), GUARD_S)
 
 

@@ -71,8 +71,8 @@ class RunningCluster:
         slot, source = key_slot(key.encode()), self.master_of(key)
         target, nodes = self.other_master(source), self.nodes()
         self.begin_move(slot, source, target)
-        for name in self.ask(source, "CLUSTER GETKEYSINSLOT", slot, 1_000):
-            self.move_key(source, target, name)
+        while names := self.ask(source, "CLUSTER GETKEYSINSLOT", slot, 100):
+            self.move_keys(source, target, *names)
         masters = [port for port, facts in nodes.items() if "master" in facts["flags"]]
         # The new owner first, so that nobody is sent round and round.
         for port in sorted(masters, key=lambda one: one != target):
@@ -85,9 +85,9 @@ class RunningCluster:
         self.ask(target, "CLUSTER SETSLOT", slot, "IMPORTING", nodes[source]["node_id"])
         self.ask(source, "CLUSTER SETSLOT", slot, "MIGRATING", nodes[target]["node_id"])
 
-    def move_key(self, source: int, target: int, name: bytes | str) -> None:
-        """Moves one key."""
-        self.ask(source, "MIGRATE", "127.0.0.1", target, "", 0, 5_000, "AUTH", PASSWORD, "KEYS", name)
+    def move_keys(self, source: int, target: int, *names: bytes | str) -> None:
+        """Moves keys."""
+        self.ask(source, "MIGRATE", "127.0.0.1", target, "", 0, 5_000, "AUTH", PASSWORD, "KEYS", *names)
 
     def kill(self, port: int) -> None:
         """Ends a server as a machine dies."""
@@ -105,6 +105,14 @@ class RunningCluster:
         self.kill(dead)
         assert wait_until(lambda: self.master_of(key) not in (0, dead) and self.is_fit(), GUARD_S)
         return dead
+
+    def promote_replica(self, key: str) -> int:
+        """Lets the replica of the master that has a key take its place, as before an upgrade; returns its port."""
+        master = self.master_of(key)
+        replica = self.replica_of(master)
+        self.ask(replica, "CLUSTER FAILOVER")
+        assert wait_until(lambda: self.master_of(key) == replica and follows(master) and self.is_fit(), 30)
+        return replica
 
     def freeze_replica_of(self, port: int) -> int:
         """Lets the replica of a master do nothing more, until it is woken, and what is written from now on never reach

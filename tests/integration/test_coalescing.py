@@ -18,6 +18,7 @@ from worker.redisdb import coalescing
 from worker.redisdb.coalescing import CoalescingRedis
 
 THREADS = 16
+ADD_ONE = "return tonumber(ARGV[1]) + 1"
 
 
 class HeldRedis(CoalescingRedis):
@@ -102,7 +103,7 @@ def test_an_error_is_his_who_asked(client: HeldRedis, threads: ThreadPoolExecuto
 
 def test_a_script_that_redis_does_not_know_is_loaded(client: HeldRedis, threads: ThreadPoolExecutor) -> None:
     """By each who asks for it, as with any client."""
-    script = client.register_script("return tonumber(ARGV[1]) + 1")
+    script = client.register_script(ADD_ONE)
     asks = [lambda n=n: script(args=[n]) for n in range(4)]
     assert asked_meanwhile(client, threads, asks) == [1, 2, 3, 4]
 
@@ -158,6 +159,19 @@ def test_a_fire_and_forget_command_goes_with_the_next_awaited_one(client: HeldRe
     assert client.lrange("list", 0, -1) == [b"a", b"b"]
     assert client.trips == [3]
     assert client.llen("list") == 2
+
+
+def test_a_fire_and_forget_script_is_known_to_every_server(client: HeldRedis) -> None:
+    """Where Redis has taken over, or was started anew, its text goes with the next awaited command."""
+    heard: list[int] = []
+    ignored = client.fire_and_forget(heard.append)
+    client.go_on.set()
+    for script, caller in ((client.register_script(ADD_ONE), ignored), (ignored.register_script(ADD_ONE), None)):
+        client.script_flush()
+        script(args=[1], client=caller)
+        client.ping()
+        client.ping()
+    assert heard == [2, 2]
 
 
 def test_a_lost_fire_and_forget_command_is_in_the_log(client: HeldRedis, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -260,7 +260,7 @@ def test_a_slot_that_is_just_moving(durable: redis.Redis, cluster: RunningCluste
     source = cluster.master_of(here)
     target = cluster.other_master(source)
     cluster.begin_move(key_slot(b"moving"), source, target)
-    cluster.move_key(source, target, there)
+    cluster.move_keys(source, target, there)
     assert durable.mget([here, there, "new:{moving}"]) == [b"1", b"2", None]
     assert durable.set("new:{moving}", 3)
     assert durable.get("new:{moving}") == b"3"

@@ -5,10 +5,13 @@ from __future__ import annotations
 import ssl
 
 import pytest
+from kombu.exceptions import OperationalError
+from kombu.utils import functional
 
 from worker.app import make_app
 from worker.celery_ext.broker import Broker, broker_of
 from worker.errors import ConfigurationError
+from worker.runtime.embedded.server import free_port
 from worker.runtime.environment import environment
 from worker.settings import read_settings
 
@@ -50,3 +53,16 @@ def test_rabbitmq_has_quorum_queues() -> None:
         assert application.conf.broker_transport_options == {}
     with environment({"BROKER_URL": "redis://127.0.0.1/0"}), make_app() as application:
         assert {queue.queue_arguments for queue in application.amqp.queues.values()} == {None}
+
+
+def test_a_broker_that_was_away_is_found_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long that was: no try is more than two seconds after the one before."""
+    slept: list[float] = []
+    monkeypatch.setattr(functional, "sleep", slept.append)
+    waits: list[float] = []
+    with environment({"BROKER_URL": f"amqp://guest:guest@127.0.0.1:{free_port()}//"}), make_app() as application:
+        connection = application.connection_for_read().clone()
+        with pytest.raises(OperationalError):
+            connection.ensure_connection(lambda _exc, wait_s: waits.append(wait_s), 8)
+    assert waits == [0.5, 1.0, 1.5, 2.0, 2.0, 2.0, 2.0, 2.0]
+    assert sum(slept) == sum(waits)

@@ -14,6 +14,8 @@ from threading import Lock
 from typing import Any
 
 import redis
+from redis.commands.core import Script
+from redis.exceptions import NoScriptError
 
 from worker.log import logger
 
@@ -30,9 +32,18 @@ class CoalescingRedis(redis.Redis):
             given["connection_pool"] = over.connection_pool
         super().__init__(*args, **given)
         self.over = over
+        self._texts: dict[str, Any] = {}
         self._lock = Lock()
         self._queue: list[_Command] = []
         self._is_led = False
+
+    def register_script(self, script: Any) -> Script:
+        """Makes a script. Its text goes along where a fire-and-forget call meets a server that does not know it: one
+        that was started anew, or has taken over.
+        """
+        made: Script = super().register_script(script)
+        self._texts[made.sha] = script
+        return made
 
     def fire_and_forget(self, on_answer: OnAnswer | None = None) -> redis.Redis:
         """Returns a client that answers None at once; its commands go, in order, with the next awaited command.
@@ -79,7 +90,13 @@ class CoalescingRedis(redis.Redis):
         finally:
             # Also where something else ends this thread: the others would wait for ever.
             self._deliver(commands, answers)
-        _report([command for command in commands if not command.wake])
+        _report([command for command in commands if not command.wake and not self._is_sent_again(command)])
+
+    def _is_sent_again(self, command: _Command) -> bool:
+        text = self._texts.get(command.args[1]) if isinstance(command.answer, NoScriptError) else None
+        if text is not None:
+            self.enqueue(("EVAL", text, *command.args[2:]), command.options, command.on_answer)
+        return text is not None
 
     def _deliver(self, commands: Sequence[_Command], answers: Sequence[Any]) -> None:
         for command, answer in zip(commands, answers, strict=True):
@@ -114,6 +131,11 @@ class _FireAndForgetRedis(redis.Redis):
         super().__init__(connection_pool=client.connection_pool)
         self._shared = client
         self._on_answer = on_answer
+
+    def register_script(self, script: Any) -> Script:
+        self._shared.register_script(script)
+        made: Script = super().register_script(script)
+        return made
 
     def execute_command(self, *args: Any, **options: Any) -> None:
         self._shared.enqueue(args, options, self._on_answer)

@@ -1,5 +1,5 @@
 """Redis under Sentinels: a client that asks them for the master whenever it connects, and leaves a master that was
-demoted.
+demoted or has lost its replicas.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from redis.sentinel import (
 SENTINEL_TIMEOUT_S = 1.0
 #: For a connection to be made: a machine that is dead says nothing, and a new master is named within seconds.
 CONNECT_TIMEOUT_S = 2.0
-#: What stands in the refusal of a server that is no master (any more), also where a script has met with it.
-DEMOTED = ("READONLY", "MASTERDOWN", "UNBLOCKED")
+#: What stands in the refusal of a server that is no master (any more), also where a script has met with it; or of one
+#: that its replicas have left, perhaps for another that the Sentinels name by now (`min-replicas-to-write`).
+DEMOTED = ("READONLY", "MASTERDOWN", "UNBLOCKED", "NOREPLICAS")
 Host = tuple[str, int]
 
 
@@ -72,16 +73,16 @@ def sentinels_of(client: redis.Redis) -> Watched | None:
 
 
 class _OfMaster:
-    """Connection to a master; where the server says that it is none, it is lost, and the next one asks Sentinel."""
+    """Connection to a master; where the server takes no writes, it is lost, and the next one asks Sentinel."""
 
     def read_response(self, *args: Any, **given: Any) -> Any:
-        """Returns an answer; raises ConnectionError where the server was demoted, so that its pool connects anew."""
+        """Returns an answer; raises ConnectionError where the server takes no writes: the pool then connects anew."""
         try:
             return super().read_response(*args, **given)  # type: ignore[misc]  # of the connection beside it
         except ResponseError as exc:
-            if any(sign in str(exc) for sign in DEMOTED):
+            if sign := next((sign for sign in DEMOTED if sign in str(exc)), None):
                 self.disconnect()  # type: ignore[attr-defined]  # of the connection beside it
-                raise RedisConnectionError("the previous master is none any more") from exc
+                raise RedisConnectionError(f"the master takes no writes ({sign})") from exc
             raise
 
 

@@ -1,0 +1,1 @@
+"""Failover trial: servers of which another takes over, broken under load."""

@@ -1,0 +1,39 @@
+"""Return of Celery's connections to a broker that has died, or of which another takes the place.
+
+By itself kombu waits longer after each try, up to half a minute, so that a worker would sleep on for as long when the
+broker is there again; and under Sentinels it keeps a master that refuses writes, of which a worker dies. Written for
+Celery and kombu 5.7.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery.app.amqp import AMQP
+from kombu.connection import Connection
+from kombu.transport.redis import SentinelChannel
+
+from worker.redisdb.sentinel import MasterConnection, SecureMasterConnection
+
+#: Seconds before the second try, how much longer each further one waits, and the longest wait.
+WAITS_S = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 2.0}
+
+
+class PromptConnection(Connection):
+    """Connection to the broker that is tried again every two seconds at least."""
+
+    def ensure_connection(self, *args: Any, **given: Any) -> Any:
+        """Connects; returns itself."""
+        return super().ensure_connection(*args, **WAITS_S | given)  # type: ignore[no-untyped-call]  # kombu's
+
+
+class PromptAMQP(AMQP):  # type: ignore[misc]  # celery ships no types
+    """Maker of the application's connections."""
+
+    Connection = PromptConnection
+
+
+def leave_demoted_masters() -> None:
+    """Lets connections under Sentinels count as lost where the server takes no writes, as the service's own do."""
+    SentinelChannel.connection_class = MasterConnection
+    SentinelChannel.connection_class_ssl = SecureMasterConnection  # type: ignore[assignment]  # kombu's has no parent
