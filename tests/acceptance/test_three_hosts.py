@@ -87,7 +87,9 @@ def test_the_active_host_fails(spread: Spread, fault: str) -> None:
 def lost(spread: Spread) -> set[str]:
     """Messages that were sent a while ago and have no reply."""
     until = time.monotonic() - PAUSE_S
-    return {each for each, at in spread.conversations.sent.items() if at < until} - spread.conversations.answered().keys()
+    return {
+        each for each, at in spread.conversations.sent.items() if at < until
+    } - spread.conversations.answered().keys()
 
 
 def doubled(spread: Spread) -> list[str]:

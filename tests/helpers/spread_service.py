@@ -40,7 +40,8 @@ from worker.settings import read_settings
 
 POSTGRES_PORT, REDIS_PORT = 5432, 6379
 APPLICATIONS = ("app1", "app2")
-CUSTOMERS, EVERY_S = 30, 0.1
+#: No multiple of 3: who writes the same words every time is taken for a machine.
+CUSTOMERS, EVERY_S = 31, 0.1
 START_TIMEOUT_S = 90.0
 ACTIVE = f"""select host(client_addr) from pg_stat_activity join pg_locks using (pid)
     where {ADVISORY} and objid = {INTAKE_LOCK} and granted"""
@@ -97,7 +98,7 @@ class Conversations:
     _stop: Event = field(default_factory=Event)
 
     def write(self) -> None:
-        """Writes until stopped: greetings, which a cache answers, and orders, which need a model."""
+        """Writes until stopped: what a cache answers, and what needs a model."""
         gateway = Gateway(self.client)
         while not self._stop.wait(EVERY_S):
             number = len(self.sent)
@@ -190,7 +191,9 @@ class Spread:
     def wait_until_whole(self) -> None:
         """Returns when both hosts do their work, and an intake is active."""
         expected = {f"{role}@{name}" for name in APPLICATIONS for role in ("flow", "ai")}
-        assert wait_until(lambda: bool(self.active()) and expected <= self.working(), START_TIMEOUT_S), self.last_words()
+        assert wait_until(lambda: bool(self.active()) and expected <= self.working(), START_TIMEOUT_S), (
+            self.last_words()
+        )
 
     def wait_until_settled(self) -> None:
         """Returns when every message that was sent before is answered."""
@@ -221,7 +224,9 @@ def spread_service(directory: Path, clocks: dict[str, dict[str, str]]) -> Iterat
         stack.callback(engine.dispose)
         base = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "HOME": str(directory), "LC_ALL": "C.UTF-8"}
         base |= dict.fromkeys(KEYS, "sk-test-0123456789abcdef") | SETTINGS | servers.urls
-        base |= {name: value.replace("127.0.0.1", network["gateway"].address) for name, value in providers.base_urls.items()}
+        base |= {
+            name: value.replace("127.0.0.1", network["gateway"].address) for name, value in providers.base_urls.items()
+        }
         variables = {name: base | clocks.get(name, {}) for name in APPLICATIONS}
         found = Spread(network, servers, Conversations(*clients), engine, directory, variables)
         for name in APPLICATIONS:
