@@ -85,9 +85,8 @@ def step(body: Body) -> Any:
 
 
 def give_back(failed_step: Any, turns: list[Turn], error: SQLAlchemyError) -> None:
-    """Gives turns back that PostgreSQL has failed: to the sweep, or, where it said nothing at all, to the queue of their
-    step. There another process takes them that may reach it: leases on `ai` are long. What is ours no more by the time
-    that a step of them runs is dropped by it, as ever.
+    """Gives turns back that PostgreSQL has failed: to the sweep, or, where it said nothing at all, to the queue, for
+    another process that may reach it: leases on `ai` are long. What is ours no more when it runs is dropped, as ever.
     """
     if not retry.is_unreachable(error):
         attempts.give_back_blameless(services(), turns, error)

@@ -1,4 +1,4 @@
-"""Hosts of a network of their own: Linux network namespaces on one bridge, to be cut off, slowed and killed from outside.
+"""Hosts of a network of their own: Linux network namespaces on one bridge, to be cut off, slowed and killed.
 
 Nothing of it is seen from the machine that runs the tests but the names of the namespaces, and they go with the block.
 """
@@ -30,11 +30,10 @@ SUBNET = "10.77.0"
 LINK = "eth0"
 CLONE_NEWNET = 0x40000000
 PROGRAMS = ("ip", "tc", "iptables", "unshare")
-#: A long way, and a line that drops every sixth packet in each direction. Where the kernel has no netem, packets are
-#: dropped by iptables, and the line is thin.
+#: A long way that loses packets. Where the kernel has no netem: a thin line, and iptables loses them.
 FAR = ("netem", "delay", "150ms", "50ms", "loss", "5%")
 THIN = ("tbf", "rate", "256kbit", "burst", "8kb", "latency", "400ms")
-LOSS = "0.15"
+LOSS = ("-m", "statistic", "--mode", "random", "--probability", "0.15", "-j", "DROP")
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -146,13 +145,13 @@ class Host:
 
     def slow(self) -> None:
         """Makes its connection long, thin and lossy."""
-        for side, device in ((self.namespace, LINK), (self.switch, self.name)):
-            if not _shaped(side, device, FAR):
-                _shaped(side, device, THIN)
-                loss = ("-m", "statistic", "--mode", "random", "--probability", LOSS, "-j", "DROP")
-        if not self.is_far():
-            for chain in ("INPUT", "OUTPUT"):
-                self.run("iptables", "-A", chain, *loss)
+        ends = ((self.namespace, LINK), (self.switch, self.name))
+        if all(_shaped(side, device, FAR) for side, device in ends):
+            return
+        for side, device in ends:
+            _shaped(side, device, THIN)
+        for chain in ("INPUT", "OUTPUT"):
+            self.run("iptables", "-A", chain, *LOSS)
 
     def is_far(self) -> bool:
         """Whether the kernel could make the way longer."""

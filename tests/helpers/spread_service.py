@@ -28,14 +28,12 @@ from helpers.postgres_pair import DATABASE, USER, Member
 from helpers.redis_group import PASSWORD, running
 from helpers.service import says, webhook
 from worker.catalog.price_list import import_products, read_products
+from worker.celery_ext.broker import broker_of
 from worker.devkit.demo import CATALOG, KEYS
 from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator
-from worker.celery_ext.broker import broker_of
 from worker.redisdb.connect import connect_redis
-from worker.redisdb.keys import INBOUND
 from worker.runtime.embedded.processes import own_directory, wait_until
-from worker.runtime.environment import environment
 from worker.settings import read_settings
 
 POSTGRES_PORT, REDIS_PORT = 5432, 6379
@@ -45,7 +43,6 @@ CUSTOMERS, EVERY_S = 31, 0.1
 START_TIMEOUT_S = 90.0
 ACTIVE = f"""select host(client_addr) from pg_stat_activity join pg_locks using (pid)
     where {ADVISORY} and objid = {INTAKE_LOCK} and granted"""
-UNFINISHED = "select count(*) from messages where state = 'accepted' or reply is not null and published_at is null"
 #: Of production, times included; nobody here uses up his calls of an hour.
 SETTINGS = {
     "AI_CALLS_PER_CUSTOMER_HOUR": "1000000",
@@ -191,9 +188,11 @@ class Spread:
     def wait_until_whole(self) -> None:
         """Returns when both hosts do their work, and an intake is active."""
         expected = {f"{role}@{name}" for name in APPLICATIONS for role in ("flow", "ai")}
-        assert wait_until(lambda: bool(self.active()) and expected <= self.working(), START_TIMEOUT_S), (
-            self.last_words()
-        )
+
+        def are_there() -> bool:
+            return bool(self.active()) and expected <= self.working()
+
+        assert wait_until(are_there, START_TIMEOUT_S), self.last_words()
 
     def wait_until_settled(self) -> None:
         """Returns when every message that was sent before is answered."""
@@ -224,9 +223,8 @@ def spread_service(directory: Path, clocks: dict[str, dict[str, str]]) -> Iterat
         stack.callback(engine.dispose)
         base = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "HOME": str(directory), "LC_ALL": "C.UTF-8"}
         base |= dict.fromkeys(KEYS, "sk-test-0123456789abcdef") | SETTINGS | servers.urls
-        base |= {
-            name: value.replace("127.0.0.1", network["gateway"].address) for name, value in providers.base_urls.items()
-        }
+        place = network["gateway"].address
+        base |= {name: address.replace("127.0.0.1", place) for name, address in providers.base_urls.items()}
         variables = {name: base | clocks.get(name, {}) for name in APPLICATIONS}
         found = Spread(network, servers, Conversations(*clients), engine, directory, variables)
         for name in APPLICATIONS:
