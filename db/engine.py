@@ -22,8 +22,8 @@ LOCK_TIMEOUT_MS = 500
 #: How long the kernel tries to get bytes to a silent server before the connection counts as lost. When a machine is
 #: gone, replies stop for so long, and for the time that its standby needs to take its place.
 TCP_USER_TIMEOUT_MS = 6_000
-#: Silence after which the kernel asks whether the other side is there, the time between two questions, and how many.; in
-#: seconds.
+#: After how many seconds of silence the kernel asks whether the other side is there, how many seconds it waits for an
+#: answer, and how often.
 KEEPALIVES = {"idle": 5, "interval": 3, "count": 3}
 #: What each session asks of the server. The time limits of its own end of the connection are among it: by default it
 #: would keep the locks of a machine that is gone, the active intake's among them, for two hours and more. Where there

@@ -1,4 +1,4 @@
-"""Whether a process reaches PostgreSQL. One that does not, while others do, must leave the work to them."""
+"""Reachability of PostgreSQL from one process: who does not reach it, while others do, must leave the work to them."""
 
 from __future__ import annotations
 

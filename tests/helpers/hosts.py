@@ -118,7 +118,7 @@ class Host:
         return [process for process in found if process.pid != os.getpid()]
 
     def kill(self) -> None:
-        """Ends all its processes at once, as a power cut would."""
+        """Ends all its processes at once; its kernel tells whoever was connected."""
         while running := self.processes():
             # Stopped first, so that no supervisor sees one die before it dies itself.
             for number in (signal.SIGSTOP, signal.SIGKILL):
@@ -133,6 +133,11 @@ class Host:
     def cut(self) -> None:
         """Pulls its cable out of the switch: nobody is told, packets go nowhere."""
         _call("ip", "-n", self.switch, "link", "set", self.name, "down")
+
+    def lose_power(self) -> None:
+        """Ends all its processes, and nobody is told that their connections have ended."""
+        self.cut()
+        self.kill()
 
     def plug(self) -> None:
         """Puts its cable back in."""
@@ -152,10 +157,6 @@ class Host:
             _shaped(side, device, THIN)
         for chain in ("INPUT", "OUTPUT"):
             self.run("iptables", "-A", chain, *LOSS)
-
-    def is_far(self) -> bool:
-        """Whether the kernel could make the way longer."""
-        return "netem" in _call("tc", "-n", self.namespace, "qdisc", "show", "dev", LINK)
 
     def heal(self) -> None:
         """Ends whatever its connection suffers from."""

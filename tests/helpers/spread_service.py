@@ -7,8 +7,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
@@ -24,19 +24,18 @@ from db.engine import make_engine
 from db.locks import ADVISORY, INTAKE_LOCK
 from helpers.basics import REPOSITORY
 from helpers.hosts import Host, hosts
-from helpers.postgres_pair import DATABASE, USER, Member
-from helpers.redis_group import PASSWORD, running
 from helpers.service import says, webhook
+from helpers.spread_servers import postgres_on, redis_on, sentinels_on
 from worker.catalog.price_list import import_products, read_products
 from worker.celery_ext.broker import broker_of
 from worker.devkit.demo import CATALOG, KEYS
 from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator
-from worker.redisdb.connect import connect_redis
-from worker.runtime.embedded.processes import own_directory, wait_until
+from worker.redisdb.connect import connect_durable
+from worker.redisdb.keys import INBOUND
+from worker.runtime.embedded.processes import wait_until
 from worker.settings import read_settings
 
-POSTGRES_PORT, REDIS_PORT = 5432, 6379
 APPLICATIONS = ("app1", "app2")
 #: No multiple of 3: who writes the same words every time is taken for a machine.
 CUSTOMERS, EVERY_S = 31, 0.1
@@ -53,67 +52,37 @@ SETTINGS = {
 
 
 @dataclass(slots=True)
-class Servers:
-    """PostgreSQL and Redis on a host, and their URLs."""
-
-    host: Host
-    postgres: Member
-
-    @property
-    def urls(self) -> dict[str, str]:
-        """As the environment names them."""
-        place = self.host.address
-        return {
-            "DATABASE_URL": f"postgresql://{USER}:{PASSWORD}@{place}:{POSTGRES_PORT}/{DATABASE}",
-            "REDIS_URL": f"redis://:{PASSWORD}@{place}:{REDIS_PORT}/0",
-        }
-
-
-@contextmanager
-def servers_on(host: Host, directory: Path) -> Iterator[Servers]:
-    """Both servers, set to nothing but where they listen: what else they do is what they do by themselves."""
-    own_directory(home := directory / "postgres")
-    postgres = Member("one", home, POSTGRES_PORT, host=host.address)
-    lines = ("bind 0.0.0.0", f"port {REDIS_PORT}", f"requirepass {PASSWORD}", "appendonly yes")
-    with host.entered():
-        postgres.create(f"{host.address}/24")
-        postgres.start()
-        postgres.ask(f"create database {DATABASE}", "postgres")
-        with running(directory, "redis", lines):
-            yield Servers(host, postgres)
-    postgres.kill()
-
-
-@dataclass(slots=True)
 class Conversations:
     """Customers who write without a pause, each message under an id of its own, and what they are answered."""
 
     client: redis.Redis
     follower: redis.Redis
+    replicas: int = 0
     sent: dict[str, float] = field(default_factory=dict)
     replies: dict[str, tuple[float, dict[str, Any]]] = field(default_factory=dict)
     _stop: Event = field(default_factory=Event)
 
     def write(self) -> None:
         """Writes until stopped: what a cache answers, and what needs a model."""
-        gateway = Gateway(self.client)
         while not self._stop.wait(EVERY_S):
             number = len(self.sent)
             words = "hola" if number % 3 else f"hola {number}"
             message_id = f"wamid.{number:06}"
             began = time.monotonic()
-            if self._added(gateway, webhook(says(message_id, f"54911200{number % CUSTOMERS:05}", words))):
+            if self._added(webhook(says(message_id, f"54911200{number % CUSTOMERS:05}", words))):
                 self.sent[message_id] = began
 
-    def _added(self, gateway: Gateway, payload: str) -> bool:
-        """Sends the same again until Redis has it; a message that came twice is known by its id."""
+    def _added(self, payload: str) -> bool:
+        """Sends the same again until Redis has it, and a replica where there are any; what came twice is known by its
+        id.
+        """
         while not self._stop.is_set():
-            try:
-                gateway.send(payload)
-            except RedisError:
-                time.sleep(0.1)
-            else:
-                return True
+            with suppress(RedisError), self.client.pipeline(transaction=False) as pipeline:
+                pipeline.xadd(INBOUND.pattern, {"payload": payload})
+                pipeline.wait(min(self.replicas, 1), 1_000)
+                if pipeline.execute()[1] or not self.replicas:
+                    return True
+            time.sleep(0.1)
         return False
 
     def read(self) -> None:
@@ -154,7 +123,7 @@ class Spread:
     """The running service: its hosts by name, and what is needed to see and to mend it."""
 
     network: dict[str, Host]
-    servers: Servers
+    settings: dict[str, str]
     conversations: Conversations
     engine: Engine
     directory: Path
@@ -180,7 +149,7 @@ class Spread:
 
     def working(self) -> set[str]:
         """Workers that answer, as role@host."""
-        broker = broker_of(read_settings(self.servers.urls))
+        broker = broker_of(read_settings(self.settings))
         with Celery(broker=broker.url, set_as_current=False) as operator:
             operator.conf.update(broker_transport_options=broker.options)
             return {name for answer in operator.control.ping(timeout=1.0) for name in answer}
@@ -205,30 +174,42 @@ class Spread:
 
 
 @contextmanager
-def spread_service(directory: Path, clocks: dict[str, dict[str, str]]) -> Iterator[Spread]:
-    """The service as above, whole and with customers writing. clocks: variables that set a host's clock wrong."""
+def spread_service(
+    directory: Path, clocks: Mapping[str, Mapping[str, str]], members: Sequence[str] = ()
+) -> Iterator[Spread]:
+    """The service as above, whole and with customers writing.
+
+    Args:
+        clocks: variables that set a host's clock wrong.
+        members: hosts of Redis under Sentinels; without, it is one, beside PostgreSQL.
+    """
     with ExitStack() as stack:
-        network = stack.enter_context(hosts(*APPLICATIONS, "servers", "gateway"))
-        servers = stack.enter_context(servers_on(network["servers"], directory))
+        network = stack.enter_context(hosts(*APPLICATIONS, "servers", "gateway", *members))
+        settings = stack.enter_context(postgres_on(network["servers"], directory))
+        trio = [network[name] for name in members]
+        found = sentinels_on(trio, directory) if trio else redis_on(network["servers"], directory)
+        settings |= stack.enter_context(found)
         stack.enter_context(network["gateway"].entered())
         providers = Simulator()
         # It listens to its own machine alone; here it is the providers' machine, too.
         providers.server_address = (network["gateway"].address, 0)
         stack.enter_context(providers)
-        url = servers.urls["DATABASE_URL"]
+        url = settings["DATABASE_URL"]
         migrations.upgrade(url)
         import_products(url, read_products(CATALOG), lambda _rows: None)
-        clients = [stack.enter_context(connect_redis(servers.urls["REDIS_URL"], 5.0)) for _ in range(2)]
+        clients = [stack.enter_context(connect_durable(read_settings(settings))) for _ in range(2)]
         engine = make_engine(url)
         stack.callback(engine.dispose)
         base = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "HOME": str(directory), "LC_ALL": "C.UTF-8"}
-        base |= dict.fromkeys(KEYS, "sk-test-0123456789abcdef") | SETTINGS | servers.urls
+        base |= dict.fromkeys(KEYS, "sk-test-0123456789abcdef") | SETTINGS | settings
         place = network["gateway"].address
         base |= {name: address.replace("127.0.0.1", place) for name, address in providers.base_urls.items()}
         variables = {name: base | clocks.get(name, {}) for name in APPLICATIONS}
-        found = Spread(network, servers, Conversations(*clients), engine, directory, variables)
+        spread = Spread(
+            network, settings, Conversations(*clients, replicas=max(len(members) - 1, 0)), engine, directory, variables
+        )
         for name in APPLICATIONS:
-            found.start(name)
-        found.wait_until_whole()
-        with found.conversations.flowing():
-            yield found
+            spread.start(name)
+        spread.wait_until_whole()
+        with spread.conversations.flowing():
+            yield spread

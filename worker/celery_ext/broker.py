@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
 from worker.errors import ConfigurationError
+from worker.redisdb.sentinel import CONNECT_TIMEOUT_S, SENTINEL_TIMEOUT_S
 from worker.settings import Settings
 
 #: Longer than a Redis failover needs to show, shorter than a lease on `ai`.
@@ -86,10 +90,14 @@ def _sentinel(url: str, configured: Settings) -> Broker:
     if tls and authority:
         tls["ssl_ca_certs"] = authority
     watch: dict[str, Any] = {name: value for name, value in REDIS_OPTIONS.items() if name.startswith("socket_")}
+    # By itself redis-py asks a machine that says nothing ten times, each connection anew, before it asks the next.
+    watch |= {"socket_timeout": SENTINEL_TIMEOUT_S, "socket_connect_timeout": SENTINEL_TIMEOUT_S}
+    watch |= {"retry": Retry(NoBackoff(), 0)}
     if configured.celery_sentinel_password is not None:
         watch["password"] = configured.celery_sentinel_password.get_secret_value()
     watch |= {"ssl": True, **tls} if tls else {}
-    options = REDIS_OPTIONS | {"master_name": configured.celery_master_name, "sentinel_kwargs": watch}
+    options = REDIS_OPTIONS | {"socket_connect_timeout": CONNECT_TIMEOUT_S}
+    options |= {"master_name": configured.celery_master_name, "sentinel_kwargs": watch}
     return Broker(plain, options, tls or None)
 
 
