@@ -22,6 +22,8 @@ VISIBILITY_TIMEOUT_S = 20
 #: Time limits on every socket, and a prompt return of unacknowledged messages. Never `retry_on_timeout`: with it
 #: redis-py's pub/sub reader repairs a reset connection itself, then waits for a remote command without any time limit,
 #: and the worker takes no task until one comes. Without it kombu sees the loss and connects anew.
+#: No socket option limits how long a worker waits for the next task of a machine that is gone: kombu looks every
+#: `health_check_interval`, and gives up one that has said nothing for a second more than that.
 REDIS_OPTIONS = {
     "visibility_timeout": VISIBILITY_TIMEOUT_S,
     "unacked_restore_interval": 1,
@@ -29,7 +31,7 @@ REDIS_OPTIONS = {
     "socket_timeout": BROKER_TIMEOUT_S,
     "socket_connect_timeout": BROKER_TIMEOUT_S,
     "socket_keepalive": True,
-    "health_check_interval": 30,
+    "health_check_interval": 5,
 }
 #: Celery's queues are lists, sets and hashes that one transaction changes together, wherever their slots lie.
 NO_CLUSTER = (
