@@ -22,10 +22,17 @@ LOCK_TIMEOUT_MS = 500
 #: How long the kernel tries to get bytes to a silent server before the connection counts as lost. When a machine is
 #: gone, replies stop for so long, and for the time that its standby needs to take its place.
 TCP_USER_TIMEOUT_MS = 6_000
-SESSION = (
-    "select set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),"
-    " set_config('timezone', 'UTC', false)"
-)
+#: After how many seconds of silence the kernel asks whether the other side is there, how many seconds it waits for an
+#: answer, and how often.
+KEEPALIVES = {"idle": 5, "interval": 3, "count": 3}
+#: What each session asks of the server. The time limits of its own end of the connection are among it: by default it
+#: would keep the locks of a machine that is gone, the active intake's among them, for two hours and more. Where there
+#: is no TCP, they change nothing.
+SESSION = {
+    "timezone": "UTC",
+    "tcp_user_timeout": str(TCP_USER_TIMEOUT_MS),
+    **{f"tcp_keepalives_{name}": str(value) for name, value in KEEPALIVES.items()},
+}
 
 
 def connection_arguments() -> dict[str, Any]:
@@ -35,22 +42,23 @@ def connection_arguments() -> dict[str, Any]:
     return {
         "connect_timeout": CONNECT_TIMEOUT_S,
         "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
-        "keepalives_idle": 5,
-        "keepalives_interval": 3,
-        "keepalives_count": 3,
+        **{f"keepalives_{name}": value for name, value in KEEPALIVES.items()},
         "application_name": "chasqui",
     }
 
 
 def _settle(engine: Engine, statement_timeout_ms: int, lock_timeout_ms: int) -> Engine:
     """Sets time limits and UTC on each connection of the engine as soon as it is made, and follows the primary."""
+    limits = {"statement_timeout": str(statement_timeout_ms), "lock_timeout": str(lock_timeout_ms)}
+    asked = SESSION | limits
+    statement = f"select {', '.join(['set_config(%s, %s, false)'] * len(asked))}"
 
     @event.listens_for(engine, "connect")
     def settle(made: Any, _record: object) -> None:
         # In a transaction it would be undone by the first rollback.
         before, made.autocommit = made.autocommit, True
         with made.cursor() as cursor:
-            cursor.execute(SESSION, (str(statement_timeout_ms), str(lock_timeout_ms)))
+            cursor.execute(statement, [part for setting in asked.items() for part in setting])
         made.autocommit = before
 
     return follow_primary(engine)

@@ -53,6 +53,11 @@ def is_away(error: BaseException) -> bool:
     return code == READ_ONLY or isinstance(error, OperationalError | InterfaceError | PoolTimeout)
 
 
+def is_unreachable(error: BaseException) -> bool:
+    """Returns whether the server said nothing at all: another process may reach it."""
+    return is_away(error) and not code_of(error)
+
+
 def may_pass(error: BaseException) -> bool:
     """Returns whether running the same call again may succeed."""
     return is_conflict(error) or is_away(error)

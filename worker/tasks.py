@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial, wraps
 from typing import Any
 
@@ -20,6 +21,7 @@ from msgspec.structs import replace
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from db import retry
 from worker import steps
 from worker.app import AI, FLOW, app, task
 from worker.celery_ext.broker import BROKER_TIMEOUT_S
@@ -45,6 +47,8 @@ CONFIRMED = {"confirm_publish": True, "read_timeout": BROKER_TIMEOUT_S, "write_t
 MAX_QUEUED_CALLS = 16
 #: How long finished calls wait for others. Little beside what a model takes.
 MICRO_BATCH_WAIT_S = 0.1
+#: Before a process that does not reach PostgreSQL hands a batch back: others come first, and it does not spin.
+HAND_BACK_PAUSE_S = 0.5
 log = logger(__name__)
 
 
@@ -52,7 +56,7 @@ def step(body: Body) -> Any:
     """Makes a task of a body over a batch.
 
     An error is logged and raised again as its kind alone, since a foreign exception may hold what a customer wrote; the
-    sweep starts the turns again.
+    sweep starts the turns again. A process that PostgreSQL does not answer hands its batches back to the queue.
     """
     name = f"worker.{body.__name__}"
 
@@ -62,17 +66,34 @@ def step(body: Body) -> Any:
         began_at_s = time.time()
         try:
             turns += decoded(batch, began_at_s)
-            body(services(), turns)
+            if services().reachability.is_lost:
+                time.sleep(HAND_BACK_PAUSE_S)
+                enqueue(made, turns)
+            else:
+                body(services(), turns)
         except Exception as exc:
             kind, tokens = type(exc).__name__, [turn.token for turn in turns]
             log.exception("step_failed", task=name, error=kind, tokens=tokens)
             if isinstance(exc, SQLAlchemyError):
-                attempts.give_back_blameless(services(), turns, exc)
+                give_back(made, turns, exc)
             tracing.steps(body.__name__, dict.fromkeys(tokens, began_at_s), kind)
             raise StepFailed(name, kind) from None
         return summary([batch] if size is None else [batch, size])
 
-    return task(run)
+    made = task(run)
+    return made
+
+
+def give_back(failed_step: Any, turns: list[Turn], error: SQLAlchemyError) -> None:
+    """Gives turns back that PostgreSQL has failed: to the sweep, or, where it said nothing at all, to the queue, for
+    another process that may reach it: leases on `ai` are long. What is ours no more when it runs is dropped, as ever.
+    """
+    if not retry.is_unreachable(error):
+        attempts.give_back_blameless(services(), turns, error)
+        return
+    services().reachability.lose()
+    with suppress(OperationalError):
+        enqueue(failed_step, turns)
 
 
 def decoded(batch: str | Rows | list[Turn], now_s: float) -> list[Turn]:
@@ -99,20 +120,21 @@ def enqueue(next_step: Any, turns: Sequence[Turn | Mapping[str, Any]]) -> None:
 
 def calls_have_room() -> bool:
     """Returns whether queue `ai` takes another batch; yes where the broker does not say, since sending tries again."""
-    with app.connection_or_acquire() as connection:
-        try:
-            return queue_length(app, AI, connection) < MAX_QUEUED_CALLS
-        except connection.recoverable_connection_errors:
-            return True
+    return (_waiting_calls() or 0) < MAX_QUEUED_CALLS
 
 
 def calls_are_idle() -> bool:
     """Returns whether no batch waits on queue `ai`; no where the broker does not say."""
+    return _waiting_calls() == 0
+
+
+def _waiting_calls() -> int | None:
+    """Batches on queue `ai`; None where the broker does not say."""
     with app.connection_or_acquire() as connection:
         try:
-            return queue_length(app, AI, connection) == 0
+            return queue_length(app, AI, connection)
         except connection.recoverable_connection_errors:
-            return False
+            return None
 
 
 def send_on_from_calls(answered: Sequence[Turn], asking: Sequence[Turn]) -> None:

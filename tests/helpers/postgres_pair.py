@@ -22,7 +22,6 @@ HOST = "127.0.0.1"
 OPTIONS = ("--username=chasqui", "--auth=trust", "--encoding=UTF8", "--lc-collate=C", "--lc-ctype=C.UTF-8", "--no-sync")
 #: No test of it cuts the machine's power; a standby that was away for a while finds what it has missed.
 SETTINGS = """
-listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 fsync = off
 wal_keep_size = '256MB'
@@ -52,6 +51,7 @@ class Member:
     home: Path
     port: int
     process: psutil.Process | None = None
+    host: str = HOST
 
     @property
     def data(self) -> Path:
@@ -68,6 +68,15 @@ class Member:
             file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
         if self.process:
             self.process.send_signal(signal.SIGHUP)
+
+    def create(self, network: str = f"{HOST}/32") -> None:
+        """Makes a new cluster, which lets in whoever is of this network."""
+        self.run("initdb", "-D", str(self.data), *OPTIONS)
+        lines = (f"host {databases} all {network} trust\n" for databases in ("all", "replication"))
+        (self.data / "pg_hba.conf").write_text("".join(lines))
+        with (self.data / "postgresql.conf").open("a") as file:
+            file.write(SETTINGS)
+            file.write(f"listen_addresses = '{self.host}'\n")
 
     def start(self) -> None:
         """Returns when it answers."""
@@ -88,7 +97,7 @@ class Member:
     def ask(self, statement: str, database: str = DATABASE) -> Any:
         """The first value of a statement on this very server, None where it returns none."""
         options = {"user": USER, "dbname": database, "connect_timeout": 5}
-        connection = psycopg2.connect(host=HOST, port=self.port, **options)
+        connection = psycopg2.connect(host=self.host, port=self.port, **options)
         connection.autocommit = True
         try:
             with connection.cursor() as cursor:
@@ -170,10 +179,7 @@ def pair(directory: Path, *, synchronous: bool = False) -> Iterator[Pair]:
     one, two = Member("one", home, free_port()), Member("two", home, free_port())
     found = Pair(one, two)
     try:
-        one.run("initdb", "-D", str(one.data), *OPTIONS)
-        (one.data / "pg_hba.conf").write_text(f"host all all {HOST}/32 trust\nhost replication all {HOST}/32 trust\n")
-        with (one.data / "postgresql.conf").open("a") as file:
-            file.write(SETTINGS)
+        one.create()
         one.start()
         one.ask(f"create database {DATABASE}", "postgres")
         found.follow(two, one)

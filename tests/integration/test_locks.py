@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from helpers.basics import Servers, new_database
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from db.engine import connect
 from db.locks import INTAKE_LOCK, is_locked, try_lock
@@ -17,3 +17,9 @@ def test_a_lock_of_another_database_is_none_of_ours(servers: Servers, connection
         assert is_locked(other, INTAKE_LOCK)
         assert not is_locked(connection, INTAKE_LOCK)
         assert not unfinished(connection, INTAKE_LOCK).intake_active
+
+
+def test_the_server_gives_up_a_silent_client_soon(connection: Connection) -> None:
+    """Its own end of the connection has time limits too: else the lock of a machine that is gone stays for hours."""
+    named = ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout")
+    assert [connection.execute(text(f"show {name}")).scalar_one() for name in named] == ["5", "3", "3", "6000"]

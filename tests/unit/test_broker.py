@@ -44,6 +44,14 @@ def test_sentinels_need_the_name_of_what_they_watch() -> None:
     assert "hunter2" not in f"{caught.value}{found}"
 
 
+def test_a_machine_that_says_nothing_is_left_soon() -> None:
+    """A Sentinel that is gone is asked once, for a second, and a Redis that is gone is not waited for."""
+    options = broker(REDIS_URL="sentinel://a;sentinel://b", REDIS_MASTER_NAME="chasqui").options
+    asked = options["sentinel_kwargs"]
+    assert (asked["socket_timeout"], asked["socket_connect_timeout"], asked["retry"].get_retries()) == (1, 1, 0)
+    assert (options["socket_connect_timeout"], options["health_check_interval"]) == (2, 5)
+
+
 def test_rabbitmq_has_quorum_queues() -> None:
     """All four of them, and none of the options of Redis."""
     with environment({"BROKER_URL": "amqp://guest:guest@127.0.0.1//"}), make_app() as application:

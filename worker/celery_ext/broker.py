@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
 from worker.errors import ConfigurationError
+from worker.redisdb.sentinel import CONNECT_TIMEOUT_S, SENTINEL_TIMEOUT_S
 from worker.settings import Settings
 
 #: Longer than a Redis failover needs to show, shorter than a lease on `ai`.
@@ -18,6 +22,8 @@ VISIBILITY_TIMEOUT_S = 20
 #: Time limits on every socket, and a prompt return of unacknowledged messages. Never `retry_on_timeout`: with it
 #: redis-py's pub/sub reader repairs a reset connection itself, then waits for a remote command without any time limit,
 #: and the worker takes no task until one comes. Without it kombu sees the loss and connects anew.
+#: No socket option limits how long a worker waits for the next task of a machine that is gone: kombu looks every
+#: `health_check_interval`, and gives up one that has said nothing for a second more than that.
 REDIS_OPTIONS = {
     "visibility_timeout": VISIBILITY_TIMEOUT_S,
     "unacked_restore_interval": 1,
@@ -25,7 +31,7 @@ REDIS_OPTIONS = {
     "socket_timeout": BROKER_TIMEOUT_S,
     "socket_connect_timeout": BROKER_TIMEOUT_S,
     "socket_keepalive": True,
-    "health_check_interval": 30,
+    "health_check_interval": 5,
 }
 #: Celery's queues are lists, sets and hashes that one transaction changes together, wherever their slots lie.
 NO_CLUSTER = (
@@ -86,10 +92,14 @@ def _sentinel(url: str, configured: Settings) -> Broker:
     if tls and authority:
         tls["ssl_ca_certs"] = authority
     watch: dict[str, Any] = {name: value for name, value in REDIS_OPTIONS.items() if name.startswith("socket_")}
+    # By itself redis-py asks a machine that says nothing ten times, each connection anew, before it asks the next.
+    watch |= {"socket_timeout": SENTINEL_TIMEOUT_S, "socket_connect_timeout": SENTINEL_TIMEOUT_S}
+    watch |= {"retry": Retry(NoBackoff(), 0)}
     if configured.celery_sentinel_password is not None:
         watch["password"] = configured.celery_sentinel_password.get_secret_value()
     watch |= {"ssl": True, **tls} if tls else {}
-    options = REDIS_OPTIONS | {"master_name": configured.celery_master_name, "sentinel_kwargs": watch}
+    options = REDIS_OPTIONS | {"socket_connect_timeout": CONNECT_TIMEOUT_S}
+    options |= {"master_name": configured.celery_master_name, "sentinel_kwargs": watch}
     return Broker(plain, options, tls or None)
 
 

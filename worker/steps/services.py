@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
 from db.engine import LOCK_TIMEOUT_MS, make_engine
+from db.reachability import Reachability
 from worker.catalog.search import Catalog
 from worker.log import logger
 from worker.providers.ahead import AheadCaller
@@ -73,6 +74,7 @@ class Services:
     ahead: AheadCaller
     shop: Shop
     asked: AskedCounts
+    reachability: Reachability
 
 
 def budget_limits(configuration: Settings) -> BudgetLimits:
@@ -146,6 +148,7 @@ def build(configuration: Settings) -> Services:
         ahead=AheadCaller(completer, single_flight, cache, shop),
         shop=shop,
         asked=AskedCounts(),
+        reachability=Reachability(engine, lambda: log.info("database_reached_again")),
     )
 
 
