@@ -52,6 +52,7 @@ EXCEPTIONS = {
     "Celery and kombu name, read or call them": (
         "worker/app.py:amqp_cls",
         "worker/celery_ext/active_beat.py:ActiveScheduler",
+        "worker/celery_ext/prompt_consumer.py:PromptConsumer",
         "worker/celery_ext/at_most_once.py:acknowledged",
         "worker/celery_ext/processes.py:*",
         "worker/celery_ext/reconnection.py:PromptAMQP",

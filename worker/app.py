@@ -69,6 +69,7 @@ SETTINGS: Mapping[str, Any] = {
     "worker_send_task_events": True,
     "worker_cancel_long_running_tasks_on_connection_loss": False,
     "worker_max_tasks_per_child": None,
+    "worker_consumer": "worker.celery_ext.prompt_consumer:PromptConsumer",
     "task_track_started": False,
     "beat_scheduler": "worker.celery_ext.active_beat:ActiveScheduler",
     "timezone": "UTC",

@@ -80,8 +80,12 @@ def test_the_service_works_on_rabbitmq(
         conversation = Conversation(shared_engine, durable, log, Gateway(durable))
         conversation.gateway.send(webhook(says("wamid.stream", "5491122334455", "hola")))
         printed_gateway["enqueue_by_celery"](json.loads(webhook(says("wamid.celery", "5491122334466", "hola"))))
-        conversation.wait_until(lambda: {"wamid.stream", "wamid.celery"} <= set(conversation.answered()))
+        try:
+            conversation.wait_until(lambda: {"wamid.stream", "wamid.celery"} <= set(conversation.answered()), 90)
+        except AssertionError:
+            pytest.fail(f"{rabbit.state()}\n{log.read_text()[-3000:]}")
         assert [child.deaths for child in supervisor.children] == [0] * len(supervisor.children)
+        assert "celery_delayed" not in rabbit.control("list_queues", "name")
 
 
 def test_the_printed_gateway_makes_no_queue(rabbit: Rabbit, printed_gateway: dict[str, Any]) -> None:

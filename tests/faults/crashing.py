@@ -45,12 +45,12 @@ def _break_in(switches: Any, ai_lease_margin_s: float) -> None:
     from msgspec.json import Decoder
 
     from worker.session.turn import Turn
-    from worker.steps import call_provider
+    from worker.steps import call_leases
 
     # Annotations are read at the first use; after it the clock may change what `datetime` is.
     Decoder(Turn)
     # The one time of the service that no setting names; fifteen seconds for each crash of `worker-ai` add up.
-    call_provider.AI_LEASE_MARGIN_S = ai_lease_margin_s
+    call_leases.AI_LEASE_MARGIN_S = ai_lease_margin_s
     _watch_commits(switches)
     _watch_passing_on(switches)
     _watch_scripts(switches)

@@ -70,6 +70,13 @@ class Rabbit:
             except connection.channel_errors:
                 return None
 
+    def state(self) -> str:
+        """What stands in the queues, who is connected, and the end of the node's log, for whoever waited in vain."""
+        queues = self.control("list_queues", "name", "messages_ready", "messages_unacknowledged", "consumers", "leader")
+        connections = self.control("list_connections", "pid", "state", "channels", "send_pend", "recv_oct", "timeout")
+        log = "".join(path.read_text()[-2000:] for path in Path(self.environment["RABBITMQ_LOG_BASE"]).glob("*.log"))
+        return "\n".join([queues, connections, log])
+
     def forget(self, *queues: str) -> None:
         """Deletes queues and their exchanges, whatever they are."""
         with Connection(self.url) as connection:
@@ -83,7 +90,9 @@ def rabbitmq(directory: Path) -> Iterator[Rabbit]:
     """A node that answers, ended with all that it started."""
     home, port, mapper = directory / "rabbitmq", free_port(), free_port()
     home.mkdir()
-    (home / "rabbitmq.conf").write_text(f"listeners.tcp.local = 127.0.0.1:{port}\n")
+    # Beyond its limits the node reads no more from whoever publishes, and says nothing; others may fill this machine.
+    limits = "disk_free_limit.absolute = 1MB\nvm_memory_high_watermark.relative = 0.9\n"
+    (home / "rabbitmq.conf").write_text(f"listeners.tcp.local = 127.0.0.1:{port}\n{limits}")
     (home / "plugins").write_text("[].\n")
     environment = {
         "PATH": os.defpath,

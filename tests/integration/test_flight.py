@@ -189,3 +189,16 @@ def test_keys_are_those_of_the_contract(flights: SingleFlight, redis_client: red
     assert redis_client.type(f"flight:{KEY}") == b"string"
     assert redis_client.type(f"parked:{KEY}") == b"list"
     assert ttl_ms(redis_client, f"parked:{KEY}") <= KEEP_S * 1000
+
+
+def test_a_lead_is_held_by_its_token_alone(flights: SingleFlight, redis_client: redis.Redis) -> None:
+    """It lasts as long as was said last; another's, and one that has ended, are as they were."""
+    flights.join([join_request("a", left_s=45.0)])
+    flights.hold([(KEY, "b"), ("cd" * 32, "b")], 90.0)
+    assert ttl_ms(redis_client, FLIGHT.key(KEY)) <= 45_000
+    assert not redis_client.exists(FLIGHT.key("cd" * 32))
+    flights.hold([(KEY, "a")], 90.0)
+    assert ttl_ms(redis_client, FLIGHT.key(KEY)) > 45_000
+    assert land(flights, KEY, b"{}") == []
+    flights.hold([(KEY, "a")], 1.0)
+    assert ttl_ms(redis_client, FLIGHT.key(KEY)) > 1_000

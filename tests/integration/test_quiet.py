@@ -20,12 +20,12 @@ from test_locked_customers import AT_THE_DOOR, Road, Waiting, held
 from db import queries
 from worker import steps
 from worker.intake.intake import Intake
-from worker.intake.quiet import GRAIN_S, QuietTurns
+from worker.intake.quiet_turns import GRAIN_S, QuietTurns
 from worker.providers.reply_cache import CachedReply
 from worker.redisdb.keys import AI_RESPONSE
 from worker.session.outcome import Decision
 from worker.session.turn import Turn
-from worker.steps.quiet import LONGEST
+from worker.steps.quiet_time import LONGEST
 from worker.steps.services import Services
 
 QUIET_S = 60.0

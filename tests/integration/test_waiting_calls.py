@@ -83,7 +83,7 @@ def test_waiting_for_a_provider_is_no_attempt(
         assert again.messages[0].attempts == 0
         missed = route(shop_services, [again], room=bool(run % 2))[1]
     assert attempts(connection) == 0
-    shop_services.dispatcher.call = lambda turns, *_: iter(())  # type: ignore[method-assign]  # a provider that kills
+    shop_services.dispatcher.call = lambda turns, *_, **__: iter(())  # type: ignore[method-assign]  # a provider that kills
     assert list(steps.call_provider.run(shop_services, missed)) == []
     assert attempts(connection) == 1
     closed = steps.update_session.run(shop_services, [replace(turn, outcome=decided()) for turn in missed])

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 from celery.apps.worker import Worker, safe_say
+from celery.worker.consumer import Consumer
 
 from worker.app import Application, app
 from worker.celery_ext import processes
+from worker.celery_ext.prompt_consumer import DELAYED_DELIVERY, PromptConsumer
 
 #: Series of releases with which everything below was tried, and `make test` has passed.
 TRIED = {"celery": "5.7", "kombu": "5.7", "flower": "2.2"}
@@ -91,3 +93,8 @@ def test_beat_is_ours_and_waits_for_its_broker(monkeypatch: pytest.MonkeyPatch) 
     assert (waited, beat.quiet, beat.app) == ([True], True, app), "look at worker/celery_ext/processes.py"
     assert issubclass(app.Worker, processes.ServiceWorker)
     assert app.Worker.app is app
+
+
+def test_only_delayed_delivery_is_left_out() -> None:
+    """Celery still calls that step by this name, and has no other that the service goes without."""
+    assert set(Consumer.Blueprint.default_steps) - set(PromptConsumer.Blueprint.default_steps) == {DELAYED_DELIVERY}

@@ -38,7 +38,7 @@ from worker.session.handover import BUTTON, pressed_for_person
 from worker.session.outcome import Decision, Outcome
 from worker.session.session import Checkout
 from worker.shop.shop import Shop
-from worker.shop.wording import FORMS
+from worker.shop.texts import FORMS
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SAID = {

@@ -17,11 +17,11 @@ from db.monitoring import Unfinished
 from db.replication import Replication
 from worker.errors import ConfigurationError
 from worker.operate.commands.doctor import show
+from worker.operate.display import count, duration, size
 from worker.operate.doctor import broker, database, redis_servers, replication
 from worker.operate.doctor.examination import is_fit, judge_free
 from worker.operate.doctor.finding import Finding, State, failed, guarded, judge_clock, ok, reason_of, warning
 from worker.operate.snapshot import LiveCounters, StreamLengths
-from worker.operate.wording import count, duration, size
 from worker.providers.circuit_states import Circuit
 
 OK, WARNING, FAILED = State.OK, State.WARNING, State.FAILED

@@ -204,8 +204,8 @@ def test_packages_stand_in_floors() -> None:
 
 def test_a_circle_is_found() -> None:
     """A figure of the exporter's, read by a step, would be one."""
-    assert upward({"worker.steps.update_session": ["worker.operate.wording", "worker.session.turn"]}) == [
-        "worker.steps.update_session -> worker.operate.wording"
+    assert upward({"worker.steps.update_session": ["worker.operate.display", "worker.session.turn"]}) == [
+        "worker.steps.update_session -> worker.operate.display"
     ]
 
 

@@ -25,7 +25,7 @@ from worker.intake.held_back import HeldBack
 from worker.intake.invalidation import invalidate
 from worker.intake.parsed_entry import ParsedEntry, parse
 from worker.intake.portions import BLOCK_MS, Portions
-from worker.intake.quiet import QuietTurns
+from worker.intake.quiet_turns import QuietTurns
 from worker.intake.sweep import Sweep
 from worker.log import logger
 from worker.messages.message import InboundMessage

@@ -62,7 +62,7 @@ class Sweep:
             self._republish(connection, restart)
 
     def _restart_turns(self, connection: Connection) -> set[str]:
-        lease_s, locked_s = self._services.settings.flow_lease_s, locked_lease_s(self._services)
+        lease_s, locked_s = self._services.settings.flow_lease_s, locked_lease_s(self._services.settings)
         claimed, locked = retry.again_on_conflict(
             lambda: queries.sweep_turns(connection, lease_s=lease_s, limit=LIMIT, locked_lease_s=locked_s)
         )

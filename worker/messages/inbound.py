@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from worker.errors import BadPayload
-from worker.messages.acts import echo, with_act
 from worker.messages.content import in_group, is_reply_due
+from worker.messages.events import echo, with_act
 from worker.messages.fields import (
     JsonObject,
     customer_id,

@@ -28,7 +28,7 @@ NO_REPLY_TYPES = frozenset(
     }
 )
 
-#: Types of messages that do something to others (`worker.messages.acts`); an echo is the plain form's name for one.
+#: Types of messages that do something to others (`worker.messages.events`); an echo is the plain form's name for one.
 ECHO, EDIT, REVOKE = "echo", "edit", "revoke"
 #: Reason of a message that came too late to be answered.
 TOO_LATE = "too_late"

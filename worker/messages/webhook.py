@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from worker.errors import BadPayload
-from worker.messages.acts import read_echo, with_webhook_act
 from worker.messages.content import is_reply_due, read_content
 from worker.messages.delivery import read_statuses
+from worker.messages.events import read_echo, with_webhook_act
 from worker.messages.fields import (
     JsonObject,
     customer_id,

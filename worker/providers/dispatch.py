@@ -74,19 +74,26 @@ class Dispatcher:
         self._budget = budget
         self._shop = shop
 
-    def call(self, turns: Sequence[Turn], left_s: dict[str, float], margin_s: float) -> Iterator[Dispatched]:
+    def call(
+        self, turns: Sequence[Turn], left_s: dict[str, float], margin_s: float, lead_s: float = 0.0
+    ) -> Iterator[Dispatched]:
         """Yields what becomes ready, in the order in which it does. Parked turns do not appear: their leader goes on
         with them.
 
         Args:
-            left_s: rest of each lease by token; the deadline is `margin_s` before its end, on the monotonic clock.
+            left_s: rest of each lease by token.
+            margin_s: from the deadline of a call to the end of that lease; less than 0 where leases are renewed.
+            lead_s: length of a lead where the lease has less left.
         """
         now = time.monotonic()
         over_limit = self._budget.over_limit([turn.customer_phone for turn in turns])
         limited = [turn for turn in turns if turn.customer_phone in over_limit]
         asking = [turn for turn in turns if turn.customer_phone not in over_limit]
         joins = self._single_flight.join(
-            [JoinRequest(turn.planned().key, turn.token, encode_turn(turn), left_s[turn.token]) for turn in asking]
+            [
+                JoinRequest(turn.planned().key, turn.token, encode_turn(turn), max(left_s[turn.token], lead_s))
+                for turn in asking
+            ]
         )
         scenes = {turn.token: scene_of(turn, self._shop) for turn in limited}
         served = [replace(turn, outcome=fallback_outcome(turn.planned(), scenes[turn.token])) for turn in limited]

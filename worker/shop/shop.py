@@ -20,7 +20,7 @@ from worker.shop.conventions import Form
 from worker.shop.hours import Hours, opening, serves_today
 from worker.shop.hours_in_words import day_in_words, hours_in_words, opening_in_words
 from worker.shop.money import amount, quantity
-from worker.shop.wording import wording
+from worker.shop.texts import wording
 
 #: An amount that shows how this shop writes all others.
 SAMPLE = Decimal(1850)

@@ -67,7 +67,7 @@ def count_attempts(services: Services, batch: Batch, lease_s: float) -> list[Tur
     def count(connection: Connection, turns: Batch) -> dict[str, int]:
         return queries.begin_attempts(connection, {"turns": [_run(turn) for turn in turns], "lease_s": lease_s})
 
-    counts, locked = commit_around_locked(services, swept, count)
+    counts, locked = commit_around_locked(services.engine, swept, count)
     _give_back_locked(services, locked, counted=False)
     begun = {token for counted in counts for token in counted}
     return [turn for turn in batch if not turn.swept or turn.token in begun]
@@ -86,7 +86,7 @@ def uncount_attempts(services: Services, batch: Batch) -> list[Turn]:
 
     locked: list[Turn] = []
     if swept := _swept(batch):
-        _, locked = commit_around_locked(services, swept, uncount)
+        _, locked = commit_around_locked(services.engine, swept, uncount)
     _give_back_locked(services, locked, counted=True)
     return [turn for turn in batch if turn not in locked]
 
@@ -98,7 +98,7 @@ def give_back_failed(services: Services, failures: Sequence[Failure]) -> None:
         queries.release_turns(connection, msgspec.to_builtins(list(some)))
 
     if failures:
-        commit_around_locked(services, failures, release)
+        commit_around_locked(services.engine, failures, release)
 
 
 def give_back_locked(services: Services, locked: Batch) -> None:
@@ -117,7 +117,7 @@ def give_back_blameless(services: Services, batch: Batch, error: SQLAlchemyError
 def _give_back_locked(services: Services, locked: Batch, *, counted: bool) -> None:
     if locked:
         log.warning("turns_locked", turns=len(locked), tokens=[turn.token for turn in locked])
-    _give_back(services, locked, counted=counted, lease_s=locked_lease_s(services))
+    _give_back(services, locked, counted=counted, lease_s=locked_lease_s(services.settings))
 
 
 def _give_back(services: Services, turns: Batch, *, counted: bool, lease_s: float | None) -> None:

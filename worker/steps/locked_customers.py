@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from db import queries, retry
-from worker.steps.services import Services
+from worker.settings import Settings
 
 
 class OfCustomer(Protocol):
@@ -77,10 +77,9 @@ class SplitCommit(Generic[Row, Result]):
 
 
 def commit_around_locked(
-    services: Services, rows: Sequence[Row], commit: Callable[[Connection, Sequence[Row]], Result]
+    engine: Engine, rows: Sequence[Row], commit: Callable[[Connection, Sequence[Row]], Result]
 ) -> tuple[list[Result], list[Row]]:
     """Commits a step's rows around locked customers, on a pooled connection; see SplitCommit.run."""
-    engine = services.engine
 
     def locked(phones: list[str]) -> set[str]:
         return retry.run(engine, lambda connection: queries.locked_for_commit(connection, phones))
@@ -92,6 +91,6 @@ def commit_around_locked(
     return SplitCommit(committed, locked, until_s).run(rows)
 
 
-def locked_lease_s(services: Services) -> float:
+def locked_lease_s(settings: Settings) -> float:
     """Rest of a locked turn before the sweep looks at it again."""
-    return min(queries.LOCKED_LEASE_S, services.settings.flow_lease_s)
+    return min(queries.LOCKED_LEASE_S, settings.flow_lease_s)

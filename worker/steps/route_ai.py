@@ -18,7 +18,7 @@ from worker.steps.attempts import map_turns
 from worker.steps.call_provider import lease_for_call
 from worker.steps.planning import Planner, acted, search_all, without_model
 from worker.steps.question import Question, reader_of
-from worker.steps.quiet import unless_writing
+from worker.steps.quiet_time import unless_writing
 from worker.steps.services import Services
 
 Batch = Sequence[Turn]

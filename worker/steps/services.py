@@ -40,6 +40,7 @@ from worker.session.outcome import Outcome, StoredOutcome
 from worker.settings import Settings, settings
 from worker.shop.shop import Shop
 from worker.shop.shop_file import load_shop
+from worker.steps.call_leases import CallLeases, lease_of_call_s
 from worker.telemetry.asked import AskedCounts
 from worker.telemetry.recording import count_call, metrics_row
 from worker.units import microusd
@@ -68,6 +69,7 @@ class Services:
     prober: Prober
     completer: Completer
     dispatcher: Dispatcher
+    leases: CallLeases
     ahead: AheadCaller
     shop: Shop
     asked: AskedCounts
@@ -126,6 +128,7 @@ def build(configuration: Settings) -> Services:
     client = AiClient()
     completer = Completer(providers, client, breaker, budget)
     prober = Prober(providers, client, breaker, durable, budget, partial(record_calls, engine), shop)
+    call_lease_s = lease_of_call_s(configuration.ai_deadline_s)
     pool = ThreadPoolExecutor(configuration.ai_parallel_calls, thread_name_prefix="provider")
     return Services(
         settings=configuration,
@@ -139,6 +142,7 @@ def build(configuration: Settings) -> Services:
         prober=prober,
         completer=completer,
         dispatcher=Dispatcher(completer, single_flight, cache, pool, budget, shop),
+        leases=CallLeases(engine, single_flight, call_lease_s),
         ahead=AheadCaller(completer, single_flight, cache, shop),
         shop=shop,
         asked=AskedCounts(),

@@ -114,7 +114,7 @@ def commit_turns(services: Services, closings: Sequence[Closing]) -> Committed:
         return queries.update_session_cache(connection, limits | {"turns": [closing.row() for closing in some]})
 
     try:
-        parts, locked = commit_around_locked(services, closings, commit)
+        parts, locked = commit_around_locked(services.engine, closings, commit)
     except SQLAlchemyError as exc:
         if not retry.blames_a_value(exc):
             raise

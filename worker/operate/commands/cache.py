@@ -20,7 +20,7 @@ from worker.operate.commands.terminal import (
     print_result,
     redis_errors,
 )
-from worker.operate.wording import size
+from worker.operate.display import size
 from worker.redisdb.keys import AI_RESPONSE, LAYERS, Key
 from worker.redisdb.layers import LayerSize, flush, forget_results, key_batches, read_size
 from worker.runtime.environment import surroundings

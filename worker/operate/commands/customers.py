@@ -122,7 +122,7 @@ def erase(phone: str, yes: bool, as_json: bool) -> None:
 def erase_everywhere(phone: str) -> dict[str, int]:
     """Erases on the servers of the surroundings; returns how much of each kind. Shows a sign of life on a terminal."""
     from worker.operate.erasure import STATEMENT_TIMEOUT_MS, Erasure
-    from worker.steps.call_provider import AI_LEASE_MARGIN_S
+    from worker.steps.call_leases import AI_LEASE_MARGIN_S
 
     with (
         surroundings() as configured,

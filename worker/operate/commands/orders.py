@@ -25,7 +25,7 @@ from worker.operate.commands.terminal import (
     out,
     print_json,
 )
-from worker.operate.wording import duration
+from worker.operate.display import duration
 from worker.runtime.environment import surroundings
 
 Json = dict[str, Any]

@@ -13,7 +13,7 @@ from rich.text import Text
 from db import people as waits
 from db.people import Waiting
 from worker.operate.commands.terminal import commit, database, harmless, json_option, out, print_json
-from worker.operate.wording import duration, why_person
+from worker.operate.display import duration, why_person
 
 HEADINGS = ("customer", "name", "since (UTC)", "waits", "why", "state")
 

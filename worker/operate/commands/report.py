@@ -13,7 +13,7 @@ from rich.table import Table
 
 from worker.messages.delivery import FAILURES
 from worker.operate.commands.terminal import database, json_option, print_result
-from worker.operate.wording import duration
+from worker.operate.display import duration
 from worker.providers.pricing import BASELINE_MODEL
 from worker.telemetry.report import DEFAULT_WINDOW_S, make_report
 

@@ -16,7 +16,7 @@ from worker.providers.pricing import estimate_tokens
 from worker.settings import settings
 from worker.shop.shop import Shop
 from worker.shop.shop_file import load_shop, read_shop
-from worker.shop.wording import wording
+from worker.shop.texts import wording
 
 
 @click.group(cls=Group, invoke_without_command=True)

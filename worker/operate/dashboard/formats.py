@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from worker.operate import wording
+from worker.operate import display
 from worker.providers.circuit_states import Circuit
 
 #: Stands where there is no number.
@@ -33,7 +33,7 @@ def milliseconds(value: float | None) -> str:
 
 def duration(seconds: float | None) -> str:
     """45 s, 12 min, 3.5 h, 12 d"""
-    return NONE if seconds is None else wording.duration(seconds)
+    return NONE if seconds is None else display.duration(seconds)
 
 
 def waited(seconds: float) -> str:
@@ -48,7 +48,7 @@ def money(amount: Decimal, currency: str) -> str:
 
 def why_person(reason: str) -> str:
     """`failed` as "no model answered"."""
-    return wording.why_person(reason)
+    return display.why_person(reason)
 
 
 def dollars(amount: float) -> str:

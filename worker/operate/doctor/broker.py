@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 from worker.errors import ConfigurationError
+from worker.operate.display import count
 from worker.operate.doctor.finding import Finding, failed, guarded, ok, warning
-from worker.operate.wording import count
 
 INSPECT_TIMEOUT_S = 1.0
 #: Beyond this many batches a queue is not only busy. Intake itself stops at 20 on `flow`.

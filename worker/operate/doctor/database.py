@@ -13,9 +13,9 @@ from db.locks import INTAKE_LOCK
 from db.monitoring import LockHolder, Unfinished
 from db.pooler import keeps_session
 from db.servers import normalised, places, shown
+from worker.operate.display import count, duration, oldest
 from worker.operate.doctor import replication
 from worker.operate.doctor.finding import Finding, failed, graded, guarded, judge_clock, ok, warning
-from worker.operate.wording import count, duration, oldest
 from worker.settings import Settings
 
 CHECK = "postgresql"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from worker.errors import ConfigurationError
 from worker.operate.background_read import BackgroundRead, settle
+from worker.operate.display import size
 from worker.operate.doctor import broker, database, providers, redis_servers, shop
 from worker.operate.doctor.finding import Finding, State, failed, guarded, ok, warning
-from worker.operate.wording import size
 from worker.providers.circuit_states import named
 from worker.providers.models import Provider
 from worker.providers.providers_file import load_providers

@@ -9,8 +9,8 @@ from typing import Any
 import redis
 from redis.exceptions import RedisError
 
+from worker.operate.display import count, size
 from worker.operate.doctor.finding import Finding, failed, graded, guarded, ok, warning
-from worker.operate.wording import count, size
 from worker.redisdb.cluster import ClusterRedis
 from worker.redisdb.cluster_pipeline import client_of
 from worker.redisdb.sentinel import sentinels_of

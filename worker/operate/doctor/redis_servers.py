@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 import redis
 
+from worker.operate.display import count, duration, oldest, size
 from worker.operate.doctor import redis_replicas
 from worker.operate.doctor.finding import Finding, State, failed, graded, guarded, judge_clock, ok, warning
 from worker.operate.snapshot import LiveCounters, StreamLengths, read_counters, read_streams, time_s
-from worker.operate.wording import count, duration, oldest, size
 from worker.providers.circuit_states import Circuit, Named, read_circuits
 from worker.redisdb.cluster import ClusterRedis
 from worker.redisdb.connect import connect_cache, connect_durable

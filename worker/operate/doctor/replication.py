@@ -10,8 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from db.engine import connect
 from db.replication import Replication, replication
 from db.servers import apart, shown
+from worker.operate.display import count, duration, size
 from worker.operate.doctor.finding import Finding, failed, ok, warning
-from worker.operate.wording import count, duration, size
 from worker.runtime.error_reasons import reason_of
 
 CHECK = "postgresql servers"

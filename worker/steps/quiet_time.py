@@ -1,8 +1,8 @@
 """Wait for quiet: a turn that needs a model waits until its customer has written nothing for REPLY_QUIET_S, and what is
 written meanwhile joins it: one answer, one call.
 
-The wait is a row in PostgreSQL, in nobody's hands: intake claims the turn anew when it is over (`worker.intake.quiet`);
-where it does not, the sweep starts the turn again when its lease ends.
+The wait is a row in PostgreSQL, in nobody's hands: intake claims the turn anew when it is over
+(`worker.intake.quiet_turns`); where it does not, the sweep starts the turn again when its lease ends.
 """
 
 from __future__ import annotations
@@ -46,6 +46,6 @@ def unless_writing(services: Services, missed: Sequence[Turn]) -> list[Turn]:
         return queries.wait_for_quiet(connection, options | {"turns": runs})
 
     # Who is locked goes on to the next commit, which deals with that.
-    waiting, _ = commit_around_locked(services, fresh, wait)
+    waiting, _ = commit_around_locked(services.engine, fresh, wait)
     tokens = set().union(*waiting)
     return [turn for turn in missed if turn.token not in tokens]

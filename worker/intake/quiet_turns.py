@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from db import queries, retry
 from worker.log import logger
-from worker.steps.quiet import limits
+from worker.steps.quiet_time import limits
 from worker.steps.services import Services
 
 #: Looks are this far apart, so that all who fall due within it are found by one.

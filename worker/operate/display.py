@@ -1,4 +1,4 @@
-"""Wording of numbers and names, as commands and the dashboard show them."""
+"""Display of numbers and names, as commands and the dashboard show them."""
 
 from __future__ import annotations
 

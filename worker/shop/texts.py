@@ -1,4 +1,4 @@
-"""Wording: the fixed texts for customers, from `texts.toml` and `cart_texts.toml`, in the shop's form of address."""
+"""Texts: the fixed texts for customers, from `texts.toml` and `cart_texts.toml`, in the shop's form of address."""
 
 from __future__ import annotations
 

@@ -1,0 +1,103 @@
+"""Leases of turns that ask a model: short, so that the death of a machine keeps nobody waiting, and renewed while their
+process lives.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock, Thread
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from db import queries
+from worker.log import logger
+from worker.providers.single_flight import SingleFlight
+from worker.session.turn import Turn
+from worker.steps.locked_customers import commit_around_locked
+
+#: With a pass of the sweep and another call, less than the 30 s that the death of a machine may cost a customer.
+CALL_LEASE_S = 20.0
+#: From the deadline of a call to the end of a longer lease: for its way back.
+AI_LEASE_MARGIN_S = 15.0
+#: Renewals within a lease: one may fail, and the next be late.
+RENEWALS = 4
+log = logger(__name__)
+
+
+def lease_of_call_s(deadline_s: float) -> float:
+    """Returns the length of a lease for a call, in seconds.
+
+    Args:
+        deadline_s: of calls.
+    """
+    return min(CALL_LEASE_S, deadline_s + AI_LEASE_MARGIN_S)
+
+
+class CallLeases:
+    """Leases of the turns for which this process asks, and their leads of single flights; renewed by a thread.
+
+    Args:
+        lease_s: length of a lease; it is renewed four times as often.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        single_flight: SingleFlight,
+        lease_s: float,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._engine = engine
+        self._single_flight = single_flight
+        self._lease_s = lease_s
+        self._sleep = sleep
+        self._lock = Lock()
+        self._kept: dict[str, Turn] = {}
+        self._is_running = False
+
+    @contextmanager
+    def keeping(self, turns: Sequence[Turn]) -> Iterator[Callable[[Sequence[Turn]], None]]:
+        """Renews the leases of turns for the length of the block; yields what lets some of them go before."""
+        with self._lock:
+            self._kept.update((turn.token, turn) for turn in turns)
+            starts, self._is_running = not self._is_running, True
+        if starts:
+            Thread(target=self._run, name="call-leases", daemon=True).start()
+        try:
+            yield self._let_go
+        finally:
+            self._let_go(turns)
+
+    def _let_go(self, turns: Sequence[Turn]) -> None:
+        with self._lock:
+            for turn in turns:
+                self._kept.pop(turn.token, None)
+
+    def _run(self) -> None:
+        while True:
+            self._sleep(self._lease_s / RENEWALS)
+            with self._lock:
+                kept = list(self._kept.values())
+                if not kept:
+                    self._is_running = False
+                    return
+            self.renew(kept)
+
+    def renew(self, turns: Sequence[Turn]) -> None:
+        """Renews the leases of turns that still hold their token; their leads first, so that the sweep finds those free
+        of a turn that it starts again.
+        """
+        if not turns:
+            return
+        self._single_flight.hold([(turn.planned().key, turn.token) for turn in turns], self._lease_s)
+
+        def extend(connection: Connection, some: Sequence[Turn]) -> None:
+            queries.extend_leases(connection, [turn.holder for turn in some], self._lease_s)
+
+        try:
+            commit_around_locked(self._engine, turns, extend)
+        except SQLAlchemyError as exc:
+            log.warning("leases_not_renewed", turns=len(turns), error=type(exc).__name__)
