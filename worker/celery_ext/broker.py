@@ -11,11 +11,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from worker.errors import ConfigurationError
-from worker.redisdb.sentinel import CONNECT_TIMEOUT_S, SENTINEL_TIMEOUT_S
+from worker.redisdb.sentinel import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, SENTINEL_TIMEOUT_S
 from worker.settings import Settings
 
 #: Longer than a Redis failover needs to show, shorter than a lease on `ai`.
 BROKER_TIMEOUT_S = 10.0
+#: Of a command at a Redis, and of a connection to one: what waits for one that is gone does nothing else meanwhile.
+REDIS_TIMEOUT_S = 5.0
 #: Only `worker.receive` acknowledges late, and it takes milliseconds; what a killed worker had reserved comes back
 #: after this time. Turns do not wait for it: the sweep takes them when their lease ends.
 VISIBILITY_TIMEOUT_S = 20
@@ -28,8 +30,8 @@ REDIS_OPTIONS = {
     "visibility_timeout": VISIBILITY_TIMEOUT_S,
     "unacked_restore_interval": 1,
     "unacked_restore_throttle": 1,
-    "socket_timeout": BROKER_TIMEOUT_S,
-    "socket_connect_timeout": BROKER_TIMEOUT_S,
+    "socket_timeout": REDIS_TIMEOUT_S,
+    "socket_connect_timeout": REDIS_TIMEOUT_S,
     "socket_keepalive": True,
     "health_check_interval": 5,
 }
@@ -98,7 +100,7 @@ def _sentinel(url: str, configured: Settings) -> Broker:
     if configured.celery_sentinel_password is not None:
         watch["password"] = configured.celery_sentinel_password.get_secret_value()
     watch |= {"ssl": True, **tls} if tls else {}
-    options = REDIS_OPTIONS | {"socket_connect_timeout": CONNECT_TIMEOUT_S}
+    options = REDIS_OPTIONS | {"socket_timeout": ANSWER_TIMEOUT_S, "socket_connect_timeout": CONNECT_TIMEOUT_S}
     options |= {"master_name": configured.celery_master_name, "sentinel_kwargs": watch}
     return Broker(plain, options, tls or None)
 

@@ -26,6 +26,9 @@ from redis.sentinel import (
 SENTINEL_TIMEOUT_S = 1.0
 #: For a connection to be made: a machine that is dead says nothing, and a new master is named within seconds.
 CONNECT_TIMEOUT_S = 2.0
+#: For an answer of the master. When its machine is gone a process waits so long for one connection after the other, and
+#: replies stop for all of them together.
+ANSWER_TIMEOUT_S = 3.0
 #: What stands in the refusal of a server that is no master (any more), also where a script has met with it.
 DEMOTED = ("READONLY", "MASTERDOWN", "UNBLOCKED")
 Host = tuple[str, int]
@@ -112,5 +115,6 @@ def sentinel_redis(
     kind = SecureMasterConnection if secured else MasterConnection
     given = {name: value for name, value in options.items() if name != "ssl"}
     given["socket_connect_timeout"] = min(options["socket_connect_timeout"], CONNECT_TIMEOUT_S)
+    given["socket_timeout"] = min(options["socket_timeout"], ANSWER_TIMEOUT_S)
     pool = SentinelConnectionPool(master_name, sentinels, connection_class=kind, **given)  # type: ignore[no-untyped-call]
     return redis.Redis.from_pool(pool)
