@@ -1,4 +1,4 @@
-"""Broker settings for Celery: a Redis, a Redis under Sentinel, or RabbitMQ. Public settings alone."""
+"""Broker settings for Celery: a Redis, a Redis under Sentinel, or RabbitMQ. Public names alone."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
+from kombu.transport.redis import SentinelChannel
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from worker.errors import ConfigurationError
-from worker.redisdb.sentinel import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, SENTINEL_TIMEOUT_S
+from worker.redisdb.sentinel import (
+    ANSWER_TIMEOUT_S,
+    CONNECT_TIMEOUT_S,
+    SENTINEL_TIMEOUT_S,
+    MasterConnection,
+    SecureMasterConnection,
+)
 from worker.settings import Settings
 
 #: Longer than a Redis failover needs to show, shorter than a lease on `ai`.
@@ -85,10 +92,15 @@ def _rabbitmq(url: str) -> Broker:
 
 
 def _sentinel(url: str, configured: Settings) -> Broker:
-    """Redis under Sentinels, by rediss+sentinel with TLS to both. The password in the URL is that of Redis."""
+    """Redis under Sentinels, by rediss+sentinel with TLS to both. The password in the URL is that of Redis.
+
+    Connections are those of our own clients, which leave a master that is none any more, or gone, as redis-py's do not.
+    """
     if configured.celery_master_name is None:
         url_name, name = ("BROKER_URL", "BROKER_") if configured.broker_url else ("REDIS_URL", "REDIS_")
         raise ConfigurationError(f"{name}MASTER_NAME: must be set where {url_name} names Sentinels")
+    SentinelChannel.connection_class = MasterConnection
+    SentinelChannel.connection_class_ssl = SecureMasterConnection
     plain, authority = _without_authority(url.replace("rediss+sentinel://", "sentinel://"))
     tls: dict[str, Any] = {"ssl_cert_reqs": ssl.CERT_REQUIRED} if url.startswith("rediss") else {}
     if tls and authority:

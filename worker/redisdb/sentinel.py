@@ -75,7 +75,27 @@ def sentinels_of(client: redis.Redis) -> Watched | None:
 
 
 class _OfMaster:
-    """Connection to a master; where the server says that it is none, it is lost, and the next one asks Sentinel."""
+    """Connection to a master; where the server says that it is none, it is lost, and the next one asks Sentinel.
+
+    So does one that was lost: redis-py by itself makes it anew to where the master was.
+    """
+
+    _is_named = False
+
+    def connect_to(self, address: Host) -> None:
+        """Connects to where Sentinel says that the master is."""
+        self._is_named = True
+        try:
+            super().connect_to(address)  # type: ignore[misc]  # of the connection beside it
+        finally:
+            self._is_named = False
+
+    def connect_check_health(self, *args: Any, **given: Any) -> None:
+        """Connects, where it is not: to the address that was just named, else asks for it."""
+        if self._is_named:
+            super().connect_check_health(*args, **given)  # type: ignore[misc]  # of the connection beside it
+        else:
+            self.connect()  # type: ignore[attr-defined]  # of the connection beside it
 
     def read_response(self, *args: Any, **given: Any) -> Any:
         """Returns an answer; raises ConnectionError where the server was demoted, so that its pool connects anew."""
