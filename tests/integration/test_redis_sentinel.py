@@ -4,6 +4,7 @@ replies comes back.
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -272,6 +273,20 @@ def test_a_lost_connection_is_made_anew_to_the_new_master(group: RedisGroup) -> 
             connection.disconnect()
             connection.send_command("PING")
             assert (connection.read_response(), connection.port) == (b"PONG", after)
+
+
+def test_what_one_connection_learns_holds_for_all(group: RedisGroup) -> None:
+    """The master says nothing, and one waits for it in vain: those that lie idle in other pools are not used again."""
+    several: list[Any] = [connect_durable(read_settings(group.settings)) for _ in range(2)]
+    for own in several:
+        own.ping()
+    silent = group.master()
+    group.servers[silent].send_signal(signal.SIGSTOP)
+    after = group.wait_for_other_than(silent)
+    until_it_works(several[0].ping)
+    connection = several[1].connection_pool.get_connection()
+    assert connection.port == after
+    group.wake(silent)
 
 
 def kombu_connection(group: RedisGroup) -> Any:

@@ -33,7 +33,7 @@ VISIBILITY_TIMEOUT_S = 20
 #: and the worker takes no task until one comes. Without it kombu sees the loss and connects anew.
 #: No socket option limits how long a worker waits for the next task of a machine that is gone: kombu looks every
 #: `health_check_interval`, and gives up one that has said nothing for a second more than that.
-REDIS_OPTIONS = {
+REDIS_OPTIONS: dict[str, Any] = {
     "visibility_timeout": VISIBILITY_TIMEOUT_S,
     "unacked_restore_interval": 1,
     "unacked_restore_throttle": 1,
@@ -99,8 +99,8 @@ def _sentinel(url: str, configured: Settings) -> Broker:
     if configured.celery_master_name is None:
         url_name, name = ("BROKER_URL", "BROKER_") if configured.broker_url else ("REDIS_URL", "REDIS_")
         raise ConfigurationError(f"{name}MASTER_NAME: must be set where {url_name} names Sentinels")
-    SentinelChannel.connection_class = MasterConnection
-    SentinelChannel.connection_class_ssl = SecureMasterConnection
+    channel: Any = SentinelChannel
+    channel.connection_class, channel.connection_class_ssl = MasterConnection, SecureMasterConnection
     plain, authority = _without_authority(url.replace("rediss+sentinel://", "sentinel://"))
     tls: dict[str, Any] = {"ssl_cert_reqs": ssl.CERT_REQUIRED} if url.startswith("rediss") else {}
     if tls and authority:

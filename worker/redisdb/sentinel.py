@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import redis
@@ -74,13 +75,25 @@ def sentinels_of(client: redis.Redis) -> Watched | None:
     return Watched(pool.service_name, tuple(pool.sentinel_manager.sentinels))
 
 
+#: Where the master of a group was when one was connected to last, by the group and the addresses of its Sentinels.
+_LATEST: dict[tuple[str, frozenset[Host]], Host] = {}
+
+
 class _OfMaster:
     """Connection to a master; where the server says that it is none, it is lost, and the next one asks Sentinel.
 
-    So does one that was lost: redis-py by itself makes it anew to where the master was.
+    So does one that was lost: redis-py by itself makes it anew to where the master was. What any connection of the
+    process learns of another master holds for those that lie idle in whatever pool: each would wait for itself.
     """
 
     _is_named = False
+
+    def connect(self) -> None:
+        """Connects to the master, where it is not connected to the one that is the latest known."""
+        mine: Any = self
+        if mine._sock and _LATEST.get(self._group, self._address) != self._address:
+            mine.disconnect()
+        super().connect()  # type: ignore[misc]  # of the connection beside it
 
     def connect_to(self, address: Host) -> None:
         """Connects to where Sentinel says that the master is."""
@@ -89,13 +102,25 @@ class _OfMaster:
             super().connect_to(address)  # type: ignore[misc]  # of the connection beside it
         finally:
             self._is_named = False
+        _LATEST[self._group] = self._address
 
     def connect_check_health(self, *args: Any, **given: Any) -> None:
         """Connects, where it is not: to the address that was just named, else asks for it."""
         if self._is_named:
             super().connect_check_health(*args, **given)  # type: ignore[misc]  # of the connection beside it
         else:
-            self.connect()  # type: ignore[attr-defined]  # of the connection beside it
+            self.connect()
+
+    @property
+    def _address(self) -> Host:
+        mine: Any = self
+        return mine.host, mine.port
+
+    @cached_property
+    def _group(self) -> tuple[str, frozenset[Host]]:
+        mine: Any = self
+        places = (one.connection_pool.connection_kwargs for one in mine.connection_pool.sentinel_manager.sentinels)
+        return mine.connection_pool.service_name, frozenset((place["host"], place["port"]) for place in places)
 
     def read_response(self, *args: Any, **given: Any) -> Any:
         """Returns an answer; raises ConnectionError where the server was demoted, so that its pool connects anew."""
