@@ -52,6 +52,7 @@ EXCEPTIONS = {
     "Celery and kombu name, read or call them": (
         "worker/celery_ext/active_beat.py:ActiveScheduler",
         "worker/celery_ext/at_most_once.py:acknowledged",
+        "worker/celery_ext/broker.py:connection_class*",
         "worker/celery_ext/processes.py:*",
         "worker/celery_ext/redaction.py:safe",
     ),
