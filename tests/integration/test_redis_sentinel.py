@@ -4,6 +4,7 @@ replies comes back.
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+import kombu
 import orjson
 import pytest
 import redis
@@ -27,6 +29,7 @@ from sqlalchemy import Connection, Engine, text
 
 from db import queries
 from worker.app import make_app
+from worker.celery_ext.broker import broker_of
 from worker.errors import ConfigurationError
 from worker.intake.intake import Intake
 from worker.intake.sweep import Sweep
@@ -285,3 +288,35 @@ def test_a_group_that_nobody_knows_is_no_master(steady: RedisGroup) -> None:
     assert "secret" not in str(caught.value)
     with pytest.raises(ConfigurationError, match="REDIS_MASTER_NAME"):
         connect_durable(read_settings({"REDIS_URL": steady.url}))
+
+
+def test_a_lost_connection_is_made_anew_to_the_new_master(group: RedisGroup) -> None:
+    """Where the old one was, nobody may answer for long; so it is for our clients, and for Celery's."""
+    with connect_durable(read_settings(group.settings)) as ours, kombu_connection(group) as theirs:
+        pools: list[Any] = [ours.connection_pool, theirs.default_channel.pool]
+        made = [pool.get_connection() for pool in pools]
+        after = group.fail_over()
+        for connection in made:
+            connection.disconnect()
+            connection.send_command("PING")
+            assert (connection.read_response(), connection.port) == (b"PONG", after)
+
+
+def test_what_one_connection_learns_holds_for_all(group: RedisGroup) -> None:
+    """The master says nothing, and one waits for it in vain: those that lie idle in other pools are not used again."""
+    several: list[Any] = [connect_durable(read_settings(group.settings)) for _ in range(2)]
+    for own in several:
+        own.ping()
+    silent = group.master()
+    group.servers[silent].send_signal(signal.SIGSTOP)
+    after = group.wait_for_other_than(silent)
+    until_it_works(several[0].ping)
+    connection = several[1].connection_pool.get_connection()
+    assert connection.port == after
+    group.wake(silent)
+
+
+def kombu_connection(group: RedisGroup) -> Any:
+    """A connection of Celery's to its broker."""
+    broker = broker_of(read_settings(group.settings))
+    return kombu.Connection(broker.url, transport_options=broker.options)

@@ -49,7 +49,8 @@ def test_a_machine_that_says_nothing_is_left_soon() -> None:
     options = broker(REDIS_URL="sentinel://a;sentinel://b", REDIS_MASTER_NAME="chasqui").options
     asked = options["sentinel_kwargs"]
     assert (asked["socket_timeout"], asked["socket_connect_timeout"], asked["retry"].get_retries()) == (1, 1, 0)
-    assert (options["socket_connect_timeout"], options["health_check_interval"]) == (2, 5)
+    limits = [options[name] for name in ("socket_timeout", "socket_connect_timeout", "health_check_interval")]
+    assert limits == [3, 2, 5]
 
 
 def test_rabbitmq_has_quorum_queues() -> None:

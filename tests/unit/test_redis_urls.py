@@ -31,7 +31,7 @@ def test_sentinels_stand_side_by_side() -> None:
     with connect_durable(settings, 5.0, repeats=0) as client:
         assert watchers(client) == [("one", 26379, "own"), ("two", 26380, "own")]
         options = client.connection_pool.connection_kwargs
-        assert (options["password"], options["socket_timeout"], options["socket_connect_timeout"]) == ("hunter2", 5, 2)
+        assert (options["password"], options["socket_timeout"], options["socket_connect_timeout"]) == ("hunter2", 3, 2)
         assert client.connection_pool.connection_class is MasterConnection
 
 

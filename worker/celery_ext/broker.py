@@ -1,4 +1,4 @@
-"""Broker settings for Celery: a Redis, a Redis under Sentinel, or RabbitMQ. Public settings alone."""
+"""Broker settings for Celery: a Redis, a Redis under Sentinel, or RabbitMQ. Public names alone."""
 
 from __future__ import annotations
 
@@ -7,15 +7,24 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
+from kombu.transport.redis import SentinelChannel
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from worker.errors import ConfigurationError
-from worker.redisdb.sentinel import CONNECT_TIMEOUT_S, SENTINEL_TIMEOUT_S
+from worker.redisdb.sentinel import (
+    ANSWER_TIMEOUT_S,
+    CONNECT_TIMEOUT_S,
+    SENTINEL_TIMEOUT_S,
+    MasterConnection,
+    SecureMasterConnection,
+)
 from worker.settings import Settings
 
 #: Longer than a Redis failover needs to show, shorter than a lease on `ai`.
 BROKER_TIMEOUT_S = 10.0
+#: Of a command at a Redis, and of a connection to one: what waits for one that is gone does nothing else meanwhile.
+REDIS_TIMEOUT_S = 5.0
 #: Only `worker.receive` acknowledges late, and it takes milliseconds; what a killed worker had reserved comes back
 #: after this time. Turns do not wait for it: the sweep takes them when their lease ends.
 VISIBILITY_TIMEOUT_S = 20
@@ -24,12 +33,12 @@ VISIBILITY_TIMEOUT_S = 20
 #: and the worker takes no task until one comes. Without it kombu sees the loss and connects anew.
 #: No socket option limits how long a worker waits for the next task of a machine that is gone: kombu looks every
 #: `health_check_interval`, and gives up one that has said nothing for a second more than that.
-REDIS_OPTIONS = {
+REDIS_OPTIONS: dict[str, Any] = {
     "visibility_timeout": VISIBILITY_TIMEOUT_S,
     "unacked_restore_interval": 1,
     "unacked_restore_throttle": 1,
-    "socket_timeout": BROKER_TIMEOUT_S,
-    "socket_connect_timeout": BROKER_TIMEOUT_S,
+    "socket_timeout": REDIS_TIMEOUT_S,
+    "socket_connect_timeout": REDIS_TIMEOUT_S,
     "socket_keepalive": True,
     "health_check_interval": 5,
 }
@@ -83,10 +92,15 @@ def _rabbitmq(url: str) -> Broker:
 
 
 def _sentinel(url: str, configured: Settings) -> Broker:
-    """Redis under Sentinels, by rediss+sentinel with TLS to both. The password in the URL is that of Redis."""
+    """Redis under Sentinels, by rediss+sentinel with TLS to both. The password in the URL is that of Redis.
+
+    Connections are those of our own clients, which leave a master that is none any more, or gone, as redis-py's do not.
+    """
     if configured.celery_master_name is None:
         url_name, name = ("BROKER_URL", "BROKER_") if configured.broker_url else ("REDIS_URL", "REDIS_")
         raise ConfigurationError(f"{name}MASTER_NAME: must be set where {url_name} names Sentinels")
+    channel: Any = SentinelChannel
+    channel.connection_class, channel.connection_class_ssl = MasterConnection, SecureMasterConnection
     plain, authority = _without_authority(url.replace("rediss+sentinel://", "sentinel://"))
     tls: dict[str, Any] = {"ssl_cert_reqs": ssl.CERT_REQUIRED} if url.startswith("rediss") else {}
     if tls and authority:
@@ -98,7 +112,7 @@ def _sentinel(url: str, configured: Settings) -> Broker:
     if configured.celery_sentinel_password is not None:
         watch["password"] = configured.celery_sentinel_password.get_secret_value()
     watch |= {"ssl": True, **tls} if tls else {}
-    options = REDIS_OPTIONS | {"socket_connect_timeout": CONNECT_TIMEOUT_S}
+    options = REDIS_OPTIONS | {"socket_timeout": ANSWER_TIMEOUT_S, "socket_connect_timeout": CONNECT_TIMEOUT_S}
     options |= {"master_name": configured.celery_master_name, "sentinel_kwargs": watch}
     return Broker(plain, options, tls or None)
 

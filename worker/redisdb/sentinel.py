@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import redis
@@ -26,6 +27,9 @@ from redis.sentinel import (
 SENTINEL_TIMEOUT_S = 1.0
 #: For a connection to be made: a machine that is dead says nothing, and a new master is named within seconds.
 CONNECT_TIMEOUT_S = 2.0
+#: For an answer of the master. When its machine is gone a process waits so long for one connection after the other, and
+#: replies stop for all of them together.
+ANSWER_TIMEOUT_S = 3.0
 #: What stands in the refusal of a server that is no master (any more), also where a script has met with it; or of one
 #: that its replicas have left, perhaps for another that the Sentinels name by now (`min-replicas-to-write`).
 DEMOTED = ("READONLY", "MASTERDOWN", "UNBLOCKED", "NOREPLICAS")
@@ -72,8 +76,52 @@ def sentinels_of(client: redis.Redis) -> Watched | None:
     return Watched(pool.service_name, tuple(pool.sentinel_manager.sentinels))
 
 
+#: Where the master of a group was when one was connected to last, by the group and the addresses of its Sentinels.
+_LATEST: dict[tuple[str, frozenset[Host]], Host] = {}
+
+
 class _OfMaster:
-    """Connection to a master; where the server takes no writes, it is lost, and the next one asks Sentinel."""
+    """Connection to a master; where the server takes no writes, it is lost, and the next one asks Sentinel.
+
+    So does one that was lost: redis-py by itself makes it anew to where the master was. What any connection of the
+    process learns of another master holds for those that lie idle in whatever pool: each would wait for itself.
+    """
+
+    _is_named = False
+
+    def connect(self) -> None:
+        """Connects to the master, where it is not connected to the one that is the latest known."""
+        mine: Any = self
+        if mine._sock and _LATEST.get(self._group, self._address) != self._address:
+            mine.disconnect()
+        super().connect()  # type: ignore[misc]  # of the connection beside it
+
+    def connect_to(self, address: Host) -> None:
+        """Connects to where Sentinel says that the master is."""
+        self._is_named = True
+        try:
+            super().connect_to(address)  # type: ignore[misc]  # of the connection beside it
+        finally:
+            self._is_named = False
+        _LATEST[self._group] = self._address
+
+    def connect_check_health(self, *args: Any, **given: Any) -> None:
+        """Connects, where it is not: to the address that was just named, else asks for it."""
+        if self._is_named:
+            super().connect_check_health(*args, **given)  # type: ignore[misc]  # of the connection beside it
+        else:
+            self.connect()
+
+    @property
+    def _address(self) -> Host:
+        mine: Any = self
+        return mine.host, mine.port
+
+    @cached_property
+    def _group(self) -> tuple[str, frozenset[Host]]:
+        mine: Any = self
+        places = (one.connection_pool.connection_kwargs for one in mine.connection_pool.sentinel_manager.sentinels)
+        return mine.connection_pool.service_name, frozenset((place["host"], place["port"]) for place in places)
 
     def read_response(self, *args: Any, **given: Any) -> Any:
         """Returns an answer; raises ConnectionError where the server takes no writes: the pool then connects anew."""
@@ -113,5 +161,6 @@ def sentinel_redis(
     kind = SecureMasterConnection if secured else MasterConnection
     given = {name: value for name, value in options.items() if name != "ssl"}
     given["socket_connect_timeout"] = min(options["socket_connect_timeout"], CONNECT_TIMEOUT_S)
+    given["socket_timeout"] = min(options["socket_timeout"], ANSWER_TIMEOUT_S)
     pool = SentinelConnectionPool(master_name, sentinels, connection_class=kind, **given)  # type: ignore[no-untyped-call]
     return redis.Redis.from_pool(pool)
