@@ -20,7 +20,6 @@ from worker.runtime.environment import environment
 from worker.settings import Settings
 from worker.steps.services import Services, build
 
-
 #: Files of these stay together, since what they share is dear: a browser and two dashboards.
 TOGETHER = "tests/dashboard/"
 
