@@ -35,8 +35,9 @@ demo: $(READY)
 # Each test of the whole service starts five processes or more: where the environment forbids Python to keep what it has
 # compiled, all of them would compile every module anew.
 test test-long: export PYTHONDONTWRITEBYTECODE :=
-# More processes than two cores have, as many tests wait; a file stays in one of them, and the long ones come first.
-PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
+# More processes than two cores have, as many tests wait; a file stays in one of them, and the long ones come first
+# (tests/conftest.py).
+PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 test: $(READY)
 	@exec $(BIN)/pytest $(PARALLEL) -m "not long"
 

@@ -10,6 +10,7 @@ import structlog
 from helpers.basics import EMPTY, Servers, keep_as_template, spare_the_disk
 from helpers.factories import product
 from sqlalchemy import Connection, Engine
+from xdist.scheduler import LoadFileScheduling
 
 from db import migrations, queries
 from db.engine import make_engine
@@ -18,6 +19,27 @@ from worker.runtime.embedded.servers import embedded_servers
 from worker.runtime.environment import environment
 from worker.settings import Settings
 from worker.steps.services import Services, build
+
+#: Files of these stay together, since what they share is dear: a browser and two dashboards.
+TOGETHER = "tests/dashboard/"
+
+
+class Scheduling(LoadFileScheduling):
+    """Each file in one process, and a folder of `TOGETHER` too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return TOGETHER if nodeid.startswith(TOGETHER) else str(super()._split_scope(nodeid))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts what takes longest in one process first, so that it does not end last."""
+    items.sort(key=lambda item: not item.nodeid.startswith(TOGETHER))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling:
+    """Shares the tests out."""
+    return Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)

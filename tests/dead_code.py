@@ -101,6 +101,10 @@ EXCEPTIONS = {
     ),
     "jinja reads them": ("worker/operate/dashboard/page.py:filters", "worker/operate/dashboard/page.py:globals"),
     "selenium sends it to the browser": ("tests/helpers/dashboard_browser.py:binary_location",),
+    "subprocess calls and reads them": (
+        "tests/helpers/quick_up.py:_child_created",
+        "tests/helpers/quick_up.py:_execute_child",
+    ),
     "opentelemetry calls them": ("worker/telemetry/otlp.py:generate_*_id",),
     "logging and structlog read and call them": ("worker/log.py:debug", "worker/log.py:handlers"),
     "the simulator's files of data name them": (

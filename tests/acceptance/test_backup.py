@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from helpers.basics import REPOSITORY, Servers
+from helpers.basics import GUARD_S, REPOSITORY, Servers
 from helpers.service import Conversation, says, service_processes, webhook
 from sqlalchemy import text
 from sqlalchemy.exc import InternalError
@@ -46,7 +46,7 @@ def run(command: str, directory: Path, database_url: str) -> subprocess.Complete
         "DATABASE_URL": database_url.replace("+psycopg2", ""),
     }
     return subprocess.run(
-        command, shell=True, cwd=directory, env=given, capture_output=True, text=True, timeout=60, check=False
+        command, shell=True, cwd=directory, env=given, capture_output=True, text=True, timeout=GUARD_S, check=False
     )
 
 

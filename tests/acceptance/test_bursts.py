@@ -129,7 +129,7 @@ def greeted(service: Service, phone: str) -> int:
     """Milliseconds from a greeting to its reply."""
     began_s = time.perf_counter()
     service.gateway.send(webhook(says(f"wamid.greeting.{phone}", phone, "hola")))
-    reply = service.gateway.outcome_of(f"wamid.greeting.{phone}", timeout_s=30)
+    reply = service.gateway.outcome_of(f"wamid.greeting.{phone}", timeout_s=GUARD_S)
     assert reply is not None
     service.replies.append(reply)
     return round((time.perf_counter() - began_s) * 1000)

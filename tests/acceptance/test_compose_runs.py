@@ -69,8 +69,8 @@ def test_the_services_work_as_written(shop: Shop) -> None:
     assert json.loads(sent.stdout)["source"] == "ai", sent.stderr
     port = next(word for word in shop.services["flower"].command if "--port=" in word).partition("=")[2]
     address = f"http://127.0.0.1:{port}/api/workers"
-    assert requests.get(address, timeout=10).status_code == 401
-    assert requests.get(address, auth=LOGIN, timeout=10).status_code == 200
+    assert requests.get(address, timeout=GUARD_S).status_code == 401
+    assert requests.get(address, auth=LOGIN, timeout=GUARD_S).status_code == 200
     assert [name for name, process in shop.processes.items() if process.poll() is not None] == []
     for process in shop.processes.values():
         process.terminate()

@@ -41,17 +41,17 @@ def proxied(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def test_pages_and_what_they_load_are_under_the_path(proxied: str) -> None:
     """Behind the login; every address in a page leads to something."""
-    assert requests.get(f"{proxied}/flower/", timeout=30).status_code == 401
-    page = requests.get(f"{proxied}/flower/", auth=LOGIN, timeout=30)
+    assert requests.get(f"{proxied}/flower/", timeout=GUARD_S).status_code == 401
+    page = requests.get(f"{proxied}/flower/", auth=LOGIN, timeout=GUARD_S)
     assert page.status_code == 200
     addresses = set(re.findall(r'(?:href|src)="(/[^"]*)"', page.text))
     assert addresses
     assert [address for address in addresses if not address.startswith("/flower")] == []
-    found = {address: requests.get(proxied + address, auth=LOGIN, timeout=30).status_code for address in addresses}
+    found = {address: requests.get(proxied + address, auth=LOGIN, timeout=GUARD_S).status_code for address in addresses}
     assert set(found.values()) == {200}, found
 
 
 @pytest.mark.parametrize("path", ["metrics", "healthcheck"])
 def test_what_answers_without_a_login_is_shut(proxied: str, path: str) -> None:
     """Flower would answer it to anybody."""
-    assert requests.get(f"{proxied}/flower/{path}", timeout=30).status_code == 404
+    assert requests.get(f"{proxied}/flower/{path}", timeout=GUARD_S).status_code == 404

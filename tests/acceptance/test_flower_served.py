@@ -45,7 +45,7 @@ class Up:
     def get(self, path: str, login: tuple[str, str] | None = None) -> requests.Response:
         """A page or an answer of the API, with the login that was told if no other is given."""
         given = login or ("chasqui", self.password)
-        return requests.get(f"http://127.0.0.1:{self.port}{path}", auth=given, timeout=30)
+        return requests.get(f"http://127.0.0.1:{self.port}{path}", auth=given, timeout=GUARD_S)
 
     def tasks(self) -> dict[str, Any]:
         """All tasks that Flower has seen, by id."""
@@ -103,7 +103,7 @@ def hears_workers(up: Up) -> bool:
 def test_nobody_gets_in_without_the_password(up: Up) -> None:
     """Neither to a page nor to the API; it is told once, and stands in no command line."""
     for path in ("/", "/tasks", "/broker", "/api/workers", "/api/tasks", "/api/queues/length"):
-        assert requests.get(f"http://127.0.0.1:{up.port}{path}", timeout=10).status_code == 401, path
+        assert requests.get(f"http://127.0.0.1:{up.port}{path}", timeout=GUARD_S).status_code == 401, path
         assert up.get(path, ("chasqui", "chasqui")).status_code == 401, path
         assert up.get(path).status_code == 200, path
     assert "".join(up.told).count(up.password) == 1
@@ -131,7 +131,7 @@ def test_tasks_and_workers_can_be_read(up: Up) -> None:
         cwd=up.directory,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=GUARD_S,
         check=False,
     )
     assert sent.returncode == 0, sent.stderr
@@ -164,7 +164,9 @@ def test_it_is_for_looking_only(up: Up) -> None:
     """Nobody stops a worker or starts a task through it."""
     worker = next(iter(up.get("/api/workers").json()))
     for path in (f"/api/worker/shutdown/{worker}", "/api/task/async-apply/worker.trim_streams"):
-        answer = requests.post(f"http://127.0.0.1:{up.port}{path}", auth=("chasqui", up.password), json={}, timeout=10)
+        answer = requests.post(
+            f"http://127.0.0.1:{up.port}{path}", auth=("chasqui", up.password), json={}, timeout=GUARD_S
+        )
         assert answer.status_code == 403, path
 
 

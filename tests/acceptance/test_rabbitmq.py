@@ -165,10 +165,10 @@ def test_tls_means_that_the_certificate_is_checked(rabbit: Rabbit, tmp_path: Pat
         url = f"amqps://guest:guest@127.0.0.1:{port}//"
         with environment({"BROKER_URL": f"{url}?ssl_ca_certs={trusted.file}"}), make_app() as application:
             with application.connection() as connection:
-                connection.ensure_connection(max_retries=1, timeout=10)
+                connection.ensure_connection(max_retries=1, timeout=GUARD_S)
             application.conf.broker_use_ssl["server_hostname"] = "other.example"
             with application.connection() as connection, pytest.raises(ssl.SSLError, match="Hostname mismatch"):
                 connection.connect()
         refused = pytest.raises((OperationalError, ssl.SSLError), match="certificate verify failed")
         with environment({"BROKER_URL": url}), make_app() as wary, wary.connection() as connection, refused:
-            connection.ensure_connection(max_retries=1, timeout=10)
+            connection.ensure_connection(max_retries=1, timeout=GUARD_S)

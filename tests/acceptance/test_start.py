@@ -52,7 +52,7 @@ def later(tmp_path: Path) -> tuple[Path, dict[str, str]]:
 def test_up_waits_for_its_servers(later: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
     """It says for what, once; when they come it starts, and nothing has died meanwhile."""
     directory, urls = later
-    with started(UP, tmp_path, urls) as up:
+    with started(QUICK_UP, tmp_path, urls) as up:
         assert up.says('"waiting_for_server"'), up.log.read_text()
         with embedded_servers(directory):
             assert up.says("Chasqui is ready"), up.log.read_text()
@@ -216,7 +216,7 @@ def test_a_user_without_a_name_is_told_what_to_set(tmp_path: Path) -> None:
 def test_a_user_without_a_name_runs_the_service(servers: Servers, tmp_path: Path) -> None:
     """With servers of its own to name; every process starts, and ends by itself."""
     home = nameless_home(tmp_path)
-    with started((*AS_NAMELESS, *UP), home, urls_of(servers)) as up:
+    with started((*AS_NAMELESS, *QUICK_UP), home, urls_of(servers)) as up:
         assert up.says("Chasqui is ready"), up.log.read_text()
         users = {process.uids().real for process in psutil.Process(up.process.pid).children()}
         assert users == {NAMELESS}

@@ -97,24 +97,24 @@ def test_redis_must_prove_who_it_is(secured: Secured) -> None:
 def test_the_broker_must_prove_who_it_is(secured: Secured) -> None:
     """Celery's client asks for the same; nothing has to be set besides the URL."""
     with Celery(broker=secured.redis_url, set_as_current=False) as trusting, trusting.connection() as connection:
-        connection.ensure_connection(max_retries=1, timeout=5)
+        connection.ensure_connection(max_retries=1, timeout=GUARD_S)
     url = distrusting(secured.redis_url, secured)
     with (
         Celery(broker=url, set_as_current=False) as wary,
         wary.connection() as connection,
         pytest.raises(OperationalError, match="certificate verify failed"),
     ):
-        connection.ensure_connection(max_retries=1, timeout=5)
+        connection.ensure_connection(max_retries=1, timeout=GUARD_S)
 
 
 def test_the_broker_must_prove_it_also_where_nothing_is_said(secured: Secured) -> None:
     """A URL without options means the certificates of the system, which do not know this one; kombu would not look."""
     with environment({"BROKER_URL": secured.redis_url.partition("?")[0]}), make_app() as application:
         with application.connection() as connection, pytest.raises(OperationalError, match="certificate verify failed"):
-            connection.ensure_connection(max_retries=1, timeout=5)
+            connection.ensure_connection(max_retries=1, timeout=GUARD_S)
         application.conf.broker_use_ssl = None
         with application.connection() as connection:
-            connection.ensure_connection(max_retries=1, timeout=5)
+            connection.ensure_connection(max_retries=1, timeout=GUARD_S)
 
 
 def test_postgresql_must_prove_who_it_is(secured: Secured) -> None:

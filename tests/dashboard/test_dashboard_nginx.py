@@ -67,5 +67,5 @@ def test_an_open_page_goes_to_the_form_under_the_path(behind: Visit, proxied: st
     script = "return fetch('logout', {method: 'POST'}).then(answer => answer.status)"
     assert behind.driver.execute_script(script) == 200
     wait_for(lambda: behind.driver.current_url == f"{behind.url}/login")
-    answer = requests.get(proxied, headers={"Accept": "text/html"}, timeout=10)
+    answer = requests.get(proxied, headers={"Accept": "text/html"}, timeout=GUARD_S)
     assert answer.url == f"{proxied}/login"

@@ -81,7 +81,7 @@ def test_the_figures_are_those_of_the_report(page: Visit, urls: Mapping[str, str
     for name in told["ai"]["ai_provider_distribution"]:
         wait_for_provider(page, urls, name)
     cleaned = told["sessions"]["expired_sessions_cleaned"]
-    assert f"Expired in this time\n{cleaned:,}" in page.card("Sessions").text
+    page.wait_for_card("Sessions", f"Expired in this time\n{cleaned:,}")
     with shared_engine.connect() as connection:
         month, day = (amount / 1e6 for amount in queries.spent_microusd(connection))
     page.wait_for_card("Spending", f"Today\n{dollars(day)}\nof $5.00", f"This month\n{dollars(month)}\nof $50.00")

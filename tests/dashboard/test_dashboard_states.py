@@ -60,8 +60,8 @@ def test_an_empty_database_explains_itself(visit: Visit, engine: Engine, redis_c
     visit.open("/?range=15m")
     visit.wait_for_text('new, send a first one: chasqui send --from PHONE "hola"')
     visit.wait_for_text("All is well")
-    assert visit.tile("Messages answered")[1] == "0"
-    assert visit.tile("Reply time p95")[1] == "–"
+    wait_for(lambda: visit.tile("Messages answered")[1] == "0", explain=visit.text)
+    wait_for(lambda: visit.tile("Reply time p95")[1] == "–", explain=visit.text)
     for words in ("No messages in this time.", "No session expired in this time.", "No model was asked in this time."):
         assert words in visit.text()
     for chart in CHARTS:

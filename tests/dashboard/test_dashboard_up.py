@@ -50,7 +50,9 @@ def test_it_is_started_watched_and_ended(urls: Mapping[str, str], engine: Engine
 def test_it_says_why_it_does_not_start(urls: Mapping[str, str], tmp_path: Path, command: tuple[str, ...]) -> None:
     """Open to others without a password: one line, exit code 1, and nothing was started."""
     given = environment(urls, DASHBOARD_HOST="0.0.0.0")
-    done = subprocess.run(command, cwd=tmp_path, env=given, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=given, capture_output=True, text=True, timeout=GUARD_S, check=False
+    )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("Error: DASHBOARD_HOST is 0.0.0.0, which others can reach.")
 
@@ -60,6 +62,8 @@ def test_a_port_that_is_taken_is_named(urls: Mapping[str, str], tmp_path: Path) 
     taken = urls["REDIS_URL"].rpartition(":")[2].partition("/")[0]
     given = environment(urls, DASHBOARD_PORT=taken)
     command = (*UP[:3], "dashboard")
-    done = subprocess.run(command, cwd=tmp_path, env=given, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=given, capture_output=True, text=True, timeout=GUARD_S, check=False
+    )
     assert done.returncode == 1
     assert f"the dashboard cannot listen on 127.0.0.1:{taken}: Address already in use. Set DASHBOARD_" in done.stderr

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import yaml_text
-from helpers.basics import REPOSITORY
+from helpers.basics import GUARD_S, REPOSITORY
 from helpers.command_line import run_in
 
 FILE = REPOSITORY / "docker-compose.yml"
@@ -132,7 +132,7 @@ class Shop:
             env=self.environment(name),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=GUARD_S,
             check=False,
         )
 

@@ -29,14 +29,14 @@ class Door:
 
     def get(self, path: str, **headers: str) -> requests.Response:
         """Asks for a page, with the cookies of before."""
-        return self._session.get(self.address + path, headers=headers, allow_redirects=False, timeout=10)
+        return self._session.get(self.address + path, headers=headers, allow_redirects=False, timeout=GUARD_S)
 
     def post(
         self, path: str, data: dict[str, str] | bytes | None = None, headers: dict[str, str] | None = None
     ) -> requests.Response:
         """Sends a form as our own page would, or with other headers."""
         sent = self.origin | (headers or {})
-        return self._session.post(self.address + path, data, headers=sent, allow_redirects=False, timeout=10)
+        return self._session.post(self.address + path, data, headers=sent, allow_redirects=False, timeout=GUARD_S)
 
     def log_in(self, password: str, headers: dict[str, str] | None = None) -> requests.Response:
         """Sends the login form."""
@@ -48,7 +48,7 @@ class Door:
 
     def web_socket(self, headers: dict[str, str] | None = None) -> int:
         """Knocks for a web socket; 101 where it opens."""
-        connection = HTTPConnection(self.address.removeprefix("http://"), timeout=10)
+        connection = HTTPConnection(self.address.removeprefix("http://"), timeout=GUARD_S)
         asked = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
         asked |= {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} | (self.origin if headers is None else headers)
         cookies = "; ".join(f"{name}={value}" for name, value in self._session.cookies.items())

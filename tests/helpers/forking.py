@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib import import_module
 
 from worker.settings import settings
@@ -62,19 +63,23 @@ MOST_BYTES = 128 * 1024
 PR_SET_PDEATHSIG = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """A running fork. told: pipe that hears how it has ended."""
+
+    pid: int
+    told: int
+
+
 def serve(channel: socket.socket) -> None:
     """Takes [module, arguments, directory, environment] with standard input, output and error, and a pipe that is told
     the process id of the fork, and its exit code when it has ended; ends with the other end of the channel.
     """
-    for name in LOADED:
-        import_module(name)
-    assert not settings.cache_info().currsize, "a setting was read"
-    gc.freeze()
-    running: dict[int, tuple[int, int]] = {}
+    running: dict[int, Fork] = {}
     while True:
-        for ready in select.select([channel.fileno(), *running], [], [])[0]:
-            if ready in running:
-                reap(ready, *running.pop(ready))
+        for ready in select.select([channel, *running], [], [])[0]:
+            if ready is not channel:
+                reap(ready, running.pop(ready))
                 continue
             content, streams, _, _ = socket.recv_fds(channel, MOST_BYTES, 4)
             if not content:
@@ -82,20 +87,31 @@ def serve(channel: socket.socket) -> None:
             told = streams.pop()
             pid = os.fork()
             if not pid:
-                for other in (channel.detach(), told, *running, *(pipe for _, pipe in running.values())):
-                    os.close(other)
+                close(channel.detach(), told, *running, *(fork.told for fork in running.values()))
                 return become(*json.loads(content), streams)
-            for stream in streams:
-                os.close(stream)
+            close(*streams)
             tell(told, pid)
-            running[os.pidfd_open(pid)] = pid, told
+            running[os.pidfd_open(pid)] = Fork(pid, told)
 
 
-def reap(descriptor: int, pid: int, told: int) -> None:
+def load() -> None:
+    """Loads all."""
+    for name in LOADED:
+        import_module(name)
+    assert not settings.cache_info().currsize, "a setting was read"
+    gc.freeze()
+
+
+def close(*descriptors: int) -> None:
+    """Closes files."""
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def reap(descriptor: int, fork: Fork) -> None:
     """Tells how a fork has ended."""
-    tell(told, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-    os.close(told)
-    os.close(descriptor)
+    tell(fork.told, os.waitstatus_to_exitcode(os.waitpid(fork.pid, 0)[1]))
+    close(fork.told, descriptor)
 
 
 def tell(pipe: int, number: int) -> None:
@@ -119,4 +135,5 @@ def become(module: str, arguments: list[str], directory: str, environ: dict[str,
 
 
 if __name__ == "__main__":
+    load()
     serve(socket.socket(fileno=int(sys.argv[1])))

@@ -56,7 +56,9 @@ class Rabbit:
     def control(self, *arguments: str) -> str:
         """What rabbitmqctl answers."""
         command = [str(PROGRAMS / "rabbitmqctl"), "--quiet", *arguments]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=GUARD_S, check=True
+        )
         return done.stdout
 
     def log(self) -> str:
@@ -132,4 +134,6 @@ def answers(rabbit: Rabbit) -> bool:
 def mapper_is_gone(port: int) -> bool:
     """Asks the port mapper to end, which it refuses for as long as it has not heard that its node is gone."""
     command = ["epmd", "-port", str(port), "-kill"]
-    return "annot connect" in subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stderr
+    return (
+        "annot connect" in subprocess.run(command, capture_output=True, text=True, timeout=GUARD_S, check=False).stderr
+    )

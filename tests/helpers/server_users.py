@@ -14,6 +14,7 @@ import psutil
 import psycopg2
 import redis
 
+from helpers.basics import GUARD_S
 from worker.runtime.embedded.servers import EmbeddedServers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -100,7 +101,7 @@ def is_ready(process: subprocess.Popen[str]) -> bool:
 
 def leave(process: subprocess.Popen[str]) -> str:
     """Ends a user the normal way; what it had to complain about."""
-    return process.communicate(timeout=40)[1]
+    return process.communicate(timeout=GUARD_S)[1]
 
 
 def sql(url: str, statement: str) -> list[tuple[object, ...]]:

@@ -80,12 +80,12 @@ def told(client: redis.Redis) -> list[tuple[str, str, int | None]]:
 def test_the_challenge_is_answered(gateway: GatewayProcess) -> None:
     """With the token that the shop has chosen, and with no other."""
     asked = {"hub.mode": "subscribe", "hub.challenge": "1158201444", "hub.verify_token": VERIFY_TOKEN}
-    answer = requests.get(gateway.webhook, asked, timeout=10)
+    answer = requests.get(gateway.webhook, asked, timeout=GUARD_S)
     assert (answer.status_code, answer.text) == (200, "1158201444")
     for wrong in ({"hub.verify_token": "guess"}, {"hub.verify_token": ""}):
-        assert requests.get(gateway.webhook, asked | wrong, timeout=10).status_code == 403
-    assert requests.get(gateway.webhook.replace("/webhook", "/healthz"), timeout=10).text == "ok"
-    assert requests.get(gateway.webhook.replace("/webhook", "/"), timeout=10).status_code == 404
+        assert requests.get(gateway.webhook, asked | wrong, timeout=GUARD_S).status_code == 403
+    assert requests.get(gateway.webhook.replace("/webhook", "/healthz"), timeout=GUARD_S).text == "ok"
+    assert requests.get(gateway.webhook.replace("/webhook", "/"), timeout=GUARD_S).status_code == 404
 
 
 def test_signed_bodies_are_passed_on_as_they_came(gateway: GatewayProcess, redis_client: redis.Redis) -> None:
@@ -95,10 +95,10 @@ def test_signed_bodies_are_passed_on_as_they_came(gateway: GatewayProcess, redis
     assert deliver(gateway.webhook, body) == 200
     assert deliver(gateway.webhook, large) == 200
     assert deliver(gateway.webhook, body, "another secret") == 401
-    assert requests.post(gateway.webhook, json.dumps(body), timeout=10).status_code == 401
+    assert requests.post(gateway.webhook, json.dumps(body), timeout=GUARD_S).status_code == 401
     too_large = {"Content-Length": str(3 * 2**20 + 1)}
-    assert requests.post(gateway.webhook, b"", headers=too_large, timeout=10).status_code == 413
-    assert requests.post(gateway.webhook, iter([b"x"]), timeout=10).status_code == 411
+    assert requests.post(gateway.webhook, b"", headers=too_large, timeout=GUARD_S).status_code == 413
+    assert requests.post(gateway.webhook, iter([b"x"]), timeout=GUARD_S).status_code == 411
     passed = [json.loads(fields[b"payload"]) for _, fields in redis_client.xrange(INBOUND)]
     assert passed == [body, large]
 
@@ -272,9 +272,9 @@ def test_what_was_sent_while_redis_was_away_is_not_sent_again(api: GraphApi) -> 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     """Exit code 2, with the names of the variables; --help explains them."""
     bare = {name: value for name, value in environment_of("redis://x").items() if not name.startswith("WHATSAPP_")}
-    ended = subprocess.run([sys.executable, PROGRAM], env=bare, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([sys.executable, PROGRAM], env=bare, capture_output=True, text=True, timeout=GUARD_S)
     assert ended.returncode == 2
     assert ended.stderr == "missing in the environment: WHATSAPP_TOKEN, WHATSAPP_APP_SECRET, WHATSAPP_VERIFY_TOKEN\n"
-    shown = subprocess.run([sys.executable, PROGRAM, "--help"], capture_output=True, text=True, timeout=60)
+    shown = subprocess.run([sys.executable, PROGRAM, "--help"], capture_output=True, text=True, timeout=GUARD_S)
     assert shown.returncode == 0
     assert all(name in shown.stdout for name in ("REDIS_URL", "WHATSAPP_PHONE_ID", "--graph-url", "--parallel"))

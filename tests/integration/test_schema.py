@@ -247,7 +247,7 @@ def test_two_upgrades_at_once(empty_url: str) -> None:
         connection.execute(text(f"select pg_advisory_lock({MIGRATION_LOCK})"))
         wait_for_two(connection)
         connection.execute(text(f"select pg_advisory_unlock({MIGRATION_LOCK})"))
-        errors = [process.communicate(timeout=30)[1] for process in (first, second)]
+        errors = [process.communicate(timeout=GUARD_S)[1] for process in (first, second)]
         assert (first.returncode, second.returncode) == (0, 0), errors
         assert row(connection, REVISION) == {"version_num": migrations.head()}
     engine.dispose()

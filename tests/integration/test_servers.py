@@ -14,6 +14,7 @@ import psutil
 import psycopg2
 import pytest
 import redis
+from helpers.basics import GUARD_S
 from helpers.server_users import (
     guarded_home,
     is_ready,
@@ -142,7 +143,7 @@ def test_the_env_file_is_for_psql(home: Path) -> None:
     with embedded_servers(home) as servers:
         script = '. "$1/env" && echo "$REDIS_URL" && exec "$2" -XAt "$DATABASE_URL" -c "SELECT current_user"'
         command = ["/bin/sh", "-c", script, "sh", str(home), str(psql / "pginstall/bin/psql")]
-        output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
+        output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=GUARD_S).stdout
     assert output.split() == [servers.redis_url, "chasqui"]
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 import requests
+from helpers.basics import GUARD_S
 from helpers.simulated import CONTEXT, DEADLINE_S, SYSTEM, USER, call, said, without
 
 from worker.devkit.assistant import answer, marked
@@ -153,15 +154,15 @@ def test_lists_models_and_knows_no_other_paths(sim: Simulator) -> None:
     openai, gemini = sim.base_urls["OPENAI_BASE_URL"], sim.base_urls["GEMINI_BASE_URL"]
     bearer, google = {"Authorization": "Bearer k"}, {"x-goog-api-key": "k"}
     assert "gpt-6-luna" in [
-        each["id"] for each in requests.get(f"{openai}/models", headers=bearer, timeout=5).json()["data"]
+        each["id"] for each in requests.get(f"{openai}/models", headers=bearer, timeout=GUARD_S).json()["data"]
     ]
-    listed = requests.get(f"{gemini}/models", headers=google, timeout=5).json()["models"]
+    listed = requests.get(f"{gemini}/models", headers=google, timeout=GUARD_S).json()["models"]
     assert "models/gemini-3.5-flash-lite" in [each["name"] for each in listed]
-    assert requests.get(f"{openai}/models", timeout=5).status_code == 401
+    assert requests.get(f"{openai}/models", timeout=GUARD_S).status_code == 401
     sim.set("openai", status=503)
-    assert requests.get(f"{openai}/models", headers=bearer, timeout=5).status_code == 503
-    assert requests.get(f"{openai}/nothing", headers=bearer, timeout=5).status_code == 404
-    assert requests.post(f"{gemini}/chat/completions", headers=google, json={}, timeout=5).status_code == 404
+    assert requests.get(f"{openai}/models", headers=bearer, timeout=GUARD_S).status_code == 503
+    assert requests.get(f"{openai}/nothing", headers=bearer, timeout=GUARD_S).status_code == 404
+    assert requests.post(f"{gemini}/chat/completions", headers=google, json={}, timeout=GUARD_S).status_code == 404
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import requests
+from helpers.basics import GUARD_S
 from helpers.simulated import USER, post, request
 
 from worker.devkit.simulator import Simulator
@@ -130,7 +131,7 @@ def test_a_refused_call_leaves_no_trace_in_the_cache(sim: Simulator) -> None:
 def test_caches_can_be_emptied(sim: Simulator) -> None:
     """By the control, apart from the counters."""
     for order in ({}, {"reset": True}, {"forget": True}):
-        requests.post(sim.control_url, json=order, timeout=5)
+        requests.post(sim.control_url, json=order, timeout=GUARD_S)
         kept = openai(sim, USER, parts(LONG), **EXPLICIT)
         assert kept == ((LONG_TOKENS, 0) if order.get("reset") else (0, LONG_TOKENS))
     sim.forget()

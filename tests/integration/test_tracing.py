@@ -14,7 +14,7 @@ import pytest
 import redis
 from helpers.answering import completer_on, providers_of, request_of
 from helpers.away import silent_port
-from helpers.basics import REPOSITORY, ends
+from helpers.basics import GUARD_S, REPOSITORY, ends
 from helpers.otlp import Collected, collecting
 from helpers.turns import decided, plan_of
 
@@ -59,7 +59,7 @@ def test_off_nothing_is_imported() -> None:
     OpenTelemetry's metrics by itself where they are installed.)
     """
     ours = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
-    done = subprocess.run([sys.executable, "-c", ONE_TURN], cwd=REPOSITORY, env=ours, check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", ONE_TURN], cwd=REPOSITORY, env=ours, check=False, timeout=GUARD_S)
     assert done.returncode == 0
     probe = ONE_TURN.replace("tracing.flush()", "import worker.telemetry.otlp")
     assert subprocess.run([sys.executable, "-c", probe], cwd=REPOSITORY, env=ours, check=False).returncode == 1

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 import redis
-from helpers.basics import Servers
+from helpers.basics import GUARD_S, Servers
 from helpers.factories import expire_leases
 from helpers.one_batch import TEXTS, accept
 from helpers.turns import decided, turn_from_dict
@@ -98,5 +98,5 @@ def test_queues_are_as_long_as_the_broker_says(
     redis_client.rpush("ai", *["{}"] * calls)
     redis_client.rpush("flow", *["{}"] * 3)
     given = os.environ | {"REDIS_URL": servers.redis_url, "DATABASE_URL": servers.database_url}
-    looked = subprocess.run((sys.executable, "-c", LOOK), env=given, capture_output=True, text=True, timeout=60)
+    looked = subprocess.run((sys.executable, "-c", LOOK), env=given, capture_output=True, text=True, timeout=GUARD_S)
     assert looked.stdout.split() == [str(room), "3"], looked.stderr[-2000:]

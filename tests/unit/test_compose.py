@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from helpers import yaml_text
-from helpers.basics import REPOSITORY
+from helpers.basics import GUARD_S, REPOSITORY
 from packaging.requirements import Requirement
 
 from worker.runtime.supervisor import chasqui_program, service_programs
@@ -176,7 +176,7 @@ def test_the_check_of_intake_runs() -> None:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=GUARD_S,
         check=False,
     )
     assert (done.returncode, done.stderr) == (1, "")

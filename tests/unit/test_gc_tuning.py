@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from helpers.basics import GUARD_S
+
 from worker.celery_ext.gc_tuning import YOUNG
 
 LOOK = """
@@ -17,5 +19,5 @@ print(gc.get_freeze_count() > 1_000, gc.get_threshold()[0])
 
 def test_what_was_loaded_is_left_alone_from_then_on() -> None:
     """And the young are looked through seldom."""
-    looked = subprocess.run((sys.executable, "-c", LOOK), capture_output=True, text=True, timeout=60, check=True)
+    looked = subprocess.run((sys.executable, "-c", LOOK), capture_output=True, text=True, timeout=GUARD_S, check=True)
     assert looked.stdout.split() == ["True", str(YOUNG)]

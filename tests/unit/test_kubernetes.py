@@ -11,7 +11,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 from helpers import yaml_text
-from helpers.basics import REPOSITORY
+from helpers.basics import GUARD_S, REPOSITORY
 from helpers.kustomized import KUBERNETES, Object, built, containers, documents, pod
 
 from worker.runtime.supervisor import chasqui_program, service_programs
@@ -61,7 +61,11 @@ def test_a_mistake_is_found() -> None:
 def test_kustomize_makes_the_same(directory: str) -> None:
     """What these tests look at is what would be applied, but for the hash in the name of a ConfigMap."""
     done = subprocess.run(
-        [str(KUBECTL), "kustomize", str(KUBERNETES / directory)], capture_output=True, text=True, check=True, timeout=60
+        [str(KUBECTL), "kustomize", str(KUBERNETES / directory)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=GUARD_S,
     )
     plain = re.sub(r"\b(chasqui-(?:settings|files))-[a-z0-9]{10}\b", r"\1", done.stdout)
     assert sorted(yaml_text.load_all(plain), key=named) == sorted(OBJECTS[directory], key=named)
@@ -221,7 +225,7 @@ def test_the_probe_of_beat_sees_a_beat_that_hangs(tmp_path: Path, age_s: int | N
 def done(command: list[str], directory: str) -> int:
     """Runs a probe with another directory in the place of /tmp; returns its exit code."""
     told = [word.replace("/tmp", directory) for word in command]
-    return subprocess.run(told, check=False, timeout=30).returncode
+    return subprocess.run(told, check=False, timeout=GUARD_S).returncode
 
 
 def test_autoscalers_follow_metrics_that_exist() -> None:

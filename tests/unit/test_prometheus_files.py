@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from helpers import yaml_text
-from helpers.basics import REPOSITORY
+from helpers.basics import GUARD_S, REPOSITORY
 from helpers.scraped import needs_promtool
 from prometheus_client import CollectorRegistry, generate_latest
 from test_documents import read, slug, table
@@ -30,7 +30,7 @@ NAME = re.compile(r"\bchasqui_\w+")
 def promtool(*arguments: str) -> None:
     """Runs promtool beside the files; fails with what it says."""
     done = subprocess.run(
-        ["promtool", *arguments], cwd=MONITORING, capture_output=True, text=True, timeout=60, check=False
+        ["promtool", *arguments], cwd=MONITORING, capture_output=True, text=True, timeout=GUARD_S, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -134,5 +134,7 @@ def test_promtool_finds_nothing_to_mend_in_the_metrics() -> None:
     registry = CollectorRegistry()
     registry.register(Told())
     text = generate_latest(registry)
-    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, capture_output=True, timeout=GUARD_S, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 from celery import Celery
+from helpers.basics import GUARD_S
 from helpers.turns import turn_of, turn_to_dict
 
 from worker.celery_ext.redaction import RedactedRequest, summary
@@ -58,7 +59,7 @@ def received(application: Celery, *args: Any, **sent: Any) -> RedactedRequest:
 
     application.send_task("worker.fetch_session", args, **sent)
     with application.connection_for_read() as connection, connection.SimpleQueue("masking") as queue:
-        message = queue.get(timeout=5)
+        message = queue.get(timeout=GUARD_S)
         message.ack()
         return RedactedRequest(message, app=application, task=fetch_session)
 
