@@ -65,6 +65,7 @@ from worker.replies import (
     figure_kinds,
     json_in_text,
     numbering,
+    open_question,
     order_status,
     prompt,
     reply_check,
@@ -179,6 +180,11 @@ TEXT_WORK: dict[str, Function] = {
     "replies.numbering.means_rows": lambda written: numbering.means_rows(
         written, reply.Choices("Ver", (reply.Row("add:7", "Leche", "Leche: $ 1.850,00"),))
     ),
+    "replies.open_question.open_question": lambda written: open_question.open_question(written, None, numbered=False),
+    "replies.open_question.bare_answer": come_in(open_question.bare_answer),
+    "replies.open_question.row_in": come_in(open_question.row_in),
+    "replies.open_question.count_in": come_in(open_question.count_in),
+    "replies.open_question.points": come_in(open_question.points),
     "replies.order_status.asks_for_order": come_in(
         lambda written: order_status.asks_for_order(normalise.normalised(written))
     ),
@@ -229,6 +235,7 @@ INSIDE = {
     "messages.identities.read_links": "ids that known_id bounds, a handful of a message",
     "messages.identities.user_links": "ids that known_id bounds, a handful of a message",
     "replies.buttons.options": "a verb of ours",
+    "replies.asked_again.asked_again": "a verb of ours",
     "replies.checkout.said": "a text of ours",
     "replies.telling.by_mention": "what parse_decision has bounded",
     "replies.buttons.may_offer": "an id that a gateway or the check of a decision has bounded",

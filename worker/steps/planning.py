@@ -48,7 +48,8 @@ def acted(turn: Turn, question: Question, shop: Shop, found: Found) -> Turn:
     if not question.acts:
         return turn
     by_sku = {sku: products[0] for sku in skus_of(question.acts) if (products := found.get(sku_term(sku)))}
-    scene = Scene(shop, turn.fetched(), turn.version, distinct(by_sku.values()), 0, turn.text)
+    shown = [product for term in question.shown for product in found.get(term, ())]
+    scene = Scene(shop, turn.fetched(), turn.version, distinct([*by_sku.values(), *shown]), len(by_sku), turn.text)
     decision = decision_of(question.acts, scene, by_sku)
     return replace(turn, outcome=Outcome("canned", decision)) if decision else turn
 
