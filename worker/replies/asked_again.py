@@ -1,4 +1,4 @@
-"""Our question asked once more where a bare answer leaves open what is meant, and the word to a plain no. Pure: no I/O."""
+"""Our question asked once more where a bare answer leaves open what is meant; the word to a plain no. Pure: no I/O."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ _ASIDE: Final = "aside"
 _KINDS: Final = {kind: re.compile("|".join(patterns)) for kind, patterns in _DATA["questions"].items()}
 _ENDS: Final = re.compile(r"([.!?¿;\n])")
 _OTHERWISE: Final = re.compile(_DATA["otherwise"]["words"])
-#: Bare answers are short.
-MOST_CHARS: Final = 80
+#: Bare answers are short, and so are plain questions; a reply with more of them asks otherwise.
+MOST_CHARS, MOST_QUESTIONS = 80, 2
 #: More pieces than anybody orders without a word about it.
 MOST_PIECES: Final = 20
 
@@ -51,6 +51,8 @@ def open_question(reply: str, choices: Choices | None, *, numbered: bool, change
         numbered: the rows of its list are what a number means.
         changed: it tells of a change of the cart.
     """
+    if reply.count("?") > MOST_QUESTIONS:
+        return ""
     parts = [*_ENDS.split(reply), ""]
     ended = list(zip(parts[::2], parts[1::2], strict=True))
     asked = [kind for part, end in ended if end == "?" and (kind := _kind_of(folded(part))) != _ASIDE]
@@ -64,7 +66,8 @@ def open_question(reply: str, choices: Choices | None, *, numbered: bool, change
 
 
 def _kind_of(question: str) -> str:
-    return next((kind for kind, pattern in _KINDS.items() if pattern.fullmatch(question)), "")
+    fits = len(question) <= MOST_CHARS
+    return next((kind for kind, pattern in _KINDS.items() if fits and pattern.fullmatch(question)), "")
 
 
 def bare_answer(text: str) -> str:
