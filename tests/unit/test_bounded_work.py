@@ -180,7 +180,9 @@ TEXT_WORK: dict[str, Function] = {
     "replies.numbering.means_rows": lambda written: numbering.means_rows(
         written, reply.Choices("Ver", (reply.Row("add:7", "Leche", "Leche: $ 1.850,00"),))
     ),
-    "replies.open_question.open_question": lambda written: open_question.open_question(written, None, numbered=False),
+    "replies.open_question.open_question": come_in(
+        lambda written: open_question.open_question(written, None, numbered=False)
+    ),
     "replies.open_question.bare_answer": come_in(open_question.bare_answer),
     "replies.open_question.row_in": come_in(open_question.row_in),
     "replies.open_question.count_in": come_in(open_question.count_in),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from worker.language.answers import NO, YES, asks, folded, row_number, yes_or_no
+from worker.language.normalise import normalised
 from worker.messages.reply import Choices
 
 _DATA: Final[dict[str, Any]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
@@ -19,6 +20,7 @@ WHICH, HOW_MANY, WHAT, MORE = "which", "how_many", "what", "more"
 _ASIDE: Final = "aside"
 _KINDS: Final = {kind: re.compile("|".join(patterns)) for kind, patterns in _DATA["questions"].items()}
 _ENDS: Final = re.compile(r"([.!?¿;\n])")
+_TOLD, _TOLD_MORE = map(re.compile, (_DATA["told"]["asked"], _DATA["told"]["more"]))
 _OTHERWISE: Final = re.compile(_DATA["otherwise"]["words"])
 #: Bare answers are short, and so are plain questions; a reply with more of them asks otherwise.
 MOST_CHARS, MOST_QUESTIONS = 80, 2
@@ -55,14 +57,21 @@ def open_question(reply: str, choices: Choices | None, *, numbered: bool, change
         return ""
     parts = [*_ENDS.split(reply), ""]
     ended = list(zip(parts[::2], parts[1::2], strict=True))
-    asked = [kind for part, end in ended if end == "?" and (kind := _kind_of(folded(part))) != _ASIDE]
-    told = folded(" ".join([part for part, end in ended if end != "?"]))
-    if "" in asked or len(asked) > 1 or _OTHERWISE.search(told):
+    kinds = [_kind_of(folded(part)) if end == "?" else _kind_told(folded(part)) for part, end in ended]
+    asked = [kind for kind in kinds if kind not in (_ASIDE, None)]
+    if "" in asked or len(asked) > 1:
         return ""
     rows = len(choices.rows) if choices else 0
     kind = asked[0] if asked else MORE if changed else WHICH
     fits = {WHICH: numbered and rows > 1, HOW_MANY: rows == 1, WHAT: not rows, MORE: not rows}
     return kind if kind and fits[kind] else ""
+
+
+def _kind_told(part: str) -> str | None:
+    """Kind of question that a sentence without a question mark is; None where it asks nothing."""
+    if len(part) <= MOST_CHARS and (found := _TOLD.fullmatch(part)):
+        return _kind_of(found["asked"])
+    return MORE if _TOLD_MORE.fullmatch(part) else "" if _OTHERWISE.search(part) else None
 
 
 def _kind_of(question: str) -> str:
@@ -100,5 +109,5 @@ def points(text: str) -> bool:
 
 def _found(pattern: re.Pattern[str], text: str) -> Mapping[str, Any] | None:
     """The groups of a pattern where a text that asks nothing is that, with a courtesy at most."""
-    found = None if asks(text) or len(text) > MOST_CHARS else pattern.fullmatch(_COURTESY.sub("", folded(text)))
+    found = None if asks(text) or len(text) > MOST_CHARS else pattern.fullmatch(_COURTESY.sub("", normalised(text)))
     return found.groupdict() if found else None
