@@ -69,16 +69,20 @@ def same_names() -> dict[tuple[str, ...], tuple[str, ...]]:
     }
 
 
-def tokens(words: Sequence[str]) -> list[Token]:
-    """Reads words from left to right, the longest phrase at each place."""
-    read: list[Token] = []
+def phrases(words: Sequence[str]) -> Iterator[tuple[Token, Sequence[str]]]:
+    """Reads words from left to right, the longest phrase at each place; yields each with its own words."""
     at = 0
     while at < len(words):
         found = _PHRASES.longest(words, at)
         length, token = found or (1, Token("", words[at]))
-        read.append(token if token.value else Token(token.concept, " ".join(words[at : at + length])))
+        own = words[at : at + length]
+        yield token if token.value else Token(token.concept, " ".join(own)), own
         at += length
-    return read
+
+
+def tokens(words: Sequence[str]) -> list[Token]:
+    """The phrases of some words."""
+    return [token for token, _ in phrases(words)]
 
 
 def is_small_talk(plain: str) -> bool:
