@@ -6,9 +6,11 @@ import pytest
 from helpers.conversations import Conversation
 from helpers.turns import CHEESE, MILK, MILK_ITEM, RICE
 
+from worker.language.product_words import USUAL_PRODUCT_WORDS
 from worker.messages.reply import Choices, Row
 from worker.replies.acts import acts_of
 from worker.replies.open_question import bare_answer, count_in, open_question, points, row_in
+from worker.steps.question import Reader
 
 ONE = Choices("Ver", (Row("add:A", "Leche", "Leche: $ 1"),))
 TWO = Choices("Ver", (*ONE.rows, Row("add:B", "Pan", "Pan: $ 2")))
@@ -41,8 +43,7 @@ WHICH = "1. Leche entera: $ 1.850,00\n2. Arroz largo: $ 1.200,50\n¿Cuál queré
         ("¿Para cuántas personas es?", None, ""),
         ("¿Te llegó bien el pedido?", None, ""),
         ("¿Qué talle necesitás?", None, ""),
-        ("Listo, cualquier cosa escribime.", None, ""),
-        ("", None, ""),
+        ("Listo, cualquier cosa escribime.", None, "nothing"),
     ],
 )
 def test_what_a_reply_asks(reply: str, choices: Choices | None, asked: str) -> None:
@@ -140,6 +141,9 @@ def test_what_is_weighed_is_for_a_model() -> None:
         ("¡Hola! ¿En qué puedo ayudarte?", "el segundo", "¿Qué producto buscás?"),
         ("¡Hola! ¿En qué puedo ayudarte?", "no, gracias", "Perfecto. Cuando quieras, seguimos."),
         ("No tenemos. ¿Te ayudo con otra cosa?", "sí", "¿Qué más necesitás?"),
+        ("Abrimos todos los días.", "genial, gracias!", "¡De nada! Cuando quieras, seguimos."),
+        ("Abrimos todos los días.", "no, gracias", "Perfecto. Cuando quieras, seguimos."),
+        ("¡Hola! ¿En qué puedo ayudarte?", "ok gracias", "¡De nada! Cuando quieras, seguimos."),
     ],
 )
 def test_nothing_was_offered(reply: str, text: str, line: str) -> None:
@@ -159,6 +163,7 @@ def test_nothing_was_offered(reply: str, text: str, line: str) -> None:
         (WHICH, "7"),
         (WHICH, "el quinto"),
         (WHICH, "sí?"),
+        ("¿Querés que lo agregue?", "dale, gracias"),
         ("Leche: $ 1.850. ¿Cuántas querés?", "sí"),
     ],
 )
@@ -179,3 +184,16 @@ def test_a_question_of_the_checkout_goes_before() -> None:
     """A yes there is none to the list."""
     talk = asked(WHICH, cart=(MILK_ITEM,), state="checkout", context={"asking": "payment"})
     assert talk.act("sí") is None
+
+
+def test_a_mere_name_where_we_have_asked_for_one() -> None:
+    """It is a question that everybody may ask; elsewhere it may be an answer."""
+    talk = Conversation(sold=())
+    reader = Reader(USUAL_PRODUCT_WORDS)
+    assert reader.question(talk.turn("yerba")).shared_form is None
+    talk.answered("hola", intent="greeting", reply="¡Hola! ¿Qué estás buscando hoy?")
+    assert reader.question(talk.turn("yerba")).shared_form == "tenes yerba y a que precio"
+    assert reader.question(talk.turn("dos yerbas")).shared_form is None
+    assert reader.question(talk.turn("la más barata")).shared_form is None
+    talk.answered("y leche?", intent="search_product", reply="¿De qué sabor?")
+    assert reader.question(talk.turn("yerba")).shared_form is None

@@ -12,7 +12,7 @@ from msgspec import Struct
 from worker.language.answers import NO, YES, asks, named_button, row_number, way_of_delivery, yes_or_no
 from worker.language.topics import is_address, speaks_of_goods
 from worker.replies.buttons import CART_VERBS, VERBS
-from worker.replies.open_question import HOW_MANY, WHAT, WHICH, bare_answer, count_in, points, row_in
+from worker.replies.open_question import HOW_MANY, NOTHING, WHAT, WHICH, bare_answer, count_in, points, row_in, thanks
 from worker.session.session import Context
 from worker.session.turn import Turn
 from worker.session.turn_message import TurnMessage
@@ -69,10 +69,12 @@ def _to_open_question(turn: Turn) -> tuple[Act, ...]:
 def _bare(context: Context, text: str) -> Act | None:
     """Whatever is not certain is asked again: it changes nothing."""
     left, answer = context.left_open, bare_answer(text)
-    if answer == NO:
-        return Act("leave")
-    if answer == YES:
-        return Act(f"ask_{left}")
+    if answer and thanks(text):
+        return Act("leave" if answer == NO else "welcome")
+    if left == NOTHING:
+        return None
+    if answer:
+        return Act("leave" if answer == NO else f"ask_{left}")
     row, count = row_in(text), count_in(text)
     if left == WHICH:
         if row is not None:

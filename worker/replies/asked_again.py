@@ -13,9 +13,7 @@ from worker.shop.shop import Shop
 
 
 def asked_again(verb: str, scene: Scene) -> Decision | None:
-    """The decision of "leave", "ask_which", "ask_how_many", "ask_what" or "ask_more"; None where what was shown is sold
-    no more.
-    """
+    """The decision of "leave", "welcome" and what begins with "ask_"; None where what was shown is sold no more."""
     shop, shown = scene.shop, scene.products
     if verb == "ask_which":
         return _showing(shop, shown, listed(shop, shown, "which")) if len(shown) > 1 else None

@@ -102,7 +102,7 @@ def _other(act: Act, scene: Scene) -> Decision | None:
             details = replace(details, payment=method)
         case "change":
             details = Checkout()
-        case "leave" | "ask_which" | "ask_how_many" | "ask_what" | "ask_more":
+        case "leave" | "welcome" | "ask_which" | "ask_how_many" | "ask_what" | "ask_more":
             return asked_again(act.verb, scene)
         case "checkout":
             pass

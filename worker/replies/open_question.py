@@ -15,8 +15,8 @@ from worker.language.normalise import normalised
 from worker.messages.reply import Choices
 
 _DATA: Final[dict[str, Any]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
-#: Which of the products in the list; how many of the only one; what the customer is looking for; what else.
-WHICH, HOW_MANY, WHAT, MORE = "which", "how_many", "what", "more"
+#: Which of the products in the list; how many of the only one; what the customer is looking for; what else; nothing.
+WHICH, HOW_MANY, WHAT, MORE, NOTHING = "which", "how_many", "what", "more", "nothing"
 _ASIDE: Final = "aside"
 _KINDS: Final = {kind: re.compile("|".join(patterns)) for kind, patterns in _DATA["questions"].items()}
 _ENDS: Final = re.compile(r"([.!?¿;\n])")
@@ -40,14 +40,14 @@ def _answer(name: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-_ROW, _COUNT, _POINTING, _COURTESY, _MEANT_OTHERWISE = map(
-    _answer, ("row", "count", "pointing", "courtesy", "meant_otherwise")
+_ROW, _COUNT, _POINTING, _COURTESY, _MEANT_OTHERWISE, _THANKING = map(
+    _answer, ("row", "count", "pointing", "courtesy", "meant_otherwise", "thanking")
 )
 
 
 def open_question(reply: str, choices: Choices | None, *, numbered: bool, changed: bool = False) -> str:
-    """WHICH, HOW_MANY, WHAT or MORE where a reply asks that and nothing else; empty where it may ask anything else, or
-    nothing. A list asks which, and a changed cart what else, without a word about it.
+    """WHICH, HOW_MANY, WHAT or MORE where a reply asks that alone, NOTHING where it asks nothing; empty where it may
+    ask anything else. A list asks which, and a changed cart what else, without a word about it.
 
     Args:
         numbered: the rows of its list are what a number means.
@@ -62,9 +62,9 @@ def open_question(reply: str, choices: Choices | None, *, numbered: bool, change
     if "" in asked or len(asked) > 1:
         return ""
     rows = len(choices.rows) if choices else 0
-    kind = asked[0] if asked else MORE if changed else WHICH
-    fits = {WHICH: numbered and rows > 1, HOW_MANY: rows == 1, WHAT: not rows, MORE: not rows}
-    return kind if kind and fits[kind] else ""
+    kind = asked[0] if asked else MORE if changed else WHICH if rows else NOTHING
+    fits = {WHICH: numbered and rows > 1, HOW_MANY: rows == 1}
+    return kind if fits.get(kind, not rows) else ""
 
 
 def _kind_told(part: str) -> str | None:
@@ -83,6 +83,11 @@ def bare_answer(text: str) -> str:
     """YES or NO where a text is plainly that, and not one which may be meant for an order; else empty."""
     answer = yes_or_no(text)
     return answer if answer in (YES, NO) and not _MEANT_OTHERWISE.search(folded(text)) else ""
+
+
+def thanks(text: str) -> bool:
+    """Returns whether a bare answer thanks too: whoever does wants nothing more."""
+    return bool(_THANKING.search(folded(text)))
 
 
 def row_in(text: str) -> int | None:
