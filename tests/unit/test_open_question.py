@@ -197,3 +197,13 @@ def test_a_mere_name_where_we_have_asked_for_one() -> None:
     assert reader.question(talk.turn("la más barata")).shared_form is None
     talk.answered("y leche?", intent="search_product", reply="¿De qué sabor?")
     assert reader.question(talk.turn("yerba")).shared_form is None
+
+
+@pytest.mark.parametrize("text", ["el segundo", "esa", "la primera"])
+def test_what_was_shown_before_is_shown_again(text: str) -> None:
+    """Whatever was said in between."""
+    talk = asked(WHICH)
+    talk.done("no")
+    talk.done(text)
+    assert talk.lines[0] == "¿Cuál querés?"
+    assert talk.quantities == {}

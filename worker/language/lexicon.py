@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from worker.language.phrase_automaton import PhraseAutomaton
+from worker.language.vocabulary import OF_AN_HOUR
 
 _DATA: Final[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "data" / "lexicon.toml").read_text("utf-8"))
 
@@ -88,3 +89,11 @@ def tokens(words: Sequence[str]) -> list[Token]:
 def is_small_talk(plain: str) -> bool:
     """Returns whether a normalised text greets, thanks or says goodbye, and nothing else."""
     return all(token.concept in SMALL_TALK for token in tokens(plain.split()) if token.concept != "noise")
+
+
+def depends_on_hour(plain: str) -> bool:
+    """Returns whether the answer to a normalised text may be another one at another hour. In doubt it may: a request
+    that says what time it is costs a few words, and a cached answer about yesterday a customer. A mere greeting
+    ("buenas tardes") never does.
+    """
+    return not OF_AN_HOUR.isdisjoint(plain.split()) and not is_small_talk(plain)

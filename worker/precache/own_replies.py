@@ -105,7 +105,8 @@ def _of_names(connection: Connection, words: ProductWords) -> Iterator[str]:
     """Forms in which the products are asked for by the first words of their names."""
     names = [normalised(name).split() for name in queries.product_names(connection)]
     said = Counter(" ".join(name[:count]) for name in names for count in range(1, 1 + min(MOST_SAID, len(name))))
-    for name, _ in said.most_common(MOST_FORMS):
+    # One word is said more often than two.
+    for name in sorted(said, key=lambda name: (name.count(" "), -said[name]))[:MOST_FORMS]:
         form = judged(question := f"tenes {name}", question, words).form
         if form and ONE_PRODUCT.fullmatch(form):
             yield form
@@ -123,11 +124,10 @@ def _make(services: Services, plans: dict[str, Plan]) -> int:
 
 
 def own_reply(shop: Shop, plan: Plan) -> CachedReply | None:
-    """The reply to a plan whose products are what was asked for, each of them; None for any other."""
-    found = ONE_PRODUCT.fullmatch(plan.form)
-    products = plan.products[: plan.searched]
-    if not found or not products or not all(_is_called(found["name"], product.full_name) for product in products):
-        return None
+    """The reply to a plan for one product, with those that are called so; None where none is, and for any other."""
+    asked_for = ONE_PRODUCT.fullmatch(plan.form)
+    found = plan.products[: plan.searched] if asked_for else ()
+    products = tuple(product for product in found if asked_for and _is_called(asked_for["name"], product.full_name))
     if not (text := listed(shop, products)):
         return None
     decision = told(Decision("search_product", 1.0, reply=text), Scene(shop, NOBODY, "", products, len(products)))

@@ -9,7 +9,7 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from db import requests as asked
-from worker.language.complexity import COMPLEX, MEDIUM, SIMPLE, complexity
+from worker.language.classifier import COMPLEX, MEDIUM, SIMPLE, complexity
 from worker.precache.forecast import DayCount, Follower, History, chance, forecast
 from worker.precache.price_hours import horizon_h
 from worker.redisdb.keys import AI_RESPONSE

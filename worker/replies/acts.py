@@ -71,10 +71,8 @@ def _bare(context: Context, text: str) -> Act | None:
     left, answer = context.left_open, bare_answer(text)
     if answer and thanks(text):
         return Act("leave" if answer == NO else "welcome")
-    if left == NOTHING:
-        return None
     if answer:
-        return Act("leave" if answer == NO else f"ask_{left}")
+        return None if left == NOTHING else Act("leave" if answer == NO else f"ask_{left}")
     row, count = row_in(text), count_in(text)
     if left == WHICH:
         if row is not None:
@@ -84,8 +82,10 @@ def _bare(context: Context, text: str) -> Act | None:
         if count:
             return Act(PIECES_VERB, context.shown[0], str(count))
         return Act("ask_how_many") if points(text) else None
-    nothing_shown = left == WHAT and not context.shown
-    return Act("ask_what") if nothing_shown and (row or count or points(text)) else None
+    if points(text) or (left == WHAT and (row or count)) or (row and not count):
+        # Of what was shown before, if anything was.
+        return Act("ask_which") if len(context.shown) > 1 else Act("ask_what") if left == WHAT else None
+    return None
 
 
 def _has_read(turn: Turn, message: TurnMessage) -> bool:

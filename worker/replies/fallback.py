@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from worker.language.intent import guess_intent
+from worker.language.classifier import guess_intent
 from worker.messages.reply import QuickReply
 from worker.replies import buttons
 from worker.replies.asked_again import listed

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from worker.catalog.search import MAX_RESULTS, Catalog, Found, distinct
-from worker.language.hour_dependent import depends_on_hour
+from worker.language.lexicon import depends_on_hour
 from worker.replies.acts import skus_of
 from worker.replies.direct import decision_of
 from worker.replies.fallback import handover_decision, unreadable_decision

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from worker.catalog.search import BY_SKU
 from worker.language.catalog_terms import catalog_terms, names_product, terms_before
-from worker.language.complexity import complexity
-from worker.language.handover_request import asks_for_person
+from worker.language.classifier import complexity
 from worker.language.product_words import ProductWords
 from worker.language.search_terms import search_terms
 from worker.language.sharing import Judgement, judged
+from worker.language.topics import asks_for_person
 from worker.replies.acts import Act, acts_of, skus_of
 from worker.replies.open_question import WHAT
 from worker.session.session import Exchange
