@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from db import queries, requests, retry
 from worker.app import AI, task
 from worker.log import logger
+from worker.precache.own_replies import make_own
 from worker.precache.run import run as run_precache
 from worker.settings import settings
 from worker.steps.services import services
@@ -70,6 +71,12 @@ def probe_models() -> int:
 def precache_replies() -> int:
     """Makes replies to what will be asked, while no customer's call waits; returns how many."""
     return run_precache(services(), calls_are_idle, send_on_from_calls)
+
+
+@partial(task, expires=PRECACHE_EXPIRES_S)
+def make_own_replies() -> int:
+    """Makes replies of our own words to what the catalogue answers completely; returns how many."""
+    return make_own(services(), calls_are_idle)
 
 
 @task

@@ -29,6 +29,7 @@ from worker.catalog.price_list import read_products
 from worker.devkit.demo import CATALOG
 from worker.devkit.gateway import Gateway
 from worker.errors import ChasquiError, CommandError
+from worker.language.product_words import ProductWords, product_words_of
 from worker.operate.commands.terminal import interrupting
 from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
 from worker.runtime.embedded.processes import wait_until
@@ -118,8 +119,15 @@ def replayed(
                 play_day(replay, shop.supervisor, connection, f"day {len(played) + 1}")
                 expected += len(replay.replies)
                 _wait_for_records(connection, expected)
-                played.append(Day(messages, replay, costs(connection).since(before), price_list(products)))
+                played.append(
+                    Day(messages, replay, costs(connection).since(before), price_list(products), words_of(products))
+                )
             return measure(connection, played)
+
+
+def words_of(products: Sequence[dict[str, Any]]) -> ProductWords:
+    """The words for what a shop sells."""
+    return product_words_of((row["name"] for row in products), {row["category"] for row in products})
 
 
 def _wait_for_records(connection: Connection, expected: int) -> None:

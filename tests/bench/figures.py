@@ -13,6 +13,7 @@ from rich.table import Table
 from sqlalchemy import Connection, text
 
 from bench.replay import MESSAGE_ID, Replay
+from bench.unpaid import UNPAID, ceilings, why_paid
 from bench.verdict import (
     Answer,
     PriceList,
@@ -24,6 +25,7 @@ from bench.verdict import (
     wrong_answers,
 )
 from bench.workload import Kind, Message
+from worker.language.product_words import ProductWords
 from worker.telemetry.report import make_report, percent
 
 Json = dict[str, Any]
@@ -44,12 +46,13 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day that was replayed, what it cost with the night before it, and what was sold on it."""
+    """One day that was replayed, what it cost with the night before it, what was sold on it, and its words."""
 
     messages: Sequence[Message]
     replay: Replay
     costs: Costs
     sold: PriceList
+    words: ProductWords
 
 
 KINDS: Final[Mapping[Kind, str]] = {
@@ -122,7 +125,14 @@ def _of_day(days: Sequence[Day], number: int, replies: Sequence[Replied]) -> Jso
     sources = Counter(reply.answer.source for reply in own)
     asked = Counter(reply.answer.provider for reply in own if reply.answer.source == "ai")
     seed_hits, known = ([hit for hit in hits_offline(until, key) if hit[0].number in numbers] for key in KEYS)
+    before = [message for past in days[:number] for message in past.messages]
     return {
+        "unpaid_rate": percent(sum(sources[source] for source in UNPAID), len(numbers)),
+        "unpaid_at_best": ceilings(day.messages, before),
+        "why_paid": why_paid(
+            [reply for reply in replies if reply.message.number <= max(numbers)], day.messages, day.words
+        ),
+        "canned_rate": percent(sources["canned"], len(numbers)),
         "ai_cache_hit_rate": percent(sources["cache"], len(numbers)),
         "cost_share_of_baseline": percent(day.costs.total_usd, day.costs.baseline_usd),
         "cost_usd": round(day.costs.total_usd, 4),
@@ -163,12 +173,15 @@ def _wrong(replies: Sequence[Replied], days: Sequence[Day]) -> Json:
 def _by_kind(messages: Sequence[Message], replies: Sequence[Replied], *hits: Hits) -> dict[Kind, Json]:
     """hits: those of a cache that knows what is asked, and those of the seed's method."""
     written = Counter(message.kind for message in messages)
-    cached = Counter(reply.message.kind for reply in replies if reply.answer.source == "cache")
+    cached, canned = (
+        Counter(reply.message.kind for reply in replies if reply.answer.source == source) for source in UNPAID
+    )
     known, seed = (Counter(asked.kind for asked, _ in found) for found in hits)
     return {
         kind: {
             "messages": written[kind],
             "hit_rate": percent(cached[kind], written[kind]),
+            "canned_rate": percent(canned[kind], written[kind]),
             "meaning_known_hit_rate": percent(known[kind], written[kind]),
             "seed_hit_rate": percent(seed[kind], written[kind]),
         }
@@ -196,12 +209,13 @@ def missed(figures: Mapping[str, Any]) -> list[str]:
 
 def as_tables(figures: Mapping[str, Any]) -> Group:
     """The figures for a terminal."""
-    return Group(_overview(figures), _kinds(figures["by_kind"]))
+    return Group(_overview(figures), _kinds(figures["by_kind"]), _paid(figures["why_paid"]))
 
 
 def beside(without: Mapping[str, Any], ahead: Mapping[str, Any]) -> Table:
     """The day after a night of other prices, without and with replies made ahead."""
     rows = [
+        ("answered without a paid call", *(f"{found['unpaid_rate']} %" for found in (without, ahead))),
         ("AI cache hit rate", *(f"{found['ai_cache_hit_rate']} %" for found in (without, ahead))),
         ("cost against the baseline", *(f"{found['cost_share_of_baseline']} %" for found in (without, ahead))),
         ("cost, night included", *(f"$ {found['cost_usd']:.4f}" for found in (without, ahead))),
@@ -217,6 +231,10 @@ def _overview(figures: Mapping[str, Any]) -> Table:
     seed, latency, first = figures["seed_method"], figures["latency_ms"], figures["first_day"]
     providers = ", ".join(f"{name} {share} %" for name, share in figures["provider_distribution"].items())
     rows = (
+        ("answered without a paid call", "≥ 90 %", f"{figures['unpaid_rate']} %", ""),
+        ("at best, nothing made ahead", "", _at_best(figures), ""),
+        ("on the first day", "≥ 85 %", f"{first['unpaid_rate']} %", ""),
+        ("at best", "", _at_best(first), ""),
         ("AI cache hit rate", "≥ 78 %", f"{figures['ai_cache_hit_rate']} %", f"{seed['hit_rate']} %"),
         (
             "on the first day, from an empty cache",
@@ -238,18 +256,28 @@ def _overview(figures: Mapping[str, Any]) -> Table:
     return _table(("figure", "claim", "measured", "seed's method"), rows)
 
 
+def _at_best(figures: Mapping[str, Any]) -> str:
+    best = figures["unpaid_at_best"]
+    return f"{best['cache']} % by a cache, {best['with_plain_answers']} % with plain answers"
+
+
+def _paid(reasons: Mapping[str, int]) -> Table:
+    return _table(("paid for", "messages"), [(reason, f"{count:,}") for reason, count in reasons.items()])
+
+
 def _kinds(kinds: Mapping[Kind, Json]) -> Table:
     rows = [
         (
             KINDS[kind],
             f"{found['messages']:,}",
             f"{found['hit_rate']} %",
+            f"{found['canned_rate']} %",
             f"{found['meaning_known_hit_rate']} %",
             f"{found['seed_hit_rate']} %",
         )
         for kind, found in kinds.items()
     ]
-    return _table(("kind", "messages", "cache hits", "asked before", "seed's hits"), rows)
+    return _table(("kind", "messages", "cache hits", "by us alone", "asked before", "seed's hits"), rows)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

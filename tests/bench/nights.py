@@ -17,6 +17,7 @@ from sqlalchemy import text
 from db.engine import connect
 from worker.catalog.price_list import import_products
 from worker.precache.allowance import SHARE_OF_YESTERDAY
+from worker.precache.own_replies import make_own
 from worker.precache.run import run
 from worker.settings import Settings
 from worker.steps.services import build
@@ -66,12 +67,13 @@ def _other(rng: Random, product: Row) -> Any:
 
 
 def make_ahead(settings: Settings, cost_usd: float) -> None:
-    """All replies that are likely to be wanted tomorrow, as far as the money reaches."""
+    """All replies that are likely to be wanted tomorrow, as far as the money reaches, and those of our own words."""
     allowed = Decimal(str(round(cost_usd, 6))) / SHARE_OF_YESTERDAY
     services = build(settings.model_copy(update={"precache_daily_usd": allowed}))
     try:
         while run(services, lambda: True, lambda _answered, _asking: None):
             pass
+        make_own(services, lambda: True)
     finally:
         services.engine.dispose()
         services.redis.close()

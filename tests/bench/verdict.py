@@ -46,6 +46,16 @@ class PriceList:
     prices: Mapping[str, Collection[str]]
     sections: Mapping[str, str]
 
+    def named(self, name: str) -> list[str]:
+        """Products of a name, which may be cut off: "Leche ent…"."""
+        if not name.endswith("…"):
+            return [name] if name in self.prices else []
+        return [one for one in self.prices if one.startswith(name[:-1].rstrip())]
+
+    def has(self, name: str, price: str) -> bool:
+        """Whether a product of this name has this price, however the currency is written."""
+        return any(figure(price) in map(figure, self.prices[one]) for one in self.named(name))
+
 
 @dataclass(frozen=True, slots=True)
 class Replied:
@@ -76,6 +86,8 @@ def wrong(replied: Replied, made_for: Message, sold: PriceList) -> str | None:
         return "sent to another customer"
     if answer.source not in ("ai", "cache"):
         return None
+    if answer.provider is None and message.kind == "product":
+        return untrue(message, answer.text, sold)  # the shop's own words
     if answer.facts is None:
         return "bears no mark"
     if answer.session not in (None, replied.own_session):
@@ -90,12 +102,18 @@ def wrong(replied: Replied, made_for: Message, sold: PriceList) -> str | None:
 def untrue(message: Message, text: str, sold: PriceList) -> str | None:
     """Whether a reply's list of products is false, or has nothing to do with a question that was typed without slip."""
     listed: list[tuple[str, str]] = LISTED.findall(text)
-    if any(price not in sold.prices.get(name, ()) for name, price in listed):
+    if not all(sold.has(name, price) for name, price in listed):
         return "names a product or a price the shop does not have"
     clear = message.kind == "product" and message.typed == message.topics
-    if clear and listed and not any(about(message, f"{name} {sold.sections[name]}") for name, _ in listed):
+    told = (f"{one} {sold.sections[one]}" for name, _ in listed for one in sold.named(name))
+    if clear and listed and not any(about(message, words) for words in told):
         return "names products nobody asked for"
     return None
+
+
+def figure(price: str) -> str:
+    """The figure of a price."""
+    return re.sub(r"[^\d.,]", "", price)
 
 
 def about(message: Message, words_of_product: str) -> bool:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from worker.language import complexity as _complexity
-from worker.language import sharing
+from worker.language import classifier, sharing
 from worker.language.normalise import normalised
 from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords
 
 
 def complexity(text: str) -> str:
     """simple, medium or complex."""
-    return _complexity.complexity(normalised(text))
+    return classifier.complexity(normalised(text))
 
 
 def common_form(text: str, product_words: ProductWords = USUAL_PRODUCT_WORDS) -> str | None:

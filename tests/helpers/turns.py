@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from helpers.factories import ANA, SENT_AT_S
 from worker.catalog.product import Product
-from worker.language.complexity import complexity
+from worker.language.classifier import complexity
 from worker.language.normalise import normalised
 from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords
 from worker.replies.closing import close

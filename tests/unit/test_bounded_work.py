@@ -39,12 +39,9 @@ from msgspec.structs import replace
 from worker.catalog.product import Product
 from worker.language import (
     answers,
-    automatic,
     catalog_terms,
+    classifier,
     features,
-    handover_request,
-    hour_dependent,
-    intent,
     lexicon,
     normalise,
     product_words,
@@ -65,6 +62,7 @@ from worker.replies import (
     figure_kinds,
     json_in_text,
     numbering,
+    open_question,
     order_status,
     prompt,
     reply_check,
@@ -165,8 +163,8 @@ TEXT_WORK: dict[str, Function] = {
     "language.sharing.common_form": come_in(lambda written: common_form(written, SOLD)),
     "language.sharing.judged": come_in(lambda written: sharing.judged(written, normalise.normalised(written), SOLD)),
     "language.lexicon.is_small_talk": come_in(lexicon.is_small_talk),
-    "language.complexity.complexity": come_in(complexity),
-    "language.intent.guess_intent": come_in(intent.guess_intent),
+    "language.classifier.complexity": come_in(complexity),
+    "language.classifier.guess_intent": come_in(classifier.guess_intent),
     "language.features.features_of": come_in(features.features_of),
     "language.features.words_of": come_in(features.words_of),
     "replies.fallback.fallback_decision": come_in(fallback_of),
@@ -179,6 +177,14 @@ TEXT_WORK: dict[str, Function] = {
     "replies.numbering.means_rows": lambda written: numbering.means_rows(
         written, reply.Choices("Ver", (reply.Row("add:7", "Leche", "Leche: $ 1.850,00"),))
     ),
+    "replies.open_question.open_question": come_in(
+        lambda written: open_question.open_question(written, None, numbered=False)
+    ),
+    "replies.open_question.bare_answer": come_in(open_question.bare_answer),
+    "replies.open_question.row_in": come_in(open_question.row_in),
+    "replies.open_question.count_in": come_in(open_question.count_in),
+    "replies.open_question.thanks": come_in(open_question.thanks),
+    "replies.open_question.points": come_in(open_question.points),
     "replies.order_status.asks_for_order": come_in(
         lambda written: order_status.asks_for_order(normalise.normalised(written))
     ),
@@ -203,7 +209,7 @@ TEXT_WORK: dict[str, Function] = {
     "language.product_words.ProductWords.mended": come_in(SOLD.mended),
     "replies.prompt.render": lambda written: prompt.render(SHOP, written, CATEGORIES, [MILK], session_of()),
     "language.search_terms.search_terms": come_in(lambda written: search_terms.search_terms(written, SOLD.mended)),
-    "language.hour_dependent.depends_on_hour": come_in(hour_dependent.depends_on_hour),
+    "language.lexicon.depends_on_hour": come_in(lexicon.depends_on_hour),
     "shop.areas.area_in": come_in(lambda written: area_in(written, AREAS)),
     "language.catalog_terms.catalog_terms": come_in(
         lambda written: catalog_terms.catalog_terms(search_terms.search_terms(written), SOLD)
@@ -211,8 +217,8 @@ TEXT_WORK: dict[str, Function] = {
     "language.catalog_terms.terms_before": come_in(
         lambda written: catalog_terms.terms_before((), written, ("leche",), written[:HISTORY_CHARS], SOLD)
     ),
-    "language.automatic.is_automatic": come_in(automatic.is_automatic),
-    "language.handover_request.asks_for_person": come_in(handover_request.asks_for_person),
+    "language.answers.is_automatic": come_in(answers.is_automatic),
+    "language.topics.asks_for_person": come_in(topics.asks_for_person),
     "steps.question.Reader.question": come_in(lambda written: question.Reader(SOLD).question(turn_of(written))),
 }
 #: Functions of a text to which no long one gets.
@@ -221,6 +227,7 @@ INSIDE = {
     "language.lexicon.without_pictures": "at most 220 characters, from sharing",
     "language.name_words.leans": "a word of at most 220 characters",
     "language.name_words.says_how": "at most 220 characters, from sharing",
+    "language.normalise.is_courtesy": "a word of a product's name",
     "language.names.same": "at most 220 characters, from sharing",
     "language.names.size_of": "at most 220 characters, from sharing",
     "language.sizes.in_figures": "at most 220 characters, from sharing",
@@ -229,6 +236,7 @@ INSIDE = {
     "messages.identities.read_links": "ids that known_id bounds, a handful of a message",
     "messages.identities.user_links": "ids that known_id bounds, a handful of a message",
     "replies.buttons.options": "a verb of ours",
+    "replies.asked_again.asked_again": "a verb of ours",
     "replies.checkout.said": "a text of ours",
     "replies.telling.by_mention": "what parse_decision has bounded",
     "replies.buttons.may_offer": "an id that a gateway or the check of a decision has bounded",
@@ -251,7 +259,6 @@ INSIDE = {
     "language.typos.sound_alike": "two words that are a slip of each other",
     "language.features.count_features": "a name of ours",
     "language.features.word_features": "a word of at most 300 letters, from words_of",
-    "language.phrases.either": "a constant",
     "language.topics.topics": "what asks_for_order and speaks_of_goods are given",
     "replies.verdict.decide": "what parse_decision and check_reply are given",
     "messages.acts.echo": "an id; its words were read by readable",

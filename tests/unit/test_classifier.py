@@ -11,10 +11,18 @@ from helpers.basics import SHARED_DATA
 from helpers.language import complexity
 from training.lines import Example, Line, digest, examples, measured_lines, our_lines, read_lines, shares
 
-from worker.language.classifier import WEIGHTS, Classifier, Kind, Weights, classifier
-from worker.language.complexity import COMPLEX, MEDIUM, SIMPLE
+from worker.language.classifier import (
+    COMPLEX,
+    MEDIUM,
+    SIMPLE,
+    WEIGHTS,
+    Classifier,
+    Kind,
+    Weights,
+    classifier,
+    guess_intent,
+)
 from worker.language.features import MAX_CHARS, features_of
-from worker.language.intent import guess_intent
 from worker.replies.decision import Intent
 
 LEAST_LINES = 1_000

@@ -9,7 +9,7 @@ from helpers.language import complexity, means_the_same_everywhere
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.language.complexity import COMPLEX, MEDIUM, SIMPLE
+from worker.language.classifier import COMPLEX, MEDIUM, SIMPLE
 
 #: An answer made for one customer fits every other.
 SHARED = """\

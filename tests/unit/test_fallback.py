@@ -24,9 +24,9 @@ from helpers.turns import (
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from worker.language.handover_request import asks_for_person
-from worker.language.intent import guess_intent
+from worker.language.classifier import guess_intent
 from worker.language.normalise import normalised
+from worker.language.topics import asks_for_person
 from worker.messages.reply import MAX_INTERACTIVE_CHARS, MAX_QUICK_REPLIES, MAX_TITLE_CHARS
 from worker.replies.claims import check_claims
 from worker.replies.decision import Intent

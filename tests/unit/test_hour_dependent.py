@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from worker.language.hour_dependent import depends_on_hour
+from worker.language.lexicon import depends_on_hour
 from worker.language.normalise import normalised
 
 

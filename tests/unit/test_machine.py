@@ -9,8 +9,7 @@ import pytest
 from helpers.turns import HUMAN_WAIT_S, SHOP, decided, message, session_of, turn_of
 from msgspec.structs import replace
 
-from worker.language.answers import folded
-from worker.language.automatic import is_automatic
+from worker.language.answers import folded, is_automatic
 from worker.replies.closing import close
 from worker.session.handover import MACHINE
 from worker.session.machine import QUICK, QUICK_FOR_S, TEXTS, TIMES, TIMES_IN_A_ROW, WITHIN_S, is_machine

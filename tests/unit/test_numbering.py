@@ -38,6 +38,7 @@ def test_a_number_that_means_no_row(reply: str) -> None:
     [
         "Tenemos leche entera y arroz largo. ¿Cuál querés?",
         "1. Arroz largo 1 kg: $ 1.200,50\n2. Leche entera: $ 1.850,00",
+        "1. Arroz largo: 1.200,50 pesos\n2. Leche entera: ARS 1.850,00",
     ],
 )
 def test_a_number_that_means_a_row(reply: str) -> None:

@@ -9,9 +9,9 @@ import pytest
 from helpers.turns import HUMAN_WAIT_S, SHOP, closing_row, message, session_of, turn_of
 from msgspec import convert
 
-from worker.language.handover_request import asks_for_person
 from worker.language.normalise import normalised
 from worker.language.product_words import USUAL_PRODUCT_WORDS
+from worker.language.topics import asks_for_person
 from worker.replies.fallback import fallback_decision, handover_decision
 from worker.replies.scene import Scene
 from worker.session.handover import (

@@ -15,8 +15,7 @@ from helpers.language import common_form, complexity, means_the_same_everywhere
 
 from worker.catalog.price_list import read_products
 from worker.devkit.demo import CATALOG
-from worker.language.complexity import COMPLEX, MEDIUM, SIMPLE
-from worker.language.intent import guess_intent
+from worker.language.classifier import COMPLEX, MEDIUM, SIMPLE, guess_intent
 from worker.language.product_words import product_words_of
 from worker.replies.decision import Intent
 

@@ -14,7 +14,13 @@ from typing import Any
 
 from worker.language.normalise import without_accents
 
-_DATA: dict[str, Any] = tomllib.loads(Path(__file__).with_name("data").joinpath("answers.toml").read_text("utf-8"))
+
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name("data").joinpath(name).read_text("utf-8"))
+
+
+_DATA, _AUTOMATIC_DATA = map(_read, ("answers.toml", "automatic.toml"))
+_AUTOMATIC, _OPENINGS = (tuple(f" {phrase} " for phrase in _AUTOMATIC_DATA[name]) for name in ("phrases", "openings"))
 _WORD = re.compile(r"[^\W_]+")
 #: The number of a row: "2", "la 2", "el numero 2", "opcion 2", "2)".
 _ROW = re.compile(r"(?:(?:el|la|opcion|numero|nro|la opcion|el numero) )?(\d{1,2})(?: (?:por favor|porfa|gracias))?")
@@ -120,3 +126,11 @@ def telling_words(name: str) -> frozenset[str]:
 def folded(text: str) -> str:
     """The words of a text, without accents, signs and capitals."""
     return " ".join(_WORD.findall(without_accents(text).lower()))
+
+
+def is_automatic(words: str) -> bool:
+    """Returns whether a text is one that a telephone or a program writes by itself and nobody types, by its words as
+    `folded` gives them.
+    """
+    plain = f" {words} "
+    return plain.startswith(_OPENINGS) or any(phrase in plain for phrase in _AUTOMATIC)

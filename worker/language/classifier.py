@@ -15,7 +15,9 @@ from pathlib import Path
 import msgspec
 
 from worker.language.features import STEPS, count_features, counts_of, order_features, word_features, words_of
+from worker.language.normalise import normalised
 
+SIMPLE, MEDIUM, COMPLEX = "simple", "medium", "complex"
 WEIGHTS = Path(__file__).with_name("data") / "classifier.msgpack"
 #: Weights are stored as whole numbers from 0 to 255; this one is nought.
 NOUGHT = 128
@@ -117,3 +119,21 @@ def _likeliest(places: dict[str, list[int]], odds: list[float]) -> str:
 def classifier() -> Classifier:
     """The classifier that is shipped."""
     return Classifier(msgspec.msgpack.decode(WEIGHTS.read_bytes(), type=Weights))
+
+
+def guess_intent(text: str) -> str:
+    """Guesses one of the intents of a decision (`worker.replies.decision.Intent`), as the labelled lines have them
+    (`data/lines`); "unknown" where only the session could tell, as for "2" or "ese". Nothing is ever changed in a
+    cart because of a guess.
+    """
+    return classifier().kind_of(normalised(text)).intent
+
+
+def complexity(plain: str) -> str:
+    """Returns the complexity of a normalised text, as the labelled lines have it.
+
+    `simple`: small talk, thanks, yes and no, numbers, the menu. `medium`: products, one question about the shop or
+    several, cart and order, a complaint in few words, asking for a person, and all else. `complex`: comparison, advice,
+    recipes, complaints with a story, several different requests in one.
+    """
+    return classifier().kind_of(plain).complexity

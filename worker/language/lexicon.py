@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from worker.language.phrase_automaton import PhraseAutomaton
+from worker.language.vocabulary import OF_AN_HOUR
 
 _DATA: Final[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "data" / "lexicon.toml").read_text("utf-8"))
 
@@ -69,18 +70,30 @@ def same_names() -> dict[tuple[str, ...], tuple[str, ...]]:
     }
 
 
-def tokens(words: Sequence[str]) -> list[Token]:
-    """Reads words from left to right, the longest phrase at each place."""
-    read: list[Token] = []
+def phrases(words: Sequence[str]) -> Iterator[tuple[Token, Sequence[str]]]:
+    """Reads words from left to right, the longest phrase at each place; yields each with its own words."""
     at = 0
     while at < len(words):
         found = _PHRASES.longest(words, at)
         length, token = found or (1, Token("", words[at]))
-        read.append(token if token.value else Token(token.concept, " ".join(words[at : at + length])))
+        own = words[at : at + length]
+        yield token if token.value else Token(token.concept, " ".join(own)), own
         at += length
-    return read
+
+
+def tokens(words: Sequence[str]) -> list[Token]:
+    """The phrases of some words."""
+    return [token for token, _ in phrases(words)]
 
 
 def is_small_talk(plain: str) -> bool:
     """Returns whether a normalised text greets, thanks or says goodbye, and nothing else."""
     return all(token.concept in SMALL_TALK for token in tokens(plain.split()) if token.concept != "noise")
+
+
+def depends_on_hour(plain: str) -> bool:
+    """Returns whether the answer to a normalised text may be another one at another hour. In doubt it may: a request
+    that says what time it is costs a few words, and a cached answer about yesterday a customer. A mere greeting
+    ("buenas tardes") never does.
+    """
+    return not OF_AN_HOUR.isdisjoint(plain.split()) and not is_small_talk(plain)

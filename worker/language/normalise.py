@@ -125,6 +125,11 @@ def _read(plain: str) -> str:
     return UNIT.sub(lambda found: f" {UNITS[found[1]]}", plain)
 
 
+def is_courtesy(word: str) -> bool:
+    """Returns whether a word without accents is dropped as a courtesy or a laugh."""
+    return COURTESY.fullmatch(word) is not None
+
+
 def _without_fillers(plain: str) -> str:
     """Drops courtesies, unless nothing else was said."""
     shorter = " ".join(OPENING.sub(r"\1", COURTESY.sub(" ", plain)).split())

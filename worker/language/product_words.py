@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 
 from worker.language.lexicon import PHRASE_WORDS, words_of
-from worker.language.normalise import LONGEST_WORD, normalised
+from worker.language.normalise import LONGEST_WORD, is_courtesy, normalised, without_accents
 from worker.language.typos import Spelling, sound_alike
 from worker.language.vocabulary import (
     ANSWER_WORDS,
@@ -52,6 +52,8 @@ USUAL = frozenset(
         *NO_NAMES,
     )
 )
+#: Words that may change nothing in a question, and may be a part of a name: brands are called "Valor" and "Buen Día".
+SWALLOWED = (PHRASE_WORDS | words_of("packings")) - words_of("articles") - words_of("prepositions")
 SHORTEST_NAME = 3
 #: Among shorter words a slip makes another word too often; of this length only words of a question are put right.
 SHORTEST_SLIP = 4
@@ -79,6 +81,8 @@ class ProductWords:
         heads: stems of the words that begin its own names.
         firsts: stems of all first words of its own names.
         together: pairs of heads, and of what any shop sells, that stand in one name.
+        beside: pairs of words of one name ("chocolate valor") of which a question could swallow one.
+        unread: words of names that normalising takes for courtesies.
         spelling: of these and of usual words of questions.
     """
 
@@ -90,6 +94,8 @@ class ProductWords:
     heads: frozenset[str] = frozenset()
     firsts: frozenset[str] = frozenset()
     together: frozenset[frozenset[str]] = frozenset()
+    beside: frozenset[tuple[str, str]] = frozenset()
+    unread: frozenset[str] = frozenset()
     spelling: Spelling = SPELLING
     _slips: dict[str, str] = field(default_factory=dict)
 
@@ -153,6 +159,8 @@ def product_words_of(names: Iterable[str], sections: Iterable[str] = ()) -> Prod
     it at least as often as they have it elsewhere. What a thing is called comes first in Spanish; a word that mostly
     comes later says how it is.
     """
+    names = tuple(names)
+    plain = [without_accents(name).split() for name in names]
     split = [words for name in names if (words := normalised(name).split())]
     begins = Counter(first for first, *_ in split)
     elsewhere = Counter(word for _, *others in split for word in set(others))
@@ -171,6 +179,8 @@ def product_words_of(names: Iterable[str], sections: Iterable[str] = ()) -> Prod
         stems=frozenset(stemmed[word] for word in stemmed.keys() - SMALL_WORDS),
         heads=heads,
         firsts=frozenset(stemmed[word] for word in begins if word in stemmed),
+        beside=frozenset(chain.from_iterable(map(_pairs_with_swallowed, chain(split, plain)))),
+        unread=frozenset(filter(is_courtesy, chain.from_iterable(plain))),
         spelling=Spelling(ASKING | SMALL_WORDS | GROCERIES | known),
         together=frozenset(
             chain.from_iterable(_pairs(parted.intersection(map(stemmed.get, words))) for words in split)
@@ -180,6 +190,17 @@ def product_words_of(names: Iterable[str], sections: Iterable[str] = ()) -> Prod
 
 def _pairs(words: Iterable[str]) -> set[frozenset[str]]:
     return {frozenset(pair) for pair in combinations(words, 2)}
+
+
+def _pairs_with_swallowed(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Pairs in the order of a name, and in the other one too: "valor chocolate"; not so of a little word."""
+    for at in (at for at, word in enumerate(words) if word in SWALLOWED):
+        own, before, behind = words[at], words[:at], words[at + 1 :]
+        yield from ((other, own) for other in before)
+        yield from ((own, other) for other in behind)
+        if len(own) > SHORTEST_NAME:
+            yield from ((own, other) for other in before)
+            yield from ((other, own) for other in behind)
 
 
 def _can_name(word: str, begins: int, elsewhere: int) -> bool:

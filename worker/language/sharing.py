@@ -17,7 +17,7 @@ from typing import Final
 from worker.language import lexicon
 from worker.language.frames import frames_of
 from worker.language.lexicon import SMALL_TALK, Token
-from worker.language.name_words import PREPOSITIONS, Leaning, is_sold, says_how
+from worker.language.name_words import LINKS, PACKINGS, PREPOSITIONS, Leaning, is_sold, says_how
 from worker.language.normalise import normalised, without_accents
 from worker.language.places import SMALL, filled
 from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords
@@ -40,6 +40,7 @@ ONCE: Final = frozenset(("free", "on_arrival", "advise"))
 WEIGHING: Final = frozenset(("cheap", "which_cheap", "weigh", "which_better", "better", "differ", "best"))
 #: Two words with a comma between them, as in "leche, pan y huevos".
 LISTED: Final = re.compile(r"([a-zñ]+)\s*,\s*(?=([a-zñ]+))")
+WORD: Final = re.compile(r"\w+")
 Listed = frozenset[tuple[str, str]]
 #: "No, ¿tendrán leche?" is an answer, "¿no tendrán leche?" is none.
 ANSWER: Final = re.compile(r"^\W*(?:no|si|sí)\s*[,.;:!]", re.IGNORECASE)
@@ -86,12 +87,30 @@ def judged(text: str, plain: str, product_words: ProductWords = USUAL_PRODUCT_WO
     if answer := ANSWER.match(stripped):
         return Judgement(None, "leans", normalised(answer[0]))
     listed = frozenset(LISTED.findall(without_accents(stripped)))
-    said = tuple(lexicon.tokens(in_figures(product_words.mended(plain)).split()))
+    read = list(lexicon.phrases(in_figures(product_words.mended(plain)).split()))
+    said = tuple(token for token, _ in read)
+    if (word := _word_of_name(stripped, read, product_words)) is not None:
+        return Judgement(None, "unknown", word, said)
     try:
         form = _form(said, product_words, listed)
     except Leaning as exc:
         return Judgement(None, exc.reason, exc.word, said)
     return Judgement(form, "" if form else "no_frame", "", said)
+
+
+def _word_of_name(text: str, read: Sequence[tuple[Token, Sequence[str]]], known: ProductWords) -> str | None:
+    """A word that a phrase swallows, or normalising does, although it stands beside words with which a name of a
+    product here has it: "chocolate valor".
+    """
+    around = [("",), *(own for _, own in read), ("",)]
+    for before, (token, own), after in zip(around, read, around[2:], strict=False):
+        # What is told without something stands in every form.
+        if (token.concept and token.concept != "diet") or own[0] in PACKINGS:
+            first = next((word for word in own if word not in LINKS), own[0])
+            for word, pair in ((first, (before[-1], first)), (own[-1], (own[-1], after[0]))):
+                if pair in known.beside and word not in LINKS:
+                    return word
+    return next((word for word in WORD.findall(without_accents(text)) if word in known.unread), None)
 
 
 def _form(said: Sequence[Token], known: ProductWords, listed: Listed) -> str | None:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from db import requests as asked
-from worker.language.complexity import COMPLEX, MEDIUM, SIMPLE, complexity
+from worker.language.classifier import COMPLEX, MEDIUM, SIMPLE, complexity
 from worker.precache.forecast import DayCount, Follower, History, chance, forecast
 from worker.precache.price_hours import horizon_h
 from worker.redisdb.keys import AI_RESPONSE
@@ -87,15 +87,22 @@ def missing(services: Services, connection: Connection) -> Iterator[tuple[str, P
 def _wanted(
     services: Services, connection: Connection, forms: Sequence[Likely], fell: Mapping[int, bool]
 ) -> dict[str, Plan]:
-    """Plans of forms by key, as they are rendered now; without those that are not likely enough."""
+    """Plans of forms by key, without those that are not likely enough."""
+    plans = rendered(services, connection, [one.form for one in forms])
+    return {
+        one.form_key: plans[one.form] for one in forms if is_likely(one.expected * _interest(plans[one.form], fell))
+    }
+
+
+def rendered(services: Services, connection: Connection, forms: Sequence[str]) -> dict[str, Plan]:
+    """Plans of forms, as they are rendered now."""
     version = asked.catalog_version(connection)
     reader = reader_of(services.catalog.product_words())
-    questions = {one.form_key: reader.of_form(one.form) for one in forms}
+    questions = {form: reader.of_form(form) for form in forms}
     found = services.catalog.search(dict.fromkeys((term for q in questions.values() for term in q.searches), version))
     now_facts = services.shop.now_facts(datetime.now(UTC))
     planner = Planner(services.shop, services.catalog.categories(version), found, now_facts)
-    plans = {one: planner.shared_plan(questions[one.form_key], one.form) for one in forms}
-    return {one.form_key: plan for one, plan in plans.items() if is_likely(one.expected * _interest(plan, fell))}
+    return {form: planner.shared_plan(question, form) for form, question in questions.items()}
 
 
 def _interest(plan: Plan, fell: Mapping[int, bool]) -> float:

@@ -5,7 +5,8 @@ reaches.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -45,13 +46,25 @@ def run(services: Services, idle: Callable[[], bool], send_on: SendOn) -> int:
     """
     if not idle():
         return 0
+    with alone(services) as (connection, allowance):
+        if connection is None:
+            return 0
+        value_hits(services, connection)
+        return Run(services, connection, allowance, idle, send_on).make_all()
+
+
+@contextmanager
+def alone(services: Services) -> Iterator[tuple[Connection | None, Allowance]]:
+    """Yields a connection that holds the lock, and the day's money; None where there is no money, or another process
+    is at it.
+    """
     with services.engine.connect() as connection:
         allowance = Allowance(services.redis, day_microusd(connection, services.settings))
         if not allowance.any or not try_lock(connection, PRECACHE_LOCK):
-            return 0
+            yield None, allowance
+            return
         try:
-            value_hits(services, connection)
-            return Run(services, connection, allowance, idle, send_on).make_all()
+            yield connection, allowance
         finally:
             _give_back(connection)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from worker.errors import ProviderError, RequestRefused, UnreadableAnswer
-from worker.language.complexity import COMPLEX
+from worker.language.classifier import COMPLEX
 from worker.log import logger
 from worker.providers.budget import Budget
 from worker.providers.circuit import CircuitBreaker

@@ -63,6 +63,8 @@ CALL_COUNTS = Key("call_counts", "metrics:calls:{}", "hash", 8 * DAY_S)
 MODEL_PROBES = Key("model_probes", "metrics:model_probes", "hash", 7 * DAY_S)
 #: A model that some process probes, or lately did.
 PROBE_LOCK = Key("probe_lock", "metrics:probing:{}", "string", None)
+#: A state of catalogue and shop for which replies of our own words were made ahead; they live for a day.
+OWN_REPLIES = Key("own_replies", "metrics:own_replies:{}", "string", DAY_S // 2)
 #: When a periodic task last did its work, in seconds since 1970.
 LAST_RUN = Key("last_run", "metrics:last_run:{}", "string", 30 * DAY_S)
 #: Who is the active one of several, such as beat; its length is set where it is taken.

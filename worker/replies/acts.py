@@ -12,6 +12,7 @@ from msgspec import Struct
 from worker.language.answers import NO, YES, asks, named_button, row_number, way_of_delivery, yes_or_no
 from worker.language.topics import is_address, speaks_of_goods
 from worker.replies.buttons import CART_VERBS, VERBS
+from worker.replies.open_question import HOW_MANY, NOTHING, WHAT, WHICH, bare_answer, count_in, points, row_in, thanks
 from worker.session.session import Context
 from worker.session.turn import Turn
 from worker.session.turn_message import TurnMessage
@@ -24,6 +25,9 @@ LATE_S, OLDEST_S = 600, 7 * 86_400
 TYPED = frozenset({"text", "button", LOCATION})
 #: Acts that may stand beside a change of the cart: what they say is still so after it.
 BESIDE_CART = frozenset({"note", "checkout", "confirm", "view_cart"})
+#: Pieces of the product that was shown: none of one that is weighed.
+PIECES_VERB = "add_pieces"
+CHANGING = CART_VERBS | {PIECES_VERB}
 _QUANTITY = re.compile(r"(?=.*[1-9])[0-9]{1,4}(?:\.[0-9]{1,3})?")
 
 
@@ -40,13 +44,48 @@ def acts_of(turn: Turn) -> tuple[Act, ...]:
     context = turn.fetched().context
     found = [_acts(message, context, read=_has_read(turn, message)) for message in turn.messages]
     if not all(found):
-        return ()
+        return _to_open_question(turn)
     acts = [act for some in found for act in some]
     cart_acts = [act for act in acts if act.verb in CART_VERBS]
     others = list(dict.fromkeys(act for act in acts if act.verb not in CART_VERBS))
     # Two different answers at once say nothing plainly.
     is_plain = len(others) <= 1 and (not cart_acts or BESIDE_CART.issuperset(act.verb for act in others))
     return (*cart_acts, *others) if is_plain else ()
+
+
+def _to_open_question(turn: Turn) -> tuple[Act, ...]:
+    """A bare answer to what the last reply has asked; none where a model must read it, and where it was written before
+    that reply was there.
+    """
+    context, (message, *others) = turn.fetched().context, turn.messages
+    if others or turn.waited or turn.swept or context.asking or message.quoted or message.type != "text":
+        return ()
+    if message.product or message.advertisement or not context.left_open:
+        return ()
+    act = _bare(context, message.text or "")
+    return (act,) if act else ()
+
+
+def _bare(context: Context, text: str) -> Act | None:
+    """Whatever is not certain is asked again: it changes nothing."""
+    left, answer = context.left_open, bare_answer(text)
+    if answer and thanks(text):
+        return Act("leave" if answer == NO else "welcome")
+    if answer:
+        return None if left == NOTHING else Act("leave" if answer == NO else f"ask_{left}")
+    row, count = row_in(text), count_in(text)
+    if left == WHICH:
+        if row is not None:
+            return Act("add", context.shown[row - 1], "1") if 0 < row <= len(context.shown) else None
+        return Act("ask_which") if count or points(text) else None
+    if left == HOW_MANY and len(context.shown) == 1:
+        if count:
+            return Act(PIECES_VERB, context.shown[0], str(count))
+        return Act("ask_how_many") if points(text) else None
+    if points(text) or (left == WHAT and (row or count)) or (row and not count):
+        # Of what was shown before, if anything was.
+        return Act("ask_which") if len(context.shown) > 1 else Act("ask_what") if left == WHAT else None
+    return None
 
 
 def _has_read(turn: Turn, message: TurnMessage) -> bool:
@@ -134,4 +173,4 @@ def _detail(asking: str, text: str) -> Act | None:
 
 def skus_of(acts: Iterable[Act]) -> tuple[str, ...]:
     """Products that must be looked up before the acts are done."""
-    return tuple(dict.fromkeys(act.object for act in acts if act.verb in CART_VERBS))
+    return tuple(dict.fromkeys(act.object for act in acts if act.verb in CHANGING))

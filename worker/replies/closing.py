@@ -13,6 +13,7 @@ from worker.messages.reply import MAX_ROWS, Reply, expires_at, within_limits
 from worker.replies.earlier_decisions import of_today
 from worker.replies.kept_cart import KEPT_CART, with_kept_cart
 from worker.replies.numbering import asks_how_many, means_rows
+from worker.replies.open_question import open_question
 from worker.session.handover import MODEL, answered_by_ai, handed_over
 from worker.session.machine import paced
 from worker.session.outcome import SILENT, Effects, Outcome, StoredOutcome
@@ -142,7 +143,19 @@ def _context(turn: Turn, context: Context, now: datetime) -> Context:
         kept_shown=context.kept_shown or effects.asking == KEPT_CART,
         joined=context.joined and effects.asking != KEPT_CART and effects.kept is None,
         **_shown(turn, before.context),
+        left_open=_left_open(turn),
     )
+
+
+def _left_open(turn: Turn) -> str:
+    """The question of the reply that a bare answer answers. What was said where no model could answer asks nothing."""
+    outcome = turn.decided()
+    decision = outcome.decision
+    if outcome.source in (SILENT, "fallback") or decision.requires_human:
+        return ""
+    numbered = decision.choices is not None and means_rows(decision.reply, decision.choices)
+    changed = decision.effects.cart is not None
+    return open_question(decision.reply, decision.choices, numbered=numbered, changed=changed)
 
 
 def _still_asked(before: Session, effects: Effects, reply: str) -> str:

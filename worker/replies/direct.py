@@ -7,12 +7,12 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from worker.catalog.product import Product
+from worker.catalog.product import PIECES, Product
 from worker.language.answers import denies, folded, says_only
 from worker.messages.text import clip
 from worker.replies import buttons, checkout
-from worker.replies.acts import Act
-from worker.replies.buttons import CART_VERBS
+from worker.replies.acts import CHANGING, PIECES_VERB, Act
+from worker.replies.asked_again import asked_again
 from worker.replies.cart_lines import changed_lines, shown_cart
 from worker.replies.scene import Scene
 from worker.replies.summary import DELIVERY, ways_of
@@ -32,11 +32,17 @@ def decision_of(acts: Sequence[Act], scene: Scene, by_sku: Mapping[str, Product]
     Args:
         scene: its products are those of `by_sku`.
     """
-    cart_acts = [act for act in acts if act.verb in CART_VERBS]
-    other = next((act for act in acts if act.verb not in CART_VERBS), None)
+    cart_acts = [act for act in acts if act.verb in CHANGING]
+    other = next((act for act in acts if act.verb not in CHANGING), None)
+    if any(act.verb == PIECES_VERB and not _by_the_piece(by_sku.get(act.object)) for act in cart_acts):
+        return None
     if not cart_acts:
         return _other(other, scene) if other else None
     return _cart_decision(cart_acts, other, scene, by_sku)
+
+
+def _by_the_piece(product: Product | None) -> bool:
+    return product is not None and product.unit == PIECES
 
 
 def _cart_decision(acts: Sequence[Act], other: Act | None, scene: Scene, by_sku: Mapping[str, Product]) -> Decision:
@@ -96,6 +102,8 @@ def _other(act: Act, scene: Scene) -> Decision | None:
             details = replace(details, payment=method)
         case "change":
             details = Checkout()
+        case "leave" | "welcome" | "ask_which" | "ask_how_many" | "ask_what" | "ask_more":
+            return asked_again(act.verb, scene)
         case "checkout":
             pass
         case _:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from worker.catalog.product import Product
-from worker.language.intent import guess_intent
+from worker.language.classifier import guess_intent
 from worker.messages.reply import QuickReply
 from worker.replies import buttons
+from worker.replies.asked_again import listed
 from worker.replies.scene import Scene
 from worker.replies.telling import SEARCHES, told
 from worker.session.handover import ASKED, FAILED
@@ -61,19 +61,12 @@ def fallback_decision(scene: Scene, *, requires_human: bool = False, refused: bo
 def _known(intent: str, scene: Scene) -> Decision | None:
     """The answer to what needs no model; None where it does."""
     found = scene.products[: scene.searched]
-    if intent in SEARCHES and found and (listed := _listed(scene.shop, found)):
-        return told(Decision(intent, reply=listed), scene)
+    if intent in SEARCHES and found and (lines := listed(scene.shop, found)):
+        return told(Decision(intent, reply=lines), scene)
     if scene.session.id and (intent in ("view_cart", "checkout") or scene.session.context.asking == "address"):
         decision = told(Decision(intent), scene)
         return decision if decision.reply else None
     return None
-
-
-def _listed(shop: Shop, products: Sequence[Product]) -> str:
-    """Products that can be bought, numbered as the rows of the list."""
-    choices = buttons.product_choices(shop, products)
-    lines = [f"{place}. {row.description}" for place, row in enumerate(choices.rows if choices else (), 1)]
-    return "\n".join([shop.text("products.found"), *lines, shop.text("products.choose")]) if lines else ""
 
 
 def _kept(shop: Shop, *, refused: bool) -> str:

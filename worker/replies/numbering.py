@@ -9,6 +9,7 @@ from worker.messages.reply import Choices, Row
 
 _NUMBERED = re.compile(r"^[^\S\n]*\*?(\d{1,2})[.)\-:][^\S\n]+(.+)$", re.MULTILINE)
 _HOW_MANY = re.compile(r"cu[aá]nt", re.IGNORECASE)
+_AMOUNT = re.compile(r"\d[\d.,]*\b")
 _MONEY = re.compile(r"\$|€|\d[.,]\d\d\b")
 
 
@@ -30,6 +31,9 @@ def asks_how_many(reply: str) -> bool:
 
 def _is_of(line: str, row: Row) -> bool:
     """Returns whether a numbered line is about the product of a row: its name, and its price where one is told."""
-    price = row.description.rpartition(": ")[2]
-    is_named = set(folded(row.title).split()) <= set(folded(line).split())
-    return is_named and (not _MONEY.search(line) or price in line or folded(price) in folded(line))
+    name, _, told = row.description.rpartition(": ")
+    words = set(folded(line).split())
+    is_named = any(set(folded(one).split()) <= words for one in (row.title, name or row.title))
+    # "€ 1,20" and "1,20 €" are one price.
+    price = _AMOUNT.search(told)
+    return is_named and (not _MONEY.search(line) or price is None or price[0] in _AMOUNT.findall(line))

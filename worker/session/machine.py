@@ -13,8 +13,7 @@ from hashlib import blake2b
 
 from msgspec.structs import replace
 
-from worker.language.answers import folded, row_number, yes_or_no
-from worker.language.automatic import is_automatic
+from worker.language.answers import folded, is_automatic, row_number, yes_or_no
 from worker.session.session import Pace, Repeated
 from worker.session.turn import Turn
 from worker.session.turn_message import TurnMessage

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from worker.catalog.search import MAX_RESULTS, Catalog, Found, distinct
-from worker.language.hour_dependent import depends_on_hour
+from worker.language.lexicon import depends_on_hour
 from worker.replies.acts import skus_of
 from worker.replies.direct import decision_of
 from worker.replies.fallback import handover_decision, unreadable_decision
@@ -48,7 +48,8 @@ def acted(turn: Turn, question: Question, shop: Shop, found: Found) -> Turn:
     if not question.acts:
         return turn
     by_sku = {sku: products[0] for sku in skus_of(question.acts) if (products := found.get(sku_term(sku)))}
-    scene = Scene(shop, turn.fetched(), turn.version, distinct(by_sku.values()), 0, turn.text)
+    shown = [product for term in question.shown for product in found.get(term, ())]
+    scene = Scene(shop, turn.fetched(), turn.version, distinct([*by_sku.values(), *shown]), len(by_sku), turn.text)
     decision = decision_of(question.acts, scene, by_sku)
     return replace(turn, outcome=Outcome("canned", decision)) if decision else turn
 

@@ -11,17 +11,20 @@ from msgspec.structs import replace
 
 from worker.catalog.search import BY_SKU
 from worker.language.catalog_terms import catalog_terms, names_product, terms_before
-from worker.language.complexity import complexity
-from worker.language.handover_request import asks_for_person
+from worker.language.classifier import complexity
 from worker.language.product_words import ProductWords
 from worker.language.search_terms import search_terms
-from worker.language.sharing import judged
+from worker.language.sharing import Judgement, judged
+from worker.language.topics import asks_for_person
 from worker.replies.acts import Act, acts_of, skus_of
+from worker.replies.open_question import WHAT
 from worker.session.session import Exchange
 from worker.session.turn import Turn
 from worker.session.turn_message import TurnMessage
 
 ORDER = "order"
+#: A name alone asks for the thing.
+ASKING_FOR = "tenes {}"
 #: Products of a catalogue cart that a model is told; WhatsApp's carts hold at most 30.
 MAX_ORDERED = 30
 #: Characters of a quoted text in which products are looked for.
@@ -92,12 +95,23 @@ class Reader:
         question = self._shared.get(digest)
         if question is None:
             judgement = judged(turn.text, turn.normalised, self._product_words)
-            question = self._read(turn, judgement.form)
+            question = self._read(turn, judgement.form or self._bare_name(turn, judgement))
+            if judgement.form is None and question.shared_form:
+                return question
             if question.shared_form is None:
                 return replace(question, unshared=judgement.reason)
             self._remember(digest, question, question.shared_form)
         after = self._after(turn)
         return replace(question, after=after) if after else question
+
+    def _bare_name(self, turn: Turn, judgement: Judgement) -> str | None:
+        """The form of a mere name, where we have just asked for one: it is a question about that thing."""
+        asked = turn.fetched().context.left_open == WHAT and not turn.waited and len(turn.messages) == 1
+        # How many of it is an order.
+        more = any(token.concept or token.value[0].isdecimal() for token in judgement.tokens)
+        if not asked or judgement.reason != "no_frame" or more:
+            return None
+        return judged(ASKING_FOR.format(turn.text), ASKING_FOR.format(turn.normalised), self._product_words).form
 
     def of_form(self, form: str) -> Question:
         """The meaning of the common form of a question that everybody may ask."""

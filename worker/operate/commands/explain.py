@@ -10,8 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from db import queries
-from worker.language.complexity import complexity
-from worker.language.intent import guess_intent
+from worker.language.classifier import complexity, guess_intent
 from worker.language.normalise import normalised
 from worker.language.product_words import ProductWords, product_words_of
 from worker.language.sharing import Judgement, judged

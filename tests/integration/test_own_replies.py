@@ -1,0 +1,88 @@
+"""Replies of our own words, made ahead: what they are made for, what is left to a model, and that they are true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+from helpers.answering import calls
+from helpers.asked import AskedShop, asked_shop
+from helpers.factories import product
+from sqlalchemy import Engine
+
+from db import queries
+from worker.devkit.simulator import Simulator
+from worker.precache.own_replies import make_own
+from worker.redisdb.keys import OWN_REPLIES
+from worker.settings import Settings
+
+
+@pytest.fixture
+def shop(
+    settings_here: Settings, redis_client: redis.Redis, engine: Engine, simulator: Simulator
+) -> Iterator[AskedShop]:
+    """A shop that nobody has asked for anything."""
+    with asked_shop(settings_here, engine, simulator.base_urls) as made:
+        yield made
+
+
+def made(shop: AskedShop) -> int:
+    """One run of beat's task."""
+    return make_own(shop.services, lambda: True)
+
+
+def test_a_product_is_answered_before_anybody_asks(shop: AskedShop, simulator: Simulator) -> None:
+    """By the words of its name, with its price, and by no model."""
+    before = calls(simulator)
+    assert made(shop) > 0
+    for words in ("hola, tenés leche?", "cuánto sale la leche entera?"):
+        outcome = shop.routed(words).decided()
+        assert (outcome.source, outcome.provider, outcome.decision.intent) == ("cache", None, "search_product")
+        assert "Leche entera" in outcome.decision.reply
+        assert outcome.baseline_microusd > 0
+    assert calls(simulator) == before
+
+
+def test_a_changed_price_is_told(shop: AskedShop) -> None:
+    """The old reply has another key."""
+    made(shop)
+    assert "1.999" not in shop.routed("tenés leche?").decided().decision.reply
+    shop.reprice("1999.00")
+    assert shop.routed("tenés leche?").outcome is None
+    made(shop)
+    assert "1.999" in shop.routed("tenés leche?").decided().decision.reply
+
+
+@pytest.mark.parametrize(
+    "words", ["qué leche me recomendás?", "tenés leche y arroz?", "tenés leche sin lactosa?", "tenés leche de cabra?"]
+)
+def test_what_the_catalogue_does_not_answer_is_for_a_model(shop: AskedShop, words: str) -> None:
+    """Advice, two things at once, and what is not in every name that was found."""
+    made(shop)
+    shop.was_asked("tenes leche sin lactosa y a que precio")
+    shop.was_asked("tenes leche de cabra y a que precio")
+    shop.services.redis.delete(*shop.services.redis.keys(OWN_REPLIES.key("*")))
+    made(shop)
+    assert shop.routed(words).outcome is None
+
+
+def test_what_is_sold_out_is_for_a_model(shop: AskedShop) -> None:
+    """It offers something else."""
+    with shop.engine.begin() as connection:
+        queries.put_products(connection, [product("1", "Leche entera", stock="0")])
+    made(shop)
+    assert shop.routed("tenés leche?").outcome is None
+
+
+def test_it_is_done_once_and_goes_on_where_it_stopped(shop: AskedShop) -> None:
+    """A customer's call goes before; without money for it nothing is made."""
+    assert make_own(shop.services, iter([True, False]).__next__) == 0
+    assert made(shop) > 0
+    assert made(shop) == 0
+
+
+def test_it_is_off_with_the_rest(settings_here: Settings, engine: Engine, simulator: Simulator) -> None:
+    """PRECACHE_DAILY_USD=0."""
+    with asked_shop(settings_here, engine, simulator.base_urls, PRECACHE_DAILY_USD="0") as shop:
+        assert made(shop) == 0

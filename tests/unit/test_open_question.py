@@ -1,0 +1,209 @@
+"""What a reply leaves open, and the bare answers to it that need no model."""
+
+from __future__ import annotations
+
+import pytest
+from helpers.conversations import Conversation
+from helpers.turns import CHEESE, MILK, MILK_ITEM, RICE
+
+from worker.language.product_words import USUAL_PRODUCT_WORDS
+from worker.messages.reply import Choices, Row
+from worker.replies.acts import acts_of
+from worker.replies.open_question import bare_answer, count_in, open_question, points, row_in
+from worker.steps.question import Reader
+
+ONE = Choices("Ver", (Row("add:A", "Leche", "Leche: $ 1"),))
+TWO = Choices("Ver", (*ONE.rows, Row("add:B", "Pan", "Pan: $ 2")))
+WHICH = "1. Leche entera: $ 1.850,00\n2. Arroz largo: $ 1.200,50\n¿Cuál querés?"
+
+
+@pytest.mark.parametrize(
+    ("reply", "choices", "asked"),
+    [
+        ("Tenemos leche y pan. ¿Cuál querés?", TWO, "which"),
+        ("Leche: $ 1, pan: $ 2.", TWO, "which"),
+        ("¿Querés que te agregue alguno al carrito?", TWO, "which"),
+        ("Leche a $ 1. ¿Cuántas querés?", ONE, "how_many"),
+        ("¡Hola! ¿Cómo estás? ¿En qué puedo ayudarte?", None, "what"),
+        ("¡Hola, Ana! ¿Qué estás buscando hoy?", None, "what"),
+        ("Lo sumé. ¿Algo más?", None, "more"),
+        ("Contame qué producto buscás y te digo si hay.", None, "what"),
+        ("Perfecto. Cuando quieras, seguimos.", None, "more"),
+        ("Contame si es para celíacos.", None, ""),
+        ("No tenemos. ¿Te ayudo con otra cosa?", None, "more"),
+        ("¿Cuál querés?", ONE, ""),
+        ("¿Cuál querés?", None, ""),
+        ("¿Cuántas querés?", TWO, ""),
+        ("Leche a $ 1. ¿Cuántos gramos querés?", ONE, ""),
+        ("¿Cuál querés? ¿Y cuántas?", TWO, ""),
+        ("Leche y pan. Si querés, te comunico con una persona.", TWO, ""),
+        ("Leche y pan. Decime cuántas querés. ¿Cuál querés?", TWO, ""),
+        ("¿Querés que te lo agregue?", ONE, ""),
+        ("¿Es para celíacos?", TWO, ""),
+        ("¿Para cuántas personas es?", None, ""),
+        ("¿Te llegó bien el pedido?", None, ""),
+        ("¿Qué talle necesitás?", None, ""),
+        ("Listo, cualquier cosa escribime.", None, "nothing"),
+    ],
+)
+def test_what_a_reply_asks(reply: str, choices: Choices | None, asked: str) -> None:
+    """One question of known words, and nothing else that a yes could agree to."""
+    assert open_question(reply, choices, numbered=choices is TWO) == asked
+
+
+def test_a_list_whose_numbers_mean_something_else_asks_nothing() -> None:
+    """A number would take another row."""
+    assert open_question("¿Cuál querés?", TWO, numbered=False) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "row", "count"),
+    [
+        ("2", 2, 2),
+        ("la 2", 2, None),
+        ("El segundo", 2, None),
+        ("primera", 1, None),
+        ("dame el 1", 1, None),
+        ("quiero la tercera por favor", 3, None),
+        ("quiero 2", None, 2),
+        ("mejor 3", None, 3),
+        ("dos", None, 2),
+        ("la segundaaa", 2, None),
+        ("dame 2 unidades, gracias", None, 2),
+        ("21", 21, None),
+        ("el segundo?", None, None),
+        ("el segundo no", None, None),
+        ("quiero 2 kg", None, None),
+        ("el 2 y el 3", None, None),
+        ("la segunda semana", None, None),
+    ],
+)
+def test_numbers(text: str, row: int | None, count: int | None) -> None:
+    """A place, or how many; with anything more it is neither."""
+    assert (row_in(text), count_in(text)) == (row, count)
+
+
+def test_pointing_and_plain_answers() -> None:
+    """One that may be meant for an order is no plain one."""
+    assert [text for text in ("esa", "los dos", "el otro", "Ese!", "quiero ese") if not points(text)] == []
+    assert [text for text in ("esa no", "esa?", "cualquiera", "ese precio") if points(text)] == []
+    assert [bare_answer(text) for text in ("sí, dale", "no, gracias", "ok 👍")] == ["yes", "no", "yes"]
+    assert [bare_answer(text) for text in ("cancelar", "confirmo el pedido", "listo", "no confirmes", "hola")] == [
+        ""
+    ] * 5
+
+
+def asked(reply: str, *sold: object, **session: object) -> Conversation:
+    """A conversation whose last reply was this one."""
+    talk = Conversation(sold=sold or (MILK, RICE), **session)  # type: ignore[arg-type]
+    talk.answered("tenes leche?", intent="search_product", reply=reply)
+    return talk
+
+
+@pytest.mark.parametrize("text", ["el segundo", "dame el 2", "2", "la segunda por favor"])
+def test_a_row_is_put_into_the_cart(text: str) -> None:
+    """By its number or its place."""
+    talk = asked(WHICH)
+    talk.done(text)
+    assert talk.quantities == {"ALM-8": "1"}
+
+
+@pytest.mark.parametrize("text", ["sí", "dale", "esa", "los dos", "quiero 2"])
+def test_what_names_no_row_is_asked_again(text: str) -> None:
+    """With the list, of which a number means a row as before; nothing is put into the cart."""
+    talk = asked(WHICH)
+    decision = talk.done(text)
+    assert talk.lines[0] == "¿Cuál querés?"
+    assert decision.intent == "search_product"
+    assert talk.quantities == {}
+    talk.done("2")
+    assert talk.quantities == {"ALM-8": "1"}
+
+
+def test_how_many_of_the_only_one() -> None:
+    """A number is pieces of it; a yes is asked how many."""
+    talk = asked("Leche entera: $ 1.850. ¿Cuántas querés?", MILK)
+    talk.done("sí")
+    assert talk.lines[0] == "¿Cuántas unidades te agrego de Leche entera Nubelinda 1 L?"
+    talk.done("mejor 3")
+    assert talk.quantities == {"LAC-7": "3"}
+
+
+def test_what_is_weighed_is_for_a_model() -> None:
+    """ "2" may be kilos or pieces."""
+    assert asked("Queso: $ 9.000. ¿Cuántos querés?", CHEESE).act("2") is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "text", "line"),
+    [
+        ("¡Hola! ¿En qué puedo ayudarte?", "dale", "¿Qué producto buscás?"),
+        ("¡Hola! ¿En qué puedo ayudarte?", "el segundo", "¿Qué producto buscás?"),
+        ("¡Hola! ¿En qué puedo ayudarte?", "no, gracias", "Perfecto. Cuando quieras, seguimos."),
+        ("No tenemos. ¿Te ayudo con otra cosa?", "sí", "¿Qué más necesitás?"),
+        ("Abrimos todos los días.", "genial, gracias!", "¡De nada! Cuando quieras, seguimos."),
+        ("Abrimos todos los días.", "no, gracias", "Perfecto. Cuando quieras, seguimos."),
+        ("¡Hola! ¿En qué puedo ayudarte?", "ok gracias", "¡De nada! Cuando quieras, seguimos."),
+    ],
+)
+def test_nothing_was_offered(reply: str, text: str, line: str) -> None:
+    """So nothing is meant."""
+    talk = Conversation(sold=())
+    talk.answered("hola", intent="greeting", reply=reply)
+    talk.done(text)
+    assert talk.lines == [line]
+
+
+@pytest.mark.parametrize(
+    ("reply", "text"),
+    [
+        ("¿Querés que lo agregue?", "sí"),
+        (WHICH, "cancelar"),
+        (WHICH, "esa no"),
+        (WHICH, "7"),
+        (WHICH, "el quinto"),
+        (WHICH, "sí?"),
+        ("¿Querés que lo agregue?", "dale, gracias"),
+        ("Leche: $ 1.850. ¿Cuántas querés?", "sí"),
+    ],
+)
+def test_what_a_model_must_read(reply: str, text: str) -> None:
+    """Another question, or another answer."""
+    assert asked(reply).act(text) is None
+
+
+def test_what_was_written_before_the_reply_is_no_answer_to_it() -> None:
+    """It stood in the stream already."""
+    talk = asked(WHICH)
+    turn = talk.turn("sí")
+    assert acts_of(turn)
+    assert not acts_of(type(turn)(**{name: getattr(turn, name) for name in turn.__struct_fields__} | {"waited": True}))
+
+
+def test_a_question_of_the_checkout_goes_before() -> None:
+    """A yes there is none to the list."""
+    talk = asked(WHICH, cart=(MILK_ITEM,), state="checkout", context={"asking": "payment"})
+    assert talk.act("sí") is None
+
+
+def test_a_mere_name_where_we_have_asked_for_one() -> None:
+    """It is a question that everybody may ask; elsewhere it may be an answer."""
+    talk = Conversation(sold=())
+    reader = Reader(USUAL_PRODUCT_WORDS)
+    assert reader.question(talk.turn("yerba")).shared_form is None
+    talk.answered("hola", intent="greeting", reply="¡Hola! ¿Qué estás buscando hoy?")
+    assert reader.question(talk.turn("yerba")).shared_form == "tenes yerba y a que precio"
+    assert reader.question(talk.turn("dos yerbas")).shared_form is None
+    assert reader.question(talk.turn("la más barata")).shared_form is None
+    talk.answered("y leche?", intent="search_product", reply="¿De qué sabor?")
+    assert reader.question(talk.turn("yerba")).shared_form is None
+
+
+@pytest.mark.parametrize("text", ["el segundo", "esa", "la primera"])
+def test_what_was_shown_before_is_shown_again(text: str) -> None:
+    """Whatever was said in between."""
+    talk = asked(WHICH)
+    talk.done("no")
+    talk.done(text)
+    assert talk.lines[0] == "¿Cuál querés?"
+    assert talk.quantities == {}

@@ -1,0 +1,140 @@
+"""Replies of our own words, made ahead without a model: products and prices where the catalogue answers a question
+completely. So a changed price costs nothing, and neither does what is asked for the first time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import islice
+from typing import Final
+
+import msgspec
+from redis.exceptions import RedisError
+from sqlalchemy import Connection
+
+from db import queries
+from db import requests as asked
+from worker.language.normalise import normalised
+from worker.language.product_words import ProductWords, stem, stems
+from worker.language.sharing import judged
+from worker.log import logger
+from worker.precache.forecast import DAY_H
+from worker.precache.requests import CHUNK, rendered
+from worker.precache.run import alone
+from worker.providers.pricing import estimate_tokens
+from worker.providers.reply_cache import CachedReply
+from worker.redisdb.keys import AI_RESPONSE, OWN_REPLIES
+from worker.replies.asked_again import listed
+from worker.replies.prompt import cache_key, render
+from worker.replies.request import AiRequest
+from worker.replies.scene import NOBODY, Scene
+from worker.replies.telling import told
+from worker.session.outcome import Decision
+from worker.session.turn import Plan
+from worker.shop.shop import Shop
+from worker.steps.services import Services
+
+#: The form in which one product is asked for, and its price (`worker/language/data/frames.toml`).
+ONE_PRODUCT: Final = re.compile(r"tenes (?P<name>(?:(?! [yo] ).)+) y a que precio")
+#: Words of a product's name that customers say.
+MOST_SAID: Final = 3
+#: Forms that are looked at, those first by whose words most names begin.
+MOST_FORMS: Final = 5_000
+log = logger(__name__)
+
+
+def make_own(services: Services, idle: Callable[[], bool]) -> int:
+    """Makes what is missing, once for each state of the catalogue and the shop, and again after half a day; of a fleet
+    one process at a time does. Stops where a customer's call waits, and goes on another time. Returns how many
+    replies were made.
+    """
+    if not idle():
+        return 0
+    with alone(services) as (connection, _):
+        if connection is None or _is_made(services, state := _state(services, connection)):
+            return 0
+        made, ended = _make_all(services, connection, idle)
+        if ended:
+            _note(services, state)
+        if made:
+            log.info("own_replies_made_ahead", replies=made)
+        return made
+
+
+def _state(services: Services, connection: Connection) -> str:
+    """Digest of what is sold and told now."""
+    version = asked.catalog_version(connection)
+    return cache_key(render(services.shop, str(version), services.catalog.categories(version), (), None))
+
+
+def _is_made(services: Services, state: str) -> bool:
+    """Returns whether all were made in this state; also where nobody can tell."""
+    try:
+        return bool(services.redis.exists(OWN_REPLIES.key(state)))
+    except RedisError as exc:
+        log.warning("own_replies_unavailable", error=type(exc).__name__)
+        return True
+
+
+def _note(services: Services, state: str) -> None:
+    with suppress(RedisError):
+        services.redis.set(OWN_REPLIES.key(state), 1, ex=OWN_REPLIES.ttl_s)
+
+
+def _make_all(services: Services, connection: Connection, idle: Callable[[], bool]) -> tuple[int, bool]:
+    """Returns how many were made, and whether that is all."""
+    forms = iter(dict.fromkeys((*_known(connection), *_of_names(connection, services.catalog.product_words()))))
+    made = 0
+    while some := list(islice(forms, CHUNK)):
+        if not idle():
+            return made, False
+        made += _make(services, rendered(services, connection, some))
+    return made, True
+
+
+def _known(connection: Connection) -> list[str]:
+    """Forms that were asked of late."""
+    keys = {key for key, *_ in asked.days(connection, DAY_H)}
+    return [form for form in asked.forms(connection, sorted(keys)).values() if ONE_PRODUCT.fullmatch(form)]
+
+
+def _of_names(connection: Connection, words: ProductWords) -> Iterator[str]:
+    """Forms in which the products are asked for by the first words of their names."""
+    names = [normalised(name).split() for name in queries.product_names(connection)]
+    said = Counter(" ".join(name[:count]) for name in names for count in range(1, 1 + min(MOST_SAID, len(name))))
+    # One word is said more often than two.
+    for name in sorted(said, key=lambda name: (name.count(" "), -said[name]))[:MOST_FORMS]:
+        form = judged(question := f"tenes {name}", question, words).form
+        if form and ONE_PRODUCT.fullmatch(form):
+            yield form
+
+
+def _make(services: Services, plans: dict[str, Plan]) -> int:
+    """Puts our replies to plans that have none into the reply cache."""
+    there = services.cache.renew(AI_RESPONSE, [plan.key for plan in plans.values()])
+    if there is None:
+        return 0
+    missing = (plan for plan in plans.values() if plan.key not in there)
+    entries = {plan.key: entry for plan in missing if (entry := own_reply(services.shop, plan))}
+    services.cache.set_many(AI_RESPONSE, {key: msgspec.to_builtins(entry) for key, entry in entries.items()})
+    return len(entries)
+
+
+def own_reply(shop: Shop, plan: Plan) -> CachedReply | None:
+    """The reply to a plan for one product, with those that are called so; None where none is, and for any other."""
+    asked_for = ONE_PRODUCT.fullmatch(plan.form)
+    found = plan.products[: plan.searched] if asked_for else ()
+    products = tuple(product for product in found if asked_for and _is_called(asked_for["name"], product.full_name))
+    if not (text := listed(shop, products)):
+        return None
+    decision = told(Decision("search_product", 1.0, reply=text), Scene(shop, NOBODY, "", products, len(products)))
+    tokens = estimate_tokens(AiRequest(plan.system, plan.user).text), estimate_tokens(text)
+    return CachedReply(decision, None, None, *tokens)
+
+
+def _is_called(name: str, product: str) -> bool:
+    """Returns whether a product's name has all words of another one."""
+    return set(stems(name)) <= {stem(word) for word in normalised(product).split()}
