@@ -7,18 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-from kombu.transport.redis import SentinelChannel
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from worker.errors import ConfigurationError
-from worker.redisdb.sentinel import (
-    ANSWER_TIMEOUT_S,
-    CONNECT_TIMEOUT_S,
-    SENTINEL_TIMEOUT_S,
-    MasterConnection,
-    SecureMasterConnection,
-)
+from worker.redisdb.sentinel import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, SENTINEL_TIMEOUT_S
 from worker.settings import Settings
 
 #: Longer than a Redis failover needs to show, shorter than a lease on `ai`.
@@ -92,15 +85,10 @@ def _rabbitmq(url: str) -> Broker:
 
 
 def _sentinel(url: str, configured: Settings) -> Broker:
-    """Redis under Sentinels, by rediss+sentinel with TLS to both. The password in the URL is that of Redis.
-
-    Connections are those of our own clients, which leave a master that is none any more, or gone, as redis-py's do not.
-    """
+    """Redis under Sentinels, by rediss+sentinel with TLS to both. The password in the URL is that of Redis."""
     if configured.celery_master_name is None:
         url_name, name = ("BROKER_URL", "BROKER_") if configured.broker_url else ("REDIS_URL", "REDIS_")
         raise ConfigurationError(f"{name}MASTER_NAME: must be set where {url_name} names Sentinels")
-    channel: Any = SentinelChannel
-    channel.connection_class, channel.connection_class_ssl = MasterConnection, SecureMasterConnection
     plain, authority = _without_authority(url.replace("rediss+sentinel://", "sentinel://"))
     tls: dict[str, Any] = {"ssl_cert_reqs": ssl.CERT_REQUIRED} if url.startswith("rediss") else {}
     if tls and authority:

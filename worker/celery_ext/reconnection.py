@@ -34,6 +34,8 @@ class PromptAMQP(AMQP):  # type: ignore[misc]  # celery ships no types
 
 
 def leave_demoted_masters() -> None:
-    """Lets connections under Sentinels count as lost where the server takes no writes, as the service's own do."""
+    """Lets Celery connect under Sentinels as our own clients do, which leave a master that takes no writes, or that is
+    gone, as those of redis-py do not.
+    """
     SentinelChannel.connection_class = MasterConnection
     SentinelChannel.connection_class_ssl = SecureMasterConnection  # type: ignore[assignment]  # kombu's has no parent
