@@ -154,7 +154,10 @@ class Shop:
 
     def is_healthy(self, name: str) -> bool:
         """What Docker would say."""
-        return self.run(name, self.services[name].health).returncode == 0
+        try:
+            return self.run(name, self.services[name].health).returncode == 0
+        except subprocess.TimeoutExpired:
+            return False
 
     def becomes_healthy(self, name: str, within_s: float) -> bool:
         """Whether the service is healthy within this time, or has no check. Each look starts a program or more."""
