@@ -30,6 +30,8 @@ USED = [
     ("celery.worker.request:Request.kwargsrepr", ("self",), "celery_ext/redaction.py"),
     ("celery.worker.request:Request.acknowledge", ("self",), "celery_ext/at_most_once.py"),
     ("kombu.entity:Queue.consume", ("self", "no_ack"), "celery_ext/at_most_once.py"),
+    ("kombu.transport.redis:SentinelChannel.connection_class", (), "celery_ext/broker.py"),
+    ("kombu.transport.redis:SentinelChannel.connection_class_ssl", (), "celery_ext/broker.py"),
     ("celery:Celery.subclass_with_self", ("self", "Class", "name"), "app.py"),
     ("kombu.serialization:register", ("name", "encoder", "decoder", "content_type", "content_encoding"), "app.py"),
     ("flower.events:EventsState.event", ("self", "event"), "operate/flower.py"),
