@@ -109,13 +109,13 @@ def send_on(next_step: Any, turns: list[Turn]) -> None:
         enqueue(next_step, turns)
 
 
-def enqueue(next_step: Any, turns: Sequence[Turn | Mapping[str, Any]]) -> None:
+def enqueue(next_step: Any, turns: Sequence[Turn | Mapping[str, Any]], retries: int = 3) -> None:
     """Enqueues a batch at the broker, if it is not empty. It travels as one text and its size: a list would be decoded,
     pickled and unpickled on its way through a worker's processes, object by object.
     """
     if turns:
         arguments = (encode_turns(turns).decode(), len(turns))
-        next_step.apply_async(arguments, argsrepr=summary(arguments))
+        next_step.apply_async(arguments, argsrepr=summary(arguments), retry_policy={"max_retries": retries})
 
 
 def calls_have_room() -> bool:
@@ -247,7 +247,8 @@ class CeleryChain:
         batches = [fresh[first : first + self._batch_max] for first in range(0, len(fresh), self._batch_max)]
         try:
             for batch in [*batches, *([turn] for turn in turns if turn["swept"])]:
-                enqueue(fetch_session, batch)
+                # Once more, by a new connection; then another intake may be nearer to the broker than the active one.
+                enqueue(fetch_session, batch, retries=1)
         except OperationalError as exc:
             raise BrokerUnavailable(type(exc).__name__) from exc
 

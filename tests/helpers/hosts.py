@@ -44,8 +44,10 @@ def missing() -> str:
     if absent := [name for name in PROGRAMS if shutil.which(name, path=_path()) is None]:
         return f"{', '.join(absent)} not installed (iproute2, iptables, util-linux)"
     probe = f"chasqui-probe-{os.getpid()}"
-    if subprocess.run(["ip", "netns", "add", probe], capture_output=True, check=False).returncode:
-        return "the kernel, or the container, makes no network namespaces"
+    try:
+        _call("ip", "netns", "add", probe)
+    except AssertionError as exc:
+        return f"no network namespaces can be made here: {exc}"
     _call("ip", "netns", "delete", probe)
     return ""
 
