@@ -66,6 +66,8 @@ def test_a_section_is_named_whole(product_words: ProductWords) -> None:
         ("tenes zaraajos", "tenes zarajos"),
         ("cuatno sale la lcehe", "cuanto sale la leche"),
         ("preico de gabranzo", "precio de garbanzo"),
+        ("tenes caef", "tenes cafe"),
+        ("tenes caafe", "tenes cafe"),
     ],
 )
 def test_a_slip_is_put_right(product_words: ProductWords, typed: str, meant: str) -> None:

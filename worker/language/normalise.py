@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import tomllib
 import unicodedata
+from pathlib import Path
 
 from worker.language.vocabulary import SPELLINGS
 
@@ -43,13 +45,12 @@ SINGLE_LETTERS = re.compile(
     r"|\b(x)\b(?= (?:kilo|kg|unidad|docena|mayor|menor|que|k|litro|persona|casualidad|la|tu|su|todo|aca)\b)"
 )
 SILENT_H = re.compile(r"^(?:(ola)\b|ay\b(?= \w))|(?<=\bsi )ay\b")
-LITRE = "lt lts litro litros"
-MILLILITRE = "mililitro mililitros mls"
-KILO = "kgs kilo kilos kilogramo kilogramos"
-GRAM = "gr grs gramo gramos"
+#: Spellings of units, by how they are written.
 UNITS = {
     typed: unit
-    for unit, typings in {"l": LITRE, "ml": MILLILITRE, "kg": KILO, "g": GRAM}.items()
+    for unit, typings in tomllib.loads((Path(__file__).parent / "data" / "units.toml").read_text("utf-8"))[
+        "units"
+    ].items()
     for typed in (unit, *typings.split())
 }
 UNIT = re.compile(rf"(?<=\d) ?({'|'.join(UNITS)})\b")

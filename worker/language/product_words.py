@@ -10,7 +10,7 @@ from itertools import chain, combinations
 
 from worker.language.lexicon import PHRASE_WORDS, words_of
 from worker.language.normalise import LONGEST_WORD, is_courtesy, normalised, without_accents
-from worker.language.typos import Spelling, sound_alike
+from worker.language.typos import Spelling, sound_alike, undoubled
 from worker.language.vocabulary import (
     ANSWER_WORDS,
     ASKING,
@@ -125,7 +125,9 @@ class ProductWords:
 def _can_mean(typed: str, meant: str) -> bool:
     if meant in ASKED:
         return len(meant) > SHORTEST_SLIP or len(typed) > SHORTEST_SLIP
-    return min(len(typed), len(meant)) > SHORTEST_SLIP and not sound_alike(typed, meant)
+    # Of four letters only a swap and a doubled letter are no other word: "caef" and "laaca".
+    slip = len(typed) == len(meant) or undoubled(typed) == meant
+    return (min(len(typed), len(meant)) > SHORTEST_SLIP or slip) and not sound_alike(typed, meant)
 
 
 #: Endings of number and gender, as `word_stem` of the database takes them off.

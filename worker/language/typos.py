@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 #: Said twice they are other sounds: "pera" and "perra", "polos" and "pollos" are different things.
+DOUBLED = re.compile(r"(.)\1")
 DOUBLED_SOUND = re.compile(r"([lr])\1")
 
 
@@ -45,6 +46,11 @@ def sound_alike(one: str, other: str) -> bool:
     Spanish.
     """
     return DOUBLED_SOUND.sub(r"\1", one) == DOUBLED_SOUND.sub(r"\1", other)
+
+
+def undoubled(word: str) -> str:
+    """A word with each doubled letter once."""
+    return DOUBLED.sub(r"\1", word)
 
 
 def _shorter(word: str) -> set[str]:

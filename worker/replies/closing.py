@@ -13,7 +13,7 @@ from worker.messages.reply import MAX_ROWS, Reply, expires_at, within_limits
 from worker.replies.earlier_decisions import of_today
 from worker.replies.kept_cart import KEPT_CART, with_kept_cart
 from worker.replies.numbering import asks_how_many, means_rows
-from worker.replies.open_question import open_question
+from worker.replies.open_question import NOTHING, open_question
 from worker.session.handover import MODEL, answered_by_ai, handed_over
 from worker.session.machine import paced
 from worker.session.outcome import SILENT, Effects, Outcome, StoredOutcome
@@ -155,7 +155,9 @@ def _left_open(turn: Turn) -> str:
         return ""
     numbered = decision.choices is not None and means_rows(decision.reply, decision.choices)
     changed = decision.effects.cart is not None
-    return open_question(decision.reply, decision.choices, numbered=numbered, changed=changed)
+    asked = open_question(decision.reply, decision.choices, numbered=numbered, changed=changed)
+    # Behind a fixed text, which may have told of a problem, thanks are for a model.
+    return "" if asked == NOTHING and outcome.source == "canned" else asked
 
 
 def _still_asked(before: Session, effects: Effects, reply: str) -> str:
