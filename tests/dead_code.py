@@ -54,7 +54,6 @@ EXCEPTIONS = {
         "worker/celery_ext/active_beat.py:ActiveScheduler",
         "worker/celery_ext/prompt_consumer.py:PromptConsumer",
         "worker/celery_ext/at_most_once.py:acknowledged",
-        "worker/celery_ext/broker.py:connection_class*",
         "worker/celery_ext/processes.py:*",
         "worker/celery_ext/reconnection.py:PromptAMQP",
         "worker/celery_ext/reconnection.py:connection_class*",

@@ -9,7 +9,7 @@ from helpers.turns import CHEESE, MILK, MILK_ITEM, RICE
 from worker.language.product_words import USUAL_PRODUCT_WORDS
 from worker.messages.reply import Choices, Row
 from worker.replies.acts import acts_of
-from worker.replies.open_question import bare_answer, count_in, open_question, points, row_in
+from worker.replies.open_question import bare_answer, count_in, open_question, row_in
 from worker.steps.question import Reader
 
 ONE = Choices("Ver", (Row("add:A", "Leche", "Leche: $ 1"),))
@@ -83,10 +83,8 @@ def test_numbers(text: str, row: int | None, count: int | None) -> None:
     assert (row_in(text), count_in(text)) == (row, count)
 
 
-def test_pointing_and_plain_answers() -> None:
+def test_plain_answers() -> None:
     """One that may be meant for an order is no plain one."""
-    assert [text for text in ("esa", "los dos", "el otro", "Ese!", "quiero ese") if not points(text)] == []
-    assert [text for text in ("esa no", "esa?", "cualquiera", "ese precio") if points(text)] == []
     assert [bare_answer(text) for text in ("sí, dale", "no, gracias", "ok 👍")] == ["yes", "no", "yes"]
     assert [bare_answer(text) for text in ("cancelar", "confirmo el pedido", "listo", "no confirmes", "hola")] == [
         ""
@@ -108,7 +106,7 @@ def test_a_row_is_put_into_the_cart(text: str) -> None:
     assert talk.quantities == {"ALM-8": "1"}
 
 
-@pytest.mark.parametrize("text", ["sí", "dale", "esa", "los dos", "quiero 2"])
+@pytest.mark.parametrize("text", ["sí", "dale", "quiero 2"])
 def test_what_names_no_row_is_asked_again(text: str) -> None:
     """With the list, of which a number means a row as before; nothing is put into the cart."""
     talk = asked(WHICH)
@@ -138,7 +136,6 @@ def test_what_is_weighed_is_for_a_model() -> None:
     ("reply", "text", "line"),
     [
         ("¡Hola! ¿En qué puedo ayudarte?", "dale", "¿Qué producto buscás?"),
-        ("¡Hola! ¿En qué puedo ayudarte?", "el segundo", "¿Qué producto buscás?"),
         ("¡Hola! ¿En qué puedo ayudarte?", "no, gracias", "Perfecto. Cuando quieras, seguimos."),
         ("No tenemos. ¿Te ayudo con otra cosa?", "sí", "¿Qué más necesitás?"),
         ("Abrimos todos los días.", "genial, gracias!", "¡De nada! Cuando quieras, seguimos."),
@@ -159,7 +156,10 @@ def test_nothing_was_offered(reply: str, text: str, line: str) -> None:
     [
         ("¿Querés que lo agregue?", "sí"),
         (WHICH, "cancelar"),
+        (WHICH, "esa"),
+        (WHICH, "los dos"),
         (WHICH, "esa no"),
+        ("¡Hola! ¿En qué puedo ayudarte?", "el segundo"),
         (WHICH, "7"),
         (WHICH, "el quinto"),
         (WHICH, "sí?"),
@@ -197,13 +197,3 @@ def test_a_mere_name_where_we_have_asked_for_one() -> None:
     assert reader.question(talk.turn("la más barata")).shared_form is None
     talk.answered("y leche?", intent="search_product", reply="¿De qué sabor?")
     assert reader.question(talk.turn("yerba")).shared_form is None
-
-
-@pytest.mark.parametrize("text", ["el segundo", "esa", "la primera"])
-def test_what_was_shown_before_is_shown_again(text: str) -> None:
-    """Whatever was said in between."""
-    talk = asked(WHICH)
-    talk.done("no")
-    talk.done(text)
-    assert talk.lines[0] == "¿Cuál querés?"
-    assert talk.quantities == {}

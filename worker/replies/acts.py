@@ -12,7 +12,7 @@ from msgspec import Struct
 from worker.language.answers import NO, YES, asks, named_button, row_number, way_of_delivery, yes_or_no
 from worker.language.topics import is_address, speaks_of_goods
 from worker.replies.buttons import CART_VERBS, VERBS
-from worker.replies.open_question import HOW_MANY, NOTHING, WHAT, WHICH, bare_answer, count_in, points, row_in, thanks
+from worker.replies.open_question import HOW_MANY, NOTHING, WHICH, bare_answer, count_in, row_in, thanks
 from worker.session.session import Context
 from worker.session.turn import Turn
 from worker.session.turn_message import TurnMessage
@@ -67,7 +67,7 @@ def _to_open_question(turn: Turn) -> tuple[Act, ...]:
 
 
 def _bare(context: Context, text: str) -> Act | None:
-    """Whatever is not certain is asked again: it changes nothing."""
+    """A yes where several were shown, and a number that is none of theirs, are asked about: they change nothing."""
     left, answer = context.left_open, bare_answer(text)
     if answer and thanks(text):
         return Act("leave" if answer == NO else "welcome")
@@ -77,14 +77,9 @@ def _bare(context: Context, text: str) -> Act | None:
     if left == WHICH:
         if row is not None:
             return Act("add", context.shown[row - 1], "1") if 0 < row <= len(context.shown) else None
-        return Act("ask_which") if count or points(text) else None
+        return Act("ask_which") if count else None
     if left == HOW_MANY and len(context.shown) == 1:
-        if count:
-            return Act(PIECES_VERB, context.shown[0], str(count))
-        return Act("ask_how_many") if points(text) else None
-    if points(text) or (left == WHAT and (row or count)) or (row and not count):
-        # Of what was shown before, if anything was.
-        return Act("ask_which") if len(context.shown) > 1 else Act("ask_what") if left == WHAT else None
+        return Act(PIECES_VERB, context.shown[0], str(count)) if count else None
     return None
 
 

@@ -40,8 +40,8 @@ def _answer(name: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-_ROW, _COUNT, _POINTING, _COURTESY, _MEANT_OTHERWISE, _THANKING = map(
-    _answer, ("row", "count", "pointing", "courtesy", "meant_otherwise", "thanking")
+_ROW, _COUNT, _COURTESY, _MEANT_OTHERWISE, _THANKING = map(
+    _answer, ("row", "count", "courtesy", "meant_otherwise", "thanking")
 )
 
 
@@ -105,11 +105,6 @@ def count_in(text: str) -> int | None:
     said = found["count"] if found else "0"
     number = _COUNTS.get(said) or int(said)
     return number if 0 < number <= MOST_PIECES else None
-
-
-def points(text: str) -> bool:
-    """Returns whether a text points at something shown and says nothing else: "esa", "los dos"."""
-    return _found(_POINTING, text) is not None
 
 
 def _found(pattern: re.Pattern[str], text: str) -> Mapping[str, Any] | None:
