@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test test-long check lint types audit train economy faults failover real-model overload bench bench-short growth schema lock clean
+.PHONY: help demo test test-long check lint types audit train economy faults failover hosts real-model overload bench bench-short growth schema lock clean
 help:
 	@echo "make demo    install what is needed and play a conversation through the whole service"
 	@echo "make test    install what is needed and run the tests, but for those that make test-long runs"
@@ -14,6 +14,7 @@ help:
 	@echo "make economy replay the standard workload: cache hits, cost, wrong answers (SEED=, MESSAGES=, CATALOG=)"
 	@echo "make faults  break the service in every way and check that nothing is lost (SEED=, ONLY=, SHORT=1)"
 	@echo "make failover  let Redis, PostgreSQL and RabbitMQ die under load, and another take over, 20 minutes (SEED=, ONLY=, SHORT=1)"
+	@echo "make hosts   several hosts, which are network namespaces: one at a time is cut off, slowed or killed, 11 minutes (root, gcc)"
 	@echo "make real-model  a real, small language model on this machine behind the whole service, about 10 minutes (Linux, gcc, cmake)"
 	@echo "make overload 100,000 messages within 10 s: all are answered, memory and queues stay bounded (MESSAGES=, SEED=)"
 	@echo "make bench   throughput, latency and cost beside an empty Celery chain, 10 minutes (SEED=); bench-short: 2"
@@ -39,10 +40,13 @@ test test-long: export PYTHONDONTWRITEBYTECODE :=
 # (tests/conftest.py).
 PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 test: $(READY)
-	@exec $(BIN)/pytest $(PARALLEL) -m "not long"
+	@exec $(BIN)/pytest $(PARALLEL) -m "not long and not hosts"
 
 test-long: $(READY)
 	@exec $(BIN)/pytest $(PARALLEL) -m long
+
+hosts: $(READY)
+	@exec $(BIN)/pytest -m hosts
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -17,7 +17,7 @@ MEMBERS = ("redis1", "redis2", "redis3")
 WARM = 100
 
 
-@pytest.mark.long
+@pytest.mark.hosts
 @needs_hosts()
 def test_replies_go_on_without_the_masters_machine(tmp_path: Path) -> None:
     """No connection to it is refused: whoever asks it waits in vain, and asks the next in time, streams and broker."""

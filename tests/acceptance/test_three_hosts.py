@@ -19,7 +19,7 @@ from helpers.spread_service import APPLICATIONS, Spread, spread_service
 from helpers.spread_verdict import PAUSE_S, assert_all_is_well
 from helpers.wrong_clock import needs_compiler, wrong_clock
 
-pytestmark = [pytest.mark.long, needs_hosts(), needs_compiler]
+pytestmark = [pytest.mark.hosts, needs_hosts(), needs_compiler]
 LASTS_S = PAUSE_S + 5
 #: Seconds by which clocks are ahead.
 CLOCKS = {"app1": 5}

@@ -255,6 +255,8 @@ INSIDE = {
     "language.product_words.stem": f"a word of at most {normalise.LONGEST_WORD} letters",
     "language.product_words.stems": "a name in our own list",
     "language.search_terms.is_name": f"a word of at most {normalise.LONGEST_WORD} letters",
+    "language.typos.undoubled": f"a word of at most {normalise.LONGEST_WORD} letters",
+    "replies.open_question.marked": "a name of ours",
     "language.typos.sound_alike": "two words that are a slip of each other",
     "language.features.count_features": "a name of ours",
     "language.features.word_features": "a word of at most 300 letters, from words_of",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from helpers.conversations import Conversation
 from helpers.turns import CHEESE, MILK, MILK_ITEM, RICE
+from msgspec.structs import replace
 
 from worker.language.product_words import USUAL_PRODUCT_WORDS
 from worker.messages.reply import Choices, Row
 from worker.replies.acts import acts_of
 from worker.replies.open_question import bare_answer, count_in, open_question, row_in
+from worker.session.session import Exchange
 from worker.steps.question import Reader
 
 ONE = Choices("Ver", (Row("add:A", "Leche", "Leche: $ 1"),))
@@ -197,3 +199,13 @@ def test_a_mere_name_where_we_have_asked_for_one() -> None:
     assert reader.question(talk.turn("la más barata")).shared_form is None
     talk.answered("y leche?", intent="search_product", reply="¿De qué sabor?")
     assert reader.question(talk.turn("yerba")).shared_form is None
+
+
+def test_a_person_of_the_shop_closes_the_question() -> None:
+    """Their words are the last of the history then, and what a yes answers."""
+    talk = asked(WHICH)
+    context = talk.session.context
+    heard = (*context.history, Exchange("hola?", "Hola, soy Marta. ¿Te lo llevo hoy?"))
+    talk.session = replace(talk.session, context=replace(context, history=heard, numbered=False))
+    for text in ("sí", "2", "el segundo", "no, gracias"):
+        assert talk.act(text) is None

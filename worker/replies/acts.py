@@ -12,7 +12,7 @@ from msgspec import Struct
 from worker.language.answers import NO, YES, asks, named_button, row_number, way_of_delivery, yes_or_no
 from worker.language.topics import is_address, speaks_of_goods
 from worker.replies.buttons import CART_VERBS, VERBS
-from worker.replies.open_question import HOW_MANY, NOTHING, WHICH, bare_answer, count_in, row_in, thanks
+from worker.replies.open_question import HOW_MANY, NOTHING, WHICH, bare_answer, count_in, row_in, still_open, thanks
 from worker.session.session import Context
 from worker.session.turn import Turn
 from worker.session.turn_message import TurnMessage
@@ -60,15 +60,16 @@ def _to_open_question(turn: Turn) -> tuple[Act, ...]:
     context, (message, *others) = turn.fetched().context, turn.messages
     if others or turn.waited or turn.swept or context.asking or message.quoted or message.type != "text":
         return ()
-    if message.product or message.advertisement or not context.left_open:
+    left = still_open(context)
+    if message.product or message.advertisement or not left:
         return ()
-    act = _bare(context, message.text or "")
+    act = _bare(left, context, message.text or "")
     return (act,) if act else ()
 
 
-def _bare(context: Context, text: str) -> Act | None:
+def _bare(left: str, context: Context, text: str) -> Act | None:
     """A yes where several were shown, and a number that is none of theirs, are asked about: they change nothing."""
-    left, answer = context.left_open, bare_answer(text)
+    answer = bare_answer(text)
     if answer and thanks(text):
         return Act("leave" if answer == NO else "welcome")
     if answer:

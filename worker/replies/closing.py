@@ -13,7 +13,7 @@ from worker.messages.reply import MAX_ROWS, Reply, expires_at, within_limits
 from worker.replies.earlier_decisions import of_today
 from worker.replies.kept_cart import KEPT_CART, with_kept_cart
 from worker.replies.numbering import asks_how_many, means_rows
-from worker.replies.open_question import NOTHING, open_question
+from worker.replies.open_question import NOTHING, marked, open_question
 from worker.session.handover import MODEL, answered_by_ai, handed_over
 from worker.session.machine import paced
 from worker.session.outcome import SILENT, Effects, Outcome, StoredOutcome
@@ -143,7 +143,7 @@ def _context(turn: Turn, context: Context, now: datetime) -> Context:
         kept_shown=context.kept_shown or effects.asking == KEPT_CART,
         joined=context.joined and effects.asking != KEPT_CART and effects.kept is None,
         **_shown(turn, before.context),
-        left_open=_left_open(turn),
+        left_open=marked(_left_open(turn), context.history),
     )
 
 

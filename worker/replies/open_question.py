@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from zlib import crc32
 
 from worker.language.answers import NO, YES, asks, folded, row_number, yes_or_no
 from worker.language.normalise import normalised
 from worker.messages.reply import Choices
+from worker.session.session import Context, Exchange
 
 _DATA: Final[dict[str, Any]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 #: Which of the products in the list; how many of the only one; what the customer is looking for; what else; nothing.
@@ -65,6 +67,17 @@ def open_question(reply: str, choices: Choices | None, *, numbered: bool, change
     kind = asked[0] if asked else MORE if changed else WHICH if rows else NOTHING
     fits = {WHICH: numbered and rows > 1, HOW_MANY: rows == 1}
     return kind if fits.get(kind, not rows) else ""
+
+
+def marked(kind: str, history: Sequence[Exchange]) -> str:
+    """A kind with a mark of the reply that has asked it, the last one of a history; empty for none."""
+    return f"{kind}:{crc32(history[-1].reply.encode()):x}" if kind and history else ""
+
+
+def still_open(context: Context) -> str:
+    """The kind of the question that is open: whatever was said since, by a person of the shop say, has closed it."""
+    kind = context.left_open.partition(":")[0]
+    return kind if kind and context.left_open == marked(kind, context.history) else ""
 
 
 def _kind_told(part: str) -> str | None:

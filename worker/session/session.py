@@ -102,7 +102,7 @@ class Context(Struct, frozen=True, omit_defaults=True):
         undo: the cart before its last change.
         shown: skus of the products that the last replies have shown, in their order.
         numbered: the last reply was a list, so that a bare number means a row of it.
-        left_open: what the last reply has asked, where a bare answer to it needs no model
+        left_open: what the last reply has asked, where a bare answer to it needs no model, with a mark of that reply
             (`worker.replies.open_question`).
         kept: cart of the conversation before, until the customer has said what shall become of it.
         kept_shown: whether the customer was asked.

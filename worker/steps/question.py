@@ -17,7 +17,7 @@ from worker.language.search_terms import search_terms
 from worker.language.sharing import Judgement, judged
 from worker.language.topics import asks_for_person
 from worker.replies.acts import Act, acts_of, skus_of
-from worker.replies.open_question import WHAT
+from worker.replies.open_question import WHAT, still_open
 from worker.session.session import Exchange
 from worker.session.turn import Turn
 from worker.session.turn_message import TurnMessage
@@ -106,7 +106,7 @@ class Reader:
 
     def _bare_name(self, turn: Turn, judgement: Judgement) -> str | None:
         """The form of a mere name, where we have just asked for one: it is a question about that thing."""
-        asked = turn.fetched().context.left_open == WHAT and not turn.waited and len(turn.messages) == 1
+        asked = still_open(turn.fetched().context) == WHAT and not turn.waited and len(turn.messages) == 1
         # How many of it is an order.
         more = any(token.concept or token.value[0].isdecimal() for token in judgement.tokens)
         if not asked or judgement.reason != "no_frame" or more:
