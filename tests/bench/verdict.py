@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
@@ -45,12 +45,15 @@ class PriceList:
 
     prices: Mapping[str, Collection[str]]
     sections: Mapping[str, str]
+    _cut: dict[str, list[str]] = field(default_factory=dict, compare=False)
 
     def named(self, name: str) -> list[str]:
         """Products of a name, which may be cut off: "Leche ent…"."""
         if not name.endswith("…"):
             return [name] if name in self.prices else []
-        return [one for one in self.prices if one.startswith(name[:-1].rstrip())]
+        if name not in self._cut:
+            self._cut[name] = [one for one in self.prices if one.startswith(name[:-1].rstrip())]
+        return self._cut[name]
 
     def has(self, name: str, price: str) -> bool:
         """Whether a product of this name has this price, however the currency is written."""
