@@ -60,7 +60,7 @@ def test_each_step_is_a_task_whoever_does_it(service: Service) -> None:
         service.gateway.send(webhook(says("wamid.steps.2", PHONE, "hola")))
         service.wait_until(lambda: "wamid.steps.2" in service.answered())
         service.wait_until(
-            lambda: [event["type"] for event in events].count("task-succeeded") == STEPS_OF_A_CACHED_TURN
+            lambda: [event["type"] for event in events].count("task-succeeded") >= STEPS_OF_A_CACHED_TURN
         )
     assert sent_tasks(service) - before == 1
     received = [event for event in events if event["type"] == "task-received"]

@@ -49,6 +49,11 @@ def press(visit: Visit, label: str, letter: int) -> None:
     visit.press(label, f".letter-{letter}")
 
 
+def press_for(visit: Visit, words: str, label: str, letter: int) -> None:
+    """A button of a dead letter, until these words are seen."""
+    visit.press_for(words, label, f".letter-{letter}")
+
+
 @pytest.fixture
 def admin(locked: Visit, letters: list[int]) -> Iterator[Visit]:
     """The page of an administrator, with two dead letters on it."""
@@ -75,22 +80,19 @@ def test_an_administrator_replays_and_discards_after_a_second_thought(
     asked back before one is discarded; "Keep it" changes nothing.
     """
     admin.screenshot("administrator")
-    press(admin, "Replay", letters[0])
-    admin.wait_for_text("is answered again.")
+    press_for(admin, "is answered again.", "Replay", letters[0])
     assert state(connection, "wamid.one") == {"state": "accepted", "attempts": 0}
     assert state(connection, "wamid.two")["state"] == "dead"
     wait_for(lambda: f"…{BRUNO[-4:]}" not in admin.card("Dead letters").text)
     admin.wait_for_card("Dead letters", f"…{CARLA[-4:]}")
     admin.wait_for_text("1 dead letter waits for a decision.")
-    press(admin, "Discard", letters[1])
-    admin.wait_for_text("Discard dead letter")
+    press_for(admin, "Discard dead letter", "Discard", letters[1])
     admin.screenshot("discard")
     admin.press("Keep it", ".dialog")
     wait_for(lambda: not admin.all(".dialog"))
     assert state(connection, "wamid.two")["state"] == "dead"
-    press(admin, "Discard", letters[1])
-    admin.press("Discard", ".dialog")
-    admin.wait_for_text("is discarded.")
+    press_for(admin, "Discard dead letter", "Discard", letters[1])
+    admin.press_for("is discarded.", "Discard", ".dialog")
     assert state(connection, "wamid.two")["state"] == "closed"
     wait_for(lambda: f"…{CARLA[-4:]}" not in admin.card("Dead letters").text)
 

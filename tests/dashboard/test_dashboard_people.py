@@ -71,24 +71,20 @@ def test_an_administrator_gives_them_back(
     assert locked.driver.execute_script("return document.documentElement.scrollWidth") == 390
     locked.screenshot("people-phone")
     locked.resize(1280, 900)
-    locked.press("Resume", button_of(locked, ANA))
-    locked.wait_for_text("The AI answers this customer again.")
+    locked.press_for("The AI answers this customer again.", "Resume", button_of(locked, ANA))
     assert open_waits(connection) == [BRUNO, CARLA]
     assert redis_client.get(REPLY_LIMIT.key(ANA)) is None
     wait_for(lambda: ANA not in locked.card(CARD).text)
-    locked.press("Take off", button_of(locked, CARLA))
-    wait_for(lambda: CARLA not in locked.card(CARD).text)
+    locked.press_until(lambda: CARLA not in locked.card(CARD).text, "Take off", button_of(locked, CARLA))
     assert open_waits(connection) == [BRUNO]
-    locked.press("Resume", button_of(locked, BRUNO))
-    locked.wait_for_card(CARD, "Nobody waits for a person.")
+    locked.press_for("Nobody waits for a person.", "Resume", button_of(locked, BRUNO))
 
 
 def test_one_who_is_just_being_answered_goes_on_to_wait(locked: Visit, waiting: None, connection: Connection) -> None:
     """The turn's commit would bring the wait back."""
     enter(locked, ACT)
     accept_one(connection, "m2", ANA)
-    locked.press("Resume", button_of(locked, ANA))
-    locked.wait_for_text("is being answered right now; try again.")
+    locked.press_for("is being answered right now; try again.", "Resume", button_of(locked, ANA))
     assert ANA in open_waits(connection)
 
 

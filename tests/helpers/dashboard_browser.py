@@ -29,6 +29,7 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from helpers.basics import GUARD_S, REPOSITORY
 from helpers.forked import PATH
+from worker.runtime.embedded.processes import wait_until
 from worker.runtime.embedded.server import free_port
 
 LOOK, ACT = "a password to look", "a password to act"
@@ -36,6 +37,8 @@ SCREENSHOTS = REPOSITORY / "build" / "screenshots"
 CHROMIUM = ("headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "hide-scrollbars")
 QUIET = ("disable-background-networking", "disable-component-update", "disable-sync", "disable-extensions")
 #: What a page says that is being drawn.
+#: For what a press does to be seen on a busy machine.
+ANSWER_S = 10.0
 NOT_YET = (
     ElementClickInterceptedException,
     ElementNotInteractableException,
@@ -147,13 +150,26 @@ class Visit:
 
     def press(self, label: str, within: str = "body") -> None:
         """The first button of this name in the first element that fits, as soon as it can be pressed."""
+        wait_for(lambda: self._pressed(label, within), explain=self.text)
 
-        def press_now() -> bool:
-            area = self.driver.find_element(By.CSS_SELECTOR, within)
-            next(button for button in area.find_elements(By.TAG_NAME, "button") if button.text == label).click()
-            return True
+    def press_for(self, words: str, label: str, within: str = "body") -> None:
+        """Presses a button until these words are seen."""
+        self.press_until(lambda: words in self.text(), label, within)
 
-        wait_for(press_now, explain=self.text)
+    def press_until(self, done: Callable[[], bool], label: str, within: str = "body") -> None:
+        """Presses a button until something has come of it: a press is lost on a part that is just being drawn anew."""
+
+        def seen() -> bool:
+            with suppress(*NOT_YET):
+                _ = done() or self._pressed(label, within)
+            return wait_until(done, ANSWER_S)
+
+        wait_for(seen, explain=self.text)
+
+    def _pressed(self, label: str, within: str) -> bool:
+        area = self.driver.find_element(By.CSS_SELECTOR, within)
+        next(button for button in area.find_elements(By.TAG_NAME, "button") if button.text == label).click()
+        return True
 
     def all(self, selector: str) -> list[WebElement]:
         """All elements there are now."""

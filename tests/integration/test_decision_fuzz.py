@@ -149,7 +149,7 @@ def test_random_answers_are_committed(shop_services: Services, connection: Conne
     queries.put_products(
         connection, [product(str(n), f"Queso {n}", stock=n * 9, **(weighed if n % 2 else {})) for n in range(3, 9)]
     )
-    random, taps = Random(20_261), {}
+    random, taps = Random(1), {}
     ordered = 0
     for number in range(ROUNDS):
         turns = [turn_from_dict(turn) for turn in accept(connection, *messages(number, random, taps))]

@@ -20,7 +20,7 @@ from db.engine import connect
 #: Enough that reading the whole of a table would be seen, and that PostgreSQL would not prefer to.
 CUSTOMERS = 20_000
 #: The same for a shop that has grown from nothing.
-GROWN = 1_000
+GROWN = 2_000
 BATCH = 32
 #: Rows that one message may cause to be looked at through an index, in any one table.
 ROWS_EACH = 20
@@ -38,7 +38,7 @@ GROWING = (
 #: From the sixth run on PostgreSQL may use a plan that does not know the arguments.
 RUNS = 8
 #: While the tables of a new shop become a few pages, by the size of a batch.
-EARLY_RUNS = {1: 20, BATCH: RUNS}
+EARLY_RUNS = {1: 60, BATCH: 12}
 READ = text("""
     select relname, seq_tup_read, coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables where relname = any (:tables)
 """)

@@ -239,6 +239,9 @@ ROWS = {
 }
 #: Who catches RedisError elsewhere.
 HANDLERS = {
+    "providers/single_flight.py:SingleFlight.hold": "leads end when they would have, in test_call_leases",
+    "precache/own_replies.py:_is_made": "nothing is made ahead, in test_own_replies",
+    "precache/own_replies.py:_note": "all is looked through again, in test_own_replies",
     "intake/intake.py:Intake.run": "below: it waits",
     "celery_ext/active_beat.py:ActiveScheduler._is_active": "it stands by, in test_active_beat",
     "celery_ext/active_beat.py:ActiveScheduler.close": "the lease ends by itself, in test_active_beat",

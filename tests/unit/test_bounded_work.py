@@ -262,7 +262,7 @@ INSIDE = {
     "language.features.word_features": "a word of at most 300 letters, from words_of",
     "language.topics.topics": "what asks_for_order and speaks_of_goods are given",
     "replies.verdict.decide": "what parse_decision and check_reply are given",
-    "messages.acts.echo": "an id; its words were read by readable",
+    "messages.events.echo": "an id; its words were read by readable",
     "messages.content.read_content": "a name of a type; its parts are read by readable and selection",
     "messages.content.is_reply_due": "a name of a type",
     "session.session.new_session": "a customer's id",
