@@ -22,6 +22,16 @@ from worker.steps.services import Services, build
 
 #: Files of these stay together, since what they share is dear: a browser and two dashboards.
 TOGETHER = "tests/dashboard/"
+#: Tests that watch several processes, or a browser, on a machine that may be busy with others: one that fails is tried
+#: once more. The summary shows how it failed at first, and no more than a few in a run are forgiven (`addopts`).
+TRIED_TWICE = (
+    "tests/acceptance/",
+    "tests/dashboard/",
+    "tests/failover/",
+    "tests/faults/",
+    "tests/integration/test_compose_",
+    "tests/integration/test_redis_",
+)
 
 
 class Scheduling(LoadFileScheduling):
@@ -32,8 +42,13 @@ class Scheduling(LoadFileScheduling):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts what takes longest in one process first, so that it does not end last."""
+    """Puts what takes longest in one process first, so that it does not end last; lets tests of running processes be
+    tried twice.
+    """
     items.sort(key=lambda item: not item.nodeid.startswith(TOGETHER))
+    for item in items:
+        if item.nodeid.startswith(TRIED_TWICE):
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.hookimpl(optionalhook=True)
