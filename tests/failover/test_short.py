@@ -10,8 +10,6 @@ from faults.suite import suffer
 from failover.server_set import ServerSet
 from failover.suite import all_sets, open_play
 
-pytestmark = pytest.mark.long
-
 SEED = 20_261
 #: Few customers, so that everybody has a conversation.
 CUSTOMERS, MESSAGES = 40, 30
