@@ -222,8 +222,7 @@ TEXT_WORK: dict[str, Function] = {
 }
 #: Functions of a text to which no long one gets.
 INSIDE = {
-    "language.lexicon.words_of": "the name of a list of ours",
-    "language.lexicon.without_pictures": "at most 220 characters, from sharing",
+    "language.vocabulary.read_data": "the name of a file of ours",
     "language.name_words.leans": "a word of at most 220 characters",
     "language.name_words.says_how": "at most 220 characters, from sharing",
     "language.normalise.is_courtesy": "a word of a product's name",

@@ -5,15 +5,14 @@ from __future__ import annotations
 import pytest
 from helpers.language import common_form
 
-from worker.language.lexicon import PHRASE_WORDS, words_of
-from worker.language.name_words import LINKS, PACKINGS
+from worker.language.lexicon import PHRASE_WORDS
 from worker.language.product_words import product_words_of
-from worker.language.vocabulary import MEASURES, QUALITIES
+from worker.language.vocabulary import LINKS, MEASURES, PACKINGS, QUALITIES, REASONS
 
 #: Brands may be called so; nobody calls one "un" or "de".
 BRANDS = sorted(
     word
-    for word in PHRASE_WORDS | PACKINGS | QUALITIES | MEASURES | words_of("reasons")
+    for word in PHRASE_WORDS | PACKINGS | QUALITIES | MEASURES | REASONS
     if len(word) > 2 and word.isalpha() and word not in LINKS | {"algun", "alguna", "casualidad"}
 )
 #: As it is written in names and by customers, and the same without the brand.

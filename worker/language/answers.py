@@ -6,20 +6,13 @@ Strict on purpose: what is not plainly one of these is for a model to read.
 from __future__ import annotations
 
 import re
-import tomllib
 import unicodedata
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
 
 from worker.language.normalise import without_accents
+from worker.language.vocabulary import read_data
 
-
-def _read(name: str) -> dict[str, Any]:
-    return tomllib.loads(Path(__file__).with_name("data").joinpath(name).read_text("utf-8"))
-
-
-_DATA, _AUTOMATIC_DATA = map(_read, ("answers.toml", "automatic.toml"))
+_DATA, _AUTOMATIC_DATA = map(read_data, ("answers", "automatic"))
 _AUTOMATIC, _OPENINGS = (tuple(f" {phrase} " for phrase in _AUTOMATIC_DATA[name]) for name in ("phrases", "openings"))
 _WORD = re.compile(r"[^\W_]+")
 #: The number of a row: "2", "la 2", "el numero 2", "opcion 2", "2)".

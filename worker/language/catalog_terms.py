@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
+from worker.language.goods import FLAVOURS, GROCERIES, NOT_LEANING
 from worker.language.product_words import GROCERY_STEMS, ProductWords, is_any, is_told, stem
 from worker.language.regional_names import ONE_THING, other_names
 from worker.language.search_terms import COUNT, MAX_TERMS, NUMBERS, UNIT_WORD, is_name, search_terms
-from worker.language.vocabulary import ANSWER_WORDS, FLAVOURS, GROCERIES, LEANING, MEASURES, NOT_LEANING, QUALITIES
+from worker.language.vocabulary import ANSWER_WORDS, LEANING, MEASURES, QUALITIES
 
 #: Searches of the messages before that a message without a product of its own is about.
 MOST_BEFORE = 3

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from itertools import pairwise
 
-from worker.language.vocabulary import GROCERIES, SECTIONS
+from worker.language.goods import GROCERIES, SECTIONS
 
 #: The beginning of a long story says what it is about.
 MAX_CHARS = 300

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Final
+
+from worker.language.vocabulary import read_data
 
 #: An open place of a form.
 PLACE: Final = re.compile(r"\{(\w+)\}")
@@ -41,9 +41,7 @@ def _frame(row: Mapping[str, str]) -> Frame:
     return Frame(row["form"], needs, allowed, tuple(PLACE.findall(row["form"])))
 
 
-FRAMES: Final = tuple(
-    map(_frame, tomllib.loads((Path(__file__).parent / "data" / "frames.toml").read_text("utf-8"))["frames"])
-)
+FRAMES: Final = tuple(map(_frame, read_data("frames")["frames"]))
 
 
 @lru_cache(maxsize=4096)

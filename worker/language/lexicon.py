@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from worker.language.phrase_automaton import PhraseAutomaton
-from worker.language.vocabulary import OF_AN_HOUR
+from worker.language.vocabulary import OF_AN_HOUR, read_data
 
-_DATA: Final[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "data" / "lexicon.toml").read_text("utf-8"))
+_DATA: Final[dict[str, Any]] = read_data("lexicon")
 
 
 class Token(NamedTuple):
@@ -37,37 +35,8 @@ def _patterns() -> Iterator[tuple[str, Token]]:
 _PHRASES: Final = PhraseAutomaton(_patterns())
 #: All words of phrases: no slips of other words.
 PHRASE_WORDS: Final = _PHRASES.words
-
-
 #: Concepts that ask nothing.
 SMALL_TALK: Final = frozenset(("hello", "thanks", "bye", "wish"))
-#: What signs picture, by the beginning that its singular and plural have in common.
-PICTURES: Final = {
-    sign: frozenset(name.removesuffix("s").removesuffix("e") for name in names.split())
-    for sign, names in _DATA["pictures"].items()
-}
-
-
-def words_of(name: str) -> frozenset[str]:
-    """A list of words about names of things."""
-    return frozenset(_DATA["names"][name].split())
-
-
-def without_pictures(text: str, plain: str) -> str:
-    """A text without the signs that picture what its words name: "hay pan 🍞?"."""
-    if text.isascii():
-        return text
-    told = {word.removesuffix("s").removesuffix("e") for word in plain.split()}
-    return "".join([sign for sign in text if told.isdisjoint(PICTURES.get(sign, ()))])
-
-
-def same_names() -> dict[tuple[str, ...], tuple[str, ...]]:
-    """The words of a name by those of another one for the same thing."""
-    return {
-        tuple(other.split()): tuple(name.split())
-        for name, others in _DATA["same"].items()
-        for other in others.split(", ")
-    }
 
 
 def phrases(words: Sequence[str]) -> Iterator[tuple[Token, Sequence[str]]]:

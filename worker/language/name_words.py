@@ -7,30 +7,39 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from worker.language.lexicon import words_of
-from worker.language.product_words import SAID_OF_THINGS, ProductWords, is_any
-from worker.language.vocabulary import (
-    ASKING,
-    COMMON_WORDS,
-    EVERYDAY,
+from worker.language.goods import (
     FLAVOURS,
-    FORMLESS,
     GROCERIES,
-    LEANING,
-    MEASURES,
-    NAMELESS,
     NAMES_ALL_THE_SAME,
     NAMES_WITH_MORE,
     NOT_LEANING,
+    OF_SOMETHING,
+    SECTIONS,
+    TEAS,
+    WEIGHED,
+)
+from worker.language.product_words import ProductWords, is_any
+from worker.language.vocabulary import (
+    ARTICLES,
+    ASKING,
+    BEFORE_NUMBERS,
+    COMMON_WORDS,
+    DEFINITE,
+    EVERYDAY,
+    FORMLESS,
+    LEANING,
+    LINKS,
+    MEASURES,
+    NAMELESS,
+    PACKED,
+    PACKINGS,
     POINTING,
     QUALITIES,
-    SECTIONS,
+    SAID_OF_THINGS,
     SMALL_WORDS,
-    TEAS,
+    TELLING,
 )
 
-ARTICLES, DEFINITE, PREPOSITIONS = map(words_of, ("articles", "definite", "prepositions"))
-LINKS: Final = ARTICLES | PREPOSITIONS
 _SAID: Final = (
     LINKS | QUALITIES | MEASURES | FLAVOURS | GROCERIES | NAMES_ALL_THE_SAME | EVERYDAY | SECTIONS | SAID_OF_THINGS
 )
@@ -39,18 +48,12 @@ _COMMON: Final = SMALL_WORDS | ASKING | COMMON_WORDS | NAMELESS
 _TOLD: Final = (_SAID - EVERYDAY) | SAID_OF_THINGS
 _NAMELESS: Final = (_COMMON - _TOLD) | NAMELESS | QUALITIES | MEASURES | EVERYDAY | LINKS
 _HOW: Final = QUALITIES | FLAVOURS | SAID_OF_THINGS
-PACKINGS, _PACKED, WEIGHED = map(words_of, ("packings", "packed", "weighed"))
-#: They tell of the customer, or of what happened to a thing.
-_TELLING: Final = words_of("telling")
-#: Names of something only with more behind them: "dulce de leche", "semillas de lino".
-_OF_SOMETHING: Final = words_of("of_something")
 #: "De manzana" is a flavour, "la manzana" is a fruit.
 FRUITS: Final = FLAVOURS & WEIGHED
 #: Any other sign than in "1,5", "1/2", "0%", "7up" and "q10" is more than a name.
 _WORD: Final = re.compile(r"[a-zñ]+|\d+(?:[.,/]\d+)?%?|[a-zñ]+\d+|\d+(?!x\b)[a-zñ]+")
 #: A place in a list, unless it stands behind one of these; and a number of a house, a telephone or a person.
 SMALL_NUMBER, _LONG_NUMBER = re.compile(r"[1-9]\d?"), re.compile(r"(?!0+$)\d{4,}")
-_BEFORE_NUMBERS: Final = words_of("before_numbers")
 #: "000" and "0000" are kinds of flour.
 _FLOUR: Final = re.compile("0{2,4}")
 #: Whoever needs more words, or more that no list has, tells more than a name.
@@ -68,7 +71,7 @@ class Leaning(ValueError):
 
 def leans(word: str) -> bool:
     """Returns whether a word may point at something said, shown or done before, or tells of who writes."""
-    return word in POINTING or word in _TELLING or bool(LEANING.fullmatch(word))
+    return word in POINTING or word in TELLING or bool(LEANING.fullmatch(word))
 
 
 def standing_alone(words: list[str], known: ProductWords, most_unknown: int = _MOST_UNKNOWN) -> list[str]:
@@ -84,7 +87,7 @@ def standing_alone(words: list[str], known: ProductWords, most_unknown: int = _M
 
 
 def _is_strange(word: str, known: ProductWords) -> bool:
-    if not _WORD.fullmatch(word) or word in _TELLING:
+    if not _WORD.fullmatch(word) or word in TELLING:
         return True
     if word in known.words or is_any(word, known.names):
         return word in POINTING and not is_any(word, GROCERIES)
@@ -96,7 +99,7 @@ def _is_strange(word: str, known: ProductWords) -> bool:
 def _counts_within(words: Sequence[str], known: ProductWords) -> bool:
     """Returns whether a small number that is no size stands behind a word: "el vino 2", "queso 2 crema"."""
     return any(
-        SMALL_NUMBER.fullmatch(word) and before not in _BEFORE_NUMBERS and f"{before} {word}" not in known.beginnings
+        SMALL_NUMBER.fullmatch(word) and before not in BEFORE_NUMBERS and f"{before} {word}" not in known.beginnings
         for before, word in pairwise(words)
     )
 
@@ -122,7 +125,7 @@ def without_article(words: Sequence[str], known: ProductWords) -> list[str]:
 def without_packing(words: Sequence[str]) -> list[str]:
     """Drops a packing that changes nothing: "paquete de fideos", "arroz bolsa"."""
     bare = list(words)
-    if bare[:1] and bare[0] in PACKINGS and not _PACKED.intersection(bare[1:4]):
+    if bare[:1] and bare[0] in PACKINGS and not PACKED.intersection(bare[1:4]):
         bare = bare[2:] if bare[1:2] in (["de"], ["del"]) else bare[1:]
     return bare[:-1] if bare and bare[-1] in PACKINGS and bare[-2:-1] not in (["en"], ["con"], ["sin"]) else bare
 
@@ -171,7 +174,7 @@ def _is_name(word: str, behind: Sequence[str], known: ProductWords, *, counted: 
         return (
             not behind or behind[0] in TEAS - {"de"} or _is_quality(behind[0]) or is_any(behind[-1], TEAS | GROCERIES)
         )
-    if word.removesuffix("s") in _OF_SOMETHING:
+    if word.removesuffix("s") in OF_SOMETHING:
         return behind[:1] == ["de"]
     if word in FLAVOURS:
         return counted or bool(behind)

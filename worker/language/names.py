@@ -9,14 +9,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from worker.language.lexicon import same_names, words_of
+from worker.language.goods import BAGGED, DRINKS, FLAVOURS, SAME, WEIGHED
 from worker.language.name_words import (
-    ARTICLES,
-    DEFINITE,
-    LINKS,
-    PACKINGS,
     SMALL_NUMBER,
-    WEIGHED,
     Leaning,
     begins_name,
     standing_alone,
@@ -25,18 +20,15 @@ from worker.language.name_words import (
 )
 from worker.language.product_words import ProductWords, is_any
 from worker.language.sizes import Size, without_size
-from worker.language.vocabulary import FLAVOURS, QUALITIES
+from worker.language.vocabulary import ARTICLES, DEFINITE, LINKS, NO_USES, PACKINGS, QUALITIES
 
-#: Times, and verbs whose object was named before, stand where a use could.
-_NO_USES: Final = words_of("no_uses")
-_SIZE: Final = Size(words_of("drinks"), words_of("bagged"), LINKS | PACKINGS)
+_SIZE: Final = Size(DRINKS, BAGGED, LINKS | PACKINGS)
 _BY_WEIGHT: Final = ("1 kg", "1 libra")
 #: "El kilo de papas", "papas por kilo": no size, as in "papas fritas de 1 kilo".
 _BY_UNIT: Final = re.compile(r"^(?:(?:el|un|la|una|por|cada) )*1 (?:kg|libra)\b|\b(?:por|el|la|cada) 1 (?:kg|libra)$")
-_SAME: Final = same_names()
-_LONGEST_SAME: Final = max(map(len, _SAME))
+_LONGEST_SAME: Final = max(map(len, SAME))
 #: Words whose singular is known whatever a shop sells.
-_SINGULAR: Final = QUALITIES | FLAVOURS | frozenset(chain.from_iterable(chain(_SAME, _SAME.values())))
+_SINGULAR: Final = QUALITIES | FLAVOURS | frozenset(chain.from_iterable(chain(SAME, SAME.values())))
 
 
 class Name(Struct, frozen=True):
@@ -98,7 +90,7 @@ def _split_at_use(words: Sequence[str]) -> tuple[list[str], list[str]]:
 def _use_words(words: Sequence[str], known: ProductWords) -> list[str]:
     """Use of something ("la cena", "limpiar vidrios"). Raises Leaning for whom, when, and what else leans."""
     said = [word for word in words if word not in LINKS]
-    if words and (not any(len(word) > 2 and word.isalpha() for word in said) or _NO_USES.intersection(said)):
+    if words and (not any(len(word) > 2 and word.isalpha() for word in said) or NO_USES.intersection(said)):
         raise Leaning(words[0])
     return standing_alone([word for word in words if word not in ARTICLES], known, most_unknown=2)
 
@@ -153,7 +145,7 @@ def same(name: str) -> str:
     """A name with the usual word for what has several."""
     words, said = name.split(), list[str]()
     while words:
-        length = next((n for n in range(min(_LONGEST_SAME, len(words)), 0, -1) if tuple(words[:n]) in _SAME), 0)
-        said.extend(_SAME[tuple(words[:length])] if length else words[:1])
+        length = next((n for n in range(min(_LONGEST_SAME, len(words)), 0, -1) if tuple(words[:n]) in SAME), 0)
+        said.extend(SAME[tuple(words[:length])] if length else words[:1])
         words = words[length or 1 :]
     return " ".join(said)

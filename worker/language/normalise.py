@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import tomllib
 import unicodedata
-from pathlib import Path
 
-from worker.language.vocabulary import SPELLINGS
+from worker.language.vocabulary import SPELLINGS, UNITS
 
 #: Letters of the longest word that is looked at. The dictionary of the Real Academia Española has none of more than 23
 #: ("electroencefalografista"), and `search_words` keeps what the catalogue is called by up to 30 (`add_search_words`).
@@ -45,14 +43,6 @@ SINGLE_LETTERS = re.compile(
     r"|\b(x)\b(?= (?:kilo|kg|unidad|docena|mayor|menor|que|k|litro|persona|casualidad|la|tu|su|todo|aca)\b)"
 )
 SILENT_H = re.compile(r"^(?:(ola)\b|ay\b(?= \w))|(?<=\bsi )ay\b")
-#: Spellings of units, by how they are written.
-UNITS = {
-    typed: unit
-    for unit, typings in tomllib.loads((Path(__file__).parent / "data" / "units.toml").read_text("utf-8"))[
-        "units"
-    ].items()
-    for typed in (unit, *typings.split())
-}
 UNIT = re.compile(rf"(?<=\d) ?({'|'.join(UNITS)})\b")
 _GREETING = r"(?:(?:hola|buenas(?: tardes| noches)?|buenos dias|buen dia) )*"
 _QUESTION = (

@@ -7,24 +7,21 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from worker.language.lexicon import Token, words_of
-from worker.language.name_words import ARTICLES, DEFINITE, LINKS, Leaning, is_sold, standing_alone
+from worker.language.goods import SECTIONS
+from worker.language.lexicon import Token
+from worker.language.name_words import Leaning, is_sold, standing_alone
 from worker.language.names import Name, same, singular_words
 from worker.language.product_words import ProductWords
 from worker.language.runs import AND, Run, Runs, as_fruit, completed, elliptic, is_qualified, names_in
-from worker.language.vocabulary import SECTIONS
+from worker.language.vocabulary import ARTICLES, DEFINITE, HOMELY, LINKS
 
-#: Around a question these say nothing.
-SMALL: Final = words_of("small")
 #: Places that are filled by what a phrase says itself.
-SAID: Final = words_of("said")
+SAID: Final = frozenset(
+    ["hello", "day", "method", "network", "better", "diet", "diners", "discount", "invoice", "installments"]
+)
 HELLOS: Final = ("hola como estas", "buenas noches", "buenas tardes", "buen dia", "hola", "saludos")
 #: Products in one question about prices.
 MOST_PRODUCTS: Final = 3
-#: How a dish is made, said of every one.
-HOMELY: Final = words_of("homely")
-
-
 Filled = dict[str, str]
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 
-from worker.language.lexicon import PHRASE_WORDS, words_of
+from worker.language.goods import FLAVOURS, GROCERIES, NAMES_ALL_THE_SAME, NAMES_WITH_MORE, NOT_LEANING, SECTIONS
+from worker.language.lexicon import PHRASE_WORDS
 from worker.language.normalise import LONGEST_WORD, is_courtesy, normalised, without_accents
 from worker.language.typos import Spelling, sound_alike, undoubled
 from worker.language.vocabulary import (
@@ -16,26 +17,21 @@ from worker.language.vocabulary import (
     ASKING,
     COMMON_WORDS,
     EVERYDAY,
-    FLAVOURS,
     FORMLESS,
-    GROCERIES,
     LEANING,
+    LINKS,
     MEASURES,
     NAMELESS,
-    NAMES_ALL_THE_SAME,
-    NAMES_WITH_MORE,
-    NOT_LEANING,
+    PACKINGS,
     POINTING,
     QUALITIES,
-    SECTIONS,
+    SAID_OF_THINGS,
     SMALL_WORDS,
     TOLD,
 )
 
 #: Alone they name no product, wherever they stand in the name of one.
 NO_NAMES = (NAMELESS, NAMES_WITH_MORE, QUALITIES, MEASURES, FLAVOURS, POINTING)
-#: What is said of things on a shelf, and is a frequent word too.
-SAID_OF_THINGS = words_of("said_of_things")
 #: Words that are no slip of another word, whatever the shop sells.
 USUAL = frozenset(
     chain(
@@ -53,7 +49,7 @@ USUAL = frozenset(
     )
 )
 #: Words that may change nothing in a question, and may be a part of a name: brands are called "Valor" and "Buen Día".
-SWALLOWED = (PHRASE_WORDS | words_of("packings")) - words_of("articles") - words_of("prepositions")
+SWALLOWED = (PHRASE_WORDS | PACKINGS) - LINKS
 SHORTEST_NAME = 3
 #: Among shorter words a slip makes another word too often; of this length only words of a question are put right.
 SHORTEST_SLIP = 4

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import combinations
-from pathlib import Path
 from typing import Final
 
+from worker.language.goods import GROUPS, KINDS
 from worker.language.product_words import ProductWords, is_any, stem, stems
 from worker.language.vocabulary import MEASURES
 
-_DATA: Final = tomllib.loads((Path(__file__).parent / "data" / "regional.toml").read_text("utf-8"))
-
-
-def _listed(names: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in names.split(","))
-
-
-#: Names of one thing in different countries; each group as it stands in `regional.toml`.
-GROUPS: Final = tuple(_listed(group) for groups in _DATA.values() if isinstance(groups, list) for group in groups)
 #: Names of what belongs to a kind, by the stem of each word for the kind.
-KINDS: Final = {stem(kind): _listed(members) for kinds, members in _DATA["kinds"].items() for kind in _listed(kinds)}
+MEMBERS: Final = {stem(kind): members for kinds, members in KINDS.items() for kind in kinds}
 #: Other names that are tried for one that the shop does not use.
 MAX_OTHERS = 2
 #: Letters of a word by which another one of the same beginning is taken for it.
@@ -52,7 +42,7 @@ def other_names(term: str, words: ProductWords) -> list[str]:
     """
     said = term.split()
     if kind := _kind_in(said, words):
-        members = [name for name in KINDS[stem(kind)] if _is_called(name, words)][:MAX_OTHERS]
+        members = [name for name in MEMBERS[stem(kind)] if _is_called(name, words)][:MAX_OTHERS]
         return [" ".join(name if word == kind else word for word in said) for name in members]
     found = [stem(word) for word in said]
     for place, first in enumerate(found):
@@ -69,7 +59,7 @@ def other_names(term: str, words: ProductWords) -> list[str]:
 def _kind_in(said: Sequence[str], words: ProductWords) -> str | None:
     """Word for a kind that the shop uses itself, where a term says beside it only how much."""
     named = [word for word in said if not (word[0].isdecimal() or is_any(word, MEASURES))]
-    return named[0] if len(named) == 1 and stem(named[0]) in KINDS and _is_called(named[0], words) else None
+    return named[0] if len(named) == 1 and stem(named[0]) in MEMBERS and _is_called(named[0], words) else None
 
 
 def _is_known(before: Sequence[str], meant: Sequence[str], name: str, words: ProductWords) -> bool:

@@ -8,9 +8,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from worker.language.name_words import DEFINITE, FRUITS, LINKS, Leaning, says_how, standing_alone
+from worker.language.name_words import FRUITS, Leaning, says_how, standing_alone
 from worker.language.names import Name, read_name, singular_words, size_of
 from worker.language.product_words import ProductWords
+from worker.language.vocabulary import DEFINITE, LINKS
 
 #: An "y" that stands before another phrase than a name: "leche, y a cuánto el litro".
 AND: Final = "&"

@@ -5,18 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from worker.language.goods import FLAVOURS, TEAS
 from worker.language.normalise import LONGEST_WORD, normalised
-from worker.language.vocabulary import (
-    ANSWER_WORDS,
-    COUNTED,
-    FLAVOURS,
-    MEASURES,
-    POINTING,
-    QUALITIES,
-    SMALL_WORDS,
-    TEAS,
-    TOLD,
-)
+from worker.language.vocabulary import ANSWER_WORDS, COUNTED, MEASURES, POINTING, QUALITIES, SMALL_WORDS, TOLD
 
 #: A shopping list has more; a request that holds what they find still has to stay small.
 MAX_TERMS = 12

@@ -17,14 +17,15 @@ from typing import Final
 from worker.language import lexicon
 from worker.language.frames import frames_of
 from worker.language.lexicon import SMALL_TALK, Token
-from worker.language.name_words import LINKS, PACKINGS, PREPOSITIONS, Leaning, is_sold, says_how
+from worker.language.name_words import Leaning, is_sold, says_how
 from worker.language.normalise import normalised, without_accents
-from worker.language.places import SMALL, filled
+from worker.language.places import filled
 from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords
 from worker.language.runs import AND, Run
 from worker.language.sizes import in_figures
 from worker.language.spoken import as_they_count
 from worker.language.symbols import may_tell
+from worker.language.vocabulary import FILLERS, LINKS, PACKINGS, PREPOSITIONS
 
 #: Whoever writes more tells of himself.
 MAX_CHARS: Final = 220
@@ -82,7 +83,7 @@ def judged(text: str, plain: str, product_words: ProductWords = USUAL_PRODUCT_WO
     stripped = text.strip()
     if len(stripped) > MAX_CHARS:
         return Judgement(None, "too_long")
-    if "\n" in stripped or may_tell(lexicon.without_pictures(stripped, plain)):
+    if "\n" in stripped or may_tell(stripped, plain):
         return Judgement(None, "tells")
     if answer := ANSWER.match(stripped):
         return Judgement(None, "leans", normalised(answer[0]))
@@ -170,7 +171,7 @@ def _runs(spoken: Sequence[Token], known: ProductWords, listed: Listed) -> list[
             if words and (words[-1], token.value) in listed and is_sold([token.value], known):
                 runs.append(Run("" if words[0] == "para" else "y"))
             runs[-1].words.append(token.value)
-    return [run for run in runs if not SMALL.issuperset(run.words)]
+    return [run for run in runs if not FILLERS.issuperset(run.words)]
 
 
 def _is_within_name(around: Sequence[Token], known: ProductWords) -> bool:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from worker.language.normalise import UNIT, UNITS
-from worker.language.vocabulary import COUNTED
+from worker.language.normalise import UNIT
+from worker.language.vocabulary import COUNTED, UNITS
 
 _NUMBERS: Final = {word: str(number) for number, word in enumerate(COUNTED, start=1)}
 _NUMBERS.pop("un")

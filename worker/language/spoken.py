@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from worker.language.lexicon import SMALL_TALK, Token, words_of
+from worker.language.lexicon import SMALL_TALK, Token
 from worker.language.name_words import Leaning, begins_name
 from worker.language.product_words import ProductWords
+from worker.language.vocabulary import REASONS
 
 #: Of what is brought to customers, and depends on where they are.
 BROUGHT: Final = frozenset(("sending", "delivers", "deliver", "zones", "how_long", "takes", "free"))
-#: Words of reasons.
-REASON_WORDS: Final = words_of("reasons")
 #: "Trabajan quesos" has them, "trabajan los domingos" is open.
 WORK: Final = Token("open", "trabajan")
 #: One thing is weighed against another.
@@ -75,7 +74,7 @@ def _without_reasons(said: Sequence[Token]) -> list[Token]:
 
 
 def _is_reason(token: Token) -> bool:
-    return REASON_WORDS.issuperset(token.value.split())
+    return REASONS.issuperset(token.value.split())
 
 
 def _in_place(token: Token, before: Sequence[Token], following: Token | None, things: bool) -> Iterable[Token]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from worker.language.goods import PICTURES
 from worker.language.normalise import EMOTICONS, INVISIBLE, SPOKEN, SPOKEN_SIGNS, STANDING_APART
 
 #: Faces, hands, red hearts, sun, moon, stars and festivity; no things, food, colours, crosses, arrows or flags.
@@ -34,8 +35,22 @@ TELLING = re.compile(
 )
 
 
-def may_tell(text: str) -> bool:
-    """Returns whether the text as it was written has a sign that may make it another question than its words alone."""
-    whole = GENDER.sub("", unicodedata.normalize("NFC", text.lower()))
+def may_tell(text: str, plain: str = "") -> bool:
+    """Returns whether the text as it was written has a sign that may make it another question than its words alone; one
+    that pictures what the normalised text names does not: "hay pan 🍞?".
+    """
+    whole = GENDER.sub("", unicodedata.normalize("NFC", _without_pictures(text, plain).lower()))
     plain = SPOKEN_SIGNS.sub(lambda found: SPOKEN[found[1] or found[2]], EMOTICONS.sub(" ", whole))
     return TELLING.search(plain.translate(INVISIBLE)) is not None
+
+
+def _without_pictures(text: str, plain: str) -> str:
+    if text.isascii():
+        return text
+    told = set(map(_beginning, plain.split()))
+    return "".join([sign for sign in text if told.isdisjoint(map(_beginning, PICTURES.get(sign, ())))])
+
+
+def _beginning(name: str) -> str:
+    """Part of a word that its singular and plural have in common."""
+    return name.removesuffix("s").removesuffix("e")

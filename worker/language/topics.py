@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from pathlib import Path
 from typing import Any, Final
 
 from worker.language.answers import asks, denies, speaks_of_pickup
+from worker.language.goods import GROCERIES
 from worker.language.normalise import normalised
-from worker.language.vocabulary import GROCERIES
+from worker.language.vocabulary import read_data
 
-_DATA: Final[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "data" / "topics.toml").read_text("utf-8"))
+_DATA: Final[dict[str, Any]] = read_data("topics")
 _PART: Final = re.compile(r"\{([a-z_]+)\}")
 
 

@@ -1,4 +1,5 @@
-"""Vocabulary: word lists of `data/words.toml`, and forms of words. Everything is in normalised form.
+"""Vocabulary: words said around the names of goods (`data/words.toml`), units and packings (`data/units.toml`),
+and forms of words. Everything is in normalised form.
 
 The lists err on one side on purpose: a word that could lean on a conversation is here even if it also names a product.
 A wrong "stands on its own" shows one customer another's answer; a wrong "leans" costs one call of a model.
@@ -9,34 +10,52 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any, Final
 
-_DATA = tomllib.loads((Path(__file__).parent / "data" / "words.toml").read_text("utf-8"))
+
+def read_data(name: str) -> dict[str, Any]:
+    """Reads `data/<name>.toml`."""
+    return tomllib.loads((Path(__file__).parent / "data" / f"{name}.toml").read_text("utf-8"))
+
+
+_DATA: Final = read_data("words")
+_UNITS: Final = read_data("units")
 
 
 def _words(name: str) -> frozenset[str]:
     return frozenset(_DATA[name].split())
 
 
-_COMMON = tomllib.loads((Path(__file__).parent / "data" / "common.toml").read_text("utf-8"))
-#: Frequent words that name nothing on a shelf.
-COMMON_WORDS = frozenset(_COMMON["words"].split())
-GROCERIES = _words("groceries")
+def _packing_words(name: str) -> frozenset[str]:
+    return frozenset(_UNITS["said"][name].split())
+
+
 POINTING = _words("pointing")
-NOT_LEANING = _words("not_leaning")
-MEASURES = _words("measures")
 QUALITIES = _words("qualities")
-FLAVOURS = _words("flavours")
 NAMELESS = _words("nameless")
-NAMES_WITH_MORE = _words("names_with_more")
-NAMES_ALL_THE_SAME = _words("names_all_the_same")
-SECTIONS = _words("sections")
 ANSWER_WORDS = _words("answer_words")
 ASKING = _words("asking")
 EVERYDAY = _words("everyday")
 SMALL_WORDS = _words("small_words")
+#: Frequent words that name nothing on a shelf; what is asked and small is as frequent.
+COMMON_WORDS = _words("common")
 TOLD = _words("told")
+TELLING = _words("telling")
+REASONS = _words("reasons")
+SAID_OF_THINGS = _words("said_of_things")
 OF_AN_HOUR = _words("of_an_hour")
-TEAS = _words("teas")
+FILLERS = _words("fillers")
+BEFORE_NUMBERS = _words("before_numbers")
+HOMELY = _words("homely")
+NO_USES = _words("no_uses")
+ARTICLES = _words("articles")
+DEFINITE = _words("definite")
+PREPOSITIONS = _words("prepositions")
+LINKS = ARTICLES | PREPOSITIONS
+#: Spellings of units, by how they are written.
+UNITS: Final = {typed: unit for unit, typings in _UNITS["units"].items() for typed in (unit, *typings.split())}
+MEASURES = _packing_words("measures") | frozenset(_UNITS["search"]["containers"].split())
+PACKINGS, PACKED = map(_packing_words, ("packings", "packed"))
 #: Numbers in words, from one on.
 COUNTED = tuple(_DATA["counted"].split())
 #: The usual spelling of a word, by how it is also typed.
