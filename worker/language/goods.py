@@ -44,11 +44,9 @@ _TRUSTED: Final = (name for line in _LINES for name in _listed(line.replace("=",
 #: Words that begin the name of something sold.
 GROCERIES = (_words("goods") | frozenset(_TRUSTED)) - FLAVOURS
 NAMES_ALL_THE_SAME = _words("names_all_the_same")
-NAMES_WITH_MORE = _words("names_with_more")
 NOT_LEANING = _words("not_leaning")
 SECTIONS = _words("sections")
 TEAS = _words("teas")
-OF_SOMETHING = _words("of_something")
 WEIGHED = _words("weighed")
 DRINKS = _words("drinks")
 BAGGED = _words("bagged")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 
-from worker.language.goods import FLAVOURS, GROCERIES, NAMES_ALL_THE_SAME, NAMES_WITH_MORE, NOT_LEANING, SECTIONS
+from worker.language.goods import FLAVOURS, GROCERIES, NAMES_ALL_THE_SAME, NOT_LEANING, SECTIONS
 from worker.language.lexicon import PHRASE_WORDS
 from worker.language.normalise import LONGEST_WORD, is_courtesy, normalised, without_accents
 from worker.language.typos import Spelling, sound_alike, undoubled
@@ -22,6 +22,7 @@ from worker.language.vocabulary import (
     LINKS,
     MEASURES,
     NAMELESS,
+    NAMES_WITH_MORE,
     PACKINGS,
     POINTING,
     QUALITIES,
@@ -31,22 +32,18 @@ from worker.language.vocabulary import (
 )
 
 #: Alone they name no product, wherever they stand in the name of one.
-NO_NAMES = (NAMELESS, NAMES_WITH_MORE, QUALITIES, MEASURES, FLAVOURS, POINTING)
+NO_NAMES = NAMELESS | NAMES_WITH_MORE | QUALITIES | MEASURES | FLAVOURS | POINTING
 #: Words that are no slip of another word, whatever the shop sells.
-USUAL = frozenset(
-    chain(
-        GROCERIES,
-        NAMES_ALL_THE_SAME,
-        SECTIONS,
-        SMALL_WORDS,
-        ASKING,
-        EVERYDAY,
-        TOLD,
-        PHRASE_WORDS,
-        COMMON_WORDS,
-        SAID_OF_THINGS,
-        *NO_NAMES,
-    )
+USUAL = (
+    GROCERIES
+    | NAMES_ALL_THE_SAME
+    | SECTIONS
+    | EVERYDAY
+    | TOLD
+    | PHRASE_WORDS
+    | COMMON_WORDS
+    | SAID_OF_THINGS
+    | NO_NAMES
 )
 #: Words that may change nothing in a question, and may be a part of a name: brands are called "Valor" and "Buen Día".
 SWALLOWED = (PHRASE_WORDS | PACKINGS) - LINKS
@@ -207,12 +204,12 @@ def _can_name(word: str, begins: int, elsewhere: int) -> bool:
     if FORMLESS.fullmatch(word) and elsewhere:
         return False
     leaning = LEANING.fullmatch(word) and word not in NOT_LEANING
-    return not leaning and not any(is_any(word, kind) for kind in NO_NAMES)
+    return not leaning and not is_any(word, NO_NAMES)
 
 
 def is_told(word: str) -> bool:
     """Returns whether a word is said of a product, of how much, or of which one, and is no name by itself."""
-    return word in ANSWER_WORDS or any(is_any(word, kind) for kind in NO_NAMES)
+    return word in ANSWER_WORDS or is_any(word, NO_NAMES)
 
 
 def is_any(word: str, words: frozenset[str]) -> bool:

@@ -33,12 +33,14 @@ def _packing_words(name: str) -> frozenset[str]:
 POINTING = _words("pointing")
 QUALITIES = _words("qualities")
 NAMELESS = _words("nameless")
+NAMES_WITH_MORE = _words("names_with_more")
+OF_SOMETHING = _words("of_something")
 ANSWER_WORDS = _words("answer_words")
 ASKING = _words("asking")
 EVERYDAY = _words("everyday")
 SMALL_WORDS = _words("small_words")
-#: Frequent words that name nothing on a shelf; what is asked and small is as frequent.
-COMMON_WORDS = _words("common")
+#: Frequent words that name nothing on a shelf.
+COMMON_WORDS = _words("common") | SMALL_WORDS | ASKING | NAMELESS
 TOLD = _words("told")
 TELLING = _words("telling")
 REASONS = _words("reasons")
@@ -54,7 +56,7 @@ PREPOSITIONS = _words("prepositions")
 LINKS = ARTICLES | PREPOSITIONS
 #: Spellings of units, by how they are written.
 UNITS: Final = {typed: unit for unit, typings in _UNITS["units"].items() for typed in (unit, *typings.split())}
-MEASURES = _packing_words("measures") | frozenset(_UNITS["search"]["containers"].split())
+MEASURES = _packing_words("measures") | frozenset(_UNITS["search"]["containers"].split()) | _words("kinds_of")
 PACKINGS, PACKED = map(_packing_words, ("packings", "packed"))
 #: Numbers in words, from one on.
 COUNTED = tuple(_DATA["counted"].split())
