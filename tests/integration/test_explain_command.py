@@ -18,6 +18,13 @@ def test_a_message_is_explained(tmp_path: Path) -> None:
         assert words in done.stdout
 
 
+def test_other_names_are_searched_for(tmp_path: Path) -> None:
+    """Where the shop calls a thing otherwise."""
+    done = run(tmp_path, "explain", "--catalog", str(CATALOG), "--json", "tenés aguacate y birra?")
+    assert json.loads(done.stdout)["searches"][:2] == ["aguacate", "birra"]
+    assert {"palta", "cerveza"} & set(json.loads(done.stdout)["searches"])
+
+
 def test_a_message_that_leans_is_explained_as_json(tmp_path: Path) -> None:
     """With the reason and its word."""
     done = run(tmp_path, "explain", "--catalog", str(CATALOG), "--json", "y la otra?")

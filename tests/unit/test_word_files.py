@@ -102,6 +102,12 @@ def test_a_name_is_in_brackets_everywhere_or_nowhere() -> None:
     assert {name for name in names if f"({name})" in names} == set()
 
 
+def test_what_has_several_names_stands_on_a_line() -> None:
+    """And no more among the goods that have one."""
+    named = {name.strip("()") for name, _, where in words_of_files() if where == "names"}
+    assert named & set(GOODS["lists"]["goods"].split()) == set()
+
+
 def test_what_is_common_is_said_once() -> None:
     """The list of frequent words has none that another list makes one."""
     written = WORDS["common"].split()

@@ -10,9 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from db import queries
+from worker.language.catalog_terms import catalog_terms
 from worker.language.classifier import complexity, guess_intent
 from worker.language.normalise import normalised
 from worker.language.product_words import ProductWords, product_words_of
+from worker.language.search_terms import search_terms
 from worker.language.sharing import Judgement, judged
 from worker.operate.commands.terminal import commit, database, harmless, json_option, print_result
 
@@ -24,7 +26,7 @@ from worker.operate.commands.terminal import commit, database, harmless, json_op
 )
 @json_option
 def explain(text: str, catalog: Path | None, as_json: bool) -> None:
-    """Show how TEXT is understood: intent, complexity, its phrases, and the form that everybody may share.
+    """Show how TEXT is understood: intent, complexity, searches, its phrases, and the form that everybody may share.
 
     \b
     Where it is not shared, the reason is one of
@@ -40,11 +42,13 @@ def explain(text: str, catalog: Path | None, as_json: bool) -> None:
     For example: chasqui explain "hola, la leche entera a cuánto la tenés?"
     """
     plain = normalised(text)
-    judgement = judged(text, plain, _product_words(catalog))
+    words = _product_words(catalog)
+    judgement = judged(text, plain, words)
     explained = {
         "normalised": plain,
         "intent": guess_intent(text),
         "complexity": complexity(plain),
+        "searches": list(catalog_terms(search_terms(text, words.mended), words)),
         "phrases": [{"phrase": token.value, "concept": token.concept or None} for token in judgement.tokens],
         "shared": judgement.form is not None,
         "form": judgement.form,
@@ -73,7 +77,11 @@ def as_table(explained: dict[str, Any]) -> Table:
     """Returns what was understood, a row each; a phrase with its concept in brackets."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     phrases = " ".join(f"{each['phrase']} [{each['concept'] or '-'}]" for each in explained["phrases"])
-    shown = explained | {"phrases": phrases, "shared": "yes" if explained["shared"] else "no"}
+    shown = explained | {
+        "searches": ", ".join(explained["searches"]),
+        "phrases": phrases,
+        "shared": "yes" if explained["shared"] else "no",
+    }
     for name, value in shown.items():
         table.add_row(Text(name, style="bold"), Text(harmless(str(value or "-"))))
     return table
