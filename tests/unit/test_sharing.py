@@ -18,7 +18,9 @@ from worker.language.sharing import MAX_CHARS, REASONS, judged
 DATA = REPOSITORY / "tests" / "data"
 OTHERS = SHARED_DATA / "utterances" / "fresh_a.tsv"
 #: A little under what is reached, so that a change for the worse is seen.
-LEAST_OF_OTHERS, LEAST_ONE_FORM, LEAST_OF_OUR_OWN = 0.92, 0.94, 0.99
+LEAST_OF_OTHERS, LEAST_ONE_FORM = 0.92, 0.94
+#: Lines of our own that the grammar does not read.
+NOT_READ = {"aceite girasol 1.5 l", "tienen algo para la caspa?"}
 
 
 def lines_of(name: str) -> list[str]:
@@ -57,9 +59,9 @@ def test_the_lines_are_enough() -> None:
 
 
 def test_what_everybody_may_ask_is_shared(product_words: ProductWords) -> None:
-    """Nearly all of it."""
-    missed = [text for _, text in EVERYBODYS if common_form(text, product_words) is None]
-    assert len(missed) <= (1 - LEAST_OF_OUR_OWN) * len(EVERYBODYS), missed
+    """All but two of our lines."""
+    missed = {text for _, text in EVERYBODYS if common_form(text, product_words) is None}
+    assert missed - NOT_READ == set()
 
 
 def test_one_question_has_one_form_and_no_other_has_it(product_words: ProductWords) -> None:
