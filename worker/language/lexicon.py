@@ -50,14 +50,9 @@ def phrases(words: Sequence[str]) -> Iterator[tuple[Token, Sequence[str]]]:
         at += length
 
 
-def tokens(words: Sequence[str]) -> list[Token]:
-    """The phrases of some words."""
-    return [token for token, _ in phrases(words)]
-
-
 def is_small_talk(plain: str) -> bool:
     """Returns whether a normalised text greets, thanks or says goodbye, and nothing else."""
-    return all(token.concept in SMALL_TALK for token in tokens(plain.split()) if token.concept != "noise")
+    return all(token.concept in SMALL_TALK | {"noise"} for token, _ in phrases(plain.split()))
 
 
 def depends_on_hour(plain: str) -> bool:

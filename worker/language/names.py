@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from worker.language.goods import BAGGED, DRINKS, FLAVOURS, SAME, WEIGHED
+from worker.language.goods import FLAVOURS, SAME, WEIGHED
 from worker.language.name_words import (
     SMALL_NUMBER,
     Leaning,
@@ -19,10 +19,9 @@ from worker.language.name_words import (
     without_packing,
 )
 from worker.language.product_words import ProductWords, is_any
-from worker.language.sizes import Size, without_size
-from worker.language.vocabulary import ARTICLES, DEFINITE, LINKS, NO_USES, PACKINGS, QUALITIES
+from worker.language.sizes import without_size
+from worker.language.vocabulary import ARTICLES, DEFINITE, LINKS, NO_USES, QUALITIES
 
-_SIZE: Final = Size(DRINKS, BAGGED, LINKS | PACKINGS)
 _BY_WEIGHT: Final = ("1 kg", "1 libra")
 #: "El kilo de papas", "papas por kilo": no size, as in "papas fritas de 1 kilo".
 _BY_UNIT: Final = re.compile(r"^(?:(?:el|un|la|una|por|cada) )*1 (?:kg|libra)\b|\b(?:por|el|la|cada) 1 (?:kg|libra)$")
@@ -67,7 +66,7 @@ def read_name(words: Sequence[str], known: ProductWords) -> Name:
     use = _use_words(use, known)
     if use and told and not begins_name(told, known) and begins_name([*told, "para", *use], known):
         told, use = [*told, "para", *use], []
-    size, left = without_size(told, _SIZE)
+    size, left = without_size(told)
     thing, more = _thing(left, known)
     return Name(
         singular_words(thing, known),

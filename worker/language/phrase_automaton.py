@@ -39,13 +39,12 @@ class PhraseAutomaton(Generic[Meaning]):
 
     def __init__(self, patterns: Iterable[tuple[str, Meaning]]) -> None:
         self._edges: list[dict[str, list[int]]] = [defaultdict(list)]
-        self._skips: dict[int, list[int]] = defaultdict(list)
         self._meanings: dict[int, Meaning] = {}
         for pattern, meaning in patterns:
             self._add(pattern, meaning)
         self.words: Final = frozenset(word for edges in self._edges for word in edges)
         self._states: dict[frozenset[int], State[Meaning]] = {}
-        self._start = self._state([0])
+        self._start = self._state(frozenset((0,)))
 
     def longest(self, words: Sequence[str], at: int) -> tuple[int, Meaning] | None:
         """Number of words and meaning of the longest phrase that begins at a place."""
@@ -65,18 +64,15 @@ class PhraseAutomaton(Generic[Meaning]):
         return found
 
     def _add(self, pattern: str, meaning: Meaning) -> None:
-        node = 0
+        ends = [0]
         for choices in _parts(pattern):
             behind = self._new_node()
-            for words in choices:
+            for node, words in product(ends, filter(None, choices)):
                 self._join(node, words, behind)
-            node = behind
-        self._meanings[node] = meaning
+            ends = [*ends, behind] if () in choices else [behind]
+        self._meanings |= dict.fromkeys(ends, meaning)
 
     def _join(self, node: int, words: Sequence[str], behind: int) -> None:
-        if not words:
-            self._skips[node].append(behind)
-            return
         for word in words[:-1]:
             following = self._new_node()
             self._edges[node][word].append(following)
@@ -90,23 +86,16 @@ class PhraseAutomaton(Generic[Meaning]):
     def _follow(self, state: State[Meaning], word: str) -> State[Meaning]:
         if len(self._states) > MOST_STATES:
             self._states.clear()
-            self._start = self._state([0])
-        reached = (node for each in state.nodes for node in self._edges[each].get(word, ()))
+            self._start = self._state(frozenset((0,)))
+        reached = frozenset(node for each in state.nodes for node in self._edges[each].get(word, ()))
         following = state.following[word] = self._state(reached)
         return following
 
-    def _state(self, nodes: Iterable[int]) -> State[Meaning]:
-        pending, reached = list(nodes), set[int]()
-        while pending:
-            node = pending.pop()
-            if node not in reached:
-                reached.add(node)
-                pending.extend(self._skips.get(node, ()))
-        key = frozenset(reached)
-        if key not in self._states:
-            last = max((node for node in key if node in self._meanings), default=None)
-            self._states[key] = State(key, None if last is None else self._meanings[last])
-        return self._states[key]
+    def _state(self, nodes: frozenset[int]) -> State[Meaning]:
+        if nodes not in self._states:
+            last = max((node for node in nodes if node in self._meanings), default=None)
+            self._states[nodes] = State(nodes, None if last is None else self._meanings[last])
+        return self._states[nodes]
 
 
 def _parts(pattern: str) -> Iterator[list[tuple[str, ...]]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from worker.language.goods import BAGGED, DRINKS
 from worker.language.normalise import UNIT
-from worker.language.vocabulary import COUNTED, UNITS
+from worker.language.vocabulary import COUNTED, LINKS, PACKINGS, UNITS
 
 _NUMBERS: Final = {word: str(number) for number, word in enumerate(COUNTED, start=1)}
 _NUMBERS.pop("un")
@@ -44,17 +44,6 @@ _PACKED: Final = re.compile(r"\b(?:packs?|cajas?|cajon|six|sixpack)\b")
 _LARGEST, _SMALLEST_ML = 3, 100
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
-    """Things whose size means something else: `drinks` in litres, `bagged` in kilos; `said_before` it, words that are
-    none.
-    """
-
-    drinks: frozenset[str]
-    bagged: frozenset[str]
-    said_before: frozenset[str]
-
-
 def in_figures(plain: str) -> str:
     """A normalised text with its numbers and parts of a litre or a kilo in figures: "dos litros y medio" is "2,5 l"."""
     plain = UNIT.sub(
@@ -65,18 +54,18 @@ def in_figures(plain: str) -> str:
     return plain
 
 
-def without_size(words: list[str], of: Size) -> tuple[str, list[str]]:
+def without_size(words: list[str]) -> tuple[str, list[str]]:
     """The size that words name, and the words without it; empty where they name none, or more than one."""
     plain = " ".join(words)
     # "Dulce de leche de 400" is no drink.
-    told = [word for word in words if word not in of.said_before][:2]
+    told = [word for word in words if word not in LINKS | PACKINGS][:2]
     things = {form for word in told for form in (word, word.removesuffix("s"))}
     if "huevo" in plain:
         size, left = _of_eggs(plain)
     elif dozens := _DOZENS.search(plain):
         size, left = f"x {_pieces(dozens[1])}", _DOZENS.sub("|", plain)
     else:
-        size, left = _measured(plain, things, of)
+        size, left = _measured(plain, things)
     if left.count("|") > 1:
         return "", words
     return size, _TIES.sub(" ", left).split()
@@ -96,15 +85,15 @@ def _pieces(dozens: str | None) -> int:
     return 6 if dozens in ("media", "medio", "1/2") else 12 * int(dozens or 1)
 
 
-def _measured(plain: str, things: set[str], of: Size) -> tuple[str, str]:
+def _measured(plain: str, things: set[str]) -> tuple[str, str]:
     if found := _MEASURED.search(plain):
         return _told(_amount(found[1], found[2]), found[2], found[1]), _MEASURED.sub("|", plain)
     if bare := _BARE.search(plain):
         number, tied = _amount(bare[2], "l"), bare[1] is not None
         small = tied and number is not None and number <= _LARGEST and not _PACKED.search(plain)
-        if things & of.drinks and number is not None and (small or number.denominator > 1 or number >= _SMALLEST_ML):
+        if things & DRINKS and number is not None and (small or number.denominator > 1 or number >= _SMALLEST_ML):
             return (_told(number, "ml" if number >= _SMALLEST_ML else "l", bare[2])), _BARE.sub("|", plain)
-        if things & of.bagged and tied and number is not None and number <= 50:
+        if things & BAGGED and tied and number is not None and number <= 50:
             return _told(number, "kg", bare[2]), _BARE.sub("|", plain)
     return "", plain
 
