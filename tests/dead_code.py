@@ -59,8 +59,6 @@ EXCEPTIONS = {
         "worker/celery_ext/reconnection.py:connection_class*",
         "worker/celery_ext/redaction.py:safe",
     ),
-    "labelled lines, and the training of the classifier, have them": ("worker/language/features.py:features_of",),
-    "what measures sharing on labelled lines asks for nothing else": ("worker/language/sharing.py:common_form",),
     "redis-py calls it": ("worker/redisdb/sentinel.py:discover_master",),
     "click finds commands": (
         "worker/operate/commands/database.py:import_catalog",

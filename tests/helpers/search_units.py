@@ -23,7 +23,7 @@ def written(name: str) -> str:
     data = tomllib.loads(DATA.read_text("utf-8"))
     units = [word for unit, words in data["units"].items() for word in (unit, *words.split())]
     words = {
-        "catalog_words_v2": [*units, *data["search"]["others"].split()],
+        "catalog_words_v2": [*units, *data["search"]["others"].split(), *data["search"]["pieces"].split()],
         "term_words_v2": data["search"]["containers"].split(),
     }
     # The longest first, so that "kg" is not read as "k".

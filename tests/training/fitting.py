@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from helpers.language import features_of
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from training.lines import Example
 from worker.language.classifier import NOUGHT, Classifier, Weights
-from worker.language.features import WORDS, count_features, features_of
+from worker.language.features import WORDS, count_features
 
 #: How freely weights may grow; chosen by cross-validation, like the other two.
 FREEDOM: Final = 30.0

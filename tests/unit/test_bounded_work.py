@@ -19,7 +19,7 @@ import orjson
 import pytest
 from helpers.bounded import TEXTS, Shapes, Work, check, cpu_s, growth_of, peak_bytes, repeated
 from helpers.conversations import GROCER
-from helpers.language import common_form, complexity
+from helpers.language import complexity
 from helpers.turns import (
     CATEGORIES,
     CHEESE,
@@ -160,12 +160,10 @@ TEXT_WORK: dict[str, Function] = {
     "language.normalise.without_accents": come_in(normalise.without_accents),
     "language.normalise.normalised": come_in(normalise.normalised),
     "language.symbols.may_tell": come_in(symbols.may_tell),
-    "language.sharing.common_form": come_in(lambda written: common_form(written, SOLD)),
     "language.sharing.judged": come_in(lambda written: sharing.judged(written, normalise.normalised(written), SOLD)),
     "language.lexicon.is_small_talk": come_in(lexicon.is_small_talk),
     "language.classifier.complexity": come_in(complexity),
     "language.classifier.guess_intent": come_in(classifier.guess_intent),
-    "language.features.features_of": come_in(features.features_of),
     "language.features.words_of": come_in(features.words_of),
     "replies.fallback.fallback_decision": come_in(fallback_of),
     "replies.claims.check_claims": claim_of,

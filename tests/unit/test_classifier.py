@@ -8,7 +8,7 @@ from typing import get_args
 import msgspec
 import pytest
 from helpers.basics import SHARED_DATA
-from helpers.language import complexity
+from helpers.language import complexity, features_of
 from training.lines import Example, Line, digest, examples, measured_lines, our_lines, read_lines, shares
 
 from worker.language.classifier import (
@@ -22,7 +22,7 @@ from worker.language.classifier import (
     classifier,
     guess_intent,
 )
-from worker.language.features import MAX_CHARS, features_of
+from worker.language.features import MAX_CHARS
 from worker.replies.decision import Intent
 
 LEAST_LINES = 1_000

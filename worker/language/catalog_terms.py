@@ -10,7 +10,7 @@ from typing import Final
 from worker.language.goods import FLAVOURS, GROCERIES, NOT_LEANING
 from worker.language.product_words import GROCERY_STEMS, ProductWords, is_any, is_told, stem
 from worker.language.regional_names import ONE_THING, other_names
-from worker.language.search_terms import COUNT, MAX_TERMS, NUMBERS, UNIT_WORD, is_name, search_terms
+from worker.language.search_terms import COUNT, COUNTS, MAX_TERMS, UNIT_WORD, is_name, search_terms
 from worker.language.vocabulary import ANSWER_WORDS, LEANING, MEASURES, QUALITIES
 
 #: Searches of the messages before that a message without a product of its own is about.
@@ -94,7 +94,7 @@ def _told_apart(said: Sequence[str], words: ProductWords) -> Iterator[str]:
     """Words that tell one product of a kind from another: a size, a quality, a flavour, what it is with or without. A
     small number says how many, or which one of a list.
     """
-    counted = [NUMBERS.get(word, word) for word in said]
+    counted = [COUNTS.get(word, word) for word in said]
     for before, word, after in zip(("", *counted), counted, (*counted[1:], ""), strict=False):
         if word[0].isdecimal():
             told = bool(UNIT_WORD.fullmatch(after) or (word.isdecimal() and len(word) in LENGTHS_OF_SIZE))

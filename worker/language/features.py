@@ -21,17 +21,6 @@ WORDS = "<words>"
 STEPS = {WORDS: (0, 1, 2, 3, 4, 6, 8, 11, 15, 20, 28, 40), PRODUCT: (1, 2, 3, 4), FIGURE: (1, 2, 3)}
 
 
-def features_of(plain: str) -> list[str]:
-    """The features of a normalised text; a feature that it has twice stands there twice."""
-    words = words_of(plain)
-    found = order_features(words)
-    for word in words:
-        found += word_features(word)
-    for name, count in counts_of(words).items():
-        found += count_features(name, count)
-    return found
-
-
 def words_of(plain: str) -> list[str]:
     """The words of a normalised text, in which goods, parts of a shop and figures are called by their class."""
     classes = _classes()

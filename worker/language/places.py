@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from msgspec.structs import replace
@@ -71,18 +72,8 @@ def _products(runs: Runs, known: ProductWords, spoken: Sequence[Token]) -> Fille
     return {"products": f" {joiners.pop() if joiners else ''} ".join(sorted(whole))}
 
 
-def _pair(runs: Runs, known: ProductWords, spoken: Sequence[Token]) -> Filled | None:
-    """Two things, in one order."""
-    found = _pair_and_use(runs, known, spoken)
-    return found if found and not found.pop("use") else None
-
-
-def _pair_for(runs: Runs, known: ProductWords, spoken: Sequence[Token]) -> Filled | None:
-    found = _pair_and_use(runs, known, spoken)
-    return found if found and found["use"] else None
-
-
-def _pair_and_use(runs: Runs, known: ProductWords, spoken: Sequence[Token]) -> Filled | None:
+def _pair(runs: Runs, known: ProductWords, spoken: Sequence[Token], *, for_use: bool = False) -> Filled | None:
+    """Two things, in one order, and what they are for where that is told."""
     concepts = {token.concept for token in spoken}
     read = [
         (run.joiner, elliptic(run, known) or as_fruit(run.name(known)))
@@ -96,7 +87,7 @@ def _pair_and_use(runs: Runs, known: ProductWords, spoken: Sequence[Token]) -> F
         return None
     one, other = _in_order([name for _, name in pair])
     use = _dish_words(uses[0].split(), known) if uses else ""
-    return None if one == other else {"one": one, "other": other, "use": use}
+    return None if one == other or bool(use) != for_use else {"one": one, "other": other, "use": use}
 
 
 def _apart(runs: Runs) -> Runs:
@@ -154,11 +145,6 @@ def _dish_words(words: Sequence[str], known: ProductWords) -> str:
     return same(singular_words(told, known))
 
 
-def _dishes(runs: Runs, known: ProductWords, spoken: Sequence[Token]) -> Filled | None:
-    names = _products(runs, known, spoken)
-    return {"dishes": names["products"]} if names else None
-
-
 def _stain(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled | None:
     words = [word for run in runs for word in run.words]
     if any(run.joiner for run in runs):
@@ -201,10 +187,9 @@ READERS: Final[Mapping[tuple[str, ...], Callable[[Runs, ProductWords, Sequence[T
     ("product", "use"): _product_use,
     ("products",): _products,
     ("one", "other"): _pair,
-    ("one", "other", "use"): _pair_for,
+    ("one", "other", "use"): partial(_pair, for_use=True),
     ("product", "dish"): _product_dish,
     ("dish",): _dish,
-    ("dishes",): _dishes,
     ("stain",): _stain,
     ("section",): _section,
     ("use",): _use,

@@ -7,14 +7,23 @@ from collections.abc import Callable, Iterator
 
 from worker.language.goods import FLAVOURS, TEAS
 from worker.language.normalise import LONGEST_WORD, normalised
-from worker.language.vocabulary import ANSWER_WORDS, COUNTED, MEASURES, POINTING, QUALITIES, SMALL_WORDS, TOLD
+from worker.language.vocabulary import (
+    ANSWER_WORDS,
+    MEASURES,
+    NUMBERS,
+    POINTING,
+    QUALITIES,
+    SMALL_WORDS,
+    TOLD,
+    UNIT_WORDS,
+)
 
 #: A shopping list has more; a request that holds what they find still has to stay small.
 MAX_TERMS = 12
 MAX_WORDS = 8
 #: With the sizes that stand behind a name; `term_words` reads no more.
 MAX_TERM_WORDS = 12
-NUMBERS = {word: str(number) for number, word in enumerate(COUNTED, start=1)} | {"una": "1", "uno": "1", "par": "2"}
+COUNTS = NUMBERS | {"una": "1", "uno": "1", "par": "2"}
 FRACTIONS = {"½": " medio ", "1/2": " medio ", "¼": " cuarto ", "1/4": " cuarto ", "¾": " 0.75 ", "3/4": " 0.75 "}
 AND_A_HALF = re.compile(r"\b(?:un |una |1 )?(kilo|litro)s? y medi[oa]\b")
 #: How much of it makes no other product: "2 kg y medio de pan", "docena y media", "dos libras y un cuarto".
@@ -29,7 +38,7 @@ _BETWEEN = r"\b(?:con|contra|o|y|vs|versus)\b"
 COMPARED = re.compile(
     rf"(\bcompar[aáeo]\w* (?:(?!{_BETWEEN})[^,/:\n]){{1,80}} )(?:con|contra) (?!.*(?:{_BETWEEN}|[,/:]))"
 )
-UNIT = r"(?:k|kgs?|kilos?|g|grs?|gramos?|l|lts?|litros?|cl|ml|cc|docenas?)\b"
+UNIT = rf"(?:{'|'.join(UNIT_WORDS)})\b"
 #: How many, not how big.
 TIMES = re.compile(rf"\bx ?\d+\b(?! ?{UNIT}|[.,])|(?<=\d) ?x\b")
 #: What stands before a name: how many, and the "con" of "a recipe with chicken".
@@ -79,13 +88,13 @@ def _telling(words: list[str]) -> Iterator[str]:
         if word == "te" and not _is_tea(before, following):
             continue
         if word not in SMALL_WORDS and word not in TOLD and len(word) <= LONGEST_WORD:
-            yield NUMBERS.get(word, word)
+            yield COUNTS.get(word, word)
 
 
 def _is_tea(before: str, following: str) -> bool:
     """Returns whether "te" is tea, and no pronoun: "te verde", "un te", "tenes te"; not "te pido"."""
     named = following in TEAS or following in QUALITIES or following in FLAVOURS or following in MEASURES
-    counted = before.isdecimal() or before in NUMBERS or before in BEFORE_TEA
+    counted = before.isdecimal() or before in COUNTS or before in BEFORE_TEA
     return not following or named or (counted and following not in SMALL_WORDS)
 
 

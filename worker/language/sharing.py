@@ -64,22 +64,15 @@ class Judgement:
     tokens: tuple[Token, ...] = ()
 
 
-def common_form(text: str, plain: str, product_words: ProductWords = USUAL_PRODUCT_WORDS) -> str | None:
-    """Returns the message as every customer could have meant it; None if it leans on its conversation, and in doubt.
-
-    Questions that differ only in greeting, courtesy, order and the verb have one form: "Hola! hay leche?" and "la leche
-    a cuánto la tenés" are both "tenes leche y a que precio".
+def judged(text: str, plain: str, product_words: ProductWords = USUAL_PRODUCT_WORDS) -> Judgement:
+    """Judges whether a message is everybody's. Questions that differ only in greeting, courtesy, order and verb have
+    one form: "Hola! hay leche?" and "la leche a cuánto la tenés" are both "tenes leche y a que precio".
 
     Args:
         text: as it was written, for signs that normalising leaves out.
         plain: the same, normalised.
         product_words: words for what is sold here.
     """
-    return judged(text, plain, product_words).form
-
-
-def judged(text: str, plain: str, product_words: ProductWords = USUAL_PRODUCT_WORDS) -> Judgement:
-    """The same with the reason."""
     stripped = text.strip()
     if len(stripped) > MAX_CHARS:
         return Judgement(None, "too_long")

@@ -9,10 +9,10 @@ from typing import Final
 
 from worker.language.goods import BAGGED, DRINKS
 from worker.language.normalise import UNIT
-from worker.language.vocabulary import COUNTED, LINKS, PACKINGS, UNITS
+from worker.language.vocabulary import LINKS, NUMBERS, PACKINGS, UNITS
 
-_NUMBERS: Final = {word: str(number) for number, word in enumerate(COUNTED, start=1)}
-_NUMBERS.pop("un")
+#: "Un" is an article.
+_NUMBERS: Final = {word: number for word, number in NUMBERS.items() if word != "un"}
 _FIGURE: Final = r"(?<![\d.,/])\d{1,6}(?:[.,/]\d{1,6})?(?![\d.,/%])"
 _BIG: Final = r"(?:kilos?|kg|litros?|l|libras?)"
 _LITRE, _KILO = "l", "kg"

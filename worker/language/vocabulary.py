@@ -56,10 +56,12 @@ PREPOSITIONS = _words("prepositions")
 LINKS = ARTICLES | PREPOSITIONS
 #: Spellings of units, by how they are written.
 UNITS: Final = {typed: unit for unit, typings in _UNITS["units"].items() for typed in (unit, *typings.split())}
+#: How units are written, those that only the search counts too.
+UNIT_WORDS: Final = (*UNITS, *_UNITS["search"]["others"].split())
 MEASURES = _packing_words("measures") | frozenset(_UNITS["search"]["containers"].split()) | _words("kinds_of")
 PACKINGS, PACKED = map(_packing_words, ("packings", "packed"))
 #: Numbers in words, from one on.
-COUNTED = tuple(_DATA["counted"].split())
+NUMBERS = {word: str(number) for number, word in enumerate(_DATA["counted"].split(), start=1)}
 #: The usual spelling of a word, by how it is also typed.
 SPELLINGS = {typed: word for word, typings in _DATA["spellings"].items() for typed in typings.split()}
 #: Verbs of a conversation or an order, whatever their ending; "mandarlo", "llevando", "pediste", "agregame"; "3ra".
