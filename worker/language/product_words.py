@@ -54,6 +54,7 @@ USUAL = frozenset(
 )
 #: Words that may change nothing in a question, and may be a part of a name: brands are called "Valor" and "Buen Día".
 SWALLOWED = (PHRASE_WORDS | words_of("packings")) - words_of("articles") - words_of("prepositions")
+OF_ANY_SENTENCE = SMALL_WORDS | words_of("articles") | words_of("prepositions") | frozenset("yeou")
 SHORTEST_NAME = 3
 #: Among shorter words a slip makes another word too often; of this length only words of a question are put right.
 SHORTEST_SLIP = 4
@@ -195,7 +196,13 @@ def _pairs(words: Iterable[str]) -> set[frozenset[str]]:
 
 
 def _pairs_with_swallowed(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Pairs in the order of a name, and in the other one too: "valor chocolate"; not so of a little word."""
+    """Pairs in the order of a name, and in the other one too: "valor chocolate"; not so of a little word. Two words of
+    any sentence ("y que") are no pair.
+    """
+    return (pair for pair in _pairs_of_any(words) if not OF_ANY_SENTENCE.issuperset(pair))
+
+
+def _pairs_of_any(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     for at in (at for at, word in enumerate(words) if word in SWALLOWED):
         own, before, behind = words[at], words[:at], words[at + 1 :]
         yield from ((other, own) for other in before)
