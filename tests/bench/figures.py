@@ -162,7 +162,13 @@ def _replied(connection: Connection, days: Sequence[Day]) -> list[Replied]:
 
 
 def _wrong(replies: Sequence[Replied], days: Sequence[Day]) -> Json:
-    found = [wrong for day in days for wrong in wrong_answers(replies, day.sold) if wrong[0].message in day.messages]
+    numbers = [(day, {message.number for message in day.messages}) for day in days]
+    found = [
+        wrong
+        for day, of_day in numbers
+        for wrong in wrong_answers(replies, day.sold)
+        if wrong[0].message.number in of_day
+    ]
     examples = [{"asked": r.message.text, "told": r.answer.text, "wrong": reason} for r, reason in found[:EXAMPLES]]
     return {
         "wrong_answers": len(found),
