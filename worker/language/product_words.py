@@ -114,9 +114,17 @@ class ProductWords:
         spellings = (self.spelling, PHRASE_SPELLING)
         found = (spelling.meant_by(word, lambda meant: _can_mean(word, meant)) for spelling in spellings)
         meant = next(filter(None, found), word)
+        if meant not in ASKED and self._has_rival(word, meant):
+            return word
         if meant != word and len(self._slips) < MOST_SLIPS:
             self._slips[word] = meant
         return meant
+
+    def _has_rival(self, typed: str, meant: str) -> bool:
+        """Returns whether another thing may be meant as well: "crea" is "cera" with two letters swapped, and "crema"
+        without one.
+        """
+        return any(other not in ASKED and stem(other) != stem(meant) for other in self.spelling.near(typed))
 
     def is_name(self, word: str) -> bool:
         """Returns whether a normalised word names something that shops sell, by itself."""
