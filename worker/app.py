@@ -48,7 +48,8 @@ SCHEDULE: dict[str, Any] = {
     "reconcile_budget": 300.0,
     "trim_streams": 3_600.0,
     "precache_replies": 300.0,
-    "make_own_replies": 300.0,
+    # A look at all that is sold; until it is made again, a model answers what has changed.
+    "make_own_replies": 900.0,
     # At 4 in the morning in Buenos Aires. By the clock, so that a beat that is restarted often does it too.
     "apply_retention": crontab(hour=7, minute=0),
 }

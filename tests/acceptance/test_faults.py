@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 
-import psutil
 import pytest
 from helpers.basics import GUARD_S
 from helpers.service import Service, says, webhook
@@ -16,14 +15,9 @@ CUSTOMERS = 12
 
 def kill(service: Service, name: str) -> bool:
     """Kills the process of that name under the supervisor. False while it is being started again."""
-    pid = next(child.process.pid for child in service.supervisor.children if child.program.name == name)
-    try:
-        process = psutil.Process(pid)
-        running = process.status() != psutil.STATUS_ZOMBIE
-        if running:
-            process.kill()
-    except psutil.NoSuchProcess:
-        return False
+    process = next(child.process for child in service.supervisor.children if child.program.name == name)
+    if running := process.poll() is None:
+        process.kill()
     return running
 
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 from celery import Celery
 from helpers.asked import MILK
+from helpers.basics import Servers
 from helpers.factories import ANA
-from helpers.service import Service, says, webhook
+from helpers.service import Service, begin_anew, says, service_processes, webhook
+from sqlalchemy import Engine
 
+from worker.devkit.gateway import Gateway
+from worker.devkit.simulator import Simulator
+from worker.redisdb.connect import connect_redis
 from worker.runtime.embedded.processes import wait_until
 from worker.settings import settings
 from worker.telemetry.asked import form_key
@@ -19,9 +26,25 @@ QUESTION = "Hola! tienen leche?"
 BEAT_S = 5.0
 
 
+@pytest.fixture(scope="module")
+def open_service(
+    servers: Servers, shared_engine: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """The service of a shop that lets replies be made ahead, as it does where nothing is set."""
+    with ExitStack() as stack:
+        simulator = stack.enter_context(Simulator())
+        given = {**simulator.base_urls, "PRECACHE_DAILY_USD": None}
+        directory = tmp_path_factory.mktemp("service")
+        supervisor, log = stack.enter_context(service_processes(servers, directory, given))
+        client = stack.enter_context(connect_redis(servers.redis_url, timeout_s=5.0))
+        yield Service(shared_engine, client, log, Gateway(client), supervisor=supervisor, simulator=simulator)
+
+
 @pytest.fixture
-def asked(service: Service) -> Service:
-    """The service of a shop that was asked for milk yesterday, and had a dollar of cost."""
+def asked(servers: Servers, open_service: Service) -> Service:
+    """The same, which was asked for milk yesterday and had a dollar of cost; nobody has heard from it yet."""
+    service = replace(open_service, gateway=Gateway(open_service.redis), replies=[])
+    begin_anew(servers, service.engine, service.redis)
     service.sql(
         """insert into request_forms (form_key, form, askers) values (:key, :form, 3)
            on conflict (form_key) do update set form = excluded.form returning form_key""",

@@ -19,7 +19,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from bench.figures import Day, as_tables, beside, costs, fates, measure, missed, recorded
-from bench.nights import Night
+from bench.news import ShopDay, shop_days
+from bench.nights import make_ahead, open_with_own_replies, pass_night
+from bench.other_hand import product_phrases
 from bench.replay import NotAnswered, Replay
 from bench.shop import open_shop
 from bench.verdict import price_list
@@ -41,8 +43,9 @@ RESULT: Final = Path("build") / "economy.json"
 #: Of the messages without a reply so many are shown with what became of them.
 SHOWN: Final = 5
 RECORDED_WITHIN_S: Final = 30.0
-#: A cache is empty once in the life of a shop. The second day shows what all others are like.
-DAYS: Final = 2
+#: A cache is empty once in the life of a shop, on the first day. The second shows what all others are like, and before
+#: the third a new price list comes.
+DAYS: Final = 3
 console = Console()
 
 
@@ -50,12 +53,14 @@ console = Console()
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed is another shop.")
 @click.option("--messages", type=click.IntRange(1, 1_000_000), default=DAY_MESSAGES, show_default=True, help="A day.")
 @click.option("--catalog", type=click.Path(path_type=Path), help="CSV as `chasqui catalog import` takes it.")
-@click.option("--night", is_flag=True, help="Change a fifth of the prices between the days; without and with precache.")
-def main(seed: int, messages: int, catalog: Path | None, night: bool) -> None:
-    """Replay two days of the standard workload and compare what the second cost with what was claimed."""
+@click.option("--ahead-only", is_flag=True, help="Leave out the same days with nothing made ahead; half the time.")
+def main(seed: int, messages: int, catalog: Path | None, ahead_only: bool) -> None:
+    """Replay three days of the standard workload and compare what the second cost with what was claimed. Every night a
+    fifth of the prices change and some products are promoted; before the third day a new price list comes.
+    """
     try:
         with interrupting():
-            failures = economy(seed, messages, catalog or default_catalog(), night=night)
+            failures = economy(seed, messages, catalog or default_catalog(), ahead_only=ahead_only)
     except ChasquiError as exc:
         raise click.ClickException(str(exc)) from exc
     except (RedisError, SQLAlchemyError, OSError) as exc:
@@ -70,55 +75,61 @@ def default_catalog() -> Path:
     return REAL_CATALOG if REAL_CATALOG.exists() else CATALOG
 
 
-def economy(seed: int, count: int, catalog: Path, *, night: bool = False) -> list[str]:
-    """Generates, replays, prints, writes; the claims that were missed. night: prices change between the days, and it is
-    played without and with replies made ahead; the figures are those with them.
+def economy(seed: int, count: int, catalog: Path, *, ahead_only: bool = False) -> list[str]:
+    """Generates, replays, prints, writes; the claims that were missed. It is played with replies made ahead, which give
+    the figures, and before that, unless ahead_only, with nothing made ahead.
     """
     products = read_products(catalog)
-    days = make_days(products, count, seed, DAYS)
+    sold, phrases = shop_days(products, seed, DAYS), product_phrases()
+    days = make_days(products, count, seed, DAYS, [day.promoted for day in sold], phrases)
     customers = len({message.customer for day in days for message in day})
     console.print(
-        f"{DAYS} days of {count:,} messages of {customers:,} customers, {len(products):,} products of {catalog.name}."
+        f"{DAYS} days of {count:,} messages of {customers:,} customers, {len(products):,} products of {catalog.name}, "
+        f"{len(phrases)} ways to ask by another hand."
     )
-    plain = replayed(products, days, seed, Night(seed, ahead=False)) if night else {}
+    plain = {} if ahead_only else replayed(sold, days, seed, ahead=False)
     figures = {
         "seed": seed,
         "messages": count,
         "customers": customers,
         "catalog": catalog.name,
-        **replayed(products, days, seed, Night(seed, ahead=True) if night else None),
-        **({"without_precache": plain} if night else {}),
+        "phrases_by_another_hand": len(phrases),
+        **replayed(sold, days, seed, ahead=True),
+        **({"without_precache": plain} if plain else {}),
     }
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_bytes(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
     console.print(as_tables(figures))
-    if night:
+    if plain:
         console.print(beside(plain, figures))
     console.print(f"Written to {RESULT}.")
     return missed(figures)
 
 
-def replayed(
-    products: list[dict[str, Any]], days: Sequence[Sequence[Message]], seed: int, night: Night | None = None
-) -> dict[str, Any]:
-    """The figures of some days, one after the other, on a service of its own. night: between them."""
-    console.print("Starting the service ...")
-    with open_shop(products, seed) as shop:
+def replayed(sold: Sequence[ShopDay], days: Sequence[Sequence[Message]], seed: int, *, ahead: bool) -> dict[str, Any]:
+    """The figures of some days, one after the other, on a service of its own. ahead: with replies made ahead."""
+    console.print(f"Starting the service, which makes {'replies' if ahead else 'nothing'} ahead ...")
+    with open_shop(sold[0].products, seed) as shop:
         played: list[Day] = []
         expected = 0
         with (
             connect_redis(shop.configured.required("redis_url"), DURABLE_TIMEOUT_S) as client,
             connect(shop.configured.required("database_url")) as connection,
         ):
-            for messages in days:
+            if ahead:
+                open_with_own_replies(shop.configured)
+            for number, messages in enumerate(days):
                 silent = played[-1].replay.with_person if played else ()
                 replay = Replay(Gateway(client), messages, silent)
                 before = costs(connection)
-                if night and played:
-                    products = night.pass_over(shop.configured, products, played[-1].costs.total_usd)
-                play_day(replay, shop.supervisor, connection, f"day {len(played) + 1}")
+                if number:
+                    pass_night(shop.configured, sold[number - 1].products, sold[number].products)
+                if number and ahead:
+                    make_ahead(shop.configured, played[-1].costs.total_usd)
+                play_day(replay, shop.supervisor, connection, f"day {number + 1}")
                 expected += len(replay.replies)
                 _wait_for_records(connection, expected)
+                products = sold[number].products
                 played.append(
                     Day(messages, replay, costs(connection).since(before), price_list(products), words_of(products))
                 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import quantiles
 from typing import Any, Final
@@ -100,15 +100,16 @@ def costs(connection: Connection) -> Costs:
 
 def measure(connection: Connection, days: Sequence[Day]) -> Json:
     """All figures as they stand in economy.json: rates in percent, times in milliseconds, money in US dollars. They are
-    those of the last day; `first_day` has those of the first, which began with an empty cache. Wrong answers are those
-    of all days.
+    those of the second day; `first_day` has those of the first, which began with an empty cache, `last_day` those of
+    the last, before which a new price list came. Wrong answers are those of all days.
     """
     written = [message for day in days for message in day.messages]
     replies = _replied(connection, days)
     return {
-        **_of_day(days, len(days) - 1, replies),
+        **_of_day(days, 1, replies),
         **_wrong(replies, days),
         "first_day": _of_day(days, 0, replies),
+        "last_day": _of_day(days, len(days) - 1, replies),
         "made_ahead": make_report(connection)["precache"],
         "left_to_a_person": len(written) - len(replies),
         "session_cache_hit_rate": make_report(connection)["sessions"]["session_cache_hit_rate"],
@@ -161,7 +162,13 @@ def _replied(connection: Connection, days: Sequence[Day]) -> list[Replied]:
 
 
 def _wrong(replies: Sequence[Replied], days: Sequence[Day]) -> Json:
-    found = [wrong for day in days for wrong in wrong_answers(replies, day.sold) if wrong[0].message in day.messages]
+    numbers = [(day, {message.number for message in day.messages}) for day in days]
+    found = [
+        wrong
+        for day, of_day in numbers
+        for wrong in wrong_answers(replies, day.sold)
+        if wrong[0].message.number in of_day
+    ]
     examples = [{"asked": r.message.text, "told": r.answer.text, "wrong": reason} for r, reason in found[:EXAMPLES]]
     return {
         "wrong_answers": len(found),
@@ -213,52 +220,64 @@ def as_tables(figures: Mapping[str, Any]) -> Group:
 
 
 def beside(without: Mapping[str, Any], ahead: Mapping[str, Any]) -> Table:
-    """The day after a night of other prices, without and with replies made ahead."""
+    """The same days without and with replies made ahead."""
+    both = (without, ahead)
     rows = [
-        ("answered without a paid call", *(f"{found['unpaid_rate']} %" for found in (without, ahead))),
-        ("AI cache hit rate", *(f"{found['ai_cache_hit_rate']} %" for found in (without, ahead))),
-        ("cost against the baseline", *(f"{found['cost_share_of_baseline']} %" for found in (without, ahead))),
-        ("cost, night included", *(f"$ {found['cost_usd']:.4f}" for found in (without, ahead))),
-        ("wrong answers, both days", *(f"{found['wrong_answers']:,}" for found in (without, ahead))),
+        (f"{told} {told_day}", *(f"{_day(found, day)[name]}" for found in both))
+        for told, name in (
+            ("% answered without a paid call,", "unpaid_rate"),
+            ("% cost against the baseline,", "cost_share_of_baseline"),
+        )
+        for day, told_day in DAYS_TOLD.items()
     ]
-    names = {"answered": "replies made ahead", "hits": "of them asked for"}
-    rows += [(told, *(f"{found['made_ahead'][name]:,}" for found in (without, ahead))) for name, told in names.items()]
-    rows += [("cost of them", *(f"$ {found['made_ahead']['cost_usd']:.4f}" for found in (without, ahead)))]
-    return _table(("after a night of other prices", "plain", "made ahead"), rows)
+    rows += [("wrong answers, all days", *(f"{found['wrong_answers']:,}" for found in both))]
+    names = {"answered": "replies made ahead by models", "hits": "of them asked for"}
+    rows += [(told, *(f"{found['made_ahead'][name]:,}" for found in both)) for name, told in names.items()]
+    rows += [("cost of them", *(f"$ {found['made_ahead']['cost_usd']:.4f}" for found in both))]
+    return _table(("the same days", "nothing made ahead", "made ahead"), rows)
+
+
+def _day(figures: Mapping[str, Any], day: str) -> Mapping[str, Any]:
+    """One day's figures; the second's stand in the figures themselves."""
+    found: Mapping[str, Any] = figures.get(day, figures)
+    return found
 
 
 def _overview(figures: Mapping[str, Any]) -> Table:
-    seed, latency, first = figures["seed_method"], figures["latency_ms"], figures["first_day"]
-    providers = ", ".join(f"{name} {share} %" for name, share in figures["provider_distribution"].items())
-    rows = (
-        ("answered without a paid call", "≥ 90 %", f"{figures['unpaid_rate']} %", ""),
-        ("at best, nothing made ahead", "", _at_best(figures), ""),
-        ("on the first day", "≥ 85 %", f"{first['unpaid_rate']} %", ""),
-        ("at best", "", _at_best(first), ""),
-        ("AI cache hit rate", "≥ 78 %", f"{figures['ai_cache_hit_rate']} %", f"{seed['hit_rate']} %"),
-        (
-            "on the first day, from an empty cache",
-            "",
-            f"{first['ai_cache_hit_rate']} %",
-            f"{first['seed_method']['hit_rate']} %",
-        ),
-        ("wrong answers, both days", "0", f"{figures['wrong_answers']:,}", f"{seed['wrong_hits']:,} of its hits"),
-        ("cost against all gpt-3.5-turbo, uncached", "≤ 25 %", f"{figures['cost_share_of_baseline']} %", ""),
-        ("on the first day", "", f"{first['cost_share_of_baseline']} %", ""),
-        ("cost, baseline", "", f"$ {figures['cost_usd']:.4f}, $ {figures['baseline_usd']:.4f}", ""),
-        ("providers asked", "", providers, ""),
-        ("fallback replies", "", f"{figures['fallback_rate']} %", ""),
-        ("messages left to a person", "", f"{figures['left_to_a_person']:,}", ""),
-        ("session cache hit rate", "85 %", f"{figures['session_cache_hit_rate']} %", ""),
-        ("messages per second", "50", f"{figures['messages_per_s']}", ""),
-        ("reply time p50 / p95", "", f"{latency['p50']:,} / {latency['p95']:,} ms", ""),
-    )
-    return _table(("figure", "claim", "measured", "seed's method"), rows)
+    rows = [(told, claim, *(show(_day(figures, day)) for day in DAYS_TOLD)) for told, claim, show in BY_DAY]
+    latency = figures["latency_ms"]
+    rows += [
+        (told, claim, shown, "", "")
+        for told, claim, shown in (
+            ("wrong answers, all days", "0", f"{figures['wrong_answers']:,}"),
+            ("messages left to a person", "", f"{figures['left_to_a_person']:,}"),
+            ("session cache hit rate", "85 %", f"{figures['session_cache_hit_rate']} %"),
+            ("messages per second", "50", f"{figures['messages_per_s']}"),
+            ("reply time p50 / p95", "", f"{latency['p50']:,} / {latency['p95']:,} ms"),
+        )
+    ]
+    return _table(("figure", "claim", *DAYS_TOLD.values()), rows)
 
 
-def _at_best(figures: Mapping[str, Any]) -> str:
-    best = figures["unpaid_at_best"]
-    return f"{best['cache']} % by a cache, {best['with_plain_answers']} % with plain answers"
+def _providers(figures: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {share} %" for name, share in figures["provider_distribution"].items())
+
+
+#: Days by name in the figures, and as they are told.
+DAYS_TOLD: Final = {"second_day": "second day", "first_day": "first day", "last_day": "new price list"}
+#: Rows of the overview: what is told, what was claimed of the second day, and how it is shown.
+BY_DAY: Final[Sequence[tuple[str, str, Callable[[Mapping[str, Any]], str]]]] = (
+    ("answered without a paid call", "≥ 90 %", lambda day: f"{day['unpaid_rate']} %"),
+    ("a cache alone at best", "", lambda day: f"{day['unpaid_at_best']['cache']} %"),
+    ("and with plain answers", "", lambda day: f"{day['unpaid_at_best']['with_plain_answers']} %"),
+    ("AI cache hit rate", "≥ 78 %", lambda day: f"{day['ai_cache_hit_rate']} %"),
+    ("the seed's method", "", lambda day: f"{day['seed_method']['hit_rate']} %"),
+    ("its wrong answers", "", lambda day: f"{day['seed_method']['wrong_hits']:,}"),
+    ("cost against all gpt-3.5-turbo, uncached", "≤ 25 %", lambda day: f"{day['cost_share_of_baseline']} %"),
+    ("cost, baseline", "", lambda day: f"$ {day['cost_usd']:.4f}, $ {day['baseline_usd']:.4f}"),
+    ("providers asked", "", _providers),
+    ("fallback replies", "", lambda day: f"{day['fallback_rate']} %"),
+)
 
 
 def _paid(reasons: Mapping[str, int]) -> Table:

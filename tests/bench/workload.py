@@ -37,6 +37,10 @@ WORDS_SAID: Final = (0.75, 0.20, 0.05)
 MOST_WORDS: Final = len(WORDS_SAID)
 #: Of "comparisons and advice", neither is known to be the more usual.
 COMPARISONS: Final = 0.5
+#: What of the product questions is about a promotion, on a day that has some; and what of them is worded as by another
+#: hand, where there are such phrases.
+ABOUT_PROMOTIONS: Final = 0.05
+OTHER_HAND: Final = 0.5
 #: Mean time from one message of a customer to the next; days, as all times here.
 GAP_DAYS: Final = 0.01
 DANGLING: Final = frozenset(
@@ -83,16 +87,32 @@ class Zipf(Generic[Thing]):
         return rng.choices(self._things, cum_weights=self._cumulative)[0]
 
 
-def make_days(products: Sequence[Product], messages: int, seed: int, days: int) -> tuple[tuple[Message, ...], ...]:
+def make_days(
+    products: Sequence[Product],
+    messages: int,
+    seed: int,
+    days: int,
+    promoted: Sequence[Sequence[Product]] = (),
+    other_hand: Sequence[str] = (),
+) -> tuple[tuple[Message, ...], ...]:
     """Days of one shop, each of `messages` messages in the order in which they are written: what is wanted much one day
-    is wanted much the next, and nothing else connects them. products: rows with `name` and `category`.
+    is wanted much the next, and nothing else connects them.
 
     Customers write nearly equally often and in conversations: who greets does it first, who thanks does it last, and
     nobody begins with an answer.
+
+    Args:
+        products: rows with `name` and `category`.
+        promoted: such rows by day, which are asked for more than others.
+        other_hand: more ways to ask for a `{product}`.
     """
     rng = Random(seed)
-    writer = Writer(rng, products)
-    return tuple(_day(rng, writer, messages, day * messages) for day in range(days))
+    writer = Writer(rng, products, other_hand)
+    found = []
+    for day in range(days):
+        writer.promoted = promoted[day] if promoted else ()
+        found.append(_day(rng, writer, messages, day * messages))
+    return tuple(found)
 
 
 def make_workload(products: Sequence[Product], messages: int, seed: int) -> tuple[Message, ...]:
@@ -145,10 +165,14 @@ def as_typed(topics: frozenset[str], meant: str, text: str) -> frozenset[str]:
 
 
 class Writer:
-    """Writes messages of each kind about the products of one shop, whose popularity is drawn with them."""
+    """Writes messages of each kind about the products of one shop, whose popularity is drawn with them. promoted: what
+    is on promotion today. other_hand: as for `make_days`.
+    """
 
-    def __init__(self, rng: Random, products: Sequence[Product]) -> None:
+    def __init__(self, rng: Random, products: Sequence[Product], other_hand: Sequence[str] = ()) -> None:
+        self.promoted: Sequence[Product] = ()
         self._rng = rng
+        self._other_hand = other_hand
         self._nouns = nouns(products)
         ranked = list(products)
         rng.shuffle(ranked)
@@ -182,9 +206,15 @@ class Writer:
         return Draft("talk", text, about, frozenset())
 
     def _product_draft(self) -> Draft:
-        product = self._said(self._products.draw(self._rng))
-        text = self._questions.draw(self._rng).format(product=product)
+        promotion = self.promoted and self._rng.random() < ABOUT_PROMOTIONS
+        product = self._said(self._rng.choice(self.promoted) if promotion else self._products.draw(self._rng))
+        text = self._question().format(product=product)
         return Draft("product", text, "product", frozenset({topic(product)}))
+
+    def _question(self) -> str:
+        if self._other_hand and self._rng.random() < OTHER_HAND:
+            return self._rng.choice(self._other_hand)
+        return self._questions.draw(self._rng)
 
     def _answer_draft(self) -> Draft:
         text = self._answers.draw(self._rng)

@@ -20,8 +20,13 @@ HERE: Final = Path(__file__).parent
 #: Of production's 15, 30, 2 and 1 seconds, and the margin that no setting names: what is lost shall come back soon.
 TIMES: Final = {"FLOW_LEASE_S": "3", "AI_DEADLINE_S": "4", "SWEEP_EVERY_S": "0.5", "REPLY_QUIET_S": "0.3"}
 AI_LEASE_MARGIN_S: Final = 3.0
-#: Nobody in the suite writes so much that his calls of an hour are used up.
-LIMITS: Final = {"AI_CALLS_PER_CUSTOMER_HOUR": "1000000", "REPLIES_PER_CUSTOMER_HOUR": "1000000", "LOG_FORMAT": "json"}
+#: Nobody in the suite writes so much that his calls of an hour are used up, and models are asked from end to end.
+LIMITS: Final = {
+    "AI_CALLS_PER_CUSTOMER_HOUR": "1000000",
+    "REPLIES_PER_CUSTOMER_HOUR": "1000000",
+    "PRECACHE_DAILY_USD": "0",
+    "LOG_FORMAT": "json",
+}
 POOL_PROCESSES: Final = 2
 SETTINGS: Final = {"postgres": "DATABASE_URL", "redis": "REDIS_URL", "cache": "CACHE_REDIS_URL"}
 SERVERS: Final = tuple(SETTINGS)

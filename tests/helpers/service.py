@@ -29,13 +29,14 @@ from worker.runtime.supervisor import LOOK_EVERY_S, Program, Supervisor, service
 from worker.settings import settings
 
 #: Short times, so that what is lost comes back within a test; no probe is among the calls that a test counts.
-#: No turn waits for its customer to be quiet, but where that is the subject.
-TIMES = {
+#: No turn waits for its customer to be quiet, and nothing is made ahead, but where that is the subject.
+SUITED = {
     "FLOW_LEASE_S": "3",
     "AI_DEADLINE_S": "5",
     "SWEEP_EVERY_S": "0.5",
     "AI_PROBE_EVERY_S": "0",
     "REPLY_QUIET_S": "0",
+    "PRECACHE_DAILY_USD": "0",
 }
 #: Two where a test kills one, or counts them.
 FLOW_PROCESSES = 2
@@ -45,7 +46,7 @@ def service_environment(servers: Servers, given: Mapping[str, str | None]) -> di
     """The environment of the service on these servers. given: where its providers are, at least."""
     unset = dict.fromkeys(("CACHE_REDIS_URL", "BROKER_URL", "PROVIDERS_FILE", "SHOP_FILE"))
     urls = {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url, "LOG_FORMAT": "json"}
-    return unset | urls | dict.fromkeys(KEYS, "sk-test-0123456789abcdef") | TIMES | dict(given)
+    return unset | urls | dict.fromkeys(KEYS, "sk-test-0123456789abcdef") | SUITED | dict(given)
 
 
 class QuickSupervisor(Supervisor):

@@ -67,6 +67,18 @@ def test_what_the_catalogue_does_not_answer_is_for_a_model(shop: AskedShop, word
     assert shop.routed(words).outcome is None
 
 
+def test_a_thing_is_found_under_each_of_its_names(shop: AskedShop) -> None:
+    """What begins with it, however the shop spells it; what only has it in its name is not meant."""
+    with shop.engine.begin() as connection:
+        names = ("Zumo de naranja", "Piña en su jugo")
+        queries.put_products(connection, [product(str(number), name) for number, name in enumerate(names, 7)])
+    made(shop)
+    for words in ("venden zumo?", "tenés jugo?"):
+        told = shop.routed(words).decided().decision.reply
+        assert "Zumo de naranja" in told
+        assert "Piña" not in told
+
+
 def test_what_is_sold_out_is_for_a_model(shop: AskedShop) -> None:
     """It offers something else."""
     with shop.engine.begin() as connection:
@@ -76,12 +88,21 @@ def test_what_is_sold_out_is_for_a_model(shop: AskedShop) -> None:
 
 
 def test_it_is_done_once_and_goes_on_where_it_stopped(shop: AskedShop) -> None:
-    """A customer's call goes before; without money for it nothing is made."""
+    """A customer's call goes before."""
     assert make_own(shop.services, iter([True, False]).__next__) == 0
     assert made(shop) > 0
     assert made(shop) == 0
 
 
+@pytest.mark.usefixtures("redis_client")
+def test_it_needs_no_money(settings_here: Settings, engine: Engine, simulator: Simulator) -> None:
+    """A shop that cost nothing yesterday has replies of its own words from its first day."""
+    with asked_shop(settings_here, engine, simulator.base_urls, PRECACHE_DAILY_USD="") as shop:
+        assert shop.make_ahead() == 0
+        assert made(shop) > 0
+
+
+@pytest.mark.usefixtures("redis_client")
 def test_it_is_off_with_the_rest(settings_here: Settings, engine: Engine, simulator: Simulator) -> None:
     """PRECACHE_DAILY_USD=0."""
     with asked_shop(settings_here, engine, simulator.base_urls, PRECACHE_DAILY_USD="0") as shop:

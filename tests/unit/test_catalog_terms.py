@@ -58,6 +58,8 @@ def words() -> ProductWords:
         ("media docena de facturas", ["media docena facturas"]),
         ("agregando llevarlo mandamelo", []),
         ("chocolatada", ["chocolatada"]),
+        ("trabajan arroz porque estuve buscando por todos lados", ["arroz"]),
+        ("un jugo que vienen los de la esquina", ["jugo"]),
         ("zarajos", ["zarajos"]),
     ],
 )

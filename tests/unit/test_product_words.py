@@ -107,3 +107,12 @@ def test_words_of_every_day_are_no_slips(text: str) -> None:
     """Although a shop may sell what is one letter away."""
     sold = product_words_of({"Manaos cola", "Té verde en saquitos", "Palta Hass", "Pasta piés", "Rollo de cocina"})
     assert sold.mended(text) == text
+
+
+def test_a_slip_of_two_things_is_none_of_them() -> None:
+    """Nearer to one of them or not: "crea" may be either."""
+    both = product_words_of(["Cera para pisos", "Crema de leche"])
+    assert both.mended("crea") == "crea"
+    assert product_words_of(["Cera para pisos", "Arroz"]).mended("crea") == "crea"
+    assert both.mended("azucra") == "azucar"
+    assert both.mended("lehce") == "leche"

@@ -157,3 +157,10 @@ def test_a_brand_that_is_also_a_word_for_the_price_stays_in_the_name() -> None:
     forms = {common_form(text, words) for text in ("cuanto sale chocolate puro valor", "cuanto sale chocolate puro")}
     assert len(forms) == 2
     assert common_form("el valor del chocolate puro", words) in forms
+
+
+def test_words_of_any_sentence_that_stand_in_a_name_are_no_part_of_it_elsewhere() -> None:
+    """A cheese called "La vaca que ríe" leaves "y a que precio" as it is, and is named by all of its words."""
+    words = product_words_of(["Queso La vaca que ríe", "Palitos y queso", "Leche entera"])
+    assert common_form("tienen leche y a que precio", words) == "tenes leche y a que precio"
+    assert common_form("tenes queso la vaca que rie", words) != common_form("tenes queso", words)

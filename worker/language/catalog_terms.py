@@ -11,7 +11,7 @@ from worker.language.goods import FLAVOURS, GROCERIES, NOT_LEANING
 from worker.language.product_words import GROCERY_STEMS, ProductWords, is_any, is_told, stem
 from worker.language.regional_names import ONE_THING, other_names
 from worker.language.search_terms import COUNT, COUNTS, MAX_TERMS, UNIT_WORD, is_name, search_terms
-from worker.language.vocabulary import ANSWER_WORDS, LEANING, MEASURES, QUALITIES
+from worker.language.vocabulary import ANSWER_WORDS, COMMON_WORDS, LEANING, MEASURES, QUALITIES
 
 #: Searches of the messages before that a message without a product of its own is about.
 MOST_BEFORE = 3
@@ -39,6 +39,8 @@ def catalog_terms(terms: Iterable[str], words: ProductWords) -> tuple[str, ...]:
     found: list[str] = []
     for term in terms:
         said = [_without_diminutive(word, words) for word in _without_verbs(term, words).split()]
+        if any(map(words.is_name, said)):
+            said = [word for word in said if word not in COMMON_WORDS or _is_told_or_sold(word, words)]
         if any(map(is_name, said)):
             found.extend(_apart(said, words))
     others = [other for each in found for other in other_names(each, words)]
@@ -120,6 +122,13 @@ def _is_verb(word: str, words: ProductWords) -> bool:
     """Returns whether a word is a verb of an order or a conversation ("cambiame", "llevando"), and nothing sold."""
     sold = stem(word) in words.stems or is_any(word, GROCERIES) or word in NOT_LEANING or word in QUALITIES
     return not sold and bool(LEANING.fullmatch(word))
+
+
+def _is_told_or_sold(word: str, words: ProductWords) -> bool:
+    """Returns whether a frequent word says something of a product here: "noche" where the shop has pads for the night.
+    What says nothing of any would be looked for as a slip of another word: "por todos lados" are no "dados".
+    """
+    return is_told(word) or stem(word) in words.stems or is_any(word, GROCERIES) or not word.isalpha()
 
 
 def _without_diminutive(word: str, words: ProductWords) -> str:

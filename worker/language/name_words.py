@@ -19,6 +19,7 @@ from worker.language.goods import (
 from worker.language.product_words import ProductWords, is_any
 from worker.language.vocabulary import (
     ARTICLES,
+    ASKING,
     BEFORE_NUMBERS,
     COMMON_WORDS,
     DEFINITE,
@@ -41,8 +42,10 @@ from worker.language.vocabulary import (
 _SAID: Final = (
     LINKS | QUALITIES | MEASURES | FLAVOURS | GROCERIES | NAMES_ALL_THE_SAME | EVERYDAY | SECTIONS | SAID_OF_THINGS
 )
+#: Words of every sentence that say nothing of a thing.
+_COMMON: Final = COMMON_WORDS | ASKING
 _TOLD: Final = (_SAID - EVERYDAY) | SAID_OF_THINGS
-_NAMELESS: Final = (COMMON_WORDS - _TOLD) | NAMELESS | QUALITIES | MEASURES | EVERYDAY | LINKS
+_NAMELESS: Final = (_COMMON - _TOLD) | NAMELESS | QUALITIES | MEASURES | EVERYDAY | LINKS
 _HOW: Final = QUALITIES | FLAVOURS | SAID_OF_THINGS
 #: "De manzana" is a flavour, "la manzana" is a fruit.
 FRUITS: Final = FLAVOURS & WEIGHED
@@ -89,7 +92,7 @@ def _is_strange(word: str, known: ProductWords) -> bool:
         return word in POINTING and not is_any(word, GROCERIES)
     if leans(word) or _LONG_NUMBER.fullmatch(word):
         return word not in NOT_LEANING
-    return word in COMMON_WORDS and not is_any(word, _TOLD)
+    return word in _COMMON and not is_any(word, _TOLD)
 
 
 def _counts_within(words: Sequence[str], known: ProductWords) -> bool:

@@ -42,11 +42,13 @@ USUAL = (
     | TOLD
     | PHRASE_WORDS
     | COMMON_WORDS
+    | ASKING
     | SAID_OF_THINGS
     | NO_NAMES
 )
 #: Words that may change nothing in a question, and may be a part of a name: brands are called "Valor" and "Buen Día".
 SWALLOWED = (PHRASE_WORDS | PACKINGS) - LINKS
+OF_ANY_SENTENCE = SMALL_WORDS | LINKS | frozenset("yeou")
 SHORTEST_NAME = 3
 #: Among shorter words a slip makes another word too often; of this length only words of a question are put right.
 SHORTEST_SLIP = 4
@@ -106,9 +108,17 @@ class ProductWords:
         spellings = (self.spelling, PHRASE_SPELLING)
         found = (spelling.meant_by(word, lambda meant: _can_mean(word, meant)) for spelling in spellings)
         meant = next(filter(None, found), word)
+        if meant not in ASKED and self._has_rival(word, meant):
+            return word
         if meant != word and len(self._slips) < MOST_SLIPS:
             self._slips[word] = meant
         return meant
+
+    def _has_rival(self, typed: str, meant: str) -> bool:
+        """Returns whether another thing may be meant as well: "crea" is "cera" with two letters swapped, and "crema"
+        without one.
+        """
+        return any(other not in ASKED and stem(other) != stem(meant) for other in self.spelling.near(typed))
 
     def is_name(self, word: str) -> bool:
         """Returns whether a normalised word names something that shops sell, by itself."""
@@ -188,7 +198,13 @@ def _pairs(words: Iterable[str]) -> set[frozenset[str]]:
 
 
 def _pairs_with_swallowed(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Pairs in the order of a name, and in the other one too: "valor chocolate"; not so of a little word."""
+    """Pairs in the order of a name, and in the other one too: "valor chocolate"; not so of a little word. Two words of
+    any sentence ("y que") are no pair.
+    """
+    return (pair for pair in _pairs_of_any(words) if not OF_ANY_SENTENCE.issuperset(pair))
+
+
+def _pairs_of_any(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     for at in (at for at, word in enumerate(words) if word in SWALLOWED):
         own, before, behind = words[at], words[:at], words[at + 1 :]
         yield from ((other, own) for other in before)

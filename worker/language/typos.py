@@ -40,6 +40,10 @@ class Spelling:
                 return meant.pop() if len(meant) == 1 else word
         return None
 
+    def near(self, word: str) -> set[str]:
+        """All known words of which a word may be a typing error."""
+        return {*self._shortened().get(word, ()), *(self._words & (_shorter(word) | _swapped(word)))}
+
 
 def sound_alike(one: str, other: str) -> bool:
     """Returns whether two words differ in nothing but a doubled "l" or "r", which makes them different words in

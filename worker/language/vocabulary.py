@@ -40,7 +40,7 @@ ASKING = _words("asking")
 EVERYDAY = _words("everyday")
 SMALL_WORDS = _words("small_words")
 #: Frequent words that name nothing on a shelf.
-COMMON_WORDS = _words("common") | SMALL_WORDS | ASKING | NAMELESS
+COMMON_WORDS = _words("common") | SMALL_WORDS | NAMELESS
 TOLD = _words("told")
 TELLING = _words("telling")
 REASONS = _words("reasons")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Final
@@ -17,6 +17,8 @@ from sqlalchemy import Connection
 
 from db import queries
 from db import requests as asked
+from worker.catalog.product import Product
+from worker.language.names import same
 from worker.language.normalise import normalised
 from worker.language.product_words import ProductWords, stem, stems
 from worker.language.sharing import judged
@@ -49,11 +51,11 @@ log = logger(__name__)
 def make_own(services: Services, idle: Callable[[], bool]) -> int:
     """Makes what is missing, once for each state of the catalogue and the shop, and again after half a day; of a fleet
     one process at a time does. Stops where a customer's call waits, and goes on another time. Returns how many
-    replies were made.
+    replies were made; none with PRECACHE_DAILY_USD=0. They cost nothing, so a shop has them from its first day.
     """
-    if not idle():
+    if services.settings.precache_daily_usd == 0 or not idle():
         return 0
-    with alone(services) as (connection, _):
+    with alone(services) as connection:
         if connection is None or _is_made(services, state := _state(services, connection)):
             return 0
         made, ended = _make_all(services, connection, idle)
@@ -127,7 +129,7 @@ def own_reply(shop: Shop, plan: Plan) -> CachedReply | None:
     """The reply to a plan for one product, with those that are called so; None where none is, and for any other."""
     asked_for = ONE_PRODUCT.fullmatch(plan.form)
     found = plan.products[: plan.searched] if asked_for else ()
-    products = tuple(product for product in found if asked_for and _is_called(asked_for["name"], product.full_name))
+    products = _called(asked_for["name"], found) if asked_for else ()
     if not (text := listed(shop, products)):
         return None
     decision = told(Decision("search_product", 1.0, reply=text), Scene(shop, NOBODY, "", products, len(products)))
@@ -135,6 +137,16 @@ def own_reply(shop: Shop, plan: Plan) -> CachedReply | None:
     return CachedReply(decision, None, None, *tokens)
 
 
-def _is_called(name: str, product: str) -> bool:
-    """Returns whether a product's name has all words of another one."""
-    return set(stems(name)) <= {stem(word) for word in normalised(product).split()}
+def _called(name: str, found: Sequence[Product]) -> tuple[Product, ...]:
+    """Products whose names have all words of a name, in whatever words of one thing; where there are some that begin
+    with it, these alone: "jugo" is no pineapple in its juice.
+    """
+    asked = stems(name)
+    spoken = {product: _read(product.full_name) for product in found}
+    called = tuple(product for product, words in spoken.items() if set(asked) <= set(words))
+    return tuple(product for product in called if spoken[product][0] == asked[0]) or called
+
+
+def _read(product: str) -> list[str]:
+    """Stems of a product's name, each in the usual word for what has several: "zumo" is "jugo"."""
+    return [stem(word) for word in same(normalised(product)).split()]

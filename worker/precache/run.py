@@ -46,25 +46,25 @@ def run(services: Services, idle: Callable[[], bool], send_on: SendOn) -> int:
     """
     if not idle():
         return 0
-    with alone(services) as (connection, allowance):
+    with alone(services) as connection:
         if connection is None:
+            return 0
+        allowance = Allowance(services.redis, day_microusd(connection, services.settings))
+        if not allowance.any:
             return 0
         value_hits(services, connection)
         return Run(services, connection, allowance, idle, send_on).make_all()
 
 
 @contextmanager
-def alone(services: Services) -> Iterator[tuple[Connection | None, Allowance]]:
-    """Yields a connection that holds the lock, and the day's money; None where there is no money, or another process
-    is at it.
-    """
+def alone(services: Services) -> Iterator[Connection | None]:
+    """Yields a connection that holds the lock; None where another process is at it."""
     with services.engine.connect() as connection:
-        allowance = Allowance(services.redis, day_microusd(connection, services.settings))
-        if not allowance.any or not try_lock(connection, PRECACHE_LOCK):
-            yield None, allowance
+        if not try_lock(connection, PRECACHE_LOCK):
+            yield None
             return
         try:
-            yield connection, allowance
+            yield connection
         finally:
             _give_back(connection)
 
