@@ -23,7 +23,7 @@ def _bare(name: str) -> str:
 
 def _same(lines: Iterable[str]) -> dict[tuple[str, ...], tuple[str, ...]]:
     """The words of the first of the names that "=" joins, by those of each other one."""
-    joined = (_listed(_bare(part), "=") for line in lines for part in _listed(line))
+    joined = (_listed(part, "=") for line in lines for part in _listed(line))
     return {tuple(_bare(other).split()): tuple(_bare(first).split()) for first, *others in joined for other in others}
 
 
