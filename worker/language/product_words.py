@@ -54,7 +54,8 @@ USUAL = frozenset(
 )
 #: Words that may change nothing in a question, and may be a part of a name: brands are called "Valor" and "Buen Día".
 SWALLOWED = (PHRASE_WORDS | words_of("packings")) - words_of("articles") - words_of("prepositions")
-OF_ANY_SENTENCE = SMALL_WORDS | words_of("articles") | words_of("prepositions") | frozenset("yeou")
+#: No brand is called so: "y que", "con que".
+OF_ANY_SENTENCE = words_of("articles") | words_of("prepositions") | frozenset(("y", "e", "o", "u", "que"))
 SHORTEST_NAME = 3
 #: Among shorter words a slip makes another word too often; of this length only words of a question are put right.
 SHORTEST_SLIP = 4
