@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -13,7 +14,8 @@ from threading import Thread
 from typing import TypeVar
 from uuid import uuid4
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import ProgrammingError
 
 from db.engine import make_engine, normalised
 
@@ -87,6 +89,18 @@ def keep_as_template(servers: Servers) -> None:
     engine.dispose()
 
 
+def _drop(connection: Connection, name: str) -> None:
+    """Drops a database; what PostgreSQL itself does there now and then, and nobody may end, is waited for."""
+    deadline = time.monotonic() + GUARD_S
+    while True:
+        try:
+            connection.execute(text(f"drop database {name} with (force)"))
+            return
+        except ProgrammingError:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+
 @contextmanager
 def new_database(servers: Servers, template: str = "template1") -> Iterator[str]:
     """The URL of a new database, by default an empty one, which is gone at the end."""
@@ -96,6 +110,6 @@ def new_database(servers: Servers, template: str = "template1") -> Iterator[str]
         with engine.connect() as creator:
             creator.execute(text(f"create database {name} template {template}"))
             yield normalised(servers.database_url).set(database=name).render_as_string(hide_password=False)
-            creator.execute(text(f"drop database {name} with (force)"))
+            _drop(creator, name)
     finally:
         engine.dispose()

@@ -48,7 +48,8 @@ USUAL = (
 )
 #: Words that may change nothing in a question, and may be a part of a name: brands are called "Valor" and "Buen Día".
 SWALLOWED = (PHRASE_WORDS | PACKINGS) - LINKS
-OF_ANY_SENTENCE = SMALL_WORDS | LINKS | frozenset("yeou")
+#: No brand is called so: "y que", "con que".
+OF_ANY_SENTENCE = LINKS | frozenset(("y", "e", "o", "u", "que"))
 SHORTEST_NAME = 3
 #: Among shorter words a slip makes another word too often; of this length only words of a question are put right.
 SHORTEST_SLIP = 4
