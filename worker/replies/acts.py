@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from worker.language.answers import NO, YES, asks, named_button, row_number, way_of_delivery, yes_or_no
+from worker.language.answers import NO, YES, asks, may_decline, named_button, row_number, way_of_delivery, yes_or_no
 from worker.language.topics import is_address, speaks_of_goods
 from worker.replies.buttons import CART_VERBS, VERBS
 from worker.replies.open_question import HOW_MANY, NOTHING, WHICH, bare_answer, count_in, row_in, still_open, thanks
@@ -141,7 +141,8 @@ def _written(message: TurnMessage, context: Context) -> Act | None:
         return Act("add", context.shown[row - 1], "1")
     if name := named_button(text):
         return Act(name)
-    return _answer(context, yes_or_no(text), text) if context.asking else None
+    answer = None if may_decline(text) else yes_or_no(text)
+    return _answer(context, answer, text) if context.asking else None
 
 
 def _answer(context: Context, answer: str | None, text: str) -> Act | None:
