@@ -199,6 +199,8 @@ TEXT_WORK: dict[str, Function] = {
     "language.answers.says_only": come_in(lambda written: answers.says_only(written, ("a",))),
     "language.answers.speaks_of_pickup": come_in(answers.speaks_of_pickup),
     "language.answers.denies": come_in(answers.denies),
+    "language.answers.may_decline": come_in(answers.may_decline),
+    "language.answers.spelled_out": come_in(answers.spelled_out),
     "language.answers.asks": come_in(answers.asks),
     "language.topics.speaks_of_goods": come_in(topics.speaks_of_goods),
     "language.topics.is_address": come_in(topics.is_address),

@@ -83,6 +83,9 @@ def test_many_payment_methods_are_a_list() -> None:
         ("pago con mercado pago", "Mercado Pago"),
         ("débito", "Tarjeta de débito"),
         ("con credito por favor", "Tarjeta de crédito"),
+        ("en efe", "efectivo"),
+        ("MP", "Mercado Pago"),
+        ("pago con deb", "Tarjeta de débito"),
     ],
 )
 def test_a_payment_method_by_its_number_or_name(said: str, payment: str) -> None:
@@ -95,7 +98,19 @@ def test_a_payment_method_by_its_number_or_name(said: str, payment: str) -> None
 
 @pytest.mark.parametrize(
     "said",
-    ["0", "5", "tarjeta", "no tengo efectivo", "efectivo o débito", "efectivo?", "efectivo y sumá 2 leches", "bitcoin"],
+    [
+        "0",
+        "5",
+        "tarjeta",
+        "no tengo efectivo",
+        "efectivo o débito",
+        "efectivo?",
+        "efectivo y sumá 2 leches",
+        "bitcoin",
+        "mp?",
+        "mp o efe",
+        "mitad efe mitad mp",
+    ],
 )
 def test_what_names_no_payment_plainly_is_for_a_model(said: str) -> None:
     """Two, none, a denial, a question, more than the name."""

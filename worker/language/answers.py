@@ -49,6 +49,7 @@ _SAD = re.compile(r"[:;=]['-]*[(/\\|\[]|¬¬|-_-")
 _NAMED = {name: frozenset(_DATA[name]) for name in ("view_cart", "checkout")}
 _WAYS = {name: frozenset(_DATA[name].split()) for name in ("pickup", "delivery")}
 _BESIDE, _NEITHER = (frozenset(_DATA[name].split()) for name in ("beside", "neither"))
+_IN_FULL = {short: full for full, words in _DATA["short_payments"].items() for short in words.split()}
 _STRETCHED = re.compile(r"(\w)\1{2,}")
 
 
@@ -135,6 +136,11 @@ def asks(text: str) -> bool:
 def telling_words(name: str) -> frozenset[str]:
     """The words of a name by which a part of it is enough to know it."""
     return frozenset(word for word in folded(name).split() if len(word) > 1) - _BESIDE - _NEITHER
+
+
+def spelled_out(words: str) -> str:
+    """Words as `folded` has them, with names of payment methods that are written in short in full: "mp", "efe"."""
+    return " ".join(_IN_FULL.get(word, word) for word in words.split())
 
 
 def folded(text: str) -> str:
