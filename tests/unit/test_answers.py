@@ -12,6 +12,7 @@ YES = """
     jaja sí|👍|👍👍|✅ gracias|va|si 👍|sale|simón|correcto|todo bien|así es|hágale|dale porfa
     sí 😊|dale 🙏🏽|ok 👍🏻|sí ✔️|claro ❤️|listo 🎉|jaja ok dale|sí 🙌|sí, ya|ya, dale|👍 gracias|esta bien
     confirmá|confirma porfa|confirmo la compra|sí veci|listo, jefe|sí po|sale y vale|venga, vale|dale nomás
+    sí, confírmelo nomás|perfecto así|mándelo, seño
 """
 NO = """
     no|No!|no gracias|todavía no|aún no|mejor no|no, pará|no quiero|esperá|espera|ya no|👎|no ❌|no lo confirmes
@@ -75,6 +76,8 @@ def test_a_long_text_is_no_answer() -> None:
         ("-2", 2),
         ("", None),
         ("dos", None),
+        ("la 2?", None),
+        ("¿2", None),
     ],
 )
 def test_the_number_of_a_row(said: str, number: int | None) -> None:

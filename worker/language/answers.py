@@ -87,8 +87,8 @@ def may_decline(text: str) -> bool:
 
 
 def row_number(text: str) -> int | None:
-    """The number of a row where a message is that and nothing else."""
-    found = _ROW.fullmatch(folded(text))
+    """The number of a row where a message is that and nothing else, and asks nothing."""
+    found = None if asks(text) else _ROW.fullmatch(folded(text))
     return int(found[1]) if found else None
 
 
