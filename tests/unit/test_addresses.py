@@ -19,7 +19,8 @@ NONE = """
     Av. Rivadavia 4975 y también 2 cocas|no vivo mas en Av. Mitre 450|paso por Av. Rivadavia 4975|pago con 10000
     coca cola 2250|somos 4 personas|quiero 2 panes|me dijeron que demoran 30 min|leche 1000|arroz gallo 1000
     Av. Mitre 450 y sumá 3 panes|efectivo 5000|tengo un billete de 2000|Mitre 450?|sin envío, Mitre 450
-    mi pedido 1234|son como 1500|antes salía 1200|depende, cobran 900|llego tipo 1930|el código postal 1414|me faltan 200
+    mi pedido 1234|son como 1500|antes salía 1200|depende, cobran 900|llego tipo 1930
+    el código postal 1414|me faltan 200
 """
 
 

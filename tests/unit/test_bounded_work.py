@@ -196,6 +196,7 @@ TEXT_WORK: dict[str, Function] = {
     "language.answers.named_button": come_in(answers.named_button),
     "language.answers.way_of_delivery": come_in(answers.way_of_delivery),
     "language.answers.folded": come_in(answers.folded),
+    "language.answers.goes_on": come_in(answers.goes_on),
     "language.answers.says_only": come_in(lambda written: answers.says_only(written, ("a",))),
     "language.answers.speaks_of_pickup": come_in(answers.speaks_of_pickup),
     "language.answers.denies": come_in(answers.denies),

@@ -48,6 +48,7 @@ _EITHER = re.compile(_DATA["either"])
 _SAD = re.compile(r"[:;=]['-]*[(/\\|\[]|¬¬|-_-")
 _NAMED = {name: frozenset(_DATA[name]) for name in ("view_cart", "checkout")}
 _WAYS = {name: frozenset(_DATA[name].split()) for name in ("pickup", "delivery")}
+_GO_ON, _START_ANEW = (frozenset(_DATA[name].split()) for name in ("go_on", "start_anew"))
 _BESIDE, _NEITHER = (frozenset(_DATA[name].split()) for name in ("beside", "neither"))
 _IN_FULL = {short: full for full, words in _DATA["short_payments"].items() for short in words.split()}
 _STRETCHED = re.compile(r"(\w)\1{2,}")
@@ -96,6 +97,15 @@ def named_button(text: str) -> str | None:
     """`view_cart` or `checkout` where a message is a name of that button."""
     words = " ".join(word for word in folded(text).split() if word not in ("por", "favor", "porfa", "gracias"))
     return next((name for name, names in _NAMED.items() if words in names), None)
+
+
+def goes_on(text: str) -> str | None:
+    """YES where a message goes on with a cart of before, NO where it begins anew, in plain words for just that."""
+    words = set(folded(text).split())
+    if not _GO_ON.isdisjoint(words):
+        return YES if says_only(text, _GO_ON) else None
+    anew = not _START_ANEW.isdisjoint(words) and says_only(text, _START_ANEW | {"no"})
+    return NO if anew else None
 
 
 def way_of_delivery(text: str) -> str | None:

@@ -9,7 +9,17 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from worker.language.answers import NO, YES, asks, may_decline, named_button, row_number, way_of_delivery, yes_or_no
+from worker.language.answers import (
+    NO,
+    YES,
+    asks,
+    goes_on,
+    may_decline,
+    named_button,
+    row_number,
+    way_of_delivery,
+    yes_or_no,
+)
 from worker.language.topics import is_address, speaks_of_goods
 from worker.replies.buttons import CART_VERBS, VERBS
 from worker.replies.open_question import HOW_MANY, NOTHING, WHICH, bare_answer, count_in, row_in, still_open, thanks
@@ -153,6 +163,7 @@ def _answer(context: Context, answer: str | None, text: str) -> Act | None:
         case "ordered":
             return Act("confirm", context.ordered) if answer == YES else None
         case "kept_cart":
+            answer = answer or goes_on(text)
             return Act("keep_cart") if answer == YES else Act("drop_cart") if answer == NO else None
     return Act("decline") if answer == NO else _detail(context.asking, text)
 
