@@ -246,4 +246,4 @@ def test_a_button_of_every_answer_is_there_although_the_cart_has_just_changed() 
     shop = replace(GROCER, payments=("efectivo", "débito", "QR"))
     talk = asked_for_payment(shop)
     talk.done(tap("add:ALM-8"))
-    assert talk.offers == ["pay:0", "pay:1", "pay:2"]
+    assert talk.offers == ["pay:0", "pay:1", "pay:2", "undo:token2"]
