@@ -78,6 +78,10 @@ def test_a_long_text_is_no_answer() -> None:
         ("dos", None),
         ("la 2?", None),
         ("¿2", None),
+        ("2 👎", None),
+        ("la 2 😡", None),
+        ("la 2 🙏", 2),
+        ("2️⃣", 2),
     ],
 )
 def test_the_number_of_a_row(said: str, number: int | None) -> None:

@@ -88,8 +88,8 @@ def may_decline(text: str) -> bool:
 
 
 def row_number(text: str) -> int | None:
-    """The number of a row where a message is that and nothing else, and asks nothing."""
-    found = None if asks(text) else _ROW.fullmatch(folded(text))
+    """The number of a row where a message is that alone, without a question mark or a sign that may mean no."""
+    found = None if asks(text) or _has_odd_sign(text) else _ROW.fullmatch(folded(text))
     return int(found[1]) if found else None
 
 
