@@ -12,7 +12,7 @@ YES = """
     jaja sí|👍|👍👍|✅ gracias|va|si 👍|sale|simón|correcto|todo bien|así es|hágale|dale porfa
     sí 😊|dale 🙏🏽|ok 👍🏻|sí ✔️|claro ❤️|listo 🎉|jaja ok dale|sí 🙌|sí, ya|ya, dale|👍 gracias|esta bien
     confirmá|confirma porfa|confirmo la compra|sí veci|listo, jefe|sí po|sale y vale|venga, vale|dale nomás
-    sí, confírmelo nomás|perfecto así|mándelo, seño
+    sí, confírmelo nomás|perfecto así|mándelo, seño|sí, es correcto|yes|dale genio
 """
 NO = """
     no|No!|no gracias|todavía no|aún no|mejor no|no, pará|no quiero|esperá|espera|ya no|👎|no ❌|no lo confirmes
@@ -25,7 +25,7 @@ NEITHER = """
     dale para las 5|va bien?|confirmo que no|te confirmo después|a ver|mmm|ok?|quiero confirmar el precio
     listo el pollo|por favor|sí 🙅|ok 🙅‍♀️|sí ✋|dale ⏳|😡👍|🤔👍|claro 🙄|sí 🤷|bueno 😒|sí :(|ok ¬¬|👍👎🏽|si 🥺
     sí...|dale..|ok…|bueno... 😊|👍...|obvio jaja|jajaja sí, claro|jaja perfecto|🙌|gracias 🙌|gracias 🤝
-    ya confirmo|ya te confirmo|ya lo confirmo|bueno ya|vale ya|ya está bien|ok ya|ya voy|ya listo
+    ya confirmo|ya te confirmo|ya lo confirmo|bueno ya|vale ya|ya está bien|ok ya|ya voy|ya listo|ya pues
 """
 
 
