@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from worker.language.answers import (
     NO,
@@ -54,13 +55,22 @@ def acts_of(turn: Turn) -> tuple[Act, ...]:
     context = turn.fetched().context
     found = [_acts(message, context, read=_has_read(turn, message)) for message in turn.messages]
     if not all(found):
-        return _to_open_question(turn)
+        return _in_parts(turn) or _to_open_question(turn)
     acts = [act for some in found for act in some]
     cart_acts = [act for act in acts if act.verb in CART_VERBS]
     others = list(dict.fromkeys(act for act in acts if act.verb not in CART_VERBS))
     # Two different answers at once say nothing plainly.
     is_plain = len(others) <= 1 and (not cart_acts or BESIDE_CART.issuperset(act.verb for act in others))
     return (*cart_acts, *others) if is_plain else ()
+
+
+def _in_parts(turn: Turn) -> tuple[Act, ...]:
+    """The act of one answer that was written in several messages ("sí", "gracias"); none where a part is more."""
+    plain = all(message.type == "text" and message.text and not message.quoted for message in turn.messages)
+    if len(turn.messages) < 2 or not plain:
+        return ()
+    whole = replace(turn.messages[-1], text=" ".join(str(message.text) for message in turn.messages))
+    return _acts(whole, turn.fetched().context, read=all(_has_read(turn, message) for message in turn.messages))
 
 
 def _to_open_question(turn: Turn) -> tuple[Act, ...]:
