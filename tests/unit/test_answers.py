@@ -12,7 +12,7 @@ YES = """
     jaja sí|👍|👍👍|✅ gracias|va|si 👍|sale|simón|correcto|todo bien|así es|hágale|dale porfa
     sí 😊|dale 🙏🏽|ok 👍🏻|sí ✔️|claro ❤️|listo 🎉|jaja ok dale|sí 🙌|sí, ya|ya, dale|👍 gracias|esta bien
     confirmá|confirma porfa|confirmo la compra|sí veci|listo, jefe|sí po|sale y vale|venga, vale|dale nomás
-    sí, confírmelo nomás|perfecto así|mándelo, seño|sí, es correcto|yes|dale genio
+    sí, confírmelo nomás|perfecto así|mándelo, seño|sí, es correcto|yes|dale genio|listo mi vida, mandalo
 """
 NO = """
     no|No!|no gracias|todavía no|aún no|mejor no|no, pará|no quiero|esperá|espera|ya no|👎|no ❌|no lo confirmes
