@@ -1,6 +1,7 @@
 """Statements, one function each, named after it; a file for each noun."""
 
 from db.queries.customers import (
+    close_questions,
     erase_customer,
     forget_ids,
     known_ids,
@@ -69,6 +70,7 @@ __all__ = (
     "categories",
     "claim_quiet",
     "cleanup_expired_sessions",
+    "close_questions",
     "dead_letters",
     "discard_dead_letter",
     "erase_customer",

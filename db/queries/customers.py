@@ -35,6 +35,11 @@ def resume_customer(connection: Connection, phone: str) -> str:
     return str(run(connection, "select resume_customer(%(phone)s)", phone=phone).scalar_one())
 
 
+def close_questions(connection: Connection, phones: Sequence[str]) -> None:
+    """Closes what was asked of these customers last, before words that belong to no turn (`close_questions_v1.sql`)."""
+    run(connection, "select close_questions(%(phones)s::text[], null)", phones=list(phones))
+
+
 def erase_customer(connection: Connection, phone: str) -> Json:
     """Removes a customer's personal data from every table; out as `erase_customer_v2.sql` says."""
     return dict(orjson.loads(run(connection, "select erase_customer(%(phone)s)::text", phone=phone).scalar_one()))

@@ -32,7 +32,7 @@ def last_orders(connection: Connection, phones: Iterable[str]) -> list[Json]:
 
 
 def set_order_status(connection: Connection, order_id: int, status: str, told: Json | None = None) -> Json:
-    """Moves an order to a status; in and out as `set_order_status_v1.sql` says."""
+    """Moves an order to a status; in and out as `set_order_status_v2.sql` says."""
     sql = "select set_order_status(%(order_id)s, %(status)s, %(told)s::jsonb)::text"
     given = {"order_id": order_id, "status": status, "told": None if told is None else as_json(told)}
     return dict(orjson.loads(run(connection, sql, **given).scalar_one()))

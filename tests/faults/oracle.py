@@ -101,9 +101,10 @@ class Oracle:
         yield from self._compare_orders(records)
 
     def _replay(self, ended: Ended, records: Records) -> Iterator[Difference]:
-        if ended.last.state == "dead":
-            return
         phone, stored = ended.last.customer_phone, ended.last.outcome
+        if ended.last.state == "dead":
+            self._close_questions(phone)
+            return
         assert stored is not None, "a turn that ended has an outcome"
         turn = structs.replace(self._turn(ended, records), outcome=convert(stored, Outcome))
         if stored["complexity"] is not None:
@@ -116,6 +117,12 @@ class Oracle:
         self._counts[phone] += len(ended.messages)
         self._sessions[phone] = _stored(closing.session)
         self._orders |= {(ended.reply_id, order.currency): to_builtins(order) for order in closing.orders}
+
+    def _close_questions(self, phone: str) -> None:
+        """An apology comes between: what was asked before is open no more."""
+        if session := self._sessions.get(phone):
+            context = structs.replace(session.context, asking="", numbered=False, left_open="")
+            self._sessions[phone] = structs.replace(session, context=context)
 
     def _otherwise_done(self, turn: Turn) -> Iterator[Difference]:
         """Whether the effects are those that the serial run's session and the turn's own operations have."""

@@ -11,6 +11,7 @@ from msgspec import convert
 from helpers.fuzzing import DONE, NEVER, counted, quantities
 from helpers.turns import SHOP
 from worker.language.answers import YES, yes_or_no
+from worker.messages.reply import MAX_ROWS
 from worker.replies.cart_lines import measured
 from worker.session.session import Context, Session
 from worker.session.turn import Turn
@@ -58,8 +59,9 @@ def check_told(turn: Turn, row: Mapping[str, Any], shop: Shop) -> None:
         assert before.get(item.id) == item.quantity or measured(shop, item) in text
     assert after or shop.text("cart.empty") in text
     assert not after or all(item.name in text for item in turn.fetched().cart if item.id not in after)
-    buttons = [button["id"] for button in row["reply"]["quick_replies"]]
-    assert row["reply"]["list"] or f"undo:{turn.version}" in buttons
+    rows = row["reply"]["list"]["rows"] if row["reply"]["list"] else []
+    taps = [one["id"] for one in (*row["reply"]["quick_replies"], *rows)]
+    assert len(rows) == MAX_ROWS or f"undo:{turn.version}" in taps
     undo = convert(row["session"]["context_data"], Context).undo
     assert undo is not None
     assert (undo.version, quantities(undo.cart)) == (turn.version, before)

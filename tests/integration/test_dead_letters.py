@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import redis
-from helpers.factories import ANA, accept, expire_leases, inbound, rows
+from helpers.factories import ANA, accept, answer, expire_leases, inbound, row, rows, session_row
 from sqlalchemy import Connection
 
 from worker.intake.sweep import MAX_ATTEMPTS, Sweep
@@ -33,5 +33,25 @@ def test_the_fifth_attempt_was_the_last(
     assert states == {"m1": "dead", "m2": "accepted"}
     replies = [json.loads(fields[b"payload"]) for _, fields in redis_client.xrange("whatsapp:outbound")]
     assert [(reply["source"], reply["in_reply_to"], reply["to"]) for reply in replies] == [("canned", [], ANA)]
+    services.engine.dispose()
+    services.redis.close()
+
+
+def test_a_yes_behind_an_apology_confirms_nothing(
+    connection: Connection, redis_client: redis.Redis, settings_here: Settings
+) -> None:
+    """It asks to write again, and that is what a yes may be meant for: what was asked before is open no more."""
+    services = build(settings_here)
+    asked = {"asking": "confirm", "numbered": True, "left_open": "which:1", "version": "v-1"}
+    answer(connection, "m0", session=session_row(context_data=asked))
+    version = row(connection, "select version from customer_sessions")["version"]
+    accept(connection, inbound("m1"), inbound("m2"))
+    connection.exec_driver_sql("update messages set attempts = %s where message_id = 'm1'", (MAX_ATTEMPTS,))
+    expire_leases(connection, ANA)
+    started: list[dict[str, Any]] = []
+    Sweep(services, started.extend).once(connection)
+    found = row(connection, "select version, context_data from customer_sessions")
+    assert found["context_data"] == {"version": "v-1"}
+    assert [turn["session_version"] for turn in started] == [found["version"]] != [version]
     services.engine.dispose()
     services.redis.close()

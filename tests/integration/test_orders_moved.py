@@ -19,6 +19,7 @@ from helpers.factories import (
     product,
     row,
     rows,
+    session_row,
     snapshot,
     tell_the_shop,
 )
@@ -27,6 +28,7 @@ from sqlalchemy import Connection, Engine, text
 
 from db import migrations, queries
 from db.engine import connect
+from worker.session.session import HISTORY_CHARS, HISTORY_TURNS
 
 SECRET = "Calle Falsa 123"
 STOCK = "select stock from products"
@@ -62,6 +64,37 @@ def test_a_status_is_told(connection: Connection, order: int) -> None:
     assert [event["event_id"] for event in outbox(connection)] == [placed["event_id"], status["event_id"]]
     kept = row(connection, "select status, status_at > created_at as later from orders")
     assert kept == {"status": "preparing", "later": True}
+
+
+ASKED: Json = {"asking": "confirm", "numbered": True, "left_open": "which:1", "version": "v-1"}
+
+
+def talk(number: int) -> list[Json]:
+    """So many exchanges."""
+    return [{"customer": f"pregunta {each}", "reply": f"respuesta {each}"} for each in range(number)]
+
+
+@pytest.mark.parametrize("before", [0, 1, HISTORY_TURNS])
+def test_words_of_the_shop_close_what_was_asked_before_them(connection: Connection, order: int, before: int) -> None:
+    """A yes may answer them now, and no summary; the conversation knows them, and no cached session counts."""
+    answer(connection, "m2", session=session_row(context_data=ASKED | {"history": talk(before)}))
+    version = row(connection, "select version from customer_sessions")["version"]
+    queries.set_order_status(connection, order, "preparing", reply() | {"text": "¿Va entera? " + "!" * HISTORY_CHARS})
+    found = row(connection, "select version, context_data from customer_sessions")
+    words = {"customer": "", "reply": ("¿Va entera? " + "!" * HISTORY_CHARS)[:HISTORY_CHARS]}
+    assert found["context_data"] == {"version": "v-1", "history": [*talk(before), words][-HISTORY_TURNS:]}
+    assert found["version"] > version
+
+
+@pytest.mark.parametrize("told", [None, reply("5491100000009")], ids=["nothing is told", "somebody else"])
+def test_a_status_that_is_not_told_leaves_the_conversation(
+    connection: Connection, order: int, told: Json | None
+) -> None:
+    """What was asked is still the last that its customer has read."""
+    answer(connection, "m2", session=session_row(context_data=ASKED))
+    before = rows(connection, "select * from customer_sessions")
+    queries.set_order_status(connection, order, "preparing", told)
+    assert rows(connection, "select * from customer_sessions") == before
 
 
 def test_only_what_is_not_out_comes_back(connection: Connection, order: int) -> None:

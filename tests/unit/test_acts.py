@@ -220,7 +220,7 @@ def test_a_cart_that_was_left_is_offered_once() -> None:
     assert talk.act("sí") is None
 
 
-@pytest.mark.parametrize("said", ["sí", tap("keep_cart")])
+@pytest.mark.parametrize("said", ["sí", tap("keep_cart"), "Sí, seguir", "dale sigamos con ese", "seguimos"])
 def test_it_is_brought_back(said: str) -> None:
     """Beside what is in the cart already, and once."""
     talk = kept()
@@ -233,6 +233,15 @@ def test_it_is_brought_back(said: str) -> None:
     assert talk.quantities == {"LAC-7": "2"}
 
 
+@pytest.mark.parametrize(
+    "said", ["seguimos?", "no, ese no", "seguir después", "ese arroz", "sigue lloviendo", "cero azúcar", "no, dale"]
+)
+def test_neither_is_for_a_model(said: str) -> None:
+    """A question, a denial, or more than an answer: the cart of before waits."""
+    talk = kept()
+    assert talk.act(said) is None
+
+
 def test_what_was_put_in_since_stays() -> None:
     """Of a product in both, as it is now."""
     talk = kept(cart=(replace(MILK_ITEM, quantity=MILK_ITEM.quantity + 1), RICE_ITEM))
@@ -240,7 +249,7 @@ def test_what_was_put_in_since_stays() -> None:
     assert talk.quantities == {"LAC-7": "3", "ALM-8": "1"}
 
 
-@pytest.mark.parametrize("said", ["no", tap("drop_cart")])
+@pytest.mark.parametrize("said", ["no", tap("drop_cart"), "No, empezar de cero", "mejor arranquemos de cero"])
 def test_it_is_left_behind(said: str) -> None:
     """The cart of now stays."""
     talk = kept(cart=(RICE_ITEM,))

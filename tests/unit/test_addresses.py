@@ -13,11 +13,14 @@ ADDRESSES = """
     Av. Rivadavia 4975|Mitre 450|calle San Martín 12, piso 3 depto B|Av. La Plata 1200|9 de Julio 1234
     San Juan 1520 entre 9 de julio y 25 de mayo|manzana 4 lote 12|Jirón Ayacucho 345, Lima|Belgrano 1200 timbre 2
     Av. Corrientes 3456 y Medrano|Carrera 7 # 45-10|barrio Norte, calle 5 n° 20
+    vivo en Lavalle 320|El Salvador 4500, timbre roto|Las Heras 1200|San Telmo, Estados Unidos 700
 """
 NONE = """
     Av. Rivadavia 4975 y también 2 cocas|no vivo mas en Av. Mitre 450|paso por Av. Rivadavia 4975|pago con 10000
     coca cola 2250|somos 4 personas|quiero 2 panes|me dijeron que demoran 30 min|leche 1000|arroz gallo 1000
     Av. Mitre 450 y sumá 3 panes|efectivo 5000|tengo un billete de 2000|Mitre 450?|sin envío, Mitre 450
+    mi pedido 1234|son como 1500|antes salía 1200|depende, cobran 900|llego tipo 1930
+    el código postal 1414|me faltan 200
 """
 
 

@@ -10,7 +10,9 @@ YES = """
     sí|si|SI|siii|siiiiii|sip|dale|dale!|daleee|ok|okey|listo|claro|por supuesto|de una|perfecto gracias
     sí por favor|confirmo|confirmo el pedido|sí, lo confirmo|confirmalo|está bien|de acuerdo|sí señora|ok dale
     jaja sí|👍|👍👍|✅ gracias|va|si 👍|sale|simón|correcto|todo bien|así es|hágale|dale porfa
-    sí 😊|dale 🙏🏽|ok 👍🏻|sí ✔️|claro ❤️|listo 🎉
+    sí 😊|dale 🙏🏽|ok 👍🏻|sí ✔️|claro ❤️|listo 🎉|jaja ok dale|sí 🙌|sí, ya|ya, dale|👍 gracias|esta bien
+    confirmá|confirma porfa|confirmo la compra|sí veci|listo, jefe|sí po|sale y vale|venga, vale|dale nomás
+    sí, confírmelo nomás|perfecto así|mándelo, seño|sí, es correcto|yes|dale genio|listo mi vida, mandalo
 """
 NO = """
     no|No!|no gracias|todavía no|aún no|mejor no|no, pará|no quiero|esperá|espera|ya no|👎|no ❌|no lo confirmes
@@ -22,6 +24,8 @@ NEITHER = """
     no tengo|bueno pero|sí la leche no|espera, sí|si si pero no|claro que no sé|seguro que sí mañana|para mañana
     dale para las 5|va bien?|confirmo que no|te confirmo después|a ver|mmm|ok?|quiero confirmar el precio
     listo el pollo|por favor|sí 🙅|ok 🙅‍♀️|sí ✋|dale ⏳|😡👍|🤔👍|claro 🙄|sí 🤷|bueno 😒|sí :(|ok ¬¬|👍👎🏽|si 🥺
+    sí...|dale..|ok…|bueno... 😊|👍...|obvio jaja|jajaja sí, claro|jaja perfecto|🙌|gracias 🙌|gracias 🤝
+    ya confirmo|ya te confirmo|ya lo confirmo|bueno ya|vale ya|ya está bien|ok ya|ya voy|ya listo|ya pues
 """
 
 
@@ -72,6 +76,12 @@ def test_a_long_text_is_no_answer() -> None:
         ("-2", 2),
         ("", None),
         ("dos", None),
+        ("la 2?", None),
+        ("¿2", None),
+        ("2 👎", None),
+        ("la 2 😡", None),
+        ("la 2 🙏", 2),
+        ("2️⃣", 2),
     ],
 )
 def test_the_number_of_a_row(said: str, number: int | None) -> None:
@@ -105,6 +115,9 @@ def test_the_name_of_a_button(said: str, name: str | None) -> None:
         ("a domicilio por favor", "delivery"),
         ("lo paso a buscar", "pickup"),
         ("retiro yo", "pickup"),
+        ("despacho a domicilio", "delivery"),
+        ("traémelo a casa porfa", "delivery"),
+        ("para llevar", None),
         ("envío o retiro", None),
         ("envío?", None),
         ("sin envío", None),

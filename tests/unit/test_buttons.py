@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from helpers.conversations import Conversation, tap
-from helpers.turns import CHEESE, MILK, RICE, SHOP
+from helpers.conversations import GROCER, Conversation, add, tap
+from helpers.turns import CHEESE, MILK, MILK_ITEM, RICE, SHOP
 from msgspec.structs import replace
 
 from worker.messages.reply import MAX_ROW_DESCRIPTION_CHARS, MAX_ROWS, MAX_TITLE_CHARS
@@ -82,3 +82,21 @@ def test_a_model_may_not_put_words_of_its_own_on_an_act(action: str) -> None:
 def test_a_model_may_offer_what_changes_nothing(action: str) -> None:
     """Its other ids are words that it will read itself."""
     assert buttons.may_offer(action)
+
+
+PAYMENTS = ("efectivo", "débito", "crédito", "QR", "transferencia", "cheque", "vale", "Mercado Pago", "PayPal", "Bizum")
+
+
+@pytest.mark.parametrize(
+    ("payments", "last"), [(PAYMENTS[:2], "undo"), (PAYMENTS[:3], "undo"), (PAYMENTS[:9], "undo"), (PAYMENTS, "pay")]
+)
+def test_a_change_beside_a_question_is_undone_by_a_tap(payments: tuple[str, ...], last: str) -> None:
+    """All answers stay: what does not fit beside them as a button is a row, as long as a list has room for it."""
+    context = {"checkout": {"delivery": "pickup"}}
+    talk = Conversation(replace(GROCER, payments=payments), cart=(MILK_ITEM,), context=context)
+    talk.done("finalizar")
+    talk.answered("sumale un arroz", intent="add_to_cart", reply="Va.", cart_operations=[add(RICE)])
+    assert [one.partition(":")[0] for one in talk.offers] == [*["pay"] * len(payments), "undo"][: len(talk.offers)]
+    assert talk.offers[-1].startswith(last)
+    talk.done(tap(talk.offers[-1]))
+    assert talk.quantities == ({"LAC-7": "2"} if last == "undo" else {"LAC-7": "2", "ALM-8": "1"})

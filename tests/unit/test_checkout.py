@@ -130,6 +130,10 @@ def test_an_empty_cart_has_no_checkout() -> None:
         "espera",
         "confirmar compra",
         "quiero confirmar",
+        "está bien, gracias",
+        "no, todo bien, gracias",
+        "bueno...",
+        "ya confirmo",
     ],
 )
 def test_no_order_without_a_plain_yes(said: str) -> None:

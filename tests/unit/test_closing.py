@@ -356,9 +356,15 @@ def test_the_first_reply_after_two_conversations_became_one_says_so() -> None:
 
 
 def test_it_is_said_beside_a_change_of_the_cart_too() -> None:
-    """The next reply may be one that puts something in."""
-    after = closed(joined(effects=Effects(cart=(RICE_ITEM, MILK_ITEM)), cart=(RICE_ITEM,)))
+    """The next reply may be one that puts something in, and can be undone."""
+    turn = joined(effects=Effects(cart=(RICE_ITEM, MILK_ITEM)), cart=(RICE_ITEM,))
+    decision = replace(turn.decided().decision, quick_replies=(QuickReply("undo:v1", "Deshacer"),))
+    turn = replace(turn, outcome=Outcome("ai", decision))
+    after = closed(turn)
     assert (after.context.asking, after.cart) == ("kept_cart", (RICE_ITEM, MILK_ITEM))
+    reply = close(turn, SHOP, NOW, HUMAN_WAIT_S).reply
+    assert reply is not None
+    assert [button.id for button in reply.quick_replies] == ["keep_cart", "drop_cart", "undo:v1"]
 
 
 @pytest.mark.parametrize("effects", [Effects(asking="address"), Effects(kept=())])

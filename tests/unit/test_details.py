@@ -83,6 +83,9 @@ def test_many_payment_methods_are_a_list() -> None:
         ("pago con mercado pago", "Mercado Pago"),
         ("débito", "Tarjeta de débito"),
         ("con credito por favor", "Tarjeta de crédito"),
+        ("en efe", "efectivo"),
+        ("MP", "Mercado Pago"),
+        ("pago con deb", "Tarjeta de débito"),
     ],
 )
 def test_a_payment_method_by_its_number_or_name(said: str, payment: str) -> None:
@@ -95,7 +98,19 @@ def test_a_payment_method_by_its_number_or_name(said: str, payment: str) -> None
 
 @pytest.mark.parametrize(
     "said",
-    ["0", "5", "tarjeta", "no tengo efectivo", "efectivo o débito", "efectivo?", "efectivo y sumá 2 leches", "bitcoin"],
+    [
+        "0",
+        "5",
+        "tarjeta",
+        "no tengo efectivo",
+        "efectivo o débito",
+        "efectivo?",
+        "efectivo y sumá 2 leches",
+        "bitcoin",
+        "mp?",
+        "mp o efe",
+        "mitad efe mitad mp",
+    ],
 )
 def test_what_names_no_payment_plainly_is_for_a_model(said: str) -> None:
     """Two, none, a denial, a question, more than the name."""
@@ -231,4 +246,4 @@ def test_a_button_of_every_answer_is_there_although_the_cart_has_just_changed() 
     shop = replace(GROCER, payments=("efectivo", "débito", "QR"))
     talk = asked_for_payment(shop)
     talk.done(tap("add:ALM-8"))
-    assert talk.offers == ["pay:0", "pay:1", "pay:2"]
+    assert talk.offers == ["pay:0", "pay:1", "pay:2", "undo:token2"]

@@ -77,6 +77,8 @@ class Sweep:
     def _bury(self, connection: Connection, turns: Sequence[Turn]) -> None:
         """Makes dead letters, with an apology each, and starts what the same customers wrote next."""
         phones = [turn.customer_phone for turn in turns]
+        # The apology asks to write again: a yes behind it agrees to no summary that stood there before.
+        retry.again_on_conflict(lambda: queries.close_questions(connection, phones))
         states = {row["customer_phone"]: row["session_state"] for row in queries.load_sessions(connection, phones)}
         now = datetime.now(UTC)
         error = f"given up after {MAX_ATTEMPTS} attempts"

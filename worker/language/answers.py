@@ -18,6 +18,7 @@ _WORD = re.compile(r"[^\W_]+")
 #: The number of a row: "2", "la 2", "el numero 2", "opcion 2", "2)".
 _ROW = re.compile(r"(?:(?:el|la|opcion|numero|nro|la opcion|el numero) )?(\d{1,2})(?: (?:por favor|porfa|gracias))?")
 _LAUGH = re.compile(r"\b(?:ja|je|ji){2,}\w*\b")
+_TRAILS_OFF = re.compile(r"(?:\.{2,}|…)\W*$")
 YES, NO = "yes", "no"
 
 
@@ -35,10 +36,14 @@ _EMOJI = {YES: frozenset(_DATA["yes_emoji"]), NO: frozenset(_DATA["no_emoji"])}
 _NEUTRAL = frozenset(_DATA["neutral_emoji"]) | _EMOJI[YES]
 #: Unicode's category of emoji.
 _EMOJI_CATEGORY = "So"
+_MOCKED = frozenset(_DATA["mocked"].split())
+_EITHER = re.compile(_DATA["either"])
 _SAD = re.compile(r"[:;=]['-]*[(/\\|\[]|¬¬|-_-")
 _NAMED = {name: frozenset(_DATA[name]) for name in ("view_cart", "checkout")}
 _WAYS = {name: frozenset(_DATA[name].split()) for name in ("pickup", "delivery")}
+_GO_ON, _START_ANEW = (frozenset(_DATA[name].split()) for name in ("go_on", "start_anew"))
 _BESIDE, _NEITHER = (frozenset(_DATA[name].split()) for name in ("beside", "neither"))
+_IN_FULL = {short: full for full, words in _DATA["short_payments"].items() for short in words.split()}
 _STRETCHED = re.compile(r"(\w)\1{2,}")
 
 
@@ -52,21 +57,32 @@ def yes_or_no(text: str) -> str | None:
     for answer, other in ((NO, YES), (YES, NO)):
         left = _PLAIN[answer].sub(" ", words)
         if left != words and _COURTESIES.issuperset(left.split()):
-            return None if other in signs or (answer == YES and _has_odd_sign(text)) else answer
+            return None if other in signs or (answer == YES and _may_mean_no(text)) else answer
     if said and _COURTESIES.issuperset(words.split()):
-        return None if len(said) > 1 or (YES in said and _has_odd_sign(text)) else said.pop()
+        return None if len(said) > 1 or (YES in said and _may_mean_no(text)) else said.pop()
     return None
 
 
+def _may_mean_no(text: str) -> bool:
+    """Returns whether a text of a yes may be something else: it trails off, mocks, or has a face that says so."""
+    words = folded(text)
+    mocks = bool(_LAUGH.search(words)) and not _MOCKED.isdisjoint(words.split())
+    return mocks or bool(_TRAILS_OFF.search(text)) or _has_odd_sign(text)
+
+
 def _has_odd_sign(text: str) -> bool:
-    """Returns whether an emoji or another face stands in a text that may turn a yes into something else."""
     odd = (unicodedata.category(sign) == _EMOJI_CATEGORY and sign not in _NEUTRAL for sign in text)
     return bool(_SAD.search(text)) or any(odd)
 
 
+def may_decline(text: str) -> bool:
+    """Returns whether a text thanks in words that decline an offer as often as they accept it: "está bien, gracias"."""
+    return bool(_EITHER.search(folded(text)))
+
+
 def row_number(text: str) -> int | None:
-    """The number of a row where a message is that and nothing else."""
-    found = _ROW.fullmatch(folded(text))
+    """The number of a row where a message is that alone, without a question mark or a sign that may mean no."""
+    found = None if asks(text) or _has_odd_sign(text) else _ROW.fullmatch(folded(text))
     return int(found[1]) if found else None
 
 
@@ -74,6 +90,15 @@ def named_button(text: str) -> str | None:
     """`view_cart` or `checkout` where a message is a name of that button."""
     words = " ".join(word for word in folded(text).split() if word not in ("por", "favor", "porfa", "gracias"))
     return next((name for name, names in _NAMED.items() if words in names), None)
+
+
+def goes_on(text: str) -> str | None:
+    """YES where a message goes on with a cart of before, NO where it begins anew, in plain words for just that."""
+    words = set(folded(text).split())
+    if not _GO_ON.isdisjoint(words):
+        return YES if says_only(text, _GO_ON) else None
+    anew = not _START_ANEW.isdisjoint(words) and says_only(text, _START_ANEW | {"no"})
+    return NO if anew else None
 
 
 def way_of_delivery(text: str) -> str | None:
@@ -114,6 +139,11 @@ def asks(text: str) -> bool:
 def telling_words(name: str) -> frozenset[str]:
     """The words of a name by which a part of it is enough to know it."""
     return frozenset(word for word in folded(name).split() if len(word) > 1) - _BESIDE - _NEITHER
+
+
+def spelled_out(words: str) -> str:
+    """Words as `folded` has them, with names of payment methods that are written in short in full: "mp", "efe"."""
+    return " ".join(_IN_FULL.get(word, word) for word in words.split())
 
 
 def folded(text: str) -> str:

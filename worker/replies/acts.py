@@ -8,8 +8,19 @@ import re
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from worker.language.answers import NO, YES, asks, named_button, row_number, way_of_delivery, yes_or_no
+from worker.language.answers import (
+    NO,
+    YES,
+    asks,
+    goes_on,
+    may_decline,
+    named_button,
+    row_number,
+    way_of_delivery,
+    yes_or_no,
+)
 from worker.language.topics import is_address, speaks_of_goods
 from worker.replies.buttons import CART_VERBS, VERBS
 from worker.replies.open_question import HOW_MANY, NOTHING, WHICH, bare_answer, count_in, row_in, still_open, thanks
@@ -44,13 +55,22 @@ def acts_of(turn: Turn) -> tuple[Act, ...]:
     context = turn.fetched().context
     found = [_acts(message, context, read=_has_read(turn, message)) for message in turn.messages]
     if not all(found):
-        return _to_open_question(turn)
+        return _in_parts(turn) or _to_open_question(turn)
     acts = [act for some in found for act in some]
     cart_acts = [act for act in acts if act.verb in CART_VERBS]
     others = list(dict.fromkeys(act for act in acts if act.verb not in CART_VERBS))
     # Two different answers at once say nothing plainly.
     is_plain = len(others) <= 1 and (not cart_acts or BESIDE_CART.issuperset(act.verb for act in others))
     return (*cart_acts, *others) if is_plain else ()
+
+
+def _in_parts(turn: Turn) -> tuple[Act, ...]:
+    """The act of one answer that was written in several messages ("sí", "gracias"); none where a part is more."""
+    plain = all(message.type == "text" and message.text and not message.quoted for message in turn.messages)
+    if len(turn.messages) < 2 or not plain:
+        return ()
+    whole = replace(turn.messages[-1], text=" ".join(str(message.text) for message in turn.messages))
+    return _acts(whole, turn.fetched().context, read=all(_has_read(turn, message) for message in turn.messages))
 
 
 def _to_open_question(turn: Turn) -> tuple[Act, ...]:
@@ -141,7 +161,8 @@ def _written(message: TurnMessage, context: Context) -> Act | None:
         return Act("add", context.shown[row - 1], "1")
     if name := named_button(text):
         return Act(name)
-    return _answer(context, yes_or_no(text), text) if context.asking else None
+    answer = None if may_decline(text) else yes_or_no(text)
+    return _answer(context, answer, text) if context.asking else None
 
 
 def _answer(context: Context, answer: str | None, text: str) -> Act | None:
@@ -152,6 +173,7 @@ def _answer(context: Context, answer: str | None, text: str) -> Act | None:
         case "ordered":
             return Act("confirm", context.ordered) if answer == YES else None
         case "kept_cart":
+            answer = answer or goes_on(text)
             return Act("keep_cart") if answer == YES else Act("drop_cart") if answer == NO else None
     return Act("decline") if answer == NO else _detail(context.asking, text)
 

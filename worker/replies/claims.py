@@ -144,7 +144,7 @@ def _lists_product(sentence: str, facts: Facts) -> bool:
 def _problem(sentence: str, facts: Facts, *, changes: bool) -> str | None:
     if not changes and (_is_done(sentence) or _misstates_cart(sentence, facts)):
         return "says that the cart has changed"
-    if (not facts.ordered and _claims(_PLACED, sentence, facts)) or _claims(_SENT, sentence, facts):
+    if _tells_order(sentence, facts):
         return "says that an order was placed or is on its way"
     if _promises(sentence, facts):
         return "promises a discount that stands in no fact"
@@ -157,15 +157,22 @@ def _problem(sentence: str, facts: Facts, *, changes: bool) -> str | None:
     return None
 
 
-def without_changes(decision: Decision) -> Decision:
-    """A decision without the sentences that tell what it has changed, or the cart's total: we tell that ourselves."""
-    kept = [sentence for sentence in sentences(decision.reply) if not _tells_change(sentence)]
+def _tells_order(sentence: str, facts: Facts) -> bool:
+    """Returns whether a sentence says that an order was placed or is on its way, and nobody has said so before."""
+    return (not facts.ordered and _claims(_PLACED, sentence, facts)) or _claims(_SENT, sentence, facts)
+
+
+def without_changes(decision: Decision, user: str, system: str) -> Decision:
+    """A decision without the sentences that tell what it changed, the cart's total or an order: we tell of these."""
+    facts = _facts(orjson.loads(user), system.partition(FACTS_BEGIN)[2])
+    kept = [sentence for sentence in sentences(decision.reply) if not _tells_change(sentence, facts)]
     return replace(decision, reply="".join(kept).strip())
 
 
-def _tells_change(sentence: str) -> bool:
+def _tells_change(sentence: str, facts: Facts) -> bool:
     said = list(asserted(sentence))
-    return any(_is_done(one) or OF_CART.search(one) or _EMPTY.search(one) or _HOLDS.search(one) for one in said)
+    cart = any(_is_done(one) or OF_CART.search(one) or _EMPTY.search(one) or _HOLDS.search(one) for one in said)
+    return cart or any(_tells_order(one, facts) for one in said)
 
 
 def _is_done(sentence: str) -> bool:

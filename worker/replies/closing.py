@@ -174,7 +174,9 @@ def _undo(turn: Turn) -> Undo | None:
     """The cart before the turn; an order is not undone by a tap."""
     decision = turn.decided().decision
     # A decision out of the reply cache has the button of the turn that it was first made for.
-    shown = (button.id.partition(":")[2] for button in decision.quick_replies if button.id.startswith("undo:"))
+    offered = [button.id for button in decision.quick_replies]
+    offered += [row.id for row in decision.choices.rows] if decision.choices else []
+    shown = (action.partition(":")[2] for action in offered if action.startswith("undo:"))
     return None if decision.effects.orders else Undo(next(shown, turn.version), turn.fetched().cart)
 
 

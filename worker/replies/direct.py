@@ -8,7 +8,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from worker.catalog.product import PIECES, Product
-from worker.language.answers import denies, folded, says_only
+from worker.language.answers import denies, folded, says_only, spelled_out
 from worker.messages.text import clip
 from worker.replies import buttons, checkout
 from worker.replies.acts import CHANGING, PIECES_VERB, Act
@@ -131,7 +131,7 @@ def _named_area(scene: Scene, given: str) -> str | None:
 def _named_payment(scene: Scene, given: str) -> str | None:
     """The shop's payment method that a text names, where it does nothing else."""
     method = scene.payment_in(given)
-    return method if method and says_only(given, folded(method).split()) else None
+    return method if method and says_only(spelled_out(folded(given)), folded(method).split()) else None
 
 
 def _viewed(scene: Scene) -> Decision:

@@ -42,7 +42,9 @@ def _asking(decision: Decision, session: Session, shop: Shop) -> Decision:
     lead, question, yes, no = OFFERS[bool(session.context.joined and session.cart)]
     lines = [shop.text(f"cart.{lead}"), *shown_cart(shop, session.context.kept)[1:], shop.text(f"cart.{question}")]
     ours = "\n".join(lines)
-    quick = (buttons.button(shop, yes, "keep_cart"), buttons.button(shop, no, "drop_cart"))
+    # Beside a change of the cart, which stays one to take back.
+    undo = [one for one in decision.quick_replies if one.id.startswith("undo:")]
+    quick = (buttons.button(shop, yes, "keep_cart"), buttons.button(shop, no, "drop_cart"), *undo)
     return replace(
         decision,
         reply="\n".join([clip_at_sentence(decision.reply, MAX_INTERACTIVE_CHARS - len(ours) - 2), "", ours]),

@@ -7,7 +7,7 @@ import re
 from msgspec import Struct
 
 from worker.catalog.product import Product
-from worker.language.answers import denies, folded, says_only_no, telling_words
+from worker.language.answers import denies, folded, says_only_no, spelled_out, telling_words
 from worker.session.session import Session
 from worker.session.turn import Turn
 from worker.shop.shop import Shop
@@ -40,7 +40,7 @@ class Scene(Struct, frozen=True):
         """
         if not (words := _undenied(words)):
             return None
-        spoken = f" {folded(words)} "
+        spoken = f" {spelled_out(folded(words))} "
         named = [method for method in self.shop.payments if f" {folded(method)} " in spoken]
         if not named and self.session.context.asking == "payment":
             partly = [method for method in self.shop.payments if telling_words(method).intersection(spoken.split())]

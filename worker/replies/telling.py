@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from worker.catalog.product import Product
 from worker.language.answers import asks, folded
-from worker.messages.reply import MAX_INTERACTIVE_CHARS, QuickReply
+from worker.messages.reply import MAX_INTERACTIVE_CHARS, MAX_QUICK_REPLIES, MAX_ROWS, Choices, QuickReply, Row
 from worker.messages.text import clip_at_sentence
 from worker.replies import buttons, checkout
 from worker.replies.cart_changes import changed
@@ -21,6 +21,7 @@ from worker.replies.details import details_of
 from worker.replies.scene import Scene
 from worker.session.outcome import Decision, Effects
 from worker.session.session import CHECKOUT_STATES, Checkout
+from worker.shop.shop import Shop
 
 #: States that a decision of a model may move a conversation to; the others belong to the checkout.
 MODEL_STATES = frozenset({"browsing", "searching", "viewing_product", "adding_to_cart", "viewing_cart"})
@@ -51,7 +52,7 @@ def told(decision: Decision, scene: Scene, details: Checkout | None = None, prob
     changes = changed_lines(shop, session.cart, outcome.cart)
     if _wants_checkout(decision, scene, effects):
         next_step = checkout.proceed(shop, outcome.cart, details, scene.version, outcome.problems, changes)
-        return _joined(decision, next_step, effects, _undo(scene, effects))
+        return _joined(decision, next_step, scene, effects, _undo(scene, effects))
     if outcome.problems or changes:
         lines = changes or shown_cart(shop, outcome.cart)
         return _with_words(decision, scene, outcome.problems, lines, effects)
@@ -72,26 +73,39 @@ def _wants_checkout(decision: Decision, scene: Scene, effects: Effects) -> bool:
     return goes_on or begins
 
 
-def _joined(decision: Decision, next_step: Decision, effects: Effects, undo: tuple[QuickReply, ...]) -> Decision:
+def _joined(
+    decision: Decision, next_step: Decision, scene: Scene, effects: Effects, undo: tuple[QuickReply, ...]
+) -> Decision:
     """A step of the checkout with the effects of what came before it."""
     step = next_step.effects
     both = replace(effects, checkout=step.checkout, asking=step.asking, version=step.version)
-    quick = next_step.quick_replies
-    if step.asking == "confirm":
-        # One that has no buttons is too long for any.
-        quick = quick and (*quick[:1], *undo, *quick[1:])
-    elif quick or not next_step.choices:
-        # All answers to a question go before.
-        quick = (*quick, *undo)
+    quick, choices = _undoable(scene.shop, next_step, undo)
     return replace(
         next_step,
         entities=decision.entities,
         cart_operations=decision.cart_operations,
         effects=both,
         quick_replies=quick,
+        choices=choices,
         intent=decision.intent,
         confidence=decision.confidence,
     )
+
+
+def _undoable(
+    shop: Shop, step: Decision, undo: tuple[QuickReply, ...]
+) -> tuple[tuple[QuickReply, ...], Choices | None]:
+    """Buttons and list of a step of the checkout, among them the one that undoes; all answers to its question stay."""
+    quick, choices = step.quick_replies, step.choices
+    if step.effects.asking == "confirm":
+        # A summary that has no buttons is too long for any.
+        return quick and (*quick[:1], *undo, *quick[1:]), choices
+    if not choices and len(quick) + len(undo) <= MAX_QUICK_REPLIES:
+        return (*quick, *undo), None
+    rows = (*(choices.rows if choices else ()), *(Row(one.id, one.title) for one in (*quick, *undo)))
+    if not undo or len(rows) > MAX_ROWS:
+        return quick, choices
+    return (), Choices(shop.text("button.choices"), rows)
 
 
 def _undo(scene: Scene, effects: Effects) -> tuple[QuickReply, ...]:

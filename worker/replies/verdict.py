@@ -63,7 +63,7 @@ def decide(text: str, plan: Plan, scene: Scene) -> Decision:
     if plan.shared:
         decision = _for_everybody(decision)
     if decision.cart_operations:
-        decision = without_changes(decision)
+        decision = without_changes(decision, plan.user, plan.system)
     check_claims(decision, plan.user, plan.system, changes=bool(decision.cart_operations))
     return told(_with_true_titles(decision, plan, scene), scene)
 

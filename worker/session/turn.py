@@ -108,6 +108,11 @@ class Turn(Struct, frozen=True, dict=True):
         return all(message.text for message in self.messages)
 
     @property
+    def is_tapped(self) -> bool:
+        """Returns whether any message of it is a tap on a button or row."""
+        return any(message.selection_id for message in self.messages)
+
+    @property
     def orders(self) -> tuple[CatalogOrder, ...]:
         """Carts sent from WhatsApp's catalogue."""
         return tuple(message.order for message in self.messages if message.order)

@@ -42,6 +42,7 @@ def run(services: Services, batch: Batch, has_room: Callable[[], bool]) -> tuple
     )
     found = search_all(services.catalog, ((turn, questions[turn.token]) for turn in going))
     done, asking = _split(map_turns(services, going, lambda turn: acted(turn, questions[turn.token], shop, found)))
+    done = unless_taken_back(services, done)
     told, asking = _split(about_orders(services, asking))
     answered, missed = _split(from_cache(plan(services, asking, questions, found, now), services.cache))
     asking = lease_for_call(services, unless_writing(services, missed), has_room)
@@ -51,6 +52,15 @@ def run(services: Services, batch: Batch, has_room: Callable[[], bool]) -> tuple
 def _split(turns: Batch) -> tuple[list[Turn], list[Turn]]:
     """Turns with an outcome, and turns without."""
     return [turn for turn in turns if turn.outcome], [turn for turn in turns if not turn.outcome]
+
+
+def unless_taken_back(services: Services, done: Batch) -> list[Turn]:
+    """The turns that go on now. A written yes that places an order waits for quiet first, as many a sentence comes in
+    parts ("sí", "pero sin el pan"); a tap is whole.
+    """
+    yes = [turn for turn in done if turn.decided().decision.effects.orders and not turn.is_tapped]
+    waiting = {turn.token for turn in yes} - {turn.token for turn in unless_writing(services, yes)}
+    return [turn for turn in done if turn.token not in waiting]
 
 
 def read(services: Services, turns: Batch) -> dict[str, Question]:
