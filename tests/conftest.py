@@ -22,8 +22,9 @@ from worker.steps.services import Services, build
 
 #: Files of these stay together, since what they share is dear: a browser and two dashboards.
 TOGETHER = "tests/dashboard/"
-#: Tests that watch servers, several processes, or a browser, on a machine that may be busy with others: one that fails is
-#: tried once more. The summary shows how it failed at first, and no more than a few in a run are forgiven (`addopts`).
+#: Tests that watch servers, several processes, or a browser, on a machine that may be busy with others: one that
+#: fails is tried once more. The summary shows how it failed at first, and no more than a few in a run are forgiven
+#: (`addopts`).
 TRIED_TWICE = (
     "tests/acceptance/",
     "tests/dashboard/",
