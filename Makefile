@@ -46,7 +46,7 @@ test-long: $(READY)
 	@exec $(BIN)/pytest $(PARALLEL) -m long
 
 hosts: $(READY)
-	@exec $(BIN)/pytest -m hosts
+	@exec $(BIN)/pytest -m hosts -rP
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -56,7 +56,7 @@ Examples:
 @click.command(help=HELP)
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed: other messages, other moments.")
 @click.option("--only", metavar="TEXT", multiple=True, help="Only faults with TEXT in their name; may be repeated.")
-@click.option("--short", is_flag=True, help="A few kinds, once each, as `make test-long` runs it.")
+@click.option("--short", is_flag=True, help="A few kinds, once each, as `make test` runs it.")
 @click.option("--messages", type=click.IntRange(2), default=ROUND_MESSAGES, show_default=True, help="Of each round.")
 def main(seed: int, only: Sequence[str], short: bool, messages: int) -> None:
     """See HELP."""
