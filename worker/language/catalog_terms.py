@@ -39,8 +39,7 @@ def catalog_terms(terms: Iterable[str], words: ProductWords) -> tuple[str, ...]:
     found: list[str] = []
     for term in terms:
         said = [_without_diminutive(word, words) for word in _without_verbs(term, words).split()]
-        if any(map(words.is_name, said)):
-            said = [word for word in said if word not in COMMON_WORDS or _is_told_or_sold(word, words)]
+        said = [word for word in said if word not in COMMON_WORDS or _is_told_or_sold(word, words)]
         if any(map(is_name, said)):
             found.extend(_apart(said, words))
     others = [other for each in found for other in other_names(each, words)]
