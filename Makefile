@@ -11,7 +11,7 @@ help:
 	@echo "make check   lint + types + audit + test + test-long"
 	@echo "make audit   look for known vulnerabilities of what is locked (where they can be asked for) and for secrets"
 	@echo "make train   learn intent and complexity from labelled lines, and of your own (LINES=file.tsv, SEED=), some minutes"
-	@echo "make economy replay the standard workload: cache hits, cost, wrong answers (SEED=, MESSAGES=, CATALOG=)"
+	@echo "make economy replay three days of a shop: cache hits, cost, wrong answers, about 15 minutes (SEED=, MESSAGES=, CATALOG=)"
 	@echo "make faults  break the service in every way and check that nothing is lost (SEED=, ONLY=, SHORT=1)"
 	@echo "make failover  let Redis, PostgreSQL and RabbitMQ die under load, and another take over, 20 minutes (SEED=, ONLY=, SHORT=1)"
 	@echo "make hosts   several hosts, which are network namespaces: one at a time is cut off, slowed or killed, 11 minutes (root, gcc)"

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from helpers.basics import REPOSITORY
 
+from worker.devkit.demo import CATALOG
+
 MESSAGES = 60
-TIMEOUT_S = 120
+TIMEOUT_S = 400
 
 
 def economy(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -33,7 +35,7 @@ def test_a_small_replay_measures_and_judges(tmp_path: Path) -> None:
     """Every message is answered and judged; what so short a day cannot reach is said in a line each, and by the exit
     code; the file has the figures; nothing else is left behind.
     """
-    done = economy(tmp_path, "--messages", str(MESSAGES), "--seed", "4")
+    done = economy(tmp_path, "--messages", str(MESSAGES), "--seed", "4", "--catalog", str(CATALOG))
     assert done.returncode == 1, done.stdout + done.stderr
     assert "missed: AI cache hit rate" in done.stderr
     figures = json.loads((tmp_path / "build" / "economy.json").read_bytes())
@@ -41,6 +43,9 @@ def test_a_small_replay_measures_and_judges(tmp_path: Path) -> None:
     assert (figures["wrong_answers"], figures["fallback_rate"], figures["left_to_a_person"]) == (0, 0, 0)
     assert 0 < figures["cost_share_of_baseline"] < 100
     assert figures["seed_method"].keys() == {"hit_rate", "wrong_hits"}
+    plain = figures["without_precache"]
+    assert plain["unpaid_rate"] < figures["unpaid_rate"]
+    assert (plain["made_ahead"]["answered"], plain["wrong_answers"]) == (0, 0)
     assert sum(kind["messages"] for kind in figures["by_kind"].values()) == MESSAGES
     assert list((tmp_path / ".chasqui").iterdir()) == []
 
