@@ -30,6 +30,8 @@ def part_of(*given: TurnMessage | str) -> int:
         ((message(None, type="audio"), cart_of(("LAC-7", 2)), WORDS), 1),
         ((ADD, UNDO), 1),
         ((tap("confirm:v1"), tap("change"), WORDS), 1),
+        ((ADD, PERSON), 1),
+        ((WORDS, ADD, PERSON), 1),
     ],
 )
 def test_taps_and_words_are_answered_apart(given: tuple[TurnMessage | str, ...], first: int) -> None:
