@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from test_locked_customers import Road
 from test_quiet import QUIET_S, pass_time, road, route, waiting
 
+from worker import steps
 from worker.session.turn import Turn
 
 __all__ = ("road",)
@@ -79,3 +80,17 @@ def test_a_no_goes_at_once(road: Road, connection: Connection) -> None:
     (turn,), _ = route(road, written(connection, "no"))
     assert turn.decided().decision.effects.orders == ()
     assert waiting(connection) == set()
+
+
+def test_a_tap_among_words_is_done_apart(road: Road, connection: Connection) -> None:
+    """The commit that ends its turn claims the words behind it."""
+    messages = [
+        inbound("t1", text="Agregar", selection_id="view_cart", type="interactive"),
+        inbound("t2", text="y qué me aconsejás para la merienda?"),
+    ]
+    (turn,), missed = route(road, [turn_from_dict(turn) for turn in accept(connection, *messages)])
+    assert ([message.message_id for message in turn.messages], missed) == (["t1"], [])
+    closed = steps.update_session.run(road.services, [turn])
+    assert [done.committed for done in closed.turns] == [True]
+    (following,) = map(turn_from_dict, closed.next_turns)
+    assert [message.message_id for message in following.messages] == ["t2"]

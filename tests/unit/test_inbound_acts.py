@@ -161,6 +161,15 @@ def test_a_message_that_is_too_late(age_s: float, is_late: object) -> None:
     assert (message.reply_due, message.reason) == ((False, "too_late") if is_late else (True, None))
 
 
+@pytest.mark.parametrize(
+    ("age_s", "believed"), [(0, True), (90, True), (-1, False), (-3 * 3_600, False), (40 * DAY_S, False)]
+)
+def test_a_time_that_cannot_be_true_counts_as_now(age_s: float, believed: object) -> None:
+    """Else the reply's window would be over before it opened, or stay open longer than WhatsApp's."""
+    message = in_time(change_of(plain(timestamp=NOW_S - age_s)), NOW_S, DAY_S)
+    assert message.sent_at_s == (NOW_S - age_s if believed else None)
+
+
 def test_what_is_late_does_nothing_to_others() -> None:
     """But a revocation does; and what needed no reply is not called late."""
     old = {"timestamp": NOW_S - 3 * DAY_S}

@@ -250,6 +250,14 @@ def test_a_known_type_without_its_object_is_rejected(kind: str, parts: dict[str,
     assert reason(parsed) == f"entry[0].changes[0].value.messages[0]: {expected}"
 
 
+@pytest.mark.parametrize("kind", ["text", "image", "audio", "contacts", "order", "button", "location", "interactive"])
+def test_what_meta_could_not_pass_on_gets_the_polite_reply(kind: str) -> None:
+    """Its object is missing or null, and an error says why: somebody has written, and waits."""
+    failed = {"text": None, kind: None, "errors": [{"code": 131052, "title": "Media download error"}]}
+    found = only(parse(webhook(whatsapp(type=kind, **failed))))
+    assert (found.text, found.selection_id, found.order, found.reply_due) == (None, None, None, True)
+
+
 @pytest.mark.parametrize("quantity", [..., None, -1, 1.5, True, "", "dos", "²", "1" * 7, 10**6, [1]])
 def test_an_order_needs_whole_quantities(quantity: object) -> None:
     """Nothing is ordered in a number we had to guess: the customer is asked, for the whole cart."""

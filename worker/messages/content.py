@@ -45,19 +45,25 @@ def read_content(kind: str, message: JsonObject) -> Content:
     """Reads the content of a message of type `kind`.
 
     Raises:
-        BadPayload: a known type lacks its object, or that has wrong types.
+        BadPayload: a known type lacks its object and no error of Meta's says why, or it has wrong types.
     """
+    if _not_passed_on(kind, message):
+        return UNREADABLE
     if kind == "contacts":
         required_list(message, kind)
         return UNREADABLE
     if kind in _WORDLESS_TYPES:
         required_object(message, kind)
         return UNREADABLE
-    if kind == "interactive" and message.get(kind) is None:
-        # Meta sends such a one with an error beside it: something was said that it could not pass on.
-        return UNREADABLE
     read = _READERS.get(kind)
     return read(kind, required_object(message, kind)) if read else UNREADABLE
+
+
+def _not_passed_on(kind: str, message: JsonObject) -> bool:
+    """Returns whether Meta says with an error that something was said which it could not pass on. Of what is tapped it
+    leaves the object out without one, too.
+    """
+    return message.get(kind) is None and (kind == "interactive" or bool(message.get("errors")))
 
 
 def in_group(message: JsonObject) -> bool:

@@ -118,17 +118,24 @@ def _acts(message: TurnMessage, context: Context, *, read: bool) -> tuple[Act, .
     Args:
         read: the customer may have read our last reply before writing it.
     """
-    if message.order:
-        items = tuple(Act("order", item.sku.strip(), str(item.quantity)) for item in message.order.items)
-        note = message.order.note
-        return () if note and speaks_of_goods(note) else items + ((Act("note", note),) if note else ())
-    if message.selection_id:
-        return _tapped(message.selection_id)
+    if message.order or message.selection_id:
+        return whole_acts(message)
     act = _quoting(message, context) if message.text and message.type in TYPED else None
     if act and act.verb == "confirm" and context.asking == "confirm" and not read:
         # Nobody agrees to a summary that was not there yet: it is shown, and asked about again.
         act = Act("checkout")
     return (act,) if act else ()
+
+
+def whole_acts(message: TurnMessage) -> tuple[Act, ...]:
+    """The acts of a tap or of a cart of the catalogue, which mean the same whatever stands around them; none where a
+    model must read it, and of any other message.
+    """
+    if message.order:
+        items = tuple(Act("order", item.sku.strip(), str(item.quantity)) for item in message.order.items)
+        note = message.order.note
+        return () if note and speaks_of_goods(note) else items + ((Act("note", note),) if note else ())
+    return _tapped(message.selection_id) if message.selection_id else ()
 
 
 def _tapped(action: str) -> tuple[Act, ...]:

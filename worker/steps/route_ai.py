@@ -11,6 +11,7 @@ from db import queries, retry
 from worker.catalog.search import Found
 from worker.providers.reply_cache import from_cache
 from worker.redisdb.keys import UNSHARED
+from worker.replies.leading_part import leading_part
 from worker.replies.order_status import asks_for_order, order_status
 from worker.session.outcome import Outcome
 from worker.session.turn import Turn
@@ -33,7 +34,8 @@ def run(services: Services, batch: Batch, has_room: Callable[[], bool]) -> tuple
             the sweep brings them again.
     """
     now = datetime.now(UTC)
-    limited, others = _split(batch)
+    limited, whole = _split(batch)
+    others = map_turns(services, whole, leading_part)
     questions = read(services, others)
     asked = [turn for turn in others if turn.token in questions]
     shop = services.shop
