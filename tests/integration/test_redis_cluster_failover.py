@@ -88,8 +88,9 @@ def test_replies_that_no_replica_had_are_published_again(
     connection.commit()
     cluster.kill(master)
     cluster.wake(replica)
+    # A process asked first may not have heard of it yet.
+    assert wait_until(lambda: cluster.master_of(OUTBOUND.pattern) == replica, GUARD_S)
     assert wait_until(lambda: works(services), GUARD_S)
-    assert cluster.master_of(OUTBOUND.pattern) == replica
     assert published(services) == [kept["reply_id"]]
     sweep.once(connection)
     assert published(services) == [kept["reply_id"], lost["reply_id"]]
