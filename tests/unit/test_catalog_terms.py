@@ -173,3 +173,17 @@ def test_other_names_are_normalised_and_stand_once() -> None:
 def test_a_stem_is_one_for_number_and_gender(alike: str) -> None:
     """As in the database."""
     assert len(set(map(stem, alike.split()))) == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "sold", "term"),
+    [
+        ("tenés pierna de pollo?", "Muslo", "muslo"),
+        ("hay pasas?", "Uva pasa", "uva pasa"),
+        ("trapo de piso", "Trapeador", "trapeador"),
+    ],
+)
+def test_a_frequent_word_of_another_name_is_searched_for(message: str, sold: str, term: str) -> None:
+    """Or the shop would not be found to have the thing."""
+    here = product_words_of([sold, "Arroz"])
+    assert term in catalog_terms(search_terms(message, here.mended), here)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
-from worker.language.goods import FLAVOURS, GROCERIES, NOT_LEANING
+from worker.language.goods import FLAVOURS, GROCERIES, NAME_WORDS, NOT_LEANING
 from worker.language.product_words import GROCERY_STEMS, ProductWords, is_any, is_told, stem
 from worker.language.regional_names import ONE_THING, other_names
 from worker.language.search_terms import COUNT, COUNTS, MAX_TERMS, UNIT_WORD, is_name, search_terms
@@ -124,10 +124,12 @@ def _is_verb(word: str, words: ProductWords) -> bool:
 
 
 def _is_told_or_sold(word: str, words: ProductWords) -> bool:
-    """Returns whether a frequent word says something of a product here: "noche" where the shop has pads for the night.
+    """Returns whether a frequent word says something of a product here ("noche" where the shop has pads for the night),
+    or stands in another name for one ("trapo de piso").
     What says nothing of any would be looked for as a slip of another word: "por todos lados" are no "dados".
     """
-    return is_told(word) or stem(word) in words.stems or is_any(word, GROCERIES) or not word.isalpha()
+    known = is_told(word) or stem(word) in words.stems or is_any(word, GROCERIES) or is_any(word, NAME_WORDS)
+    return known or not word.isalpha()
 
 
 def _without_diminutive(word: str, words: ProductWords) -> str:

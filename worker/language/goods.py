@@ -33,6 +33,8 @@ def _words(name: str) -> frozenset[str]:
 
 #: Names of one thing, each group as it stands on its line.
 GROUPS: Final = tuple(tuple(map(_bare, _listed(line.replace("=", ",")))) for line in _LINES)
+#: All words of these names.
+NAME_WORDS: Final = frozenset(word for group in GROUPS for name in group for word in name.split())
 #: The words of a name by those of another one that shares its answer.
 SAME: Final = _same((*_LINES, *_DATA["said"]["same"]))
 #: Names of what belongs to a kind, by names of the kind.

@@ -109,9 +109,9 @@ class ProductWords:
         spellings = (self.spelling, PHRASE_SPELLING)
         found = (spelling.meant_by(word, lambda meant: _can_mean(word, meant)) for spelling in spellings)
         meant = next(filter(None, found), word)
-        if meant not in ASKED and self._has_rival(word, meant):
+        if meant == word or (meant not in ASKED and self._has_rival(word, meant)):
             return word
-        if meant != word and len(self._slips) < MOST_SLIPS:
+        if len(self._slips) < MOST_SLIPS:
             self._slips[word] = meant
         return meant
 
