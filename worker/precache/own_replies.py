@@ -141,10 +141,10 @@ def _called(name: str, found: Sequence[Product]) -> tuple[Product, ...]:
     """Products whose names have all words of a name, in whatever words of one thing; where there are some that begin
     with it, these alone: "jugo" is no pineapple in its juice.
     """
-    asked = stems(name)
+    wanted = stems(name)
     spoken = {product: _read(product.full_name) for product in found}
-    called = tuple(product for product, words in spoken.items() if set(asked) <= set(words))
-    return tuple(product for product in called if spoken[product][0] == asked[0]) or called
+    called = tuple(product for product, words in spoken.items() if set(wanted) <= set(words))
+    return tuple(product for product in called if spoken[product][0] == wanted[0]) or called
 
 
 def _read(product: str) -> list[str]:
