@@ -2,8 +2,6 @@
 `open_orders`: of a customer at most the last four characters of the number, of a message its type.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any

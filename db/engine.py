@@ -1,7 +1,5 @@
 """Engines and connections. The URL comes from outside; every socket and every statement has a time limit."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

@@ -1,7 +1,5 @@
 """Advisory locks of PostgreSQL: a number for each thing that only one process may do at a time."""
 
-from __future__ import annotations
-
 from sqlalchemy import Connection
 
 #: Migrations (`alembic/env.py`).

@@ -1,7 +1,5 @@
 """Migrations: their place, and how code runs them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -2,8 +2,6 @@
 holds only what is unfinished, or the totals that a trigger keeps.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Customers who wait for a person of the shop, and those for whom nobody came within the last day."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """Detection of poolers in transaction or statement mode, behind which a connection does not keep its session."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any

@@ -1,7 +1,5 @@
 """Reachability of PostgreSQL from one process: who does not reach it, while others do, must leave the work to them."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from threading import Lock, Thread

@@ -1,7 +1,5 @@
 """Role and position of one PostgreSQL server. All of it may be asked by anybody who can log in."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text

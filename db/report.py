@@ -4,8 +4,6 @@ Whole hours come from `metric_hours`, `latency_hours`, `call_hours` and `channel
 both ends from `ai_metrics`; the two together are exact, and quick however many turns there were.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """Statements about what was asked, replies made ahead and what those brought, one function each."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any

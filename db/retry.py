@@ -1,7 +1,5 @@
 """Retries of database calls where that may help: deadlocks, serialisation failures, a server that went away."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from typing import TypeVar

@@ -5,8 +5,6 @@ the server of that time first: a machine that is gone would cost each new connec
 of old that comes back must not get those who have followed its successor.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

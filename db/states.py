@@ -1,7 +1,5 @@
 """Enumerations of the schema that Python shares."""
 
-from __future__ import annotations
-
 from typing import Final, Literal, get_args
 
 #: States of a session that a conversation can lead to.

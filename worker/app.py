@@ -1,7 +1,5 @@
 """Celery application: queues, beat schedule, and the broker's settings."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property

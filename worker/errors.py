@@ -23,8 +23,6 @@ ChasquiError
         └── ThoughtAway       the model's thoughts took the whole limit of output
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from worker.usage import Usage

@@ -2,8 +2,6 @@
 carry kinds and counts, and what libraries log passes the same redaction.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import re

@@ -1,7 +1,5 @@
 """Settings: the environment, read once into one frozen value. Nothing else reads environment variables."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping

@@ -5,8 +5,6 @@ worker.fetch_session -> worker.route_ai -> worker.update_session -> worker.recor
                               +-> worker.call_provider                                         queue `ai`
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Units of the figures: micro-dollars of money, days and months of UTC. Pure: no I/O."""
 
-from __future__ import annotations
-
 import time
 from decimal import Decimal
 

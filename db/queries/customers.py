@@ -1,7 +1,5 @@
 """Customers: their ids, their wait for a person, their erasure."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import orjson

@@ -1,7 +1,5 @@
 """Messages that were given up: dead letters."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from sqlalchemy import Connection

@@ -1,7 +1,5 @@
 """Orders, and the outbox of what happened to them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 import orjson

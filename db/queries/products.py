@@ -1,7 +1,5 @@
 """Products and categories: searched, and written by the import."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 

@@ -1,7 +1,5 @@
 """Replies after their commit: published, recorded with their cost, delivered."""
 
-from __future__ import annotations
-
 from sqlalchemy import Connection
 
 from db.queries.statement import Json, as_json, rows, run

@@ -1,7 +1,5 @@
 """Sessions and carts of customers who write, and what ends with its time."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from sqlalchemy import Connection

@@ -1,7 +1,5 @@
 """One statement: plain values go in and come out; JSON is encoded and decoded here."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import orjson

@@ -1,7 +1,5 @@
 """Turns, from acceptance to commit: one statement each, with a function of PostgreSQL behind it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 import orjson

@@ -1,7 +1,5 @@
 """Numbers as shops write them: "1850.50", "1.850,50", and those with two readings. Pure: no I/O."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from decimal import Decimal

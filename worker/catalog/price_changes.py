@@ -1,7 +1,5 @@
 """Steep changes of price that a price list would make: often a comma was taken for a point."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal

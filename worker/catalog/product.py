@@ -1,7 +1,5 @@
 """Product of the catalogue, and the facts about it that a model is told. Pure: no I/O."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from typing import Final, Literal
 

@@ -1,7 +1,5 @@
 """Categories and product search through the cache; every cached value names the catalogue version it was read at."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any

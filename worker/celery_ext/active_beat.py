@@ -5,8 +5,6 @@ more, and another takes its place; when it comes back it stands by. While they c
 second, a task may be sent twice: every periodic task can be run at any time and as often as one likes.
 """
 
-from __future__ import annotations
-
 from contextlib import suppress
 from pathlib import Path
 from typing import Any

@@ -6,8 +6,6 @@ task, and sends it again: a batch that kills its worker would come back for ever
 acknowledgements: it would send a whole queue to a consumer that makes none.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from celery import Celery

@@ -1,7 +1,5 @@
 """Broker settings for Celery: a Redis, a Redis under Sentinel, or RabbitMQ. Public names alone."""
 
-from __future__ import annotations
-
 import ssl
 from dataclasses import dataclass, field
 from typing import Any

@@ -8,8 +8,6 @@ Worker: 0.37 ms of CPU time a cached message before, 0.26 after. Written for Cel
 `_process_task` for each task that it has received, and takes a message with `args` in its payload as decoded.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Sequence
 from typing import Any

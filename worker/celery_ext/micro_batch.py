@@ -3,8 +3,6 @@
 A missed message: 18.8 ms of CPU time before, 11.8 after. Nothing of Celery is touched.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

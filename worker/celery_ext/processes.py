@@ -4,8 +4,6 @@ Keeps output readable by machine: without banner, goodbye and Python's warnings.
 the banner, and the goodbye goes to `sys.__stdout__` where there is one.
 """
 
-from __future__ import annotations
-
 import signal
 import sys
 from typing import Any

@@ -4,8 +4,6 @@ By itself Celery declares, on every start of a worker on quorum queues, 28 more 
 which a delayed task would travel. Written for Celery 5.7, public names alone.
 """
 
-from __future__ import annotations
-
 from celery.worker.consumer import Consumer
 
 DELAYED_DELIVERY = "celery.worker.consumer.delayed_delivery:DelayedDelivery"

@@ -1,7 +1,5 @@
 """Queues on the broker, their lengths, and the workers that answer through it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

@@ -5,8 +5,6 @@ broker is there again; and under Sentinels it keeps a master that refuses writes
 Celery and kombu 5.7.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from celery.app.amqp import AMQP

@@ -5,8 +5,6 @@ arguments themselves, so the worker's request replaces both. A promise, whatever
 request shows `_argsrepr` and `_kwargsrepr`.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from celery import Task

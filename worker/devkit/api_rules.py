@@ -1,7 +1,5 @@
 """Rules of the simulated APIs: the model that answers a request and how it takes it, or the refusal."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Shop assistant that the simulated models play: answers a request from its own context, as `assistant.toml` says."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -1,7 +1,5 @@
 """Behaviour, counters and prompt cache of a simulated provider."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

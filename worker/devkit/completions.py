@@ -1,7 +1,5 @@
 """Completions of the simulated models in both wire formats, with their usage, and every way to spoil them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Conversation of the demo, from `conversation.toml`: bodies that a gateway delivers while a few customers shop."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from itertools import count

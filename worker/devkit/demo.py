@@ -1,7 +1,5 @@
 """Demo: embedded servers, simulated providers and the whole service; plays a conversation and checks its end."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 import time

@@ -1,7 +1,5 @@
 """Gateway's side of the two streams, for the command line and trials: sends payloads, follows replies."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

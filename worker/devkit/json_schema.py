@@ -1,7 +1,5 @@
 """JSON Schema as the providers use it: OpenAI's strict subset, and values made to conform as structured outputs do."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final

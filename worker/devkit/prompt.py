@@ -1,7 +1,5 @@
 """Requests to the simulated providers, read: chat completions (`openai`, `deepseek`) and `gemini`'s generateContent."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Prompt caches as the providers document them: deterministic for the same sequence of requests, and without end."""
 
-from __future__ import annotations
-
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator

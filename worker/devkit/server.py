@@ -1,7 +1,5 @@
 """HTTP server of the simulator: paths, and how an answer, or what is left of it, goes out."""
 
-from __future__ import annotations
-
 import socket
 import sys
 from collections.abc import Callable, Mapping

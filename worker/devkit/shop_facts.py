@@ -1,7 +1,5 @@
 """Facts of the shop as the simulated models read them in a request, and what they say of them."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping

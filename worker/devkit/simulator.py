@@ -7,8 +7,6 @@ The first part of the path names the provider: `/openai/v1`, `/gemini/v1beta`, `
 `"forget": true` empties the prompt caches), `{"provider": "openai", "models": {"gpt-6-luna": "gone"}}`.
 """
 
-from __future__ import annotations
-
 import json
 import signal
 from threading import Thread

@@ -1,7 +1,5 @@
 """Catalogue of what each simulated API sells, takes and refuses (`sold_models.toml`), and its lists of models."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path

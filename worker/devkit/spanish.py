@@ -1,7 +1,5 @@
 """Spanish as the simulated models read it: plain words, counts, what a clause is about, amounts of money."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 import unicodedata

@@ -1,7 +1,5 @@
 """Marking our replies as WhatsApp reports them, for a whole batch of the inbound stream in one statement."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from msgspec import to_builtins

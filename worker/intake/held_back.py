@@ -1,7 +1,5 @@
 """Customers whose messages intake holds back in the stream, because another transaction holds a row of theirs."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Collection
 

@@ -4,8 +4,6 @@ One intake is active at a time (a PostgreSQL advisory lock, held by the very con
 Sees no Celery: how turns are started and how long queue `flow` is are passed in.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Invalidation of what Redis keeps: of messages that were revoked, of customers who were joined."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Late messages: too old to be answered, because WhatsApp was not reached for days, or the shop was not."""
 
-from __future__ import annotations
-
 from msgspec.structs import replace
 
 from worker.messages.message import REVOKE, TOO_LATE, InboundMessage

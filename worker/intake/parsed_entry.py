@@ -1,7 +1,5 @@
 """Entry of the inbound stream as intake takes it: its messages, and the reasons why parts of it are refused."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

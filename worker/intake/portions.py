@@ -1,7 +1,5 @@
 """Reading of the inbound stream in portions, so that bodies of megabytes neither fill the memory nor keep the sweep."""
 
-from __future__ import annotations
-
 from collections import deque
 
 from redis.exceptions import ResponseError

@@ -2,8 +2,6 @@
 there, and one for all of them together when the first may be due.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable

@@ -2,8 +2,6 @@
 marked published.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime

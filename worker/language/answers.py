@@ -3,8 +3,6 @@
 Strict on purpose: what is not plainly one of these is for a model to read.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Search terms in the catalogue's own words: what a customer calls a thing, as this shop calls it. Pure: no I/O."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice

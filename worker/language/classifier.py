@@ -4,8 +4,6 @@ A linear model with a weight for each feature and class. The weights of a featur
 one large number, so that one addition adds them all.
 """
 
-from __future__ import annotations
-
 import math
 import struct
 from collections.abc import Iterable

@@ -3,8 +3,6 @@
 The names of goods, the parts of a shop and figures are one word each, so that what is learned of one holds of all.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """Frames: questions that everybody may ask, by the concepts that a message must have (`data/frames.toml`)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Goods: what shops sell, by all its names, and what is known of it (`data/goods.toml`). Everything is normalised."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import chain
 from typing import Any, Final

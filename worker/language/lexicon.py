@@ -1,7 +1,5 @@
 """Lexicon: phrases of customers and the concepts they stand for (`data/lexicon.toml`). Everything is normalised."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 

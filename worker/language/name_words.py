@@ -1,7 +1,5 @@
 """Words of names: which may begin the name of something, and which may stand in one."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Names of things as customers say them: the thing, how it is, and how big, each in one way however it was said."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from itertools import chain, pairwise

@@ -1,7 +1,5 @@
 """Normaliser of Spanish as it is written on WhatsApp."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 

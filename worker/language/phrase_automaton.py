@@ -4,8 +4,6 @@ Written out the patterns are millions of phrases. They are kept as a graph of wo
 text can be in, with their next words, are computed when a text first gets there.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Open places of the forms that everybody may ask: which words of a message stand in them, and how they are written."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final

@@ -1,7 +1,5 @@
 """Words by which products are called. Everything is in normalised form."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence

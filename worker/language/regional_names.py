@@ -1,7 +1,5 @@
 """Other names for a product: in other countries, short ones, brands that stand for the thing. Pure: no I/O."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import combinations

@@ -1,7 +1,5 @@
 """Runs of words between the phrases of a message, and the names of things in them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final

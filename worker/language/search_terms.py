@@ -1,7 +1,5 @@
 """Search terms of a message, for the catalogue."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 

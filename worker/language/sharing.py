@@ -4,8 +4,6 @@ A message is everybody's if each of its phrases is known, none leans on its conv
 the questions of `data/frames.toml`, in whatever order Spanish allows. In doubt it is not.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Sizes in what customers say: "medio kilo", "500 gr", "dos y cuarto", "la docena", in one form each."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from fractions import Fraction

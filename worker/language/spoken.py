@@ -1,7 +1,5 @@
 """Phrases of a message as they count: without courtesies and reasons, each for what it is where it stands."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Final
 

@@ -4,8 +4,6 @@ In doubt they do: a question that is not shared costs a call of a model; one tha
 what another one had asked for.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 

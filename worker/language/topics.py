@@ -1,7 +1,5 @@
 """Topics of customers, as regular expressions searched in normalised text (`data/topics.toml`)."""
 
-from __future__ import annotations
-
 import re
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """Typing errors: a letter left out, doubled or swapped. Everything is in normalised form."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable

@@ -5,8 +5,6 @@ The lists err on one side on purpose: a word that could lean on a conversation i
 A wrong "stands on its own" shows one customer another's answer; a wrong "leans" costs one call of a model.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Content of each of WhatsApp's message types: text, what was tapped, a cart. A type not named here has none."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import accumulate
 

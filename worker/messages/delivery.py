@@ -1,7 +1,5 @@
 """Delivery statuses of our replies, as WhatsApp reports them: sent, delivered, read, or failed with a code."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 Whatever of one cannot be used makes it a message that needs no reply, never an error: the customer's words stand.
 """
 
-from __future__ import annotations
-
 from typing import TypeGuard
 
 from msgspec.structs import replace

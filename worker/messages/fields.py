@@ -4,8 +4,6 @@ A reason names the field and what is wrong with it, and never quotes its value: 
 A JSON null counts as missing, because many languages write an absent value so.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -4,8 +4,6 @@ WhatsApp shows `*bold*`, `_italics_`, `~struck~`, lists and quotes as such, and 
 without Markdown comes out as it went in, but for spaces at the ends of lines. Pure: no I/O.
 """
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Collection

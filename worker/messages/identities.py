@@ -3,8 +3,6 @@
 Whatever of it cannot be used tells nothing, and is never an error: the customer's words stand.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from worker.messages.fields import JsonObject, is_phone, known_id

@@ -1,7 +1,5 @@
 """Parser of the inbound stream's bytes into messages: the one door of everything a gateway sends."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

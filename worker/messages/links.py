@@ -1,7 +1,5 @@
 """Links and e-mail addresses in a text, as WhatsApp makes them to tap, and taking out those that are not the shop's."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 

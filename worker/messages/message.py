@@ -1,7 +1,5 @@
 """Values that come out of an inbound payload."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from msgspec import Struct

@@ -3,8 +3,6 @@
 None of it is ever an error: it adds to a message, and is no reason to lose one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

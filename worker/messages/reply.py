@@ -1,7 +1,5 @@
 """Reply to a customer: the outbound contract, and WhatsApp's limits. Pure: no I/O."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from datetime import UTC, datetime
 

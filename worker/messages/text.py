@@ -1,7 +1,5 @@
 """Text at the edge: mends what JSON, PostgreSQL or UTF-8 refuse, and cuts what is too long."""
 
-from __future__ import annotations
-
 import re
 from unicodedata import combining
 

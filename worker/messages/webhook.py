@@ -1,7 +1,5 @@
 """A webhook body as Meta sends it: every message of every entry and change, and a reason for each unusable part."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 from worker.errors import BadPayload

@@ -1,7 +1,5 @@
 """Reads of servers that may not answer: each in a thread of its own, with one time limit for all of them together."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from threading import Lock, Thread

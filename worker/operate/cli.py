@@ -1,7 +1,5 @@
 """Command line `chasqui`. Exit codes: 0 done, 1 failed (one clear line on stderr), 2 wrong usage."""
 
-from __future__ import annotations
-
 import click
 
 from worker import __version__, log

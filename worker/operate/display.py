@@ -1,7 +1,5 @@
 """Display of numbers and names, as commands and the dashboard show them."""
 
-from __future__ import annotations
-
 from worker.session.handover import ASKED, FAILED, LIMIT, MACHINE, MODEL, WROTE
 
 #: Why a customer waits for a person.

@@ -1,7 +1,5 @@
 """Erasure of a customer: from PostgreSQL, both roles of Redis, and what is on its way between them."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections import Counter

@@ -2,8 +2,6 @@
 nothing personal in its memory. Written for Flower 2.2, whose `EventsState.event` takes in every event.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Telephone numbers as an operator writes them, and the ids that WhatsApp has for their lines."""
 
-from __future__ import annotations
-
 import re
 
 import phonenumbers

@@ -1,7 +1,5 @@
 """Giving a customer back from a person to the AI: what the command and the dashboard share."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import suppress
 

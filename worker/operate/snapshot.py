@@ -5,8 +5,6 @@ Each part is read apart, by a function that raises what its server's client rais
 are read by `worker.providers.circuit_states`, and what is unfinished in PostgreSQL by `db.monitoring`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import compress

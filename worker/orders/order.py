@@ -1,7 +1,5 @@
 """Order as the shop is told of it (contract 3.9). Money and quantities are decimal texts. Pure: no I/O."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from msgspec import Struct

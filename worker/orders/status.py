@@ -1,7 +1,5 @@
 """Status of an order, and words of the shop for its customer: moved in PostgreSQL, told through the outbox."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime

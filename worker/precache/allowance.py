@@ -1,7 +1,5 @@
 """Allowance: what replies made ahead may cost in a day, counted in Redis before each call and corrected after it."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 import redis

@@ -3,8 +3,6 @@
 Pure: no I/O. Every figure can be worked out by hand: it is an average of what was asked on past days at these hours.
 """
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

@@ -2,8 +2,6 @@
 completely. So a changed price costs nothing, and neither does what is asked for the first time.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Hours of prices: how far ahead it is worth answering now. Pure: no I/O."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 

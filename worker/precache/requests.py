@@ -1,7 +1,5 @@
 """Requests that are likely to be made and have no reply: rendered as they would be now, the likeliest first."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 

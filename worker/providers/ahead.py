@@ -1,7 +1,5 @@
 """Replies made ahead: one call for a request that nobody waits for, in the single flight of those who may come to."""
 
-from __future__ import annotations
-
 import time
 from uuid import uuid4
 

@@ -1,7 +1,5 @@
 """The shop's money: a monthly and a daily budget and a limit per customer, kept in Redis, founded on PostgreSQL."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import count

@@ -3,8 +3,6 @@
 A provider's circuit counts failures; a model's opens when the model itself cannot be asked.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple

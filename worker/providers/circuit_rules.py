@@ -3,8 +3,6 @@
 Pure: no I/O.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Circuits for operators: read from Redis as `circuit.lua` keeps them, without changing anything."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime

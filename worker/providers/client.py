@@ -1,7 +1,5 @@
 """One HTTP call to a language model within a deadline: built, sent, read or refused, and traced."""
 
-from __future__ import annotations
-
 import time
 from datetime import UTC, datetime
 from http import HTTPStatus

@@ -1,7 +1,5 @@
 """Time and chance of a process, passed in so that tests need not wait."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Completing one request: candidates in order, each answer checked and repaired once, at last the fallback reply."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace

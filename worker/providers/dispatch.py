@@ -1,7 +1,5 @@
 """Dispatching turns to models: bounded pool, single flight per key, reply cache; each goes on when it is ready."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future

@@ -3,8 +3,6 @@
 Pure: no I/O. Annotations hold what PROVIDERS_FILE may say (`providers_file.py`); values made in code are not checked.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Paid calls of one model: money reserved before, settled after, booked by the model that answered, and retried."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from worker.errors import ProviderError, ProviderRateLimited, ProviderUnavailable

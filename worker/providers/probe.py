@@ -1,7 +1,5 @@
 """Probing models before customers meet their end: each is asked now and then exactly as the service asks."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime

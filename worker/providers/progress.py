@@ -1,7 +1,5 @@
 """A turn's planned request and the progress of its completion: calls made, candidates that are out. Pure: no I/O."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from msgspec import Struct

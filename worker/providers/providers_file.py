@@ -1,7 +1,5 @@
 """Reading PROVIDERS_FILE: TOML to providers, each mistake named with its place."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations

@@ -1,7 +1,5 @@
 """Redaction of a provider's sentence: no key and no word of the customer reaches a log. Pure: no I/O."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """The reply cache: what of an outcome is kept under a request's key, and what a hit is worth."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from msgspec import Struct

@@ -1,7 +1,5 @@
 """Single flight per reply cache key, across all processes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """HTTP with one deadline for a whole answer and a limit to its size. urllib3 ends here."""
 
-from __future__ import annotations
-
 import http.client
 import io
 import socket

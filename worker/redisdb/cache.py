@@ -1,7 +1,5 @@
 """Cache layers on the cache Redis, and their counters of hits and misses."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

@@ -2,8 +2,6 @@
 move and replicas that take over.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import Lock

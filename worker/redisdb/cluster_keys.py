@@ -4,8 +4,6 @@ Names of streams and of the cache layers are the same everywhere. The others get
 script finds all that it touches in one slot, and whoever asks for a key asks by its usual name.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Connections to Redis, with a time limit on everything: to one server, to the master under Sentinels, to a cluster."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import redis

@@ -1,7 +1,5 @@
 """Redis keys: pattern, type and time to live of each."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 DAY_S = 86_400

@@ -2,8 +2,6 @@
 that a busy Redis is not held up. Everything here raises RedisError where Redis does not answer.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice

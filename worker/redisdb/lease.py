@@ -1,7 +1,5 @@
 """Lease: of several processes that could do a thing, the one that holds it does."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from uuid import uuid4
 

@@ -1,7 +1,5 @@
 """Restarts and failovers of the durable Redis, and how much of the past the server that answers now may not know."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -2,8 +2,6 @@
 demoted or has lost its replicas.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property

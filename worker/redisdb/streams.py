@@ -1,7 +1,5 @@
 """WhatsApp streams on the durable Redis: inbound with its consumer group, outbound, orders, rejected."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

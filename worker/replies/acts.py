@@ -2,8 +2,6 @@
 plain yes or no, an answer to our open question, a cart of the catalogue. Pure: no I/O.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 

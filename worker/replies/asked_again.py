@@ -1,7 +1,5 @@
 """Our question asked once more where a bare answer leaves open what is meant; the word to a plain no. Pure: no I/O."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from worker.catalog.product import Product

@@ -3,8 +3,6 @@
 An id is a verb and what it is done to, between colons: `add:{sku}`, `qty:{sku}:{n}`, `confirm:{version}`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from worker.catalog.product import Product, availability

@@ -1,7 +1,5 @@
 """Changes to a cart that can be made, and why others cannot: bounds, steps and stock. Pure: no I/O."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from decimal import Decimal
 

@@ -1,7 +1,5 @@
 """Carts in words: lines with what each costs, changes, totals. Pure: no I/O."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from worker.catalog.product import PIECES

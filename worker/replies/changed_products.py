@@ -1,7 +1,5 @@
 """Products that have changed since a summary: what can still be ordered, and what is told. Pure: no I/O."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from decimal import Decimal
 

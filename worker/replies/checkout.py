@@ -4,8 +4,6 @@ No model has a part in it: it begins where a customer wants to buy, asks for one
 places an order only by an act on the summary of this very cart. Pure: no I/O.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from decimal import Decimal
 

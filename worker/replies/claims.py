@@ -4,8 +4,6 @@ A change, an order, a discount or a delivery is told by us, from what was commit
 claim. The words are in `claims.toml`. Pure: no I/O.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """Closing a decided turn: the session after it, the reply and the order that are committed together. Pure: no I/O."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

@@ -4,8 +4,6 @@ Models do not always keep to names and lists they were given. What can be unders
 usual name, a missing confidence, a fourth button); a cart operation that does not fit never is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator
 from decimal import Decimal
 from typing import Annotated, Any, Literal, get_args

@@ -4,8 +4,6 @@ Kept to the subset that every provider takes: each object closed, each of its pr
 bounds (Azure refuses `minimum` and `maxItems`). The check behind it knows those.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any, get_args
 

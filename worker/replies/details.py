@@ -1,7 +1,5 @@
 """Details of the order to come, as far as they stand in the customer's own words. Pure: no I/O."""
 
-from __future__ import annotations
-
 from msgspec.structs import replace
 
 from worker.language.answers import asks, denies, folded, way_of_delivery

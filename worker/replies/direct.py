@@ -1,7 +1,5 @@
 """Decisions about acts that need no model. All of it works while every provider is away. Pure: no I/O."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 

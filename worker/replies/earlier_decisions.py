@@ -1,7 +1,5 @@
 """Decisions that a worker of the version before has made, which left what they do to the commit. Pure: no I/O."""
 
-from __future__ import annotations
-
 from msgspec.structs import replace
 
 from worker.replies.checkout import proceed

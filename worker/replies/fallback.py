@@ -1,7 +1,5 @@
 """Replies that need no model: when none can answer, and where a message cannot be read. Pure: no I/O."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from worker.language.classifier import guess_intent

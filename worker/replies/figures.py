@@ -4,8 +4,6 @@ Money, shares and times come from the facts of the request alone; other figures 
 recipe has figures of its own: sizes, degrees, minutes of cooking. Pure: no I/O.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal

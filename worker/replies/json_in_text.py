@@ -3,8 +3,6 @@
 Pure: no I/O.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """The cart of the conversation before, and the question what shall become of it. Pure: no I/O."""
 
-from __future__ import annotations
-
 from msgspec.structs import replace
 
 from worker.messages.reply import MAX_INTERACTIVE_CHARS

@@ -1,7 +1,5 @@
 """Leading part of a turn that mixes taps or carts with words for a model: what a tap does is never left to a model."""
 
-from __future__ import annotations
-
 from itertools import takewhile
 
 from msgspec.structs import replace

@@ -1,7 +1,5 @@
 """Numbers that a customer may write next: rows of the list that a reply shows, or quantities. Pure: no I/O."""
 
-from __future__ import annotations
-
 import re
 
 from worker.language.answers import asks, folded

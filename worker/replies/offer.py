@@ -1,7 +1,5 @@
 """Offer of a request: the products that its cart operations may name. Pure: no I/O."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from msgspec import Struct

@@ -2,8 +2,6 @@
 their words (`open_question.toml`). Pure: no I/O.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Mapping, Sequence

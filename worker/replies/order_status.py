@@ -1,7 +1,5 @@
 """Status of a customer's order: asked in words, answered from the order itself. Pure: no I/O."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from decimal import Decimal

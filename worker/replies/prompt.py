@@ -1,7 +1,5 @@
 """Rendering the request: the only thing a reply may depend on, and so the reply cache's key. Pure: no I/O."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

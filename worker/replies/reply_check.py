@@ -3,8 +3,6 @@
 Small models write such things in a form that is otherwise valid, and a cache would keep them. Pure: no I/O.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections import Counter

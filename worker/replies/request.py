@@ -1,7 +1,5 @@
 """A rendered request and a completion: what goes to a model and what comes back."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

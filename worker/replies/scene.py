@@ -1,7 +1,5 @@
 """Scene of a turn: all that a decision about it is told from. Pure: no I/O."""
 
-from __future__ import annotations
-
 import re
 
 from msgspec import Struct

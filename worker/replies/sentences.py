@@ -1,7 +1,5 @@
 """Sentences of a reply, and their clauses: what it says, without what it asks or denies. Pure: no I/O."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 

@@ -1,7 +1,5 @@
 """Summary of an order before it is placed, and the orders that a yes to it places. Pure: no I/O."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from decimal import Decimal
 from hashlib import blake2b

@@ -4,8 +4,6 @@ A model's own words stand before ours where they may stand at all; what is true 
 Pure: no I/O.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace

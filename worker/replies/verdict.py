@@ -3,8 +3,6 @@
 Pure: no I/O.
 """
 
-from __future__ import annotations
-
 from msgspec.structs import replace
 
 from worker.messages.formatting import whatsapp_text

@@ -1,7 +1,5 @@
 """Environment of a command: the servers that it names, and embedded ones for those that it leaves unset."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

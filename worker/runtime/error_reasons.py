@@ -1,7 +1,5 @@
 """Errors of servers in words of ours: their own may hold a URL with a password, or what a customer wrote."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path

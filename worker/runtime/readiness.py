@@ -1,7 +1,5 @@
 """Readiness of the service: both kinds of workers answer, and an intake is active."""
 
-from __future__ import annotations
-
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.engine import connect

@@ -1,7 +1,5 @@
 """SIGHUP, which the kernel sends when a terminal is closed, ends a process as SIGTERM does."""
 
-from __future__ import annotations
-
 import os
 import signal
 

@@ -1,7 +1,5 @@
 """Start of a process: waits for the servers it needs, and refuses those on which nothing can be relied."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

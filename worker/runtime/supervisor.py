@@ -1,7 +1,5 @@
 """Supervisor of the processes of the service: restarts one that dies, leaves none behind."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import signal

@@ -1,7 +1,5 @@
 """Cart of one customer, and the operations that change it. Pure: no I/O."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any

@@ -4,8 +4,6 @@ A wait ends by `chasqui resume` or after HUMAN_WAIT_S. One that ended by itself 
 shop sees whom nobody has answered (`db.people`).
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace

@@ -6,8 +6,6 @@ likes. What is counted stands in the session, so a machine is known whichever pr
 begins anew.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from hashlib import blake2b
 

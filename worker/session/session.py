@@ -1,7 +1,5 @@
 """Session: one customer's conversation as a value, and how a turn advances it. Pure: no I/O."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """Delivery areas: their prices, and which one an address names. Pure: no I/O."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from decimal import Decimal

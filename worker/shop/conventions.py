@@ -1,7 +1,5 @@
 """Conventions of the countries where Spanish is written, as `conventions.toml` has them. Pure: no I/O but that file."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path

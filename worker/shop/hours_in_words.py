@@ -1,7 +1,5 @@
 """Opening hours and moments in Spanish words, short, for a model and for the person who checks a shop's file."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from itertools import groupby

@@ -1,7 +1,5 @@
 """Amounts of money and quantities as a country writes them, by Unicode's CLDR (Babel). Pure: no I/O."""
 
-from __future__ import annotations
-
 import re
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache

@@ -3,8 +3,6 @@
 What the shop has not told is not known: it is left out, and nothing is made up in its place.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property

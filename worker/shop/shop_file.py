@@ -1,7 +1,5 @@
 """Reading SHOP_FILE: TOML to a Shop, every mistake named with its place, all of them at once."""
 
-from __future__ import annotations
-
 import tomllib
 from decimal import Decimal
 from pathlib import Path

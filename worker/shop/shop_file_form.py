@@ -1,7 +1,5 @@
 """Form of SHOP_FILE, table by table, with what each value must be. Pure: no I/O."""
 
-from __future__ import annotations
-
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """Mistakes in SHOP_FILE in words: the place, what is wrong, and what was probably meant. Pure: no I/O."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches

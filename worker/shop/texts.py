@@ -1,7 +1,5 @@
 """Texts: the fixed texts for customers, from `texts.toml` and `cart_texts.toml`, in the shop's form of address."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import lru_cache

@@ -3,8 +3,6 @@
 An attempt is counted before it runs, and uncounted where the turn only waits or fails for no fault of its own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """Step call_provider: turns that ask a model, with leases that are renewed for as long as it may take."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 
 from sqlalchemy import Connection

@@ -7,8 +7,6 @@ round trips that sessions take anyway: read when a session is fetched, written w
 once. Where that Redis does not answer, nobody is limited.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any

@@ -4,8 +4,6 @@ Every commit of ours covers a batch. `lock_timeout` ends one that waits for a ro
 locked are left out, and where nobody is, the batch is halved until the one at fault is alone.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

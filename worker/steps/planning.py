@@ -1,7 +1,5 @@
 """Plan of a turn: a canned reply that needs no model, or the rendered request and the key of its cached reply."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any

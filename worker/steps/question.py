@@ -1,7 +1,5 @@
 """Meaning of a turn's text, read by the words for what is sold here."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b

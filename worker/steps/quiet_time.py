@@ -5,8 +5,6 @@ The wait is a row in PostgreSQL, in nobody's hands: intake claims the turn anew 
 (`worker.intake.quiet_turns`); where it does not, the sweep starts the turn again when its lease ends.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

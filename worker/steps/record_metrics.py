@@ -1,7 +1,5 @@
 """Step record_metrics: the commit of costs and times, then a line of log for each turn."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from typing import Any

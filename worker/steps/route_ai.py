@@ -1,7 +1,5 @@
 """Step route_ai: turns that can be answered at once, and turns that must ask a model."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 

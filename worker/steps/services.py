@@ -2,8 +2,6 @@
 import, and no connection crosses a fork.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

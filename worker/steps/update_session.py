@@ -2,8 +2,6 @@
 stream and the stream of orders.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Counting what is asked: forms of requests for everybody, never one customer's words."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable

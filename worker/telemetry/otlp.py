@@ -1,7 +1,5 @@
 """Spans on their way to an OTLP/HTTP collector. Imports OpenTelemetry; is itself imported only where tracing is on."""
 
-from __future__ import annotations
-
 import os
 import socket
 from collections.abc import Iterable

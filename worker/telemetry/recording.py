@@ -1,7 +1,5 @@
 """Recording of turns, calls and runs: one row of `ai_metrics` for each turn, live counters in Redis."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Metrics report, from PostgreSQL alone, so that it survives a restart of Redis."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Log line and trace of a turn, once its reply is out."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """`chasqui circuits`: states of the circuit breakers, and opening or closing one by hand."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 

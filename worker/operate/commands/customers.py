@@ -1,7 +1,5 @@
 """`chasqui resume` and `chasqui erase`: a customer goes back from a person to the AI, or is forgotten."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """`chasqui db` and `chasqui catalog`: the database's schema, and the products in it."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from pathlib import Path

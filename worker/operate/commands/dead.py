@@ -1,7 +1,5 @@
 """`chasqui dead`: dead letters, messages that were started five times and never ended."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any

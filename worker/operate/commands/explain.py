@@ -1,7 +1,5 @@
 """`chasqui explain`: how a message is understood, and why everybody may share its answer or not."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`chasqui send` and `chasqui enqueue`: messages into the inbound stream, and the reply to one."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

@@ -1,7 +1,5 @@
 """`chasqui orders`: what customers have ordered, and how far the shop is with it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal

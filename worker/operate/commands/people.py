@@ -1,7 +1,5 @@
 """`chasqui people`: customers who wait for a person of the shop."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC

@@ -1,7 +1,5 @@
 """`chasqui report`, over a window of time as people type it: `--since 24h`, `--from 2026-11-01 --to 2026-11-02`."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """Commands that run the service: the demo, all of it, the intake alone, the exporter, the operators' page."""
 
-from __future__ import annotations
-
 import secrets
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """`chasqui shop`: the shop's facts as the assistant knows them, and the mistakes of a shop's file."""
 
-from __future__ import annotations
-
 import sys
 from datetime import UTC, datetime
 from pathlib import Path

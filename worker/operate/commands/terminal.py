@@ -1,7 +1,5 @@
 """Terminal of all commands: output, signals, and foreign errors as one clear line."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

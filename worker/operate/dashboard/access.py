@@ -1,7 +1,5 @@
 """Access to the dashboard: passwords and their roles, logins, and a limit on guesses."""
 
-from __future__ import annotations
-
 import hmac
 import secrets
 import time

@@ -1,7 +1,5 @@
 """Changes that an administrator makes on the page: one in PostgreSQL at a time, and what is said about it."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial

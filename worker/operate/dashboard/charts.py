@@ -1,7 +1,5 @@
 """Options of the charts (Apache ECharts), as charts.toml describes them."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Sequence
 from datetime import datetime

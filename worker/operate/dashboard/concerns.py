@@ -1,7 +1,5 @@
 """Concerns: what somebody should look at now, in words, the worst first."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

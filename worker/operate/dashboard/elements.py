@@ -1,7 +1,5 @@
 """Elements that the page and its panels are built of."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from nicegui import ui

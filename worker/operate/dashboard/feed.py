@@ -2,8 +2,6 @@
 page is open, and a part that cannot be read keeps its last value and says why.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping

@@ -2,8 +2,6 @@
 somebody: dead letters, people who wait, open orders.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace

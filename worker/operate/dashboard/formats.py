@@ -1,7 +1,5 @@
 """Numbers, names and circuits as people read them."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from decimal import Decimal
 

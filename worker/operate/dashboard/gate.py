@@ -1,7 +1,5 @@
 """Gate in front of the page: everything but the login form needs a login, and requests must come from our own page."""
 
-from __future__ import annotations
-
 import re
 import secrets
 from html import escape

@@ -1,7 +1,5 @@
 """Panel of the dead letters: everybody sees them, an administrator replays and discards."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """Panel of the open orders, new ones first: an administrator sees whose they are, and says how far they have come."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

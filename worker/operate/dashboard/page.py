@@ -1,7 +1,5 @@
 """Page: a live view of the service, laid out in cards of texts and charts, and what an administrator may do."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path

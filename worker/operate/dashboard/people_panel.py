@@ -1,7 +1,5 @@
 """Panel of the customers who wait for a person: an administrator sees who they are, and gives them back to the AI."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """Server of the page: one process that runs until it is told to stop."""
 
-from __future__ import annotations
-
 import logging
 import socket
 from collections.abc import Callable

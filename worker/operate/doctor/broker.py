@@ -1,7 +1,5 @@
 """Doctor's check of Celery's broker: how many batches wait on each queue, and whether a worker takes them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any

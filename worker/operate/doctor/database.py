@@ -1,7 +1,5 @@
 """Doctor's check of PostgreSQL: version, migrations, clock, locks, intake, what waits, what was given up."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from alembic.script import ScriptDirectory

@@ -1,7 +1,5 @@
 """Examination: all checks side by side, so that a server that does not answer costs its own time limit only."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Finding of a check. A check that fails itself is a finding too, and never hides the others."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """Doctor's check of the language models: keys, one question to each as the service asks it, the providers' lists."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor

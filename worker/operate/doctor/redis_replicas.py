@@ -1,7 +1,5 @@
 """Doctor's check of a Redis of several servers: replicas, how far they lag behind, and whether Sentinels agree."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Doctor's check of both roles of Redis: versions, settings that decide what may be lost, memory, clock, live state."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit

@@ -1,7 +1,5 @@
 """Doctor's check of the servers that DATABASE_URL names: which takes writes, how far others are, what may be lost."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 import psycopg2  # type: ignore[import-untyped]  # it ships none

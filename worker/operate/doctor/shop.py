@@ -1,7 +1,5 @@
 """Doctor's check of the shop's file: a line for each mistake, or what the assistant knows by it."""
 
-from __future__ import annotations
-
 from worker.errors import ShopFileInvalid
 from worker.operate.doctor.finding import Finding, failed, ok
 from worker.settings import Settings

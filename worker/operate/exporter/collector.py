@@ -4,8 +4,6 @@ The values of every label are few and known beforehand. Counters begin at zero, 
 first increase of one that appears with it.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time

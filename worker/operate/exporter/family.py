@@ -1,7 +1,5 @@
 """Metric families for Prometheus, filled with samples: gauges, counters, histograms."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any

@@ -1,7 +1,5 @@
 """HTTP server of the exporter: `/metrics`, `/healthz` and `/readyz`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from socket import AF_INET, AF_INET6

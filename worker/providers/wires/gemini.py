@@ -1,7 +1,5 @@
 """Gemini's generateContent."""
 
-from __future__ import annotations
-
 from worker.providers.models import Model, Provider
 from worker.providers.wires.values import (
     Answer,

@@ -1,7 +1,5 @@
 """OpenAI's chat completions, which DeepSeek and most servers of open models speak too."""
 
-from __future__ import annotations
-
 from worker.errors import ProviderUnavailable
 from worker.providers.models import Model, Provider
 from worker.providers.wires.values import Answer, Call, Json, Reading, at, count, items, key_header, merged, nested

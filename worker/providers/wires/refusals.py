@@ -1,7 +1,5 @@
 """Classifying an HTTP answer other than 200: which error it stands for, by status, code and sentence."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Wire values: building a request's body, and reading an answer nobody vouches for."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

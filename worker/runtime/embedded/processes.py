@@ -3,8 +3,6 @@
 No pid file is trusted or written: after a kill -9 it would name a process that is gone or, worse, another one.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

