@@ -68,7 +68,7 @@ def _decomposed(text: str) -> str:
 
 
 class _PlainSigns(dict[int, str]):
-    """Table of signs and their plain forms, for `str.translate`, which is several times as fast; grows as it is used."""
+    """Signs and their plain forms, a table for `str.translate` that grows as it is used."""
 
     def __missing__(self, code: int) -> str:
         plain = _decomposed(chr(code))
