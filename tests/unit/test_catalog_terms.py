@@ -60,6 +60,8 @@ def words() -> ProductWords:
         ("chocolatada", ["chocolatada"]),
         ("trabajan arroz porque estuve buscando por todos lados", ["arroz"]),
         ("un jugo que vienen los de la esquina", ["jugo"]),
+        ("amiga buenas, el precio del arroz", ["arroz"]),
+        ("vecinita, hola coom va, tenes arroz", ["arroz"]),
         ("zarajos", ["zarajos"]),
     ],
 )

@@ -67,6 +67,17 @@ def test_why_a_text_is_not_everybodys_is_known(text: str, reason: str) -> None:
     assert Reader(USUAL_PRODUCT_WORDS).question(turn_of(text)).unshared == reason
 
 
+@pytest.mark.parametrize(
+    ("text", "complexity"), [("esa", "medium"), ("dlae", "medium"), ("gracias leche", "simple"), ("hola", "simple")]
+)
+def test_a_bare_answer_is_not_simple(text: str, complexity: str) -> None:
+    """What it means stands in the history: where there is none, and where something is named, the words tell all."""
+    history = [{"customer": "tenes leche", "reply": "Tengo Leche entera a $ 1.850. ¿La llevás?"}]
+    asked = Reader(USUAL_PRODUCT_WORDS).question(turn_of(text, session=session_of(context={"history": history})))
+    assert asked.complexity == complexity
+    assert Reader(USUAL_PRODUCT_WORDS).question(turn_of(text)).complexity == "simple"
+
+
 def test_a_cart_of_the_catalogue_is_searched_by_its_ids() -> None:
     """And told to the model by name; what the shop does not have keeps its id, and nothing else is offered for it."""
     cart = order_of(("LAC-1", "T-0001"), "sin bolsa, 3 x favor")

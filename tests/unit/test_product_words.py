@@ -68,6 +68,8 @@ def test_a_section_is_named_whole(product_words: ProductWords) -> None:
         ("preico de gabranzo", "precio de garbanzo"),
         ("tenes caef", "tenes cafe"),
         ("tenes caafe", "tenes cafe"),
+        ("que vael la leche", "que vale la leche"),
+        ("hola coom va", "hola como va"),
     ],
 )
 def test_a_slip_is_put_right(product_words: ProductWords, typed: str, meant: str) -> None:

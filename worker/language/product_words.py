@@ -125,10 +125,10 @@ class ProductWords:
 
 
 def _can_mean(typed: str, meant: str) -> bool:
-    if meant in ASKED:
-        return len(meant) > SHORTEST_SLIP or len(typed) > SHORTEST_SLIP
     # Of four letters only a swap and a doubled letter are no other word: "caef" and "laaca".
     slip = len(typed) == len(meant) or undoubled(typed) == meant
+    if meant in ASKED:
+        return max(len(meant), len(typed)) > SHORTEST_SLIP or slip
     return (min(len(typed), len(meant)) > SHORTEST_SLIP or slip) and not sound_alike(typed, meant)
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from worker.catalog.search import BY_SKU
 from worker.language.catalog_terms import catalog_terms, names_product, terms_before
-from worker.language.classifier import complexity
+from worker.language.classifier import MEDIUM, SIMPLE, complexity
 from worker.language.product_words import ProductWords
 from worker.language.search_terms import search_terms
 from worker.language.sharing import Judgement, judged
@@ -27,6 +27,8 @@ ASKING_FOR = "tenes {}"
 MAX_ORDERED = 30
 #: Characters of a quoted text in which products are looked for.
 MAX_QUOTED_SEARCHED = 300
+#: Words of an answer that leans on what was said.
+BARE_WORDS = 4
 #: Farther back nobody means what was spoken of by "that one".
 MOST_EXCHANGES = 3
 #: Questions that a reader remembers; a shop is asked fewer in a day.
@@ -141,7 +143,7 @@ class Reader:
         terms = self._terms(turn)
         before = () if any(order.items for order in turn.orders) else self._before(turn, terms)
         shown = tuple(map(sku_term, turn.fetched().context.shown))
-        return Question(asks_for_person(plain), complexity(plain), None, terms, before, shown)
+        return Question(asks_for_person(plain), _how_hard(turn, terms), None, terms, before, shown)
 
     def _terms(self, turn: Turn) -> tuple[str, ...]:
         ordered = dict.fromkeys(sku_term(item.sku) for order in turn.orders for item in order.items)
@@ -165,6 +167,15 @@ class Reader:
 
     def _named(self, text: str) -> tuple[str, ...]:
         return catalog_terms(search_terms(text, self._product_words.mended), self._product_words)
+
+
+def _how_hard(turn: Turn, terms: Sequence[str]) -> str:
+    """The complexity of a text in its conversation. The words of a short answer that names nothing are simple, but what
+    they mean stands in the history, and they may change the cart.
+    """
+    found = complexity(turn.normalised)
+    is_bare = not terms and len(turn.normalised.split()) <= BARE_WORDS and turn.fetched().context.history
+    return MEDIUM if found == SIMPLE and is_bare else found
 
 
 def _referred(turn: Turn) -> Iterator[str]:
