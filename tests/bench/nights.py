@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from db.engine import connect
 from worker.catalog.price_list import import_products
-from worker.precache.allowance import SHARE_OF_YESTERDAY
+from worker.precache.allowance import SHARE_OF_YESTERDAY, spent_key
 from worker.precache.own_replies import make_own
 from worker.precache.run import run
 from worker.settings import Settings
@@ -47,6 +47,7 @@ def make_ahead(settings: Settings, cost_usd: float) -> None:
     cost_usd: of the day before.
     """
     with _services(settings, Decimal(str(round(cost_usd, 6))) / SHARE_OF_YESTERDAY) as services:
+        services.redis.delete(spent_key())  # of the night before
         while run(services, lambda: True, lambda _answered, _asking: None):
             pass
         make_own(services, lambda: True)

@@ -17,7 +17,7 @@ from db import retry
 from db.locks import PRECACHE_LOCK, try_lock, unlock
 from worker.log import logger
 from worker.precache.allowance import Allowance, day_microusd
-from worker.precache.price_hours import price_of
+from worker.precache.price_hours import cheapest, price_of
 from worker.precache.requests import missing
 from worker.providers.ahead import MadeAhead
 from worker.providers.pricing import cost_microusd, estimate_tokens
@@ -131,6 +131,7 @@ class Run:
     def _make(self, plan: Plan) -> MadeAhead | None:
         """One reply, None where somebody else is at it. Raises OutOfMoney."""
         services = self._services
+        plan = replace(plan, complexity=cheapest(services.providers, plan.complexity, datetime.now(UTC)))
         most = self._most_microusd(plan)
         if not self._allowance.reserve(most):
             raise OutOfMoney
