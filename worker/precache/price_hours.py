@@ -13,12 +13,19 @@ LONGEST_H = 24
 ABLE = {SIMPLE: (SIMPLE, MEDIUM, COMPLEX), MEDIUM: (MEDIUM, COMPLEX), COMPLEX: (COMPLEX,)}
 
 
+#: A model for harder messages is asked where its output costs less than this part: what the other one reads from its
+#: prompt cache may be worth as much as a smaller difference.
+MUCH_CHEAPER = Decimal("0.5")
+
+
 def cheapest(providers: Sequence[Provider], complexity: str, now: datetime) -> str:
-    """Returns the complexity, of those that can answer this one, whose model costs least now. A customer's call goes to
-    the quickest that can; this one has time.
+    """Returns the complexity, of those that can answer this one, whose model is much cheaper now; else this one. A
+    customer's call goes to the model that was chosen for it; this one has time.
     """
     prices = {able: price for able in ABLE[complexity] if (price := price_of(providers, able, now))}
-    return min(prices, key=lambda able: _by_price(prices[able]), default=complexity)
+    able = min(prices, key=lambda able: _by_price(prices[able]), default=complexity)
+    much = able in prices and prices[able].output_usd < MUCH_CHEAPER * prices[complexity].output_usd
+    return able if much else complexity
 
 
 def horizon_h(providers: Sequence[Provider], complexity: str, now: datetime) -> int:
