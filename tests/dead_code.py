@@ -94,7 +94,7 @@ EXCEPTIONS = {
         "db/dashboard.py:*",
         "worker/operate/dashboard/figures.py:messages_per_session",
         "worker/operate/dashboard/figures.py:timeline",
-        "worker/operate/dashboard/formats.py:milliseconds",
+        "worker/operate/display.py:milliseconds",
     ),
     "jinja reads them": ("worker/operate/dashboard/page.py:filters", "worker/operate/dashboard/page.py:globals"),
     "selenium sends it to the browser": ("tests/helpers/dashboard_browser.py:binary_location",),

@@ -23,8 +23,8 @@ from worker.operate.commands.terminal import (
     redis_errors,
 )
 from worker.operate.phones import id_of, other_spelling
-from worker.operate.resuming import forget_replies
 from worker.redisdb.connect import connect_cache
+from worker.redisdb.layers import forget_reply_limits
 from worker.runtime.environment import surroundings
 
 #: A turn that is under way ends within seconds.
@@ -73,7 +73,7 @@ def count_anew(phones: Sequence[str]) -> None:
     with surroundings(postgres=False) as configured:
         if phones and configured.cache_url is not None:
             with connect_cache(configured) as cache:
-                forget_replies(cache, phones)
+                forget_reply_limits(cache, phones)
 
 
 def resume_one(connection: Connection, phone: str) -> str:

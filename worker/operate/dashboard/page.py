@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from inspect import isfunction
 from pathlib import Path
 from typing import Any
 
@@ -13,33 +14,19 @@ from nicegui.element import Element
 from sqlalchemy import Engine
 
 from db.states import ORDER_STATUSES
-from worker.operate.dashboard import charts, concerns, formats
+from worker.operate import display
+from worker.operate.dashboard import charts, concerns
 from worker.operate.dashboard.access import Access
 from worker.operate.dashboard.acting import Actor
-from worker.operate.dashboard.elements import box, button, card
 from worker.operate.dashboard.feed import Feed, View
 from worker.operate.dashboard.figures import DEFAULT, RANGES, TimeRange
 from worker.operate.dashboard.gate import LOGIN, SCRIPT, STYLE
-from worker.operate.dashboard.letters_panel import letters_panel
-from worker.operate.dashboard.orders_panel import OrdersPanel
-from worker.operate.dashboard.people_panel import people_panel
+from worker.operate.dashboard.panels import OrdersPanel, box, button, card, letters_panel, people_panel
 from worker.providers.circuit_states import Named
 from worker.settings import Settings
 
 REFRESH_S = 5.0
 MOODS = {"closed": "good", "half_open": "warn", "open": "bad", "forced_open": "bad"}
-FORMATS = (
-    "count",
-    "rate",
-    "milliseconds",
-    "duration",
-    "dollars",
-    "spoken",
-    "standing",
-    "waited",
-    "money",
-    "why_person",
-)
 BASELINE = "baseline: every message sent to gpt-3.5-turbo at its last prices, nothing cached"
 TILES = ("answered", "reply_time", "cache_hits", "cost", "active_sessions", "waiting_now")
 #: Title, width and note of each card, and what is in it: charts (of charts.toml) and texts (macros of texts.html).
@@ -79,7 +66,7 @@ def load_texts(settings: Settings, providers: Named) -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {name: getattr(formats, name) for name in FORMATS}
+    environment.filters |= {name: shown for name, shown in vars(display).items() if isfunction(shown)}
     environment.globals |= {
         "names": [(name, model) for name, models in providers for model in ("", *models)],
         "moods": MOODS,

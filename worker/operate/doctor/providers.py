@@ -21,6 +21,13 @@ LIST_S = 5.0
 NO_KEY = "set {name}, or leave the provider out of PROVIDERS_FILE"
 NONE_FIT = "at least one model must answer; see the lines above"
 ANOTHER = "give the provider another model in PROVIDERS_FILE and restart worker-ai: docs/providers.md"
+#: What helps against errors that do not pass by themselves.
+MENDS: dict[type[Exception], str] = {
+    ProviderDenied: "check its key and the balance of the account, then restart worker-ai",
+    ModelFault: ANOTHER,
+    ThoughtAway: "see its request in PROVIDERS_FILE, and docs/providers.md",
+    UnreadableAnswer: "is its base_url right (..._BASE_URL)? Is the model large enough for the task?",
+}
 
 
 def examine(providers: Sequence[Provider], shop: Shop, *, probe: bool) -> list[Finding]:
@@ -100,13 +107,7 @@ def judge_model(provider: Provider, model: Model, looked: ProbeResult, today: da
 
 def _judge_error(check: str, looked: ProbeResult) -> Finding:
     found = f"{looked.probe.outcome}: {looked.probe.told}"
-    match looked.error:
-        case ProviderDenied():
-            return failed(check, found, "check its key and the balance of the account, then restart worker-ai")
-        case ModelFault():
-            return failed(check, found, ANOTHER)
-        case ThoughtAway():
-            return failed(check, found, "see its request in PROVIDERS_FILE, and docs/providers.md")
-        case UnreadableAnswer():
-            return failed(check, found, "is its base_url right (..._BASE_URL)? Is the model large enough for the task?")
+    mend = next((mend for kind, mend in MENDS.items() if isinstance(looked.error, kind)), None)
+    if mend is not None:
+        return failed(check, found, mend)
     return warning(check, found, "the others answer meanwhile; can this machine reach the internet?")

@@ -43,10 +43,7 @@ def exporter(configured: Settings, queue_lengths: QueueLengths) -> Iterator[Appl
     budgets_usd = {period: limit for period, limit in limits.items() if limit is not None}
     url = configured.required("database_url")
     engine = make_engine(url, pool_size=2, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
-    with (
-        connect_durable(configured, REDIS_TIMEOUT_S) as durable,
-        connect_cache(configured, REDIS_TIMEOUT_S) as cache,
-    ):
+    with connect_durable(configured, REDIS_TIMEOUT_S) as durable, connect_cache(configured, REDIS_TIMEOUT_S) as cache:
         registry = CollectorRegistry(auto_describe=False)
         reader = SnapshotReader(engine, durable, cache, queue_lengths, named(providers))
         registry.register(Exporter(reader.read, providers, budgets_usd))
