@@ -3,7 +3,7 @@
 import click
 
 from worker import __version__, log
-from worker.operate.commands import customers, database, dead, messages, orders, people, report, service
+from worker.operate.commands import customers, database, dead, messages, orders, report, service
 from worker.operate.commands.cache import cache
 from worker.operate.commands.circuits import circuits
 from worker.operate.commands.doctor import doctor
@@ -26,7 +26,7 @@ COMMANDS = (
     cache,
     dead.dead,
     orders.orders,
-    people.people,
+    customers.people,
     customers.resume,
     customers.erase,
     shop,

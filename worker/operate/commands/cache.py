@@ -14,13 +14,13 @@ from rich.table import Table
 from worker.operate.commands.terminal import (
     cache_redis,
     counting,
-    durable_redis,
     json_option,
     print_json,
     print_result,
     redis_errors,
 )
 from worker.operate.display import size
+from worker.redisdb.connect import connect_durable
 from worker.redisdb.keys import AI_RESPONSE, LAYERS, Key
 from worker.redisdb.layers import LayerSize, flush, forget_results, key_batches, read_size
 from worker.runtime.environment import surroundings
@@ -54,7 +54,7 @@ def cache(action: str, layer: str | None, as_json: bool, yes: bool) -> None:
         cache_redis(configured) as client,
     ):
         if action == "flush":
-            with durable_redis(configured) as durable:
+            with connect_durable(configured) as durable:
                 flush_layer(client, durable, BY_NAME[layers[0]], yes=yes, as_json=as_json)
         else:
             used = {each.name: each for each in read_cache_use(client).layers}

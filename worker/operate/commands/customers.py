@@ -1,29 +1,36 @@
-"""`chasqui resume` and `chasqui erase`: a customer goes back from a person to the AI, or is forgotten."""
+"""`chasqui people`, `resume` and `erase`: customers wait for a person, go back to the AI, or are forgotten."""
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC
 
 import click
+from rich.table import Table
 from sqlalchemy import Connection
 
+from db import people as waits
 from db import queries
 from db.engine import connect
+from db.people import Waiting
 from worker.errors import BadPayload, CommandError
 from worker.operate.commands.terminal import (
+    as_table,
     cache_redis,
     commit,
     database,
     database_errors,
-    durable_redis,
     json_option,
     masked,
     out,
     print_json,
+    print_result,
     redis_errors,
 )
+from worker.operate.display import duration, why_person
 from worker.operate.phones import id_of, other_spelling
-from worker.redisdb.connect import connect_cache
+from worker.redisdb.connect import connect_cache, connect_durable
 from worker.redisdb.layers import forget_reply_limits
 from worker.runtime.environment import surroundings
 
@@ -35,7 +42,7 @@ LEFT_OUT = {
 }
 
 
-def known_form(_context: click.Context, _parameter: click.Parameter, phone: str) -> str:
+def known_form(phone: str) -> str:
     """Returns WhatsApp's id of a customer in the form in which it is stored. Raises BadParameter for anything else."""
     try:
         return id_of(phone)
@@ -43,13 +50,38 @@ def known_form(_context: click.Context, _parameter: click.Parameter, phone: str)
         raise click.BadParameter("neither 5 to 20 digits nor a business-scoped user id (such as US.1A2B3C)") from None
 
 
-def known_forms(context: click.Context, parameter: click.Parameter, phones: Sequence[str]) -> tuple[str, ...]:
-    """Returns the same for several, each once."""
-    return tuple(dict.fromkeys(known_form(context, parameter, phone) for phone in phones))
+@click.command()
+@json_option
+def people(as_json: bool) -> None:
+    """List the customers who wait for a person: since when and why, the longest wait first.
+
+    Who waits gets no answer of the AI until `chasqui resume`, or for HUMAN_WAIT_S. A wait that ended by itself stays in
+    the list for a day, because nobody may have come; `chasqui resume` takes that off, too.
+    """
+    with database() as connection:
+        found = commit(connection, waits.waiting)
+    in_utc = [asdict(one) | {"since": one.since.astimezone(UTC), "until": one.until.astimezone(UTC)} for one in found]
+    print_result(in_utc, people_table(found) if found else "Nobody waits for a person.", as_json=as_json)
+
+
+def people_table(found: Iterable[Waiting]) -> Table:
+    """Returns the list for a terminal."""
+    rows = (
+        (
+            one.customer_phone,
+            one.name,
+            f"{one.since.astimezone(UTC):%m-%d %H:%M}",
+            duration(one.waited_s),
+            why_person(one.reason),
+            "ended" if one.ended else "waiting",
+        )
+        for one in found
+    )
+    return as_table(("customer", "name", "since (UTC)", "waits", "why", "state"), rows)
 
 
 @click.command()
-@click.argument("phones", metavar="PHONE...", nargs=-1, required=True, callback=known_forms)
+@click.argument("phones", metavar="PHONE...", nargs=-1, required=True, type=known_form)
 def resume(phones: tuple[str, ...]) -> None:
     """Give customers who were waiting for a person back to the AI. PHONE is WhatsApp's id of a customer.
 
@@ -59,21 +91,16 @@ def resume(phones: tuple[str, ...]) -> None:
         customers = {phone: commit(connection, queries.linked_ids, phone)[0] for phone in phones}
         answers = {phone: resume_one(connection, customers[phone]) for phone in phones}
     given_back = [customers[phone] for phone, answer in answers.items() if answer == "resumed"]
-    count_anew(given_back)
+    with surroundings(postgres=False) as configured:
+        if given_back and configured.cache_url is not None:
+            with connect_cache(configured) as cache:
+                forget_reply_limits(cache, given_back)
     resumed = len(given_back)
     if resumed:
         out.print(f"The AI answers {'this customer' if resumed == 1 else f'{resumed:,} customers'} again.")
     if resumed < len(answers):
         left = {phone: LEFT_OUT.get(answer, answer) for phone, answer in answers.items() if answer != "resumed"}
         raise CommandError("\n".join(f"{masked(phone)}: {reason}" for phone, reason in left.items()))
-
-
-def count_anew(phones: Sequence[str]) -> None:
-    """Begins the count of an hour's replies anew in the cache Redis of the surroundings."""
-    with surroundings(postgres=False) as configured:
-        if phones and configured.cache_url is not None:
-            with connect_cache(configured) as cache:
-                forget_reply_limits(cache, phones)
 
 
 def resume_one(connection: Connection, phone: str) -> str:
@@ -95,7 +122,7 @@ def refuse_other_spelling(connection: Connection, phone: str) -> None:
 
 
 @click.command()
-@click.argument("phone", callback=known_form)
+@click.argument("phone", type=known_form)
 @click.option("--yes", is_flag=True, help="Do not ask, not even on a terminal.")
 @json_option
 def erase(phone: str, yes: bool, as_json: bool) -> None:
@@ -127,7 +154,7 @@ def erase_everywhere(phone: str) -> dict[str, int]:
         redis_errors(),
         database_errors(),
         connect(configured.required("database_url"), statement_timeout_ms=STATEMENT_TIMEOUT_MS) as connection,
-        durable_redis(configured) as durable,
+        connect_durable(configured) as durable,
         cache_redis(configured) as cache,
         out.status("Erasing"),
     ):

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 from rich.table import Table
-from rich.text import Text
 from sqlalchemy import Connection
 
 from db import queries
@@ -14,6 +13,7 @@ from db.locks import INTAKE_LOCK, is_locked
 from worker.errors import CommandError
 from worker.messages.reply import REPLY_WINDOW_S
 from worker.operate.commands.terminal import (
+    as_table,
     commit,
     database,
     harmless,
@@ -51,19 +51,16 @@ def list_letters(as_json: bool = False) -> None:
         found = commit(connection, queries.dead_letters)
     # Lists get copied about.
     letters = [letter | {"customer_phone": masked(letter["customer_phone"])} for letter in found]
-    print_result(letters, as_table(letters) if letters else "No dead letters.", as_json=as_json)
+    print_result(letters, letters_table(letters) if letters else "No dead letters.", as_json=as_json)
 
 
-def as_table(letters: Sequence[Json]) -> Table:
+def letters_table(letters: Sequence[Json]) -> Table:
     """Returns the list for a terminal, times in UTC."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("ID", "died (UTC)", "customer", "attempts", "reason", "last error", "message id"):
-        table.add_column(heading, justify="right" if heading in ("ID", "attempts") else "left", overflow="fold")
-    for letter in letters:
-        died = letter["died_at"].astimezone(UTC).strftime("%Y-%m-%d %H:%M")
-        cells = [letter[name] for name in ("customer_phone", "attempts", "reason", "last_error", "message_id")]
-        table.add_row(*(Text(harmless(str(cell or "-"))) for cell in (letter["id"], died, *cells)))
-    return table
+    headings = ("ID", "died (UTC)", "customer", "attempts", "reason", "last error", "message id")
+    names = ("customer_phone", "attempts", "reason", "last_error", "message_id")
+    died = (letter["died_at"].astimezone(UTC).strftime("%Y-%m-%d %H:%M") for letter in letters)
+    rows = ((letter["id"], at, *(letter[name] for name in names)) for letter, at in zip(letters, died, strict=True))
+    return as_table(headings, rows, right=("ID", "attempts"))
 
 
 @dead.command()

@@ -14,15 +14,16 @@ from db.engine import connect
 from worker.devkit.gateway import Gateway, payloads_of
 from worker.errors import BadPayload, CommandError
 from worker.operate.commands.customers import refuse_other_spelling
-from worker.operate.commands.terminal import durable_redis, in_chunks, out, print_json, redis_errors
+from worker.operate.commands.terminal import in_chunks, out, print_json, redis_errors
 from worker.operate.phones import id_of
+from worker.redisdb.connect import connect_durable
 from worker.runtime.environment import surroundings
 
 
 @contextmanager
 def connected_gateway() -> Iterator[Gateway]:
     """Yields the gateway's side of the streams, on the durable Redis of the surroundings."""
-    with surroundings(postgres=False) as configured, redis_errors(), durable_redis(configured) as client:
+    with surroundings(postgres=False) as configured, redis_errors(), connect_durable(configured) as client:
         yield Gateway(client)
 
 

@@ -8,22 +8,23 @@ from typing import Any, cast
 import click
 from msgspec import to_builtins
 from rich.table import Table
-from rich.text import Text
 
 from db import queries
 from db.engine import connect
 from db.states import ORDER_STATUSES, OrderStatus
 from worker.operate.commands.terminal import (
+    as_table,
     commit,
     database,
     database_errors,
-    durable_redis,
     harmless,
     json_option,
     out,
     print_json,
+    print_result,
 )
 from worker.operate.display import duration
+from worker.redisdb.connect import connect_durable
 from worker.runtime.environment import surroundings
 
 Json = dict[str, Any]
@@ -68,22 +69,24 @@ def list_orders(only_open: bool = False, status: str | None = None, limit: int =
             found = commit(connection, queries.open_orders, limit)
         else:
             found = commit(connection, queries.list_orders, limit, [status] if status else ORDER_STATUSES)
-    if as_json:
-        print_json(found)
-    else:
-        out.print(as_table(found) if found else "No orders.")
+    print_result(found, orders_table(found) if found else "No orders.", as_json=as_json)
 
 
-def as_table(found: Sequence[Json]) -> Table:
+def orders_table(found: Sequence[Json]) -> Table:
     """Returns the list for a terminal."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("ID", "age", "status", "customer", "name", "items", "total", "delivery", "address"):
-        table.add_column(heading, justify="right" if heading in ("ID", "age", "items", "total") else "left")
-    for order in found:
-        cells = (order["id"], age(order["created_at"]), order["status"], order["customer"], order["name"])
-        goods = (len(order["items"]), money(order["total"], order["currency"]), order["delivery"], order["address"])
-        table.add_row(*(Text(harmless("-" if cell is None else str(cell))) for cell in (*cells, *goods)))
-    return table
+    rows = (
+        (
+            order["id"],
+            age(order["created_at"]),
+            *(order[name] for name in ("status", "customer", "name")),
+            len(order["items"]),
+            money(order["total"], order["currency"]),
+            *(order[name] for name in ("delivery", "address")),
+        )
+        for order in found
+    )
+    headings = ("ID", "age", "status", "customer", "name", "items", "total", "delivery", "address")
+    return as_table(headings, rows, right=("ID", "age", "items", "total"))
 
 
 def age(moment: datetime) -> str:
@@ -131,13 +134,16 @@ def show(order_id: int, as_json: bool) -> None:
 
 def items_table(order: Json) -> Table:
     """Returns what to pack, and what it costs, for a terminal."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("quantity", "sku", "product", "price", "total"):
-        table.add_column(heading, justify="left" if heading in ("sku", "product") else "right", overflow="fold")
-    for item in order["items"]:
-        quantity = item["quantity"] + ("" if item["unit"] == "u" else f" {item['unit']}")
-        prices = (f"{Decimal(item[name]):,}" for name in ("price", "total"))
-        table.add_row(*(Text(harmless(cell)) for cell in (quantity, item["sku"] or "-", item["name"], *prices)))
+    rows = (
+        (
+            item["quantity"] + ("" if item["unit"] == "u" else f" {item['unit']}"),
+            item["sku"],
+            item["name"],
+            *(f"{Decimal(item[name]):,}" for name in ("price", "total")),
+        )
+        for item in order["items"]
+    )
+    table = as_table(("quantity", "sku", "product", "price", "total"), rows, right=("quantity", "price", "total"))
     for name in ("subtotal", "delivery_fee", "total"):
         table.add_row("", "", name.replace("_", " "), "", money(order[name], order["currency"]))
     return table
@@ -167,7 +173,7 @@ def set_status(order_id: int, status: str, words: str | None, as_json: bool) -> 
         surroundings() as configured,
         database_errors(),
         connect(configured.required("database_url")) as connection,
-        durable_redis(configured) as durable,
+        connect_durable(configured) as durable,
     ):
         moved = move_order(connection, Streams(durable), order_id, cast(OrderStatus, status), words)
     if as_json:
