@@ -17,7 +17,7 @@ from msgspec import to_builtins
 from worker.catalog.product import Product
 from worker.devkit import conversation
 from worker.devkit.assistant import answer
-from worker.devkit.conversation import CUSTOMERS, Delivery, demo_conversation
+from worker.devkit.demo import CUSTOMERS, Delivery, demo_conversation
 from worker.devkit.spanish import matches, plain
 from worker.language.normalise import normalised
 from worker.messages.content import read_content

@@ -4,9 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from decimal import Decimal
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -103,16 +101,6 @@ def marked(decision: Decision, context: Mapping[str, Any]) -> Decision:
     session = context.get("session")
     mark = {"facts": facts} | ({"session": str(session.get("id"))} if isinstance(session, dict) else {})
     return decision | {"entities": decision["entities"] | mark}
-
-
-@lru_cache(maxsize=64)
-def categories_in(system: str) -> list[str]:
-    """Reads the categories from the first line of the instructions that is a JSON object with such a field."""
-    for line in system.splitlines():
-        with suppress(ValueError):
-            if "categories" in line and isinstance(facts := json.loads(line), dict) and facts.get("categories"):
-                return [str(each) for each in facts["categories"]]
-    return []
 
 
 def _try(ask: Ask, name: str) -> Decision | None:

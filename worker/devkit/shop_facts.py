@@ -18,15 +18,14 @@ _TO_A_PLACE: Final = re.compile(
 
 
 @lru_cache(maxsize=64)
-def shop_in(system: str) -> Facts:
-    """Reads the facts of the shop from the line of the instructions that ends with them; none where there is no such
-    line.
-    """
+def facts_in(system: str) -> dict[str, Any]:
+    """Reads `categories` and `shop` from the lines of the instructions that end with them; empty where none does."""
+    found: dict[str, Any] = {"categories": [], "shop": {}}
     for line in system.splitlines():
         with suppress(ValueError):
-            if isinstance(read := json.loads(line[line.find('{"shop":') :] or "0"), dict):
-                return dict(read["shop"])
-    return {}
+            if isinstance(read := json.loads(line[line.find('{"') :] or "0"), dict):
+                found |= {name: read[name] for name in found if read.get(name)}
+    return found
 
 
 def opening_hours(shop: Facts, now: Facts) -> str:
