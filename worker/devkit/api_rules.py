@@ -37,11 +37,7 @@ class Generation:
 
 
 def generation_for(prompt: Prompt, states: Mapping[str, str]) -> Generation:
-    """Takes the request as its provider takes it today. Raises Refused.
-
-    Args:
-        states: of models, by order of the control.
-    """
+    """Takes the request as its provider does today. states: of models, by order of the control. Raises Refused."""
     api, state = APIS[prompt.provider], states.get(prompt.model, "")
     model, family = _answering(prompt, states)
     if api.unknown_fields == "refused":

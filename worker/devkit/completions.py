@@ -37,11 +37,7 @@ class _Output:
 
 
 def complete(prompt: Prompt, cache: PromptCache, mode: str, states: Mapping[str, str]) -> Json:
-    """Answers a prompt, spoilt as the mode asks. Raises Refused where the API does not take it.
-
-    Args:
-        states: of models, by order of the control.
-    """
+    """Answers a prompt, spoilt as the mode asks. states: of models, by order of the control. Raises Refused."""
     if mode == "no_money":
         raise refusal(prompt.provider, "no_money")
     generation = generation_for(prompt, states)

@@ -183,14 +183,7 @@ def demo_service(console: Console) -> Iterator[Path]:
 
 
 def play(console: Console, as_tables: Callable[[dict[str, Any]], RenderableType]) -> bool:
-    """Plays the conversation, prints replies as they come and the report.
-
-    Args:
-        as_tables: how the report is shown.
-
-    Returns:
-        Whether every message ended as it should.
-    """
+    """Plays the conversation, prints replies and the report; returns whether every message ended as it should."""
     started = time.monotonic()
     with demo_service(console) as directory:
         with connect_durable(settings()) as client:

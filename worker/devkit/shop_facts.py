@@ -60,9 +60,7 @@ def addresses(shop: Facts) -> str:
 
 
 def deliveries(shop: Facts, words: str) -> str:
-    """Says whether there is a delivery, to the place that plain words name or to all areas; empty where that is not
-    known.
-    """
+    """Says whether there is a delivery, to the place that plain words name or to all areas; empty where not known."""
     told, is_place = shop.get("delivery"), bool(_TO_A_PLACE.search(words))
     if told is False:
         return "No hacemos envíos."

@@ -52,14 +52,7 @@ class Erasure:
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> dict[str, int]:
-        """Erases, and can always be run again.
-
-        Returns:
-            How many of each of COUNTED are gone.
-
-        Raises:
-            CommandError: something is left after `give_up_after_s`.
-        """
+        """Erases; returns how many of each of COUNTED are gone. Raises CommandError where something is left by then."""
         # Before anything is gone that tells which keys to look for; the durable one is asked first anyway.
         self._cache.ping()
         removed: Counter[str] = Counter()

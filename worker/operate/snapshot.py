@@ -113,12 +113,7 @@ class RedisState:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseState:
-    """State of the service as PostgreSQL knows it.
-
-    Args:
-        totals: sums since the database was made.
-        locked_s: how long the oldest open transaction of somebody else has held rows of ours, 0 for none.
-    """
+    """State of the service as PostgreSQL knows it. locked_s: how long others have held rows of ours, 0 for none."""
 
     unfinished: Unfinished
     totals: tuple[Total, ...]

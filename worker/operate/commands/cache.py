@@ -79,11 +79,7 @@ def as_table(layers: Sequence[tuple[CacheLayer, LayerSize]]) -> Table:
 
 
 def flush_layer(client: redis.Redis, durable: redis.Redis, layer: Key, *, yes: bool, as_json: bool) -> None:
-    """Asks, deletes, and prints how many keys are gone.
-
-    Args:
-        durable: holds the results of single flights, which go with the replies.
-    """
+    """Asks, deletes, and prints how many keys are gone; results of single flights (`durable`) go with the replies."""
     keys = sum(map(len, key_batches(client, layer)))
     if not yes:
         click.confirm(f"Delete the {keys:,} keys of {layer.name}?", abort=True, err=True)

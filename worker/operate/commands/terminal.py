@@ -65,11 +65,7 @@ def print_result(value: object, shown: RenderableType, *, as_json: bool) -> None
 
 
 def as_table(headings: Sequence[str], rows: Iterable[Sequence[object]], right: Collection[str] = ()) -> Table:
-    """Returns a list for a terminal, harmless whoever wrote what is in it; a dash stands for nothing.
-
-    Args:
-        right: headings of columns of numbers.
-    """
+    """Returns a list for a terminal, harmless whoever wrote what is in it. right: headings of columns of numbers."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")

@@ -62,7 +62,8 @@ class Access:
     def log_in(self, password: str, address: str) -> str | None:
         """Returns a new login, or None where the password is wrong. `must_wait_s` comes first."""
         # Every password is compared, whichever fits, in a time that tells nothing.
-        fits = [role for role, right in self._passwords.items() if _equal(right, password)]
+        given = password.encode()
+        fits = [role for role, right in self._passwords.items() if hmac.compare_digest(right.encode(), given)]
         if not fits:
             self._remember_guess(_network(address))
             return None
@@ -99,17 +100,14 @@ class Access:
 
     def _remember_guess(self, network: str) -> None:
         """The address goes to the end, so that the ones forgotten are those that have not tried for longest."""
-        self._guesses[network] = [*self._recent_guesses(network), self._clock()][-MAX_GUESSES:]
-        self._guesses[network] = self._guesses.pop(network)
+        guesses = [*self._recent_guesses(network), self._clock()][-MAX_GUESSES:]
+        self._guesses.pop(network, None)
+        self._guesses[network] = guesses
         if len(self._guesses) > MAX_ADDRESSES:
             del self._guesses[next(iter(self._guesses))]
 
     def _recent_guesses(self, network: str) -> list[float]:
         return [at for at in self._guesses.get(network, ()) if self._clock() - at < GUESS_WINDOW_S]
-
-
-def _equal(right: str, given: str) -> bool:
-    return hmac.compare_digest(right.encode(), given.encode())
 
 
 def _network(address: str) -> str:

@@ -36,27 +36,23 @@ def options(name: str, figures: Figures) -> Options:
 
 def _series(chart: Options, one: Options, buckets: Sequence[Bucket | Expired]) -> Options:
     least_s = LEAST_SHARE * max((bucket.seconds for bucket in buckets), default=0)
-    data = [(_ms(bucket.at), _value(chart, one, bucket)) for bucket in buckets if bucket.seconds >= least_s]
+    drawn = [bucket for bucket in buckets if bucket.seconds >= least_s]
+    values: list[float | None] = [getattr(bucket, one["field"]) for bucket in drawn]
+    if "rate_s" in chart:
+        pairs = zip(values, drawn, strict=True)
+        values = [value and round(value * chart["rate_s"] / bucket.seconds, 2) for value, bucket in pairs]
+    # A value between two gaps would be a line of no length.
+    neighbours = zip([None, *values], values, [*values[1:], None], strict=False)
+    is_lone = any(value is not None and before is after is None for before, value, after in neighbours)
     colour, shape = f"var({one['colour']})", SHAPES[chart["shape"]]
-    drawn: Options = shape | {
+    series: Options = shape | {
         "name": one["name"],
-        "data": data,
+        "data": [(_ms(bucket.at), value) for bucket, value in zip(drawn, values, strict=True)],
         "color": colour,
         "itemStyle": {"color": colour, "opacity": one.get("opacity", 1), "borderRadius": [2, 2, 0, 0]},
-        "showSymbol": _has_lone_value([value for _, value in data]),
+        "showSymbol": is_lone,
     }
-    return drawn
-
-
-def _has_lone_value(values: Sequence[float | None]) -> bool:
-    """Returns whether a value stands between two gaps, where it would be a line of no length."""
-    neighbours = zip([None, *values], values, [*values[1:], None], strict=False)
-    return any(value is not None and before is after is None for before, value, after in neighbours)
-
-
-def _value(chart: Options, one: Options, bucket: Bucket | Expired) -> float | None:
-    value: float | None = getattr(bucket, one["field"])
-    return value if value is None or "rate_s" not in chart else round(value * chart["rate_s"] / bucket.seconds, 2)
+    return series
 
 
 def _ms(moment: datetime) -> float:

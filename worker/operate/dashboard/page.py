@@ -17,11 +17,10 @@ from db.states import ORDER_STATUSES
 from worker.operate import display
 from worker.operate.dashboard import charts, concerns
 from worker.operate.dashboard.access import Access
-from worker.operate.dashboard.acting import Actor
 from worker.operate.dashboard.feed import Feed, View
 from worker.operate.dashboard.figures import DEFAULT, RANGES, TimeRange
 from worker.operate.dashboard.gate import LOGIN, SCRIPT, STYLE
-from worker.operate.dashboard.panels import OrdersPanel, box, button, card, letters_panel, people_panel
+from worker.operate.dashboard.panels import Actor, OrdersPanel, box, button, card, letters_panel, people_panel
 from worker.providers.circuit_states import Named
 from worker.settings import Settings
 
@@ -81,12 +80,7 @@ def load_texts(settings: Settings, providers: Named) -> Any:
 
 
 class Page:
-    """One browser tab. It shows at once what is known, and looks again every few seconds while it is open.
-
-    Args:
-        cache: Redis that counts the replies of an hour.
-        texts: the macros of texts.html.
-    """
+    """One browser tab. It shows at once what is known, and looks again every few seconds while it is open."""
 
     def __init__(
         self,

@@ -1,19 +1,22 @@
 """Panels of what needs somebody (orders, people who wait, dead letters), and the elements of the whole page."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import redis
 from nicegui import ui
 from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
 from nicegui.events import GenericEventArguments
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
-from db import queries
+from db import queries, retry
 from db.states import ORDER_STATUSES
-from worker.operate.dashboard.acting import Actor, Said
+from worker.log import logger
+from worker.operate.dashboard.access import Access, Role
 from worker.operate.dashboard.feed import View
 from worker.operate.dashboard.figures import OpenOrder
 from worker.redisdb.layers import forget_reply_limits
@@ -32,11 +35,47 @@ LETTER_ACTS: dict[str, tuple[Callable[[Connection, int], bool], str]] = {
     "replay": (lambda connection, letter: queries.replay_dead_letters(connection, [letter]) == 1, "is answered again"),
     "discard": (queries.discard_dead_letter, "is discarded"),
 }
-RESUMED = {
-    "resumed": Said("The AI answers this customer again."),
-    "not_waiting": Said("This customer does not wait any more.", "warning"),
-    "busy": Said("A message of this customer is being answered right now; try again.", "warning"),
-}
+log = logger(__name__)
+
+
+class Said(NamedTuple):
+    """Sentence for whoever has pressed a button. mood: warning where nothing was changed."""
+
+    text: str
+    mood: Literal["positive", "warning"] = "positive"
+
+
+class Actor:
+    """Visitor of one page, who may change something while the login is an administrator's; `changed` then shows it."""
+
+    def __init__(self, access: Access, login: str | None, engine: Engine, changed: Callable[[], Awaitable[None]]):
+        self._access, self._login, self._changed = access, login, changed
+        self._engine = engine.execution_options(isolation_level="READ COMMITTED")
+
+    @property
+    def may_act(self) -> bool:
+        """Returns whether the visitor is an administrator now: a page can outlive its login."""
+        return self._access.role(self._login) is Role.ADMIN
+
+    async def act(self, act: str, change: Callable[[Connection], Said], **facts: object) -> None:
+        """Makes a change in a transaction of its own, and tells of it; facts are for the log, and nothing personal."""
+        if not self.may_act:
+            ui.notify("You are no longer logged in as an administrator.", type="negative")
+            return
+        try:
+            said = await asyncio.to_thread(retry.again_on_conflict, partial(self._commit, change))
+        except SQLAlchemyError as exc:
+            log.warning("dashboard_action_failed", act=act, error=type(exc).__name__, **facts)
+            ui.notify("PostgreSQL does not answer; nothing was changed.", type="negative")
+            return
+        log.info("dashboard_action", act=act, happened=said.mood == "positive", **facts)
+        ui.notify(said.text, type=said.mood)
+        await self._changed()
+
+    def _commit(self, change: Callable[[Connection], Said]) -> Said:
+        """Not repeated where the server goes away: it may have been done, and the second attempt would deny it."""
+        with self._engine.begin() as connection:
+            return change(connection)
 
 
 def box(classes: str) -> Element:
@@ -72,12 +111,7 @@ async def is_sure(question: str, consequence: str, keep: str, go_on: str) -> boo
 
 
 def people_panel(texts: Any, actor: Actor, cache: redis.Redis) -> Callable[[View], object]:
-    """Draws who waits for a person; returns what shows a view in it. An administrator sees who they are, and gives them
-    back to the AI.
-
-    Args:
-        cache: counts the replies of an hour, which begin anew for whoever is given back.
-    """
+    """Draws who waits for a person, and returns what shows a view; an administrator gives them back to the AI."""
     note = "the AI keeps silent for them; a wait that ended by itself stays here for a day"
     return _buttons_panel("People waiting", note, texts.people, actor, partial(_resume, actor, cache))
 
@@ -101,6 +135,13 @@ def _buttons_panel(
         if may_act:
             content.on("click", lambda event: press(event.args), js_handler=SEND_DATA)
     return lambda view: content.set_content(text(view, may_act))
+
+
+RESUMED = {
+    "resumed": Said("The AI answers this customer again."),
+    "not_waiting": Said("This customer does not wait any more.", "warning"),
+    "busy": Said("A message of this customer is being answered right now; try again.", "warning"),
+}
 
 
 async def _resume(actor: Actor, cache: redis.Redis, pressed: Mapping[str, str]) -> None:

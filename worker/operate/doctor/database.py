@@ -137,11 +137,7 @@ def described(holder: LockHolder) -> str:
 
 
 def judge_unfinished(work: Unfinished, usual_s: float) -> Iterator[Finding]:
-    """Judges whether anybody reads the inbound stream, and what has not come to its end.
-
-    Args:
-        usual_s: for so long the oldest message may wait in a healthy service.
-    """
+    """Judges intake and what has not come to its end. usual_s: so long the oldest message may wait in health."""
     if work.intake_active:
         yield ok("intake", "one is active")
     else:
@@ -179,11 +175,7 @@ def _state(url: str) -> Replication | Exception:
 
 
 def judge_servers(states: Mapping[str, Replication | Exception]) -> Iterator[Finding]:
-    """Judges several servers together, of which exactly one should take writes.
-
-    Args:
-        states: state, or the error in its place, by host and port.
-    """
+    """Judges states (or the errors in their place) of several servers, of which exactly one should take writes."""
     seen = {place: state for place, state in states.items() if isinstance(state, Replication)}
     primaries = {place: state for place, state in seen.items() if state.takes_writes}
     if not primaries:

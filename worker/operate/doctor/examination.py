@@ -49,12 +49,7 @@ def as_it_is(home: Path) -> Iterator[Settings]:
 
 
 def examine(configured: Settings, home: Path, *, probe: bool) -> list[Finding]:
-    """Returns the findings of all checks.
-
-    Args:
-        home: directory of the embedded servers.
-        probe: ask the providers.
-    """
+    """Returns the findings of all checks; `home` holds the embedded servers, `probe` has the providers asked."""
     known: Sequence[Provider] = ()
     unreadable = []
     try:

@@ -31,12 +31,7 @@ MENDS: dict[type[Exception], str] = {
 
 
 def examine(providers: Sequence[Provider], shop: Shop, *, probe: bool) -> list[Finding]:
-    """Returns a finding for each model, and one more where none can be asked.
-
-    Args:
-        shop: its facts stand in every request.
-        probe: ask them, side by side.
-    """
+    """Returns a finding for each model (asked side by side if `probe`), and one more where none can be asked."""
     pairs = [(provider, model) for provider in providers if provider.usable for model in provider.models]
     findings = [
         warning(f"provider {each.name}", "it has no key and is never asked", NO_KEY.format(name=each.key_name))

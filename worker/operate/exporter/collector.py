@@ -69,11 +69,7 @@ def family(name: str, samples: Any) -> Metric:
 
 
 class Exporter(Collector):
-    """Collector that reads a snapshot whenever Prometheus asks.
-
-    Args:
-        budgets_usd: by period, where there are any.
-    """
+    """Collector that reads a snapshot whenever Prometheus asks. budgets_usd: by period, where there are any."""
 
     def __init__(
         self, read: Callable[[], Snapshot], providers: Sequence[Provider], budgets_usd: Mapping[str, Decimal]

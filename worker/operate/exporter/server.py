@@ -114,11 +114,7 @@ class Handler(WSGIRequestHandler):
 
 @contextmanager
 def serving(answer: Application, host: str, port: int) -> Iterator[int]:
-    """Serves the application on this address for the length of the block; yields the port.
-
-    Raises:
-        CommandError: the address cannot be had.
-    """
+    """Serves on this address for the length of the block; yields the port. Raises CommandError for a bad address."""
 
     class Server(ThreadingWSGIServer):
         address_family = AF_INET6 if ":" in host else AF_INET

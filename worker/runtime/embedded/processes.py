@@ -89,11 +89,7 @@ def launch(argv: Sequence[str], *, directory: Path, log: Path) -> psutil.Process
 
 
 def run(argv: Sequence[str], *, directory: Path, stdin: str = "") -> None:
-    """Runs a program to its end in `directory`, as the owner of that directory where we are root.
-
-    Raises:
-        ConfigurationError: it failed; with the last lines of its output.
-    """
+    """Runs a program to its end in `directory`, as `launch` does. Raises ConfigurationError with its last lines."""
     pipe = subprocess.PIPE
     with _popen(argv, directory, stdin=pipe, stdout=pipe, text=True, errors="replace") as process:
         try:

@@ -72,11 +72,7 @@ class Service(ABC):
         return self._server(process, self._access()) if process else None
 
     def start(self) -> RunningServer:
-        """Attaches to the running server or starts it; returns when it answers.
-
-        Raises:
-            ConfigurationError: it does not within 60 s, or ends early; with the end of its log.
-        """
+        """Attaches to the running server or starts it. Raises ConfigurationError with the end of its log."""
         server = self.running()
         if server and not server.url:
             server.kill()
