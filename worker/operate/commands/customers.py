@@ -89,7 +89,7 @@ def resume(phones: tuple[str, ...]) -> None:
     """
     with database() as connection:
         customers = {phone: commit(connection, queries.linked_ids, phone)[0] for phone in phones}
-        answers = {phone: resume_one(connection, customers[phone]) for phone in phones}
+        answers = {phone: resume_one(connection, customer) for phone, customer in customers.items()}
     given_back = [customers[phone] for phone, answer in answers.items() if answer == "resumed"]
     with surroundings(postgres=False) as configured:
         if given_back and configured.cache_url is not None:

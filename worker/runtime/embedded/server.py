@@ -48,6 +48,7 @@ class Service(ABC):
         self.home = home
         self.directory = home / self.name
         self.log = self.directory / "server.log"
+        self._access_path = home / f"{self.name}.json"
         self.marker = str(self.directory / marker)
 
     @abstractmethod
@@ -102,10 +103,6 @@ class Service(ABC):
     def _end_of_log(self) -> str:
         lines = self.log.read_text("utf-8", "replace").splitlines() if self.log.exists() else []
         return f"{last_lines(lines) or 'it logged nothing'} ({self.log})"
-
-    @property
-    def _access_path(self) -> Path:
-        return self.home / f"{self.name}.json"
 
     def _access(self) -> Access | None:
         if not self._access_path.exists():
