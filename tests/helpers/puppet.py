@@ -12,7 +12,7 @@ import orjson
 
 from helpers.http_provider import Handler, Server, say, serving
 from worker.devkit.assistant import answer
-from worker.devkit.shop_facts import facts_in
+from worker.devkit.spanish import facts_in
 
 Json = dict[str, Any]
 #: What a model says to a request: the context (products, session, message) and the schema of its answers.

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from worker.devkit.assistant import ACTIONS, SCRIPT, Ask, Reply, answer, marked
-from worker.devkit.shop_facts import facts_in
-from worker.devkit.spanish import count, matches, money, plain, term
+from worker.devkit.spanish import count, facts_in, matches, money, plain, term
 from worker.replies.prompt import render
 from worker.replies.telling import MODEL_STATES
 from worker.shop.shop import Shop

@@ -10,8 +10,22 @@ from typing import Any, Final
 
 import msgspec
 
-from worker.devkit.shop_facts import addresses, deliveries, opening_hours
-from worker.devkit.spanish import COUNTS, ORDER, ORDINALS, PATTERNS, Item, count, matches, money, plain, stems, term
+from worker.devkit.spanish import (
+    COUNTS,
+    ORDER,
+    ORDINALS,
+    PATTERNS,
+    Item,
+    addresses,
+    count,
+    deliveries,
+    matches,
+    money,
+    opening_hours,
+    plain,
+    stems,
+    term,
+)
 
 Decision = dict[str, Any]
 #: Products of a numbered list at most.

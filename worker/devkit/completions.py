@@ -12,8 +12,8 @@ from worker.devkit.assistant import answer, marked
 from worker.devkit.json_schema import Json, conformed
 from worker.devkit.prompt import Prompt
 from worker.devkit.prompt_cache import TOKEN_CHARS, CacheUse, PromptCache, tokens
-from worker.devkit.shop_facts import facts_in
 from worker.devkit.sold_models import CREATED_S, Refused, error_body, refusal
+from worker.devkit.spanish import facts_in
 
 Finish = Literal["stop", "length", "refused"]
 _BLANKS: Final = " \n" * 400

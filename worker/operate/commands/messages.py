@@ -13,9 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from db.engine import connect
 from worker.devkit.gateway import Gateway, payloads_of
 from worker.errors import BadPayload, CommandError
-from worker.operate.commands.customers import refuse_other_spelling
+from worker.operate.commands.customers import id_of, refuse_other_spelling
 from worker.operate.commands.terminal import in_chunks, out, print_json, redis_errors
-from worker.operate.phones import id_of
 from worker.redisdb.connect import connect_durable
 from worker.runtime.environment import surroundings
 

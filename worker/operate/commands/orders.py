@@ -12,18 +12,8 @@ from rich.table import Table
 from db import queries
 from db.engine import connect
 from db.states import ORDER_STATUSES, OrderStatus
-from worker.operate.commands.terminal import (
-    as_table,
-    commit,
-    database,
-    database_errors,
-    harmless,
-    json_option,
-    out,
-    print_json,
-    print_result,
-)
-from worker.operate.display import duration
+from worker.operate.commands import terminal
+from worker.operate.display import duration, money
 from worker.redisdb.connect import connect_durable
 from worker.runtime.environment import surroundings
 
@@ -56,7 +46,7 @@ def orders(context: click.Context) -> None:
 @click.option("--open", "only_open", is_flag=True, help="What is to be done: the longest in its status first.")
 @click.option("--status", type=click.Choice(ORDER_STATUSES), help="Only those in this status.")
 @click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="So many, the newest.")
-@json_option
+@terminal.json_option
 def list_orders(only_open: bool = False, status: str | None = None, limit: int = 50, as_json: bool = False) -> None:
     """List orders, newest first; with --open those that are neither delivered nor cancelled.
 
@@ -64,29 +54,23 @@ def list_orders(only_open: bool = False, status: str | None = None, limit: int =
     """
     if only_open and status:
         raise click.UsageError("Give either --open or --status.")
-    with database() as connection:
+    with terminal.database() as connection:
         if only_open:
-            found = commit(connection, queries.open_orders, limit)
+            found = terminal.commit(connection, queries.open_orders, limit)
         else:
-            found = commit(connection, queries.list_orders, limit, [status] if status else ORDER_STATUSES)
-    print_result(found, orders_table(found) if found else "No orders.", as_json=as_json)
+            found = terminal.commit(connection, queries.list_orders, limit, [status] if status else ORDER_STATUSES)
+    terminal.print_result(found, orders_table(found) if found else "No orders.", as_json=as_json)
 
 
 def orders_table(found: Sequence[Json]) -> Table:
     """Returns the list for a terminal."""
-    rows = (
-        (
-            order["id"],
-            age(order["created_at"]),
-            *(order[name] for name in ("status", "customer", "name")),
-            len(order["items"]),
-            money(order["total"], order["currency"]),
-            *(order[name] for name in ("delivery", "address")),
-        )
-        for order in found
-    )
+    rows = []
+    for order in found:
+        goods = (len(order["items"]), money(Decimal(order["total"]), order["currency"]))
+        who, where = (order["customer"], order["name"]), (order["delivery"], order["address"])
+        rows.append((order["id"], age(order["created_at"]), order["status"], *who, *goods, *where))
     headings = ("ID", "age", "status", "customer", "name", "items", "total", "delivery", "address")
-    return as_table(headings, rows, right=("ID", "age", "items", "total"))
+    return terminal.as_table(headings, rows, right=("ID", "age", "items", "total"))
 
 
 def age(moment: datetime) -> str:
@@ -94,22 +78,17 @@ def age(moment: datetime) -> str:
     return duration((datetime.now(UTC) - moment).total_seconds())
 
 
-def money(amount: str, currency: str) -> str:
-    """Returns an amount like `4,200.00 ARS`."""
-    return f"{Decimal(amount):,} {currency}"
-
-
 @orders.command()
 @click.argument("order_id", metavar="ID", type=int)
-@json_option
+@terminal.json_option
 def show(order_id: int, as_json: bool) -> None:
     """Show one order: what to pack, for whom, where it goes, and what has happened to it."""
     from worker.orders.status import find_order
 
-    with database() as connection:
-        stored = commit(connection, find_order, order_id)
+    with terminal.database() as connection:
+        stored = terminal.commit(connection, find_order, order_id)
     if as_json:
-        print_json(to_builtins(stored.order) | {"placed_at": stored.created_at, "events": stored.events})
+        terminal.print_json(to_builtins(stored.order) | {"placed_at": stored.created_at, "events": stored.events})
         return
     order, until = stored.order, stored.may_be_told_until()
     facts = {
@@ -125,27 +104,24 @@ def show(order_id: int, as_json: bool) -> None:
         "can be told": f"until {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if until else "no longer",
     }
     for name, value in facts.items():
-        click.echo(f"{name:<12} {'-' if value is None else harmless(str(value))}")
-    out.print(items_table(to_builtins(order)))
+        click.echo(f"{name:<12} {'-' if value is None else terminal.harmless(str(value))}")
+    terminal.out.print(items_table(to_builtins(order)))
     for event in stored.events:
         told = f', told: "{event["told"]}"' if event["told"] else ""
-        click.echo(f"{event['at'][:16].replace('T', ' ')}  {harmless(event['status'] + told)}")
+        click.echo(f"{event['at'][:16].replace('T', ' ')}  {terminal.harmless(event['status'] + told)}")
 
 
 def items_table(order: Json) -> Table:
     """Returns what to pack, and what it costs, for a terminal."""
-    rows = (
-        (
-            item["quantity"] + ("" if item["unit"] == "u" else f" {item['unit']}"),
-            item["sku"],
-            item["name"],
-            *(f"{Decimal(item[name]):,}" for name in ("price", "total")),
-        )
-        for item in order["items"]
-    )
-    table = as_table(("quantity", "sku", "product", "price", "total"), rows, right=("quantity", "price", "total"))
+    rows = []
+    for item in order["items"]:
+        unit = "" if item["unit"] == "u" else f" {item['unit']}"
+        prices = (f"{Decimal(item[name]):,}" for name in ("price", "total"))
+        rows.append((item["quantity"] + unit, item["sku"], item["name"], *prices))
+    right = ("quantity", "price", "total")
+    table = terminal.as_table(("quantity", "sku", "product", "price", "total"), rows, right)
     for name in ("subtotal", "delivery_fee", "total"):
-        table.add_row("", "", name.replace("_", " "), "", money(order[name], order["currency"]))
+        table.add_row("", "", name.replace("_", " "), "", money(Decimal(order[name]), order["currency"]))
     return table
 
 
@@ -159,7 +135,7 @@ def items_table(order: Json) -> Table:
     flag_value="",
     help="Tell the customer, in these words or, without a text, in the usual ones of the status.",
 )
-@json_option
+@terminal.json_option
 def set_status(order_id: int, status: str, words: str | None, as_json: bool) -> None:
     """Give an order a status: received, accepted, preparing, ready, dispatched, delivered or cancelled.
 
@@ -171,13 +147,13 @@ def set_status(order_id: int, status: str, words: str | None, as_json: bool) -> 
 
     with (
         surroundings() as configured,
-        database_errors(),
+        terminal.database_errors(),
         connect(configured.required("database_url")) as connection,
         connect_durable(configured) as durable,
     ):
         moved = move_order(connection, Streams(durable), order_id, cast(OrderStatus, status), words)
     if as_json:
-        print_json(to_builtins(moved))
+        terminal.print_json(to_builtins(moved))
     else:
         told = ", and the customer is told" if moved.told else ""
         click.echo(f"Order {moved.id} was {moved.before} and is {moved.status}{told}.")
