@@ -135,7 +135,7 @@ def _from_our_page(connection: HTTPConnection) -> bool:
 
 
 def _named_locally(connection: HTTPConnection) -> bool:
-    """Without a password, a foreign name that was made to mean 127.0.0.1 must not open the page."""
+    """A foreign name that was made to mean 127.0.0.1 must not open a page without a password."""
     return is_local(PORT.sub("", connection.headers.get("host", "")).strip("[]"))
 
 
