@@ -102,7 +102,6 @@ EXCEPTIONS = {
         "tests/helpers/quick_up.py:_child_created",
         "tests/helpers/quick_up.py:_execute_child",
     ),
-    "opentelemetry calls them": ("worker/telemetry/otlp.py:generate_*_id",),
     "logging and structlog read and call them": ("worker/log.py:debug", "worker/log.py:handlers"),
     "the simulator's files of data name them": (
         "worker/devkit/assistant.py:*",

@@ -10,22 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from worker.devkit.spanish import (
-    COUNTS,
-    ORDER,
-    ORDINALS,
-    PATTERNS,
-    Item,
-    addresses,
-    count,
-    deliveries,
-    matches,
-    money,
-    opening_hours,
-    plain,
-    stems,
-    term,
-)
+from worker.devkit import spanish
+from worker.devkit.spanish import COUNTS, ORDER, ORDINALS, PATTERNS, Item, count, matches, money, plain, stems, term
 
 Decision = dict[str, Any]
 #: Products of a numbered list at most.
@@ -85,9 +71,9 @@ class Ask:
         self.categories: list[str] = context.get("categories") or []
         self.category_lines = "\n".join(f"• {category}" for category in self.categories)
         shop: Mapping[str, Any] = context.get("shop") or {}
-        self.hours = opening_hours(shop, context.get("now") or {})
-        self.addresses = addresses(shop)
-        self.deliveries = deliveries(shop, self.words)
+        self.hours = spanish.opening_hours(shop, context.get("now") or {})
+        self.addresses = spanish.addresses(shop)
+        self.deliveries = spanish.deliveries(shop, self.words)
         self.payments = ", ".join(shop.get("payments") or ())
         self.returns: str | None = shop.get("returns")
         wanted = stems(self.term)

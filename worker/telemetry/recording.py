@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from worker.log import logger
 from worker.redisdb.keys import CALL_COUNTS, LAST_RUN
-from worker.session.outcome import Effects, StoredOutcome
+from worker.session.outcome import StoredOutcome
 from worker.session.turn import Turn
 from worker.telemetry import tracing
 from worker.units import usd, utc_day
@@ -35,16 +35,8 @@ CALL_BUCKETS_MS = (100, 250, 500, 1_000, 1_500, 2_500, 5_000, 10_000, 15_000, 30
 CLEANUP = "cleanup_expired_sessions"
 #: Columns of `ai_metrics` that the line of a turn shows.
 SHOWN = (
-    "source",
-    "provider",
-    "model",
-    "intent",
-    "complexity",
-    "session_cache",
-    "messages",
-    "calls",
-    "committed",
-    "channel",
+    *("source", "provider", "model", "intent", "complexity"),
+    *("session_cache", "messages", "calls", "committed", "channel"),
 )
 #: Figures that are counted.
 FIGURES = ("calls", "prompt_tokens", "cached_tokens", "completion_tokens", "cost_microusd", "baseline_microusd")
@@ -55,16 +47,15 @@ def metrics_row(reply_id: str, outcome: StoredOutcome, messages: int, *, committ
     row: dict[str, Any] = msgspec.to_builtins(outcome)
     for name in ("decision", "terms", "reply_key", "ahead"):
         del row[name]
-    intent = outcome.decision.intent or None
-    done = {"intent": intent, "messages": messages, "cart_operations": _cart_operations(outcome.decision.effects)}
-    return row | {"reply_id": reply_id, "committed": committed} | done
-
-
-def _cart_operations(effects: Effects) -> dict[str, int] | None:
-    """Operations on the cart as they are counted, None where there were none."""
-    if not effects.proposed and not effects.undone:
-        return None
-    return {"proposed": effects.proposed, "refused": effects.refused, "undone": int(effects.undone)}
+    effects = outcome.decision.effects
+    operations = {"proposed": effects.proposed, "refused": effects.refused, "undone": int(effects.undone)}
+    return row | {
+        "reply_id": reply_id,
+        "committed": committed,
+        "messages": messages,
+        "intent": outcome.decision.intent or None,
+        "cart_operations": operations if effects.proposed or effects.undone else None,
+    }
 
 
 def without_figures(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -66,7 +66,12 @@ def examine(configured: Settings, home: Path, *, probe: bool) -> list[Finding]:
         checks["queues"] = examine_queues
     if not unreadable:
         checks["providers"] = lambda: providers.examine(known, known_shop(configured), probe=probe)
-    return [*_side_by_side(checks), *unreadable]
+    reads = {name: BackgroundRead(name, check).begin() for name, check in checks.items()}
+    settle(*reads.values(), patience_s=PATIENCE_S)
+    # What a check raises, or that it took too long, is a finding too.
+    results = ((name, partial(read.result, timeout=0)) for name, read in reads.items())
+    found = (finding for name, result in results for finding in guarded(name, result, "see the other lines"))
+    return [*found, *unreadable]
 
 
 def is_fit(findings: Sequence[Finding]) -> bool:
@@ -81,14 +86,6 @@ def judge_free(free_bytes: int) -> Finding:
         return ok("disk", found)
     severity = failed if free_bytes < FREE_FAILED_B else warning
     return severity("disk", found, "make room: docs/operations.md, 'the disk is full'")
-
-
-def _side_by_side(checks: Mapping[str, Check]) -> list[Finding]:
-    """Returns the findings of each check, or the one that it failed or took too long."""
-    reads = {name: BackgroundRead(name, check).begin() for name, check in checks.items()}
-    settle(*reads.values(), patience_s=PATIENCE_S)
-    results = ((name, partial(read.result, timeout=0)) for name, read in reads.items())
-    return [finding for name, result in results for finding in guarded(name, result, "see the other lines")]
 
 
 def examine_queues() -> list[Finding]:
@@ -106,7 +103,12 @@ def examine_queues() -> list[Finding]:
     if not queues[0].found.startswith("flow"):
         return queues
     inspector: Any = app.control.inspect(timeout=INSPECT_TIMEOUT_S)
-    return queues + guarded("workers", lambda: judge_workers(_consumed(inspector.active_queues())), NO_BROKER)
+
+    def workers() -> Finding:
+        answers = inspector.active_queues() or {}
+        return judge_workers({worker: {queue["name"] for queue in taken} for worker, taken in answers.items()})
+
+    return queues + guarded("workers", workers, NO_BROKER)
 
 
 def judge_queues(lengths: Mapping[str, int]) -> Finding:
@@ -116,11 +118,6 @@ def judge_queues(lengths: Mapping[str, int]) -> Finding:
     if not long:
         return ok("queues", found)
     return warning("queues", found, f"more workers for {' and '.join(long)}: docs/operations.md, 'the backlog grows'")
-
-
-def _consumed(answers: Mapping[str, list[Mapping[str, Any]]] | None) -> dict[str, set[str]]:
-    """Returns the queues of each worker."""
-    return {worker: {queue["name"] for queue in queues} for worker, queues in (answers or {}).items()}
 
 
 def judge_workers(queues_by_worker: Mapping[str, set[str]]) -> Finding:

@@ -90,7 +90,11 @@ def judge_model(provider: Provider, model: Model, looked: ProbeResult, today: da
     """Judges a model by its answer and by the day of its end, on a day of UTC."""
     check = check_of(provider, model)
     if looked.error is not None:
-        return _judge_error(check, looked)
+        found = f"{looked.probe.outcome}: {looked.probe.told}"
+        mend = next((mend for kind, mend in MENDS.items() if isinstance(looked.error, kind)), None)
+        if mend is not None:
+            return failed(check, found, mend)
+        return warning(check, found, "the others answer meanwhile; can this machine reach the internet?")
     found = f"{ANSWERS}{looked.probe.latency_ms:.0f} ms"
     if looked.probe.answered_by:
         mend = "it is paid as what answers: name that model in PROVIDERS_FILE, or another one (docs/providers.md)"
@@ -98,11 +102,3 @@ def judge_model(provider: Provider, model: Model, looked: ProbeResult, today: da
     if model.ends:
         found += f"; it ends on {model.ends}"
     return ok(check, found) if ends_soon(model, today) is None else warning(check, found, ANOTHER)
-
-
-def _judge_error(check: str, looked: ProbeResult) -> Finding:
-    found = f"{looked.probe.outcome}: {looked.probe.told}"
-    mend = next((mend for kind, mend in MENDS.items() if isinstance(looked.error, kind)), None)
-    if mend is not None:
-        return failed(check, found, mend)
-    return warning(check, found, "the others answer meanwhile; can this machine reach the internet?")

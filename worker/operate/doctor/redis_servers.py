@@ -203,15 +203,11 @@ def _cache(configured: Settings) -> Finding:
         return ok("cache", "in the durable Redis")
     with connect_cache(configured, TIMEOUT_S) as client:
         if isinstance(client, ClusterRedis):
-            return _worst([judge_cache(server.info(), where) for where, server in masters_of(client)])
+            found = [judge_cache(server.info(), where) for where, server in masters_of(client)]
+            bad = next((each for each in found if each.state != State.OK), None)
+            return bad or ok("cache", f"{count(len(found), 'master')} of a cluster; {found[0].found}")
         info: Any = client.info()
         return judge_cache(info, place(configured.required("cache_url")))
-
-
-def _worst(findings: list[Finding]) -> Finding:
-    """Returns the first that is not well, or how many are."""
-    bad = next((each for each in findings if each.state != State.OK), None)
-    return bad or ok("cache", f"{count(len(findings), 'master')} of a cluster; {findings[0].found}")
 
 
 def judge_cache(info: Info, where: str) -> Finding:
