@@ -63,6 +63,7 @@ EXCEPTIONS = {
     "click finds commands": (
         "worker/operate/commands/database.py:import_catalog",
         "worker/operate/commands/dead.py:replay",
+        "worker/operate/commands/orders.py:set_status",
     ),
     "http.server, socketserver and uvicorn read and call them": (
         "*:address_family",

@@ -36,7 +36,9 @@ COMMANDS = (
 )
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Group, commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="chasqui")
 def main() -> None:
     """Chasqui answers a supermarket's WhatsApp customers.
@@ -52,7 +54,3 @@ def main() -> None:
     fill_standard_streams()
     configured = settings()
     log.configure(configured.log_format, configured.log_level)
-
-
-for command in COMMANDS:
-    main.add_command(command)

@@ -2,8 +2,8 @@
 somebody: dead letters, people who wait, open orders.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -166,12 +166,9 @@ def funnel(by_state: Mapping[str, int]) -> dict[str, int]:
     return dict(zip(STEPS, reversed(list(reached)), strict=True))
 
 
-@contextmanager
-def _one_moment(engine: Engine) -> Iterator[Connection]:
-    """Opens a transaction that sees one moment of the database, and changes nothing."""
-    reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    with reader.begin() as connection:
-        yield connection
+def _one_moment(engine: Engine) -> AbstractContextManager[Connection]:
+    """A transaction that sees one moment of the database, and changes nothing."""
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True).begin()
 
 
 def _masked(letter: DeadLetter) -> DeadLetter:
