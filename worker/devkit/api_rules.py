@@ -18,15 +18,7 @@ _SCHEMA_NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """Way in which a request will be answered.
-
-    Args:
-        model: the one that answers.
-        thoughts: tokens it thinks.
-        limit: tokens it may use in all, None for no limit.
-        schema: what the answer must conform to.
-        shows_thoughts: whether they are part of the answer.
-    """
+    """Way in which a request will be answered. thoughts: tokens of thinking; limit: of tokens in all, None for none."""
 
     model: str
     cache: CacheRules

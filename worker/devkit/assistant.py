@@ -81,11 +81,7 @@ class Ask:
 
 
 def answer(context: Mapping[str, Any]) -> Decision:
-    """Answers one request context (the user text's JSON): a decision in the form that the service's prompt asks for.
-
-    Args:
-        context: categories, shop, products, session and now (may be absent), message.
-    """
+    """Answers a request context (the user text's JSON) with a decision in the form that the prompt asks for."""
     ask = Ask(context)
     tried = (name for pattern, replies in _RULES if pattern.search(ask.words) for name in replies)
     return next(decision for name in tried if (decision := _try(ask, name)))

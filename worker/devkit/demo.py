@@ -73,14 +73,7 @@ CUSTOMERS = msgspec.toml.decode(_CONVERSATION, type=Script).customers
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Payload for the inbound stream.
-
-    Args:
-        message_ids: of the messages in it.
-        expected: what becomes of its messages; "nothing" for a body without any.
-        customer: a name to print.
-        shows: what was written.
-    """
+    """Payload for the inbound stream. expected: what becomes of its messages; "nothing" for a body without any."""
 
     payload: str
     message_ids: tuple[str, ...]
@@ -95,12 +88,7 @@ class Delivery:
 
 
 def demo_conversation(run_id: str, now_s: int) -> tuple[Delivery, ...]:
-    """Makes the deliveries, in order.
-
-    Args:
-        run_id: makes the message ids new (`wamid.{run_id}.NN`).
-        now_s: Unix time of all.
-    """
+    """Makes the deliveries in order; `run_id` makes message ids new (`wamid.{run_id}.NN`), `now_s` is Unix time."""
     script = msgspec.toml.decode(Template(_CONVERSATION).substitute(run=run_id, now_s=now_s), type=Script)
     deliveries: list[Delivery] = []
     numbers = count(1)

@@ -30,14 +30,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Completion request.
-
-    Args:
-        texts: in order.
-        user: the last user message.
-        asked: the whole body, Gemini's in snake_case.
-        settings: the part of it that says how to answer: Gemini's generation_config, elsewhere the body itself.
-    """
+    """Completion request. asked: the whole body, Gemini's in snake_case; settings: the part that says how to answer."""
 
     provider: str
     model: str

@@ -35,13 +35,7 @@ HTML: Final = b"<!doctype html><title>Bad gateway</title><h1>The site is being l
 
 
 class Simulator(ThreadingHTTPServer):
-    """The three providers on 127.0.0.1 as a context manager: listens inside its block, with a thread for each
-    connection, and leaves no thread or socket.
-
-    Args:
-        port: 0 takes a free one.
-        seed: of latencies and failures.
-    """
+    """The three providers on 127.0.0.1 as a context manager that leaves no thread or socket. port: 0: a free one."""
 
     daemon_threads = False  # so that server_close waits for them
     request_queue_size = 128
@@ -202,12 +196,7 @@ class Handler(BaseHTTPRequestHandler):
         return self._shown()
 
     def _behaviour(self, name: str) -> Behaviour:
-        """Waits as the provider's behaviour says, and returns the one that holds then.
-
-        Raises:
-            Refused: the call is to fail.
-            ConnectionError: the wait is in vain.
-        """
+        """Waits as the behaviour says; returns the one that holds then. Raises Refused; ConnectionError if in vain."""
         plan = self.server.providers[name].plan()
         self._pause(plan.latency_s)
         while plan.status is None and plan.behaviour.mode == "hang":

@@ -110,10 +110,8 @@ class Erasure:
 
 
 class CustomerEntries:
-    """Finder and remover of the entries of one customer, by all ids. Raises RedisError where Redis does not answer.
-
-    Attributes:
-        left_to_intake: inbound entries that the last `remove` left alone, because they hold messages of others too.
+    """Finder and remover of the entries of one customer, by all ids. left_to_intake: inbound entries that the last
+    `remove` left alone, because they hold messages of others too.
     """
 
     def __init__(self, client: redis.Redis, ids: Collection[str]) -> None:

@@ -83,11 +83,7 @@ def turn_ended(row: Mapping[str, Any], total_ms: float | None, turn: Turn | None
 
 
 def count_call(client: redis.Redis, provider: str, model: str, outcome: str, latency_ms: float) -> None:
-    """Counts one call of a model, and how long it took if it was answered; without Redis it is not counted.
-
-    Args:
-        outcome: `ANSWERED` or the kind of a ProviderError.
-    """
+    """Counts one call by its outcome or kind of error, and how long an answer took; without Redis it is not counted."""
     counts = {f"{provider}/{model}:{outcome}": 1}
     if outcome == ANSWERED:
         bucket = next((bound for bound in CALL_BUCKETS_MS if latency_ms <= bound), "inf")

@@ -27,11 +27,7 @@ def connected_gateway() -> Iterator[Gateway]:
 
 
 def known_sender(written: str) -> str:
-    """Returns the id of the customer who is meant. What is none goes as it is, to be rejected where all are.
-
-    Raises:
-        CommandError: only another spelling of the same line is known.
-    """
+    """Returns the customer's id; what is none goes as it is, to be rejected. Refuses another spelling of a line."""
     try:
         phone = id_of(written)
     except BadPayload:

@@ -37,13 +37,8 @@ def is_local(host: str) -> bool:
 
 
 class Access:
-    """Logins in the memory of this process: a restart asks everybody for the password again.
-
-    Args:
-        clock: seconds, of any origin.
-
-    Raises:
-        ConfigurationError: the page would be open to others, or one password would mean both roles.
+    """Logins in the memory of this process: a restart asks everybody for the password again. Raises ConfigurationError
+    where the page would be open to others, or one password would mean both roles.
     """
 
     def __init__(self, configuration: Settings, clock: Callable[[], float] = time.monotonic) -> None:

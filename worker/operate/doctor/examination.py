@@ -38,9 +38,7 @@ Check = Callable[[], list[Finding]]
 
 @contextmanager
 def as_it_is(home: Path) -> Iterator[Settings]:
-    """Yields the settings with the URLs of embedded servers under `home` that run; unlike other commands, it starts
-    none.
-    """
+    """Yields the settings with the URLs of embedded servers that run; starts none, unlike other commands."""
     given = settings()
     wanted = {"DATABASE_URL": (given.database_url, Postgres), "REDIS_URL": (given.redis_url, Redis)}
     running = {name: server(home.resolve()).running() for name, (url, server) in wanted.items() if url is None}

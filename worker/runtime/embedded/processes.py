@@ -33,12 +33,7 @@ _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}  # not ours: it holds keys, a
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """Server that was seen running.
-
-    Args:
-        url: with its password; empty where nobody knows it any more.
-        stop_signal: what ends it cleanly.
-    """
+    """Server that was seen running. url: with its password; empty where nobody knows it any more."""
 
     process: psutil.Process
     url: str = field(repr=False)

@@ -34,10 +34,8 @@ class Access(BaseModel):
 
 
 class Service(ABC):
-    """One embedded server under `home`. Its caller holds the lock on starts and stops (servers.py).
-
-    Args:
-        marker: argument of the server's command line that holds a path, and so tells it from every other server.
+    """One embedded server under `home`; its caller holds the lock on starts and stops. marker: argument of its command
+    line that holds a path, and so tells it from every other server.
     """
 
     name: ClassVar[str]

@@ -31,13 +31,8 @@ class EmbeddedServers:
 
 @contextmanager
 def embedded_servers(directory: Path, *, postgres: bool = True, redis: bool = True) -> Iterator[EmbeddedServers]:
-    """Runs the servers under `directory` for the length of the block, together with other users of it.
-
-    Writes `directory/env` with shell lines that export the URLs. Processes forked (not executed) inside the block
-    count as the same user.
-
-    Raises:
-        ConfigurationError: a server is not installed or does not start.
+    """Runs the servers under `directory` for the length of the block, together with other users of it (forked processes
+    count as the same user), and writes their URLs to `directory/env`. Raises ConfigurationError.
     """
     if not (postgres or redis):
         yield EmbeddedServers(None, None)
