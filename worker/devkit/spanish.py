@@ -4,7 +4,7 @@ import json
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from functools import lru_cache
@@ -84,22 +84,15 @@ def facts_in(system: str) -> dict[str, Any]:
 
 def opening_hours(shop: Facts, now: Facts) -> str:
     """Says when the shop is open, and whether it is now; empty where that is not known."""
-    lines = [*_hours(shop), *_open_now(now)]
-    return "\n".join(lines)
+    return "\n".join(_opening(shop, now))
 
 
-def _hours(shop: Facts) -> Iterator[str]:
-    for day, spans in (shop.get("hours") or {}).items():
-        yield f"• {day}: {spans}"
+def _opening(shop: Facts, now: Facts) -> Iterator[str]:
+    yield from (f"• {day}: {spans}" for day, spans in (shop.get("hours") or {}).items())
     for branch in shop.get("branches") or ():
-        own = "; ".join(f"{day} {spans}" for day, spans in (branch.get("hours") or {}).items())
-        if own:
+        if own := "; ".join(f"{day} {spans}" for day, spans in (branch.get("hours") or {}).items()):
             yield f"• {branch.get('name') or branch.get('address')}: {own}"
-
-
-def _open_now(now: Facts) -> Iterator[str]:
-    each = now.get("branches") or {"": now}
-    for name, told in each.items():
+    for name, told in (now.get("branches") or {"": now}).items():
         if "open" in told:
             state = "abierto" if told["open"] else "cerrado"
             until = f" hasta las {told['closes']}" if "closes" in told else ""
