@@ -174,8 +174,6 @@ class Handler(BaseHTTPRequestHandler):
     def _models(self, name: str, model: str, query: Mapping[str, str]) -> Answer:
         check_key(name, self.headers)
         now = self._behaviour(name)
-        if now.mode == "html":
-            return Answer(200, {}, mode="html")
         models = one_model(name, model, now.models) if model else model_list(name, now.models, query)
         return Answer(200, models, mode=now.mode)
 

@@ -47,7 +47,13 @@ class Access:
         self._clock = clock
         self._logins: dict[str, tuple[Role, float]] = {}
         self._guesses: dict[str, list[float]] = {}
-        self._check(configuration.dashboard_host)
+        if not self.asks and not is_local(host := configuration.dashboard_host):
+            raise ConfigurationError(
+                f"DASHBOARD_HOST is {host}, which others can reach. Set DASHBOARD_PASSWORD (may look) or "
+                "DASHBOARD_ADMIN_PASSWORD (may also act), or leave DASHBOARD_HOST at 127.0.0.1."
+            )
+        if len(set(self._passwords.values())) < len(self._passwords):
+            raise ConfigurationError("DASHBOARD_PASSWORD and DASHBOARD_ADMIN_PASSWORD must differ.")
 
     @property
     def asks(self) -> bool:
@@ -83,15 +89,6 @@ class Access:
         """Returns the seconds until this address may try a password again; 0 where it may now."""
         recent = self._recent_guesses(_network(address))
         return recent[-MAX_GUESSES] + GUESS_WINDOW_S - self._clock() if len(recent) >= MAX_GUESSES else 0.0
-
-    def _check(self, host: str) -> None:
-        if not self.asks and not is_local(host):
-            raise ConfigurationError(
-                f"DASHBOARD_HOST is {host}, which others can reach. Set DASHBOARD_PASSWORD (may look) or "
-                "DASHBOARD_ADMIN_PASSWORD (may also act), or leave DASHBOARD_HOST at 127.0.0.1."
-            )
-        if len(set(self._passwords.values())) < len(self._passwords):
-            raise ConfigurationError("DASHBOARD_PASSWORD and DASHBOARD_ADMIN_PASSWORD must differ.")
 
     def _remember_guess(self, network: str) -> None:
         """The address goes to the end, so that the ones forgotten are those that have not tried for longest."""
