@@ -61,7 +61,8 @@ def register(
     @ui.page("/", title="Chasqui", response_timeout=10.0)
     def dashboard(request: Request, range: str = "") -> None:  # noqa: A002  the name in the address
         ui.add_head_html(f"<style>{STYLE}</style><script>{SCRIPT}</script>")
-        Page(access, feed, engine, cache, texts, request.session.get(LOGIN), RANGES.get(range, DEFAULT))
+        actor = Actor(access, request.session.get(LOGIN), engine)
+        Page(feed, actor, cache, texts, RANGES.get(range, DEFAULT))
 
 
 def load_texts(settings: Settings, providers: Named) -> Any:
@@ -90,19 +91,9 @@ def load_texts(settings: Settings, providers: Named) -> Any:
 class Page:
     """One browser tab. It shows at once what is known, and looks again every few seconds while it is open."""
 
-    def __init__(
-        self,
-        access: Access,
-        feed: Feed,
-        engine: Engine,
-        cache: redis.Redis,
-        texts: Any,
-        login: str | None,
-        span: TimeRange,
-    ) -> None:
-        self._access, self._feed, self._texts = access, feed, texts
-        self._login, self._span = login, span
-        self._actor = Actor(access, login, engine, self._changed)
+    def __init__(self, feed: Feed, actor: Actor, cache: redis.Redis, texts: Any, span: TimeRange) -> None:
+        self._feed, self._actor, self._texts, self._span = feed, actor, texts, span
+        actor.changed = self._changed
         self._shows: list[Callable[[View], object]] = []
         self._head()
         with box("page"):
@@ -113,12 +104,12 @@ class Page:
                 for name in TILES:
                     self._text(name, "card tile")
             with box("cards"):
-                self._shows += [OrdersPanel(texts, self._actor).show, people_panel(texts, self._actor, cache)]
+                self._shows += [OrdersPanel(texts, actor).show, people_panel(texts, actor, cache)]
                 for title, width, note, content in CARDS:
                     with card(title, width, note):
                         for name in content:
                             self._chart(name) if name in CHARTS else self._text(name)
-                self._shows.append(letters_panel(texts, self._actor))
+                self._shows.append(letters_panel(texts, actor))
         self._show(feed.view(span))
         self._timer = ui.timer(REFRESH_S, self._refresh)
 
@@ -134,7 +125,7 @@ class Page:
             with box("head-tools"):
                 theme = button("Theme").props('aria-label="Colour theme"').classes("theme")
                 theme.on("click", js_handler="() => chasquiTheme.next()")
-                if self._login:
+                if self._actor.login:
                     with ui.element("form").props("method=post action=logout"):
                         button("Log out").props("type=submit")
 
@@ -168,7 +159,7 @@ class Page:
         await self._refresh()
 
     async def _refresh(self) -> None:
-        if self._access.role(self._login) is None:
+        if self._actor.role is None:
             # Once: a second order to go there would begin the way anew.
             self._timer.deactivate()
             ui.navigate.to("/login")

@@ -46,16 +46,26 @@ class Said(NamedTuple):
 
 
 class Actor:
-    """Visitor of one page, who may change something while the login is an administrator's; `changed` then shows it."""
+    """Visitor of one page, who may change something while the login is an administrator's.
 
-    def __init__(self, access: Access, login: str | None, engine: Engine, changed: Callable[[], Awaitable[None]]):
-        self._access, self._login, self._changed = access, login, changed
+    Attributes:
+        changed: shows a change; the page sets it.
+    """
+
+    def __init__(self, access: Access, login: str | None, engine: Engine) -> None:
+        self._access, self.login = access, login
         self._engine = engine.execution_options(isolation_level="READ COMMITTED")
+        self.changed: Callable[[], Awaitable[None]] | None = None
+
+    @property
+    def role(self) -> Role | None:
+        """What the login allows now, None for nothing: a page can outlive it."""
+        return self._access.role(self.login)
 
     @property
     def may_act(self) -> bool:
-        """Returns whether the visitor is an administrator now: a page can outlive its login."""
-        return self._access.role(self._login) is Role.ADMIN
+        """Returns whether the visitor is an administrator now."""
+        return self.role is Role.ADMIN
 
     async def act(self, act: str, change: Callable[[Connection], Said], **facts: object) -> None:
         """Makes a change in a transaction of its own, and tells of it; facts are for the log, and nothing personal."""
@@ -70,7 +80,8 @@ class Actor:
             return
         log.info("dashboard_action", act=act, happened=said.mood == "positive", **facts)
         ui.notify(said.text, type=said.mood)
-        await self._changed()
+        if self.changed:
+            await self.changed()
 
     def _commit(self, change: Callable[[Connection], Said]) -> Said:
         """Not repeated where the server goes away: it may have been done, and the second attempt would deny it."""
