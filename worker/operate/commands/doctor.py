@@ -1,15 +1,20 @@
 """`chasqui doctor`: a line for everything the service needs, and how to mend what is not well."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.text import Text
 
 from worker.operate.commands.terminal import json_option, out, print_json
-from worker.operate.doctor.finding import Finding
 from worker.runtime.environment import HOME
+
+if TYPE_CHECKING:
+    from worker.operate.doctor.finding import Finding
 
 #: Mark, its stand-in for terminals without Unicode, and colour, by state.
 MARKS = {"ok": ("✓", "ok", "green"), "warning": ("!", "!", "yellow"), "failed": ("✗", "X", "red")}
