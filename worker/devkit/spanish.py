@@ -114,14 +114,14 @@ def deliveries(shop: Facts, words: str) -> str:
     if not isinstance(told, Mapping):
         return "Sí, hacemos envíos." if told and not is_place else ""
     areas = told.get("areas") or []
-    named = [area for area in areas if any(_names(words, name) for name in (area["area"], *area.get("also", ())))]
+    named = [
+        area
+        for area in areas
+        if any(f" {plain(name)} " in f" {words} " for name in (area["area"], *area.get("also", ())))
+    ]
     if not named and is_place:
         return ""
     return "\n".join(map(_area, named or areas))
-
-
-def _names(words: str, name: str) -> bool:
-    return f" {plain(name)} " in f" {words} "
 
 
 def _area(area: Facts) -> str:

@@ -59,7 +59,7 @@ class Actor:
 
     @property
     def role(self) -> Role | None:
-        """What the login allows now, None for nothing: a page can outlive it."""
+        """The role that the login has now, None for none: a page can outlive it."""
         return self._access.role(self.login)
 
     @property
