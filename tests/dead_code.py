@@ -63,6 +63,7 @@ EXCEPTIONS = {
     "click finds commands": (
         "worker/operate/commands/database.py:import_catalog",
         "worker/operate/commands/dead.py:replay",
+        "worker/operate/commands/orders.py:set_status",
     ),
     "http.server, socketserver and uvicorn read and call them": (
         "*:address_family",
@@ -94,7 +95,7 @@ EXCEPTIONS = {
         "db/dashboard.py:*",
         "worker/operate/dashboard/figures.py:messages_per_session",
         "worker/operate/dashboard/figures.py:timeline",
-        "worker/operate/dashboard/formats.py:milliseconds",
+        "worker/operate/display.py:milliseconds",
     ),
     "jinja reads them": ("worker/operate/dashboard/page.py:filters", "worker/operate/dashboard/page.py:globals"),
     "selenium sends it to the browser": ("tests/helpers/dashboard_browser.py:binary_location",),
@@ -102,7 +103,6 @@ EXCEPTIONS = {
         "tests/helpers/quick_up.py:_child_created",
         "tests/helpers/quick_up.py:_execute_child",
     ),
-    "opentelemetry calls them": ("worker/telemetry/otlp.py:generate_*_id",),
     "logging and structlog read and call them": ("worker/log.py:debug", "worker/log.py:handlers"),
     "the simulator's files of data name them": (
         "worker/devkit/assistant.py:*",

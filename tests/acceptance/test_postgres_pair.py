@@ -24,7 +24,7 @@ from worker.catalog.price_list import import_products, read_products
 from worker.devkit.demo import CATALOG
 from worker.devkit.gateway import Gateway
 from worker.devkit.simulator import Simulator
-from worker.operate.doctor import replication
+from worker.operate.doctor import database
 from worker.operate.doctor.finding import State
 from worker.redisdb.connect import connect_redis
 from worker.redisdb.keys import INBOUND
@@ -167,7 +167,7 @@ def test_commits_wait_for_a_synchronous_standby_that_is_away(servers: Servers, t
             found.answers_again()
             both.two.kill()
             assert wait_until(lambda: both.one.ask(WAITING) >= 1, GUARD_S)
-            (primary,) = (line for line in replication.examine(both.url) if line.state is State.FAILED)
+            (primary,) = (line for line in database.examine_servers(both.url) if line.state is State.FAILED)
             assert "commits wait for one" in primary.found
             both.two.start()
             found.answers_again()

@@ -14,7 +14,6 @@ from sqlalchemy import Connection, Engine, TextClause, text
 from db import dashboard, queries
 from db import report as report_figures
 from db.dashboard import Bucket, CircuitChange
-from worker.operate.dashboard import charts
 from worker.operate.dashboard.figures import (
     RANGES,
     Figures,
@@ -24,6 +23,7 @@ from worker.operate.dashboard.figures import (
     read_figures,
     read_waiting,
 )
+from worker.operate.dashboard.page import chart_options
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY_S = 86_400
@@ -231,11 +231,11 @@ def test_a_chart_draws_rates_of_whole_buckets(noon: Figures) -> None:
         return Bucket(NOON + timedelta(minutes=minutes), seconds, messages, 0, 0, 0, 0.0, 0.0, None, None)
 
     buckets = (bucket(0, 3_600, 120), bucket(60, 1_800, 30), bucket(120, 10, 7))
-    drawn = charts.options("Messages per minute", replace(noon, buckets=buckets))
+    drawn = chart_options("Messages per minute", replace(noon, buckets=buckets))
     assert [value for _, value in drawn["series"][1]["data"]] == [2.0, 1.0]
     assert not drawn["title"]["show"]
-    assert not charts.options("Messages per minute", replace(noon, buckets=buckets[2:]))["title"]["show"]
-    empty = charts.options("Messages per minute", noon)
+    assert not chart_options("Messages per minute", replace(noon, buckets=buckets[2:]))["title"]["show"]
+    empty = chart_options("Messages per minute", noon)
     assert (empty["title"]["show"], empty["title"]["text"]) == (True, "No messages in this time.")
 
 
@@ -247,7 +247,7 @@ def test_a_value_between_gaps_is_drawn_as_a_dot(noon: Figures) -> None:
             Bucket(NOON + timedelta(minutes=n), 60, 1, 0, 0, 0, 0.0, 0.0, None, None, p50_ms)
             for n, p50_ms in enumerate(p50s_ms)
         ]
-        series = charts.options("Reply time", replace(noon, buckets=tuple(made)))["series"]
+        series = chart_options("Reply time", replace(noon, buckets=tuple(made)))["series"]
         return bool(series[0]["showSymbol"])
 
     assert has_dots(5)

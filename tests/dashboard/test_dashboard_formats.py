@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.operate.dashboard.formats import count, dollars, milliseconds, rate, standing
+from worker.operate.display import dollars, milliseconds, number, rate, standing
 from worker.providers.circuit_states import Circuit
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -32,7 +32,7 @@ def test_a_circuit_in_words(circuit: Circuit, words: str) -> None:
 
 def test_numbers_in_words() -> None:
     """As people read them."""
-    assert [count(1_234_567), rate(78), rate(None)] == ["1,234,567", "78.0 %", "–"]
+    assert [number(1_234_567), rate(78), rate(None)] == ["1,234,567", "78.0 %", "–"]
     found = [milliseconds(value) for value in (None, 0, 999, 1_000, 59_999, 90_000)]
     assert found == ["–", "0 ms", "999 ms", "1.00 s", "60.00 s", "1.5 min"]
     found = [dollars(value) for value in (0, 0.0000123, 0.0123, 1, 1_234.567)]

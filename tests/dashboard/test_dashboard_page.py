@@ -17,7 +17,7 @@ from helpers.dashboard_rows import PHONE_PREFIX, SENTENCE, fill
 from sqlalchemy import Engine
 
 from db import queries
-from worker.operate.dashboard.formats import dollars
+from worker.operate.display import dollars
 from worker.redisdb.connect import connect_redis
 from worker.redisdb.keys import CACHE_COUNTS, CIRCUIT, INBOUND, MODEL_CIRCUIT
 

@@ -10,8 +10,7 @@ from threading import local
 
 from worker.devkit.behaviour import CallPlan, Mode, SimulatedProvider
 from worker.devkit.prompt import read_prompt
-from worker.devkit.server import Answer, Handler
-from worker.devkit.simulator import main
+from worker.devkit.simulator import Answer, Handler, main
 
 #: Words of a customer that spoil every answer to them. No rule of the simulator's assistant knows them.
 HANG, GARBAGE = "colgate", "balbuceo"

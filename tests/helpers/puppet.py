@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 
 from helpers.http_provider import Handler, Server, say, serving
-from worker.devkit.assistant import answer, categories_in
-from worker.devkit.shop_facts import shop_in
+from worker.devkit.assistant import answer
+from worker.devkit.spanish import facts_in
 
 Json = dict[str, Any]
 #: What a model says to a request: the context (products, session, message) and the schema of its answers.
@@ -55,7 +55,7 @@ class Puppet:
             return
         body = next(seen.body for seen in reversed(self.server.seen) if seen.port == handler.client_address[1])
         system, user = (_text(message["content"]) for message in body["messages"])
-        context = {"categories": categories_in(system), "shop": shop_in(system)} | orjson.loads(user)
+        context = facts_in(system) | orjson.loads(user)
         schema = body.get("response_format", {}).get("json_schema", {}).get("schema", {})
         content = json.dumps(self.mind(context, schema), default=str)
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}

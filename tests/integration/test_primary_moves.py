@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from db import retry
 from db.engine import connect, make_engine
-from worker.operate.doctor import replication
+from worker.operate.doctor import database
 from worker.operate.doctor.finding import State
 from worker.runtime.embedded.processes import wait_until
 
@@ -60,7 +60,7 @@ def read_only(member: Member, state: str) -> None:
 def seen(both: Pair) -> dict[str, tuple[State, str]]:
     """What the doctor says of the servers, by their name or `servers` for both."""
     names = {f"127.0.0.1:{member.port}": member.name for member in (both.one, both.two)}
-    words = ((finding.check.split()[-1], finding) for finding in replication.examine(both.url))
+    words = ((finding.check.split()[-1], finding) for finding in database.examine_servers(both.url))
     return {names.get(word, word): (finding.state, finding.found.split(",")[0]) for word, finding in words}
 
 
@@ -72,9 +72,9 @@ def test_only_the_primary_is_used(both: Pair, engine: Engine) -> None:
         assert connection.execute(WHERE).scalar_one() == both.one.port
     assert written(engine) == both.one.port
     assert seen(both) == {"one": (State.OK, "primary"), "two": (State.OK, "standby")}
-    (alone,) = replication.examine(both.url_of(both.two))
+    (alone,) = database.examine_servers(both.url_of(both.two))
     assert "takes no writes" in alone.found
-    assert not list(replication.examine(both.url_of(both.one)))
+    assert not list(database.examine_servers(both.url_of(both.one)))
 
 
 def test_a_standby_serves_who_asks_for_it(both: Pair) -> None:

@@ -250,11 +250,11 @@ HANDLERS = {
     "runtime/embedded/redis.py:Redis.answers": "a server that is being started",
     "steps/update_session.py:tell_the_shop": "the sweep publishes it, in test_orders_published",
     "orders/status.py:_publish": "one line for the operator, in test_order_commands",
-    "operate/resuming.py:forget_replies": "one line for the operator, in test_operator_commands",
+    "redisdb/layers.py:forget_reply_limits": "one line for the operator, in test_operator_commands",
     "redisdb/cluster.py:ClusterRedis.redirected": "the error is the command's answer, which its caller raises",
     "redisdb/cluster_pipeline.py:_read": "the error is the command's answer, which its caller raises",
     "redisdb/cluster_pipeline.py:ClusterPipeline._refresh": "the error that led there is raised",
-    "operate/doctor/redis_replicas.py:_agrees": "the doctor counts a Sentinel less, in test_redis_sentinel",
+    "operate/doctor/redis_servers.py:_agrees": "the doctor counts a Sentinel less, in test_redis_sentinel",
     "operate/commands/terminal.py:redis_errors": "one line for the operator, in test_circuits",
 }
 #: Rooms of operators' commands, which say it and end, and programs that bring their own Redis along.

@@ -10,8 +10,8 @@ from helpers.basics import REPOSITORY, Servers
 from helpers.command_line import PARTS, START_S, run, started, urls_of
 from helpers.shops import MEXICAN, written
 
+from worker.operate.doctor.examination import examine_shop, known_shop
 from worker.operate.doctor.finding import State
-from worker.operate.doctor.shop import examine, known_shop
 from worker.settings import read_settings
 
 WRONG = 'name = "a"\nform = "che"\n[hours]\nmonday = ["25:00-26:00"]\n'
@@ -103,12 +103,12 @@ def test_a_worker_does_not_start_with_a_wrong_file(tmp_path: Path, servers: Serv
 def test_the_doctor_examines_the_file(tmp_path: Path) -> None:
     """A line for each mistake; a summary where there is none; nothing where no file is set."""
     wrong = read_settings({"SHOP_FILE": str(written(tmp_path, WRONG))})
-    assert [(each.state, each.found.partition(":")[0]) for each in examine(wrong)] == [
+    assert [(each.state, each.found.partition(":")[0]) for each in examine_shop(wrong)] == [
         (State.FAILED, "form"),
         (State.FAILED, "hours.monday[0]"),
     ]
     assert known_shop(wrong).name == "el supermercado", "models are asked all the same"
-    (right,) = examine(read_settings({"SHOP_FILE": str(SAMPLE)}))
+    (right,) = examine_shop(read_settings({"SHOP_FILE": str(SAMPLE)}))
     assert right.state is State.OK
     assert "2 delivery areas" in right.found
-    assert examine(read_settings({})) == []
+    assert examine_shop(read_settings({})) == []

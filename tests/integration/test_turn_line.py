@@ -20,7 +20,7 @@ from worker.intake.sweep import Sweep
 from worker.session.turn import Turn
 from worker.settings import Settings
 from worker.steps.services import Services, build
-from worker.telemetry import turn_log
+from worker.telemetry import recording
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """What is logged of turns that ended."""
     with capture_logs() as captured:
         # A logger that was used before may remember where it wrote then.
-        monkeypatch.setattr(turn_log, "log", structlog.get_logger())
+        monkeypatch.setattr(recording, "log", structlog.get_logger())
         yield captured
 
 

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from worker.devkit.assistant import ACTIONS, SCRIPT, Ask, Reply, answer, marked
-from worker.devkit.shop_facts import shop_in
-from worker.devkit.spanish import count, matches, money, plain, term
+from worker.devkit.spanish import count, facts_in, matches, money, plain, term
 from worker.replies.prompt import render
 from worker.replies.telling import MODEL_STATES
 from worker.shop.shop import Shop
@@ -382,5 +381,5 @@ def test_the_hour_is_told_too(now: dict[str, Any], told: str) -> None:
 def test_the_facts_are_read_from_the_instructions() -> None:
     """As the service renders them; none where they are not."""
     system = render(Shop("La Esquina", payments=("efectivo",)), "hola", [], [], None).system
-    assert shop_in(system)["payments"] == ["efectivo"]
-    assert shop_in('You are kind.\n{"categories": []}\n{"shop":') == {}
+    assert facts_in(system)["shop"]["payments"] == ["efectivo"]
+    assert facts_in('You are kind.\n{"categories": []}\n{"shop":')["shop"] == {}

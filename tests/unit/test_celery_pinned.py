@@ -38,7 +38,7 @@ USED = [
     ("celery.app.amqp:AMQP.Connection", (), "celery_ext/reconnection.py"),
     ("celery:Celery.subclass_with_self", ("self", "Class", "name"), "app.py"),
     ("kombu.serialization:register", ("name", "encoder", "decoder", "content_type", "content_encoding"), "app.py"),
-    ("flower.events:EventsState.event", ("self", "event"), "operate/flower.py"),
+    ("flower.events:EventsState.event", ("self", "event"), "flower.py"),
 ]
 
 

@@ -15,9 +15,9 @@ from helpers.conversations import Conversation
 from msgspec import to_builtins
 
 from worker.catalog.product import Product
-from worker.devkit import conversation
+from worker.devkit import demo
 from worker.devkit.assistant import answer
-from worker.devkit.conversation import CUSTOMERS, Delivery, demo_conversation
+from worker.devkit.demo import CUSTOMERS, Delivery, demo_conversation
 from worker.devkit.spanish import matches, plain
 from worker.language.normalise import normalised
 from worker.messages.content import read_content
@@ -28,8 +28,8 @@ from worker.shop.shop_file import read_shop
 
 NOW_S = 1_763_800_000
 DELIVERIES = demo_conversation("RUN", NOW_S)
-CATALOG = Path(conversation.__file__).with_name("catalog.csv")
-SAMPLE_SHOP = Path(conversation.__file__).with_name("sample_shop.toml")
+CATALOG = Path(demo.__file__).with_name("catalog.csv")
+SAMPLE_SHOP = Path(demo.__file__).with_name("sample_shop.toml")
 ADDRESS = "Av. Corrientes 1234, 3ro B, Caballito"
 RECORDED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "whatsapp"
 SAMPLES = {

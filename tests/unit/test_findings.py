@@ -18,7 +18,7 @@ from db.replication import Replication
 from worker.errors import ConfigurationError
 from worker.operate.commands.doctor import show
 from worker.operate.display import count, duration, size
-from worker.operate.doctor import broker, database, redis_servers, replication
+from worker.operate.doctor import database, examination, redis_servers
 from worker.operate.doctor.examination import is_fit, judge_free
 from worker.operate.doctor.finding import Finding, State, failed, guarded, judge_clock, ok, reason_of, warning
 from worker.operate.snapshot import LiveCounters, StreamLengths
@@ -213,16 +213,21 @@ def test_beat() -> None:
 def test_queues() -> None:
     """Every queue is named; a long one wants more workers."""
     short = {"flow": 19, "ai": 0, "inbound": 0, "periodic": 0}
-    check(broker.judge_queues(short), OK, "flow 19, ai 0, inbound 0, periodic 0")
-    check(broker.judge_queues(short | {"flow": 20}), WARNING, "more workers for flow")
+    check(examination.judge_queues(short), OK, "flow 19, ai 0, inbound 0, periodic 0")
+    check(examination.judge_queues(short | {"flow": 20}), WARNING, "more workers for flow")
 
 
 def test_workers() -> None:
     """Each queue needs one who takes from it, whatever they are called."""
     both = {"flow@a": {"flow", "inbound", "periodic"}, "x": {"ai"}}
-    check(broker.judge_workers(both), OK, "2 workers")
-    check(broker.judge_workers({"x": {"ai"}}), FAILED, "1 worker answers", "nobody takes from flow, inbound, periodic")
-    check(broker.judge_workers({}), FAILED, "no workers")
+    check(examination.judge_workers(both), OK, "2 workers")
+    check(
+        examination.judge_workers({"x": {"ai"}}),
+        FAILED,
+        "1 worker answers",
+        "nobody takes from flow, inbound, periodic",
+    )
+    check(examination.judge_workers({}), FAILED, "no workers")
 
 
 def test_room_on_the_disk() -> None:
@@ -321,7 +326,7 @@ def test_numbers_in_words() -> None:
 def servers(*states: Replication | Exception) -> dict[str, Finding]:
     """Findings on servers of one URL, by their check."""
     named = {f"{place}:5432": state for place, state in zip(("one", "two"), states, strict=False)}
-    return {finding.check.split()[-1]: finding for finding in replication.judge_servers(named)}
+    return {finding.check.split()[-1]: finding for finding in database.judge_servers(named)}
 
 
 def test_a_primary_and_its_standby() -> None:

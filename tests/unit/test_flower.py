@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from worker.errors import ConfigurationError
-from worker.operate.flower import login, masked
+from worker.flower import login, masked
 from worker.settings import read_settings
 
 

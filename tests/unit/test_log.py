@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.log import configure, logger, redacted
-from worker.telemetry.turn_log import turn_ended
+from worker.telemetry.recording import turn_ended
 
 PHONE = "5491122334455"
 UUID_TEXT = "0190a1b2-1234-4567-8901-123456789012"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from worker.errors import BadPayload
-from worker.operate.phones import id_of, spellings
+from worker.operate.commands.customers import id_of, spellings
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_circuits_open_until_a_time_in_utc() -> None:
 
 def test_dead_letters_have_died_in_utc() -> None:
     """Whatever zone the database answers in."""
-    shown = printed(dead.as_table([LETTER]))
+    shown = printed(dead.letters_table([LETTER]))
     assert "died (UTC)" in shown
     assert "2026-11-22 12:00" in shown
     assert dead.shown(LETTER["died_at"]) == "2026-11-22 12:00:00+00:00"

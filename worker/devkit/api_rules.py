@@ -18,15 +18,7 @@ _SCHEMA_NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """Way in which a request will be answered.
-
-    Args:
-        model: the one that answers.
-        thoughts: tokens it thinks.
-        limit: tokens it may use in all, None for no limit.
-        schema: what the answer must conform to.
-        shows_thoughts: whether they are part of the answer.
-    """
+    """Way in which a request will be answered. thoughts: tokens of thinking; limit: of tokens in all, None for none."""
 
     model: str
     cache: CacheRules
@@ -37,11 +29,7 @@ class Generation:
 
 
 def generation_for(prompt: Prompt, states: Mapping[str, str]) -> Generation:
-    """Takes the request as its provider takes it today. Raises Refused.
-
-    Args:
-        states: of models, by order of the control.
-    """
+    """Takes the request as its provider does today. states: of models, by order of the control. Raises Refused."""
     api, state = APIS[prompt.provider], states.get(prompt.model, "")
     model, family = _answering(prompt, states)
     if api.unknown_fields == "refused":

@@ -4,15 +4,13 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from decimal import Decimal
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from worker.devkit.shop_facts import addresses, deliveries, opening_hours
+from worker.devkit import spanish
 from worker.devkit.spanish import COUNTS, ORDER, ORDINALS, PATTERNS, Item, count, matches, money, plain, stems, term
 
 Decision = dict[str, Any]
@@ -73,9 +71,9 @@ class Ask:
         self.categories: list[str] = context.get("categories") or []
         self.category_lines = "\n".join(f"• {category}" for category in self.categories)
         shop: Mapping[str, Any] = context.get("shop") or {}
-        self.hours = opening_hours(shop, context.get("now") or {})
-        self.addresses = addresses(shop)
-        self.deliveries = deliveries(shop, self.words)
+        self.hours = spanish.opening_hours(shop, context.get("now") or {})
+        self.addresses = spanish.addresses(shop)
+        self.deliveries = spanish.deliveries(shop, self.words)
         self.payments = ", ".join(shop.get("payments") or ())
         self.returns: str | None = shop.get("returns")
         wanted = stems(self.term)
@@ -83,11 +81,7 @@ class Ask:
 
 
 def answer(context: Mapping[str, Any]) -> Decision:
-    """Answers one request context (the user text's JSON): a decision in the form that the service's prompt asks for.
-
-    Args:
-        context: categories, shop, products, session and now (may be absent), message.
-    """
+    """Answers a request context (the user text's JSON) with a decision in the form that the prompt asks for."""
     ask = Ask(context)
     tried = (name for pattern, replies in _RULES if pattern.search(ask.words) for name in replies)
     return next(decision for name in tried if (decision := _try(ask, name)))
@@ -103,16 +97,6 @@ def marked(decision: Decision, context: Mapping[str, Any]) -> Decision:
     session = context.get("session")
     mark = {"facts": facts} | ({"session": str(session.get("id"))} if isinstance(session, dict) else {})
     return decision | {"entities": decision["entities"] | mark}
-
-
-@lru_cache(maxsize=64)
-def categories_in(system: str) -> list[str]:
-    """Reads the categories from the first line of the instructions that is a JSON object with such a field."""
-    for line in system.splitlines():
-        with suppress(ValueError):
-            if "categories" in line and isinstance(facts := json.loads(line), dict) and facts.get("categories"):
-                return [str(each) for each in facts["categories"]]
-    return []
 
 
 def _try(ask: Ask, name: str) -> Decision | None:

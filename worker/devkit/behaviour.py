@@ -81,11 +81,7 @@ class SimulatedProvider:
         self.cache = PromptCache()
 
     def change(self, fields: Mapping[str, Any]) -> None:
-        """Replaces fields of the behaviour and wakes the calls that hang; models that are not named keep their states.
-
-        Raises:
-            ValueError, TypeError: a field is unknown or unfit.
-        """
+        """Replaces fields, wakes calls that hang; models not named keep their states. Raises ValueError, TypeError."""
         with self._lock:
             models = {**self._behaviour.models, **fields.get("models", {})}
             self._behaviour = replace(self._behaviour, **{**fields, "models": models})

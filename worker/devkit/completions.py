@@ -8,12 +8,12 @@ from typing import Any, Final, Literal
 import orjson
 
 from worker.devkit.api_rules import Generation, generation_for
-from worker.devkit.assistant import answer, categories_in, marked
+from worker.devkit.assistant import answer, marked
 from worker.devkit.json_schema import Json, conformed
 from worker.devkit.prompt import Prompt
 from worker.devkit.prompt_cache import TOKEN_CHARS, CacheUse, PromptCache, tokens
-from worker.devkit.shop_facts import shop_in
 from worker.devkit.sold_models import CREATED_S, Refused, error_body, refusal
+from worker.devkit.spanish import facts_in
 
 Finish = Literal["stop", "length", "refused"]
 _BLANKS: Final = " \n" * 400
@@ -37,11 +37,7 @@ class _Output:
 
 
 def complete(prompt: Prompt, cache: PromptCache, mode: str, states: Mapping[str, str]) -> Json:
-    """Answers a prompt, spoilt as the mode asks. Raises Refused where the API does not take it.
-
-    Args:
-        states: of models, by order of the control.
-    """
+    """Answers a prompt, spoilt as the mode asks. states: of models, by order of the control. Raises Refused."""
     if mode == "no_money":
         raise refusal(prompt.provider, "no_money")
     generation = generation_for(prompt, states)
@@ -65,9 +61,7 @@ def _answer(prompt: Prompt, schema: Json | None) -> str:
     with suppress(ValueError):
         if isinstance(read := orjson.loads(prompt.user), dict):
             context = read
-    decision = marked(
-        answer({"categories": categories_in(prompt.system), "shop": shop_in(prompt.system)} | context), context
-    )
+    decision = marked(answer(facts_in(prompt.system) | context), context)
     try:
         return orjson.dumps(decision if schema is None else conformed(decision, schema)).decode()
     except (AttributeError, KeyError, RecursionError, TypeError) as exc:

@@ -1,5 +1,6 @@
 """Demo: embedded servers, simulated providers and the whole service; plays a conversation and checks its end."""
 
+import json
 import shutil
 import tempfile
 import time
@@ -7,17 +8,19 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
-from typing import Any
+from string import Template
+from typing import Any, Literal
 from uuid import uuid4
 
+import msgspec
 from rich.console import Console, RenderableType
 from rich.text import Text
 
 from db import migrations
 from db.engine import connect
 from worker.catalog.price_list import import_products, read_products
-from worker.devkit.conversation import Delivery, demo_conversation
 from worker.devkit.gateway import Gateway, StreamEntry
 from worker.devkit.simulator import Simulator
 from worker.redisdb.connect import connect_durable
@@ -39,6 +42,76 @@ SETTINGS = {"SHOP_FILE": str(SHOP), "LOG_FORMAT": "json", "REPLY_QUIET_S": "0"}
 #: The demo runs beside whatever the environment names, on servers and providers of its own.
 ISOLATED = ("DATABASE_URL", "REDIS_URL", "CACHE_REDIS_URL", "BROKER_URL", "PROVIDERS_FILE", "SHOP_FILE")
 KEYS = ("OPENAI_API_KEY", "GEMINI_API_KEY", "DEEPSEEK_API_KEY")
+Json = dict[str, Any]
+Expected = Literal["answered", "closed", "duplicate", "rejected", "nothing"]
+_CONVERSATION = Path(__file__).with_name("conversation.toml").read_text(encoding="utf-8")
+
+
+class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Delivery as `conversation.toml` has it."""
+
+    customer: str = "WhatsApp"
+    texts: list[str] = []
+    message: Json = {}
+    statuses: list[Json] = []
+    payload: str = ""
+    repeats: str = ""
+    shows: str = ""
+    expected: Expected = "answered"
+
+
+class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Content of the file."""
+
+    shop_phone: str
+    customers: dict[str, str]
+    lines: list[Line]
+
+
+CUSTOMERS = msgspec.toml.decode(_CONVERSATION, type=Script).customers
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Payload for the inbound stream. expected: what becomes of its messages; "nothing" for a body without any."""
+
+    payload: str
+    message_ids: tuple[str, ...]
+    expected: Expected
+    customer: str
+    shows: str
+
+    @property
+    def wait_for(self) -> tuple[str, ...]:
+        """Message ids whose replies are awaited before the next delivery."""
+        return self.message_ids if self.expected == "answered" else ()
+
+
+def demo_conversation(run_id: str, now_s: int) -> tuple[Delivery, ...]:
+    """Makes the deliveries in order; `run_id` makes message ids new (`wamid.{run_id}.NN`), `now_s` is Unix time."""
+    script = msgspec.toml.decode(Template(_CONVERSATION).substitute(run=run_id, now_s=now_s), type=Script)
+    deliveries: list[Delivery] = []
+    numbers = count(1)
+    for line in script.lines:
+        messages = [{"type": "text", "text": {"body": text}} for text in line.texts]
+        messages += [line.message] if line.message else []
+        head = {"from": CUSTOMERS.get(line.customer), "timestamp": str(now_s)}
+        sent: list[Json] = [head | {"id": f"wamid.{run_id}.{next(numbers):02}"} | message for message in messages]
+        repeated = [old for old in deliveries if (old.customer, old.shows) == (line.customer, line.repeats)]
+        payload = repeated[0].payload if repeated else line.payload or _body(script.shop_phone, line, sent)
+        ids = repeated[0].message_ids if repeated else tuple(message["id"] for message in sent)
+        shows = line.shows or " / ".join(line.texts)
+        deliveries.append(Delivery(payload, ids, line.expected, line.customer, shows))
+    return tuple(deliveries)
+
+
+def _body(shop_phone: str, line: Line, messages: list[Json]) -> str:
+    metadata = {"display_phone_number": shop_phone, "phone_number_id": "100000000000001"}
+    contact = {"profile": {"name": line.customer}, "wa_id": CUSTOMERS.get(line.customer)}
+    sent = {"statuses": line.statuses} if line.statuses else {"contacts": [contact], "messages": messages}
+    value = {"messaging_product": "whatsapp", "metadata": metadata, **sent}
+    entry = {"id": "200000000000001", "changes": [{"value": value, "field": "messages"}]}
+    return json.dumps({"object": "whatsapp_business_account", "entry": [entry]}, ensure_ascii=False)
 
 
 @dataclass(slots=True)
@@ -81,11 +154,11 @@ def demo_service(console: Console) -> Iterator[Path]:
     HOME.mkdir(mode=0o700, exist_ok=True)
     directory = Path(tempfile.mkdtemp(prefix="demo-", dir=HOME))
     try:
-        with Simulator() as simulator, environment(dict.fromkeys(ISOLATED)):
+        with Simulator() as simulator:
             simulator.set("all", latency_ms=LATENCY_MS)
-            keys = dict.fromkeys(KEYS, "demo")
+            given = {**dict.fromkeys(ISOLATED), **dict.fromkeys(KEYS, "demo"), **simulator.base_urls, **SETTINGS}
             with (
-                environment({**keys, **simulator.base_urls, **SETTINGS}),
+                environment(given),
                 console.status("Starting PostgreSQL and Redis ..."),
                 surroundings(directory) as configured,
             ):
@@ -98,14 +171,7 @@ def demo_service(console: Console) -> Iterator[Path]:
 
 
 def play(console: Console, as_tables: Callable[[dict[str, Any]], RenderableType]) -> bool:
-    """Plays the conversation, prints replies as they come and the report.
-
-    Args:
-        as_tables: how the report is shown.
-
-    Returns:
-        Whether every message ended as it should.
-    """
+    """Plays the conversation, prints replies and the report; returns whether every message ended as it should."""
     started = time.monotonic()
     with demo_service(console) as directory:
         with connect_durable(settings()) as client:

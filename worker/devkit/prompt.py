@@ -15,8 +15,9 @@ from worker.devkit.sold_models import Refused, error_body, refusal
 
 #: Gemini's fields whose content is the client's own and no message of the protocol.
 OPAQUE: Final = frozenset({"response_json_schema", "response_schema", "tools", "labels"})
-_OBJECTS: Final = frozenset({"generation_config", "prompt_cache_options", "response_format", "stream_options"})
-_OBJECTS_OF_THINKING: Final = frozenset({"thinking", "thinking_config"})
+_OBJECTS: Final = frozenset(
+    {"generation_config", "prompt_cache_options", "response_format", "stream_options", "thinking", "thinking_config"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Completion request.
-
-    Args:
-        texts: in order.
-        user: the last user message.
-        asked: the whole body, Gemini's in snake_case.
-        settings: the part of it that says how to answer: Gemini's generation_config, elsewhere the body itself.
-    """
+    """Completion request. asked: the whole body, Gemini's in snake_case; settings: the part that says how to answer."""
 
     provider: str
     model: str
@@ -62,7 +56,7 @@ def read_prompt(provider: str, path: str, body: bytes) -> Prompt:
     try:
         prompt = _gemini_prompt(path, body) if provider == "gemini" else _chat_prompt(provider, body)
         for name, value in (prompt.asked | prompt.settings).items():
-            if name in _OBJECTS | _OBJECTS_OF_THINKING and not isinstance(value, dict | None):
+            if name in _OBJECTS and not isinstance(value, dict | None):
                 raise TypeError(f"{name} must be an object")
     except orjson.JSONDecodeError as exc:
         raise Refused(400, error_body(provider, 400, str(exc))) from exc

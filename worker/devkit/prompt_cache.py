@@ -28,11 +28,10 @@ class CacheUse:
 
 @dataclass(frozen=True, slots=True)
 class _PrefixEnd:
-    """Place where a cached prefix may end. counts: it is long enough; written: by this request, if not cached yet."""
+    """Place where a cached prefix may end. written: by this request, if not cached yet."""
 
     digest: bytes
     tokens: int
-    counts: bool
     written: bool = False
 
 
@@ -53,17 +52,17 @@ class PromptCache:
         if generation.cache.kind == "none":
             return CacheUse()
         by_units = generation.cache.kind == "common_prefix"
-        ends = list(_units(prompt, generation) if by_units else _breakpoints(prompt, generation))
+        found = _units(prompt, generation) if by_units else _breakpoints(prompt, generation)
+        ends = [end for end in found if end.tokens >= generation.cache.least_tokens]
         with self._lock:
-            read = max((end.tokens for end in ends if end.counts and self._stored.get(end.digest)), default=0)
+            read = max((end.tokens for end in ends if self._stored.get(end.digest)), default=0)
             if by_units:
                 self._store_units(ends)
                 return CacheUse(read)
-            written = max((end.tokens for end in ends if end.counts and end.written), default=0)
-            for end in ends:
-                if end.counts and end.written:
-                    self._keep(end.digest, stored=True)
-            return CacheUse(read, max(written - read, 0))
+            written = [end for end in ends if end.written]
+            for end in written:
+                self._keep(end.digest, stored=True)
+            return CacheUse(read, max((end.tokens - read for end in written if end.tokens > read), default=0))
 
     def forget(self) -> None:
         """Empties the cache."""
@@ -101,7 +100,7 @@ def _breakpoints(prompt: Prompt, generation: Generation) -> Iterator[_PrefixEnd]
         chars += len(text.text)
         if text.marked or implicit:
             written = text.marked or index == len(prompt.texts)
-            yield _PrefixEnd(digest.digest(), tokens(chars), tokens(chars) >= generation.cache.least_tokens, written)
+            yield _PrefixEnd(digest.digest(), tokens(chars), written)
 
 
 def _units(prompt: Prompt, generation: Generation) -> Iterator[_PrefixEnd]:
@@ -113,5 +112,4 @@ def _units(prompt: Prompt, generation: Generation) -> Iterator[_PrefixEnd]:
     pieces = [whole[end - size : end] for end in range(size, rest + 1, size)]
     for number, piece in enumerate([*pieces, f"{whole[rest:]}\0"], 1):
         digest.update(piece.encode("utf-8", "surrogatepass"))
-        count = min(number, len(pieces)) * generation.cache.unit_tokens
-        yield _PrefixEnd(digest.digest(), count, count >= generation.cache.least_tokens)
+        yield _PrefixEnd(digest.digest(), min(number, len(pieces)) * generation.cache.unit_tokens)

@@ -1,15 +1,18 @@
-"""Spanish as the simulated models read it: plain words, counts, what a clause is about, amounts of money."""
+"""Spanish as the simulated models read and write it: words, counts, what a clause is about, money, the shop's facts."""
 
+import json
 import re
 import tomllib
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 Item = dict[str, Any]
+Facts = Mapping[str, Any]
 _DATA: Final = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 ORDINALS: Final[Mapping[str, int]] = _DATA["ordinals"]
 COUNTS: Final[Mapping[str, int]] = _DATA["counts"]
@@ -20,6 +23,11 @@ _COUNT: Final = re.compile(PATTERNS["count"])
 _COURTESIES: Final = {*_DATA["courtesies"].split(), *COUNTS}
 #: Names of categories and products come with every request.
 _REMEMBERED: Final = 4096
+#: A place is named: "envían a Palermo", but not "a domicilio".
+_TO_A_PLACE: Final = re.compile(
+    r"\b(?:envios?|delivery|envian|entregan|reparten|llegan|mandan) (?:\w+ )?(?:a|al|en|hasta|por)"
+    r" (?!domicilio|casa|que|donde)\w"
+)
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -61,3 +69,62 @@ def money(amount: Decimal, currency: str) -> str:
     """Writes an amount the Spanish way: "$ 1.850,00" for ARS, "1,85 €" for EUR."""
     figure = f"{amount:,.2f}".translate(str.maketrans(",.", ".,"))
     return f"$ {figure}" if currency == "ARS" else f"{figure} {'€' if currency == 'EUR' else currency}"
+
+
+@lru_cache(maxsize=64)
+def facts_in(system: str) -> dict[str, Any]:
+    """Reads `categories` and `shop` from the lines of the instructions that end with them; empty where none does."""
+    found: dict[str, Any] = {"categories": [], "shop": {}}
+    for line in system.splitlines():
+        with suppress(ValueError):
+            if isinstance(read := json.loads(line[line.find('{"') :] or "0"), dict):
+                found |= {name: read[name] for name in found if read.get(name)}
+    return found
+
+
+def opening_hours(shop: Facts, now: Facts) -> str:
+    """Says when the shop is open, and whether it is now; empty where that is not known."""
+    return "\n".join(_opening(shop, now))
+
+
+def _opening(shop: Facts, now: Facts) -> Iterator[str]:
+    yield from (f"• {day}: {spans}" for day, spans in (shop.get("hours") or {}).items())
+    for branch in shop.get("branches") or ():
+        if own := "; ".join(f"{day} {spans}" for day, spans in (branch.get("hours") or {}).items()):
+            yield f"• {branch.get('name') or branch.get('address')}: {own}"
+    for name, told in (now.get("branches") or {"": now}).items():
+        if "open" in told:
+            state = "abierto" if told["open"] else "cerrado"
+            until = f" hasta las {told['closes']}" if "closes" in told else ""
+            again = f", abre {told['opens']}" if "opens" in told else ""
+            yield f"Ahora{' ' + name if name else ''}: {state}{until}{again}."
+
+
+def addresses(shop: Facts) -> str:
+    """Says where the shop is; empty where that is not known."""
+    branches = [branch for branch in shop.get("branches") or () if branch.get("address")]
+    return "\n".join(f"• {': '.join(filter(None, (each.get('name'), each['address'])))}" for each in branches)
+
+
+def deliveries(shop: Facts, words: str) -> str:
+    """Says whether there is a delivery, to the place that plain words name or to all areas; empty where not known."""
+    told, is_place = shop.get("delivery"), bool(_TO_A_PLACE.search(words))
+    if told is False:
+        return "No hacemos envíos."
+    if not isinstance(told, Mapping):
+        return "Sí, hacemos envíos." if told and not is_place else ""
+    areas = told.get("areas") or []
+    named = [
+        area
+        for area in areas
+        if any(f" {plain(name)} " in f" {words} " for name in (area["area"], *area.get("also", ())))
+    ]
+    if not named and is_place:
+        return ""
+    return "\n".join(map(_area, named or areas))
+
+
+def _area(area: Facts) -> str:
+    told = {"fee": "envío {}", "minimum": "compra mínima {}", "free_from": "gratis desde {}"}
+    said = ", ".join(text.format(area[name]) for name, text in told.items() if name in area)
+    return f"• {area['area']}{': ' if said else ''}{said}"

@@ -3,7 +3,7 @@
 import click
 
 from worker import __version__, log
-from worker.operate.commands import customers, database, dead, messages, orders, people, report, service
+from worker.operate.commands import customers, database, dead, messages, orders, report, service
 from worker.operate.commands.cache import cache
 from worker.operate.commands.circuits import circuits
 from worker.operate.commands.doctor import doctor
@@ -26,7 +26,7 @@ COMMANDS = (
     cache,
     dead.dead,
     orders.orders,
-    people.people,
+    customers.people,
     customers.resume,
     customers.erase,
     shop,
@@ -36,7 +36,9 @@ COMMANDS = (
 )
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Group, commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="chasqui")
 def main() -> None:
     """Chasqui answers a supermarket's WhatsApp customers.
@@ -52,7 +54,3 @@ def main() -> None:
     fill_standard_streams()
     configured = settings()
     log.configure(configured.log_format, configured.log_level)
-
-
-for command in COMMANDS:
-    main.add_command(command)

@@ -42,9 +42,7 @@ class Erasure:
         self._phone = phone
         self._ids = {phone}
         self._entries = CustomerEntries(durable, self._ids)
-        self._tokens: set[str] = set()
-        self._reply_keys: set[str] = set()
-        self._terms: set[str] = set()
+        self._known: dict[str, set[str]] = {"tokens": set(), "reply_keys": set(), "terms": set()}
 
     def run(
         self,
@@ -52,14 +50,7 @@ class Erasure:
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> dict[str, int]:
-        """Erases, and can always be run again.
-
-        Returns:
-            How many of each of COUNTED are gone.
-
-        Raises:
-            CommandError: something is left after `give_up_after_s`.
-        """
+        """Erases; returns how many of each of COUNTED are gone. Raises CommandError where something is left by then."""
         # Before anything is gone that tells which keys to look for; the durable one is asked first anyway.
         self._cache.ping()
         removed: Counter[str] = Counter()
@@ -71,20 +62,17 @@ class Erasure:
                     "nobody reads whatsapp:inbound. Run it again."
                 )
             pause(PAUSE_S)
-        self._forget_ids()
-        return {name: removed[name] for name in COUNTED}
-
-    def _forget_ids(self) -> None:
-        """Forgets that these ids are of one customer: last, so that whoever has to run this again finds them again."""
+        # Last, so that whoever has to run this again finds that these ids are of one customer.
         with self._connection.begin():
             queries.forget_ids(self._connection, sorted(self._ids))
+        return {name: removed[name] for name in COUNTED}
 
     def _pass(self, removed: Counter[str]) -> bool:
         """Looks everywhere once and adds what it removed to `removed`; returns whether another pass may find more."""
         leads = self._entries.leads()
         found = self._remove_rows()
-        asked = {leads[token] for token in self._tokens if token in leads}
-        self._reply_keys |= asked
+        asked = {leads[token] for token in self._known["tokens"] if token in leads}
+        self._known["reply_keys"] |= asked
         found += self._entries.remove()
         found["redis_keys"] = self._remove_keys(led=set(leads.values()))
         removed.update(found)
@@ -102,9 +90,8 @@ class Erasure:
         if not self._ids.issuperset(ids):
             self._ids |= set(ids)
             self._entries = CustomerEntries(self._durable, self._ids)
-        self._tokens |= set(row.pop("tokens"))
-        self._reply_keys |= set(row.pop("reply_keys"))
-        self._terms |= set(row.pop("terms"))
+        for name, known in self._known.items():
+            known.update(row.pop(name))
         # Somebody may be about to publish what has just been committed: what counts as published is left alone.
         for entry_id in row.pop("unpublished"):
             for key in (keys.PUBLISHED, keys.ORDER_PUBLISHED):
@@ -115,17 +102,16 @@ class Erasure:
         """Removes the keys whose names are known, among them cached answers to questions that hold the session, and
         words that were searched for. A flight that is still led stays: others may be parked for it.
         """
-        durable = [*map(keys.CALL_LIMIT.key, self._ids), *map(keys.FLIGHT.key, self._reply_keys - led)]
-        cached = [*map(keys.AI_RESPONSE.key, self._reply_keys), *map(keys.PRODUCT_SEARCH.key, self._terms)]
+        replies, terms = self._known["reply_keys"], self._known["terms"]
+        durable = [*map(keys.CALL_LIMIT.key, self._ids), *map(keys.FLIGHT.key, replies - led)]
+        cached = [*map(keys.AI_RESPONSE.key, replies), *map(keys.PRODUCT_SEARCH.key, terms)]
         own = [key.key(known) for key in (keys.SESSION, keys.REPLY_LIMIT) for known in self._ids]
         return int(self._durable.delete(*durable)) + int(self._cache.delete(*own, *cached))
 
 
 class CustomerEntries:
-    """Finder and remover of the entries of one customer, by all ids. Raises RedisError where Redis does not answer.
-
-    Attributes:
-        left_to_intake: inbound entries that the last `remove` left alone, because they hold messages of others too.
+    """Finder and remover of the entries of one customer, by all ids. left_to_intake: inbound entries that the last
+    `remove` left alone, because they hold messages of others too.
     """
 
     def __init__(self, client: redis.Redis, ids: Collection[str]) -> None:
@@ -142,9 +128,9 @@ class CustomerEntries:
         """
         return Counter(
             inbound=self._remove_inbound(),
-            outbound=self._remove_new(keys.OUTBOUND, self._is_reply),
-            rejected=self._remove_new(keys.REJECTED, self._is_named),
-            order_events=self._remove_new(keys.ORDERS, self._is_order),
+            outbound=self._remove_new(keys.OUTBOUND, lambda reply: reply["to"]),
+            rejected=self._remove_new(keys.REJECTED),
+            order_events=self._remove_new(keys.ORDERS, lambda event: event["order"]["customer"]),
             parked=self._remove_parked(),
         )
 
@@ -165,10 +151,12 @@ class CustomerEntries:
             removed += self._delete(keys.INBOUND, [entry_id for entry_id, alone in theirs if alone])
         return removed
 
-    def _remove_new(self, stream: keys.Key, is_theirs: Callable[[Fields], bool]) -> int:
+    def _remove_new(self, stream: keys.Key, owner: Callable[[Any], str] | None = None) -> int:
+        """Removes entries that name them, and whose payload has them for its owner, where an owner can be told."""
         removed = 0
         for entries in self._entries(stream, self._looked_at.get(stream.name, b"-")):
-            removed += self._delete(stream, [entry_id for entry_id, fields in entries if is_theirs(fields)])
+            named = [(entry_id, fields) for entry_id, fields in entries if self._is_named(fields)]
+            removed += self._delete(stream, [entry_id for entry_id, fields in named if self._is_theirs(fields, owner)])
             self._looked_at[stream.name] = b"(" + entries[-1][0]
         return removed
 
@@ -185,11 +173,8 @@ class CustomerEntries:
     def _is_named(self, fields: Fields) -> bool:
         return any(self._whole_number.search(value) for value in fields.values())
 
-    def _is_reply(self, fields: Fields) -> bool:
-        return self._is_named(fields) and orjson.loads(fields[PAYLOAD.encode()])["to"] in self._ids
-
-    def _is_order(self, fields: Fields) -> bool:
-        return self._is_named(fields) and orjson.loads(fields[PAYLOAD.encode()])["order"]["customer"] in self._ids
+    def _is_theirs(self, fields: Fields, owner: Callable[[Any], str] | None) -> bool:
+        return owner is None or owner(orjson.loads(fields[PAYLOAD.encode()])) in self._ids
 
     def _is_alone(self, fields: Fields) -> bool | None:
         """Returns whether a payload that names this customer holds no message of anybody else; None where it holds

@@ -1,8 +1,5 @@
-"""Snapshot of the live state: the one reader of each figure that exporter, doctor, commands and dashboard show.
-
-Each part is read apart, by a function that raises what its server's client raises (RedisError, SQLAlchemyError).
-`SnapshotReader` reads all parts side by side; a server that does not answer in time has None in its place. The circuits
-are read by `worker.providers.circuit_states`, and what is unfinished in PostgreSQL by `db.monitoring`.
+"""Snapshot of the live state: the one reader of each figure that exporter, doctor, commands and dashboard show. The
+functions raise RedisError or SQLAlchemyError; `SnapshotReader` reads all servers side by side, in time.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,12 +30,7 @@ QueueLengths = Callable[[], Mapping[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class StreamLengths:
-    """Entries of the three WhatsApp streams.
-
-    Args:
-        inbound: the backlog: entries that intake has not finished.
-        oldest_inbound_s: age of the oldest of them on Redis's own clock, None where there is none.
-    """
+    """Entries of the WhatsApp streams. oldest_inbound_s: age of the oldest that intake has not finished, or None."""
 
     inbound: int
     outbound: int
@@ -85,9 +77,7 @@ class CacheLayer:
 
 @dataclass(frozen=True, slots=True)
 class CacheUse:
-    """Use of the cache Redis in one UTC day: its layers, how many customers had all replies of an hour, and how many
-    messages were not everybody's, by reason.
-    """
+    """Use of the cache Redis in one UTC day. unshared: messages that were not everybody's, by reason."""
 
     layers: tuple[CacheLayer, ...]
     limited_customers: int
@@ -96,13 +86,7 @@ class CacheUse:
 
 @dataclass(frozen=True, slots=True)
 class RedisState:
-    """State of the service as the durable Redis knows it.
-
-    Args:
-        providers: circuits of the providers that were called within 7 days.
-        models: circuits of all models.
-        probes: the latest probe of each model that has been probed.
-    """
+    """State as the durable Redis knows it. providers: circuits of those that were called within 7 days."""
 
     streams: StreamLengths
     counters: LiveCounters
@@ -113,12 +97,7 @@ class RedisState:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseState:
-    """State of the service as PostgreSQL knows it.
-
-    Args:
-        totals: sums since the database was made.
-        locked_s: how long the oldest open transaction of somebody else has held rows of ours, 0 for none.
-    """
+    """State of the service as PostgreSQL knows it. locked_s: how long others have held rows of ours, 0 for none."""
 
     unfinished: Unfinished
     totals: tuple[Total, ...]

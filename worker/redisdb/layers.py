@@ -1,8 +1,9 @@
 """Keys of a cache layer: their number and size, and emptying the layer. Keys are walked with SCAN in small steps, so
-that a busy Redis is not held up. Everything here raises RedisError where Redis does not answer.
+that a busy Redis is not held up. What is not said to do otherwise raises RedisError where Redis does not answer.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 
 import redis
 from redis.commands.core import Script
+from redis.exceptions import RedisError
 
-from worker.redisdb.keys import FLIGHT, Key
+from worker.redisdb.keys import FLIGHT, REPLY_LIMIT, Key
 
 FORGET_RESULTS = Path(__file__).with_name("forget_results.lua").read_text(encoding="utf-8")
 #: Keys looked at in one step, and deleted in one round trip.
@@ -63,6 +65,15 @@ def forget_results(durable: redis.Redis) -> int:
     """Deletes the results that single flights keep for late comers, and no lead that is under way; returns how many."""
     script = durable.register_script(FORGET_RESULTS)
     return sum(_in_one_trip(durable, script, keys) for keys in key_batches(durable, FLIGHT))
+
+
+def forget_reply_limits(cache: redis.Redis, phones: Sequence[str]) -> None:
+    """Begins the count of an hour's replies anew: a customer who had all of them would be silenced again at once. A
+    cache Redis that does not answer limits nobody.
+    """
+    if phones:
+        with suppress(RedisError):
+            cache.delete(*map(REPLY_LIMIT.key, phones))
 
 
 def _in_one_trip(durable: redis.Redis, script: Script, keys: list[bytes]) -> int:

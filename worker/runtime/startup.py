@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from threading import Event, Thread
 
 from db.pooler import keeps_session
@@ -35,20 +36,10 @@ class RequiredServer:
 
 
 def wait_for_servers(configured: Settings, check_broker: Check, stop: Event | None = None) -> bool:
-    """Waits until PostgreSQL, Redis and the broker answer, and logs for what it waits.
-
-    Args:
-        check_broker: returns when the broker is fit (`worker.app.check_broker`).
-        stop: ends the wait.
-
-    Returns:
-        Whether all of them answer; False where `stop` was set before.
-
-    Raises:
-        ConfigurationError: one refuses us, or cannot be relied on.
+    """Waits until PostgreSQL, Redis and the broker answer, and logs for what it waits; False where `stop` came before.
+    Raises ConfigurationError where one refuses us, or cannot be relied on.
     """
-    stop = stop or Event()
-    return all(_wait_for(server, stop) for server in _servers(configured, check_broker))
+    return all(_wait_for(server, stop or Event()) for server in _servers(configured, check_broker))
 
 
 def wait_for_broker(check_broker: Check) -> None:
@@ -75,10 +66,10 @@ def check_servers(configured: Settings, check_broker: Check) -> None:
 
 
 def _servers(configured: Settings, check_broker: Check) -> tuple[RequiredServer, ...]:
-    postgres = configured.required("database_url")
+    sentinels = " (or REDIS_MASTER_NAME, REDIS_SENTINEL_PASSWORD)" if configured.redis_master_name else ""
     return (
-        RequiredServer("PostgreSQL", "DATABASE_URL", lambda: _check_postgres(postgres)),
-        RequiredServer("Redis", _settings_of_redis(configured), lambda: _check_redis(configured)),
+        RequiredServer("PostgreSQL", "DATABASE_URL", partial(_check_postgres, configured.required("database_url"))),
+        RequiredServer("Redis", f"REDIS_URL{sentinels}", partial(_check_redis, configured)),
         _broker(check_broker),
     )
 
@@ -90,10 +81,6 @@ def _broker(check: Check) -> RequiredServer:
 def _check_postgres(url: str) -> None:
     if not keeps_session(url):
         raise ConfigurationError(NO_SESSIONS)
-
-
-def _settings_of_redis(configured: Settings) -> str:
-    return f"REDIS_URL{' (or REDIS_MASTER_NAME, REDIS_SENTINEL_PASSWORD)' if configured.redis_master_name else ''}"
 
 
 def _check_redis(configured: Settings) -> None:

@@ -32,11 +32,7 @@ log = logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Program to run: its name and its command line.
-
-    Args:
-        alive: file that it touches again and again once it works; one that does so no more hangs.
-    """
+    """Program to run. alive: file that it touches again and again once it works; one that does so no more hangs."""
 
     name: str
     argv: tuple[str, ...]

@@ -11,8 +11,7 @@ from db import queries, requests, retry
 from worker.log import logger
 from worker.session.turn import Turn
 from worker.steps.services import Services
-from worker.telemetry.recording import metrics_row, without_figures
-from worker.telemetry.turn_log import turn_ended
+from worker.telemetry.recording import metrics_row, turn_ended, without_figures
 
 log = logger(__name__)
 

@@ -49,16 +49,11 @@ class AskedCounts:
         hour = int(now_s) // HOUR_S * HOUR_S
         with self._lock:
             for turn in turns:
-                if turn.committed and turn.plan and turn.plan.form:
-                    self._add(turn, turn.plan.form, turn.plan.after, hour)
-
-    def _add(self, turn: Turn, form: str, after: str, hour: int) -> None:
-        self._asked[form, hour] += 1
-        self._askers[form, hour] = self._askers.get((form, hour), 0) | asker_bit(turn.customer_phone)
-        if after:
-            self._followers[after, form] += 1
-        if turn.outcome and turn.outcome.ahead and turn.plan:
-            self._ahead.add(turn.plan.key)
+                if turn.committed and turn.plan and (form := turn.plan.form):
+                    self._asked[form, hour] += 1
+                    self._askers[form, hour] = self._askers.get((form, hour), 0) | asker_bit(turn.customer_phone)
+                    self._followers.update([(turn.plan.after, form)] if turn.plan.after else [])
+                    self._ahead.update([turn.plan.key] if turn.outcome and turn.outcome.ahead else [])
 
     def due(self) -> dict[str, Any] | None:
         """Takes what is to be written now, as `count_requests` takes it, and forgotten here; None while it can wait."""

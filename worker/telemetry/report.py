@@ -33,6 +33,10 @@ def make_report(
     window = figures.window(connection, window_s, until)
     sums = figures.sums(connection, window)
     events = figures.events(connection, window)
+    carts = figures.cart_operations(connection, window)
+    # Made ahead: asked for, or by nobody within a day; what they cost, and what the calls that they spared would have.
+    ahead = requests.precache(connection, window.since, window.until)
+    saved_usd = usd(ahead.pop("saved_microusd"))
     sold = figures.orders(connection, window)
     p50, p95, p99 = (round(value) for value in figures.latencies_ms(connection, window))
     return {
@@ -44,9 +48,14 @@ def make_report(
         "calls": _calls(figures.calls(connection, window)),
         "sessions": _sessions(sums, events, figures.sessions(connection, window, SESSION_TTL_S)),
         "costs": costs(sums),
-        "precache": _precache(sums, requests.precache(connection, window.since, window.until)),
+        "precache": {**ahead, "cost_usd": usd(_sum(sums, "cost_microusd", AHEAD)), "saved_usd": saved_usd},
         "latency_ms": {"p50": p50, "p95": p95, "p99": p99},
-        "cart_operations": _cart_operations(figures.cart_operations(connection, window)),
+        "cart_operations": {
+            "proposed": carts["proposed"],
+            "made": carts["proposed"] - carts["refused"],
+            "refused": carts["refused"],
+            "undone": carts["undone"],
+        },
         # Money is a decimal text, and each currency has its own total.
         "orders": {
             "placed": sum(placed for placed, _ in sold.values()),
@@ -54,24 +63,6 @@ def make_report(
         },
         "delivery": figures.deliveries(connection, window),
     }
-
-
-def _cart_operations(counted: Json) -> Json:
-    """Returns operations on carts that models and taps proposed, made, refused, and changes taken back."""
-    return {
-        "proposed": counted["proposed"],
-        "made": counted["proposed"] - counted["refused"],
-        "refused": counted["refused"],
-        "undone": counted["undone"],
-    }
-
-
-def _precache(sums: Sequence[Json], counted: Json) -> Json:
-    """Returns replies made ahead, those of them that somebody then asked for, those nobody did within a day, what they
-    cost, and what the calls that they spared would have cost.
-    """
-    saved = usd(counted.pop("saved_microusd"))
-    return {**counted, "cost_usd": usd(_sum(sums, "cost_microusd", AHEAD)), "saved_usd": saved}
 
 
 def _sum(sums: Iterable[Json], name: str, *sources: str) -> int:

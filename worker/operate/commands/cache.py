@@ -11,16 +11,9 @@ import redis
 from rich import box
 from rich.table import Table
 
-from worker.operate.commands.terminal import (
-    cache_redis,
-    counting,
-    durable_redis,
-    json_option,
-    print_json,
-    print_result,
-    redis_errors,
-)
+from worker.operate.commands import terminal
 from worker.operate.display import size
+from worker.redisdb.connect import connect_durable
 from worker.redisdb.keys import AI_RESPONSE, LAYERS, Key
 from worker.redisdb.layers import LayerSize, flush, forget_results, key_batches, read_size
 from worker.runtime.environment import surroundings
@@ -34,7 +27,7 @@ BY_NAME = {layer.name: layer for layer in LAYERS}
 @click.command()
 @click.argument("action", type=click.Choice(["stats", "flush"]), default="stats")
 @click.argument("layer", type=click.Choice(list(BY_NAME)), required=False)
-@json_option
+@terminal.json_option
 @click.option("--yes", is_flag=True, help="Flush without asking.")
 def cache(action: str, layer: str | None, as_json: bool, yes: bool) -> None:
     """Show the cache layers, or empty one.
@@ -50,16 +43,16 @@ def cache(action: str, layer: str | None, as_json: bool, yes: bool) -> None:
     layers = [layer] if layer else list(BY_NAME)
     with (
         surroundings(postgres=False) as configured,
-        redis_errors("CACHE_REDIS_URL" if configured.cache_redis_url else "REDIS_URL"),
-        cache_redis(configured) as client,
+        terminal.redis_errors("CACHE_REDIS_URL" if configured.cache_redis_url else "REDIS_URL"),
+        terminal.cache_redis(configured) as client,
     ):
         if action == "flush":
-            with durable_redis(configured) as durable:
+            with connect_durable(configured) as durable:
                 flush_layer(client, durable, BY_NAME[layers[0]], yes=yes, as_json=as_json)
         else:
             used = {each.name: each for each in read_cache_use(client).layers}
             stats = [(used[name], read_size(client, BY_NAME[name])) for name in layers]
-            print_result([to_dict(*layer) for layer in stats], as_table(stats), as_json=as_json)
+            terminal.print_result([to_dict(*layer) for layer in stats], as_table(stats), as_json=as_json)
 
 
 def to_dict(use: CacheLayer, held: LayerSize) -> dict[str, Any]:
@@ -79,19 +72,15 @@ def as_table(layers: Sequence[tuple[CacheLayer, LayerSize]]) -> Table:
 
 
 def flush_layer(client: redis.Redis, durable: redis.Redis, layer: Key, *, yes: bool, as_json: bool) -> None:
-    """Asks, deletes, and prints how many keys are gone.
-
-    Args:
-        durable: holds the results of single flights, which go with the replies.
-    """
+    """Asks, deletes, and prints how many keys are gone; results of single flights (`durable`) go with the replies."""
     keys = sum(map(len, key_batches(client, layer)))
     if not yes:
         click.confirm(f"Delete the {keys:,} keys of {layer.name}?", abort=True, err=True)
-    with counting(keys, "Deleting", transient=True) as on_deleted:
+    with terminal.counting(keys, "Deleting", transient=True) as on_deleted:
         deleted = flush(client, layer, on_deleted)
         if layer is AI_RESPONSE:
             forget_results(durable)
     if as_json:
-        print_json({"layer": layer.name, "deleted": deleted})
+        terminal.print_json({"layer": layer.name, "deleted": deleted})
     else:
         click.echo(f"{deleted:,} key{'' if deleted == 1 else 's'} of {layer.name} deleted.")

@@ -11,10 +11,11 @@ from rich.text import Text
 
 from db.engine import make_engine
 from worker.errors import CommandError
-from worker.operate.commands.terminal import durable_redis, json_option, print_result, redis_errors
+from worker.operate.commands.terminal import json_option, print_result, redis_errors
 from worker.providers.circuit import CircuitBreaker
 from worker.providers.circuit_states import Circuit, Named, named, read_circuits
 from worker.providers.providers_file import load_providers
+from worker.redisdb.connect import connect_durable
 from worker.runtime.environment import surroundings
 from worker.settings import Settings
 
@@ -37,7 +38,7 @@ def circuits(action: str, provider: str | None, as_json: bool) -> None:
     """
     if action != "list" and provider is None:
         raise click.UsageError(f"{action} needs the name of a PROVIDER")
-    with surroundings(postgres=action != "list") as configured, redis_errors(), durable_redis(configured) as client:
+    with surroundings(postgres=action != "list") as configured, redis_errors(), connect_durable(configured) as client:
         known = named(load_providers(configured))
         name, model = chosen(known, provider) if provider else ("", "")
         if action != "list":

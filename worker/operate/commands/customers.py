@@ -1,30 +1,28 @@
-"""`chasqui resume` and `chasqui erase`: a customer goes back from a person to the AI, or is forgotten."""
+"""`chasqui people`, `resume` and `erase`: customers wait for a person, go back to the AI, or are forgotten."""
 
+import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC
 
 import click
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberFormat
+from rich.table import Table
 from sqlalchemy import Connection
 
+from db import people as waits
 from db import queries
 from db.engine import connect
+from db.people import Waiting
 from worker.errors import BadPayload, CommandError
-from worker.operate.commands.terminal import (
-    cache_redis,
-    commit,
-    database,
-    database_errors,
-    durable_redis,
-    json_option,
-    masked,
-    out,
-    print_json,
-    redis_errors,
-)
-from worker.operate.phones import id_of, other_spelling
-from worker.operate.resuming import forget_replies
-from worker.redisdb.connect import connect_cache
+from worker.messages.fields import customer_id
+from worker.operate.commands import terminal
+from worker.operate.display import duration, why_person
+from worker.redisdb.connect import connect_cache, connect_durable
+from worker.redisdb.layers import forget_reply_limits
 from worker.runtime.environment import surroundings
 
 #: A turn that is under way ends within seconds.
@@ -33,9 +31,22 @@ LEFT_OUT = {
     "busy": "a message is being answered right now, try again",
     "not_waiting": "does not wait for a person",
 }
+#: What stands between digits: blanks, hyphens of all kinds, dots, brackets, strokes.
+BETWEEN = re.compile(r"[\s\-\u00ad\u2010-\u2015\u2212.()/]+")
+#: Spellings of one line, as WhatsApp's ids and telephone books have them: a pattern, and what else it may be called.
+#: Argentina: a 9 after 54 for a mobile. Mexico: a 1 after 52, until 2019. Brazil: a 9 before the eight digits of a
+#: mobile, everywhere since 2016; older accounts go without. Of 2026-11, as the countries' numbering plans have it.
+SPELLINGS = (
+    (re.compile(r"54(?!9)(\d{10})"), r"549\1"),
+    (re.compile(r"549(\d{10})"), r"54\1"),
+    (re.compile(r"52(\d{10})"), r"521\1"),
+    (re.compile(r"521(\d{10})"), r"52\1"),
+    (re.compile(r"55([1-9]\d)([6-9]\d{7})"), r"55\g<1>9\2"),
+    (re.compile(r"55([1-9]\d)9(\d{8})"), r"55\1\2"),
+)
 
 
-def known_form(_context: click.Context, _parameter: click.Parameter, phone: str) -> str:
+def known_form(phone: str) -> str:
     """Returns WhatsApp's id of a customer in the form in which it is stored. Raises BadParameter for anything else."""
     try:
         return id_of(phone)
@@ -43,45 +54,58 @@ def known_form(_context: click.Context, _parameter: click.Parameter, phone: str)
         raise click.BadParameter("neither 5 to 20 digits nor a business-scoped user id (such as US.1A2B3C)") from None
 
 
-def known_forms(context: click.Context, parameter: click.Parameter, phones: Sequence[str]) -> tuple[str, ...]:
-    """Returns the same for several, each once."""
-    return tuple(dict.fromkeys(known_form(context, parameter, phone) for phone in phones))
+@click.command()
+@terminal.json_option
+def people(as_json: bool) -> None:
+    """List the customers who wait for a person: since when and why, the longest wait first.
+
+    Who waits gets no answer of the AI until `chasqui resume`, or for HUMAN_WAIT_S. A wait that ended by itself stays in
+    the list for a day, because nobody may have come; `chasqui resume` takes that off, too.
+    """
+    with terminal.database() as connection:
+        found = terminal.commit(connection, waits.waiting)
+    in_utc = [asdict(one) | {"since": one.since.astimezone(UTC), "until": one.until.astimezone(UTC)} for one in found]
+    terminal.print_result(in_utc, people_table(found) if found else "Nobody waits for a person.", as_json=as_json)
+
+
+def people_table(found: Iterable[Waiting]) -> Table:
+    """Returns the list for a terminal."""
+    rows = []
+    for one in found:
+        since, state = f"{one.since.astimezone(UTC):%m-%d %H:%M}", "ended" if one.ended else "waiting"
+        rows.append((one.customer_phone, one.name, since, duration(one.waited_s), why_person(one.reason), state))
+    return terminal.as_table(("customer", "name", "since (UTC)", "waits", "why", "state"), rows)
 
 
 @click.command()
-@click.argument("phones", metavar="PHONE...", nargs=-1, required=True, callback=known_forms)
+@click.argument("phones", metavar="PHONE...", nargs=-1, required=True, type=known_form)
 def resume(phones: tuple[str, ...]) -> None:
     """Give customers who were waiting for a person back to the AI. PHONE is WhatsApp's id of a customer.
 
     Exits 1 if one of them was not, with the reason; the others are.
     """
-    with database() as connection:
-        customers = {phone: commit(connection, queries.linked_ids, phone)[0] for phone in phones}
-        answers = {phone: resume_one(connection, customers[phone]) for phone in phones}
+    with terminal.database() as connection:
+        customers = {phone: terminal.commit(connection, queries.linked_ids, phone)[0] for phone in phones}
+        answers = {phone: resume_one(connection, customer) for phone, customer in customers.items()}
     given_back = [customers[phone] for phone, answer in answers.items() if answer == "resumed"]
-    count_anew(given_back)
+    with surroundings(postgres=False) as configured:
+        if given_back and configured.cache_url is not None:
+            with connect_cache(configured) as cache:
+                forget_reply_limits(cache, given_back)
     resumed = len(given_back)
     if resumed:
-        out.print(f"The AI answers {'this customer' if resumed == 1 else f'{resumed:,} customers'} again.")
+        terminal.out.print(f"The AI answers {'this customer' if resumed == 1 else f'{resumed:,} customers'} again.")
     if resumed < len(answers):
         left = {phone: LEFT_OUT.get(answer, answer) for phone, answer in answers.items() if answer != "resumed"}
-        raise CommandError("\n".join(f"{masked(phone)}: {reason}" for phone, reason in left.items()))
-
-
-def count_anew(phones: Sequence[str]) -> None:
-    """Begins the count of an hour's replies anew in the cache Redis of the surroundings."""
-    with surroundings(postgres=False) as configured:
-        if phones and configured.cache_url is not None:
-            with connect_cache(configured) as cache:
-                forget_replies(cache, phones)
+        raise CommandError("\n".join(f"{terminal.masked(phone)}: {reason}" for phone, reason in left.items()))
 
 
 def resume_one(connection: Connection, phone: str) -> str:
     """Returns `resumed`, a key of LEFT_OUT, or a question. Waits up to 10 s for a turn that is under way."""
-    if other := commit(connection, other_spelling, phone):
+    if other := terminal.commit(connection, other_spelling, phone):
         return f"did you mean {other}?"
     for _ in range(RESUME_TRIES):
-        answer = commit(connection, queries.resume_customer, phone)
+        answer = terminal.commit(connection, queries.resume_customer, phone)
         if answer != "busy":
             break
         time.sleep(RESUME_PAUSE_S)
@@ -90,14 +114,14 @@ def resume_one(connection: Connection, phone: str) -> str:
 
 def refuse_other_spelling(connection: Connection, phone: str) -> None:
     """Raises CommandError where only another spelling of the same line is known, and names it."""
-    if other := commit(connection, other_spelling, phone):
-        raise CommandError(f"nothing is known of {masked(phone)}: did you mean {other}?")
+    if other := terminal.commit(connection, other_spelling, phone):
+        raise CommandError(f"nothing is known of {terminal.masked(phone)}: did you mean {other}?")
 
 
 @click.command()
-@click.argument("phone", callback=known_form)
+@click.argument("phone", type=known_form)
 @click.option("--yes", is_flag=True, help="Do not ask, not even on a terminal.")
-@json_option
+@terminal.json_option
 def erase(phone: str, yes: bool, as_json: bool) -> None:
     """Remove a customer's personal data from PostgreSQL and Redis. PHONE is WhatsApp's id of the customer.
 
@@ -106,10 +130,10 @@ def erase(phone: str, yes: bool, as_json: bool) -> None:
     docs/operations.md.
     """
     if not yes and sys.stdin.isatty():
-        click.confirm(f"Erase the customer {masked(phone)} for good?", abort=True)
+        click.confirm(f"Erase the customer {terminal.masked(phone)} for good?", abort=True)
     removed = erase_everywhere(phone)
     if as_json:
-        print_json(removed)
+        terminal.print_json(removed)
     elif any(removed.values()):
         for name, number in removed.items():
             click.echo(f"{name.replace('_', ' '):<14} {number:>7,}")
@@ -124,13 +148,50 @@ def erase_everywhere(phone: str) -> dict[str, int]:
 
     with (
         surroundings() as configured,
-        redis_errors(),
-        database_errors(),
+        terminal.redis_errors(),
+        terminal.database_errors(),
         connect(configured.required("database_url"), statement_timeout_ms=STATEMENT_TIMEOUT_MS) as connection,
-        durable_redis(configured) as durable,
-        cache_redis(configured) as cache,
-        out.status("Erasing"),
+        connect_durable(configured) as durable,
+        terminal.cache_redis(configured) as cache,
+        terminal.out.status("Erasing"),
     ):
         refuse_other_spelling(connection, phone)
         erasure = Erasure(connection, durable, cache, phone)
         return erasure.run(configured.ai_deadline_s + AI_LEASE_MARGIN_S)
+
+
+def id_of(written: str) -> str:
+    """WhatsApp's id of a customer from what an operator has written: digits, also with `+`, blanks and hyphens between
+    them, or a business-scoped user id.
+
+    Raises:
+        BadPayload: it is neither.
+    """
+    plain = BETWEEN.sub("", written)
+    if not plain.startswith("+"):
+        return customer_id(plain if plain.isdigit() else written.strip())
+    return customer_id(_national_prefixes_removed(plain) or plain[1:])
+
+
+def other_spelling(connection: Connection, phone: str) -> str | None:
+    """The id under which this line is known, if it is not known under this one; None where it is, or is not at all."""
+    others = spellings(phone)
+    known = queries.known_ids(connection, [phone, *others]) if others else {phone}
+    return None if phone in known else next((other for other in others if other in known), None)
+
+
+def spellings(phone: str) -> tuple[str, ...]:
+    """Other ids that the line may have."""
+    mended = _national_prefixes_removed(f"+{phone}") if phone.isdigit() else None
+    found = [mended, *(pattern.sub(other, phone) for pattern, other in SPELLINGS if pattern.fullmatch(phone))]
+    return tuple(dict.fromkeys(other for other in found if other and other != phone))
+
+
+def _national_prefixes_removed(international: str) -> str | None:
+    """Digits of a number dialled from abroad: `+54 11 15 2233-4455` is 5491122334455. None for an invalid one."""
+    try:
+        number = phonenumbers.parse(international)
+    except NumberParseException:
+        return None
+    valid = phonenumbers.is_valid_number(number)
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)[1:] if valid else None

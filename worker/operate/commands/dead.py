@@ -6,23 +6,13 @@ from typing import Any
 
 import click
 from rich.table import Table
-from rich.text import Text
 from sqlalchemy import Connection
 
 from db import queries
 from db.locks import INTAKE_LOCK, is_locked
 from worker.errors import CommandError
 from worker.messages.reply import REPLY_WINDOW_S
-from worker.operate.commands.terminal import (
-    commit,
-    database,
-    harmless,
-    in_chunks,
-    json_option,
-    masked,
-    print_json,
-    print_result,
-)
+from worker.operate.commands import terminal
 
 Json = dict[str, Any]
 
@@ -44,38 +34,35 @@ def dead(context: click.Context) -> None:
 
 
 @dead.command("list")
-@json_option
+@terminal.json_option
 def list_letters(as_json: bool = False) -> None:
     """List all dead letters, oldest first, without what the customers wrote."""
-    with database() as connection:
-        found = commit(connection, queries.dead_letters)
+    with terminal.database() as connection:
+        found = terminal.commit(connection, queries.dead_letters)
     # Lists get copied about.
-    letters = [letter | {"customer_phone": masked(letter["customer_phone"])} for letter in found]
-    print_result(letters, as_table(letters) if letters else "No dead letters.", as_json=as_json)
+    letters = [letter | {"customer_phone": terminal.masked(letter["customer_phone"])} for letter in found]
+    terminal.print_result(letters, letters_table(letters) if letters else "No dead letters.", as_json=as_json)
 
 
-def as_table(letters: Sequence[Json]) -> Table:
+def letters_table(letters: Sequence[Json]) -> Table:
     """Returns the list for a terminal, times in UTC."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("ID", "died (UTC)", "customer", "attempts", "reason", "last error", "message id"):
-        table.add_column(heading, justify="right" if heading in ("ID", "attempts") else "left", overflow="fold")
-    for letter in letters:
-        died = letter["died_at"].astimezone(UTC).strftime("%Y-%m-%d %H:%M")
-        cells = [letter[name] for name in ("customer_phone", "attempts", "reason", "last_error", "message_id")]
-        table.add_row(*(Text(harmless(str(cell or "-"))) for cell in (letter["id"], died, *cells)))
-    return table
+    headings = ("ID", "died (UTC)", "customer", "attempts", "reason", "last error", "message id")
+    names = ("customer_phone", "attempts", "reason", "last_error", "message_id")
+    died = (letter["died_at"].astimezone(UTC).strftime("%Y-%m-%d %H:%M") for letter in letters)
+    rows = ((letter["id"], at, *(letter[name] for name in names)) for letter, at in zip(letters, died, strict=True))
+    return terminal.as_table(headings, rows, right=("ID", "attempts"))
 
 
 @dead.command()
 @click.argument("letter_id", metavar="ID")
-@json_option
+@terminal.json_option
 def show(letter_id: str, as_json: bool) -> None:
     """Show one dead letter with all that is kept of it: phone number, name and text too."""
-    with database() as connection:
-        letter = commit(connection, letter_of, letter_id)
+    with terminal.database() as connection:
+        letter = terminal.commit(connection, letter_of, letter_id)
     payload = letter.pop("content")
     if as_json:
-        print_json(letter | {"payload": payload})
+        terminal.print_json(letter | {"payload": payload})
     else:
         for name, value in (letter | payload).items():
             click.echo(f"{name:<15} {shown(value)}")
@@ -85,7 +72,7 @@ def shown(value: object) -> str:
     """Returns a value for a terminal: times in UTC, further lines of a text below its first."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(" ", "seconds")
-    return "-" if value is None else harmless(str(value)).replace("\n", f"\n{'':<16}")
+    return "-" if value is None else terminal.harmless(str(value)).replace("\n", f"\n{'':<16}")
 
 
 def letter_of(connection: Connection, letter_id: str) -> Json:
@@ -109,13 +96,13 @@ def replay(letter_id: str | None, everything: bool) -> None:
     """
     if everything is (letter_id is not None):
         raise click.UsageError("Give either an ID or --all.")
-    with database() as connection:
+    with terminal.database() as connection:
         if letter_id is None:
-            letters = commit(connection, queries.dead_letters)
+            letters = terminal.commit(connection, queries.dead_letters)
         else:
-            letters = [commit(connection, letter_of, letter_id)]
-        chunks = in_chunks([letter["id"] for letter in letters], "Replaying")
-        replayed = sum(commit(connection, queries.replay_dead_letters, chunk) for chunk in chunks)
+            letters = [terminal.commit(connection, letter_of, letter_id)]
+        chunks = terminal.in_chunks([letter["id"] for letter in letters], "Replaying")
+        replayed = sum(terminal.commit(connection, queries.replay_dead_letters, chunk) for chunk in chunks)
         if letter_id is not None and not replayed:
             raise CommandError(f"message {letter_id} has just been replayed or discarded by somebody else")
         click.echo(f"{replayed} message{'' if replayed == 1 else 's'} to be answered again.")
@@ -128,7 +115,7 @@ def warn(connection: Connection, letters: Sequence[Json]) -> None:
     late = sum(letter["sent_at"] < opened for letter in letters)
     if late:
         click.echo(f"{late} of them older than 24 h: WhatsApp refuses such a reply, it will have expired.", err=True)
-    if letters and not commit(connection, is_locked, INTAKE_LOCK):
+    if letters and not terminal.commit(connection, is_locked, INTAKE_LOCK):
         click.echo("No service is running: they wait for chasqui up.", err=True)
 
 
@@ -136,8 +123,8 @@ def warn(connection: Connection, letters: Sequence[Json]) -> None:
 @click.argument("letter_id", metavar="ID")
 def discard(letter_id: str) -> None:
     """Close a dead letter for good. It is no longer listed; nothing of it is deleted."""
-    with database() as connection:
-        letter = commit(connection, letter_of, letter_id)
-        if not commit(connection, queries.discard_dead_letter, letter["id"]):
+    with terminal.database() as connection:
+        letter = terminal.commit(connection, letter_of, letter_id)
+        if not terminal.commit(connection, queries.discard_dead_letter, letter["id"]):
             raise CommandError(f"message {letter_id} has just been replayed or discarded by somebody else")
     click.echo(f"Message {letter['id']} is closed.")

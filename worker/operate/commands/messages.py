@@ -13,25 +13,21 @@ from sqlalchemy.exc import SQLAlchemyError
 from db.engine import connect
 from worker.devkit.gateway import Gateway, payloads_of
 from worker.errors import BadPayload, CommandError
-from worker.operate.commands.customers import refuse_other_spelling
-from worker.operate.commands.terminal import durable_redis, in_chunks, out, print_json, redis_errors
-from worker.operate.phones import id_of
+from worker.operate.commands.customers import id_of, refuse_other_spelling
+from worker.operate.commands.terminal import in_chunks, out, print_json, redis_errors
+from worker.redisdb.connect import connect_durable
 from worker.runtime.environment import surroundings
 
 
 @contextmanager
 def connected_gateway() -> Iterator[Gateway]:
     """Yields the gateway's side of the streams, on the durable Redis of the surroundings."""
-    with surroundings(postgres=False) as configured, redis_errors(), durable_redis(configured) as client:
+    with surroundings(postgres=False) as configured, redis_errors(), connect_durable(configured) as client:
         yield Gateway(client)
 
 
 def known_sender(written: str) -> str:
-    """Returns the id of the customer who is meant. What is none goes as it is, to be rejected where all are.
-
-    Raises:
-        CommandError: only another spelling of the same line is known.
-    """
+    """Returns the customer's id; what is none goes as it is, to be rejected. Refuses another spelling of a line."""
     try:
         phone = id_of(written)
     except BadPayload:

@@ -8,22 +8,13 @@ from typing import Any, cast
 import click
 from msgspec import to_builtins
 from rich.table import Table
-from rich.text import Text
 
 from db import queries
 from db.engine import connect
 from db.states import ORDER_STATUSES, OrderStatus
-from worker.operate.commands.terminal import (
-    commit,
-    database,
-    database_errors,
-    durable_redis,
-    harmless,
-    json_option,
-    out,
-    print_json,
-)
-from worker.operate.display import duration
+from worker.operate.commands import terminal
+from worker.operate.display import duration, money
+from worker.redisdb.connect import connect_durable
 from worker.runtime.environment import surroundings
 
 Json = dict[str, Any]
@@ -55,7 +46,7 @@ def orders(context: click.Context) -> None:
 @click.option("--open", "only_open", is_flag=True, help="What is to be done: the longest in its status first.")
 @click.option("--status", type=click.Choice(ORDER_STATUSES), help="Only those in this status.")
 @click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="So many, the newest.")
-@json_option
+@terminal.json_option
 def list_orders(only_open: bool = False, status: str | None = None, limit: int = 50, as_json: bool = False) -> None:
     """List orders, newest first; with --open those that are neither delivered nor cancelled.
 
@@ -63,27 +54,23 @@ def list_orders(only_open: bool = False, status: str | None = None, limit: int =
     """
     if only_open and status:
         raise click.UsageError("Give either --open or --status.")
-    with database() as connection:
+    with terminal.database() as connection:
         if only_open:
-            found = commit(connection, queries.open_orders, limit)
+            found = terminal.commit(connection, queries.open_orders, limit)
         else:
-            found = commit(connection, queries.list_orders, limit, [status] if status else ORDER_STATUSES)
-    if as_json:
-        print_json(found)
-    else:
-        out.print(as_table(found) if found else "No orders.")
+            found = terminal.commit(connection, queries.list_orders, limit, [status] if status else ORDER_STATUSES)
+    terminal.print_result(found, orders_table(found) if found else "No orders.", as_json=as_json)
 
 
-def as_table(found: Sequence[Json]) -> Table:
+def orders_table(found: Sequence[Json]) -> Table:
     """Returns the list for a terminal."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("ID", "age", "status", "customer", "name", "items", "total", "delivery", "address"):
-        table.add_column(heading, justify="right" if heading in ("ID", "age", "items", "total") else "left")
+    rows = []
     for order in found:
-        cells = (order["id"], age(order["created_at"]), order["status"], order["customer"], order["name"])
-        goods = (len(order["items"]), money(order["total"], order["currency"]), order["delivery"], order["address"])
-        table.add_row(*(Text(harmless("-" if cell is None else str(cell))) for cell in (*cells, *goods)))
-    return table
+        goods = (len(order["items"]), money(Decimal(order["total"]), order["currency"]))
+        who, where = (order["customer"], order["name"]), (order["delivery"], order["address"])
+        rows.append((order["id"], age(order["created_at"]), order["status"], *who, *goods, *where))
+    headings = ("ID", "age", "status", "customer", "name", "items", "total", "delivery", "address")
+    return terminal.as_table(headings, rows, right=("ID", "age", "items", "total"))
 
 
 def age(moment: datetime) -> str:
@@ -91,22 +78,17 @@ def age(moment: datetime) -> str:
     return duration((datetime.now(UTC) - moment).total_seconds())
 
 
-def money(amount: str, currency: str) -> str:
-    """Returns an amount like `4,200.00 ARS`."""
-    return f"{Decimal(amount):,} {currency}"
-
-
 @orders.command()
 @click.argument("order_id", metavar="ID", type=int)
-@json_option
+@terminal.json_option
 def show(order_id: int, as_json: bool) -> None:
     """Show one order: what to pack, for whom, where it goes, and what has happened to it."""
     from worker.orders.status import find_order
 
-    with database() as connection:
-        stored = commit(connection, find_order, order_id)
+    with terminal.database() as connection:
+        stored = terminal.commit(connection, find_order, order_id)
     if as_json:
-        print_json(to_builtins(stored.order) | {"placed_at": stored.created_at, "events": stored.events})
+        terminal.print_json(to_builtins(stored.order) | {"placed_at": stored.created_at, "events": stored.events})
         return
     order, until = stored.order, stored.may_be_told_until()
     facts = {
@@ -122,24 +104,24 @@ def show(order_id: int, as_json: bool) -> None:
         "can be told": f"until {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if until else "no longer",
     }
     for name, value in facts.items():
-        click.echo(f"{name:<12} {'-' if value is None else harmless(str(value))}")
-    out.print(items_table(to_builtins(order)))
+        click.echo(f"{name:<12} {'-' if value is None else terminal.harmless(str(value))}")
+    terminal.out.print(items_table(to_builtins(order)))
     for event in stored.events:
         told = f', told: "{event["told"]}"' if event["told"] else ""
-        click.echo(f"{event['at'][:16].replace('T', ' ')}  {harmless(event['status'] + told)}")
+        click.echo(f"{event['at'][:16].replace('T', ' ')}  {terminal.harmless(event['status'] + told)}")
 
 
 def items_table(order: Json) -> Table:
     """Returns what to pack, and what it costs, for a terminal."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("quantity", "sku", "product", "price", "total"):
-        table.add_column(heading, justify="left" if heading in ("sku", "product") else "right", overflow="fold")
+    rows = []
     for item in order["items"]:
-        quantity = item["quantity"] + ("" if item["unit"] == "u" else f" {item['unit']}")
+        unit = "" if item["unit"] == "u" else f" {item['unit']}"
         prices = (f"{Decimal(item[name]):,}" for name in ("price", "total"))
-        table.add_row(*(Text(harmless(cell)) for cell in (quantity, item["sku"] or "-", item["name"], *prices)))
+        rows.append((item["quantity"] + unit, item["sku"], item["name"], *prices))
+    right = ("quantity", "price", "total")
+    table = terminal.as_table(("quantity", "sku", "product", "price", "total"), rows, right)
     for name in ("subtotal", "delivery_fee", "total"):
-        table.add_row("", "", name.replace("_", " "), "", money(order[name], order["currency"]))
+        table.add_row("", "", name.replace("_", " "), "", money(Decimal(order[name]), order["currency"]))
     return table
 
 
@@ -153,7 +135,7 @@ def items_table(order: Json) -> Table:
     flag_value="",
     help="Tell the customer, in these words or, without a text, in the usual ones of the status.",
 )
-@json_option
+@terminal.json_option
 def set_status(order_id: int, status: str, words: str | None, as_json: bool) -> None:
     """Give an order a status: received, accepted, preparing, ready, dispatched, delivered or cancelled.
 
@@ -165,13 +147,13 @@ def set_status(order_id: int, status: str, words: str | None, as_json: bool) -> 
 
     with (
         surroundings() as configured,
-        database_errors(),
+        terminal.database_errors(),
         connect(configured.required("database_url")) as connection,
-        durable_redis(configured) as durable,
+        connect_durable(configured) as durable,
     ):
         moved = move_order(connection, Streams(durable), order_id, cast(OrderStatus, status), words)
     if as_json:
-        print_json(to_builtins(moved))
+        terminal.print_json(to_builtins(moved))
     else:
         told = ", and the customer is told" if moved.told else ""
         click.echo(f"Order {moved.id} was {moved.before} and is {moved.status}{told}.")

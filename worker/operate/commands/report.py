@@ -80,7 +80,7 @@ def report(
 def as_tables(report: dict[str, Any], until: datetime | None = None) -> Group:
     """Returns the report for a terminal. Its window ends at `until`, None for now."""
     ai, sessions, costs, latency = (report[name] for name in ("ai", "sessions", "costs", "latency_ms"))
-    length = duration(report["window_s"])
+    length, precache = duration(report["window_s"]), report["precache"]
     overview = _table(f"{length} up to {until:%Y-%m-%d %H:%M %Z}" if until else f"Last {length}", "figure", "value")
     for name, value in (
         ("messages answered", f"{report['messages']:,}"),
@@ -88,8 +88,8 @@ def as_tables(report: dict[str, Any], until: datetime | None = None) -> Group:
         *((f"closed: {name.replace('_', ' ')}", f"{each:,}") for name, each in report["closed"].items() if each),
         ("orders placed", f"{report['orders']['placed']:,}"),
         *((f"ordered in {name}", f"{Decimal(total):,}") for name, total in report["orders"]["total"].items()),
-        ("cart changes made / refused / undone", _cart_changes(report["cart_operations"])),
-        ("replies sent / delivered / read", _delivered(report["delivery"])),
+        ("cart changes made / refused / undone", _each(report["cart_operations"], "made", "refused", "undone")),
+        ("replies sent / delivered / read", _each(report["delivery"], "sent", "delivered", "read")),
         *(_failed_delivery(code, replies) for code, replies in report["delivery"]["failed"].items()),
         ("AI cache hit rate", f"{ai['ai_cache_hit_rate']:.1f} %"),
         ("fallback replies", f"{ai['fallback_usage']:.1f} %"),
@@ -103,8 +103,11 @@ def as_tables(report: dict[str, Any], until: datetime | None = None) -> Group:
         (f"all {BASELINE_MODEL}, uncached", f"$ {costs['baseline_usd']:.6f}"),
         ("saved by the cache", f"{costs['cache_savings']:.1f} %"),
         ("saved in all", f"{costs['reduction']:.1f} %"),
-        ("replies made ahead / asked for / in vain", _made_ahead(report["precache"])),
-        ("cost of replies made ahead / saved by them", _paid_ahead(report["precache"])),
+        ("replies made ahead / asked for / in vain", _each(precache, "answered", "hits", "waste")),
+        (
+            "cost of replies made ahead / saved by them",
+            _each(report["precache"], "cost_usd", "saved_usd", form="$ {:.6f}"),
+        ),
         ("reply time p50 / p95 / p99", f"{latency['p50']:,} / {latency['p95']:,} / {latency['p99']:,} ms"),
     ):
         overview.add_row(name, value)
@@ -112,20 +115,8 @@ def as_tables(report: dict[str, Any], until: datetime | None = None) -> Group:
     return Group(overview, *providers, *([_call_table(report["calls"])] if report["calls"] else []))
 
 
-def _cart_changes(operations: Json) -> str:
-    return " / ".join(f"{operations[name]:,}" for name in ("made", "refused", "undone"))
-
-
-def _made_ahead(precache: Json) -> str:
-    return " / ".join(f"{precache[name]:,}" for name in ("answered", "hits", "waste"))
-
-
-def _paid_ahead(precache: Json) -> str:
-    return " / ".join(f"$ {precache[name]:.6f}" for name in ("cost_usd", "saved_usd"))
-
-
-def _delivered(delivery: Json) -> str:
-    return " / ".join(f"{delivery[name]:,}" for name in ("sent", "delivered", "read"))
+def _each(counts: Json, *names: str, form: str = "{:,}") -> str:
+    return " / ".join(form.format(counts[name]) for name in names)
 
 
 def _failed_delivery(code: str, replies: int) -> tuple[str, str]:

@@ -17,13 +17,7 @@ from worker.operate.commands.report import as_tables
 from worker.operate.commands.terminal import database_errors, interrupting, out, say, stop_signals
 from worker.operate.dashboard.access import Access
 from worker.runtime.environment import HOME, environment, server_keeper, surroundings
-from worker.runtime.supervisor import (
-    Program,
-    chasqui_program,
-    flower_program,
-    running,
-    service_programs,
-)
+from worker.runtime.supervisor import Program, chasqui_program, flower_program, running, service_programs
 from worker.settings import Settings, settings
 
 log = logger(__name__)

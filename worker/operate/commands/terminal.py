@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from threading import Event
@@ -16,13 +16,15 @@ import redis
 from redis.exceptions import RedisError
 from rich.console import Console, RenderableType
 from rich.progress import Progress, track
+from rich.table import Table
+from rich.text import Text
 from sqlalchemy import Connection
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from db import retry
 from db.engine import connect
 from worker.errors import ChasquiError, CommandError
-from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_cache, connect_durable
+from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_cache
 from worker.runtime.environment import surroundings
 from worker.runtime.signals import hang_up_ends
 from worker.settings import Settings
@@ -60,6 +62,16 @@ def print_result(value: object, shown: RenderableType, *, as_json: bool) -> None
         print_json(value)
     else:
         out.print(shown)
+
+
+def as_table(headings: Sequence[str], rows: Iterable[Sequence[object]], right: Collection[str] = ()) -> Table:
+    """Returns a list for a terminal, harmless whoever wrote what is in it. right: headings of columns of numbers."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text("-" if cell in (None, "") else harmless(str(cell))) for cell in row))
+    return table
 
 
 def in_chunks(items: Sequence[Item], doing: str) -> Iterable[Sequence[Item]]:
@@ -167,11 +179,6 @@ def database() -> Iterator[Connection]:
         connect(configured.required("database_url")) as connection,
     ):
         yield connection
-
-
-def durable_redis(configured: Settings) -> redis.Redis:
-    """Returns a client of the durable Redis."""
-    return connect_durable(configured)
 
 
 def cache_redis(configured: Settings) -> redis.Redis:

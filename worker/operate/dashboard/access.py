@@ -37,13 +37,8 @@ def is_local(host: str) -> bool:
 
 
 class Access:
-    """Logins in the memory of this process: a restart asks everybody for the password again.
-
-    Args:
-        clock: seconds, of any origin.
-
-    Raises:
-        ConfigurationError: the page would be open to others, or one password would mean both roles.
+    """Logins in the memory of this process: a restart asks everybody for the password again. Raises ConfigurationError
+    where the page would be open to others, or one password would mean both roles.
     """
 
     def __init__(self, configuration: Settings, clock: Callable[[], float] = time.monotonic) -> None:
@@ -52,7 +47,13 @@ class Access:
         self._clock = clock
         self._logins: dict[str, tuple[Role, float]] = {}
         self._guesses: dict[str, list[float]] = {}
-        self._check(configuration.dashboard_host)
+        if not self.asks and not is_local(host := configuration.dashboard_host):
+            raise ConfigurationError(
+                f"DASHBOARD_HOST is {host}, which others can reach. Set DASHBOARD_PASSWORD (may look) or "
+                "DASHBOARD_ADMIN_PASSWORD (may also act), or leave DASHBOARD_HOST at 127.0.0.1."
+            )
+        if len(set(self._passwords.values())) < len(self._passwords):
+            raise ConfigurationError("DASHBOARD_PASSWORD and DASHBOARD_ADMIN_PASSWORD must differ.")
 
     @property
     def asks(self) -> bool:
@@ -62,7 +63,8 @@ class Access:
     def log_in(self, password: str, address: str) -> str | None:
         """Returns a new login, or None where the password is wrong. `must_wait_s` comes first."""
         # Every password is compared, whichever fits, in a time that tells nothing.
-        fits = [role for role, right in self._passwords.items() if _equal(right, password)]
+        given = password.encode()
+        fits = [role for role, right in self._passwords.items() if hmac.compare_digest(right.encode(), given)]
         if not fits:
             self._remember_guess(_network(address))
             return None
@@ -88,28 +90,16 @@ class Access:
         recent = self._recent_guesses(_network(address))
         return recent[-MAX_GUESSES] + GUESS_WINDOW_S - self._clock() if len(recent) >= MAX_GUESSES else 0.0
 
-    def _check(self, host: str) -> None:
-        if not self.asks and not is_local(host):
-            raise ConfigurationError(
-                f"DASHBOARD_HOST is {host}, which others can reach. Set DASHBOARD_PASSWORD (may look) or "
-                "DASHBOARD_ADMIN_PASSWORD (may also act), or leave DASHBOARD_HOST at 127.0.0.1."
-            )
-        if len(set(self._passwords.values())) < len(self._passwords):
-            raise ConfigurationError("DASHBOARD_PASSWORD and DASHBOARD_ADMIN_PASSWORD must differ.")
-
     def _remember_guess(self, network: str) -> None:
         """The address goes to the end, so that the ones forgotten are those that have not tried for longest."""
-        self._guesses[network] = [*self._recent_guesses(network), self._clock()][-MAX_GUESSES:]
-        self._guesses[network] = self._guesses.pop(network)
+        guesses = [*self._recent_guesses(network), self._clock()][-MAX_GUESSES:]
+        self._guesses.pop(network, None)
+        self._guesses[network] = guesses
         if len(self._guesses) > MAX_ADDRESSES:
             del self._guesses[next(iter(self._guesses))]
 
     def _recent_guesses(self, network: str) -> list[float]:
         return [at for at in self._guesses.get(network, ()) if self._clock() - at < GUESS_WINDOW_S]
-
-
-def _equal(right: str, given: str) -> bool:
-    return hmac.compare_digest(right.encode(), given.encode())
 
 
 def _network(address: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from worker.messages.delivery import FAILURES
 from worker.operate.dashboard.feed import View
 from worker.operate.dashboard.figures import Costs
-from worker.operate.dashboard.formats import count, duration, rate, spoken, standing, waited
+from worker.operate.display import duration, number, rate, spoken, standing, waited
 from worker.settings import Settings
 
 #: Waiting longer than this is not how it should be: a turn has 30 s for the model, and seconds for the rest.
@@ -32,7 +32,7 @@ class Concern:
 def concerns(view: View, settings: Settings) -> list[Concern]:
     """Returns all there is to worry about, the worst first; nothing where all is well."""
     troubles = [Concern(trouble, "bad") for trouble in view.troubles]
-    found = [*troubles, *_circuits(view), *_waiting(view), *_people(view), *_money(view, settings), *_answers(view)]
+    found = [*troubles, *_circuits(view), *_waiting(view), *_money(view, settings), *_answers(view)]
     return sorted(found, key=lambda concern: concern.mood != "bad")
 
 
@@ -70,19 +70,15 @@ def _waiting(view: View) -> Iterator[Concern]:
         return
     unfinished, _ = view.waiting
     if unfinished.oldest_waiting_s > LONG_WAIT_S:
-        waited = f"{count(unfinished.waiting)} unanswered, the oldest for {duration(unfinished.oldest_waiting_s)}"
-        yield Concern(f"{waited}: are the workers running?", "bad")
+        found = f"{number(unfinished.waiting)} unanswered, the oldest for {duration(unfinished.oldest_waiting_s)}"
+        yield Concern(f"{found}: are the workers running?", "bad")
     if unfinished.dead:
         letters = "dead letter waits" if unfinished.dead == 1 else "dead letters wait"
-        yield Concern(f"{count(unfinished.dead)} {letters} for a decision.", "warn")
-
-
-def _people(view: View) -> Iterator[Concern]:
-    unfinished = view.waiting[0] if view.waiting else None
-    if unfinished and unfinished.oldest_person_s > LONG_WAIT_FOR_PERSON_S:
+        yield Concern(f"{number(unfinished.dead)} {letters} for a decision.", "warn")
+    if unfinished.oldest_person_s > LONG_WAIT_FOR_PERSON_S:
         who = "customer waits" if unfinished.people_waiting == 1 else "customers wait"
         since = waited(unfinished.oldest_person_s)
-        yield Concern(f"{count(unfinished.people_waiting)} {who} for a person, the first for {since}.", "warn")
+        yield Concern(f"{number(unfinished.people_waiting)} {who} for a person, the first for {since}.", "warn")
 
 
 def _money(view: View, settings: Settings) -> Iterator[Concern]:
@@ -95,14 +91,15 @@ def _money(view: View, settings: Settings) -> Iterator[Concern]:
 
 
 def _answers(view: View) -> Iterator[Concern]:
-    share = view.figures.report["ai"]["fallback_usage"] if view.figures else 0.0
+    if not view.figures:
+        return
+    share, failed = view.figures.report["ai"]["fallback_usage"], view.figures.report["delivery"]["failed"]
     if share > MANY_FALLBACKS:
         yield Concern(f"{rate(share)} of the replies were fallbacks in this time.", "warn")
-    failed = view.figures.report["delivery"]["failed"] if view.figures else {}
     if failed:
         most = max(failed, key=lambda code: int(failed[code]))
         why = FAILURES.get(int(most), "for a reason of Meta's").partition(":")[0]
         replies = "reply was" if sum(failed.values()) == 1 else "replies were"
         yield Concern(
-            f"{count(sum(failed.values()))} {replies} not delivered in this time, most: {why} ({most}).", "warn"
+            f"{number(sum(failed.values()))} {replies} not delivered in this time, most: {why} ({most}).", "warn"
         )

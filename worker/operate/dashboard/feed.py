@@ -4,7 +4,7 @@ page is open, and a part that cannot be read keeps its last value and says why.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,18 +20,8 @@ from db.dashboard import DeadLetter
 from db.monitoring import Unfinished
 from db.people import Waiting
 from worker.log import logger
-from worker.operate.dashboard.figures import (
-    RANGES,
-    Costs,
-    Figures,
-    OpenOrder,
-    TimeRange,
-    read_costs,
-    read_figures,
-    read_orders,
-    read_people,
-    read_waiting,
-)
+from worker.operate.dashboard import figures
+from worker.operate.dashboard.figures import RANGES, Costs, Figures, OpenOrder, TimeRange
 from worker.operate.snapshot import CacheUse, StreamLengths, read_cache_use, read_streams
 from worker.providers.circuit_states import Circuit, Named, read_circuits
 
@@ -130,14 +120,15 @@ class Feed:
         # As many threads as there are things to read: a server that does not answer holds up nobody but itself.
         pool = ThreadPoolExecutor(len(RANGES) + 7, thread_name_prefix="figures")
         self._figures = {
-            span: Kept(partial(read_figures, engine, span), span.every_s, POSTGRES, pool) for span in RANGES.values()
+            span: Kept(partial(figures.read_figures, engine, span), span.every_s, POSTGRES, pool)
+            for span in RANGES.values()
         }
         self._others: dict[str, Kept[Any]] = {
-            "costs": Kept(partial(read_costs, engine), COSTS_S, POSTGRES, pool),
-            "waiting": Kept(partial(read_waiting, engine), NOW_S, POSTGRES, pool),
-            "people": Kept(partial(read_people, engine), NOW_S, POSTGRES, pool),
-            "orders": Kept(partial(read_orders, engine), NOW_S, POSTGRES, pool),
-            "circuits": Kept(lambda: _by_name(read_circuits(durable, providers)), NOW_S, REDIS, pool),
+            "costs": Kept(partial(figures.read_costs, engine), COSTS_S, POSTGRES, pool),
+            "waiting": Kept(partial(figures.read_waiting, engine), NOW_S, POSTGRES, pool),
+            "people": Kept(partial(figures.read_people, engine), NOW_S, POSTGRES, pool),
+            "orders": Kept(partial(figures.read_orders, engine), NOW_S, POSTGRES, pool),
+            "circuits": Kept(partial(_circuits, durable, providers), NOW_S, REDIS, pool),
             "streams": Kept(partial(read_streams, durable), NOW_S, REDIS, pool),
             "cache": Kept(partial(read_cache_use, cache), NOW_S, cache_server, pool),
         }
@@ -149,10 +140,10 @@ class Feed:
 
     def view(self, span: TimeRange) -> View:
         """Returns what is known, without looking again."""
-        figures = self._figures[span]
-        troubles = dict.fromkeys(kept.trouble for kept in (figures, *self._others.values()) if kept.trouble)
+        drawn = self._figures[span]
+        troubles = dict.fromkeys(kept.trouble for kept in (drawn, *self._others.values()) if kept.trouble)
         others = {name: kept.value for name, kept in self._others.items()}
-        return View(span, datetime.now(UTC), figures.read_at, tuple(troubles), figures.value, **others)
+        return View(span, datetime.now(UTC), drawn.read_at, tuple(troubles), drawn.value, **others)
 
     def hurry(self) -> None:
         """Has the lists and the backlog read anew at the next refresh, because something was just changed."""
@@ -160,8 +151,8 @@ class Feed:
             self._others[name].hurry()
 
 
-def _by_name(circuits: Iterable[Circuit]) -> dict[str, Circuit]:
-    return {circuit.name: circuit for circuit in circuits}
+def _circuits(durable: redis.Redis, providers: Named) -> dict[str, Circuit]:
+    return {circuit.name: circuit for circuit in read_circuits(durable, providers)}
 
 
 def explanation(error: Exception, server: str) -> str:

@@ -2,10 +2,10 @@
 somebody: dead letters, people who wait, open orders.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import accumulate
 from typing import Any
@@ -122,8 +122,9 @@ def read_costs(engine: Engine) -> tuple[Costs, Costs]:
     with _one_moment(engine) as connection:
         now = report.window(connection, 0).moment.astimezone(UTC)
         day = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        since_day, since_month = (now - begin for begin in (day, day.replace(day=1)))
-        return _costs(connection, since_day), _costs(connection, since_month)
+        windows = (report.window(connection, (now - begin).total_seconds()) for begin in (day, day.replace(day=1)))
+        of_day, of_month = (costs(report.sums(connection, window)) for window in windows)
+        return of_day, of_month
 
 
 def read_waiting(engine: Engine) -> tuple[Unfinished, tuple[DeadLetter, ...]]:
@@ -165,16 +166,9 @@ def funnel(by_state: Mapping[str, int]) -> dict[str, int]:
     return dict(zip(STEPS, reversed(list(reached)), strict=True))
 
 
-@contextmanager
-def _one_moment(engine: Engine) -> Iterator[Connection]:
-    """Opens a transaction that sees one moment of the database, and changes nothing."""
-    reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    with reader.begin() as connection:
-        yield connection
-
-
-def _costs(connection: Connection, length: timedelta) -> Costs:
-    return costs(report.sums(connection, report.window(connection, length.total_seconds())))
+def _one_moment(engine: Engine) -> AbstractContextManager[Connection]:
+    """A transaction that sees one moment of the database, and changes nothing."""
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True).begin()
 
 
 def _masked(letter: DeadLetter) -> DeadLetter:

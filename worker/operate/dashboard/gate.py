@@ -80,7 +80,10 @@ class Gate:
             return await self._log_in(request) if scope["path"] == "/login" else self._log_out(request)
         if at_the_door:
             return _form() if scope["path"] == "/login" and role is None else _to(connection, "/")
-        return self._app if role else _login_first(connection)
+        if role:
+            return self._app
+        wants_page = "text/html" in connection.headers.get("accept", "")
+        return _to(connection, "/login") if wants_page else PlainTextResponse("Log in first.", 401)
 
     async def _log_in(self, request: Request) -> Response:
         address = request.client.host if request.client else ""
@@ -132,22 +135,13 @@ def _from_our_page(connection: HTTPConnection) -> bool:
 
 
 def _named_locally(connection: HTTPConnection) -> bool:
-    """Returns whether the page was asked for by a name of this machine. Where no password is asked for, a foreign name
-    that was made to mean 127.0.0.1 must not open the page.
-    """
+    """A foreign name that was made to mean 127.0.0.1 must not open a page without a password."""
     return is_local(PORT.sub("", connection.headers.get("host", "")).strip("[]"))
 
 
 def _is_encrypted(connection: HTTPConnection) -> bool:
-    """Returns whether the browser speaks TLS, to us or to a proxy that says so. Believing a lie only makes the cookie
-    safer.
-    """
+    """The browser speaks TLS, to us or to a proxy that says so; believing a lie only makes the cookie safer."""
     return "https" in (connection.scope["scheme"], connection.headers.get("x-forwarded-proto"))
-
-
-def _login_first(connection: HTTPConnection) -> Response:
-    wants_page = "text/html" in connection.headers.get("accept", "")
-    return _to(connection, "/login") if wants_page else PlainTextResponse("Log in first.", 401)
 
 
 def _form(problem: str = "", status: int = 200) -> HTMLResponse:
@@ -156,7 +150,7 @@ def _form(problem: str = "", status: int = 200) -> HTMLResponse:
 
 
 async def _password(request: Request) -> str:
-    """Returns the password of the form; empty where there is none or the form is too long to be ours."""
+    """The password of the form; empty where there is none or the form is too long to be ours."""
     try:
         form = await request.form(max_files=0, max_fields=MAX_FIELDS, max_part_size=MAX_FORM_BYTES)
     except (MultiPartException, ValueError):

@@ -1,7 +1,10 @@
 """Page: a live view of the service, laid out in cards of texts and charts, and what an administrator may do."""
 
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
+from inspect import isfunction
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +15,20 @@ from nicegui import ui
 from nicegui.element import Element
 from sqlalchemy import Engine
 
+from db.dashboard import Bucket, Expired
 from db.states import ORDER_STATUSES
-from worker.operate.dashboard import charts, concerns, formats
+from worker.operate import display
+from worker.operate.dashboard import concerns
 from worker.operate.dashboard.access import Access
-from worker.operate.dashboard.acting import Actor
-from worker.operate.dashboard.elements import box, button, card
 from worker.operate.dashboard.feed import Feed, View
-from worker.operate.dashboard.figures import DEFAULT, RANGES, TimeRange
+from worker.operate.dashboard.figures import DEFAULT, RANGES, Figures, TimeRange
 from worker.operate.dashboard.gate import LOGIN, SCRIPT, STYLE
-from worker.operate.dashboard.letters_panel import letters_panel
-from worker.operate.dashboard.orders_panel import OrdersPanel
-from worker.operate.dashboard.people_panel import people_panel
+from worker.operate.dashboard.panels import Actor, OrdersPanel, box, button, card, letters_panel, people_panel
 from worker.providers.circuit_states import Named
 from worker.settings import Settings
 
 REFRESH_S = 5.0
 MOODS = {"closed": "good", "half_open": "warn", "open": "bad", "forced_open": "bad"}
-FORMATS = (
-    "count",
-    "rate",
-    "milliseconds",
-    "duration",
-    "dollars",
-    "spoken",
-    "standing",
-    "waited",
-    "money",
-    "why_person",
-)
 BASELINE = "baseline: every message sent to gpt-3.5-turbo at its last prices, nothing cached"
 TILES = ("answered", "reply_time", "cache_hits", "cost", "active_sessions", "waiting_now")
 #: Title, width and note of each card, and what is in it: charts (of charts.toml) and texts (macros of texts.html).
@@ -56,6 +45,11 @@ CARDS = (
     ("Top intents", "third", "of the replies", ("intents",)),
     ("Sessions", "third", "", ("sessions", "Expired sessions per hour")),
 )
+Options = dict[str, Any]
+DATA: dict[str, Options] = tomllib.loads(Path(__file__).with_name("charts.toml").read_text(encoding="utf-8"))
+COMMON, SHAPES, UNITS, CHARTS = (DATA[part] for part in ("common", "shapes", "units", "charts"))
+#: A bucket that has hardly begun says little about a rate.
+LEAST_SHARE = 0.3
 
 
 def register(
@@ -67,7 +61,8 @@ def register(
     @ui.page("/", title="Chasqui", response_timeout=10.0)
     def dashboard(request: Request, range: str = "") -> None:  # noqa: A002  the name in the address
         ui.add_head_html(f"<style>{STYLE}</style><script>{SCRIPT}</script>")
-        Page(access, feed, engine, cache, texts, request.session.get(LOGIN), RANGES.get(range, DEFAULT))
+        actor = Actor(access, request.session.get(LOGIN), engine)
+        Page(feed, actor, cache, texts, RANGES.get(range, DEFAULT))
 
 
 def load_texts(settings: Settings, providers: Named) -> Any:
@@ -79,7 +74,7 @@ def load_texts(settings: Settings, providers: Named) -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {name: getattr(formats, name) for name in FORMATS}
+    environment.filters |= {name: shown for name, shown in vars(display).items() if isfunction(shown)}
     environment.globals |= {
         "names": [(name, model) for name, models in providers for model in ("", *models)],
         "moods": MOODS,
@@ -94,26 +89,11 @@ def load_texts(settings: Settings, providers: Named) -> Any:
 
 
 class Page:
-    """One browser tab. It shows at once what is known, and looks again every few seconds while it is open.
+    """One browser tab. It shows at once what is known, and looks again every few seconds while it is open."""
 
-    Args:
-        cache: Redis that counts the replies of an hour.
-        texts: the macros of texts.html.
-    """
-
-    def __init__(
-        self,
-        access: Access,
-        feed: Feed,
-        engine: Engine,
-        cache: redis.Redis,
-        texts: Any,
-        login: str | None,
-        span: TimeRange,
-    ) -> None:
-        self._access, self._feed, self._texts = access, feed, texts
-        self._login, self._span = login, span
-        self._actor = Actor(access, login, engine, self._changed)
+    def __init__(self, feed: Feed, actor: Actor, cache: redis.Redis, texts: Any, span: TimeRange) -> None:
+        self._feed, self._actor, self._texts, self._span = feed, actor, texts, span
+        actor.changed = self._changed
         self._shows: list[Callable[[View], object]] = []
         self._head()
         with box("page"):
@@ -124,12 +104,12 @@ class Page:
                 for name in TILES:
                     self._text(name, "card tile")
             with box("cards"):
-                self._shows += [OrdersPanel(texts, self._actor).show, people_panel(texts, self._actor, cache)]
+                self._shows += [OrdersPanel(texts, actor).show, people_panel(texts, actor, cache)]
                 for title, width, note, content in CARDS:
                     with card(title, width, note):
                         for name in content:
-                            self._chart(name) if name in charts.CHARTS else self._text(name)
-                self._shows.append(letters_panel(texts, self._actor))
+                            self._chart(name) if name in CHARTS else self._text(name)
+                self._shows.append(letters_panel(texts, actor))
         self._show(feed.view(span))
         self._timer = ui.timer(REFRESH_S, self._refresh)
 
@@ -145,7 +125,7 @@ class Page:
             with box("head-tools"):
                 theme = button("Theme").props('aria-label="Colour theme"').classes("theme")
                 theme.on("click", js_handler="() => chasquiTheme.next()")
-                if self._login:
+                if self._actor.login:
                     with ui.element("form").props("method=post action=logout"):
                         button("Log out").props("type=submit")
 
@@ -160,7 +140,7 @@ class Page:
             chart = ui.echart({}, renderer="svg").classes("chart-canvas")
 
         def show(view: View) -> None:
-            options = charts.options(name, view.figures) if view.figures else {}
+            options = chart_options(name, view.figures) if view.figures else {}
             if options != chart.options:
                 chart.options.clear()
                 chart.options.update(options)
@@ -179,7 +159,7 @@ class Page:
         await self._refresh()
 
     async def _refresh(self) -> None:
-        if self._access.role(self._login) is None:
+        if self._actor.role is None:
             # Once: a second order to go there would begin the way anew.
             self._timer.deactivate()
             ui.navigate.to("/login")
@@ -192,3 +172,46 @@ class Page:
     def _show(self, view: View) -> None:
         for show in self._shows:
             show(view)
+
+
+def chart_options(name: str, figures: Figures) -> Options:
+    """Returns ECharts' options of a chart, or of its sentence where there is nothing to draw."""
+    chart = CHARTS[name]
+    buckets: Sequence[Bucket | Expired] = getattr(figures, chart.get("buckets", "buckets"))
+    values = {getattr(bucket, one["field"]) for one in chart["series"] for bucket in buckets}
+    is_empty, has_legend = values <= {None, chart.get("blank")}, len(chart["series"]) > 1
+    unit, y_axis = UNITS[chart["unit"]], COMMON["yAxis"]
+    return COMMON | {
+        "title": COMMON["title"] | {"show": is_empty, "text": chart["empty"]},
+        "legend": COMMON["legend"] | {"show": has_legend},
+        "grid": COMMON["grid"] | ({} if has_legend else {"top": 14}),
+        "tooltip": COMMON["tooltip"] | {":valueFormatter": unit},
+        "xAxis": COMMON["xAxis"] | {"min": _ms(figures.since), "max": _ms(figures.until)},
+        "yAxis": y_axis | {"axisLabel": y_axis["axisLabel"] | {":formatter": unit}} | chart.get("y_axis", {}),
+        "series": [_series(chart, one, () if is_empty else buckets) for one in chart["series"]],
+    }
+
+
+def _series(chart: Options, one: Options, buckets: Sequence[Bucket | Expired]) -> Options:
+    least_s = LEAST_SHARE * max((bucket.seconds for bucket in buckets), default=0)
+    drawn = [bucket for bucket in buckets if bucket.seconds >= least_s]
+    values: list[float | None] = [getattr(bucket, one["field"]) for bucket in drawn]
+    if "rate_s" in chart:
+        pairs = zip(values, drawn, strict=True)
+        values = [value and round(value * chart["rate_s"] / bucket.seconds, 2) for value, bucket in pairs]
+    # A value between two gaps would be a line of no length.
+    neighbours = zip([None, *values], values, [*values[1:], None], strict=False)
+    is_lone = any(value is not None and before is after is None for before, value, after in neighbours)
+    colour, shape = f"var({one['colour']})", SHAPES[chart["shape"]]
+    series: Options = shape | {
+        "name": one["name"],
+        "data": [(_ms(bucket.at), value) for bucket, value in zip(drawn, values, strict=True)],
+        "color": colour,
+        "itemStyle": {"color": colour, "opacity": one.get("opacity", 1), "borderRadius": [2, 2, 0, 0]},
+        "showSymbol": is_lone,
+    }
+    return series
+
+
+def _ms(moment: datetime) -> float:
+    return moment.timestamp() * 1000

@@ -30,14 +30,7 @@ ICON = Path(__file__).with_name("icon.svg")
 
 
 def serve(configuration: Settings, on_ready: Callable[[str], None], stop: Event) -> None:
-    """Serves until SIGINT or SIGTERM, or `stop` is set, which may have been before.
-
-    Args:
-        on_ready: called with the page's address.
-
-    Raises:
-        ConfigurationError: the settings would leave the page open to others, or the port is taken.
-    """
+    """Serves until SIGINT, SIGTERM or `stop`; calls `on_ready` with the address. Raises ConfigurationError."""
     access = Access(configuration)
     with listening(configuration.dashboard_host, configuration.dashboard_port) as server_socket:
         app = make_app(configuration, access)

@@ -23,11 +23,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the doctor's report, without a key, a password or anything of a customer.
-
-    Args:
-        mend: what to do about it, None where all is well.
-    """
+    """One line of the report, without secrets or anything of a customer. mend: what to do, None where all is well."""
 
     check: str
     state: State

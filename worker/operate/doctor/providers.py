@@ -21,15 +21,17 @@ LIST_S = 5.0
 NO_KEY = "set {name}, or leave the provider out of PROVIDERS_FILE"
 NONE_FIT = "at least one model must answer; see the lines above"
 ANOTHER = "give the provider another model in PROVIDERS_FILE and restart worker-ai: docs/providers.md"
+#: What helps against errors that do not pass by themselves.
+MENDS: dict[type[Exception], str] = {
+    ProviderDenied: "check its key and the balance of the account, then restart worker-ai",
+    ModelFault: ANOTHER,
+    ThoughtAway: "see its request in PROVIDERS_FILE, and docs/providers.md",
+    UnreadableAnswer: "is its base_url right (..._BASE_URL)? Is the model large enough for the task?",
+}
 
 
 def examine(providers: Sequence[Provider], shop: Shop, *, probe: bool) -> list[Finding]:
-    """Returns a finding for each model, and one more where none can be asked.
-
-    Args:
-        shop: its facts stand in every request.
-        probe: ask them, side by side.
-    """
+    """Returns a finding for each model (asked side by side if `probe`), and one more where none can be asked."""
     pairs = [(provider, model) for provider in providers if provider.usable for model in provider.models]
     findings = [
         warning(f"provider {each.name}", "it has no key and is never asked", NO_KEY.format(name=each.key_name))
@@ -88,7 +90,11 @@ def judge_model(provider: Provider, model: Model, looked: ProbeResult, today: da
     """Judges a model by its answer and by the day of its end, on a day of UTC."""
     check = check_of(provider, model)
     if looked.error is not None:
-        return _judge_error(check, looked)
+        found = f"{looked.probe.outcome}: {looked.probe.told}"
+        mend = next((mend for kind, mend in MENDS.items() if isinstance(looked.error, kind)), None)
+        if mend is not None:
+            return failed(check, found, mend)
+        return warning(check, found, "the others answer meanwhile; can this machine reach the internet?")
     found = f"{ANSWERS}{looked.probe.latency_ms:.0f} ms"
     if looked.probe.answered_by:
         mend = "it is paid as what answers: name that model in PROVIDERS_FILE, or another one (docs/providers.md)"
@@ -96,17 +102,3 @@ def judge_model(provider: Provider, model: Model, looked: ProbeResult, today: da
     if model.ends:
         found += f"; it ends on {model.ends}"
     return ok(check, found) if ends_soon(model, today) is None else warning(check, found, ANOTHER)
-
-
-def _judge_error(check: str, looked: ProbeResult) -> Finding:
-    found = f"{looked.probe.outcome}: {looked.probe.told}"
-    match looked.error:
-        case ProviderDenied():
-            return failed(check, found, "check its key and the balance of the account, then restart worker-ai")
-        case ModelFault():
-            return failed(check, found, ANOTHER)
-        case ThoughtAway():
-            return failed(check, found, "see its request in PROVIDERS_FILE, and docs/providers.md")
-        case UnreadableAnswer():
-            return failed(check, found, "is its base_url right (..._BASE_URL)? Is the model large enough for the task?")
-    return warning(check, found, "the others answer meanwhile; can this machine reach the internet?")

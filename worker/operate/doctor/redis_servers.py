@@ -1,18 +1,21 @@
-"""Doctor's check of both roles of Redis: versions, settings that decide what may be lost, memory, clock, live state."""
+"""Doctor's check of both roles of Redis: versions, replicas, what may be lost, memory, clock, live state."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import redis
+from redis.exceptions import RedisError
 
 from worker.operate.display import count, duration, oldest, size
-from worker.operate.doctor import redis_replicas
 from worker.operate.doctor.finding import Finding, State, failed, graded, guarded, judge_clock, ok, warning
 from worker.operate.snapshot import LiveCounters, StreamLengths, read_counters, read_streams, time_s
 from worker.providers.circuit_states import Circuit, Named, read_circuits
 from worker.redisdb.cluster import ClusterRedis
+from worker.redisdb.cluster_pipeline import client_of
 from worker.redisdb.connect import connect_cache, connect_durable
+from worker.redisdb.sentinel import sentinels_of
 from worker.settings import Settings, urls_by_host
 
 #: Redis's answer to INFO.
@@ -27,7 +30,13 @@ UNREAD_WARNING_S, UNREAD_FAILED_S = 60.0, 600.0
 BEAT_LATE_S = 660.0
 #: The reason of a circuit that a wrong key or an empty balance has opened (`ProviderDenied.kind`).
 DENIED = "denied"
+#: A replica tells its master every second how far it is.
+LAG_WARNING_S = 5.0
+SLOTS = 16_384
 NO_SERVER = "start the service with chasqui up, which brings a Redis of its own, or set REDIS_URL"
+ALONE = "start a replica: when this server dies, nobody takes over (docs/deploy.md, 'Redis that may die')"
+UNSERVED = "is a master down that has no replica? Its keys cannot be read, and by default nothing of the cluster can"
+FEW = "is each Sentinel up, and does each know the others? A master that dies is replaced only by their majority"
 UNREACHABLE = "is the server up, and REDIS_URL right? Nothing it knows (circuits, streams, beat) was checked"
 NO_CACHE = "all goes on, slower and dearer: is the server up, and CACHE_REDIS_URL right?"
 
@@ -37,7 +46,7 @@ def examine(configured: Settings, providers: Named) -> list[Finding]:
     if configured.redis_url is None:
         return [failed("redis", "REDIS_URL is not set, and no embedded server is running", NO_SERVER)]
     return [
-        *guarded("redis", lambda: list(_durable(configured, providers)), UNREACHABLE),
+        *guarded("redis", lambda: _durable(configured, providers), UNREACHABLE),
         *guarded("cache", lambda: _cache(configured), NO_CACHE, State.WARNING),
     ]
 
@@ -45,7 +54,7 @@ def examine(configured: Settings, providers: Named) -> list[Finding]:
 def _durable(configured: Settings, providers: Named) -> Iterator[Finding]:
     with connect_durable(configured, TIMEOUT_S) as client:
         if isinstance(client, ClusterRedis):
-            yield from redis_replicas.examine_cluster(client, _server)
+            yield from _cluster(client)
         else:
             yield from _server(client, place(configured.required("redis_url")))
         yield from guarded("redis clock", lambda: judge_clock("redis", lambda: time_s(client.time())))
@@ -57,9 +66,57 @@ def _durable(configured: Settings, providers: Named) -> Iterator[Finding]:
 def _server(client: redis.Redis, where: str) -> Iterator[Finding]:
     info: Any = client.info()
     yield judge_version(info, where)
-    yield from guarded("redis replicas", lambda: redis_replicas.examine(client, info, "redis"))
+    yield from guarded("redis replicas", lambda: _replicas(client, info))
     yield from guarded("redis persistence", lambda: judge_persistence(info))
     yield from guarded("redis memory", lambda: judge_durable_memory(info))
+
+
+def _cluster(client: ClusterRedis) -> Iterator[Finding]:
+    """Checks each master, and whether all slots are served."""
+    facts: Any = client.execute_command("CLUSTER INFO")
+    found = f"{facts['cluster_size']} masters, {facts['cluster_slots_ok']} of {SLOTS} slots are served"
+    is_well = facts["cluster_state"] == "ok"
+    yield ok("redis cluster", found) if is_well else failed("redis cluster", found, UNSERVED)
+    for where, server in masters_of(client):
+        found_there = guarded("redis", lambda: _server(server, where))  # noqa: B023  used at once
+        yield from (replace(each, check=f"{each.check} {where}") for each in found_there)
+
+
+def masters_of(client: ClusterRedis) -> list[tuple[str, redis.Redis]]:
+    """Returns the masters of a cluster by their places."""
+    return [(str(node.name), client_of(node)) for node in client.primaries()]
+
+
+def _replicas(client: redis.Redis, info: Info) -> Iterator[Finding]:
+    """Checks what stands behind a server, where Sentinels watch over it or it has replicas."""
+    watched = sentinels_of(client)
+    if watched is None and not info.get("connected_slaves") and not info.get("cluster_enabled"):
+        return
+    yield judge_replicas(info)
+    if watched is not None:
+        agreed = [_agrees(sentinel, watched.group) for sentinel in watched.sentinels]
+        found = f"{sum(agreed)} of {count(len(agreed), 'Sentinel')} can replace the master"
+        yield ok("redis sentinels", found) if all(agreed) else warning("redis sentinels", found, FEW)
+
+
+def judge_replicas(info: Info) -> Finding:
+    """Judges the replicas of a master by what it says of them."""
+    replicas = [value for key, value in info.items() if key.startswith("slave") and isinstance(value, dict)]
+    online = [replica for replica in replicas if replica.get("state") == "online"]
+    if not online:
+        return warning("redis replicas", f"{info['role']} without a replica that is in step", ALONE)
+    lag_s = max(float(replica["lag"]) for replica in online)
+    behind = max(int(info["master_repl_offset"]) - int(replica["offset"]) for replica in online)
+    found = f"{info['role']}, {count(len(online), 'replica')}, at most {lag_s:.0f} s and {size(max(behind, 0))} behind"
+    return graded("redis replicas", found, "is the network slow, or the replica busy?", lag_s, LAG_WARNING_S)
+
+
+def _agrees(sentinel: Any, group: str) -> bool:
+    try:
+        # redis-py's own method takes any answer but a bare OK for a no.
+        return bool(sentinel.execute_command("SENTINEL", "CKQUORUM", group).startswith(b"OK"))
+    except RedisError:
+        return False
 
 
 def place(url: str) -> str:
@@ -146,15 +203,11 @@ def _cache(configured: Settings) -> Finding:
         return ok("cache", "in the durable Redis")
     with connect_cache(configured, TIMEOUT_S) as client:
         if isinstance(client, ClusterRedis):
-            return _worst([judge_cache(server.info(), where) for where, server in redis_replicas.masters_of(client)])
+            found = [judge_cache(server.info(), where) for where, server in masters_of(client)]
+            bad = next((each for each in found if each.state != State.OK), None)
+            return bad or ok("cache", f"{count(len(found), 'master')} of a cluster; {found[0].found}")
         info: Any = client.info()
         return judge_cache(info, place(configured.required("cache_url")))
-
-
-def _worst(findings: list[Finding]) -> Finding:
-    """Returns the first that is not well, or how many are."""
-    bad = next((each for each in findings if each.state != State.OK), None)
-    return bad or ok("cache", f"{count(len(findings), 'master')} of a cluster; {findings[0].found}")
 
 
 def judge_cache(info: Info, where: str) -> Finding:

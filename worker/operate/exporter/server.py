@@ -1,11 +1,12 @@
 """HTTP server of the exporter: `/metrics`, `/healthz` and `/readyz`."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from socket import AF_INET, AF_INET6
 from threading import Thread
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import orjson
 import redis
@@ -30,23 +31,17 @@ CLIENT_TIMEOUT_S = 10.0
 #: Each statement reads few rows; what takes longer finds a server in trouble.
 STATEMENT_TIMEOUT_MS = 2_000
 REDIS_TIMEOUT_S = 2.0
-Environ = dict[str, Any]
-StartResponse = Callable[[str, list[tuple[str, str]]], Any]
-Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
 @contextmanager
-def exporter(configured: Settings, queue_lengths: QueueLengths) -> Iterator[Application]:
+def exporter(configured: Settings, queue_lengths: QueueLengths) -> Iterator[WSGIApplication]:
     """Yields the WSGI application of the exporter, which connects when it is first asked. Raises ConfigurationError."""
     providers = load_providers(configured)
     limits = {"month": configured.ai_monthly_budget_usd, "day": configured.ai_daily_budget_usd}
     budgets_usd = {period: limit for period, limit in limits.items() if limit is not None}
     url = configured.required("database_url")
     engine = make_engine(url, pool_size=2, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
-    with (
-        connect_durable(configured, REDIS_TIMEOUT_S) as durable,
-        connect_cache(configured, REDIS_TIMEOUT_S) as cache,
-    ):
+    with connect_durable(configured, REDIS_TIMEOUT_S) as durable, connect_cache(configured, REDIS_TIMEOUT_S) as cache:
         registry = CollectorRegistry(auto_describe=False)
         reader = SnapshotReader(engine, durable, cache, queue_lengths, named(providers))
         registry.register(Exporter(reader.read, providers, budgets_usd))
@@ -80,10 +75,10 @@ class Readiness:
             yield f"Redis does not answer: {type(error).__name__}"
 
 
-def application(metrics: Application, readiness: Readiness) -> Application:
+def application(metrics: WSGIApplication, readiness: Readiness) -> WSGIApplication:
     """Returns the application of the three pages; `metrics` serves the first."""
 
-    def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] != "GET":
             return as_json(start_response, "405 Method Not Allowed", {"error": "only GET is answered"})
         match environ["PATH_INFO"]:
@@ -116,12 +111,8 @@ class Handler(WSGIRequestHandler):
 
 
 @contextmanager
-def serving(answer: Application, host: str, port: int) -> Iterator[int]:
-    """Serves the application on this address for the length of the block; yields the port.
-
-    Raises:
-        CommandError: the address cannot be had.
-    """
+def serving(answer: WSGIApplication, host: str, port: int) -> Iterator[int]:
+    """Serves on this address for the length of the block; yields the port. Raises CommandError for a bad address."""
 
     class Server(ThreadingWSGIServer):
         address_family = AF_INET6 if ":" in host else AF_INET

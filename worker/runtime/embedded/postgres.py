@@ -63,15 +63,15 @@ class Postgres(Service):
             shutil.rmtree(leftover, ignore_errors=True)  # its initdb may outlive a killed user for a moment
         new = self.directory / f"new-{secrets.token_hex(4)}"
         run([_program("initdb"), "-D", str(new), *_OPTIONS["initdb"]], directory=self.directory)
-        self._create_database(new, access.password)
+        statements = (
+            f"CREATE ROLE {NAME} LOGIN CREATEDB PASSWORD '{access.password}'",
+            f"CREATE DATABASE {NAME} OWNER {NAME}\n",
+        )
+        options = ("-c", "exit_on_error=on", "-c", "log_min_error_statement=panic")
+        command = [_program("postgres"), "--single", "-D", str(new), *options, "template1"]
+        run(command, directory=self.directory, stdin="\n".join(statements))
         (new / "pg_hba.conf").write_text(f"host all {NAME} {HOST}/32 scram-sha-256\n", "utf-8")
         new.rename(self.data)
-
-    def _create_database(self, cluster: Path, password: str) -> None:
-        statements = f"CREATE ROLE {NAME} LOGIN CREATEDB PASSWORD '{password}'\nCREATE DATABASE {NAME} OWNER {NAME}\n"
-        options = ("-c", "exit_on_error=on", "-c", "log_min_error_statement=panic")
-        command = [_program("postgres"), "--single", "-D", str(cluster), *options, "template1"]
-        run(command, directory=self.directory, stdin=statements)
 
 
 def _check_name(uid: int) -> None:

@@ -33,12 +33,7 @@ _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}  # not ours: it holds keys, a
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """Server that was seen running.
-
-    Args:
-        url: with its password; empty where nobody knows it any more.
-        stop_signal: what ends it cleanly.
-    """
+    """Server that was seen running. url: with its password; empty where nobody knows it any more."""
 
     process: psutil.Process
     url: str = field(repr=False)
@@ -89,11 +84,7 @@ def launch(argv: Sequence[str], *, directory: Path, log: Path) -> psutil.Process
 
 
 def run(argv: Sequence[str], *, directory: Path, stdin: str = "") -> None:
-    """Runs a program to its end in `directory`, as the owner of that directory where we are root.
-
-    Raises:
-        ConfigurationError: it failed; with the last lines of its output.
-    """
+    """Runs a program to its end in `directory`, as `launch` does. Raises ConfigurationError with its last lines."""
     pipe = subprocess.PIPE
     with _popen(argv, directory, stdin=pipe, stdout=pipe, text=True, errors="replace") as process:
         try:

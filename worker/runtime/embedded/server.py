@@ -34,10 +34,8 @@ class Access(BaseModel):
 
 
 class Service(ABC):
-    """One embedded server under `home`. Its caller holds the lock on starts and stops (servers.py).
-
-    Args:
-        marker: argument of the server's command line that holds a path, and so tells it from every other server.
+    """One embedded server under `home`; its caller holds the lock on starts and stops. marker: argument of its command
+    line that holds a path, and so tells it from every other server.
     """
 
     name: ClassVar[str]
@@ -48,6 +46,7 @@ class Service(ABC):
         self.home = home
         self.directory = home / self.name
         self.log = self.directory / "server.log"
+        self._access_path = home / f"{self.name}.json"
         self.marker = str(self.directory / marker)
 
     @abstractmethod
@@ -72,11 +71,7 @@ class Service(ABC):
         return self._server(process, self._access()) if process else None
 
     def start(self) -> RunningServer:
-        """Attaches to the running server or starts it; returns when it answers.
-
-        Raises:
-            ConfigurationError: it does not within 60 s, or ends early; with the end of its log.
-        """
+        """Attaches to the running server or starts it. Raises ConfigurationError with the end of its log."""
         server = self.running()
         if server and not server.url:
             server.kill()
@@ -106,10 +101,6 @@ class Service(ABC):
     def _end_of_log(self) -> str:
         lines = self.log.read_text("utf-8", "replace").splitlines() if self.log.exists() else []
         return f"{last_lines(lines) or 'it logged nothing'} ({self.log})"
-
-    @property
-    def _access_path(self) -> Path:
-        return self.home / f"{self.name}.json"
 
     def _access(self) -> Access | None:
         if not self._access_path.exists():

@@ -8,7 +8,7 @@ leaves last stops the servers; servers that outlived their last user are taken o
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,13 +31,8 @@ class EmbeddedServers:
 
 @contextmanager
 def embedded_servers(directory: Path, *, postgres: bool = True, redis: bool = True) -> Iterator[EmbeddedServers]:
-    """Runs the servers under `directory` for the length of the block, together with other users of it.
-
-    Writes `directory/env` with shell lines that export the URLs. Processes forked (not executed) inside the block
-    count as the same user.
-
-    Raises:
-        ConfigurationError: a server is not installed or does not start.
+    """Runs the servers under `directory` for the length of the block, together with other users of it (forked processes
+    count as the same user), and writes their URLs to `directory/env`. Raises ConfigurationError.
     """
     if not (postgres or redis):
         yield EmbeddedServers(None, None)
@@ -104,9 +99,11 @@ def _in_use(home: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            with _starting(home):
-                if _alone(lock):
-                    _stop_all(home)
+            with _starting(home), suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # The last user; stops also what it did not ask for: others that did may have left before.
+                for server in filter(None, (Redis(home).running(), Postgres(home).running())):
+                    server.stop()
 
 
 @contextmanager
@@ -126,21 +123,6 @@ def _locked(path: Path, kind: int) -> Iterator[int]:
     finally:
         fcntl.flock(lock, fcntl.LOCK_UN)  # closing would leave it to a forked child that has the descriptor too
         os.close(lock)
-
-
-def _alone(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _stop_all(home: Path) -> None:
-    # Also what this user did not ask for: others that did may have left before.
-    for service in (Redis(home), Postgres(home)):
-        if server := service.running():
-            server.stop()
 
 
 def _write_env(home: Path) -> None:
