@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-from worker.language import goods
 from worker.language.vocabulary import (
     COMMON_WORDS,
+    GROCERIES,
     NAMELESS,
     POINTING,
     SMALL_WORDS,
@@ -112,5 +112,5 @@ def test_what_is_common_is_said_once() -> None:
     """The list of frequent words has none that another list makes one."""
     written = WORDS["common"].split()
     assert len(written) == len(set(written))
-    assert set(written) & (SMALL_WORDS | NAMELESS | POINTING | goods.GROCERIES) == set()
+    assert set(written) & (SMALL_WORDS | NAMELESS | POINTING | GROCERIES) == set()
     assert set(written) < COMMON_WORDS

@@ -44,9 +44,20 @@ class PhraseAutomaton(Generic[Meaning]):
         self._states: dict[frozenset[int], State[Meaning]] = {}
         self._start = self._state(frozenset((0,)))
 
-    def longest(self, words: Sequence[str], at: int) -> tuple[int, Meaning] | None:
+    def read(self, words: Sequence[str]) -> Iterator[tuple[Meaning | None, Sequence[str]]]:
+        """Reads words from left to right, the longest phrase at each place: yields its meaning, None for a word of no
+        phrase, and its own words.
+        """
+        at = 0
+        while at < len(words):
+            length, meaning = self._longest(words, at)
+            yield meaning, words[at : at + length]
+            at += length
+
+    def _longest(self, words: Sequence[str], at: int) -> tuple[int, Meaning | None]:
         """Number of words and meaning of the longest phrase that begins at a place."""
-        state, found = self._start, None
+        state = self._start
+        found: tuple[int, Meaning | None] = (1, None)
         for behind in range(at, len(words)):
             word = words[behind]
             following = state.following.get(word)

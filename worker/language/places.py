@@ -6,13 +6,23 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from worker.language.goods import SECTIONS
 from worker.language.lexicon import Token
 from worker.language.name_words import Leaning, is_sold, standing_alone
-from worker.language.names import Name, same, singular_words
+from worker.language.names import (
+    AND,
+    Name,
+    Run,
+    Runs,
+    as_fruit,
+    completed,
+    elliptic,
+    is_qualified,
+    names_in,
+    same,
+    singular_words,
+)
 from worker.language.product_words import ProductWords
-from worker.language.runs import AND, Run, Runs, as_fruit, completed, elliptic, is_qualified, names_in
-from worker.language.vocabulary import ARTICLES, DEFINITE, HOMELY, LINKS
+from worker.language.vocabulary import ARTICLES, DEFINITE, HOMELY, LINKS, SECTIONS
 
 #: Places that are filled by what a phrase says itself.
 SAID: Final = frozenset(

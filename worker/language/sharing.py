@@ -4,7 +4,6 @@ A message is everybody's if each of its phrases is known, none leans on its conv
 the questions of `data/frames.toml`, in whatever order Spanish allows. In doubt it is not.
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,17 +12,16 @@ from itertools import pairwise
 from typing import Final
 
 from worker.language import lexicon
-from worker.language.frames import frames_of
-from worker.language.lexicon import SMALL_TALK, Token
+from worker.language.lexicon import SMALL_TALK, Token, frames_of
 from worker.language.name_words import Leaning, is_sold, says_how
-from worker.language.normalise import normalised, without_accents
+from worker.language.names import AND, Run
+from worker.language.normalise import may_tell, normalised, without_accents
+from worker.language.patterns import patterns
 from worker.language.places import filled
 from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords
-from worker.language.runs import AND, Run
 from worker.language.sizes import in_figures
 from worker.language.spoken import as_they_count
-from worker.language.symbols import may_tell
-from worker.language.vocabulary import FILLERS, LINKS, PACKINGS, PREPOSITIONS
+from worker.language.vocabulary import FILLERS, LINKS, PACKINGS, PATTERNS, PREPOSITIONS
 
 #: Whoever writes more tells of himself.
 MAX_CHARS: Final = 220
@@ -37,12 +35,8 @@ JOINERS: Final = {"y": "y", "e": "y", "o": "o", "u": "o"}
 ONCE: Final = frozenset(("free", "on_arrival", "advise"))
 #: Two of these in one message weigh different things.
 WEIGHING: Final = frozenset(("cheap", "which_cheap", "weigh", "which_better", "better", "differ", "best"))
-#: Two words with a comma between them, as in "leche, pan y huevos".
-LISTED: Final = re.compile(r"([a-zñ]+)\s*,\s*(?=([a-zñ]+))")
-WORD: Final = re.compile(r"\w+")
+_P: Final = patterns(PATTERNS["sharing"], {})
 Listed = frozenset[tuple[str, str]]
-#: "No, ¿tendrán leche?" is an answer, "¿no tendrán leche?" is none.
-ANSWER: Final = re.compile(r"^\W*(?:no|si|sí)\s*[,.;:!]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +70,9 @@ def judged(text: str, plain: str, product_words: ProductWords = USUAL_PRODUCT_WO
         return Judgement(None, "too_long")
     if "\n" in stripped or may_tell(stripped, plain):
         return Judgement(None, "tells")
-    if answer := ANSWER.match(stripped):
+    if answer := _P["answer"].match(stripped):
         return Judgement(None, "leans", normalised(answer[0]))
-    listed = frozenset(LISTED.findall(without_accents(stripped)))
+    listed = frozenset(_P["listed"].findall(without_accents(stripped)))
     read = list(lexicon.phrases(in_figures(product_words.mended(plain)).split()))
     said = tuple(token for token, _ in read)
     if (word := _word_of_name(stripped, read, product_words)) is not None:
@@ -102,7 +96,7 @@ def _word_of_name(text: str, read: Sequence[tuple[Token, Sequence[str]]], known:
             for word, pair in ((first, (before[-1], first)), (own[-1], (own[-1], after[0]))):
                 if pair in known.beside and word not in LINKS:
                     return word
-    return next((word for word in WORD.findall(without_accents(text)) if word in known.unread), None)
+    return next((word for word in _P["word"].findall(without_accents(text)) if word in known.unread), None)
 
 
 def _form(said: Sequence[Token], known: ProductWords, listed: Listed) -> str | None:

@@ -4,9 +4,8 @@ import re
 from typing import Any, Final
 
 from worker.language.answers import asks, denies, speaks_of_pickup
-from worker.language.goods import GROCERIES
 from worker.language.normalise import normalised
-from worker.language.vocabulary import read_data
+from worker.language.vocabulary import GROCERIES, read_data
 
 _DATA: Final[dict[str, Any]] = read_data("topics")
 _PART: Final = re.compile(r"\{([a-z_]+)\}")

@@ -18,8 +18,9 @@ from db import requests as asked
 from worker.catalog.product import Product
 from worker.language.names import same
 from worker.language.normalise import normalised
-from worker.language.product_words import ProductWords, stem, stems
+from worker.language.product_words import ProductWords
 from worker.language.sharing import judged
+from worker.language.spelling import stem, stems
 from worker.log import logger
 from worker.precache.forecast import DAY_H
 from worker.precache.requests import CHUNK, rendered
