@@ -59,7 +59,6 @@ from worker.replies import (
     fallback,
     figure_kinds,
     json_in_text,
-    numbering,
     open_question,
     order_status,
     prompt,
@@ -170,7 +169,7 @@ TEXT_WORK: dict[str, Function] = {
     "replies.sentences.sentences": lambda written: list(sentences.sentences(written)),
     "replies.figure_kinds.kinds_of": figure_kinds.kinds_of,
     "replies.figure_kinds.figures_of": lambda written: list(figure_kinds.figures_of(written)),
-    "replies.numbering.means_rows": lambda written: numbering.means_rows(
+    "replies.open_question.means_rows": lambda written: open_question.means_rows(
         written, reply.Choices("Ver", (reply.Row("add:7", "Leche", "Leche: $ 1.850,00"),))
     ),
     "replies.open_question.open_question": come_in(
@@ -221,7 +220,7 @@ TEXT_WORK: dict[str, Function] = {
 }
 #: Functions of a text to which no long one gets.
 INSIDE = {
-    "language.vocabulary.read_data": "the name of a file of ours",
+    "language.patterns.read_data": "the name of a file of ours",
     "language.name_words.leans": "a word of at most 220 characters",
     "language.name_words.says_how": "at most 220 characters, from sharing",
     "language.normalise.is_courtesy": "a word of a product's name",
@@ -243,7 +242,7 @@ INSIDE = {
     "replies.figure_kinds.unspaced": "what check_claims is given",
     "replies.summary.version_of": "a token of ours",
     "replies.amounts.stems_of": "a name of a product, or a part of a sentence",
-    "replies.numbering.asks_how_many": "what means_rows is given",
+    "replies.open_question.asks_how_many": "what means_rows is given",
     "language.answers.says_only_no": "a part of what `denies` is given",
     "language.catalog_terms.names_product": "a search term of at most 12 words",
     "language.catalog_terms.named_in": "a reply of the history, at most 400 characters",

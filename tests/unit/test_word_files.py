@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
+from worker.language import vocabulary
+from worker.language.patterns import read_data
 from worker.language.vocabulary import (
     COMMON_WORDS,
     GROCERIES,
@@ -16,10 +18,9 @@ from worker.language.vocabulary import (
     POINTING,
     SMALL_WORDS,
     SPELLINGS,
-    read_data,
 )
 
-GOODS, WORDS, UNITS, LEXICON = map(read_data, ("goods", "words", "units", "lexicon"))
+GOODS, WORDS, UNITS, LEXICON = (read_data(vocabulary.__file__, name) for name in ("goods", "words", "units", "lexicon"))
 NAME = re.compile(r"[^,=]+")
 #: Lists whose words are names of goods or of packings too, and say another thing where the list is asked.
 SAY_ANOTHER_THING = {

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, islice
 from typing import Final
 
-from worker.language.patterns import patterns
+from worker.language.patterns import patterns_of
 from worker.language.product_words import ProductWords, is_told
 from worker.language.search_terms import COUNT, COUNTS, MAX_TERMS, UNIT_WORD, is_name, search_terms
 from worker.language.spelling import is_any, stem, stems
@@ -22,7 +22,6 @@ from worker.language.vocabulary import (
     MEASURES,
     NAME_WORDS,
     NOT_LEANING,
-    PATTERNS,
     QUALITIES,
 )
 
@@ -44,7 +43,7 @@ SHORTEST_BEGINNING = 5
 #: What tells one product of a kind from another.
 TOLD_APART: Final = QUALITIES | FLAVOURS | MEASURES
 _NAMED: Final = GROCERIES | NAME_WORDS
-_P: Final = patterns(PATTERNS["catalog_terms"], {})
+_P: Final = patterns_of(__file__)
 #: Names of what belongs to a kind, by the stem of each word for the kind.
 MEMBERS: Final = {stem(kind): members for kinds, members in KINDS.items() for kind in kinds}
 

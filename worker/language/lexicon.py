@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from worker.language.patterns import read_data
 from worker.language.phrase_automaton import PhraseAutomaton
-from worker.language.vocabulary import OF_AN_HOUR, read_data
+from worker.language.vocabulary import OF_AN_HOUR
 
-_DATA: Final[dict[str, Any]] = read_data("lexicon")
+_DATA: Final[dict[str, Any]] = read_data(__file__, "lexicon")
 #: Concepts that ask nothing.
 SMALL_TALK: Final = frozenset(("hello", "thanks", "bye", "wish"))
 _PLACE: Final = re.compile(r"\{(\w+)\}")
@@ -85,7 +86,7 @@ def _frame(row: Mapping[str, str]) -> Frame:
     return Frame(row["form"], needs, allowed, tuple(_PLACE.findall(row["form"])))
 
 
-_FRAMES: Final = tuple(map(_frame, read_data("frames")["frames"]))
+_FRAMES: Final = tuple(map(_frame, read_data(__file__, "frames")["frames"]))
 
 
 @lru_cache(maxsize=4096)

@@ -5,13 +5,13 @@ from itertools import pairwise
 from typing import Final
 
 from worker.language import vocabulary
-from worker.language.patterns import patterns
+from worker.language.patterns import patterns_of
 from worker.language.product_words import ProductWords
 from worker.language.spelling import is_any
 from worker.language.vocabulary import FLAVOURS, GROCERIES, LINKS, MEASURES, PACKINGS, POINTING, TELLING
 
 _HOW: Final = vocabulary.QUALITIES | FLAVOURS | vocabulary.SAID_OF_THINGS
-_P = patterns(vocabulary.PATTERNS["name_words"], {})
+_P = patterns_of(__file__)
 SMALL_NUMBER, BY_UNIT = _P["small_number"], _P["by_unit"]
 #: Whoever needs more words, or more that no list has, tells more than a name.
 _MOST_WORDS, _MOST_UNKNOWN = 9, 1

@@ -3,8 +3,8 @@
 import re
 import unicodedata
 
-from worker.language.patterns import patterns, rewritten, rules
-from worker.language.vocabulary import PARTS, PATTERNS, PICTURES, SPELLINGS, UNITS
+from worker.language.patterns import patterns_of, rewritten, rules_of
+from worker.language.vocabulary import PARTS, PICTURES, SPELLINGS, UNITS
 
 #: Letters of the longest word that is looked at. The dictionary of the Real Academia Española has none of more than 23
 #: ("electroencefalografista"), and `search_words` keeps what the catalogue is called by up to 30 (`add_search_words`).
@@ -20,8 +20,7 @@ MOST_PASSES = 6
 #: Signs and letters that are words: "s/ sal" is "sin sal", "k" is "que".
 _SPOKEN = {"s/": "sin ", "c/": "con ", "p/": "para ", "+": " mas ", "➕": " mas ", "=": " igual "}
 _LETTERS = {"k": "que", "d": "de", "x": "por"}
-_P = patterns(PATTERNS["normalise"], PARTS)
-_NUMBER_SIGNS, _CLOSE = (rules(PATTERNS["rules"][name], PARTS) for name in ("number_signs", "close"))
+_P, _RULES = patterns_of(__file__, PARTS), rules_of(__file__)
 
 
 def without_accents(text: str) -> str:
@@ -52,7 +51,7 @@ def normalised(text: str) -> str:
 
 def _spelled_out(text: str) -> str:
     """Keeps letters, digits and meaningful signs, with single spaces."""
-    plain = without_accents(_apart(rewritten(text, _NUMBER_SIGNS))).replace("\u2044", "/")
+    plain = without_accents(_apart(rewritten(text, _RULES["number_signs"]))).replace("\u2044", "/")
     plain = _P["standing_apart"].sub(r" \g<0> ", _P["noise"].sub(" ", _with_spoken_signs(plain)))
     return " ".join(plain.split())
 
@@ -72,7 +71,7 @@ def _with_spoken_signs(text: str) -> str:
 
 def _read(plain: str) -> str:
     """Spells words as usual."""
-    plain = _P["stretched"].sub(lambda found: found[2] or found[3] or found[0], rewritten(plain, _CLOSE))
+    plain = _P["stretched"].sub(lambda found: found[2] or found[3] or found[0], rewritten(plain, _RULES["close"]))
     plain = _P["please"].sub("por favor", " ".join([SPELLINGS.get(word, word) for word in plain.split()]))
     plain = _P["silent_h"].sub(lambda found: "hola" if found[1] else "hay", plain)
     plain = _P["single_letter"].sub(lambda found: _LETTERS[found[1] or found[2]], plain)

@@ -143,7 +143,7 @@ def _pairs_with_swallowed(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Pairs in the order of a name, and in the other one too: "valor chocolate"; not so of a little word. Two words of
     any sentence ("y que") are no pair.
     """
-    for pair in combinations(words, 2):
+    for pair in combinations(words, 2) if not SWALLOWED.isdisjoint(words) else ():
         if not OF_ANY_SENTENCE.issuperset(pair) and not SWALLOWED.isdisjoint(pair):
             yield pair
             if any(len(word) > SHORTEST_NAME for word in SWALLOWED.intersection(pair)):

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 from worker.language import vocabulary
 from worker.language.normalise import LONGEST_WORD, normalised
-from worker.language.patterns import patterns, rewritten, rules
-from worker.language.vocabulary import ANSWER_WORDS, PARTS, PATTERNS, POINTING, SMALL_WORDS, TOLD
+from worker.language.patterns import patterns_of, rewritten, rules_of
+from worker.language.vocabulary import ANSWER_WORDS, PARTS, POINTING, SMALL_WORDS, TOLD
 
 #: A shopping list has more; a request that holds what they find still has to stay small.
 MAX_TERMS = 12
@@ -13,8 +13,8 @@ MAX_WORDS = 8
 #: With the sizes that stand behind a name; `term_words` reads no more.
 MAX_TERM_WORDS = 12
 COUNTS = vocabulary.NUMBERS | {"una": "1", "uno": "1", "par": "2"}
-_P = patterns(PATTERNS["search_terms"], PARTS)
-_BEFORE_SEARCH = rules(PATTERNS["rules"]["before_search"], PARTS)
+_P = patterns_of(__file__, PARTS)
+_BEFORE_SEARCH = rules_of(__file__)["before_search"]
 COUNT, UNIT_WORD = _P["count"], _P["unit"]
 #: Words behind "te" where it is tea, and words before it.
 _BEHIND_TEA = vocabulary.TEAS | vocabulary.QUALITIES | vocabulary.FLAVOURS | vocabulary.MEASURES

@@ -16,12 +16,12 @@ from worker.language.lexicon import SMALL_TALK, Token, frames_of
 from worker.language.name_words import Leaning, is_sold, says_how
 from worker.language.names import AND, Run
 from worker.language.normalise import may_tell, normalised, without_accents
-from worker.language.patterns import patterns
+from worker.language.patterns import patterns_of
 from worker.language.places import filled
 from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords
 from worker.language.sizes import in_figures
 from worker.language.spoken import as_they_count
-from worker.language.vocabulary import FILLERS, LINKS, PACKINGS, PATTERNS, PREPOSITIONS
+from worker.language.vocabulary import FILLERS, LINKS, PACKINGS, PREPOSITIONS
 
 #: Whoever writes more tells of himself.
 MAX_CHARS: Final = 220
@@ -35,7 +35,7 @@ JOINERS: Final = {"y": "y", "e": "y", "o": "o", "u": "o"}
 ONCE: Final = frozenset(("free", "on_arrival", "advise"))
 #: Two of these in one message weigh different things.
 WEIGHING: Final = frozenset(("cheap", "which_cheap", "weigh", "which_better", "better", "differ", "best"))
-_P: Final = patterns(PATTERNS["sharing"], {})
+_P: Final = patterns_of(__file__)
 Listed = frozenset[tuple[str, str]]
 
 

@@ -5,13 +5,13 @@ from fractions import Fraction
 from typing import Final
 
 from worker.language.normalise import in_usual_units
-from worker.language.patterns import patterns, rewritten, rules
-from worker.language.vocabulary import BAGGED, DRINKS, LINKS, NUMBERS, PACKINGS, PARTS, PATTERNS
+from worker.language.patterns import patterns_of, rewritten, rules_of
+from worker.language.vocabulary import BAGGED, DRINKS, LINKS, NUMBERS, PACKINGS
 
 #: "Un" is an article.
 _NUMBERS: Final = {word: number for word, number in NUMBERS.items() if word != "un"}
-_P: Final = patterns(PATTERNS["sizes"], PARTS)
-_PARTS_OF_UNITS: Final = rules(PATTERNS["rules"]["parts_of_units"], PARTS)
+_P: Final = patterns_of(__file__)
+_PARTS_OF_UNITS: Final = rules_of(__file__)["parts_of_units"]
 #: Litres of the largest bottle, and the smallest number that can only be millilitres.
 _LARGEST, _SMALLEST_ML = 3, 100
 

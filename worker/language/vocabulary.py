@@ -7,18 +7,11 @@ A wrong "stands on its own" shows one customer another's answer; a wrong "leans"
 
 from collections.abc import Iterable
 from itertools import chain
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from worker.language.patterns import patterns, read_toml
+from worker.language.patterns import Pattern, patterns_of, read_data
 
-
-def read_data(name: str) -> dict[str, Any]:
-    """Reads `data/<name>.toml`."""
-    return read_toml(Path(__file__).parent / "data" / f"{name}.toml")
-
-
-_WORDS, _UNITS, _GOODS, PATTERNS = map(read_data, ("words", "units", "goods", "patterns"))
+_WORDS, _UNITS, _GOODS = (read_data(__file__, name) for name in ("words", "units", "goods"))
 #: Lists of words, by name.
 _LISTS: Final = _WORDS | _GOODS["lists"] | _UNITS["said"] | _UNITS["search"]
 
@@ -98,11 +91,11 @@ NUMBERS = {word: str(number) for number, word in enumerate(_LISTS["counted"].spl
 SPELLINGS = {typed: word for word, typings in _WORDS["spellings"].items() for typed in typings.split()}
 #: Spellings of units, by how they are written.
 UNITS: Final = {typed: unit for unit, typings in _UNITS["units"].items() for typed in (unit, *typings.split())}
-#: Parts that patterns name; units that only the search counts are among the last.
-PARTS: Final = PATTERNS["parts"] | {
+#: Parts of patterns; units that only the search counts are among the last.
+PARTS: Final[dict[str, Pattern]] = {
     "unit": list(UNITS),
     "searched_unit": [*UNITS, *_UNITS["search"]["others"].split()],
 }
-_FORMS: Final = patterns(PATTERNS["vocabulary"], PARTS)
+_FORMS: Final = patterns_of(__file__)
 #: Verbs of a conversation or an order, whatever their ending; and what is built like an adjective.
 LEANING, FORMLESS = _FORMS["leaning"], _FORMS["formless"]

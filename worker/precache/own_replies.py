@@ -28,9 +28,8 @@ from worker.precache.run import alone
 from worker.providers.pricing import estimate_tokens
 from worker.providers.reply_cache import CachedReply
 from worker.redisdb.keys import AI_RESPONSE, OWN_REPLIES
-from worker.replies.asked_again import listed
-from worker.replies.prompt import cache_key, render
-from worker.replies.request import AiRequest
+from worker.replies.open_question import listed
+from worker.replies.prompt import AiRequest, cache_key, render
 from worker.replies.scene import NOBODY, Scene
 from worker.replies.telling import told
 from worker.session.outcome import Decision

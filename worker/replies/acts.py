@@ -4,6 +4,7 @@ plain yes or no, an answer to our open question, a cart of the catalogue. Pure: 
 
 import re
 from collections.abc import Iterable
+from itertools import takewhile
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,6 +23,7 @@ from worker.language.answers import (
 from worker.language.topics import is_address, speaks_of_goods
 from worker.replies.buttons import CART_VERBS, VERBS
 from worker.replies.open_question import HOW_MANY, NOTHING, WHICH, bare_answer, count_in, row_in, still_open, thanks
+from worker.session.handover import BUTTON as PERSON
 from worker.session.session import Context
 from worker.session.turn import Turn
 from worker.session.turn_message import TurnMessage
@@ -197,3 +199,27 @@ def _detail(asking: str, text: str) -> Act | None:
 def skus_of(acts: Iterable[Act]) -> tuple[str, ...]:
     """Products that must be looked up before the acts are done."""
     return tuple(dict.fromkeys(act.object for act in acts if act.verb in CHANGING))
+
+
+def leading_part(turn: Turn) -> Turn:
+    """The turn, or where a model would have to read taps in it, its first messages that are all taps and carts, or are
+    none. The commit that ends it claims the others: they are answered next, in their order.
+    """
+    whole = [message for message in turn.messages if _is_whole(message)]
+    if len(turn.messages) < 2 or not whole or acts_of(turn):
+        return turn
+    if all(message.selection_id == PERSON for message in whole):
+        return turn  # Whoever calls a person is handed over at once, with all that was said.
+    first = _is_whole(turn.messages[0])
+    part = _with(turn, tuple(takewhile(lambda message: _is_whole(message) == first, turn.messages)))
+    # Several taps that cannot be done at once are done one after the other.
+    return part if not first or acts_of(part) else _with(turn, turn.messages[:1])
+
+
+def _is_whole(message: TurnMessage) -> bool:
+    """Returns whether a message says all that it means by itself: a tap that we know, a cart of the catalogue."""
+    return bool(whole_acts(message))
+
+
+def _with(turn: Turn, messages: tuple[TurnMessage, ...]) -> Turn:
+    return turn if len(messages) == len(turn.messages) else replace(turn, messages=messages)

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from worker.catalog.product import Product
 from worker.messages.reply import MAX_INTERACTIVE_CHARS, MAX_QUICK_REPLIES, MAX_TITLE_CHARS, Choices, QuickReply, Row
 from worker.replies import buttons
+from worker.replies.cart_changes import still_there
 from worker.replies.cart_lines import fitted, shown_cart, totals
-from worker.replies.changed_products import still_there
 from worker.replies.summary import (
     DELIVERY,
     PICKUP,

@@ -10,8 +10,7 @@ from msgspec.structs import replace
 from worker.messages.reply import MAX_ROWS, Reply, expires_at, within_limits
 from worker.replies.earlier_decisions import of_today
 from worker.replies.kept_cart import KEPT_CART, with_kept_cart
-from worker.replies.numbering import asks_how_many, means_rows
-from worker.replies.open_question import NOTHING, marked, open_question
+from worker.replies.open_question import NOTHING, asks_how_many, marked, means_rows, open_question
 from worker.session.handover import MODEL, answered_by_ai, handed_over
 from worker.session.machine import paced
 from worker.session.outcome import SILENT, Effects, Outcome, StoredOutcome

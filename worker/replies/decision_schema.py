@@ -1,4 +1,5 @@
-"""JSON schema of one request's answers: what would be refused cannot be said. Pure: no I/O.
+"""Offer of a request, the products that its cart operations may name, and the JSON schema of its answers: what would be
+refused cannot be said. Pure: no I/O.
 
 Kept to the subset that every provider takes: each object closed, each of its properties required, no lengths and no
 bounds (Azure refuses `minimum` and `maxItems`). The check behind it knows those.
@@ -7,12 +8,36 @@ bounds (Azure refuses `minimum` and `maxItems`). The check behind it knows those
 from collections.abc import Iterable
 from typing import Any, get_args
 
+from msgspec import Struct
+
+from worker.catalog.product import Product, availability
 from worker.replies.decision import Intent
-from worker.replies.offer import Offer
 from worker.replies.telling import MODEL_STATES
+from worker.session.cart import CartItem
 
 Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string"}
+
+
+class Offer(Struct, frozen=True):
+    """Products of a request.
+
+    Args:
+        offered: ids of those that stand in it or in the cart.
+        in_stock: those of them that can be added.
+    """
+
+    offered: frozenset[int] = frozenset()
+    in_stock: frozenset[int] = frozenset()
+
+
+def offer_of(products: Iterable[Product], cart: Iterable[CartItem]) -> Offer:
+    """The offer of a request with these products for a customer with this cart."""
+    known = {product.id: product for product in products}
+    in_cart = {item.id for item in cart}
+    sold_out = {number for number, product in known.items() if availability(product.stock) == "none"}
+    offered = frozenset(known.keys() | in_cart)
+    return Offer(offered, offered - sold_out)
 
 
 def decision_schema(offer: Offer, *, shared: bool) -> Schema:

@@ -10,8 +10,8 @@ from worker.language.answers import denies, folded, says_only, spelled_out
 from worker.messages.text import clip
 from worker.replies import buttons, checkout
 from worker.replies.acts import CHANGING, PIECES_VERB, Act
-from worker.replies.asked_again import asked_again
 from worker.replies.cart_lines import changed_lines, shown_cart
+from worker.replies.open_question import asked_again
 from worker.replies.scene import Scene
 from worker.replies.summary import DELIVERY, ways_of
 from worker.replies.telling import told

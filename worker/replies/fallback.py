@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from worker.language.classifier import guess_intent
 from worker.messages.reply import QuickReply
 from worker.replies import buttons
-from worker.replies.asked_again import listed
+from worker.replies.open_question import listed
 from worker.replies.scene import Scene
 from worker.replies.telling import SEARCHES, told
 from worker.session.handover import ASKED, FAILED

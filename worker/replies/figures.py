@@ -13,48 +13,22 @@ from typing import Any
 import orjson
 from msgspec import Struct
 
+from worker.language.patterns import patterns_of, read_data
 from worker.replies.amounts import PARTS, Amounts, Sold, amounts, stems_of
 from worker.replies.figure_kinds import FIGURE, Figure, Told, figures_of, speaks, told_in, unspaced, values_of
 from worker.replies.prompt import FACTS_BEGIN
 
-#: A figure of the customer's that is denied or asked back may be any.
-_DENIED = re.compile(
-    r"\bno (?:te |se |l[aoe]s? )*(?:pued\w+|pod\w+|ha[cy]\w*|ten\w+|s[eé]|est?a?|val\w+|cuest\w+|sal\w+|lleg\w+)\b"
-    r"[^.,;!?\n]*$"
-    r"|¿[^?]*$",
-    re.IGNORECASE,
-)
-_DENIED_BEHIND = re.compile(
-    r"[^.,;!?\n]{0,20}\bno\b(?! (?:hay|te|se|es) (?:problema|drama|preocup|molest))", re.IGNORECASE
-)
-#: His own money: "con $ 10.000 te alcanza". "Te la dejo en $ 999" is none of it.
-_HIS = re.compile(
-    r"\b(?:con|tus|sus|ten[eé]s|tienes|tiene|hasta|menos de|gastar|presupuesto(?: de)?|debajo de|billete de|cambio de"
-    r"|vuelto de|pag[aá]s|gast[aáoó]s?|(?:compra|pedido|total|monto) de|pasa de|llega a|supera|de esos|a)"
-    r" (?:los |tus |sus |unos |esos |un billete de )?(?:[$€₲₡]|US\$|S/|Bs\.?|Gs\.?)? ?$",
-    re.IGNORECASE,
-)
-_GIVEN = re.compile(r"\b(?:dej[oaá]|dejamos|sale|cuesta|vale|queda|cobr|son|hago|rebaj)", re.IGNORECASE)
 #: Smaller figures count ("las 3 opciones"), unless they are of a kind.
 _COUNTS_UP_TO = 31
 #: The words around a figure that tell what it is of.
 _AROUND = 160
-_END = re.compile(r"[!?\n]|\.(?!\d)")
 _HALF_DAY = 12
 _THOUSAND = Decimal(1000)
 #: Of a hundred: "100 % algodón".
 _ALL = Decimal(100)
+_P = patterns_of(__file__)
 #: Quantities in words.
-_NUMBERS = {
-    word: Decimal(value)
-    for word, value in {
-        "dos": "2", "tres": "3", "cuatro": "4", "cinco": "5", "seis": "6", "siete": "7", "ocho": "8", "nueve": "9",
-        "diez": "10", "docena": "12", "medio": "0.5", "media": "0.5", "cuarto": "0.25",
-    }.items()
-}  # fmt: skip
-_NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_NUMBERS)})\b")
-#: An amount that shows how to write money is no fact.
-_SAMPLE = re.compile(r'"write_money_as":"[^"]*",?')
+_QUANTITIES = {word: Decimal(value) for word, value in read_data(__file__, "patterns")["quantities"].items()}
 
 
 class Known(Struct, frozen=True):
@@ -149,14 +123,14 @@ def unfounded_figure(reply: str, user: str, system: str) -> str | None:
 def _around(reply: str, match: re.Match[str]) -> tuple[str, str]:
     """The sentence of a figure, before it and behind it."""
     before = reply[max(0, match.start() - _AROUND) : match.start()]
-    return _END.split(before)[-1], _END.split(reply[match.end() : match.end() + _AROUND])[0]
+    return _P["end"].split(before)[-1], _P["end"].split(reply[match.end() : match.end() + _AROUND])[0]
 
 
 def _is_given_back(kind: str, before: str, behind: str) -> bool:
     """Returns whether a figure of the customer's own is denied, asked back, or his own money."""
-    if _DENIED.search(before) or _DENIED_BEHIND.match(behind):
+    if _P["denied"].search(before) or _P["denied_behind"].match(behind):
         return True
-    return kind == "money" and bool(_HIS.search(before)) and not _GIVEN.search(before)
+    return kind == "money" and bool(_P["his"].search(before)) and not _P["given"].search(before)
 
 
 def _known(facts: dict[str, Any], shop: str, reply: str, figures: list[Figure]) -> Known:
@@ -184,7 +158,7 @@ def _known(facts: dict[str, Any], shop: str, reply: str, figures: list[Figure]) 
 
 @lru_cache(maxsize=4)
 def _of_shop(shop: str) -> Told:
-    return told_in([unspaced(_SAMPLE.sub("", shop))])
+    return told_in([unspaced(_P["sample"].sub("", shop))])
 
 
 def _money(
@@ -211,8 +185,8 @@ def _counts(said: str, reply: str, figures: Iterable[Figure]) -> Iterator[Decima
                 yield value / _THOUSAND
             if kind in ("size", "number", "count", "left") and 0 <= value < 100:
                 yield value
-    for word in _NUMBER_WORD.findall(f"{said}\n{reply}".lower()):
-        yield _NUMBERS[word]
+    for word in _P["number_word"].findall(f"{said}\n{reply}".lower()):
+        yield _QUANTITIES[word]
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -9,10 +9,9 @@ from worker.messages.formatting import whatsapp_text
 from worker.replies import buttons
 from worker.replies.claims import check_claims, problem_of, without_changes
 from worker.replies.decision import InvalidDecision, RefusedChange, parse_decision
-from worker.replies.decision_schema import decision_schema
-from worker.replies.offer import Offer, offer_of
+from worker.replies.decision_schema import Offer, decision_schema, offer_of
+from worker.replies.prompt import AiRequest
 from worker.replies.reply_check import check_reply
-from worker.replies.request import AiRequest
 from worker.replies.scene import Scene
 from worker.replies.telling import told
 from worker.session.outcome import Decision
