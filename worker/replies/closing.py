@@ -8,16 +8,20 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from worker.messages.reply import MAX_ROWS, Reply, expires_at, within_limits
-from worker.replies.earlier_decisions import of_today
+from worker.replies.checkout import proceed
 from worker.replies.kept_cart import KEPT_CART, with_kept_cart
 from worker.replies.open_question import NOTHING, asks_how_many, marked, means_rows, open_question
+from worker.replies.scene import scene_of
+from worker.replies.telling import told
 from worker.session.handover import MODEL, answered_by_ai, handed_over
 from worker.session.machine import paced
-from worker.session.outcome import SILENT, Effects, Outcome, StoredOutcome
+from worker.session.outcome import SILENT, Decision, Effects, Outcome, StoredOutcome
 from worker.session.session import CHECKOUT_STATES, Context, Exchange, Order, Pace, Session, Undo, with_exchange
 from worker.session.turn import Turn
 from worker.shop.shop import Shop
 
+#: State of a conversation whose order was placed.
+ORDERED = "order_completed"
 #: Products shown that stay offered until others have been shown in their place.
 MAX_SHOWN = MAX_ROWS
 
@@ -61,7 +65,7 @@ def close(turn: Turn, shop: Shop, now: datetime, human_wait_s: float) -> Closing
     decided = turn.decided()
     silent = decided.source == SILENT
     if not silent:
-        decided = replace(decided, decision=with_kept_cart(of_today(turn, shop), turn.fetched(), shop))
+        decided = replace(decided, decision=with_kept_cart(_of_today(turn, shop), turn.fetched(), shop))
         turn = replace(turn, outcome=decided)
     after = session_after(turn, now, human_wait_s)
     return Closing(
@@ -74,6 +78,22 @@ def close(turn: Turn, shop: Shop, now: datetime, human_wait_s: float) -> Closing
         orders=tuple(replace(order, channel=turn.channel) for order in decided.decision.effects.orders),
         session=after,
     )
+
+
+def _of_today(turn: Turn, shop: Shop) -> Decision:
+    """The decision of a turn, in which nothing is said to be done that its effects do not hold: one of the version
+    before is told anew, and no answer for everybody does anything.
+    """
+    decision, session = turn.decided().decision, turn.fetched()
+    is_ordered = decision.next_state == ORDERED and not decision.effects.orders
+    if turn.plan and turn.plan.shared:
+        state = None if is_ordered else decision.next_state
+        return replace(decision, next_state=state, cart_operations=(), effects=Effects())
+    if is_ordered:
+        return proceed(shop, session.cart, session.context.checkout, turn.version)
+    if turn.plan and decision.cart_operations and not decision.effects.proposed:
+        return told(decision, scene_of(turn, shop))
+    return decision
 
 
 def bury(turn: Turn, session_state: str, error: str, now: datetime) -> Closing:

@@ -8,8 +8,9 @@ from msgspec.structs import replace
 from worker.catalog.product import PIECES, Product
 from worker.language.answers import denies, folded, says_only, spelled_out
 from worker.messages.text import clip
-from worker.replies import buttons, checkout
+from worker.replies import checkout
 from worker.replies.acts import CHANGING, PIECES_VERB, Act
+from worker.replies.buttons import CHECKOUT, PERSON, VIEW_CART, buttons
 from worker.replies.cart_lines import changed_lines, shown_cart
 from worker.replies.open_question import asked_again
 from worker.replies.scene import Scene
@@ -134,23 +135,23 @@ def _named_payment(scene: Scene, given: str) -> str | None:
 
 def _viewed(scene: Scene) -> Decision:
     cart = scene.session.cart
-    quick = (buttons.checkout(scene.shop),) if cart else ()
+    quick = buttons(scene.shop, *([CHECKOUT] if cart else []), PERSON)
     text = "\n".join(shown_cart(scene.shop, cart))
-    return checkout.said(text, (*quick, buttons.person(scene.shop)), intent="view_cart", next_state="viewing_cart")
+    return checkout.said(text, quick, intent="view_cart", next_state="viewing_cart")
 
 
 def _undone(scene: Scene, version: str) -> Decision:
     shop, cart, undo = scene.shop, scene.session.cart, scene.session.context.undo
     if undo is None or undo.version != version:
         lines = [shop.text("cart.nothing_to_undo"), *shown_cart(shop, cart)]
-        return checkout.said("\n".join(lines), (buttons.view_cart(shop),), intent="modify_cart_quantity")
+        return checkout.said("\n".join(lines), buttons(shop, VIEW_CART), intent="modify_cart_quantity")
     return _replaced(scene, undo.cart, "undone", undone=True)
 
 
 def _replaced(scene: Scene, cart: Cart, lead: str, *, undone: bool = False, kept: Cart | None = None) -> Decision:
     shop = scene.shop
     lines = [shop.text(f"cart.{lead}"), *changed_lines(shop, scene.session.cart, cart)]
-    quick = (buttons.undo(shop, scene.version), buttons.view_cart(shop), buttons.checkout(shop))
+    quick = buttons(shop, f"undo:{scene.version}", VIEW_CART, CHECKOUT)
     effects = Effects(cart=cart, undone=undone, kept=kept)
     return checkout.said("\n".join(lines), quick, intent="modify_cart_quantity", effects=effects)
 

@@ -12,7 +12,7 @@ from worker.language.answers import NO, YES, asks, folded, row_number, yes_or_no
 from worker.language.normalise import normalised
 from worker.language.patterns import compiled, patterns_of, read_data
 from worker.messages.reply import Choices, QuickReply, Row
-from worker.replies import buttons
+from worker.replies.buttons import CHECKOUT, PERSON, VIEW_CART, buttons, product_choices
 from worker.replies.scene import Scene
 from worker.session.outcome import Decision
 from worker.session.session import Context, Exchange
@@ -156,19 +156,19 @@ def asked_again(verb: str, scene: Scene) -> Decision | None:
 
 
 def _showing(shop: Shop, products: Sequence[Product], text: str) -> Decision | None:
-    choices = buttons.product_choices(shop, products)
+    choices = product_choices(shop, products)
     return Decision("search_product", 1.0, reply=text, choices=choices) if choices and text else None
 
 
 def _onward(scene: Scene) -> tuple[QuickReply, ...]:
     shop = scene.shop
-    return (buttons.view_cart(shop), buttons.checkout(shop)) if scene.session.cart else (buttons.person(shop),)
+    return buttons(shop, *((VIEW_CART, CHECKOUT) if scene.session.cart else (PERSON,)))
 
 
 def listed(shop: Shop, products: Sequence[Product], lead: str = "found") -> str:
     """Products that can be bought, numbered as the rows of the list; empty where there is none. lead: name of the text
     before them.
     """
-    choices = buttons.product_choices(shop, products)
+    choices = product_choices(shop, products)
     lines = [f"{place}. {row.description}" for place, row in enumerate(choices.rows if choices else (), 1)]
     return "\n".join([shop.text(f"products.{lead}"), *lines, shop.text("products.choose")]) if lines else ""

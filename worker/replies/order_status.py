@@ -6,7 +6,7 @@ from typing import Any
 
 from worker.language.patterns import patterns_of
 from worker.language.topics import topics
-from worker.replies import buttons
+from worker.replies.buttons import PERSON, buttons
 from worker.session.outcome import Decision
 from worker.shop.shop import Shop
 
@@ -33,4 +33,4 @@ def order_status(shop: Shop, order: Mapping[str, Any]) -> Decision:
         total=shop.amount(Decimal(order["total"]), order["currency"]),
         status=shop.text(f"order.status_{order['status']}"),
     )
-    return Decision("support", 1.0, reply=text, quick_replies=(buttons.person(shop),))
+    return Decision("support", 1.0, reply=text, quick_replies=buttons(shop, PERSON))

@@ -13,7 +13,8 @@ from worker.language.answers import asks, denies, folded, way_of_delivery
 from worker.language.topics import is_address
 from worker.messages.reply import MAX_INTERACTIVE_CHARS, MAX_QUICK_REPLIES, MAX_ROWS, Choices, QuickReply, Row
 from worker.messages.text import clip, clip_at_sentence
-from worker.replies import buttons, checkout
+from worker.replies import checkout
+from worker.replies.buttons import CHECKOUT, VIEW_CART, buttons, product_choices
 from worker.replies.cart_changes import changed
 from worker.replies.cart_lines import changed_lines, fitted, shown_cart
 from worker.replies.scene import Scene
@@ -110,7 +111,7 @@ def _undoable(
 
 
 def _undo(scene: Scene, effects: Effects) -> tuple[QuickReply, ...]:
-    return (buttons.undo(scene.shop, scene.version),) if effects.cart is not None else ()
+    return buttons(scene.shop, f"undo:{scene.version}") if effects.cart is not None else ()
 
 
 def _with_words(
@@ -122,12 +123,11 @@ def _with_words(
     ours = fitted(scene.shop, problems, lines, MAX_INTERACTIVE_CHARS)
     words = "" if problems else clip_at_sentence(decision.reply, MAX_INTERACTIVE_CHARS - len(ours) - 2)
     has_cart = bool(effects.cart if effects.cart is not None else scene.session.cart)
-    quick = [*_undo(scene, effects), buttons.view_cart(scene.shop)]
-    quick += [buttons.checkout(scene.shop)] if has_cart else []
+    onward = buttons(scene.shop, VIEW_CART, *([CHECKOUT] if has_cart else []))
     return replace(
         decision,
         reply=f"{words}\n\n{ours}" if words else ours,
-        quick_replies=tuple(quick),
+        quick_replies=(*_undo(scene, effects), *onward),
         next_state=_state(decision),
         effects=effects,
     )
@@ -140,8 +140,8 @@ def _unchanged(decision: Decision, scene: Scene, effects: Effects) -> Decision:
     context = scene.session.context
     choices = None
     if decision.intent in SEARCHES and not decision.requires_human:
-        choices = buttons.product_choices(scene.shop, by_mention(decision.reply, scene.products[: scene.searched]))
-    onward = (buttons.checkout(scene.shop),) if context.version and scene.session.cart else ()
+        choices = product_choices(scene.shop, by_mention(decision.reply, scene.products[: scene.searched]))
+    onward = buttons(scene.shop, CHECKOUT) if context.version and scene.session.cart else ()
     quick = (*onward, *decision.quick_replies)
     has_buttons = bool(choices or quick)
     return replace(
