@@ -54,15 +54,11 @@ def _problem(
     name = short_name(line)
     if wanted > MAX_QUANTITY:
         return shop.text("cart.too_many", name=name, most=MAX_QUANTITY)
-    if (step := _step(line, product)) and wanted % step:
+    step = product.step if product else Decimal(1) if line.unit == PIECES else None
+    if step and wanted % step:
         return shop.text("cart.not_in_steps", name=name, step=shop.quantity(step, line.unit))
     # Who takes less than is in the cart already may do so, whatever is left.
     return _shortage(shop, name, wanted, product) if product and wanted > had else None
-
-
-def _step(line: CartItem, product: Product | None) -> Decimal | None:
-    """Quantities of a product are multiples of it; None where that is not known."""
-    return product.step if product else Decimal(1) if line.unit == PIECES else None
 
 
 def _shortage(shop: Shop, name: str, wanted: Decimal, product: Product) -> str | None:
@@ -100,7 +96,7 @@ def _as_sold_now(shop: Shop, item: CartItem, product: Product | None) -> tuple[C
     # Two pieces are not two kilograms, and what is less than a step cannot be had.
     if product.unit != item.unit or not wanted:
         return None, [shop.text("checkout.other_unit", name=name, step=step)]
-    quantity = wanted if product.has(wanted) else _left(product)
+    quantity = wanted if product.has(wanted) else (product.stock or Decimal(0)) // product.step * product.step
     now = item_of(product, quantity)
     told = [shop.text("checkout.renamed", name=name, now=short_name(now))] if now.name != item.name else []
     amount = shop.quantity(quantity, product.unit)
@@ -112,8 +108,3 @@ def _as_sold_now(shop: Shop, item: CartItem, product: Product | None) -> tuple[C
         price = shop.amount(now.price, now.currency)
         told.append(shop.text("checkout.price_changed", name=name, price=price))
     return now, told
-
-
-def _left(product: Product) -> Decimal:
-    """Stock of a product in whole steps."""
-    return (product.stock or Decimal(0)) // product.step * product.step

@@ -15,7 +15,7 @@ from worker.replies.scene import scene_of
 from worker.replies.telling import told
 from worker.session.handover import MODEL, answered_by_ai, handed_over
 from worker.session.machine import paced
-from worker.session.outcome import SILENT, Decision, Effects, Outcome, StoredOutcome
+from worker.session.outcome import SILENT, Decision, Effects, StoredOutcome
 from worker.session.session import CHECKOUT_STATES, Context, Exchange, Order, Pace, Session, Undo, with_exchange
 from worker.session.turn import Turn
 from worker.shop.shop import Shop
@@ -116,16 +116,13 @@ def session_after(turn: Turn, now: datetime, human_wait_s: float) -> Session:
     """The session as the turn leaves it. A decision that requires a person begins the wait for one."""
     outcome, after = turn.decided(), _advanced(turn, now)
     if outcome.decision.requires_human:
-        waiting = _waiting(after.context, outcome, now, human_wait_s)
+        reason = outcome.decision.human_reason or MODEL
+        # Only a text of ours tells of the wait, a model's may not.
+        told_so = outcome.source != "ai"
+        waiting = handed_over(after.context, now, wait_s=human_wait_s, reason=reason, told=told_so)
         return replace(after, context=replace(waiting, pace=Pace()))
     pace = replace(paced(turn, now), replied_at_s=round(now.timestamp(), 1))
     return replace(after, context=replace(answered_by_ai(after.context), pace=pace))
-
-
-def _waiting(context: Context, outcome: Outcome, now: datetime, wait_s: float) -> Context:
-    """Only a text of ours tells of the wait, a model's may not."""
-    reason, told = outcome.decision.human_reason or MODEL, outcome.source != "ai"
-    return handed_over(context, now, wait_s=wait_s, reason=reason, told=told)
 
 
 def _advanced(turn: Turn, now: datetime) -> Session:

@@ -56,12 +56,9 @@ def _state(value: object) -> object:
     return _lowered(value) if _lowered(value) in get_args(State) else None
 
 
-def _flag(value: object) -> object:
-    return False if value is None else value
-
-
-def _operations(value: object) -> object:
-    return () if value is None else value
+def _given(default: object) -> BeforeValidator:
+    """What a model has given, or this where it has written null."""
+    return BeforeValidator(lambda value: default if value is None else value)
 
 
 def _cut(value: object) -> object:
@@ -78,7 +75,7 @@ def _confidence(value: object) -> object:
 
 def _buttons(value: object) -> object:
     given = value if isinstance(value, list) else []
-    buttons = [{"id": item, "title": item} if isinstance(item, str) else item for item in given]
+    buttons = ({"id": item, "title": item} if isinstance(item, str) else item for item in given)
     return [button for button in buttons if isinstance(button, dict) and _is_usable(button)][:MAX_BUTTONS]
 
 
@@ -146,9 +143,9 @@ class _Answer(BaseModel):
         min_length=1, validation_alias=AliasChoices("reply", "reply_text", "text", "response", "answer")
     )
     quick_replies: Annotated[tuple[_Button, ...], BeforeValidator(_buttons)] = ()
-    requires_human: Annotated[bool, BeforeValidator(_flag)] = False
+    requires_human: Annotated[bool, _given(default=False)] = False
     next_state: Annotated[State | None, BeforeValidator(_state)] = None
-    cart_operations: Annotated[tuple[_Operation, ...], BeforeValidator(_operations)] = Field(default=(), max_length=20)
+    cart_operations: Annotated[tuple[_Operation, ...], _given(default=())] = Field(default=(), max_length=20)
 
 
 class InvalidDecision(ValueError):

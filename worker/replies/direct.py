@@ -33,15 +33,12 @@ def decision_of(acts: Sequence[Act], scene: Scene, by_sku: Mapping[str, Product]
     """
     cart_acts = [act for act in acts if act.verb in CHANGING]
     other = next((act for act in acts if act.verb not in CHANGING), None)
-    if any(act.verb == PIECES_VERB and not _by_the_piece(by_sku.get(act.object)) for act in cart_acts):
+    by_the_piece = {sku for sku, product in by_sku.items() if product.unit == PIECES}
+    if any(act.verb == PIECES_VERB and act.object not in by_the_piece for act in cart_acts):
         return None
     if not cart_acts:
         return _other(other, scene) if other else None
     return _cart_decision(cart_acts, other, scene, by_sku)
-
-
-def _by_the_piece(product: Product | None) -> bool:
-    return product is not None and product.unit == PIECES
 
 
 def _cart_decision(acts: Sequence[Act], other: Act | None, scene: Scene, by_sku: Mapping[str, Product]) -> Decision:
@@ -163,10 +160,7 @@ def _kept(scene: Scene, *, keep: bool) -> Decision:
     if not keep:
         told, intent = ("other_left", "view_cart") if scene.session.cart else ("left_behind", "clear_cart")
         return checkout.said(shop.text(f"cart.{told}"), intent=intent, effects=Effects(kept=()))
-    return _replaced(scene, _merged(kept, scene.session.cart), "brought_back", kept=())
-
-
-def _merged(kept: Cart, cart: Cart) -> Cart:
-    """The kept lines, and those put in since; of a product in both, the newer line."""
-    newer = {item.id for item in cart}
-    return (*(item for item in kept if item.id not in newer), *cart)
+    # Of a product in both the newer line stays.
+    newer = {item.id for item in scene.session.cart}
+    merged = (*(item for item in kept if item.id not in newer), *scene.session.cart)
+    return _replaced(scene, merged, "brought_back", kept=())

@@ -22,9 +22,8 @@ _SPOKEN_OF = {
 _P = patterns_of(__file__)
 FIGURE = _P["digits"]
 _NO_NUMBER = frozenset({Decimal(-1)})
-_AROUND = {kind: _P[kind] for kind in ("money", "clock", "left")}
-#: Units that name a figure although it is told as an hour, or as one that is left.
-_SURE, _SURER = frozenset({"share"}), frozenset({"share", "grades", "time"})
+#: Kinds of figures: of two at one place the later one is meant.
+_RANKS = ("instalments", "size", "count", "left", "grades", "time", "clock", "share", "money")
 
 
 class Told(Struct, frozen=True):
@@ -58,19 +57,11 @@ def figures_of(text: str) -> Iterator[Figure]:
 
 
 def kinds_of(reply: str) -> dict[int, str]:
-    """Kinds of the figures of a reply, by the place where they begin; the first that takes one names it."""
-    units = {match.start(1): match.lastgroup or "" for match in _P["unit"].finditer(reply)}
-    sure, surer = (_only(units, kinds) for kinds in (_SURE, _SURER))
-    places = {kind: dict.fromkeys(_places(pattern, reply), kind) for kind, pattern in _AROUND.items()}
-    return units | places["left"] | surer | places["clock"] | sure | places["money"]
-
-
-def _only(units: dict[int, str], kinds: frozenset[str]) -> dict[int, str]:
-    return {place: kind for place, kind in units.items() if kind in kinds}
-
-
-def _places(pattern: re.Pattern[str], text: str) -> Iterator[int]:
-    return (start for match in pattern.finditer(text) for start, _end in match.regs[1:])
+    """Kinds of the figures of a reply, by the place where they begin."""
+    found = [(match.start(1), match.lastgroup or "") for match in _P["unit"].finditer(reply)]
+    for kind in ("left", "clock", "money"):
+        found += [(start, kind) for match in _P[kind].finditer(reply) for start, _end in match.regs[1:]]
+    return dict(sorted(found, key=lambda each: _RANKS.index(each[1])))
 
 
 def told_in(texts: Iterable[str]) -> Told:

@@ -62,13 +62,12 @@ class Known(Struct, frozen=True):
             case "money":
                 return self.money.has(values, sentence, before)
             case "clock":
-                return bool(values & self.hours) or self._is_within_hours(values & self.written)
+                return bool(values & self.hours) or any(map(self._is_within_hours, values & self.written))
             case "time":
                 return bool(values & self.times) or not self._waits(sentence)
             case "share":
-                return bool(values & self.shares) or (
-                    self._is_of_stuff(values, sentence) and not speaks("bargain", sentence)
-                )
+                of_stuff = speaks("stuff", sentence) or values == {_ALL}
+                return bool(values & self.shares) or (of_stuff and not speaks("bargain", sentence))
             case "left":
                 return bool(values & self.left)
             case "instalments":
@@ -82,13 +81,9 @@ class Known(Struct, frozen=True):
             or any(map(self.money.is_known, values))
         )
 
-    @staticmethod
-    def _is_of_stuff(values: frozenset[Decimal], sentence: str) -> bool:
-        return speaks("stuff", sentence) or values == {_ALL}
-
-    def _is_within_hours(self, values: frozenset[Decimal]) -> bool:
+    def _is_within_hours(self, value: Decimal) -> bool:
         """Returns whether an hour that the customer has named lies between those of the shop."""
-        return bool(self.hours) and any(min(self.hours) < value < max(self.hours) for value in values)
+        return bool(self.hours) and min(self.hours) < value < max(self.hours)
 
     def _waits(self, sentence: str) -> bool:
         """Returns whether a time is that of a delivery, or another promise of the shop, and not of cooking."""
