@@ -165,7 +165,6 @@ TEXT_WORK: dict[str, Function] = {
     "replies.fallback.fallback_decision": come_in(fallback_of),
     "replies.claims.check_claims": claim_of,
     "replies.sentences.asserted": lambda written: list(sentences.asserted(written)),
-    "replies.sentences.clauses": sentences.clauses,
     "replies.sentences.sentences": lambda written: list(sentences.sentences(written)),
     "replies.figure_kinds.kinds_of": figure_kinds.kinds_of,
     "replies.figure_kinds.figures_of": lambda written: list(figure_kinds.figures_of(written)),

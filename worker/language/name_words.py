@@ -106,19 +106,10 @@ def _may_name(words: Sequence[str], known: ProductWords) -> bool:
     first, *others = words or ("",)
     if others[:1] in (["para"], ["de"]) and is_any(first, vocabulary.NAMES_WITH_MORE):
         return True
-    if not others or _is_nameless(first) or is_sold(others, known):
+    nameless = is_any(first, vocabulary.BEGINNING_NO_NAME) or vocabulary.FORMLESS.fullmatch(first) or leans(first)
+    if not others or nameless or len(first) < 3 or not first.isalpha() or is_sold(others, known):
         return False
     return all(is_any(word, vocabulary.IN_NAMES) or word in known.words for word in others)
-
-
-def _is_nameless(word: str) -> bool:
-    return (
-        is_any(word, vocabulary.BEGINNING_NO_NAME)
-        or len(word) < 3
-        or not word.isalpha()
-        or bool(vocabulary.FORMLESS.fullmatch(word))
-        or leans(word)
-    )
 
 
 def is_sold(words: Sequence[str], known: ProductWords) -> bool:

@@ -66,7 +66,9 @@ def read_name(words: Sequence[str], known: ProductWords) -> Name:
     bare = words[1:] if words[0] in ARTICLES else words
     if " ".join(bare) in known.beginnings and bare[-1] not in LINKS:
         return Name(singular_words(bare, known))
-    told, use = _split_at_use(words[1:] if _of_the(words) else words)
+    told, _, use = (
+        part.split() for part in f" {' '.join(words[1:] if _of_the(words) else words)} ".partition(" para ")
+    )
     use = _use_words(use, known)
     if use and told and not begins_name(told, known) and begins_name([*told, "para", *use], known):
         told, use = [*told, "para", *use], []
@@ -83,11 +85,6 @@ def read_name(words: Sequence[str], known: ProductWords) -> Name:
 def _of_the(words: Sequence[str]) -> bool:
     """Returns whether words go on with another thing: "precio de los huevos y de la leche"."""
     return words[0] == "del" or (words[0] in ("de", "en") and len(words) > 1 and words[1] in ARTICLES)
-
-
-def _split_at_use(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    at = next((place for place, word in enumerate(words) if word == "para"), len(words))
-    return list(words[:at]), list(words[at + 1 :])
 
 
 def _use_words(words: Sequence[str], known: ProductWords) -> list[str]:

@@ -3,9 +3,10 @@
 Pure: no I/O.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import combinations
+from typing import Any
 
 from msgspec import Struct
 
@@ -47,9 +48,8 @@ class Amounts(Struct, frozen=True, dict=True):
         written: by the customer.
         sold: products of the request and of the cart.
         total: of the cart; None where nothing is in it.
-        counts: quantities that the message or the reply names.
         plain: told, prices, the cart's total, and sums of two.
-        named: products that the message or the reply names, and `counted`, how many of them.
+        named: products that the message or the reply names, and `counted`, the quantities.
         bare: neither the message nor the reply names anything that may cost something.
     """
 
@@ -57,7 +57,6 @@ class Amounts(Struct, frozen=True, dict=True):
     written: frozenset[Decimal]
     sold: tuple[Sold, ...]
     total: Decimal | None
-    counts: frozenset[Decimal]
     plain: frozenset[Decimal]
     named: tuple[Sold, ...]
     counted: tuple[Decimal, ...]
@@ -99,14 +98,14 @@ class Amounts(Struct, frozen=True, dict=True):
             is_known = is_known and not self._is_of_another(value, before)
             is_known = is_known and not self._is_of_shop_alone(value, sentence, before)
         return is_known or (
-            bool(_P["each"].search(sentence)) and any(_is_part(value, one.price, self.counts) for one in self.sold)
+            bool(_P["each"].search(sentence)) and any(_is_part(value, one.price, self.counted) for one in self.sold)
         )
 
     def is_known(self, value: Decimal) -> bool:
         """Returns whether it is told, the price of so many, or a sum, also with a fee of the shop."""
         return (
             value in self.plain
-            or any(_is_price_of(value, one, self.counts) for one in self.sold[:_MOST_COMPARED])
+            or any(_is_price_of(value, one, self.counted) for one in self.sold[:_MOST_COMPARED])
             or value in self.sums
             or any(value - fee in self.sums for fee in self._fees())
         )
@@ -127,7 +126,7 @@ class Amounts(Struct, frozen=True, dict=True):
             return False
         more = [value - self.total - fee for fee in (Decimal(0), *self._fees())]
         return 0 not in more and not any(
-            _is_price_of(rest, one, self.counts)
+            _is_price_of(rest, one, self.counted)
             for rest in more
             if rest > 0 and not self.bare
             for one in self.sold[:_MOST_COMPARED]
@@ -142,7 +141,7 @@ class Amounts(Struct, frozen=True, dict=True):
             return False
         stems = _stems(_P["end_of_part"].split(before)[-1])
         meant = [one for one in self.sold if one.words and one.words[0] in stems]
-        costs = any(one.price == value or _is_price_of(value, one, self.counts) for one in self.sold)
+        costs = any(one.price == value or _is_price_of(value, one, self.counted) for one in self.sold)
         return bool(meant) and not costs and value not in self.sums
 
     def _is_of_another(self, value: Decimal, before: str) -> bool:
@@ -152,33 +151,38 @@ class Amounts(Struct, frozen=True, dict=True):
         stems = _stems(clause[: verb.start()]) if verb else []
         meant = [one for one in self.sold if one.words and one.words[0] in stems]
         others = any(one.price == value and not set(one.words).intersection(stems) for one in self.sold)
-        return bool(meant) and others and not any(_is_price_of(value, one, self.counts) for one in meant)
+        return bool(meant) and others and not any(_is_price_of(value, one, self.counted) for one in meant)
 
 
 def amounts(
-    told: Iterable[Decimal],
-    written: Iterable[Decimal],
-    sold: Sequence[Sold],
-    lines: Sequence[Decimal],
+    told: frozenset[Decimal],
+    written: frozenset[Decimal],
+    products: Iterable[Mapping[str, Any]],
+    cart: Sequence[Mapping[str, Any]],
     spoken: str,
     counts: Iterable[Decimal],
 ) -> Amounts:
-    """Amounts that may be told.
+    """Amounts that may be told, of the products and the cart of a request.
 
     Args:
-        lines: of the cart, what each costs.
         spoken: the message and the reply.
         counts: quantities that stand in them.
     """
-    told, stems = frozenset(told), frozenset(_stems(spoken))
-    named = [one for one in sold if stems.intersection(one.words)][:_MOST_NAMED]
+    sold = tuple(dict.fromkeys(map(_sold, (*products, *cart))))
+    lines = [Decimal(str(line["price"])) * Decimal(str(line["quantity"])) for line in cart]
+    stems = frozenset(_stems(spoken))
+    named = tuple(one for one in sold if stems.intersection(one.words))[:_MOST_NAMED]
     counted = tuple(dict.fromkeys([Decimal(1), *counts]))[:_MOST_NAMED]
     total = sum(lines, Decimal(0)) if lines else None
     prices = list(dict.fromkeys([*(one.price for one in sold), *lines]))
     pairs = [one + other for one, other in combinations(prices[:_MOST_COMPARED], 2)]
-    plain = frozenset([*told, *prices, *pairs, *([total] if total else [])])
+    plain = told.union(prices, pairs, [total] if total else [])
     bare = not named and counted == (Decimal(1),)
-    return Amounts(told, frozenset(written), tuple(sold), total, frozenset(counted), plain, tuple(named), counted, bare)
+    return Amounts(told, written, sold, total, plain, named, counted, bare)
+
+
+def _sold(row: Mapping[str, Any]) -> Sold:
+    return Sold(Decimal(str(row["price"])), PARTS if row.get("unit") else 1, stems_of(row["name"]))
 
 
 def _sums(total: Decimal | None, named: Sequence[Sold], counts: Sequence[Decimal]) -> frozenset[Decimal]:

@@ -18,7 +18,7 @@ from worker.replies.decision import RefusedChange
 from worker.replies.figure_kinds import values_of
 from worker.replies.figures import unfounded_figure
 from worker.replies.prompt import FACTS_BEGIN
-from worker.replies.sentences import DENYING, asserted, clauses, sentences, undenied
+from worker.replies.sentences import CLAUSE, DENYING, asserted, sentences, undenied
 from worker.session.outcome import Decision
 
 _DATA: dict[str, Any] = read_data(__file__, "claims")
@@ -156,7 +156,7 @@ def _is_done(sentence: str) -> bool:
     offered = _WORDS["offered"]
     if _CLAIMS["doing"].search(plain) and not offered.search(plain):
         return True
-    return bool(_CLAIMS["done"].search(" , ".join(part for part in clauses(plain) if not offered.search(part))))
+    return bool(_CLAIMS["done"].search(" , ".join(part for part in CLAUSE.split(plain) if not offered.search(part))))
 
 
 def _misstates_cart(sentence: str, facts: Facts) -> bool:

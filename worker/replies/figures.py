@@ -14,7 +14,7 @@ import orjson
 from msgspec import Struct
 
 from worker.language.patterns import patterns_of, read_data
-from worker.replies.amounts import PARTS, Amounts, Sold, amounts, stems_of
+from worker.replies.amounts import Amounts, amounts
 from worker.replies.figure_kinds import FIGURE, Figure, Told, figures_of, speaks, told_in, unspaced, values_of
 from worker.replies.prompt import FACTS_BEGIN
 
@@ -131,7 +131,8 @@ def _is_given_back(kind: str, before: str, behind: str) -> bool:
 def _known(facts: dict[str, Any], shop: str, reply: str, figures: list[Figure]) -> Known:
     session = facts.get("session") or {}
     cart, history = session.get("cart") or [], session.get("history") or []
-    sold = [*(facts.get("products") or []), *cart]
+    products = facts.get("products") or []
+    sold = [*products, *cart]
     told = _of_shop(shop) | told_in(_texts([facts.get("now"), [exchange.get("reply") for exchange in history]]))
     of_names = told_in(one["name"] for one in sold)
     written = _texts([facts.get("message"), session.get("name"), [exchange.get("customer") for exchange in history]])
@@ -144,7 +145,7 @@ def _known(facts: dict[str, Any], shop: str, reply: str, figures: list[Figure]) 
         times=told.times,
         shares=told.shares | of_names.shares,
         left=frozenset(values_of(exchange.get("reply") or "" for exchange in history)),
-        money=_money(told.amounts, own, sold, cart, f"{said}\n{reply}", _counts(said, reply, figures)),
+        money=amounts(told.amounts, own, products, cart, f"{said}\n{reply}", _counts(said, reply, figures)),
         written=own,
         weighed=any(one.get("unit") for one in sold),
         said=said.lower(),
@@ -154,22 +155,6 @@ def _known(facts: dict[str, Any], shop: str, reply: str, figures: list[Figure]) 
 @lru_cache(maxsize=4)
 def _of_shop(shop: str) -> Told:
     return told_in([unspaced(_P["sample"].sub("", shop))])
-
-
-def _money(
-    told: frozenset[Decimal],
-    own: frozenset[Decimal],
-    sold: list[dict[str, Any]],
-    cart: list[Any],
-    spoken: str,
-    counts: Iterable[Decimal],
-) -> Amounts:
-    """Amounts that the facts hold, told as money or as a price."""
-    known = dict.fromkeys(
-        Sold(Decimal(str(one["price"])), PARTS if one.get("unit") else 1, stems_of(one["name"])) for one in sold
-    )
-    lines = [Decimal(str(line["price"])) * Decimal(str(line["quantity"])) for line in cart]
-    return amounts(told, own, list(known), lines, spoken, counts)
 
 
 def _counts(said: str, reply: str, figures: Iterable[Figure]) -> Iterator[Decimal]:

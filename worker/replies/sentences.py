@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from worker.language.patterns import patterns_of
 
 _P = patterns_of(__file__)
-DENYING = _P["denying"]
+#: What is denied, and where a clause of a sentence ends.
+DENYING, CLAUSE = _P["denying"], _P["end_of_clause"]
 #: A denial stands no further before what it denies.
 _LOOKED_BACK = 160
 
@@ -23,11 +24,6 @@ def asserted(reply: str) -> Iterable[str]:
         said = sentence.rpartition(",")[0] if sentence.rstrip().endswith("?") else sentence
         if said.strip():
             yield _P["courtesy"].sub(" ", said)
-
-
-def clauses(sentence: str) -> list[str]:
-    """The parts of a sentence between its commas."""
-    return _P["end_of_clause"].split(sentence)
 
 
 def undenied(pattern: re.Pattern[str], sentence: str) -> Iterable[re.Match[str]]:
