@@ -285,7 +285,11 @@ def functions_of_a_text() -> Iterator[str]:
         for own, function in inspect.getmembers(module, inspect.isfunction):
             taken = list(inspect.signature(function).parameters.values())
             public = function.__module__ == module.__name__ and not own.startswith("_")
-            if public and taken and str(taken[0].annotation) in ("str", "str | None", "bytes | str"):
+            if (
+                public
+                and taken
+                and inspect.formatannotation(taken[0].annotation).strip("'") in ("str", "str | None", "bytes | str")
+            ):
                 yield f"{name}.{own}"
 
 

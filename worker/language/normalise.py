@@ -1,6 +1,5 @@
 """Normaliser of Spanish as it is written on WhatsApp, and signs that it leaves out although they may tell something."""
 
-import re
 import unicodedata
 
 from worker.language.patterns import patterns_of, rewritten, rules_of
@@ -13,23 +12,41 @@ LONGEST_WORD = 30
 _LIGATURES = dict.fromkeys(map(ord, "\ufdfa\ufdfb"), " ")
 #: Marks that telephones put between letters and nobody sees.
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufe0e\ufe0f\ufeff"))
-#: No sign before U+0300 is a combining one.
-_MAY_COMBINE = re.compile("[\u0300-\U0010ffff]")
 #: Courtesies within each other ("por por favor favor"): a sentence has none, and each would cost another reading.
 MOST_PASSES = 6
 #: Signs and letters that are words: "s/ sal" is "sin sal", "k" is "que".
 _SPOKEN = {"s/": "sin ", "c/": "con ", "p/": "para ", "+": " mas ", "➕": " mas ", "=": " igual "}
 _LETTERS = {"k": "que", "d": "de", "x": "por"}
 _P, _RULES = patterns_of(__file__, PARTS), rules_of(__file__)
+#: Signs whose plain form is remembered; a shop's customers use fewer.
+MOST_SIGNS = 2_000
+
+
+def _decomposed(text: str) -> str:
+    """The text without combining signs and ligatures; letters that are capitals only in disguise become plain ones."""
+    plain = unicodedata.normalize("NFKD", text.translate(_LIGATURES)).replace("n\u0303", "ñ").replace("N\u0303", "Ñ")
+    return "".join(sign for sign in plain if not unicodedata.combining(sign))
+
+
+class _PlainSigns(dict[int, str]):
+    """Signs and their plain forms, a table for `str.translate` that grows as it is used."""
+
+    def __missing__(self, code: int) -> str:
+        plain = _decomposed(chr(code))
+        if len(self) < MOST_SIGNS:
+            self[code] = plain
+        return plain
+
+
+_PLAIN_SIGNS = _PlainSigns()
 
 
 def without_accents(text: str) -> str:
     """Lowers the case and removes accents; ñ stays a letter of its own, since "año" is not "ano"."""
     if text.isascii():
         return text.lower()
-    # Decomposed first: "ñ" may come as one sign or two, and some letters are capitals only in disguise.
-    plain = unicodedata.normalize("NFKD", text.translate(_LIGATURES)).lower().replace("n\u0303", "ñ")
-    return _MAY_COMBINE.sub(lambda found: "" if unicodedata.combining(found[0]) else found[0], plain)
+    # "ñ" may come as one sign or two.
+    return (_decomposed(text) if "\u0303" in text else text.translate(_PLAIN_SIGNS)).lower()
 
 
 def normalised(text: str) -> str:

@@ -47,15 +47,17 @@ def open_question(reply: str, choices: Choices | None, *, numbered: bool, change
     """
     if reply.count("?") > MOST_QUESTIONS:
         return ""
+    rows = choices.rows if choices else ()
+    for row in rows:
+        reply = reply.replace(row.description, "")
     parts = [*_ENDS.split(reply), ""]
     ended = list(zip(parts[::2], parts[1::2], strict=True))
     kinds = [_kind_of(folded(part)) if end == "?" else _kind_told(folded(part)) for part, end in ended]
     asked = [kind for kind in kinds if kind not in (_ASIDE, None)]
     if "" in asked or len(asked) > 1:
         return ""
-    rows = len(choices.rows) if choices else 0
     kind = asked[0] if asked else MORE if changed else WHICH if rows else NOTHING
-    fits = {WHICH: numbered and rows > 1, HOW_MANY: rows == 1}
+    fits = {WHICH: numbered and len(rows) > 1, HOW_MANY: len(rows) == 1}
     return kind if fits.get(kind, not rows) else ""
 
 
@@ -136,6 +138,8 @@ def asks_how_many(reply: str) -> bool:
 
 def _is_of(line: str, row: Row) -> bool:
     """Returns whether a numbered line is about the product of a row: its name, and its price where one is told."""
+    if line == row.description:
+        return True
     name, _, told = row.description.rpartition(": ")
     words = set(folded(line).split())
     is_named = any(set(folded(one).split()) <= words for one in (row.title, name or row.title))
