@@ -10,7 +10,15 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from worker.catalog.product import Product
-from worker.messages.reply import MAX_INTERACTIVE_CHARS, MAX_QUICK_REPLIES, MAX_TITLE_CHARS, Choices, QuickReply, Row
+from worker.messages.reply import (
+    MAX_INTERACTIVE_CHARS,
+    MAX_QUICK_REPLIES,
+    MAX_ROWS,
+    MAX_TITLE_CHARS,
+    Choices,
+    QuickReply,
+    Row,
+)
 from worker.replies.buttons import CHECKOUT, PERSON, VIEW_CART, buttons, options
 from worker.replies.cart_changes import still_there
 from worker.replies.cart_lines import fitted, shown_cart, totals
@@ -112,25 +120,27 @@ def _asked(
 
 
 def _area_question(shop: Shop, details: Checkout) -> Decision:
-    names = "\n".join(f"{place}. {area.name}" for place, area in enumerate(shop.areas, 1))
     if details.area == ELSEWHERE:
         quick = (*_pickup(shop), *buttons(shop, PERSON))
         return _asked(shop.text("checkout.other_area"), "area", replace(details, area=""), quick)
-    rows = [*options("area", (area.name for area in shop.areas[:9]))]
-    rows.append(Row(f"area:{ELSEWHERE}", shop.text("button.other_area")))
-    choices = Choices(shop.text("button.choices"), tuple(rows))
-    return _asked(f"{shop.text('checkout.which_area')}\n{names}", "area", details, choices=choices)
+    elsewhere = Row(f"area:{ELSEWHERE}", shop.text("button.other_area"))
+    return _choice(shop, details, "area", "area", [area.name for area in shop.areas], elsewhere)
 
 
 def _payment_question(shop: Shop, details: Checkout) -> Decision:
     titles = shop.payments
-    text = shop.text("checkout.which_payment")
-    if len(titles) <= MAX_QUICK_REPLIES and all(len(title) <= MAX_TITLE_CHARS for title in titles):
-        quick = tuple(QuickReply(f"pay:{place}", title) for place, title in enumerate(titles))
-        return _asked(text, "payment", details, quick)
-    choices = Choices(shop.text("button.choices"), options("pay", titles[:10]))
+    if len(titles) > MAX_QUICK_REPLIES or any(len(title) > MAX_TITLE_CHARS for title in titles):
+        return _choice(shop, details, "payment", "pay", titles)
+    quick = tuple(QuickReply(row.id, row.title) for row in options("pay", titles))
+    return _asked(shop.text("checkout.which_payment"), "payment", details, quick)
+
+
+def _choice(shop: Shop, details: Checkout, asking: str, verb: str, titles: Sequence[str], *more: Row) -> Decision:
+    """A question with its answers as rows of a list, numbered in the text."""
     named = "\n".join(f"{place}. {title}" for place, title in enumerate(titles, 1))
-    return _asked(f"{text}\n{named}", "payment", details, choices=choices)
+    rows = (*options(verb, titles[: MAX_ROWS - len(more)]), *more)
+    text = f"{shop.text(f'checkout.which_{asking}')}\n{named}"
+    return _asked(text, asking, details, choices=Choices(shop.text("button.choices"), rows))
 
 
 def _too_little(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea, minimum: Decimal) -> Decision:

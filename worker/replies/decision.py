@@ -48,12 +48,9 @@ def _lowered(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
-def _intent(value: object) -> object:
-    return _lowered(value) if _lowered(value) in get_args(Intent) else "unknown"
-
-
-def _state(value: object) -> object:
-    return _lowered(value) if _lowered(value) in get_args(State) else None
+def _one_of(names: tuple[str, ...], default: str | None) -> BeforeValidator:
+    """One of these names, however it is written; anything else is taken for the default."""
+    return BeforeValidator(lambda value: _lowered(value) if _lowered(value) in names else default)
 
 
 def _given(default: object) -> BeforeValidator:
@@ -80,7 +77,8 @@ def _buttons(value: object) -> object:
 
 
 def _is_usable(button: dict[str, Any]) -> bool:
-    is_whole = _is_text(button.get("id")) and _is_text(button.get("title"))
+    given = (button.get("id"), button.get("title"))
+    is_whole = all(isinstance(text, str) and text.strip() for text in given)
     return is_whole and len(button["id"]) <= MAX_BUTTON_ID_CHARS and may_offer(button["id"])
 
 
@@ -103,10 +101,6 @@ def _pairs(value: object) -> Iterator[tuple[str, Any]]:
 def _is_number(value: object) -> bool:
     """Returns whether JSON and PostgreSQL can hold it: no NaN, no infinity, no integer of more than 64 bits."""
     return isinstance(value, int | float) and abs(value) <= MAX_NUMBER
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
 
 
 class _Operation(BaseModel):
@@ -133,7 +127,7 @@ class _Answer(BaseModel):
     """Decision as a model writes it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
-    intent: Annotated[Intent, BeforeValidator(_intent)] = "unknown"
+    intent: Annotated[Intent, _one_of(get_args(Intent), "unknown")] = "unknown"
     confidence: Annotated[float, BeforeValidator(_confidence)] = NO_CONFIDENCE
     entities: Annotated[dict[str, str | int | float | bool | None], BeforeValidator(_entities)] = Field(
         default_factory=dict
@@ -144,7 +138,7 @@ class _Answer(BaseModel):
     )
     quick_replies: Annotated[tuple[_Button, ...], BeforeValidator(_buttons)] = ()
     requires_human: Annotated[bool, _given(default=False)] = False
-    next_state: Annotated[State | None, BeforeValidator(_state)] = None
+    next_state: Annotated[State | None, _one_of(get_args(State), None)] = None
     cart_operations: Annotated[tuple[_Operation, ...], _given(default=())] = Field(default=(), max_length=20)
 
 

@@ -26,19 +26,13 @@ def objects_in(text: str) -> list[dict[str, Any]]:
         place = rest.find("{", place)
         if place < 0:
             break
-        value, place = _object_at(rest, place)
-        if value is not None:
-            found.append(value)
+        try:
+            value, end = _DECODER.raw_decode(rest, place)
+            found.append(mended(value))
+            place = end
+        except (ValueError, RecursionError):
+            place += 1
     return found
-
-
-def _object_at(text: str, place: int) -> tuple[dict[str, Any] | None, int]:
-    """The object that begins at a place, and where to go on looking."""
-    try:
-        value, end = _DECODER.raw_decode(text, place)
-        return mended(value), end
-    except (ValueError, RecursionError):
-        return None, place + 1
 
 
 def mended(value: Any) -> Any:

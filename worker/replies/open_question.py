@@ -11,7 +11,7 @@ from worker.catalog.product import Product
 from worker.language.answers import NO, YES, asks, folded, row_number, yes_or_no
 from worker.language.normalise import normalised
 from worker.language.patterns import compiled, patterns_of, read_data
-from worker.messages.reply import Choices, QuickReply, Row
+from worker.messages.reply import Choices, Row
 from worker.replies.buttons import CHECKOUT, PERSON, VIEW_CART, buttons, product_choices
 from worker.replies.scene import Scene
 from worker.session.outcome import Decision
@@ -156,17 +156,13 @@ def asked_again(verb: str, scene: Scene) -> Decision | None:
     if verb == "ask_how_many":
         named = shown[0].full_name if len(shown) == 1 else ""
         return _showing(shop, shown, shop.text("products.how_many", name=named)) if named else None
-    return Decision("unknown", 1.0, reply=shop.text(f"answer.{verb}"), quick_replies=_onward(scene))
+    onward = buttons(shop, *((VIEW_CART, CHECKOUT) if scene.session.cart else (PERSON,)))
+    return Decision("unknown", 1.0, reply=shop.text(f"answer.{verb}"), quick_replies=onward)
 
 
 def _showing(shop: Shop, products: Sequence[Product], text: str) -> Decision | None:
     choices = product_choices(shop, products)
     return Decision("search_product", 1.0, reply=text, choices=choices) if choices and text else None
-
-
-def _onward(scene: Scene) -> tuple[QuickReply, ...]:
-    shop = scene.shop
-    return buttons(shop, *((VIEW_CART, CHECKOUT) if scene.session.cart else (PERSON,)))
 
 
 def listed(shop: Shop, products: Sequence[Product], lead: str = "found") -> str:

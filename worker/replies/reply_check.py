@@ -63,7 +63,7 @@ def check_reply(reply: str, said: str, instructions: str, facts: str = "") -> No
         ("is a label or a figure and no sentence", "_".join(words) in _LABELS or not words),
         ("repeats the customer's message", is_said_back),
         ("says the same again and again", _is_loop(_P["token"].findall(reply.lower()))),
-        ("quotes the instructions", _quotes(words, instructions)),
+        ("quotes the instructions", not _rows(words).isdisjoint(_rows_of(instructions))),
         ("is not in the customer's language", _is_foreign(words, _words(said))),
         ("holds letters of another alphabet", _is_unreadable(reply, said, instructions + facts)),
     ):
@@ -100,10 +100,6 @@ def _repeated(tokens: Sequence[str], size: int) -> int:
     is_same = bytes(map(eq, tokens, tokens[size:]))
     longest = max(map(len, is_same.split(b"\0")))
     return longest + size if longest >= size * (_REPEATS - 1) else 0
-
-
-def _quotes(words: list[str], instructions: str) -> bool:
-    return not _rows(words).isdisjoint(_rows_of(instructions))
 
 
 def _rows(words: list[str]) -> set[tuple[str, ...]]:

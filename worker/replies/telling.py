@@ -39,6 +39,7 @@ def told(decision: Decision, scene: Scene, details: Checkout | None = None, prob
         problems: in words, of what was not possible before.
     """
     shop, session = scene.shop, scene.session
+    decision = replace(decision, next_state=decision.next_state if decision.next_state in MODEL_STATES else None)
     if not session.id:
         # What everybody is answered shows nobody's cart and gives nobody's details.
         return _unchanged(decision, scene, Effects())
@@ -54,7 +55,7 @@ def told(decision: Decision, scene: Scene, details: Checkout | None = None, prob
     changes = changed_lines(shop, session.cart, outcome.cart)
     if _wants_checkout(decision, scene, effects):
         next_step = checkout.proceed(shop, outcome.cart, details, scene.version, outcome.problems, changes)
-        return _joined(decision, next_step, scene, effects, _undo(scene, effects))
+        return _joined(decision, next_step, scene, effects)
     if outcome.problems or changes:
         lines = changes or shown_cart(shop, outcome.cart)
         return _with_words(decision, scene, outcome.problems, lines, effects)
@@ -75,13 +76,11 @@ def _wants_checkout(decision: Decision, scene: Scene, effects: Effects) -> bool:
     return goes_on or begins
 
 
-def _joined(
-    decision: Decision, next_step: Decision, scene: Scene, effects: Effects, undo: tuple[QuickReply, ...]
-) -> Decision:
+def _joined(decision: Decision, next_step: Decision, scene: Scene, effects: Effects) -> Decision:
     """A step of the checkout with the effects of what came before it."""
     step = next_step.effects
     both = replace(effects, checkout=step.checkout, asking=step.asking, version=step.version)
-    quick, choices = _undoable(scene.shop, next_step, undo)
+    quick, choices = _undoable(scene.shop, next_step, _undo(scene, effects))
     return replace(
         next_step,
         entities=decision.entities,
@@ -128,7 +127,6 @@ def _with_words(
         decision,
         reply=f"{words}\n\n{ours}" if words else ours,
         quick_replies=(*_undo(scene, effects), *onward),
-        next_state=_state(decision),
         effects=effects,
     )
 
@@ -149,13 +147,8 @@ def _unchanged(decision: Decision, scene: Scene, effects: Effects) -> Decision:
         reply=clip_at_sentence(decision.reply, MAX_INTERACTIVE_CHARS) if has_buttons else decision.reply,
         choices=choices,
         quick_replies=quick,
-        next_state=_state(decision),
         effects=effects,
     )
-
-
-def _state(decision: Decision) -> str | None:
-    return decision.next_state if decision.next_state in MODEL_STATES else None
 
 
 def by_mention(reply: str, products: Iterable[Product]) -> list[Product]:
