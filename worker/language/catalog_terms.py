@@ -109,13 +109,13 @@ def terms_before(
     told = " ".join(terms[:1] if named else islice(_told_apart(plain.split(), words), MOST_TOLD))
     more = [f"{term} {told}" for term in known if told]
     # What a reply names was searched for before it; what was not, somebody else has named.
-    other = [term for term in named_in(last_reply, words) if not any(_share_name(term, each, words) for each in known)]
+    spoken_of = _stems_of_names(known, words)
+    other = [term for term in named_in(last_reply, words) if spoken_of.isdisjoint(_stems_of_names([term], words))]
     return tuple(dict.fromkeys((*known, *more, *other)))[:MAX_TERMS]
 
 
-def _share_name(one: str, other: str, words: ProductWords) -> bool:
-    named = ({stem(word) for word in term.split() if words.is_name(word)} for term in (one, other))
-    return bool(set.intersection(*named))
+def _stems_of_names(terms: Iterable[str], words: ProductWords) -> set[str]:
+    return {stem(word) for term in terms for word in term.split() if words.is_name(word)}
 
 
 def named_in(reply: str, words: ProductWords) -> list[str]:

@@ -4,6 +4,8 @@ Models do not always keep to names and lists they were given. What can be unders
 usual name, a missing confidence, a fourth button); a cart operation that does not fit never is.
 """
 
+import json
+import re
 from collections.abc import Collection, Iterable, Iterator
 from decimal import Decimal
 from typing import Annotated, Any, Literal, get_args
@@ -14,9 +16,8 @@ from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, C
 
 from db.states import ConversationState
 from worker.messages.formatting import plain_title
-from worker.messages.text import MAX_BUTTON_ID_CHARS, MAX_TEXT_CHARS, clip_at_sentence, stream_safe
+from worker.messages.text import MAX_BUTTON_ID_CHARS, MAX_TEXT_CHARS, clip_at_sentence, mend, stream_safe
 from worker.replies.buttons import may_offer
-from worker.replies.json_in_text import objects_in
 from worker.session.cart import CartOperation
 from worker.session.outcome import Decision
 
@@ -42,6 +43,12 @@ MAX_ENTITIES, MAX_ENTITY_CHARS = 20, 300
 MAX_NUMBER = 2**53
 #: Taken for a confidence that was left out: neither sure nor unsure.
 NO_CONFIDENCE = 0.5
+#: A decision is a few kilobytes; what stands further behind is not looked at.
+MAX_CHARS = 65_536
+#: Braces at which an object is looked for; prose has few.
+MAX_TRIES = 32
+_THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
+_DECODER = json.JSONDecoder(strict=False)
 
 
 def _lowered(value: object) -> object:
@@ -206,3 +213,32 @@ def _unfit(change: CartOperation, offered: Collection[int]) -> str | None:
     if change.op in ("add", "set") and change.quantity is None:
         return "quantity is missing"
     return None
+
+
+def objects_in(text: str) -> list[dict[str, Any]]:
+    """The JSON objects in a text, in their order, none of them inside another one or inside thoughts."""
+    rest = _THOUGHTS.sub(" ", text[:MAX_CHARS])
+    found: list[dict[str, Any]] = []
+    place = 0
+    for _ in range(MAX_TRIES):
+        place = rest.find("{", place)
+        if place < 0:
+            break
+        try:
+            value, end = _DECODER.raw_decode(rest, place)
+            found.append(mended(value))
+            place = end
+        except (ValueError, RecursionError):
+            place += 1
+    return found
+
+
+def mended(value: Any) -> Any:
+    """A decoded JSON value whose texts hold nothing that PostgreSQL's jsonb refuses."""
+    if isinstance(value, str):
+        return mend(value)
+    if isinstance(value, list):
+        return [mended(item) for item in value]
+    if isinstance(value, dict):
+        return {mend(name): mended(item) for name, item in value.items()}
+    return value
