@@ -9,7 +9,7 @@ one large number, so that one addition adds them all.
 
 import math
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -77,15 +77,15 @@ class Classifier:
             name: [self._sum(count_features(name, count)) for count in range(steps[-1] + 1)]
             for name, steps in STEPS.items()
         }
-        self._intents = _places([intent for intent, _ in weights.classes])
-        self._complexities = _places([complexity for _, complexity in weights.classes])
+        self._places = [_places(names) for names in zip(*weights.classes, strict=True)]
 
     def kind_of(self, plain: str) -> Kind:
         """The kind of a normalised text. Every class gives its probability to its intent and its complexity."""
         scores = self._scores(plain)
         highest = max(scores)
         odds = [math.exp(score - highest) for score in scores]
-        return Kind(_likeliest(self._intents, odds), _likeliest(self._complexities, odds))
+        intent, complexity = (_likeliest(places, odds) for places in self._places)
+        return Kind(intent, complexity)
 
     def _scores(self, plain: str) -> list[float]:
         """The score of each class: the sum of its weights by the root of how many there are, so that length alone
@@ -117,7 +117,7 @@ class Classifier:
         return [int.from_bytes(self._fields.pack(*row, 1), "little") for row in rows]
 
 
-def _places(names: list[str]) -> dict[str, list[int]]:
+def _places(names: Sequence[str]) -> dict[str, list[int]]:
     """The places at which each name stands."""
     return {name: [place for place, other in enumerate(names) if other == name] for name in dict.fromkeys(names)}
 

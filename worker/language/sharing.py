@@ -100,6 +100,7 @@ def _word_of_name(text: str, read: Sequence[tuple[Token, Sequence[str]]], known:
 
 
 def _form(said: Sequence[Token], known: ProductWords, listed: Listed) -> str | None:
+    """The form of the question that phrases are. Raises Leaning for the first word that names nothing."""
     spoken = as_they_count(said, known)
     if _asks_two_things(spoken):
         return None
@@ -110,7 +111,9 @@ def _form(said: Sequence[Token], known: ProductWords, listed: Listed) -> str | N
         with suppress(Leaning):
             if (places := filled(frame.places, spoken, runs, known)) is not None:
                 return frame.form.format(**places)
-    _check_names(runs, known)
+    for name in (run.name(known) for run in runs):
+        if not name.thing and not says_how(name.more):
+            raise Leaning(name.more.split()[0])
     return None
 
 
@@ -130,14 +133,6 @@ def _asks_two_things(spoken: Sequence[Token]) -> bool:
     return twice or any((one.concept, other.concept) == ("have", "cheap") for one, other in pairwise(spoken))
 
 
-def _check_names(runs: Sequence[Run], known: ProductWords) -> None:
-    """Raises Leaning for the first word that names nothing."""
-    for run in runs:
-        name = run.name(known)
-        if not name.thing and not says_how(name.more):
-            raise Leaning(name.more.split()[0])
-
-
 def _runs(spoken: Sequence[Token], known: ProductWords, listed: Listed) -> list[Run]:
     """Words that stand between the phrases, without those that say nothing."""
     runs = [Run()]
@@ -149,7 +144,8 @@ def _runs(spoken: Sequence[Token], known: ProductWords, listed: Listed) -> list[
             _check_but(spoken[place + 1 : place + 2], runs[-1].words)
         elif place in (0, len(spoken) - 1) and token.value in JOINERS:
             raise Leaning(token.value)
-        elif token.value in JOINERS and not _is_within_name(spoken[place - 1 : place + 2], known):
+        elif token.value in JOINERS and _words(spoken[place - 1 : place + 2]) not in known.beginnings:
+            # No "y" within the name of something sold here: "cereales y semillas".
             runs.append(Run(JOINERS[token.value], token.value))
         else:
             words = runs[-1].words
@@ -159,9 +155,8 @@ def _runs(spoken: Sequence[Token], known: ProductWords, listed: Listed) -> list[
     return [run for run in runs if not FILLERS.issuperset(run.words)]
 
 
-def _is_within_name(around: Sequence[Token], known: ProductWords) -> bool:
-    """Returns whether an "y" stands in the name of something sold here: "cereales y semillas"."""
-    return " ".join(token.value for token in around) in known.beginnings
+def _words(tokens: Sequence[Token]) -> str:
+    return " ".join(token.value for token in tokens)
 
 
 def _check_but(following: Sequence[Token], before: Sequence[str]) -> None:
