@@ -3,6 +3,7 @@
 import unicodedata
 
 from worker.language.patterns import patterns_of, rewritten, rules_of
+from worker.language.spelling import stem
 from worker.language.vocabulary import PARTS, PICTURES, SPELLINGS, UNITS
 
 #: Letters of the longest word that is looked at. The dictionary of the Real Academia Española has none of more than 23
@@ -115,12 +116,7 @@ def may_tell(text: str, plain: str = "") -> bool:
 
 
 def _without_pictures(text: str, plain: str) -> str:
-    if text.isascii():
+    if PICTURES.keys().isdisjoint(text):
         return text
-    told = set(map(_beginning, plain.split()))
-    return "".join([sign for sign in text if told.isdisjoint(map(_beginning, PICTURES.get(sign, ())))])
-
-
-def _beginning(name: str) -> str:
-    """Part of a word that its singular and plural have in common."""
-    return name.removesuffix("s").removesuffix("e")
+    told = set(map(stem, plain.split()))
+    return "".join([sign for sign in text if told.isdisjoint(map(stem, PICTURES.get(sign, ())))])

@@ -56,12 +56,12 @@ def _lowered(value: object) -> object:
 
 
 def _one_of(names: tuple[str, ...], default: str | None) -> BeforeValidator:
-    """One of these names, however it is written; anything else is taken for the default."""
+    """Reader of one of these names, however it is written; anything else is taken for the default."""
     return BeforeValidator(lambda value: _lowered(value) if _lowered(value) in names else default)
 
 
 def _given(default: object) -> BeforeValidator:
-    """What a model has given, or this where it has written null."""
+    """Reader of a value, with this in the place of null."""
     return BeforeValidator(lambda value: default if value is None else value)
 
 
