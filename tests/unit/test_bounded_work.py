@@ -217,10 +217,8 @@ TEXT_WORK: dict[str, Function] = {
 }
 #: Functions of a text to which no long one gets.
 INSIDE = {
-    "language.patterns.read_data": "the name of a file of ours",
     "language.patterns.patterns_of": "the name of a file of ours",
     "language.patterns.rules_of": "the name of a file of ours",
-    "language.patterns.filled": "a pattern of ours",
     "language.patterns.rewritten": "what search_terms and in_figures are given",
     "language.normalise.in_usual_units": "what in_figures is given",
     "language.name_words.leans": "a word of at most 220 characters",

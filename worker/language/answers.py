@@ -34,10 +34,12 @@ _IN_FULL = {short: full for full, words in _DATA["short_payments"].items() for s
 
 def yes_or_no(text: str) -> str | None:
     """YES or NO where a message is that and nothing else, None otherwise, and where it is both or asks something."""
-    signs = {answer for answer, emoji in _EMOJI.items() if emoji.intersection(text)}
-    words = _P["stretched"].sub(r"\1\1", _P["laugh"].sub(" ", folded(text)))
-    if asks(text) or len(words) > 80:
+    if asks(text):
         return None
+    words = _P["stretched"].sub(r"\1\1", _P["laugh"].sub(" ", folded(text)))
+    if len(words) > 80:
+        return None
+    signs = {answer for answer, emoji in _EMOJI.items() if emoji.intersection(text)}
     plain = next((answer for answer in (NO, YES) if _says(answer, words)), None)
     if plain is None and not _COURTESIES.issuperset(words.split()):
         return None

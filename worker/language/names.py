@@ -66,10 +66,9 @@ def read_name(words: Sequence[str], known: ProductWords) -> Name:
     bare = words[1:] if words[0] in ARTICLES else words
     if " ".join(bare) in known.beginnings and bare[-1] not in LINKS:
         return Name(singular_words(bare, known))
-    told, _, use = (
-        part.split() for part in f" {' '.join(words[1:] if _of_the(words) else words)} ".partition(" para ")
-    )
-    use = _use_words(use, known)
+    said = list(words[1:] if _of_the(words) else words)
+    at = said.index("para") if "para" in said else len(said)
+    told, use = said[:at], _use_words(said[at + 1 :], known)
     if use and told and not begins_name(told, known) and begins_name([*told, "para", *use], known):
         told, use = [*told, "para", *use], []
     size, left = without_size(told)

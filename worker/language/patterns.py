@@ -6,7 +6,7 @@ on a line or an entry of its own; "{name}" in one stands for one of `[parts]`.
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 _PART = re.compile(r"\{([a-z_]+)\}")
 Pattern = str | list[str]
 #: What is looked for, and what is put in its place, in their order.
-Rules = tuple[tuple[re.Pattern[str], str], ...]
+Rules = tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
 
 
 @cache
@@ -46,9 +46,14 @@ def rules_of(module: str, parts: Mapping[str, Pattern] | None = None) -> dict[st
     data = read_data(module, "patterns")
     known = data["parts"] | (parts or {})
     return {
-        name: tuple((re.compile(filled([find], known)), put) for find, put in rows)
+        name: tuple((re.compile(filled([find], known)), _put(into)) for find, into in rows)
         for name, rows in data[Path(module).stem]["rules"].items()
     }
+
+
+def _put(into: str) -> str | Callable[[re.Match[str]], str]:
+    """What is put in the place of a match: `sub` reads a template anew in each text, also where nothing matches."""
+    return (lambda found: found.expand(into)) if "\\" in into else into
 
 
 def rewritten(text: str, rules: Rules) -> str:

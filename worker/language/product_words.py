@@ -143,11 +143,13 @@ def _pairs_with_swallowed(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Pairs in the order of a name, and in the other one too: "valor chocolate"; not so of a little word. Two words of
     any sentence ("y que") are no pair.
     """
-    for pair in combinations(words, 2) if not SWALLOWED.isdisjoint(words) else ():
-        if not OF_ANY_SENTENCE.issuperset(pair) and not SWALLOWED.isdisjoint(pair):
-            yield pair
-            if any(len(word) > SHORTEST_NAME for word in SWALLOWED.intersection(pair)):
-                yield pair[1], pair[0]
+    for at, own in enumerate(words):
+        if own in SWALLOWED:
+            pairs = (*((other, own) for other in words[:at]), *((own, other) for other in words[at + 1 :]))
+            for one, other in (pair for pair in pairs if not OF_ANY_SENTENCE.issuperset(pair)):
+                yield one, other
+                if len(own) > SHORTEST_NAME:
+                    yield other, one
 
 
 def _can_name(word: str, begins: int, elsewhere: int) -> bool:

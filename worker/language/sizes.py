@@ -19,6 +19,8 @@ _LARGEST, _SMALLEST_ML = 3, 100
 def in_figures(plain: str) -> str:
     """A normalised text with its numbers and parts of a litre or a kilo in figures: "dos litros y medio" is "2,5 l"."""
     counted = in_usual_units(" ".join([_NUMBERS.get(word, word) for word in plain.split()]))
+    if not _P["big_unit"].search(counted):
+        return counted
     return in_usual_units(rewritten(counted, _PARTS_OF_UNITS))
 
 

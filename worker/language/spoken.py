@@ -59,7 +59,9 @@ def _as_meant(said: Sequence[Token]) -> list[Token]:
     formal = next((token for token in said if token.concept == "formal"), None)
     if formal and ADDRESSING.isdisjoint(concepts):
         raise Leaning(formal.value)
-    weighs = not WEIGHING.isdisjoint(concepts)
+    weighs = "to_make" in concepts and not WEIGHING.isdisjoint(concepts)
+    if not formal and not weighs:
+        return list(said)
     return [_meant(token, weighs) for token in said]
 
 
@@ -71,26 +73,29 @@ def _meant(token: Token, weighs: bool) -> Token:
 
 def _in_place(token: Token, before: Sequence[Token], following: Token | None, things: bool) -> Iterable[Token]:
     concept, value = token
-    words = (Token("", word) for word in value.split())
     match concept:
         case "noise":
             # "en la tienda de ..." is one of several
-            return words if following == Token("", "de") else ()
+            return _words(value) if following == Token("", "de") else ()
         case "here":
             return ()
         case "or_not" if following is None:
             return ()
         case "address":
-            return () if all(each.concept in SMALL_TALK for each in before) else words
+            return () if all(each.concept in SMALL_TALK for each in before) else _words(value)
         case "words":
-            return words
+            return _words(value)
         case "diet" if things:
-            return words
+            return _words(value)
         case "open" if token == WORK and following is not None and not following.concept:
             return (Token("have", value),)
         case "which" if " " not in value and (following is None or following.concept not in ("", "diet")):
             return (Token("rel", value),)
     return (token,)
+
+
+def _words(value: str) -> list[Token]:
+    return [Token("", word) for word in value.split()]
 
 
 def _beside_others(spoken: Sequence[Token]) -> list[Token]:
