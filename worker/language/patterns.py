@@ -52,7 +52,7 @@ def rules_of(module: str, parts: Mapping[str, Pattern] | None = None) -> dict[st
 
 
 def _put(into: str) -> str | Callable[[re.Match[str]], str]:
-    """What is put in the place of a match: `sub` reads a template anew in each text, also where nothing matches."""
+    """Replacement of a match: `sub` reads a template anew in each text, also where nothing matches."""
     return (lambda found: found.expand(into)) if "\\" in into else into
 
 
