@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from worker.language import classifier, sharing
-from worker.language.features import count_features, counts_of, order_features, word_features, words_of
+from worker.language.classifier import count_features, counts_of, order_features, word_features, words_of
 from worker.language.normalise import normalised
 from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords
 

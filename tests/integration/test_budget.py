@@ -14,7 +14,7 @@ from worker.providers.budget import Budget, BudgetLimits, Reservation
 from worker.providers.clock import Clock
 from worker.providers.models import Price
 from worker.providers.pricing import cost_microusd, estimate_tokens
-from worker.replies.request import AiRequest
+from worker.replies.prompt import AiRequest
 from worker.usage import Usage
 
 DOLLAR = Price(Decimal(1), Decimal(1), Decimal(1), Decimal(1))

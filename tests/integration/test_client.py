@@ -28,7 +28,7 @@ from worker.errors import ProviderError, ProviderTimeout, ProviderUnavailable, U
 from worker.providers.client import AiClient
 from worker.providers.models import Model, Price, Provider
 from worker.providers.pricing import estimate_tokens
-from worker.replies.request import AiRequest
+from worker.replies.prompt import AiRequest
 from worker.usage import Usage
 
 KEY = "sk-Secret0123"

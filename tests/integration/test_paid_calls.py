@@ -27,7 +27,7 @@ from worker.providers.paid_calls import NotPaidFor, PaidCalls
 from worker.providers.pricing import cost_microusd, estimate_tokens
 from worker.providers.progress import Candidate, Progress
 from worker.redisdb.keys import MODEL_CIRCUIT
-from worker.replies.request import AiRequest, Completion
+from worker.replies.prompt import AiRequest, Completion
 from worker.usage import ModelCalls, Usage
 
 REQUEST = AiRequest(system="Answer in JSON.", user="{}", max_output_tokens=100)

@@ -21,9 +21,8 @@ from worker.providers.client import AiClient
 from worker.providers.models import Provider
 from worker.providers.probe import DAY_MICROUSD, LOCK_S, PRODUCT, QUESTION, Prober, read_probes
 from worker.redisdb.keys import BUDGET, MODEL_PROBES, PROBE_LOCK
-from worker.replies.decision_schema import decision_schema
-from worker.replies.offer import Offer
 from worker.replies.prompt import render
+from worker.replies.verdict import Offer, decision_schema
 from worker.shop.shop import Shop
 from worker.usage import ModelCalls
 

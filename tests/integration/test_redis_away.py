@@ -45,7 +45,7 @@ from worker.redisdb.layers import read_size
 from worker.redisdb.lease import Lease
 from worker.redisdb.restarts import RestartWatch
 from worker.redisdb.streams import Entry, Streams
-from worker.replies.request import AiRequest
+from worker.replies.prompt import AiRequest
 from worker.runtime.embedded.processes import wait_until
 from worker.settings import read_settings
 from worker.shop.shop import Shop

@@ -21,7 +21,7 @@ from helpers.turns import decided, plan_of
 from worker.devkit.simulator import Simulator
 from worker.providers.client import trace_call
 from worker.providers.providers_file import load_providers
-from worker.replies.request import AiRequest
+from worker.replies.prompt import AiRequest
 from worker.runtime.environment import environment
 from worker.settings import settings
 from worker.telemetry import tracing
@@ -34,7 +34,7 @@ from worker.intake import intake
 from worker.providers.client import trace_call
 from worker import steps
 from worker.telemetry import tracing
-from worker.replies.request import AiRequest
+from worker.replies.prompt import AiRequest
 from worker.providers.providers_file import load_providers
 from worker.settings import settings
 tracing.steps("fetch_session", {"3f2b": 0.0})

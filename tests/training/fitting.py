@@ -15,8 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from training.lines import Example
-from worker.language.classifier import NOUGHT, Classifier, Weights
-from worker.language.features import WORDS, count_features
+from worker.language.classifier import NOUGHT, WORDS, Classifier, Weights, count_features
 
 #: How freely weights may grow; chosen by cross-validation, like the other two.
 FREEDOM: Final = 30.0

@@ -20,7 +20,7 @@ def test_every_title_fits(form: str) -> None:
     """In each form of address, and no two are alike."""
     shop = replace(SHOP, form=form)
     names = ("view_cart", "checkout", "undo", "confirm", "change", "person", "delivery", "pickup", "keep", "drop")
-    titles = [buttons.button(shop, name, "x").title for name in names]
+    titles = [buttons.button(shop, "x", name).title for name in names]
     assert all(0 < len(title) <= MAX_TITLE_CHARS for title in titles)
     assert len(set(titles)) == len(titles)
 
@@ -28,8 +28,8 @@ def test_every_title_fits(form: str) -> None:
 def test_every_button_of_ours_is_an_act() -> None:
     """With the version that it is about."""
     turn = Conversation().turn
-    made = [buttons.view_cart(SHOP), buttons.checkout(SHOP), buttons.undo(SHOP, "v"), buttons.confirm(SHOP, "v")]
-    assert [acts_of(turn(tap(button.id))) for button in [*made, buttons.change(SHOP)]] == [
+    made = buttons.buttons(SHOP, "view_cart", "checkout", "undo:v", "confirm:v", "change")
+    assert [acts_of(turn(tap(button.id))) for button in made] == [
         (Act("view_cart"),),
         (Act("checkout"),),
         (Act("undo", "v"),),

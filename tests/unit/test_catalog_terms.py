@@ -6,9 +6,10 @@ import pytest
 
 from worker.language.catalog_terms import catalog_terms, named_in, names_product, terms_before
 from worker.language.normalise import normalised
-from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords, product_words_of, stem
-from worker.language.regional_names import GROUPS, KINDS
+from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords, product_words_of
 from worker.language.search_terms import MAX_TERMS, search_terms
+from worker.language.spelling import stem
+from worker.language.vocabulary import GROUPS, KINDS
 
 NAMES = (
     "Leche entera Vacaluna 1 L",

@@ -15,8 +15,7 @@ from msgspec.structs import replace
 
 from worker.catalog.product import Product
 from worker.replies.claims import problem_of, without_changes
-from worker.replies.prompt import render
-from worker.replies.request import AiRequest
+from worker.replies.prompt import AiRequest, render
 from worker.replies.scene import Scene
 from worker.replies.verdict import decide
 from worker.session.session import Exchange

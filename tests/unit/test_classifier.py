@@ -13,6 +13,7 @@ from training.lines import Example, Line, digest, examples, measured_lines, our_
 
 from worker.language.classifier import (
     COMPLEX,
+    MAX_CHARS,
     MEDIUM,
     SIMPLE,
     WEIGHTS,
@@ -22,7 +23,6 @@ from worker.language.classifier import (
     classifier,
     guess_intent,
 )
-from worker.language.features import MAX_CHARS
 from worker.replies.decision import Intent
 
 LEAST_LINES = 1_000

@@ -14,11 +14,9 @@ from msgspec.structs import replace
 
 from worker.devkit.json_schema import objection
 from worker.replies.decision import Intent, InvalidDecision, RefusedChange, parse_decision
-from worker.replies.decision_schema import decision_schema
-from worker.replies.offer import Offer, offer_of
 from worker.replies.scene import Scene
 from worker.replies.telling import MODEL_STATES
-from worker.replies.verdict import REFUSED, REPAIR, request_of
+from worker.replies.verdict import REFUSED, REPAIR, Offer, decision_schema, offer_of, request_of
 
 OFFERS = [
     offer_of(products, cart)

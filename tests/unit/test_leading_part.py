@@ -6,7 +6,7 @@ import pytest
 from helpers.conversations import Conversation, cart_of, tap
 from helpers.turns import MILK_ITEM, message
 
-from worker.replies.leading_part import leading_part
+from worker.replies.acts import leading_part
 from worker.session.turn_message import TurnMessage
 
 WORDS = "y qué me aconsejás para la merienda?"

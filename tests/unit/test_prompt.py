@@ -31,8 +31,7 @@ from worker.catalog.product import FEW_IN_STOCK, Product, availability
 from worker.language.product_words import USUAL_PRODUCT_WORDS
 from worker.messages.message import CatalogOrder, OrderItem
 from worker.replies import prompt
-from worker.replies.prompt import cache_key, render
-from worker.replies.request import AiRequest
+from worker.replies.prompt import AiRequest, cache_key, render
 from worker.session.session import Context, Exchange, Session
 from worker.session.turn import Turn
 from worker.shop.shop import Shop

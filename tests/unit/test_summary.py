@@ -11,8 +11,8 @@ from helpers.turns import CHEESE, CHEESE_ITEM, MILK, MILK_ITEM, RICE, RICE_ITEM,
 from msgspec.structs import replace
 
 from worker.messages.reply import MAX_INTERACTIVE_CHARS
+from worker.replies.cart_changes import still_there
 from worker.replies.cart_lines import short_name
-from worker.replies.changed_products import still_there
 from worker.replies.checkout import summed_up_anew
 from worker.session.cart import CartItem, item_of
 from worker.shop.shop import Shop

@@ -21,7 +21,7 @@ from worker.providers.wires import gemini as wire_gemini
 from worker.providers.wires import openai as wire_openai
 from worker.providers.wires.refusals import error_for
 from worker.providers.wires.values import MAX_TOKENS
-from worker.replies.request import AiRequest
+from worker.replies.prompt import AiRequest
 from worker.settings import read_settings
 from worker.usage import Usage
 

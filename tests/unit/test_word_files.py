@@ -9,17 +9,18 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-from worker.language import goods
+from worker.language import vocabulary
+from worker.language.patterns import read_data
 from worker.language.vocabulary import (
     COMMON_WORDS,
+    GROCERIES,
     NAMELESS,
     POINTING,
     SMALL_WORDS,
     SPELLINGS,
-    read_data,
 )
 
-GOODS, WORDS, UNITS, LEXICON = map(read_data, ("goods", "words", "units", "lexicon"))
+GOODS, WORDS, UNITS, LEXICON = (read_data(vocabulary.__file__, name) for name in ("goods", "words", "units", "lexicon"))
 NAME = re.compile(r"[^,=]+")
 #: Lists whose words are names of goods or of packings too, and say another thing where the list is asked.
 SAY_ANOTHER_THING = {
@@ -112,5 +113,5 @@ def test_what_is_common_is_said_once() -> None:
     """The list of frequent words has none that another list makes one."""
     written = WORDS["common"].split()
     assert len(written) == len(set(written))
-    assert set(written) & (SMALL_WORDS | NAMELESS | POINTING | goods.GROCERIES) == set()
+    assert set(written) & (SMALL_WORDS | NAMELESS | POINTING | GROCERIES) == set()
     assert set(written) < COMMON_WORDS

@@ -1,15 +1,29 @@
-"""Search terms in the catalogue's own words: what a customer calls a thing, as this shop calls it. Pure: no I/O."""
+"""Search terms in the catalogue's own words: what a customer calls a thing, as this shop calls it, and its other names:
+of other countries, short ones, brands that stand for the thing. Pure: no I/O.
+"""
 
-import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import combinations, islice
 from typing import Final
 
-from worker.language.goods import FLAVOURS, GROCERIES, NAME_WORDS, NOT_LEANING
-from worker.language.product_words import GROCERY_STEMS, ProductWords, is_any, is_told, stem
-from worker.language.regional_names import ONE_THING, other_names
+from worker.language.patterns import patterns_of
+from worker.language.product_words import ProductWords, is_told
 from worker.language.search_terms import COUNT, COUNTS, MAX_TERMS, UNIT_WORD, is_name, search_terms
-from worker.language.vocabulary import ANSWER_WORDS, COMMON_WORDS, LEANING, MEASURES, QUALITIES
+from worker.language.spelling import is_any, stem, stems
+from worker.language.vocabulary import (
+    ANSWER_WORDS,
+    COMMON_WORDS,
+    FLAVOURS,
+    GROCERIES,
+    GROUPS,
+    KINDS,
+    LEANING,
+    MEASURES,
+    NAME_WORDS,
+    NOT_LEANING,
+    QUALITIES,
+)
 
 #: Searches of the messages before that a message without a product of its own is about.
 MOST_BEFORE = 3
@@ -19,14 +33,36 @@ LENGTHS_OF_SIZE = (3, 4)
 MOST_TOLD = 4
 #: Before one of these no other product begins: "arroz con leche", "agua sin gas".
 BOUND = frozenset(("con", "sin", "para", "a", "x"))
-#: "Lechita", "paqueticos", "cervecita"; what is left is the beginning of the word that is meant.
-DIMINUTIVE = re.compile(r"(\w{2,})i[tc][oa]s?")
-#: How that beginning ends in the word that is meant: "juguito", "chiquito", "arrocito", "cafecito", "pancito".
+#: How the beginning of a diminutive ends in the word that is meant: "juguito", "chiquito", "arrocito", "cafecito",
+#: "pancito".
 SPELT: Final = (("gu", "g"), ("qu", "c"), ("c", "z"), ("", ""), ("c", ""), ("ec", ""))
-#: "Las de queso": what was spoken of before, of a kind that is a name by itself.
-ELLIPSIS = re.compile(r"\b(?:el|la|los|las) del? (?=\w)")
-BULLET = re.compile(r"^\W*(?:\d+ ?[).x-]+ )?")
-PRICE = re.compile(r"(?:[$€]|s/)\s*+\d[\d.,]*+|(?<![\d.,])\d[\d.,]*+\s*+€", re.IGNORECASE)
+#: Other names that are tried for one that the shop does not use.
+MAX_OTHERS = 2
+#: Letters of a word by which another one of the same beginning is taken for it.
+SHORTEST_BEGINNING = 5
+#: What tells one product of a kind from another.
+TOLD_APART: Final = QUALITIES | FLAVOURS | MEASURES
+_NAMED: Final = GROCERIES | NAME_WORDS
+_P: Final = patterns_of(__file__)
+#: Names of what belongs to a kind, by the stem of each word for the kind.
+MEMBERS: Final = {stem(kind): members for kinds, members in KINDS.items() for kind in kinds}
+
+
+def _by_first_stem() -> dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]]:
+    """Each name by the stem of its first word, the longest first: its stems, and its group, the name itself first."""
+    found: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = defaultdict(list)
+    for group in GROUPS:
+        for name in group:
+            words = stems(name)
+            found[words[0]].append((words, (name, *(other for other in group if other != name))))
+    return {first: sorted(names, key=lambda each: -len(each[0])) for first, names in found.items()}
+
+
+_OTHER_NAMES: Final = _by_first_stem()
+#: Words that make one name together: "pan" and "molde".
+ONE_THING: Final = frozenset(
+    frozenset(pair) for group in GROUPS for name in group for pair in combinations(stems(name), 2)
+)
 
 
 def catalog_terms(terms: Iterable[str], words: ProductWords) -> tuple[str, ...]:
@@ -64,7 +100,7 @@ def terms_before(
         before: terms of the messages before it.
         last_reply: what the shop said last.
     """
-    elliptic = ELLIPSIS.search(plain)
+    elliptic = _P["ellipsis"].search(plain)
     leans = elliptic is not None and not names_product(plain[: elliptic.start()], words)
     named = any(names_product(term, words) for term in terms)
     if named and not leans:
@@ -73,18 +109,18 @@ def terms_before(
     told = " ".join(terms[:1] if named else islice(_told_apart(plain.split(), words), MOST_TOLD))
     more = [f"{term} {told}" for term in known if told]
     # What a reply names was searched for before it; what was not, somebody else has named.
-    other = [term for term in named_in(last_reply, words) if not any(_share_name(term, each, words) for each in known)]
+    spoken_of = _stems_of_names(known, words)
+    other = [term for term in named_in(last_reply, words) if spoken_of.isdisjoint(_stems_of_names([term], words))]
     return tuple(dict.fromkeys((*known, *more, *other)))[:MAX_TERMS]
 
 
-def _share_name(one: str, other: str, words: ProductWords) -> bool:
-    named = ({stem(word) for word in term.split() if words.is_name(word)} for term in (one, other))
-    return bool(set.intersection(*named))
+def _stems_of_names(terms: Iterable[str], words: ProductWords) -> set[str]:
+    return {stem(word) for term in terms for word in term.split() if words.is_name(word)}
 
 
 def named_in(reply: str, words: ProductWords) -> list[str]:
     """Terms for the products that a text of the shop names, a line or an item each, without their prices."""
-    lines = "\n".join(BULLET.sub("", PRICE.sub("\n", line)) for line in reply.splitlines())
+    lines = "\n".join(_P["bullet"].sub("", _P["price"].sub("\n", line)) for line in reply.splitlines())
     terms = (_without_verbs(term, words) for term in search_terms(lines))
     return [term for term in terms if names_product(term, words)]
 
@@ -100,15 +136,10 @@ def _told_apart(said: Sequence[str], words: ProductWords) -> Iterator[str]:
         elif "sin" in (before, word):
             told = True
         else:
-            told = (
-                bool(UNIT_WORD.fullmatch(word)) or _is_quality(word) or (before == "con" and stem(word) in words.stems)
-            )
+            quality = word not in ANSWER_WORDS and is_any(word, TOLD_APART)
+            told = quality or bool(UNIT_WORD.fullmatch(word)) or (before == "con" and stem(word) in words.stems)
         if told:
             yield word
-
-
-def _is_quality(word: str) -> bool:
-    return word not in ANSWER_WORDS and any(is_any(word, kind) for kind in (QUALITIES, FLAVOURS, MEASURES))
 
 
 def _without_verbs(term: str, words: ProductWords) -> str:
@@ -126,12 +157,11 @@ def _is_told_or_sold(word: str, words: ProductWords) -> bool:
     or stands in another name for one ("trapo de piso").
     What says nothing of any would be looked for as a slip of another word: "por todos lados" are no "dados".
     """
-    known = is_told(word) or stem(word) in words.stems or is_any(word, GROCERIES) or is_any(word, NAME_WORDS)
-    return known or not word.isalpha()
+    return is_told(word) or stem(word) in words.stems or is_any(word, _NAMED) or not word.isalpha()
 
 
 def _without_diminutive(word: str, words: ProductWords) -> str:
-    if stem(word) in words.stems or not (found := DIMINUTIVE.fullmatch(word)):
+    if stem(word) in words.stems or not (found := _P["diminutive"].fullmatch(word)):
         return word
     beginnings = [found[1].removesuffix(typed) + meant for typed, meant in SPELT if found[1].endswith(typed)]
     meant = [beginning + ending for beginning in beginnings for ending in ("", "a", "o", "e")]
@@ -144,7 +174,7 @@ def _apart(term: Sequence[str], words: ProductWords) -> Iterator[str]:
     part: list[str] = []
     head = ""
     for word in term:
-        begins = stem(word) if _begins_name(word, words) else ""
+        begins = stem(word) if stem(word) in words.heads and not is_told(word) else ""
         bound = bool(part) and part[-1] in BOUND
         pair = frozenset((head, begins))
         if begins and head and not bound and pair not in words.together and pair not in ONE_THING:
@@ -155,5 +185,54 @@ def _apart(term: Sequence[str], words: ProductWords) -> Iterator[str]:
     yield " ".join(part)
 
 
-def _begins_name(word: str, words: ProductWords) -> bool:
-    return not is_told(word) and (stem(word) in words.heads or stem(word) in GROCERY_STEMS)
+def other_names(term: str, words: ProductWords) -> list[str]:
+    """The same term with other names for a thing that the shop does not call so; with what belongs to a kind; and for a
+    word that the shop does not know with one that it begins with: "salamin" with "salame".
+    """
+    said = term.split()
+    if kind := _kind_in(said, words):
+        members = [name for name in MEMBERS[stem(kind)] if _is_called(name, words)][:MAX_OTHERS]
+        return [" ".join(name if word == kind else word for word in said) for name in members]
+    found = [stem(word) for word in said]
+    for place, first in enumerate(found):
+        for name, group in _OTHER_NAMES.get(first, ()):
+            before, meant, behind = said[:place], said[place : place + len(name)], said[place + len(name) :]
+            if tuple(found[place : place + len(name)]) != name or _is_known(before, meant, group[0], words):
+                continue
+            if sold := _sold(group, words):
+                return [" ".join((*before, other, *behind)) for other in sold]
+    shorter = [_shortened(word, words) for word in said]
+    return [" ".join(shorter)] if shorter != said else []
+
+
+def _kind_in(said: Sequence[str], words: ProductWords) -> str | None:
+    """Word for a kind that the shop uses itself, where a term says beside it only how much."""
+    named = [word for word in said if not (word[0].isdecimal() or is_any(word, MEASURES))]
+    return named[0] if len(named) == 1 and stem(named[0]) in MEMBERS and _is_called(named[0], words) else None
+
+
+def _is_known(before: Sequence[str], meant: Sequence[str], name: str, words: ProductWords) -> bool:
+    """Returns whether this shop calls a thing so. Behind another name ("queso fresco") its words are enough."""
+    if not words.stems.issuperset(map(stem, meant)):
+        return False
+    qualifies = any(words.is_name(word) for word in before)
+    return qualifies or _is_called(" ".join(meant), words) or _is_called(name, words)
+
+
+def _is_called(name: str, words: ProductWords) -> bool:
+    """Returns whether names of products here begin so."""
+    return name in words.beginnings or stem(name) in words.firsts
+
+
+def _sold(group: Sequence[str], words: ProductWords) -> list[str]:
+    """Other names of a group that products here have, those that begin so first."""
+    own = stems(group[0])
+    sold = [other for other in group[1:] if words.stems.issuperset(stems(other)) and stems(other) != own]
+    return sorted(sold, key=lambda other: not _is_called(other, words))[:MAX_OTHERS]
+
+
+def _shortened(word: str, words: ProductWords) -> str:
+    if stem(word) in words.stems:
+        return word
+    beginnings = (word[:length] for length in range(len(word) - 1, SHORTEST_BEGINNING - 1, -1))
+    return next((each for each in beginnings if each in words.stems or f"{each}o" in words.stems), word)

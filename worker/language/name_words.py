@@ -1,58 +1,18 @@
 """Words of names: which may begin the name of something, and which may stand in one."""
 
-import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from worker.language.goods import (
-    FLAVOURS,
-    GROCERIES,
-    NAMES_ALL_THE_SAME,
-    NOT_LEANING,
-    SECTIONS,
-    TEAS,
-    WEIGHED,
-)
-from worker.language.product_words import ProductWords, is_any
-from worker.language.vocabulary import (
-    ARTICLES,
-    ASKING,
-    BEFORE_NUMBERS,
-    COMMON_WORDS,
-    DEFINITE,
-    EVERYDAY,
-    FORMLESS,
-    LEANING,
-    LINKS,
-    MEASURES,
-    NAMELESS,
-    NAMES_WITH_MORE,
-    OF_SOMETHING,
-    PACKED,
-    PACKINGS,
-    POINTING,
-    QUALITIES,
-    SAID_OF_THINGS,
-    TELLING,
-)
+from worker.language import vocabulary
+from worker.language.patterns import patterns_of
+from worker.language.product_words import ProductWords
+from worker.language.spelling import is_any
+from worker.language.vocabulary import FLAVOURS, GROCERIES, LINKS, MEASURES, PACKINGS, POINTING, TELLING
 
-_SAID: Final = (
-    LINKS | QUALITIES | MEASURES | FLAVOURS | GROCERIES | NAMES_ALL_THE_SAME | EVERYDAY | SECTIONS | SAID_OF_THINGS
-)
-#: Words of every sentence that say nothing of a thing.
-_COMMON: Final = COMMON_WORDS | ASKING
-_TOLD: Final = (_SAID - EVERYDAY) | SAID_OF_THINGS
-_NAMELESS: Final = (_COMMON - _TOLD) | NAMELESS | QUALITIES | MEASURES | EVERYDAY | LINKS
-_HOW: Final = QUALITIES | FLAVOURS | SAID_OF_THINGS
-#: "De manzana" is a flavour, "la manzana" is a fruit.
-FRUITS: Final = FLAVOURS & WEIGHED
-#: Any other sign than in "1,5", "1/2", "0%", "7up" and "q10" is more than a name.
-_WORD: Final = re.compile(r"[a-zñ]+|\d+(?:[.,/]\d+)?%?|[a-zñ]+\d+|\d+(?!x\b)[a-zñ]+")
-#: A place in a list, unless it stands behind one of these; and a number of a house, a telephone or a person.
-SMALL_NUMBER, _LONG_NUMBER = re.compile(r"[1-9]\d?"), re.compile(r"(?!0+$)\d{4,}")
-#: "000" and "0000" are kinds of flour.
-_FLOUR: Final = re.compile("0{2,4}")
+_HOW: Final = vocabulary.QUALITIES | FLAVOURS | vocabulary.SAID_OF_THINGS
+_P = patterns_of(__file__)
+SMALL_NUMBER, BY_UNIT = _P["small_number"], _P["by_unit"]
 #: Whoever needs more words, or more that no list has, tells more than a name.
 _MOST_WORDS, _MOST_UNKNOWN = 9, 1
 
@@ -68,7 +28,7 @@ class Leaning(ValueError):
 
 def leans(word: str) -> bool:
     """Returns whether a word may point at something said, shown or done before, or tells of who writes."""
-    return word in POINTING or word in TELLING or bool(LEANING.fullmatch(word))
+    return word in POINTING or word in TELLING or bool(vocabulary.LEANING.fullmatch(word))
 
 
 def standing_alone(words: list[str], known: ProductWords, most_unknown: int = _MOST_UNKNOWN) -> list[str]:
@@ -76,7 +36,9 @@ def standing_alone(words: list[str], known: ProductWords, most_unknown: int = _M
     strange = next((word for word in words if _is_strange(word, known)), None)
     if strange is not None:
         raise Leaning(strange)
-    unknown = sum(word.isalpha() and word not in _SAID and not is_any(word, known.words) for word in words)
+    unknown = sum(
+        word.isalpha() and word not in vocabulary.IN_NAMES and not is_any(word, known.words) for word in words
+    )
     cut_off = bool(words) and words[-1] in LINKS
     if cut_off or unknown > most_unknown or len(words) > _MOST_WORDS or _counts_within(words, known):
         raise Leaning(words[-1])
@@ -84,19 +46,21 @@ def standing_alone(words: list[str], known: ProductWords, most_unknown: int = _M
 
 
 def _is_strange(word: str, known: ProductWords) -> bool:
-    if not _WORD.fullmatch(word) or word in TELLING:
+    if not _P["word"].fullmatch(word) or word in TELLING:
         return True
     if word in known.words or is_any(word, known.names):
         return word in POINTING and not is_any(word, GROCERIES)
-    if leans(word) or _LONG_NUMBER.fullmatch(word):
-        return word not in NOT_LEANING
-    return word in _COMMON and not is_any(word, _TOLD)
+    if leans(word) or _P["long_number"].fullmatch(word):
+        return word not in vocabulary.NOT_LEANING
+    return word in vocabulary.OF_EVERY_SENTENCE and not is_any(word, vocabulary.TELLING_OF_THINGS)
 
 
 def _counts_within(words: Sequence[str], known: ProductWords) -> bool:
     """Returns whether a small number that is no size stands behind a word: "el vino 2", "queso 2 crema"."""
     return any(
-        SMALL_NUMBER.fullmatch(word) and before not in BEFORE_NUMBERS and f"{before} {word}" not in known.beginnings
+        SMALL_NUMBER.fullmatch(word)
+        and before not in vocabulary.BEFORE_NUMBERS
+        and f"{before} {word}" not in known.beginnings
         for before, word in pairwise(words)
     )
 
@@ -108,12 +72,12 @@ def says_how(more: str) -> bool:
 
 
 def _is_quality(word: str) -> bool:
-    return is_any(word, _HOW) or bool(FORMLESS.fullmatch(word) or _FLOUR.fullmatch(word))
+    return is_any(word, _HOW) or bool(vocabulary.FORMLESS.fullmatch(word) or _P["flour"].fullmatch(word))
 
 
 def without_article(words: Sequence[str], known: ProductWords) -> list[str]:
     """Drops an article, and what stands between it and the name in "la de yerba"."""
-    if not words or words[0] not in ARTICLES:
+    if not words or words[0] not in vocabulary.ARTICLES:
         return list(words)
     bare = list(words[1:])
     return bare[1:] if bare[:1] == ["de"] and is_sold(bare[1:], known) else bare
@@ -122,7 +86,7 @@ def without_article(words: Sequence[str], known: ProductWords) -> list[str]:
 def without_packing(words: Sequence[str]) -> list[str]:
     """Drops a packing that changes nothing: "paquete de fideos", "arroz bolsa"."""
     bare = list(words)
-    if bare[:1] and bare[0] in PACKINGS and not PACKED.intersection(bare[1:4]):
+    if bare[:1] and bare[0] in PACKINGS and not vocabulary.PACKED.intersection(bare[1:4]):
         bare = bare[2:] if bare[1:2] in (["de"], ["del"]) else bare[1:]
     return bare[:-1] if bare and bare[-1] in PACKINGS and bare[-2:-1] not in (["en"], ["con"], ["sin"]) else bare
 
@@ -132,25 +96,20 @@ def begins_name(words: Sequence[str], known: ProductWords) -> bool:
     or "el", which often mean one that was shown before, only what is known to be sold counts.
     """
     bare = without_article(words, known)
-    if words and words[0] in DEFINITE:
-        return is_sold(bare, known) or (bool(bare) and bare[0] in FRUITS)
+    if words and words[0] in vocabulary.DEFINITE:
+        return is_sold(bare, known) or (bool(bare) and bare[0] in vocabulary.FRUITS)
     return is_sold(bare, known) or _may_name(bare, known)
 
 
 def _may_name(words: Sequence[str], known: ProductWords) -> bool:
     """Returns whether an unknown word names something, since all that is said of it is known."""
     first, *others = words or ("",)
-    if others[:1] in (["para"], ["de"]) and is_any(first, NAMES_WITH_MORE):
+    if others[:1] in (["para"], ["de"]) and is_any(first, vocabulary.NAMES_WITH_MORE):
         return True
-    if not others or _is_nameless(first) or is_sold(others, known):
+    nameless = is_any(first, vocabulary.BEGINNING_NO_NAME) or vocabulary.FORMLESS.fullmatch(first) or leans(first)
+    if not others or nameless or len(first) < 3 or not first.isalpha() or is_sold(others, known):
         return False
-    return all(is_any(word, _SAID) or word in known.words for word in others)
-
-
-def _is_nameless(word: str) -> bool:
-    return (
-        is_any(word, _NAMELESS) or len(word) < 3 or not word.isalpha() or bool(FORMLESS.fullmatch(word)) or leans(word)
-    )
+    return all(is_any(word, vocabulary.IN_NAMES) or word in known.words for word in others)
 
 
 def is_sold(words: Sequence[str], known: ProductWords) -> bool:
@@ -169,10 +128,18 @@ def is_sold(words: Sequence[str], known: ProductWords) -> bool:
 def _is_name(word: str, behind: Sequence[str], known: ProductWords, *, counted: bool) -> bool:
     if word == "te":
         return (
-            not behind or behind[0] in TEAS - {"de"} or _is_quality(behind[0]) or is_any(behind[-1], TEAS | GROCERIES)
+            not behind
+            or behind[0] in vocabulary.TEAS - {"de"}
+            or _is_quality(behind[0])
+            or is_any(behind[-1], vocabulary.TEAS | GROCERIES)
         )
-    if word.removesuffix("s") in OF_SOMETHING:
+    if word.removesuffix("s") in vocabulary.OF_SOMETHING:
         return behind[:1] == ["de"]
     if word in FLAVOURS:
         return counted or bool(behind)
-    return is_any(word, known.names) or is_any(word, FLAVOURS) or word in SECTIONS or word in NAMES_ALL_THE_SAME
+    return (
+        is_any(word, known.names)
+        or is_any(word, FLAVOURS)
+        or word in vocabulary.SECTIONS
+        or word in vocabulary.NAMES_ALL_THE_SAME
+    )

@@ -1,31 +1,37 @@
-"""Names of things as customers say them: the thing, how it is, and how big, each in one way however it was said."""
+"""Names of things as customers say them: the thing, how it is, and how big, each in one way however it was said; and
+the runs of words between the phrases of a message in which they stand.
+"""
 
-import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from worker.language.goods import FLAVOURS, SAME, WEIGHED
 from worker.language.name_words import (
+    BY_UNIT,
     SMALL_NUMBER,
     Leaning,
     begins_name,
+    says_how,
     standing_alone,
     without_article,
     without_packing,
 )
-from worker.language.product_words import ProductWords, is_any
+from worker.language.phrase_automaton import PhraseAutomaton
+from worker.language.product_words import ProductWords
 from worker.language.sizes import without_size
-from worker.language.vocabulary import ARTICLES, DEFINITE, LINKS, NO_USES, QUALITIES
+from worker.language.spelling import is_any
+from worker.language.vocabulary import ARTICLES, DEFINITE, FLAVOURS, FRUITS, LINKS, NO_USES, QUALITIES, SAME, WEIGHED
 
 _BY_WEIGHT: Final = ("1 kg", "1 libra")
-#: "El kilo de papas", "papas por kilo": no size, as in "papas fritas de 1 kilo".
-_BY_UNIT: Final = re.compile(r"^(?:(?:el|un|la|una|por|cada) )*1 (?:kg|libra)\b|\b(?:por|el|la|cada) 1 (?:kg|libra)$")
-_LONGEST_SAME: Final = max(map(len, SAME))
+#: An "y" that stands before another phrase than a name: "leche, y a cuánto el litro".
+AND: Final = "&"
+_SAME: Final = PhraseAutomaton(SAME.items())
 #: Words whose singular is known whatever a shop sells.
-_SINGULAR: Final = QUALITIES | FLAVOURS | frozenset(chain.from_iterable(chain(SAME, SAME.values())))
+_SINGULAR: Final = QUALITIES | FLAVOURS | frozenset(" ".join(chain(SAME, SAME.values())).split())
 
 
 class Name(Struct, frozen=True):
@@ -60,8 +66,9 @@ def read_name(words: Sequence[str], known: ProductWords) -> Name:
     bare = words[1:] if words[0] in ARTICLES else words
     if " ".join(bare) in known.beginnings and bare[-1] not in LINKS:
         return Name(singular_words(bare, known))
-    told, use = _split_at_use(words[1:] if _of_the(words) else words)
-    use = _use_words(use, known)
+    said = list(words[1:] if _of_the(words) else words)
+    at = said.index("para") if "para" in said else len(said)
+    told, use = said[:at], _use_words(said[at + 1 :], known)
     if use and told and not begins_name(told, known) and begins_name([*told, "para", *use], known):
         told, use = [*told, "para", *use], []
     size, left = without_size(told)
@@ -69,7 +76,7 @@ def read_name(words: Sequence[str], known: ProductWords) -> Name:
     return Name(
         singular_words(thing, known),
         singular_words(more, known),
-        size_of(" ".join(thing), size) if _BY_UNIT.search(" ".join(told)) else size,
+        size_of(" ".join(thing), size) if BY_UNIT.search(" ".join(told)) else size,
         singular_words(use, known),
     )
 
@@ -77,11 +84,6 @@ def read_name(words: Sequence[str], known: ProductWords) -> Name:
 def _of_the(words: Sequence[str]) -> bool:
     """Returns whether words go on with another thing: "precio de los huevos y de la leche"."""
     return words[0] == "del" or (words[0] in ("de", "en") and len(words) > 1 and words[1] in ARTICLES)
-
-
-def _split_at_use(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    at = next((place for place, word in enumerate(words) if word == "para"), len(words))
-    return list(words[:at]), list(words[at + 1 :])
 
 
 def _use_words(words: Sequence[str], known: ProductWords) -> list[str]:
@@ -140,9 +142,92 @@ def _singular(word: str, known: ProductWords) -> str:
 
 def same(name: str) -> str:
     """A name with the usual word for what has several."""
-    words, said = name.split(), list[str]()
-    while words:
-        length = next((n for n in range(min(_LONGEST_SAME, len(words)), 0, -1) if tuple(words[:n]) in SAME), 0)
-        said.extend(SAME[tuple(words[:length])] if length else words[:1])
-        words = words[length or 1 :]
-    return " ".join(said)
+    return " ".join([meant or " ".join(own) for meant, own in _SAME.read(name.split())])
+
+
+@dataclass(slots=True)
+class Run:
+    """Words between phrases that may name a thing.
+
+    Args:
+        joiner: "y" or "o" where it stands before them, or AND.
+        joined: the same as it is written.
+    """
+
+    joiner: str = ""
+    joined: str = ""
+    words: list[str] = field(default_factory=list)
+    _read: Name | Leaning | None = None
+
+    def name(self, known: ProductWords) -> Name:
+        """The name, read once however many questions are tried. Raises Leaning."""
+        if self._read is None:
+            try:
+                self._read = read_name(self.words, known)
+            except Leaning as exc:
+                self._read = exc
+        if isinstance(self._read, Leaning):
+            raise self._read
+        return self._read
+
+
+Runs = Sequence[Run]
+
+
+def names_in(runs: Runs, known: ProductWords, *, priced: bool = False) -> list[tuple[str, Name]]:
+    """All names with what joins each to the one before; what only says how a thing is, is said of the one thing.
+
+    Args:
+        priced: whether a price is asked, which flavours have none of.
+    """
+    read = [(run.joiner, as_fruit(run.name(known)) if priced else run.name(known)) for run in runs]
+    things = [name for _, name in read if name.thing]
+    loose = [name for joiner, name in read if not name.thing and joiner in ("", AND)]
+    joined = any(joiner in ("y", "o") for joiner, _ in read)
+    if len(things) == 1 and loose and not joined and len(read) == len(loose) + 1:
+        return [("", _with(things[0], loose))]
+    return [("y" if joiner == AND else joiner, name) for joiner, name in read]
+
+
+def _with(thing: Name, loose: Sequence[Name]) -> Name:
+    for name in loose:
+        if (name.size and thing.size) or (name.use and thing.use) or not says_how(name.more):
+            raise Leaning(name.more or name.size or name.use)
+        more = " ".join(filter(None, (thing.more, name.more)))
+        size = thing.size or size_of(thing.thing, name.size)
+        thing = replace(thing, more=more, size=size, use=thing.use or name.use)
+    return thing
+
+
+def completed(names: Sequence[Name], alike: bool) -> list[Name]:
+    """Completes names by the first: in "leche entera o descremada" the other is "leche descremada". Raises Leaning
+    where a name names nothing.
+    """
+    first, done = names[0], [names[0]]
+    for name in names[1:]:
+        if not name.thing:
+            if not alike or name.use or not says_how(name.more):
+                raise Leaning(name.more or name.size or name.use)
+            if is_qualified(first):
+                name = replace(name, thing=first.thing.split()[0])
+        done.append(name)
+    return done
+
+
+def is_qualified(name: Name) -> bool:
+    """Returns whether a thing is said with one quality: "leche entera", "aceite de oliva"."""
+    words = name.thing.split()
+    return not name.more and (len(words) <= 2 or (len(words) == 3 and words[1] in LINKS))
+
+
+def elliptic(run: Run, known: ProductWords) -> Name | None:
+    """The second of two things, of which only "de maíz" or "el de maíz" is said."""
+    words = run.words[1:] if run.words[0] in DEFINITE else run.words
+    if not run.joiner or words[:1] != ["de"]:
+        return None
+    return Name(more=singular_words(standing_alone(words, known), known))
+
+
+def as_fruit(name: Name) -> Name:
+    """A flavour that stands alone beside another thing is a thing too: "manzana o pera"."""
+    return replace(name, thing=name.more, more="") if name.more in FRUITS else name

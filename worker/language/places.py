@@ -6,13 +6,23 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from worker.language.goods import SECTIONS
 from worker.language.lexicon import Token
 from worker.language.name_words import Leaning, is_sold, standing_alone
-from worker.language.names import Name, same, singular_words
+from worker.language.names import (
+    AND,
+    Name,
+    Run,
+    Runs,
+    as_fruit,
+    completed,
+    elliptic,
+    is_qualified,
+    names_in,
+    same,
+    singular_words,
+)
 from worker.language.product_words import ProductWords
-from worker.language.runs import AND, Run, Runs, as_fruit, completed, elliptic, is_qualified, names_in
-from worker.language.vocabulary import ARTICLES, DEFINITE, HOMELY, LINKS
+from worker.language.vocabulary import ARTICLES, DEFINITE, HOMELY, LINKS, SECTIONS
 
 #: Places that are filled by what a phrase says itself.
 SAID: Final = frozenset(
@@ -73,10 +83,8 @@ def _products(runs: Runs, known: ProductWords, spoken: Sequence[Token]) -> Fille
 def _pair(runs: Runs, known: ProductWords, spoken: Sequence[Token], *, for_use: bool = False) -> Filled | None:
     """Two things, in one order, and what they are for where that is told."""
     concepts = {token.concept for token in spoken}
-    read = [
-        (run.joiner, elliptic(run, known) or as_fruit(run.name(known)))
-        for run in _without_between(_apart(runs) if "compare" in concepts else runs)
-    ]
+    compared = _compared(runs, apart="compare" in concepts)
+    read = [(run.joiner, elliptic(run, known) or as_fruit(run.name(known))) for run in compared]
     uses = [name.use for _, name in read if name.use]
     pair = [(joiner, replace(name, use="")) for joiner, name in read if name.thing or name.more or name.size]
     if len(pair) != 2 or len(uses) > 1 or not pair[0][1].thing or pair[0][0]:
@@ -88,16 +96,12 @@ def _pair(runs: Runs, known: ProductWords, spoken: Sequence[Token], *, for_use: 
     return None if one == other or bool(use) != for_use else {"one": one, "other": other, "use": use}
 
 
-def _apart(runs: Runs) -> Runs:
-    """Takes "compara la leche con el queso" apart."""
-    if len(runs) > 1 or "con" not in runs[0].words:
-        return runs
-    at = runs[0].words.index("con")
-    return [Run("", "", runs[0].words[:at]), Run("y", "con", runs[0].words[at + 1 :])]
-
-
-def _without_between(runs: Runs) -> Runs:
-    told = [Run(run.joiner, run.joined, [word for word in run.words if word != "entre"]) for run in runs]
+def _compared(runs: Runs, *, apart: bool) -> Runs:
+    """Takes "compara la leche con el queso" apart, and leaves out the "entre" of "la diferencia entre"."""
+    if apart and len(runs) == 1 and "con" in runs[0].words:
+        at = runs[0].words.index("con")
+        runs = [Run("", "", runs[0].words[:at]), Run("y", "con", runs[0].words[at + 1 :])]
+    told = (Run(run.joiner, run.joined, [word for word in run.words if word != "entre"]) for run in runs)
     return [run for run in told if run.words]
 
 
@@ -120,12 +124,9 @@ def _product_dish(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled
 
 def _dish(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled | None:
     """One dish, whose name may hold "y": "tarta de jamon y queso"."""
-    words = list(runs[0].words)
-    for run in runs[1:]:
-        if run.joiner != "y":
-            return None
-        words += ["y", *run.words]
-    return {"dish": _dish_of(words, known)} if not runs[0].joiner else None
+    if runs[0].joiner or any(run.joiner != "y" for run in runs[1:]):
+        return None
+    return {"dish": _dish_of(" y ".join(" ".join(run.words) for run in runs).split(), known)}
 
 
 def _dish_of(words: Sequence[str], known: ProductWords) -> str:
@@ -144,10 +145,10 @@ def _dish_words(words: Sequence[str], known: ProductWords) -> str:
 
 
 def _stain(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled | None:
-    words = [word for run in runs for word in run.words]
     if any(run.joiner for run in runs):
         return None
-    return {"stain": singular_words(standing_alone([word for word in words if word not in ARTICLES], known), known)}
+    words = [word for run in runs for word in run.words if word not in ARTICLES]
+    return {"stain": singular_words(standing_alone(words, known), known)}
 
 
 def _section(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled | None:
@@ -157,12 +158,10 @@ def _section(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled | No
     words = [word for run in runs for word in (run.joined, *run.words) if word]
     while words[0] in LINKS and len(words) > 1:
         words = words[1:]
-    name = " ".join(words)
-    if name in known.sections or SECTIONS.issuperset(word for word in words if word not in ("y", "e")):
-        return {"section": name}
-    if words[0] in SECTIONS:
-        return {"section": " ".join(standing_alone(words, known))}
-    return None
+    named = " ".join(words) in known.sections or SECTIONS.issuperset(word for word in words if word not in ("y", "e"))
+    if not named and words[0] not in SECTIONS:
+        return None
+    return {"section": " ".join(words if named else standing_alone(words, known))}
 
 
 def _kind(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled | None:

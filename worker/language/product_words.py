@@ -1,51 +1,20 @@
 """Words by which products are called. Everything is in normalised form."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 
-from worker.language.goods import FLAVOURS, GROCERIES, NAMES_ALL_THE_SAME, NOT_LEANING, SECTIONS
+from worker.language import vocabulary
 from worker.language.lexicon import PHRASE_WORDS
 from worker.language.normalise import LONGEST_WORD, is_courtesy, normalised, without_accents
-from worker.language.typos import Spelling, sound_alike, undoubled
-from worker.language.vocabulary import (
-    ANSWER_WORDS,
-    ASKING,
-    COMMON_WORDS,
-    EVERYDAY,
-    FORMLESS,
-    LEANING,
-    LINKS,
-    MEASURES,
-    NAMELESS,
-    NAMES_WITH_MORE,
-    PACKINGS,
-    POINTING,
-    QUALITIES,
-    SAID_OF_THINGS,
-    SMALL_WORDS,
-    TOLD,
-)
+from worker.language.spelling import Spelling, is_any, sound_alike, stem, undoubled
+from worker.language.vocabulary import ASKING, GROCERIES, LINKS, NO_NAMES, SMALL_WORDS
 
-#: Alone they name no product, wherever they stand in the name of one.
-NO_NAMES = NAMELESS | NAMES_WITH_MORE | QUALITIES | MEASURES | FLAVOURS | POINTING
 #: Words that are no slip of another word, whatever the shop sells.
-USUAL = (
-    GROCERIES
-    | NAMES_ALL_THE_SAME
-    | SECTIONS
-    | EVERYDAY
-    | TOLD
-    | PHRASE_WORDS
-    | COMMON_WORDS
-    | ASKING
-    | SAID_OF_THINGS
-    | NO_NAMES
-)
+USUAL = PHRASE_WORDS | vocabulary.IN_NAMES | vocabulary.OF_EVERY_SENTENCE | vocabulary.TOLD | NO_NAMES
 #: Words that may change nothing in a question, and may be a part of a name: brands are called "Valor" and "Buen Día".
-SWALLOWED = (PHRASE_WORDS | PACKINGS) - LINKS
+SWALLOWED = (PHRASE_WORDS | vocabulary.PACKINGS) - LINKS
 #: No brand is called so: "y que", "con que".
 OF_ANY_SENTENCE = LINKS | frozenset(("y", "e", "o", "u", "que"))
 SHORTEST_NAME = 3
@@ -60,6 +29,7 @@ MOST_SLIPS = 4096
 ASKED = PHRASE_WORDS | ASKING | SMALL_WORDS
 SPELLING = Spelling(ASKING | SMALL_WORDS | GROCERIES)
 PHRASE_SPELLING = Spelling(PHRASE_WORDS)
+GROCERY_STEMS = frozenset(map(stem, GROCERIES))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,9 +42,9 @@ class ProductWords:
         words: all their words.
         sections: names of the shop's sections, whole.
         stems: of the words of this shop's own names and sections.
-        heads: stems of the words that begin its own names.
+        heads: stems of the words that begin names, of its own products and of what any shop sells.
         firsts: stems of all first words of its own names.
-        together: pairs of heads, and of what any shop sells, that stand in one name.
+        together: pairs of heads that stand in one name.
         beside: pairs of words of one name ("chocolate valor") of which a question could swallow one.
         unread: words of names that normalising takes for courtesies.
         spelling: of these and of usual words of questions.
@@ -85,7 +55,7 @@ class ProductWords:
     words: frozenset[str] = GROCERIES
     sections: frozenset[str] = frozenset()
     stems: frozenset[str] = frozenset()
-    heads: frozenset[str] = frozenset()
+    heads: frozenset[str] = GROCERY_STEMS
     firsts: frozenset[str] = frozenset()
     together: frozenset[frozenset[str]] = frozenset()
     beside: frozenset[tuple[str, str]] = frozenset()
@@ -132,28 +102,6 @@ def _can_mean(typed: str, meant: str) -> bool:
     return (min(len(typed), len(meant)) > SHORTEST_SLIP or slip) and not sound_alike(typed, meant)
 
 
-#: Endings of number and gender, as `word_stem` of the database takes them off.
-_ENDINGS = (
-    (re.compile(r"^(..+)ces?$"), r"\1z"),
-    (re.compile(r"^(...+)es?$"), r"\1"),
-    (re.compile(r"^(..+)[ao]s?$"), r"\1o"),
-    (re.compile(r"^(...+)s$"), r"\1"),
-)
-
-
-def stem(word: str) -> str:
-    """Stem of a noun or an adjective: what it has in common with its plural and its other gender."""
-    for ending, kept in _ENDINGS:
-        word = ending.sub(kept, word)
-    return word
-
-
-def stems(name: str) -> tuple[str, ...]:
-    """Stems of the words of a name that tell something: little words between them are left out."""
-    return tuple(stem(word) for word in name.split() if word not in SMALL_WORDS) or (stem(name),)
-
-
-GROCERY_STEMS = frozenset(map(stem, GROCERIES))
 #: What any shop sells.
 USUAL_PRODUCT_WORDS = ProductWords()
 
@@ -173,8 +121,7 @@ def product_words_of(names: Iterable[str], sections: Iterable[str] = ()) -> Prod
     beginnings = {" ".join(words[:count]) for words in split for count in (2, 3) if len(words) >= count}
     parts = frozenset(map(normalised, sections))
     stemmed = {word: stem(word) for word in chain(begins, elsewhere, *map(str.split, parts)) if word.isalpha()}
-    heads = frozenset(stemmed[word] for word in called)
-    parted = heads | GROCERY_STEMS
+    heads = GROCERY_STEMS | {stemmed[word] for word in called}
     return ProductWords(
         names=GROCERIES | called,
         beginnings=frozenset(beginnings),
@@ -187,46 +134,33 @@ def product_words_of(names: Iterable[str], sections: Iterable[str] = ()) -> Prod
         unread=frozenset(filter(is_courtesy, chain.from_iterable(plain))),
         spelling=Spelling(ASKING | SMALL_WORDS | GROCERIES | known),
         together=frozenset(
-            chain.from_iterable(_pairs(parted.intersection(map(stemmed.get, words))) for words in split)
+            frozenset(pair) for words in split for pair in combinations(heads.intersection(map(stemmed.get, words)), 2)
         ),
     )
-
-
-def _pairs(words: Iterable[str]) -> set[frozenset[str]]:
-    return {frozenset(pair) for pair in combinations(words, 2)}
 
 
 def _pairs_with_swallowed(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Pairs in the order of a name, and in the other one too: "valor chocolate"; not so of a little word. Two words of
     any sentence ("y que") are no pair.
     """
-    return (pair for pair in _pairs_of_any(words) if not OF_ANY_SENTENCE.issuperset(pair))
-
-
-def _pairs_of_any(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for at in (at for at, word in enumerate(words) if word in SWALLOWED):
-        own, before, behind = words[at], words[:at], words[at + 1 :]
-        yield from ((other, own) for other in before)
-        yield from ((own, other) for other in behind)
-        if len(own) > SHORTEST_NAME:
-            yield from ((own, other) for other in before)
-            yield from ((other, own) for other in behind)
+    for at, own in enumerate(words):
+        if own in SWALLOWED:
+            pairs = (*((other, own) for other in words[:at]), *((own, other) for other in words[at + 1 :]))
+            for one, other in (pair for pair in pairs if not OF_ANY_SENTENCE.issuperset(pair)):
+                yield one, other
+                if len(own) > SHORTEST_NAME:
+                    yield other, one
 
 
 def _can_name(word: str, begins: int, elsewhere: int) -> bool:
     if len(word) < SHORTEST_NAME or not word.isalpha() or begins < elsewhere:
         return False
-    if FORMLESS.fullmatch(word) and elsewhere:
+    if vocabulary.FORMLESS.fullmatch(word) and elsewhere:
         return False
-    leaning = LEANING.fullmatch(word) and word not in NOT_LEANING
+    leaning = vocabulary.LEANING.fullmatch(word) and word not in vocabulary.NOT_LEANING
     return not leaning and not is_any(word, NO_NAMES)
 
 
 def is_told(word: str) -> bool:
     """Returns whether a word is said of a product, of how much, or of which one, and is no name by itself."""
-    return word in ANSWER_WORDS or is_any(word, NO_NAMES)
-
-
-def is_any(word: str, words: frozenset[str]) -> bool:
-    """Returns whether a word, or what may be its singular, is one of these."""
-    return word in words or word.removesuffix("s") in words or word.removesuffix("es") in words
+    return word in vocabulary.ANSWER_WORDS or is_any(word, NO_NAMES)

@@ -4,7 +4,6 @@ A message is everybody's if each of its phrases is known, none leans on its conv
 the questions of `data/frames.toml`, in whatever order Spanish allows. In doubt it is not.
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,16 +12,15 @@ from itertools import pairwise
 from typing import Final
 
 from worker.language import lexicon
-from worker.language.frames import frames_of
-from worker.language.lexicon import SMALL_TALK, Token
+from worker.language.lexicon import SMALL_TALK, Token, frames_of
 from worker.language.name_words import Leaning, is_sold, says_how
-from worker.language.normalise import normalised, without_accents
+from worker.language.names import AND, Run
+from worker.language.normalise import may_tell, normalised, without_accents
+from worker.language.patterns import patterns_of
 from worker.language.places import filled
 from worker.language.product_words import USUAL_PRODUCT_WORDS, ProductWords
-from worker.language.runs import AND, Run
 from worker.language.sizes import in_figures
 from worker.language.spoken import as_they_count
-from worker.language.symbols import may_tell
 from worker.language.vocabulary import FILLERS, LINKS, PACKINGS, PREPOSITIONS
 
 #: Whoever writes more tells of himself.
@@ -37,12 +35,8 @@ JOINERS: Final = {"y": "y", "e": "y", "o": "o", "u": "o"}
 ONCE: Final = frozenset(("free", "on_arrival", "advise"))
 #: Two of these in one message weigh different things.
 WEIGHING: Final = frozenset(("cheap", "which_cheap", "weigh", "which_better", "better", "differ", "best"))
-#: Two words with a comma between them, as in "leche, pan y huevos".
-LISTED: Final = re.compile(r"([a-zñ]+)\s*,\s*(?=([a-zñ]+))")
-WORD: Final = re.compile(r"\w+")
+_P: Final = patterns_of(__file__)
 Listed = frozenset[tuple[str, str]]
-#: "No, ¿tendrán leche?" is an answer, "¿no tendrán leche?" is none.
-ANSWER: Final = re.compile(r"^\W*(?:no|si|sí)\s*[,.;:!]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +70,9 @@ def judged(text: str, plain: str, product_words: ProductWords = USUAL_PRODUCT_WO
         return Judgement(None, "too_long")
     if "\n" in stripped or may_tell(stripped, plain):
         return Judgement(None, "tells")
-    if answer := ANSWER.match(stripped):
+    if answer := _P["answer"].match(stripped):
         return Judgement(None, "leans", normalised(answer[0]))
-    listed = frozenset(LISTED.findall(without_accents(stripped)))
+    listed = frozenset(_P["listed"].findall(without_accents(stripped)))
     read = list(lexicon.phrases(in_figures(product_words.mended(plain)).split()))
     said = tuple(token for token, _ in read)
     if (word := _word_of_name(stripped, read, product_words)) is not None:
@@ -102,10 +96,11 @@ def _word_of_name(text: str, read: Sequence[tuple[Token, Sequence[str]]], known:
             for word, pair in ((first, (before[-1], first)), (own[-1], (own[-1], after[0]))):
                 if pair in known.beside and word not in LINKS:
                     return word
-    return next((word for word in WORD.findall(without_accents(text)) if word in known.unread), None)
+    return next((word for word in _P["word"].findall(without_accents(text)) if word in known.unread), None)
 
 
 def _form(said: Sequence[Token], known: ProductWords, listed: Listed) -> str | None:
+    """The form of the question that phrases are. Raises Leaning for the first word that names nothing."""
     spoken = as_they_count(said, known)
     if _asks_two_things(spoken):
         return None
@@ -116,7 +111,9 @@ def _form(said: Sequence[Token], known: ProductWords, listed: Listed) -> str | N
         with suppress(Leaning):
             if (places := filled(frame.places, spoken, runs, known)) is not None:
                 return frame.form.format(**places)
-    _check_names(runs, known)
+    for name in (run.name(known) for run in runs):
+        if not name.thing and not says_how(name.more):
+            raise Leaning(name.more.split()[0])
     return None
 
 
@@ -136,14 +133,6 @@ def _asks_two_things(spoken: Sequence[Token]) -> bool:
     return twice or any((one.concept, other.concept) == ("have", "cheap") for one, other in pairwise(spoken))
 
 
-def _check_names(runs: Sequence[Run], known: ProductWords) -> None:
-    """Raises Leaning for the first word that names nothing."""
-    for run in runs:
-        name = run.name(known)
-        if not name.thing and not says_how(name.more):
-            raise Leaning(name.more.split()[0])
-
-
 def _runs(spoken: Sequence[Token], known: ProductWords, listed: Listed) -> list[Run]:
     """Words that stand between the phrases, without those that say nothing."""
     runs = [Run()]
@@ -155,7 +144,8 @@ def _runs(spoken: Sequence[Token], known: ProductWords, listed: Listed) -> list[
             _check_but(spoken[place + 1 : place + 2], runs[-1].words)
         elif place in (0, len(spoken) - 1) and token.value in JOINERS:
             raise Leaning(token.value)
-        elif token.value in JOINERS and not _is_within_name(spoken[place - 1 : place + 2], known):
+        elif token.value in JOINERS and _words(spoken[place - 1 : place + 2]) not in known.beginnings:
+            # No "y" within the name of something sold here: "cereales y semillas".
             runs.append(Run(JOINERS[token.value], token.value))
         else:
             words = runs[-1].words
@@ -165,9 +155,8 @@ def _runs(spoken: Sequence[Token], known: ProductWords, listed: Listed) -> list[
     return [run for run in runs if not FILLERS.issuperset(run.words)]
 
 
-def _is_within_name(around: Sequence[Token], known: ProductWords) -> bool:
-    """Returns whether an "y" stands in the name of something sold here: "cereales y semillas"."""
-    return " ".join(token.value for token in around) in known.beginnings
+def _words(tokens: Sequence[Token]) -> str:
+    return " ".join(token.value for token in tokens)
 
 
 def _check_but(following: Sequence[Token], before: Sequence[str]) -> None:

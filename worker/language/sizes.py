@@ -1,55 +1,27 @@
 """Sizes in what customers say: "medio kilo", "500 gr", "dos y cuarto", "la docena", in one form each."""
 
 import re
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
 
-from worker.language.goods import BAGGED, DRINKS
-from worker.language.normalise import UNIT
-from worker.language.vocabulary import LINKS, NUMBERS, PACKINGS, UNITS
+from worker.language.normalise import in_usual_units
+from worker.language.patterns import patterns_of, rewritten, rules_of
+from worker.language.vocabulary import BAGGED, DRINKS, LINKS, NUMBERS, PACKINGS
 
 #: "Un" is an article.
 _NUMBERS: Final = {word: number for word, number in NUMBERS.items() if word != "un"}
-_FIGURE: Final = r"(?<![\d.,/])\d{1,6}(?:[.,/]\d{1,6})?(?![\d.,/%])"
-_BIG: Final = r"(?:kilos?|kg|litros?|l|libras?)"
-_LITRE, _KILO = "l", "kg"
-#: Parts of a unit in words, and a number behind which one stands.
-_PARTS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]] = (
-    (re.compile(rf"\b(?:un |una |1 )?({_BIG}) y medi[oa]\b"), lambda found: f"1,5 {_unit(found[1])}"),
-    (re.compile(rf"\b(\d+) ({_BIG}) y medi[oa]\b"), lambda found: f"{found[1]},5 {_unit(found[2])}"),
-    (
-        re.compile(rf"\b(\d+) (?:{_BIG} )?y (?:1/4|un cuarto|cuarto)(?: (?:de )?(?:litros?|l))?\b"),
-        lambda found: f"{found[1]},25 l",
-    ),
-    (re.compile(rf"(?<![\d/] )\b(?:3/4|tres cuartos)(?: de)? ({_BIG})\b"), lambda found: f"0,75 {_unit(found[1])}"),
-    (re.compile(rf"(?<![\d/] )\b(?:1/4|un cuarto|cuarto)(?: de)? ({_BIG})\b"), lambda found: f"0,25 {_unit(found[1])}"),
-    (re.compile(rf"(?<![\d/] )\b(?:medio|media|1/2) ({_BIG})\b"), lambda found: f"0,5 {_unit(found[1])}"),
-    (re.compile(r"(?<!\d )\b(kilo|litro|libra)\b(?! y)"), lambda found: f"1 {_unit(found[1])}"),
-)
-_MEASURED: Final = re.compile(rf"({_FIGURE}) (kg|g|l|ml|cc|cl|libras?)\b(?!/)")
-_DOZENS: Final = re.compile(r"\b(?:(media|medio|1/2|\d{1,4}) )?docenas?\b")
-_TRAYS: Final = re.compile(r"\b(?:maple|panal|cubeta|carton|bandeja|cono|cartera)s?\b")
-_PIECES: Final = re.compile(
-    r"(?:\b(?:x|por|de) )?(?<![\d.,/])(\d{1,4})(?: unidades)?(?= de huevo| huevo)"
-    r"|\b(?:x|por|de) (\d{1,4})(?: unidades)?$"
-)
-_BARE: Final = re.compile(r"(?:\b(de|x) )?(?<![\d.,/])(\d{1,6}(?:[.,]\d{1,6})?)$")
-#: What tied a size to a name.
-_TIES: Final = re.compile(r"(?:\b(?:de|del|x|por|en|a|un|una|que viene) )*\|(?: (?:de|del)\b)*")
-_PACKED: Final = re.compile(r"\b(?:packs?|cajas?|cajon|six|sixpack)\b")
+_P: Final = patterns_of(__file__)
+_PARTS_OF_UNITS: Final = rules_of(__file__)["parts_of_units"]
 #: Litres of the largest bottle, and the smallest number that can only be millilitres.
 _LARGEST, _SMALLEST_ML = 3, 100
 
 
 def in_figures(plain: str) -> str:
     """A normalised text with its numbers and parts of a litre or a kilo in figures: "dos litros y medio" is "2,5 l"."""
-    plain = UNIT.sub(
-        lambda found: f" {UNITS[found[1]]}", " ".join([_NUMBERS.get(word, word) for word in plain.split()])
-    )
-    for part, said in _PARTS:
-        plain = part.sub(said, plain)
-    return plain
+    counted = in_usual_units(" ".join([_NUMBERS.get(word, word) for word in plain.split()]))
+    if not _P["big_unit"].search(counted):
+        return counted
+    return in_usual_units(rewritten(counted, _PARTS_OF_UNITS))
 
 
 def without_size(words: list[str]) -> tuple[str, list[str]]:
@@ -58,46 +30,37 @@ def without_size(words: list[str]) -> tuple[str, list[str]]:
     # "Dulce de leche de 400" is no drink.
     told = [word for word in words if word not in LINKS | PACKINGS][:2]
     things = {form for word in told for form in (word, word.removesuffix("s"))}
-    if "huevo" in plain:
+    if dozens := _P["dozens"].search(plain):
+        pieces = 6 if dozens[1] in ("media", "medio", "1/2") else 12 * int(dozens[1] or 1)
+        size, left = f"x {pieces}", _P["dozens"].sub("|", plain)
+    elif "huevo" in plain:
         size, left = _of_eggs(plain)
-    elif dozens := _DOZENS.search(plain):
-        size, left = f"x {_pieces(dozens[1])}", _DOZENS.sub("|", plain)
     else:
         size, left = _measured(plain, things)
     if left.count("|") > 1:
         return "", words
-    return size, _TIES.sub(" ", left).split()
+    return size, _P["ties"].sub(" ", left).split()
 
 
 def _of_eggs(plain: str) -> tuple[str, str]:
-    if dozens := _DOZENS.search(plain):
-        return f"x {_pieces(dozens[1])}", _DOZENS.sub("|", plain)
-    tray, left = _TRAYS.search(plain), _TRAYS.sub("|", plain)
-    if counted := _PIECES.search(left):
-        left = _PIECES.sub("", left) if tray else _PIECES.sub("|", left)
+    tray, left = _P["trays"].search(plain), _P["trays"].sub("|", plain)
+    if counted := _P["pieces"].search(left):
+        left = _P["pieces"].sub("", left) if tray else _P["pieces"].sub("|", left)
         return f"x {counted[1] or counted[2]}", left
     return ("x 30", left) if tray else ("", plain)
 
 
-def _pieces(dozens: str | None) -> int:
-    return 6 if dozens in ("media", "medio", "1/2") else 12 * int(dozens or 1)
-
-
 def _measured(plain: str, things: set[str]) -> tuple[str, str]:
-    if found := _MEASURED.search(plain):
-        return _told(_amount(found[1], found[2]), found[2], found[1]), _MEASURED.sub("|", plain)
-    if bare := _BARE.search(plain):
+    if found := _P["measured"].search(plain):
+        return _told(_amount(found[1], found[2]), found[2], found[1]), _P["measured"].sub("|", plain)
+    if bare := _P["bare"].search(plain):
         number, tied = _amount(bare[2], "l"), bare[1] is not None
-        small = tied and number is not None and number <= _LARGEST and not _PACKED.search(plain)
+        small = tied and number is not None and number <= _LARGEST and not _P["packed"].search(plain)
         if things & DRINKS and number is not None and (small or number.denominator > 1 or number >= _SMALLEST_ML):
-            return (_told(number, "ml" if number >= _SMALLEST_ML else "l", bare[2])), _BARE.sub("|", plain)
+            return (_told(number, "ml" if number >= _SMALLEST_ML else "l", bare[2])), _P["bare"].sub("|", plain)
         if things & BAGGED and tied and number is not None and number <= 50:
-            return _told(number, "kg", bare[2]), _BARE.sub("|", plain)
+            return _told(number, "kg", bare[2]), _P["bare"].sub("|", plain)
     return "", plain
-
-
-def _unit(word: str) -> str:
-    return "libra" if word.startswith("lib") else _KILO if word[0] == "k" else _LITRE
 
 
 def _amount(figure: str, unit: str) -> Fraction | None:
@@ -118,9 +81,7 @@ def _told(amount: Fraction | None, unit: str, figure: str) -> str:
         return f"{_decimal(amount)} libra"
     small, big = {"g": ("g", "kg"), "kg": ("g", "kg")}.get(unit, ("ml", "l"))
     in_small = amount * {"kg": 1000, "l": 1000, "cl": 10}.get(unit, 1)
-    if in_small >= 1000:
-        return f"{_decimal(in_small / 1000)} {big}"
-    return f"{_decimal(in_small)} {small}"
+    return f"{_decimal(in_small / 1000)} {big}" if in_small >= 1000 else f"{_decimal(in_small)} {small}"
 
 
 def _decimal(number: Fraction) -> str:

@@ -19,44 +19,20 @@ ADDRESSING: Final = frozenset(("noise", "address", "ask"))
 
 
 def as_they_count(said: Sequence[Token], known: ProductWords) -> list[Token]:
-    """Phrases of a message without those that change nothing, each for what it is where it stands. Raises Leaning."""
-    _check_here(said)
-    kept = _uses(_formal(_without_reasons(said)))
-    things = _names_a_thing(kept, known)
+    """Phrases of a message without those that change nothing, each for what it is where it stands. Raises Leaning
+    where something is brought here, since it depends on where the customer is.
+    """
+    here = next((token.value for token in said if token.concept == "here"), "")
+    if here and any(token.concept in BROUGHT for token in said):
+        raise Leaning(here.split()[-1])
+    kept = _as_meant(_without_reasons(said))
+    # A diet that is named may be said of a thing.
+    diets = any(token.concept == "diet" for token in kept)
+    things = diets and any(not token.concept and begins_name([token.value, "x"], known) for token in kept)
     spoken: list[Token] = []
     for token, following in zip(kept, (*kept[1:], None), strict=False):
         spoken.extend(_in_place(token, spoken, following, things))
     return _beside_others(spoken)
-
-
-def _check_here(said: Sequence[Token]) -> None:
-    """Raises Leaning where something is brought here: it depends on where the customer is."""
-    here = next((token.value for token in said if token.concept == "here"), "")
-    if here and any(token.concept in BROUGHT for token in said):
-        raise Leaning(here.split()[-1])
-
-
-def _formal(said: Sequence[Token]) -> list[Token]:
-    """Reads "tiene" as a question to a shopkeeper. Raises Leaning where nobody was spoken to."""
-    formal = next((token for token in said if token.concept == "formal"), None)
-    if formal and not any(token.concept in ADDRESSING for token in said):
-        raise Leaning(formal.value)
-    return [Token("have", token.value) if token.concept == "formal" else token for token in said]
-
-
-def _uses(said: Sequence[Token]) -> list[Token]:
-    """Reads "para hacer una torta" as a use where two things are weighed, and no dish is asked for."""
-    if WEIGHING.isdisjoint(token.concept for token in said):
-        return list(said)
-    return [
-        Token("", "para") if token.concept == "to_make" and token.value.startswith("para") else token for token in said
-    ]
-
-
-def _names_a_thing(said: Sequence[Token], known: ProductWords) -> bool:
-    """Returns whether a diet that is named is said of a thing."""
-    diets = any(token.concept == "diet" for token in said)
-    return diets and any(not token.concept and begins_name([token.value, "x"], known) for token in said)
 
 
 def _without_reasons(said: Sequence[Token]) -> list[Token]:
@@ -75,22 +51,51 @@ def _is_reason(token: Token) -> bool:
     return REASONS.issuperset(token.value.split())
 
 
+def _as_meant(said: Sequence[Token]) -> list[Token]:
+    """Reads "tiene" as a question to a shopkeeper, and "para hacer una torta" as a use where two things are weighed,
+    and no dish is asked for. Raises Leaning where nobody was spoken to.
+    """
+    concepts = {token.concept for token in said}
+    formal = next((token for token in said if token.concept == "formal"), None)
+    if formal and ADDRESSING.isdisjoint(concepts):
+        raise Leaning(formal.value)
+    weighs = "to_make" in concepts and not WEIGHING.isdisjoint(concepts)
+    if not formal and not weighs:
+        return list(said)
+    return [_meant(token, weighs) for token in said]
+
+
+def _meant(token: Token, weighs: bool) -> Token:
+    if token.concept == "formal":
+        return Token("have", token.value)
+    return Token("", "para") if weighs and token.concept == "to_make" and token.value.startswith("para") else token
+
+
 def _in_place(token: Token, before: Sequence[Token], following: Token | None, things: bool) -> Iterable[Token]:
     concept, value = token
-    if concept == "noise" and following is not None and following == Token("", "de"):
-        return (Token("", word) for word in value.split())  # "en la tienda de ..." is one of several
-    if concept in ("noise", "here") or (concept == "or_not" and following is None):
-        return ()
-    if concept == "address":
-        small = all(each.concept in SMALL_TALK for each in before)
-        return () if small else (Token("", word) for word in value.split())
-    if concept == "words" or (concept == "diet" and things):
-        return (Token("", word) for word in value.split())
-    if token == WORK and following is not None and not following.concept:
-        return (Token("have", value),)
-    if concept == "which" and " " not in value and (following is None or following.concept not in ("", "diet")):
-        return (Token("rel", value),)
+    match concept:
+        case "noise":
+            # "en la tienda de ..." is one of several
+            return _words(value) if following == Token("", "de") else ()
+        case "here":
+            return ()
+        case "or_not" if following is None:
+            return ()
+        case "address":
+            return () if all(each.concept in SMALL_TALK for each in before) else _words(value)
+        case "words":
+            return _words(value)
+        case "diet" if things:
+            return _words(value)
+        case "open" if token == WORK and following is not None and not following.concept:
+            return (Token("have", value),)
+        case "which" if " " not in value and (following is None or following.concept not in ("", "diet")):
+            return (Token("rel", value),)
     return (token,)
+
+
+def _words(value: str) -> list[Token]:
+    return [Token("", word) for word in value.split()]
 
 
 def _beside_others(spoken: Sequence[Token]) -> list[Token]:

@@ -4,30 +4,17 @@ import re
 from typing import Any, Final
 
 from worker.language.answers import asks, denies, speaks_of_pickup
-from worker.language.goods import GROCERIES
 from worker.language.normalise import normalised
-from worker.language.vocabulary import read_data
+from worker.language.patterns import compiled, filled, read_data
+from worker.language.vocabulary import GROCERIES
 
-_DATA: Final[dict[str, Any]] = read_data("topics")
-_PART: Final = re.compile(r"\{([a-z_]+)\}")
-
-
-def _filled(pattern: str) -> str:
-    """A pattern with its parts in the place of their names."""
-    return _PART.sub(lambda found: _either(_DATA["parts"][found[1]]), pattern)
-
-
-def _either(phrasings: str) -> str:
-    """A group that matches one of these; one phrasing, or a few between bars, on a line."""
-    return f"(?:{'|'.join(map(_filled, phrasings.strip().splitlines()))})"
-
-
+_DATA: Final[dict[str, Any]] = read_data(__file__, "topics")
 TOPIC: Final = re.compile(
-    "|".join(rf"(?P<{name}>\b{_either(phrasings)}(?!\w))" for name, phrasings in _DATA["topics"].items())
+    "|".join(
+        rf"(?P<{name}>\b(?:{filled(phrasings, _DATA['parts'])})(?!\w))" for name, phrasings in _DATA["topics"].items()
+    )
 )
-_ADDRESS: Final = re.compile(rf"\b{_either(_DATA['address']['streets'])}\b.*\d")
-_STREET, _NO_ADDRESS, _LIST = (re.compile(_filled(_DATA["address"][name])) for name in ("street", "none", "list"))
-_PERSON: Final = re.compile(_DATA["person"]["asked"])
+_P: Final = compiled(_DATA["address"] | _DATA["person"], _DATA["parts"])
 #: Texts longer than this are not looked through for topics here.
 _LONGEST: Final = 300
 #: Said along with another topic, these are part of it: "in place of 2 give me 4", "send it to my house, I pay cash".
@@ -48,14 +35,14 @@ def topics(plain: str) -> list[str]:
 
 def asks_for_person(plain: str) -> bool:
     """Returns whether a normalised text asks to talk to somebody."""
-    return _PERSON.search(plain) is not None
+    return _P["asked"].search(plain) is not None
 
 
 def speaks_of_goods(text: str) -> bool:
     """Returns whether a text asks something, or wants goods put in, changed or taken out. A long one may."""
     plain = normalised(text[: _LONGEST + 1])
     wanted = {"add", "modify", "remove", "clear", "search"}
-    return asks(text) or len(text) > _LONGEST or bool(_LIST.match(plain)) or not wanted.isdisjoint(topics(plain))
+    return asks(text) or len(text) > _LONGEST or bool(_P["list"].match(plain)) or not wanted.isdisjoint(topics(plain))
 
 
 def is_address(text: str) -> bool:
@@ -63,7 +50,7 @@ def is_address(text: str) -> bool:
     pay or to fetch, and no goods.
     """
     plain = normalised(text)
-    if "?" in text or _LIST.match(plain) or denies(text) or speaks_of_pickup(text) or _NO_ADDRESS.search(plain):
+    if "?" in text or _P["list"].match(plain) or denies(text) or speaks_of_pickup(text) or _P["none"].search(plain):
         return False
     # "Coca cola 2250" begins with something sold.
-    return bool(_ADDRESS.search(plain) or (_STREET.match(plain) and plain.split()[0] not in GROCERIES))
+    return bool(_P["with_streets"].search(plain) or (_P["street"].match(plain) and plain.split()[0] not in GROCERIES))

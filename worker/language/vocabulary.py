@@ -1,77 +1,101 @@
-"""Vocabulary: words said around the names of goods (`data/words.toml`), units and packings (`data/units.toml`),
-and forms of words. Everything is in normalised form.
+"""Vocabulary: words said around the names of goods (`data/words.toml`), goods by all their names (`goods.toml`), units
+and packings (`units.toml`). Everything is in normalised form.
 
 The lists err on one side on purpose: a word that could lean on a conversation is here even if it also names a product.
 A wrong "stands on its own" shows one customer another's answer; a wrong "leans" costs one call of a model.
 """
 
-import re
-import tomllib
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Iterable
+from itertools import chain
+from typing import Final
+
+from worker.language.patterns import Pattern, patterns_of, read_data
+
+_WORDS, _UNITS, _GOODS = (read_data(__file__, name) for name in ("words", "units", "goods"))
+#: Lists of words, by name.
+_LISTS: Final = _WORDS | _GOODS["lists"] | _UNITS["said"] | _UNITS["search"]
 
 
-def read_data(name: str) -> dict[str, Any]:
-    """Reads `data/<name>.toml`."""
-    return tomllib.loads((Path(__file__).parent / "data" / f"{name}.toml").read_text("utf-8"))
+def _words(*names: str) -> frozenset[str]:
+    return frozenset(word for name in names for word in _LISTS[name].split())
 
 
-_DATA: Final = read_data("words")
-_UNITS: Final = read_data("units")
+def _listed(names: str, sign: str = ",") -> tuple[str, ...]:
+    return tuple(name.strip() for name in names.split(sign))
 
 
-def _words(name: str) -> frozenset[str]:
-    return frozenset(_DATA[name].split())
+def _bare(name: str) -> str:
+    """A name without the brackets of one that is a word of other things too."""
+    return name.strip("()")
 
 
-def _packing_words(name: str) -> frozenset[str]:
-    return frozenset(_UNITS["said"][name].split())
+def _same(lines: Iterable[str]) -> dict[str, str]:
+    """The first of the names that "=" joins, by each other one."""
+    joined = (_listed(part, "=") for line in lines for part in _listed(line))
+    return {_bare(other): _bare(first) for first, *others in joined for other in others}
 
 
-POINTING = _words("pointing")
-QUALITIES = _words("qualities")
-NAMELESS = _words("nameless")
-NAMES_WITH_MORE = _words("names_with_more")
-OF_SOMETHING = _words("of_something")
-ANSWER_WORDS = _words("answer_words")
-ASKING = _words("asking")
-EVERYDAY = _words("everyday")
-SMALL_WORDS = _words("small_words")
-#: Frequent words that name nothing on a shelf.
-COMMON_WORDS = _words("common") | SMALL_WORDS | NAMELESS
-TOLD = _words("told")
-TELLING = _words("telling")
-REASONS = _words("reasons")
-SAID_OF_THINGS = _words("said_of_things")
-OF_AN_HOUR = _words("of_an_hour")
-FILLERS = _words("fillers")
-BEFORE_NUMBERS = _words("before_numbers")
-HOMELY = _words("homely")
-NO_USES = _words("no_uses")
-ARTICLES = _words("articles")
-DEFINITE = _words("definite")
-PREPOSITIONS = _words("prepositions")
+_LINES: Final = tuple(chain.from_iterable(_GOODS["names"].values()))
+_NAMES: Final = tuple(_listed(line.replace("=", ",")) for line in _LINES)
+#: Names of one thing, each group as it stands on its line.
+GROUPS: Final = tuple(tuple(map(_bare, names)) for names in _NAMES)
+#: All words of these names.
+NAME_WORDS: Final = frozenset(word for group in GROUPS for name in group for word in name.split())
+#: A name by another one that shares its answer.
+SAME: Final = _same((*_LINES, *_GOODS["said"]["same"]))
+#: Names of what belongs to a kind, by names of the kind.
+KINDS: Final = {_listed(kind): _listed(members) for kind, members in _GOODS["kinds"].items()}
+#: Names of what signs picture.
+PICTURES: Final = {sign: frozenset(names.split()) for sign, names in _GOODS["pictures"].items()}
+FLAVOURS, SECTIONS, TEAS, WEIGHED = map(_words, ("flavours", "sections", "teas", "weighed"))
+NAMES_ALL_THE_SAME, NOT_LEANING, DRINKS, BAGGED = map(_words, ("names_all_the_same", "not_leaning", "drinks", "bagged"))
+#: Words that begin the name of something sold.
+GROCERIES = (_words("goods") | {name for names in _NAMES for name in names if name.isalpha()}) - FLAVOURS
+#: "De manzana" is a flavour, "la manzana" is a fruit.
+FRUITS: Final = FLAVOURS & WEIGHED
+
+#: What points at something said, shown or done before, or at a moment; and what tells of who writes.
+POINTING, TELLING, OF_AN_HOUR = map(_words, ("pointing", "telling", "of_an_hour"))
+#: Articles and prepositions: what leads on to a name.
+ARTICLES, DEFINITE, PREPOSITIONS = map(_words, ("articles", "definite", "prepositions"))
 LINKS = ARTICLES | PREPOSITIONS
+#: How something is.
+QUALITIES, SAID_OF_THINGS = map(_words, ("qualities", "said_of_things"))
+#: How much of it, and in what.
+MEASURES, PACKINGS, PACKED = _words("measures", "containers", "kinds_of"), _words("packings"), _words("packed")
+#: What names something only with more words behind it, or never.
+NAMELESS, NAMES_WITH_MORE, OF_SOMETHING, NO_USES, HOMELY = map(
+    _words, ("nameless", "names_with_more", "of_something", "no_uses", "homely")
+)
+#: Words of every sentence.
+SMALL_WORDS, ASKING, EVERYDAY, REASONS, FILLERS = map(
+    _words, ("small_words", "asking", "everyday", "reasons", "fillers")
+)
+ANSWER_WORDS, TOLD, BEFORE_NUMBERS = map(_words, ("answer_words", "told", "before_numbers"))
+#: Frequent words that name nothing on a shelf.
+COMMON_WORDS = _words("common", "small_words", "nameless")
+#: Words that name no product alone, wherever they stand in the name of one.
+NO_NAMES = NAMELESS | NAMES_WITH_MORE | QUALITIES | MEASURES | FLAVOURS | POINTING
+#: Words that may stand in a name.
+IN_NAMES: Final = (
+    LINKS | QUALITIES | MEASURES | FLAVOURS | GROCERIES | NAMES_ALL_THE_SAME | EVERYDAY | SECTIONS | SAID_OF_THINGS
+)
+#: Of them, those that tell something of a thing; words of every sentence tell nothing of any.
+TELLING_OF_THINGS: Final = (IN_NAMES - EVERYDAY) | SAID_OF_THINGS
+OF_EVERY_SENTENCE: Final = COMMON_WORDS | ASKING
+#: Words with which no name of an unknown thing begins.
+BEGINNING_NO_NAME: Final = (OF_EVERY_SENTENCE - TELLING_OF_THINGS) | NAMELESS | QUALITIES | MEASURES | EVERYDAY | LINKS
+#: Numbers in words, from one on.
+NUMBERS = {word: str(number) for number, word in enumerate(_LISTS["counted"].split(), start=1)}
+#: The usual spelling of a word, by how it is also typed.
+SPELLINGS = {typed: word for word, typings in _WORDS["spellings"].items() for typed in typings.split()}
 #: Spellings of units, by how they are written.
 UNITS: Final = {typed: unit for unit, typings in _UNITS["units"].items() for typed in (unit, *typings.split())}
-#: How units are written, those that only the search counts too.
-UNIT_WORDS: Final = (*UNITS, *_UNITS["search"]["others"].split())
-MEASURES = _packing_words("measures") | frozenset(_UNITS["search"]["containers"].split()) | _words("kinds_of")
-PACKINGS, PACKED = map(_packing_words, ("packings", "packed"))
-#: Numbers in words, from one on.
-NUMBERS = {word: str(number) for number, word in enumerate(_DATA["counted"].split(), start=1)}
-#: The usual spelling of a word, by how it is also typed.
-SPELLINGS = {typed: word for word, typings in _DATA["spellings"].items() for typed in typings.split()}
-#: Verbs of a conversation or an order, whatever their ending; "mandarlo", "llevando", "pediste", "agregame"; "3ra".
-LEANING = re.compile(
-    r"(?:sum|agreg|anad|añad|sac|quit|elimin|borr|llev|compr|pag|envi|entreg|mand|pedi|pid|dij|dec|mostr|muestr|ofrec"
-    r"|nombr|mencion|coment|eleg|elij|reserv|apart|confirm|cancel|repet|repit|devolv|devuelv|recib|lleg|cobr|factur"
-    r"|consult|pregunt|retir)\w+"
-    r"|\w+[aei]rl[oae]s?|\w+(?:ando|iendo)(?:l[oae]s?)?|\w+(?:aste|iste|aron|ieron)|\w{2,}[ae]me(?:l[oae]s?)?"
-    r"|\w+mente|\d+(?:r[oa]|d[oa]|er|t[oa]|[oa]|m[oa]|v[oa])"
-)
-#: Participles ("rallado"), infinitives ("retirar") and whatever else is built like an adjective: they name no product,
-#: but for those in NAMES_ALL_THE_SAME and the words known to be sold here.
-FORMLESS = re.compile(
-    r"\w+(?:[aio]d|isim|os|iv|ic|ari|eñ|[ai]n)[oa]s?|\w{3,}e[sr][oa]s?|\w+(?:[ai]ble|[aei]nte)s?|\w+al(?:es)?|\w+[aei]r"
-)
+#: Parts of patterns; units that only the search counts are among the last.
+PARTS: Final[dict[str, Pattern]] = {
+    "unit": list(UNITS),
+    "searched_unit": [*UNITS, *_UNITS["search"]["others"].split()],
+}
+_FORMS: Final = patterns_of(__file__)
+#: Verbs of a conversation or an order, whatever their ending; and what is built like an adjective.
+LEANING, FORMLESS = _FORMS["leaning"], _FORMS["formless"]

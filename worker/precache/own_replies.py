@@ -18,8 +18,9 @@ from db import requests as asked
 from worker.catalog.product import Product
 from worker.language.names import same
 from worker.language.normalise import normalised
-from worker.language.product_words import ProductWords, stem, stems
+from worker.language.product_words import ProductWords
 from worker.language.sharing import judged
+from worker.language.spelling import stem, stems
 from worker.log import logger
 from worker.precache.forecast import DAY_H
 from worker.precache.requests import CHUNK, rendered
@@ -27,9 +28,8 @@ from worker.precache.run import alone
 from worker.providers.pricing import estimate_tokens
 from worker.providers.reply_cache import CachedReply
 from worker.redisdb.keys import AI_RESPONSE, OWN_REPLIES
-from worker.replies.asked_again import listed
-from worker.replies.prompt import cache_key, render
-from worker.replies.request import AiRequest
+from worker.replies.open_question import listed
+from worker.replies.prompt import AiRequest, cache_key, render
 from worker.replies.scene import NOBODY, Scene
 from worker.replies.telling import told
 from worker.session.outcome import Decision

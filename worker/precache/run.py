@@ -21,7 +21,7 @@ from worker.precache.price_hours import cheapest, price_of
 from worker.precache.requests import missing
 from worker.providers.ahead import MadeAhead
 from worker.providers.pricing import cost_microusd, estimate_tokens
-from worker.replies.request import AiRequest
+from worker.replies.prompt import AiRequest
 from worker.session.outcome import Outcome, StoredOutcome
 from worker.session.turn import Plan, Turn
 from worker.steps.services import Services

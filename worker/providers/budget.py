@@ -18,7 +18,7 @@ from worker.providers.models import Price
 from worker.providers.pricing import cost_microusd, estimate_tokens
 from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.keys import BUDGET, BUDGET_RESERVED, CALL_LIMIT
-from worker.replies.request import AiRequest
+from worker.replies.prompt import AiRequest
 from worker.units import utc_day, utc_month
 from worker.usage import Usage
 

@@ -17,7 +17,7 @@ from worker.providers.transport import HttpAnswer, Transport
 from worker.providers.wires import gemini, openai
 from worker.providers.wires.refusals import error_for
 from worker.providers.wires.values import Reading, at, decoded
-from worker.replies.request import AiRequest, Completion
+from worker.replies.prompt import AiRequest, Completion
 from worker.telemetry import tracing
 from worker.telemetry.tracing import CALL_PROVIDER, Span, Value
 from worker.usage import Usage

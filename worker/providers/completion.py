@@ -18,8 +18,8 @@ from worker.providers.pricing import baseline_microusd, estimate_tokens, with_co
 from worker.providers.progress import Candidate, PlannedRequest, Progress
 from worker.replies.decision import InvalidDecision, RefusedChange
 from worker.replies.fallback import fallback_decision
+from worker.replies.prompt import Completion
 from worker.replies.reply_check import UnfitReply
-from worker.replies.request import Completion
 from worker.replies.scene import Scene
 from worker.replies.verdict import decide, request_of
 from worker.session.outcome import Decision, Outcome

@@ -10,7 +10,7 @@ from worker.providers.clock import SYSTEM_CLOCK, Clock
 from worker.providers.models import ANY_NAME, Model, Provider
 from worker.providers.pricing import priced_call
 from worker.providers.progress import Candidate, Progress
-from worker.replies.request import AiRequest, Completion
+from worker.replies.prompt import AiRequest, Completion
 from worker.telemetry.recording import ANSWERED
 from worker.usage import Usage
 

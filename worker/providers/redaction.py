@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from worker.providers.models import Model, Provider
 from worker.providers.wires.values import decoded
-from worker.replies.request import AiRequest
+from worker.replies.prompt import AiRequest
 
 #: Characters of a sentence that are kept.
 _LONGEST = 300

@@ -4,6 +4,7 @@ plain yes or no, an answer to our open question, a cart of the catalogue. Pure: 
 
 import re
 from collections.abc import Iterable
+from itertools import takewhile
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,6 +23,7 @@ from worker.language.answers import (
 from worker.language.topics import is_address, speaks_of_goods
 from worker.replies.buttons import CART_VERBS, VERBS
 from worker.replies.open_question import HOW_MANY, NOTHING, WHICH, bare_answer, count_in, row_in, still_open, thanks
+from worker.session.handover import BUTTON as PERSON
 from worker.session.session import Context
 from worker.session.turn import Turn
 from worker.session.turn_message import TurnMessage
@@ -197,3 +199,19 @@ def _detail(asking: str, text: str) -> Act | None:
 def skus_of(acts: Iterable[Act]) -> tuple[str, ...]:
     """Products that must be looked up before the acts are done."""
     return tuple(dict.fromkeys(act.object for act in acts if act.verb in CHANGING))
+
+
+def leading_part(turn: Turn) -> Turn:
+    """The turn, or where a model would have to read taps in it, its first messages that are all taps and carts, or are
+    none. The commit that ends it claims the others: they are answered next, in their order.
+    """
+    # A tap that we know and a cart of the catalogue say all that they mean by themselves.
+    whole = [message for message in turn.messages if whole_acts(message)]
+    if len(turn.messages) < 2 or not whole or acts_of(turn):
+        return turn
+    if all(message.selection_id == PERSON for message in whole):
+        return turn  # Whoever calls a person is handed over at once, with all that was said.
+    first = turn.messages[0] in whole
+    part = replace(turn, messages=tuple(takewhile(lambda message: (message in whole) == first, turn.messages)))
+    # Several taps that cannot be done at once are done one after the other.
+    return part if not first or acts_of(part) else replace(turn, messages=turn.messages[:1])

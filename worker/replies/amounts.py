@@ -3,14 +3,15 @@
 Pure: no I/O.
 """
 
-import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import combinations
+from typing import Any
 
 from msgspec import Struct
 
 from worker.language.normalise import without_accents
+from worker.language.patterns import patterns_of
 
 #: What a customer may want to know the price of: so many pieces, or parts of a kilo or litre in twentieths.
 MOST_PIECES = 99
@@ -22,29 +23,8 @@ _MOST_COMPARED = 60
 _MOST_NAMED, _MOST_SUMS = 8, 4_000
 #: Amounts that one may be the rest of.
 _MOST_BASES = 80
-_WORD = re.compile(r"\b(?!sin\b|con\b|del\b|por\b|para\b|los\b|las\b|una?\b)[^\W\d_]{3,}")
-_ENDING = re.compile(r"[aeo]?s?$")
-#: Words by which a reply compares two amounts.
-_COMPARED = re.compile(r"\b(?:diferenci|m[aá]s\b|menos\b|ahorr|falt|sobr|vuelto|resta|te quedan? \$)")
-#: Words by which it tells a part of a price.
-_EACH = re.compile(r"\bcada|c/u|\bpor (?:unidad|persona|kilo|litro|metro|rollo|pote)|\bel (?:kilo|litro)|\bla unidad")
-_FEE = re.compile(r"env[ií]o|delivery|domicilio|cargo|costo|retir|entreg")
-#: Who says what the whole cart costs.
-OF_CART = re.compile(
-    r"\b(?:tu|su) (?:total|cuenta)\b|\btotal (?:de|del) (?:tu|su|el )? ?(?:carrito|pedido|compra|canasta)"
-    r"|\b(?:tu|su|el) (?:carrito|pedido|compra|canasta) (?:suma|es de|sale|tiene un total|vale|da)\b"
-)
-_TOTAL = re.compile(r"\b(?:en total|el total|total:)")
-_OF_SHOP = re.compile(
-    r"env[ií]|m[ií]nim|entreg|compra|desde|\bcon\b|delivery|domicilio|retir|gratis|como te|dij[eo]|hasta"
-)
-_BREAK = re.compile(r"[,;:](?!\d)| y ")
-#: What is told next is the fee or the minimum of a delivery, which the shop alone tells.
-_OF_DELIVERY = re.compile(
-    r"\b(?:env[ií]o|delivery|flete|domicilio|m[ií]nim[oa])\b(?: (?!total\b|todo\b|suma\b)[\w]+){0,6}:? ?"
-    r"(?:[$€₲₡]|US\$|S/|Bs\.?|Gs\.?)? ?$"
-)
-_PRICED = re.compile(r"\b(?:sale|cuesta|vale|esta(?: a| en)?|precio (?:de|del)[^.,;:]{0,30}(?:es|:)|esta)\b")
+_P = patterns_of(__file__)
+OF_CART = _P["of_cart"]
 
 
 class Sold(Struct, frozen=True):
@@ -68,9 +48,8 @@ class Amounts(Struct, frozen=True, dict=True):
         written: by the customer.
         sold: products of the request and of the cart.
         total: of the cart; None where nothing is in it.
-        counts: quantities that the message or the reply names.
         plain: told, prices, the cart's total, and sums of two.
-        named: products that the message or the reply names, and `counted`, how many of them.
+        named: products that the message or the reply names, and `counted`, the quantities.
         bare: neither the message nor the reply names anything that may cost something.
     """
 
@@ -78,7 +57,6 @@ class Amounts(Struct, frozen=True, dict=True):
     written: frozenset[Decimal]
     sold: tuple[Sold, ...]
     total: Decimal | None
-    counts: frozenset[Decimal]
     plain: frozenset[Decimal]
     named: tuple[Sold, ...]
     counted: tuple[Decimal, ...]
@@ -110,24 +88,24 @@ class Amounts(Struct, frozen=True, dict=True):
 
     def _has(self, value: Decimal, sentence: str, before: str) -> bool:
         if not value:
-            return value in self.told and bool(_FEE.search(sentence))
-        if _COMPARED.search(sentence):
+            return value in self.told and bool(_P["fee"].search(sentence))
+        if _P["compared"].search(sentence):
             is_known = self.is_known(value) or not self.known.isdisjoint(self._rests(value))
-        elif _OF_DELIVERY.search(before):
+        elif _P["of_delivery"].search(before):
             return value in self.told
         else:
             is_known = self.is_known(value) and not (self._is_wrong_total(value, sentence))
             is_known = is_known and not self._is_of_another(value, before)
             is_known = is_known and not self._is_of_shop_alone(value, sentence, before)
         return is_known or (
-            bool(_EACH.search(sentence)) and any(_is_part(value, one.price, self.counts) for one in self.sold)
+            bool(_P["each"].search(sentence)) and any(_is_part(value, one.price, self.counted) for one in self.sold)
         )
 
     def is_known(self, value: Decimal) -> bool:
         """Returns whether it is told, the price of so many, or a sum, also with a fee of the shop."""
         return (
             value in self.plain
-            or any(_is_price_of(value, one, self.counts) for one in self.sold[:_MOST_COMPARED])
+            or any(_is_price_of(value, one, self.counted) for one in self.sold[:_MOST_COMPARED])
             or value in self.sums
             or any(value - fee in self.sums for fee in self._fees())
         )
@@ -148,58 +126,63 @@ class Amounts(Struct, frozen=True, dict=True):
             return False
         more = [value - self.total - fee for fee in (Decimal(0), *self._fees())]
         return 0 not in more and not any(
-            _is_price_of(rest, one, self.counts)
+            _is_price_of(rest, one, self.counted)
             for rest in more
             if rest > 0 and not self.bare
             for one in self.sold[:_MOST_COMPARED]
         )
 
     def _tells_total(self, sentence: str) -> bool:
-        return bool(OF_CART.search(sentence) or (self.bare and _TOTAL.search(sentence)))
+        return bool(OF_CART.search(sentence) or (self.bare and _P["total"].search(sentence)))
 
     def _is_of_shop_alone(self, value: Decimal, sentence: str, before: str) -> bool:
         """Returns whether a product is said to cost what the shop has told of something else, as its minimum."""
-        if value not in self.told or _OF_SHOP.search(sentence):
+        if value not in self.told or _P["of_shop"].search(sentence):
             return False
-        stems = _stems(_BREAK.split(before)[-1])
+        stems = _stems(_P["end_of_part"].split(before)[-1])
         meant = [one for one in self.sold if one.words and one.words[0] in stems]
-        costs = any(one.price == value or _is_price_of(value, one, self.counts) for one in self.sold)
+        costs = any(one.price == value or _is_price_of(value, one, self.counted) for one in self.sold)
         return bool(meant) and not costs and value not in self.sums
 
     def _is_of_another(self, value: Decimal, before: str) -> bool:
         """Returns whether a product is said to cost what another one does: "the milk costs", and the price of rice."""
-        clause = _BREAK.split(without_accents(before))[-1]
-        verb = _PRICED.search(clause)
+        clause = _P["end_of_part"].split(without_accents(before))[-1]
+        verb = _P["priced"].search(clause)
         stems = _stems(clause[: verb.start()]) if verb else []
         meant = [one for one in self.sold if one.words and one.words[0] in stems]
         others = any(one.price == value and not set(one.words).intersection(stems) for one in self.sold)
-        return bool(meant) and others and not any(_is_price_of(value, one, self.counts) for one in meant)
+        return bool(meant) and others and not any(_is_price_of(value, one, self.counted) for one in meant)
 
 
 def amounts(
-    told: Iterable[Decimal],
-    written: Iterable[Decimal],
-    sold: Sequence[Sold],
-    lines: Sequence[Decimal],
+    told: frozenset[Decimal],
+    written: frozenset[Decimal],
+    products: Iterable[Mapping[str, Any]],
+    cart: Sequence[Mapping[str, Any]],
     spoken: str,
     counts: Iterable[Decimal],
 ) -> Amounts:
-    """Amounts that may be told.
+    """Amounts that may be told, of the products and the cart of a request.
 
     Args:
-        lines: of the cart, what each costs.
         spoken: the message and the reply.
         counts: quantities that stand in them.
     """
-    told, stems = frozenset(told), frozenset(_stems(spoken))
-    named = [one for one in sold if stems.intersection(one.words)][:_MOST_NAMED]
+    sold = tuple(dict.fromkeys(map(_sold, (*products, *cart))))
+    lines = [Decimal(str(line["price"])) * Decimal(str(line["quantity"])) for line in cart]
+    stems = frozenset(_stems(spoken))
+    named = tuple(one for one in sold if stems.intersection(one.words))[:_MOST_NAMED]
     counted = tuple(dict.fromkeys([Decimal(1), *counts]))[:_MOST_NAMED]
     total = sum(lines, Decimal(0)) if lines else None
     prices = list(dict.fromkeys([*(one.price for one in sold), *lines]))
     pairs = [one + other for one, other in combinations(prices[:_MOST_COMPARED], 2)]
-    plain = frozenset([*told, *prices, *pairs, *([total] if total else [])])
+    plain = told.union(prices, pairs, [total] if total else [])
     bare = not named and counted == (Decimal(1),)
-    return Amounts(told, frozenset(written), tuple(sold), total, frozenset(counted), plain, tuple(named), counted, bare)
+    return Amounts(told, written, sold, total, plain, named, counted, bare)
+
+
+def _sold(row: Mapping[str, Any]) -> Sold:
+    return Sold(Decimal(str(row["price"])), PARTS if row.get("unit") else 1, stems_of(row["name"]))
 
 
 def _sums(total: Decimal | None, named: Sequence[Sold], counts: Sequence[Decimal]) -> frozenset[Decimal]:
@@ -218,7 +201,7 @@ def stems_of(name: str) -> tuple[str, ...]:
 
 
 def _stems(text: str) -> list[str]:
-    return [_ENDING.sub("", word) for word in _WORD.findall(without_accents(text))]
+    return [_P["ending"].sub("", word) for word in _P["word"].findall(without_accents(text))]
 
 
 def _is_price_of(value: Decimal, sold: Sold, counts: Collection[Decimal]) -> bool:

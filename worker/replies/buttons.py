@@ -32,51 +32,31 @@ VERBS = {
 FREE = frozenset({VIEW_CART, CHECKOUT, PERSON})
 
 
-def button(shop: Shop, name: str, action: str) -> QuickReply:
-    """A button with a title of ours: view_cart, checkout, undo, confirm, person, delivery, pickup, and so on."""
-    return QuickReply(action, shop.text(f"button.{name}"))
+#: Names of titles where the verb is none.
+TITLES = {PERSON: "person", "delivery:pickup": "pickup"}
+
+
+def button(shop: Shop, action: str, name: str = "") -> QuickReply:
+    """A button of ours. name: of its title, where that is not its verb's."""
+    verb = action.partition(":")[0]
+    return QuickReply(action, shop.text(f"button.{name or TITLES.get(action, verb)}"))
+
+
+def buttons(shop: Shop, *actions: str) -> tuple[QuickReply, ...]:
+    """Buttons of ours, under the titles of their verbs."""
+    return tuple(button(shop, action) for action in actions)
 
 
 def titled(shop: Shop, offered: QuickReply) -> QuickReply:
     """A button that a model offers; one that does something of ours says so in our words."""
-    own = {VIEW_CART: view_cart, CHECKOUT: checkout, PERSON: person}.get(offered.id.strip())
-    return own(shop) if own else offered
+    action = offered.id.strip()
+    return button(shop, action) if action in FREE else offered
 
 
 def may_offer(action: str) -> bool:
     """Returns whether a model may put an id under a title of its own."""
     verb = action.strip().partition(":")[0]
     return action.strip() in FREE or (verb not in VERBS and verb not in CART_VERBS)
-
-
-def view_cart(shop: Shop) -> QuickReply:
-    """Shows the cart."""
-    return button(shop, "view_cart", VIEW_CART)
-
-
-def checkout(shop: Shop) -> QuickReply:
-    """Begins the checkout."""
-    return button(shop, "checkout", CHECKOUT)
-
-
-def undo(shop: Shop, version: str) -> QuickReply:
-    """Takes the change of this version back."""
-    return button(shop, "undo", f"undo:{version}")
-
-
-def confirm(shop: Shop, version: str) -> QuickReply:
-    """Places the order that this version sums up."""
-    return button(shop, "confirm", f"confirm:{version}")
-
-
-def change(shop: Shop) -> QuickReply:
-    """Asks for the details of the order once more."""
-    return button(shop, "change", "change")
-
-
-def person(shop: Shop) -> QuickReply:
-    """Asks for a person of the shop."""
-    return button(shop, "person", PERSON)
 
 
 def product_choices(shop: Shop, products: Iterable[Product]) -> Choices | None:

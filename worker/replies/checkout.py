@@ -10,10 +10,18 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from worker.catalog.product import Product
-from worker.messages.reply import MAX_INTERACTIVE_CHARS, MAX_QUICK_REPLIES, MAX_TITLE_CHARS, Choices, QuickReply, Row
-from worker.replies import buttons
+from worker.messages.reply import (
+    MAX_INTERACTIVE_CHARS,
+    MAX_QUICK_REPLIES,
+    MAX_ROWS,
+    MAX_TITLE_CHARS,
+    Choices,
+    QuickReply,
+    Row,
+)
+from worker.replies.buttons import CHECKOUT, PERSON, VIEW_CART, buttons, options
+from worker.replies.cart_changes import still_there
 from worker.replies.cart_lines import fitted, shown_cart, totals
-from worker.replies.changed_products import still_there
 from worker.replies.summary import (
     DELIVERY,
     PICKUP,
@@ -65,7 +73,7 @@ def proceed(
     lines = summary(shop, cart, details, area)
     version = version_of(token, lines)
     text, fits = in_full(shop, lead, changes, lines)
-    quick = (buttons.confirm(shop, version), buttons.change(shop), buttons.person(shop))
+    quick = buttons(shop, f"confirm:{version}", "change", PERSON)
     effects = Effects(checkout=details, asking="confirm", version=version)
     return said(text, quick if fits else (), next_state="confirming_order", effects=effects)
 
@@ -85,8 +93,8 @@ def _completed(shop: Shop, details: Checkout) -> Checkout:
 def _question(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea | None) -> Decision | None:
     """The next question, or what stands in the way; None where the order can be summed up."""
     if not details.delivery:
-        ways = (buttons.button(shop, way, f"delivery:{way}") for way in (DELIVERY, PICKUP))
-        return _asked(shop.text("checkout.how_delivered"), "delivery", details, tuple(ways))
+        ways = buttons(shop, f"delivery:{DELIVERY}", f"delivery:{PICKUP}")
+        return _asked(shop.text("checkout.how_delivered"), "delivery", details, ways)
     if details.delivery == DELIVERY:
         if not details.address:
             return _asked(shop.text("checkout.which_address"), "address", details, state="waiting_address")
@@ -112,27 +120,27 @@ def _asked(
 
 
 def _area_question(shop: Shop, details: Checkout) -> Decision:
-    names = "\n".join(f"{place}. {area.name}" for place, area in enumerate(shop.areas, 1))
     if details.area == ELSEWHERE:
-        pickup = (buttons.button(shop, PICKUP, f"delivery:{PICKUP}"),) if shop.pickup else ()
-        return _asked(
-            shop.text("checkout.other_area"), "area", replace(details, area=""), (*pickup, buttons.person(shop))
-        )
-    rows = [*buttons.options("area", (area.name for area in shop.areas[:9]))]
-    rows.append(Row(f"area:{ELSEWHERE}", shop.text("button.other_area")))
-    choices = Choices(shop.text("button.choices"), tuple(rows))
-    return _asked(f"{shop.text('checkout.which_area')}\n{names}", "area", details, choices=choices)
+        quick = (*_pickup(shop), *buttons(shop, PERSON))
+        return _asked(shop.text("checkout.other_area"), "area", replace(details, area=""), quick)
+    elsewhere = Row(f"area:{ELSEWHERE}", shop.text("button.other_area"))
+    return _choice(shop, details, "area", "area", [area.name for area in shop.areas], elsewhere)
 
 
 def _payment_question(shop: Shop, details: Checkout) -> Decision:
     titles = shop.payments
-    text = shop.text("checkout.which_payment")
-    if len(titles) <= MAX_QUICK_REPLIES and all(len(title) <= MAX_TITLE_CHARS for title in titles):
-        quick = tuple(QuickReply(f"pay:{place}", title) for place, title in enumerate(titles))
-        return _asked(text, "payment", details, quick)
-    choices = Choices(shop.text("button.choices"), buttons.options("pay", titles[:10]))
+    if len(titles) > MAX_QUICK_REPLIES or any(len(title) > MAX_TITLE_CHARS for title in titles):
+        return _choice(shop, details, "payment", "pay", titles)
+    quick = tuple(QuickReply(row.id, row.title) for row in options("pay", titles))
+    return _asked(shop.text("checkout.which_payment"), "payment", details, quick)
+
+
+def _choice(shop: Shop, details: Checkout, asking: str, verb: str, titles: Sequence[str], *more: Row) -> Decision:
+    """A question with its answers as rows of a list, numbered in the text."""
     named = "\n".join(f"{place}. {title}" for place, title in enumerate(titles, 1))
-    return _asked(f"{text}\n{named}", "payment", details, choices=choices)
+    rows = (*options(verb, titles[: MAX_ROWS - len(more)]), *more)
+    text = f"{shop.text(f'checkout.which_{asking}')}\n{named}"
+    return _asked(text, asking, details, choices=Choices(shop.text("button.choices"), rows))
 
 
 def _too_little(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea, minimum: Decimal) -> Decision:
@@ -142,8 +150,11 @@ def _too_little(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea, m
         minimum=shop.amount(minimum, shop.currency),
         subtotal=totals(shop, cart),
     )
-    pickup = (buttons.button(shop, PICKUP, f"delivery:{PICKUP}"),) if shop.pickup else ()
-    return _asked(text, "", details, (buttons.view_cart(shop), *pickup))
+    return _asked(text, "", details, (*buttons(shop, VIEW_CART), *_pickup(shop)))
+
+
+def _pickup(shop: Shop) -> tuple[QuickReply, ...]:
+    return buttons(shop, f"delivery:{PICKUP}") if shop.pickup else ()
 
 
 def confirmed(shop: Shop, session: Session, version: str, token: str) -> Decision:
@@ -182,7 +193,7 @@ def _stands(shop: Shop, session: Session) -> bool:
 def declined(shop: Shop, session: Session) -> Decision:
     """The decision about a customer's no: nothing is ordered, and the cart stays."""
     lines = [shop.text("checkout.not_confirmed"), *shown_cart(shop, session.cart)]
-    quick = (buttons.checkout(shop), buttons.person(shop))
+    quick = buttons(shop, CHECKOUT, PERSON)
     # The details end what the summary has offered: no later yes is one to it.
     effects = Effects(checkout=session.context.checkout)
     return said("\n".join(lines), quick, next_state="viewing_cart", effects=effects)

@@ -1,58 +1,33 @@
 """Refusing words that claim what nothing stands behind: figures that stand in no fact, and things said to be done.
 
 A change, an order, a discount or a delivery is told by us, from what was committed. What is asked, or denied, is no
-claim. The words are in `claims.toml`. Pure: no I/O.
+claim. The words are in `data/claims.toml`. Pure: no I/O.
 """
 
 import re
-import tomllib
+from collections.abc import Iterable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import orjson
 from msgspec import Struct
 from msgspec.structs import replace
 
+from worker.language.patterns import compiled, patterns_of, read_data
 from worker.replies.amounts import OF_CART, stems_of
 from worker.replies.decision import RefusedChange
 from worker.replies.figure_kinds import values_of
 from worker.replies.figures import unfounded_figure
 from worker.replies.prompt import FACTS_BEGIN
-from worker.replies.sentences import DENYING, asserted, clauses, sentences, undenied
 from worker.session.outcome import Decision
 
-_DATA: dict[str, Any] = tomllib.loads(Path(__file__).with_name("claims.toml").read_text("utf-8"))
-
-
-def _filled(pattern: str) -> str:
-    """A pattern with the lists that it names."""
-    for _ in range(2):
-        for name, part in _DATA["parts"].items():
-            pattern = pattern.replace(f"{{{name}}}", part)
-    return pattern
-
-
-_CLAIMS = {name: re.compile("|".join(map(_filled, lines))) for name, lines in _DATA["claims"].items()}
-_WORDS = {name: re.compile(pattern) for name, pattern in _DATA["words"].items()}
-_DONE, _DOING, _PLACED, _SENT = (_CLAIMS[name] for name in ("done", "doing", "placed", "sent"))
-_FREE = _CLAIMS["free"]
-_COMES, _DAY = _DATA["delivery"]["comes"], _DATA["delivery"]["day"]
-_DELIVERED = re.compile(rf"{_COMES}[^.!?\n]{{0,60}}?{_DAY}|{_DAY}[^.!?\n]{{0,40}}{_COMES}")
-_NO_GOODS, _EMPTY, _HOLDS = (re.compile(_DATA["delivery"][name]) for name in ("no_goods", "empty", "holds"))
-_SENDING = re.compile(r"\b(?:env[ií]os?|delivery|domicilio|reparto|entregas?)\b")
-_FREE_FEE = re.compile(r'"fee":"[^"\d]*0(?:[.,]0+)?\b')
-_FREE_FROM = re.compile(r'"free_from":"([^"]*)"')
-_CONDITION = re.compile(
-    r"\d|\b(?:desde|a partir|super\w+|alcanz\w+|lleg\w+|m[ií]nim\w+|monto|compras (?:de|desde|mayores))\b"
-)
-_FETCHING = re.compile(r"\bretir|\bpas[aá]s? a buscar|\bpasar a buscar")
-_NUMBER_WORD = re.compile(
-    r"\b(?:cien|mil|diez|veinte|treinta|cuarenta|cincuenta|sesenta|setenta|ochenta|noventa|\w+cient[oa]s|quinient[oa]s)"
-    r" (?:pesos|soles|euros|d[oó]lares|lucas)\b"
-)
-_COUNT = re.compile(r"\b(\d{1,2}) (?!opci|producto|l\b|g\b|kg|ml|%)[^\W\d_]{3,}")
-_BEYOND_FIGURES = re.compile(r"[^\W\d_]|%")
+_DATA: dict[str, Any] = read_data(__file__, "claims")
+_CLAIMS, _WORDS = (compiled(_DATA[table], _DATA["parts"]) for table in ("claims", "words"))
+_P = patterns_of(__file__) | compiled(_DATA["delivery"], _DATA["parts"])
+#: What is denied, and where a clause of a sentence ends.
+DENYING, CLAUSE = _P["denying"], _P["end_of_clause"]
+#: A denial stands no further before what it denies.
+_LOOKED_BACK = 160
 #: Letters by which two forms of a word are the same: "confirmado", "confirmada".
 _STEM_CHARS = 7
 
@@ -136,7 +111,7 @@ def _facts(request: dict[str, Any], shop: str) -> Facts:
 
 def _lists_product(sentence: str, facts: Facts) -> bool:
     """Returns whether there is nothing but a product's name and figures, as in a list."""
-    return any(name in sentence and not _BEYOND_FIGURES.search(sentence.replace(name, "")) for name in facts.names)
+    return any(name in sentence and not _P["beyond_figures"].search(sentence.replace(name, "")) for name in facts.names)
 
 
 def _problem(sentence: str, facts: Facts, *, changes: bool) -> str | None:
@@ -146,18 +121,20 @@ def _problem(sentence: str, facts: Facts, *, changes: bool) -> str | None:
         return "says that an order was placed or is on its way"
     if _promises(sentence, facts):
         return "promises a discount that stands in no fact"
-    if not _NO_GOODS.search(sentence) and any(
-        not _is_delivered(found, facts) for found in undenied(_DELIVERED, sentence)
+    if not _P["no_goods"].search(sentence) and any(
+        not _is_delivered(found, facts) for found in undenied(_P["delivered"], sentence)
     ):
         return "promises a time of delivery that stands in no fact"
-    if _NUMBER_WORD.search(sentence):
+    if _P["price_in_words"].search(sentence):
         return "names a price in words"
     return None
 
 
 def _tells_order(sentence: str, facts: Facts) -> bool:
     """Returns whether a sentence says that an order was placed or is on its way, and nobody has said so before."""
-    return (not facts.ordered and _claims(_PLACED, sentence, facts)) or _claims(_SENT, sentence, facts)
+    return (not facts.ordered and _claims(_CLAIMS["placed"], sentence, facts)) or _claims(
+        _CLAIMS["sent"], sentence, facts
+    )
 
 
 def without_changes(decision: Decision, user: str, system: str) -> Decision:
@@ -169,7 +146,9 @@ def without_changes(decision: Decision, user: str, system: str) -> Decision:
 
 def _tells_change(sentence: str, facts: Facts) -> bool:
     said = list(asserted(sentence))
-    cart = any(_is_done(one) or OF_CART.search(one) or _EMPTY.search(one) or _HOLDS.search(one) for one in said)
+    cart = any(
+        _is_done(one) or OF_CART.search(one) or _P["empty"].search(one) or _P["holds"].search(one) for one in said
+    )
     return cart or any(_tells_order(one, facts) for one in said)
 
 
@@ -179,23 +158,23 @@ def _is_done(sentence: str) -> bool:
     """
     plain = DENYING.sub("", _WORDS["made_of"].sub(" ", sentence))
     offered = _WORDS["offered"]
-    if _DOING.search(plain) and not offered.search(plain):
+    if _CLAIMS["doing"].search(plain) and not offered.search(plain):
         return True
-    return bool(_DONE.search(" , ".join(part for part in clauses(plain) if not offered.search(part))))
+    return bool(_CLAIMS["done"].search(" , ".join(part for part in CLAUSE.split(plain) if not offered.search(part))))
 
 
 def _misstates_cart(sentence: str, facts: Facts) -> bool:
     """Returns whether a sentence says of the cart what is not so: that it is empty, or what is in it."""
-    if any(True for _ in undenied(_EMPTY, sentence)):
+    if any(True for _ in undenied(_P["empty"], sentence)):
         return facts.cart is None or bool(facts.cart)
-    return any(not _is_held(found[1] or found[2] or "", facts) for found in undenied(_HOLDS, sentence))
+    return any(not _is_held(found[1] or found[2] or "", facts) for found in undenied(_P["holds"], sentence))
 
 
 def _is_held(named: str, facts: Facts) -> bool:
     """Returns whether the cart holds what is told: something named there, as many as told."""
     cart = facts.cart or ()
     quantities = [Decimal(str(line["quantity"])) for line in cart]
-    counted = _COUNT.search(named)
+    counted = _P["count"].search(named)
     if counted and Decimal(counted[1]) not in {*quantities, sum(quantities), Decimal(len(cart))}:
         return False
     words = set(stems_of(f"{named} {facts.said}"))
@@ -211,7 +190,7 @@ def _claims(pattern: re.Pattern[str], sentence: str, facts: Facts) -> bool:
 def _promises(sentence: str, facts: Facts) -> bool:
     """Returns whether a sentence promises an advantage that stands in no fact."""
     sentence = _WORDS["pointed"].sub(" ", _WORDS["gift"].sub(" ", sentence))
-    if any(not _is_free(found, facts) for found in undenied(_FREE, sentence)):
+    if any(not _is_free(found, facts) for found in undenied(_CLAIMS["free"], sentence)):
         return True
     if _WORDS["asked_elsewhere"].search(sentence):
         return False
@@ -228,16 +207,16 @@ def _is_said(found: re.Match[str]) -> bool:
 def _is_free(found: re.Match[str], facts: Facts) -> bool:
     """Returns whether the shop has told of what is said to be free; a delivery is where the amount is told with it."""
     sentence = found.string
-    if _SENDING.search(sentence) and (_FREE_FEE.search(facts.shop) or _is_free_for(facts)):
+    if _P["sending"].search(sentence) and (_P["free_fee"].search(facts.shop) or _is_free_for(facts)):
         return True
-    if _SENDING.search(sentence) and '"free_from"' in facts.shop:
-        return bool(_CONDITION.search(sentence))
-    return (bool(_FETCHING.search(sentence)) and '"pickup":true' in facts.shop) or facts.has_word(found[0])
+    if _P["sending"].search(sentence) and '"free_from"' in facts.shop:
+        return bool(_P["condition"].search(sentence))
+    return (bool(_P["fetching"].search(sentence)) and '"pickup":true' in facts.shop) or facts.has_word(found[0])
 
 
 def _is_free_for(facts: Facts) -> bool:
     """Returns whether the cart costs so much that its delivery is free, in any area."""
-    bounds = values_of(found[1] for found in _FREE_FROM.finditer(facts.shop))
+    bounds = values_of(found[1] for found in _P["free_from"].finditer(facts.shop))
     total = sum(Decimal(str(line["price"])) * Decimal(str(line["quantity"])) for line in facts.cart or ())
     return any(0 < bound <= total for bound in bounds)
 
@@ -249,3 +228,25 @@ def _is_delivered(found: re.Match[str], facts: Facts) -> bool:
     )
     named = re.search(rf"\b{re.escape(day.removeprefix('el '))}\b", facts.shop.partition('"today"')[0])
     return bool(today or named)
+
+
+def sentences(text: str) -> Iterable[str]:
+    """The sentences of a text with the signs that end them; together they are the text."""
+    return (sentence for sentence in _P["sentence"].findall(text) if sentence)
+
+
+def asserted(reply: str) -> Iterable[str]:
+    """The sentences of a reply in small letters, without what they ask and without courtesies."""
+    for sentence in sentences(_P["asked"].sub(" ", reply.lower())):
+        # Who leaves out the first question mark asks with the last words.
+        said = sentence.rpartition(",")[0] if sentence.rstrip().endswith("?") else sentence
+        if said.strip():
+            yield _P["courtesy"].sub(" ", said)
+
+
+def undenied(pattern: re.Pattern[str], sentence: str) -> Iterable[re.Match[str]]:
+    """Matches that are not denied, within their own words or before them in the same part of the sentence."""
+    for match in pattern.finditer(sentence):
+        before = _P["end_of_part"].split(sentence[max(0, match.start() - _LOOKED_BACK) : match.start()])[-1]
+        if not _P["denied"].search(f"{before}{match[0]}"):
+            yield match

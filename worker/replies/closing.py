@@ -8,17 +8,20 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from worker.messages.reply import MAX_ROWS, Reply, expires_at, within_limits
-from worker.replies.earlier_decisions import of_today
+from worker.replies.checkout import proceed
 from worker.replies.kept_cart import KEPT_CART, with_kept_cart
-from worker.replies.numbering import asks_how_many, means_rows
-from worker.replies.open_question import NOTHING, marked, open_question
+from worker.replies.open_question import NOTHING, asks_how_many, marked, means_rows, open_question
+from worker.replies.scene import scene_of
+from worker.replies.telling import told
 from worker.session.handover import MODEL, answered_by_ai, handed_over
 from worker.session.machine import paced
-from worker.session.outcome import SILENT, Effects, Outcome, StoredOutcome
+from worker.session.outcome import SILENT, Decision, Effects, StoredOutcome
 from worker.session.session import CHECKOUT_STATES, Context, Exchange, Order, Pace, Session, Undo, with_exchange
 from worker.session.turn import Turn
 from worker.shop.shop import Shop
 
+#: State of a conversation whose order was placed.
+ORDERED = "order_completed"
 #: Products shown that stay offered until others have been shown in their place.
 MAX_SHOWN = MAX_ROWS
 
@@ -62,7 +65,7 @@ def close(turn: Turn, shop: Shop, now: datetime, human_wait_s: float) -> Closing
     decided = turn.decided()
     silent = decided.source == SILENT
     if not silent:
-        decided = replace(decided, decision=with_kept_cart(of_today(turn, shop), turn.fetched(), shop))
+        decided = replace(decided, decision=with_kept_cart(_of_today(turn, shop), turn.fetched(), shop))
         turn = replace(turn, outcome=decided)
     after = session_after(turn, now, human_wait_s)
     return Closing(
@@ -75,6 +78,22 @@ def close(turn: Turn, shop: Shop, now: datetime, human_wait_s: float) -> Closing
         orders=tuple(replace(order, channel=turn.channel) for order in decided.decision.effects.orders),
         session=after,
     )
+
+
+def _of_today(turn: Turn, shop: Shop) -> Decision:
+    """The decision of a turn, in which nothing is said to be done that its effects do not hold: one of the version
+    before is told anew, and no answer for everybody does anything.
+    """
+    decision, session = turn.decided().decision, turn.fetched()
+    is_ordered = decision.next_state == ORDERED and not decision.effects.orders
+    if turn.plan and turn.plan.shared:
+        state = None if is_ordered else decision.next_state
+        return replace(decision, next_state=state, cart_operations=(), effects=Effects())
+    if is_ordered:
+        return proceed(shop, session.cart, session.context.checkout, turn.version)
+    if turn.plan and decision.cart_operations and not decision.effects.proposed:
+        return told(decision, scene_of(turn, shop))
+    return decision
 
 
 def bury(turn: Turn, session_state: str, error: str, now: datetime) -> Closing:
@@ -97,16 +116,13 @@ def session_after(turn: Turn, now: datetime, human_wait_s: float) -> Session:
     """The session as the turn leaves it. A decision that requires a person begins the wait for one."""
     outcome, after = turn.decided(), _advanced(turn, now)
     if outcome.decision.requires_human:
-        waiting = _waiting(after.context, outcome, now, human_wait_s)
+        reason = outcome.decision.human_reason or MODEL
+        # Only a text of ours tells of the wait, a model's may not.
+        told_so = outcome.source != "ai"
+        waiting = handed_over(after.context, now, wait_s=human_wait_s, reason=reason, told=told_so)
         return replace(after, context=replace(waiting, pace=Pace()))
     pace = replace(paced(turn, now), replied_at_s=round(now.timestamp(), 1))
     return replace(after, context=replace(answered_by_ai(after.context), pace=pace))
-
-
-def _waiting(context: Context, outcome: Outcome, now: datetime, wait_s: float) -> Context:
-    """Only a text of ours tells of the wait, a model's may not."""
-    reason, told = outcome.decision.human_reason or MODEL, outcome.source != "ai"
-    return handed_over(context, now, wait_s=wait_s, reason=reason, told=told)
 
 
 def _advanced(turn: Turn, now: datetime) -> Session:

@@ -4,6 +4,8 @@ Models do not always keep to names and lists they were given. What can be unders
 usual name, a missing confidence, a fourth button); a cart operation that does not fit never is.
 """
 
+import json
+import re
 from collections.abc import Collection, Iterable, Iterator
 from decimal import Decimal
 from typing import Annotated, Any, Literal, get_args
@@ -14,9 +16,8 @@ from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, C
 
 from db.states import ConversationState
 from worker.messages.formatting import plain_title
-from worker.messages.text import MAX_BUTTON_ID_CHARS, MAX_TEXT_CHARS, clip_at_sentence, stream_safe
+from worker.messages.text import MAX_BUTTON_ID_CHARS, MAX_TEXT_CHARS, clip_at_sentence, mend, stream_safe
 from worker.replies.buttons import may_offer
-from worker.replies.json_in_text import objects_in
 from worker.session.cart import CartOperation
 from worker.session.outcome import Decision
 
@@ -42,26 +43,26 @@ MAX_ENTITIES, MAX_ENTITY_CHARS = 20, 300
 MAX_NUMBER = 2**53
 #: Taken for a confidence that was left out: neither sure nor unsure.
 NO_CONFIDENCE = 0.5
+#: A decision is a few kilobytes; what stands further behind is not looked at.
+MAX_CHARS = 65_536
+#: Braces at which an object is looked for; prose has few.
+MAX_TRIES = 32
+_THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
+_DECODER = json.JSONDecoder(strict=False)
 
 
 def _lowered(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
-def _intent(value: object) -> object:
-    return _lowered(value) if _lowered(value) in get_args(Intent) else "unknown"
+def _one_of(names: tuple[str, ...], default: str | None) -> BeforeValidator:
+    """Reader of one of these names, however it is written; anything else is taken for the default."""
+    return BeforeValidator(lambda value: _lowered(value) if _lowered(value) in names else default)
 
 
-def _state(value: object) -> object:
-    return _lowered(value) if _lowered(value) in get_args(State) else None
-
-
-def _flag(value: object) -> object:
-    return False if value is None else value
-
-
-def _operations(value: object) -> object:
-    return () if value is None else value
+def _given(default: object) -> BeforeValidator:
+    """Reader of a value, with this in the place of null."""
+    return BeforeValidator(lambda value: default if value is None else value)
 
 
 def _cut(value: object) -> object:
@@ -78,12 +79,13 @@ def _confidence(value: object) -> object:
 
 def _buttons(value: object) -> object:
     given = value if isinstance(value, list) else []
-    buttons = [{"id": item, "title": item} if isinstance(item, str) else item for item in given]
+    buttons = ({"id": item, "title": item} if isinstance(item, str) else item for item in given)
     return [button for button in buttons if isinstance(button, dict) and _is_usable(button)][:MAX_BUTTONS]
 
 
 def _is_usable(button: dict[str, Any]) -> bool:
-    is_whole = _is_text(button.get("id")) and _is_text(button.get("title"))
+    given = (button.get("id"), button.get("title"))
+    is_whole = all(isinstance(text, str) and text.strip() for text in given)
     return is_whole and len(button["id"]) <= MAX_BUTTON_ID_CHARS and may_offer(button["id"])
 
 
@@ -106,10 +108,6 @@ def _pairs(value: object) -> Iterator[tuple[str, Any]]:
 def _is_number(value: object) -> bool:
     """Returns whether JSON and PostgreSQL can hold it: no NaN, no infinity, no integer of more than 64 bits."""
     return isinstance(value, int | float) and abs(value) <= MAX_NUMBER
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
 
 
 class _Operation(BaseModel):
@@ -136,7 +134,7 @@ class _Answer(BaseModel):
     """Decision as a model writes it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
-    intent: Annotated[Intent, BeforeValidator(_intent)] = "unknown"
+    intent: Annotated[Intent, _one_of(get_args(Intent), "unknown")] = "unknown"
     confidence: Annotated[float, BeforeValidator(_confidence)] = NO_CONFIDENCE
     entities: Annotated[dict[str, str | int | float | bool | None], BeforeValidator(_entities)] = Field(
         default_factory=dict
@@ -146,9 +144,9 @@ class _Answer(BaseModel):
         min_length=1, validation_alias=AliasChoices("reply", "reply_text", "text", "response", "answer")
     )
     quick_replies: Annotated[tuple[_Button, ...], BeforeValidator(_buttons)] = ()
-    requires_human: Annotated[bool, BeforeValidator(_flag)] = False
-    next_state: Annotated[State | None, BeforeValidator(_state)] = None
-    cart_operations: Annotated[tuple[_Operation, ...], BeforeValidator(_operations)] = Field(default=(), max_length=20)
+    requires_human: Annotated[bool, _given(default=False)] = False
+    next_state: Annotated[State | None, _one_of(get_args(State), None)] = None
+    cart_operations: Annotated[tuple[_Operation, ...], _given(default=())] = Field(default=(), max_length=20)
 
 
 class InvalidDecision(ValueError):
@@ -215,3 +213,32 @@ def _unfit(change: CartOperation, offered: Collection[int]) -> str | None:
     if change.op in ("add", "set") and change.quantity is None:
         return "quantity is missing"
     return None
+
+
+def objects_in(text: str) -> list[dict[str, Any]]:
+    """The JSON objects in a text, in their order, none of them inside another one or inside thoughts."""
+    rest = _THOUGHTS.sub(" ", text[:MAX_CHARS])
+    found: list[dict[str, Any]] = []
+    place = 0
+    for _ in range(MAX_TRIES):
+        place = rest.find("{", place)
+        if place < 0:
+            break
+        try:
+            value, end = _DECODER.raw_decode(rest, place)
+            found.append(mended(value))
+            place = end
+        except (ValueError, RecursionError):
+            place += 1
+    return found
+
+
+def mended(value: Any) -> Any:
+    """A decoded JSON value whose texts hold nothing that PostgreSQL's jsonb refuses."""
+    if isinstance(value, str):
+        return mend(value)
+    if isinstance(value, list):
+        return [mended(item) for item in value]
+    if isinstance(value, dict):
+        return {mend(name): mended(item) for name, item in value.items()}
+    return value

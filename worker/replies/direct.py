@@ -8,10 +8,11 @@ from msgspec.structs import replace
 from worker.catalog.product import PIECES, Product
 from worker.language.answers import denies, folded, says_only, spelled_out
 from worker.messages.text import clip
-from worker.replies import buttons, checkout
+from worker.replies import checkout
 from worker.replies.acts import CHANGING, PIECES_VERB, Act
-from worker.replies.asked_again import asked_again
+from worker.replies.buttons import CHECKOUT, PERSON, VIEW_CART, buttons
 from worker.replies.cart_lines import changed_lines, shown_cart
+from worker.replies.open_question import asked_again
 from worker.replies.scene import Scene
 from worker.replies.summary import DELIVERY, ways_of
 from worker.replies.telling import told
@@ -32,15 +33,12 @@ def decision_of(acts: Sequence[Act], scene: Scene, by_sku: Mapping[str, Product]
     """
     cart_acts = [act for act in acts if act.verb in CHANGING]
     other = next((act for act in acts if act.verb not in CHANGING), None)
-    if any(act.verb == PIECES_VERB and not _by_the_piece(by_sku.get(act.object)) for act in cart_acts):
+    by_the_piece = {sku for sku, product in by_sku.items() if product.unit == PIECES}
+    if any(act.verb == PIECES_VERB and act.object not in by_the_piece for act in cart_acts):
         return None
     if not cart_acts:
         return _other(other, scene) if other else None
     return _cart_decision(cart_acts, other, scene, by_sku)
-
-
-def _by_the_piece(product: Product | None) -> bool:
-    return product is not None and product.unit == PIECES
 
 
 def _cart_decision(acts: Sequence[Act], other: Act | None, scene: Scene, by_sku: Mapping[str, Product]) -> Decision:
@@ -134,23 +132,23 @@ def _named_payment(scene: Scene, given: str) -> str | None:
 
 def _viewed(scene: Scene) -> Decision:
     cart = scene.session.cart
-    quick = (buttons.checkout(scene.shop),) if cart else ()
+    quick = buttons(scene.shop, *([CHECKOUT] if cart else []), PERSON)
     text = "\n".join(shown_cart(scene.shop, cart))
-    return checkout.said(text, (*quick, buttons.person(scene.shop)), intent="view_cart", next_state="viewing_cart")
+    return checkout.said(text, quick, intent="view_cart", next_state="viewing_cart")
 
 
 def _undone(scene: Scene, version: str) -> Decision:
     shop, cart, undo = scene.shop, scene.session.cart, scene.session.context.undo
     if undo is None or undo.version != version:
         lines = [shop.text("cart.nothing_to_undo"), *shown_cart(shop, cart)]
-        return checkout.said("\n".join(lines), (buttons.view_cart(shop),), intent="modify_cart_quantity")
+        return checkout.said("\n".join(lines), buttons(shop, VIEW_CART), intent="modify_cart_quantity")
     return _replaced(scene, undo.cart, "undone", undone=True)
 
 
 def _replaced(scene: Scene, cart: Cart, lead: str, *, undone: bool = False, kept: Cart | None = None) -> Decision:
     shop = scene.shop
     lines = [shop.text(f"cart.{lead}"), *changed_lines(shop, scene.session.cart, cart)]
-    quick = (buttons.undo(shop, scene.version), buttons.view_cart(shop), buttons.checkout(shop))
+    quick = buttons(shop, f"undo:{scene.version}", VIEW_CART, CHECKOUT)
     effects = Effects(cart=cart, undone=undone, kept=kept)
     return checkout.said("\n".join(lines), quick, intent="modify_cart_quantity", effects=effects)
 
@@ -162,10 +160,7 @@ def _kept(scene: Scene, *, keep: bool) -> Decision:
     if not keep:
         told, intent = ("other_left", "view_cart") if scene.session.cart else ("left_behind", "clear_cart")
         return checkout.said(shop.text(f"cart.{told}"), intent=intent, effects=Effects(kept=()))
-    return _replaced(scene, _merged(kept, scene.session.cart), "brought_back", kept=())
-
-
-def _merged(kept: Cart, cart: Cart) -> Cart:
-    """The kept lines, and those put in since; of a product in both, the newer line."""
-    newer = {item.id for item in cart}
-    return (*(item for item in kept if item.id not in newer), *cart)
+    # Of a product in both the newer line stays.
+    newer = {item.id for item in scene.session.cart}
+    merged = (*(item for item in kept if item.id not in newer), *scene.session.cart)
+    return _replaced(scene, merged, "brought_back", kept=())

@@ -1,11 +1,8 @@
 """Replies that need no model: when none can answer, and where a message cannot be read. Pure: no I/O."""
 
-from collections.abc import Sequence
-
 from worker.language.classifier import guess_intent
-from worker.messages.reply import QuickReply
-from worker.replies import buttons
-from worker.replies.asked_again import listed
+from worker.replies.buttons import PERSON, VIEW_CART, buttons
+from worker.replies.open_question import listed
 from worker.replies.scene import Scene
 from worker.replies.telling import SEARCHES, told
 from worker.session.handover import ASKED, FAILED
@@ -14,19 +11,14 @@ from worker.shop.shop import Shop
 
 MENU = "menu"
 #: Buttons that lead on from what could not be done, by what the message seems to want; the others get all three.
-LEADING_ON = {
-    "search_product": (MENU, "person"),
-    "browse_category": (MENU, "person"),
-    "add_to_cart": ("view_cart", "person"),
-    "modify_cart_quantity": ("view_cart", "person"),
-    "remove_from_cart": ("view_cart", "person"),
-    "clear_cart": ("view_cart", "person"),
-    "view_cart": (MENU, "person"),
-    "checkout": ("view_cart", "person"),
-    "support": ("person", MENU),
-}
-ALL = (MENU, "view_cart", "person")
-ACTIONS = {MENU: MENU, "view_cart": buttons.VIEW_CART, "person": buttons.PERSON}
+LEADING_ON = (
+    dict.fromkeys(("search_product", "browse_category", "view_cart"), (MENU, PERSON))
+    | dict.fromkeys(
+        ("add_to_cart", "modify_cart_quantity", "remove_from_cart", "clear_cart", "checkout"), (VIEW_CART, PERSON)
+    )
+    | {"support": (PERSON, MENU)}
+)
+ALL = (MENU, VIEW_CART, PERSON)
 #: Whoever wrote one of these may think that the cart has changed; behind "unknown" may stand a yes.
 ABOUT_THE_CART = frozenset(
     {"add_to_cart", "modify_cart_quantity", "remove_from_cart", "clear_cart", "checkout", "unknown"}
@@ -46,11 +38,14 @@ def fallback_decision(scene: Scene, *, requires_human: bool = False, refused: bo
         return known
     unchanged = ["fallback.unchanged"] if refused or intent in ABOUT_THE_CART else []
     lines = [scene.shop.text(name) for name in (f"fallback.{intent}", *unchanged)]
-    lines.append(scene.shop.text("handover.asked") if requires_human else _kept(scene.shop, refused=refused))
+    advice = scene.shop.text(f"fallback.{'say_otherwise' if refused else 'try_again'}")
+    lines.append(
+        scene.shop.text("handover.asked") if requires_human else scene.shop.text("fallback.kept", advice=advice)
+    )
     return Decision(
         intent,
         reply="\n".join(lines),
-        quick_replies=() if requires_human else _buttons(scene.shop, LEADING_ON.get(intent, ALL)),
+        quick_replies=() if requires_human else buttons(scene.shop, *LEADING_ON.get(intent, ALL)),
         requires_human=requires_human,
         human_reason=FAILED if requires_human else "",
     )
@@ -65,14 +60,6 @@ def _known(intent: str, scene: Scene) -> Decision | None:
         decision = told(Decision(intent), scene)
         return decision if decision.reply else None
     return None
-
-
-def _kept(shop: Shop, *, refused: bool) -> str:
-    return shop.text("fallback.kept", advice=shop.text(f"fallback.{'say_otherwise' if refused else 'try_again'}"))
-
-
-def _buttons(shop: Shop, names: Sequence[str]) -> tuple[QuickReply, ...]:
-    return tuple(buttons.button(shop, name, ACTIONS[name]) for name in names)
 
 
 def unreadable_decision(shop: Shop, kind: str) -> Decision:
@@ -92,4 +79,4 @@ def apology_decision(shop: Shop) -> Decision:
 
 
 def _canned(shop: Shop, name: str) -> Decision:
-    return Decision("unknown", 1.0, reply=shop.text(name), quick_replies=_buttons(shop, ALL))
+    return Decision("unknown", 1.0, reply=shop.text(name), quick_replies=buttons(shop, *ALL))

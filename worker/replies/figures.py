@@ -13,48 +13,22 @@ from typing import Any
 import orjson
 from msgspec import Struct
 
-from worker.replies.amounts import PARTS, Amounts, Sold, amounts, stems_of
+from worker.language.patterns import patterns_of, read_data
+from worker.replies.amounts import Amounts, amounts
 from worker.replies.figure_kinds import FIGURE, Figure, Told, figures_of, speaks, told_in, unspaced, values_of
 from worker.replies.prompt import FACTS_BEGIN
 
-#: A figure of the customer's that is denied or asked back may be any.
-_DENIED = re.compile(
-    r"\bno (?:te |se |l[aoe]s? )*(?:pued\w+|pod\w+|ha[cy]\w*|ten\w+|s[eé]|est?a?|val\w+|cuest\w+|sal\w+|lleg\w+)\b"
-    r"[^.,;!?\n]*$"
-    r"|¿[^?]*$",
-    re.IGNORECASE,
-)
-_DENIED_BEHIND = re.compile(
-    r"[^.,;!?\n]{0,20}\bno\b(?! (?:hay|te|se|es) (?:problema|drama|preocup|molest))", re.IGNORECASE
-)
-#: His own money: "con $ 10.000 te alcanza". "Te la dejo en $ 999" is none of it.
-_HIS = re.compile(
-    r"\b(?:con|tus|sus|ten[eé]s|tienes|tiene|hasta|menos de|gastar|presupuesto(?: de)?|debajo de|billete de|cambio de"
-    r"|vuelto de|pag[aá]s|gast[aáoó]s?|(?:compra|pedido|total|monto) de|pasa de|llega a|supera|de esos|a)"
-    r" (?:los |tus |sus |unos |esos |un billete de )?(?:[$€₲₡]|US\$|S/|Bs\.?|Gs\.?)? ?$",
-    re.IGNORECASE,
-)
-_GIVEN = re.compile(r"\b(?:dej[oaá]|dejamos|sale|cuesta|vale|queda|cobr|son|hago|rebaj)", re.IGNORECASE)
 #: Smaller figures count ("las 3 opciones"), unless they are of a kind.
 _COUNTS_UP_TO = 31
 #: The words around a figure that tell what it is of.
 _AROUND = 160
-_END = re.compile(r"[!?\n]|\.(?!\d)")
 _HALF_DAY = 12
 _THOUSAND = Decimal(1000)
 #: Of a hundred: "100 % algodón".
 _ALL = Decimal(100)
+_P = patterns_of(__file__)
 #: Quantities in words.
-_NUMBERS = {
-    word: Decimal(value)
-    for word, value in {
-        "dos": "2", "tres": "3", "cuatro": "4", "cinco": "5", "seis": "6", "siete": "7", "ocho": "8", "nueve": "9",
-        "diez": "10", "docena": "12", "medio": "0.5", "media": "0.5", "cuarto": "0.25",
-    }.items()
-}  # fmt: skip
-_NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_NUMBERS)})\b")
-#: An amount that shows how to write money is no fact.
-_SAMPLE = re.compile(r'"write_money_as":"[^"]*",?')
+_QUANTITIES = {word: Decimal(value) for word, value in read_data(__file__, "patterns")["quantities"].items()}
 
 
 class Known(Struct, frozen=True):
@@ -88,13 +62,12 @@ class Known(Struct, frozen=True):
             case "money":
                 return self.money.has(values, sentence, before)
             case "clock":
-                return bool(values & self.hours) or self._is_within_hours(values & self.written)
+                return bool(values & self.hours) or any(map(self._is_within_hours, values & self.written))
             case "time":
                 return bool(values & self.times) or not self._waits(sentence)
             case "share":
-                return bool(values & self.shares) or (
-                    self._is_of_stuff(values, sentence) and not speaks("bargain", sentence)
-                )
+                of_stuff = speaks("stuff", sentence) or values == {_ALL}
+                return bool(values & self.shares) or (of_stuff and not speaks("bargain", sentence))
             case "left":
                 return bool(values & self.left)
             case "instalments":
@@ -108,13 +81,9 @@ class Known(Struct, frozen=True):
             or any(map(self.money.is_known, values))
         )
 
-    @staticmethod
-    def _is_of_stuff(values: frozenset[Decimal], sentence: str) -> bool:
-        return speaks("stuff", sentence) or values == {_ALL}
-
-    def _is_within_hours(self, values: frozenset[Decimal]) -> bool:
+    def _is_within_hours(self, value: Decimal) -> bool:
         """Returns whether an hour that the customer has named lies between those of the shop."""
-        return bool(self.hours) and any(min(self.hours) < value < max(self.hours) for value in values)
+        return bool(self.hours) and min(self.hours) < value < max(self.hours)
 
     def _waits(self, sentence: str) -> bool:
         """Returns whether a time is that of a delivery, or another promise of the shop, and not of cooking."""
@@ -149,20 +118,21 @@ def unfounded_figure(reply: str, user: str, system: str) -> str | None:
 def _around(reply: str, match: re.Match[str]) -> tuple[str, str]:
     """The sentence of a figure, before it and behind it."""
     before = reply[max(0, match.start() - _AROUND) : match.start()]
-    return _END.split(before)[-1], _END.split(reply[match.end() : match.end() + _AROUND])[0]
+    return _P["end"].split(before)[-1], _P["end"].split(reply[match.end() : match.end() + _AROUND])[0]
 
 
 def _is_given_back(kind: str, before: str, behind: str) -> bool:
     """Returns whether a figure of the customer's own is denied, asked back, or his own money."""
-    if _DENIED.search(before) or _DENIED_BEHIND.match(behind):
+    if _P["denied"].search(before) or _P["denied_behind"].match(behind):
         return True
-    return kind == "money" and bool(_HIS.search(before)) and not _GIVEN.search(before)
+    return kind == "money" and bool(_P["his"].search(before)) and not _P["given"].search(before)
 
 
 def _known(facts: dict[str, Any], shop: str, reply: str, figures: list[Figure]) -> Known:
     session = facts.get("session") or {}
     cart, history = session.get("cart") or [], session.get("history") or []
-    sold = [*(facts.get("products") or []), *cart]
+    products = facts.get("products") or []
+    sold = [*products, *cart]
     told = _of_shop(shop) | told_in(_texts([facts.get("now"), [exchange.get("reply") for exchange in history]]))
     of_names = told_in(one["name"] for one in sold)
     written = _texts([facts.get("message"), session.get("name"), [exchange.get("customer") for exchange in history]])
@@ -175,7 +145,7 @@ def _known(facts: dict[str, Any], shop: str, reply: str, figures: list[Figure]) 
         times=told.times,
         shares=told.shares | of_names.shares,
         left=frozenset(values_of(exchange.get("reply") or "" for exchange in history)),
-        money=_money(told.amounts, own, sold, cart, f"{said}\n{reply}", _counts(said, reply, figures)),
+        money=amounts(told.amounts, own, products, cart, f"{said}\n{reply}", _counts(said, reply, figures)),
         written=own,
         weighed=any(one.get("unit") for one in sold),
         said=said.lower(),
@@ -184,23 +154,7 @@ def _known(facts: dict[str, Any], shop: str, reply: str, figures: list[Figure]) 
 
 @lru_cache(maxsize=4)
 def _of_shop(shop: str) -> Told:
-    return told_in([unspaced(_SAMPLE.sub("", shop))])
-
-
-def _money(
-    told: frozenset[Decimal],
-    own: frozenset[Decimal],
-    sold: list[dict[str, Any]],
-    cart: list[Any],
-    spoken: str,
-    counts: Iterable[Decimal],
-) -> Amounts:
-    """Amounts that the facts hold, told as money or as a price."""
-    known = dict.fromkeys(
-        Sold(Decimal(str(one["price"])), PARTS if one.get("unit") else 1, stems_of(one["name"])) for one in sold
-    )
-    lines = [Decimal(str(line["price"])) * Decimal(str(line["quantity"])) for line in cart]
-    return amounts(told, own, list(known), lines, spoken, counts)
+    return told_in([unspaced(_P["sample"].sub("", shop))])
 
 
 def _counts(said: str, reply: str, figures: Iterable[Figure]) -> Iterator[Decimal]:
@@ -211,8 +165,8 @@ def _counts(said: str, reply: str, figures: Iterable[Figure]) -> Iterator[Decima
                 yield value / _THOUSAND
             if kind in ("size", "number", "count", "left") and 0 <= value < 100:
                 yield value
-    for word in _NUMBER_WORD.findall(f"{said}\n{reply}".lower()):
-        yield _NUMBERS[word]
+    for word in _P["number_word"].findall(f"{said}\n{reply}".lower()):
+        yield _QUANTITIES[word]
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from worker.messages.reply import MAX_INTERACTIVE_CHARS
 from worker.messages.text import clip_at_sentence
-from worker.replies import buttons
+from worker.replies.buttons import button
 from worker.replies.cart_lines import shown_cart
 from worker.session.outcome import Decision
 from worker.session.session import CHECKOUT_STATES, Session
@@ -42,7 +42,7 @@ def _asking(decision: Decision, session: Session, shop: Shop) -> Decision:
     ours = "\n".join(lines)
     # Beside a change of the cart, which stays one to take back.
     undo = [one for one in decision.quick_replies if one.id.startswith("undo:")]
-    quick = (buttons.button(shop, yes, "keep_cart"), buttons.button(shop, no, "drop_cart"), *undo)
+    quick = (button(shop, "keep_cart", yes), button(shop, "drop_cart", no), *undo)
     return replace(
         decision,
         reply="\n".join([clip_at_sentence(decision.reply, MAX_INTERACTIVE_CHARS - len(ours) - 2), "", ours]),

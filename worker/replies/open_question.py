@@ -1,47 +1,39 @@
 """Open question of a reply, and the bare answers to it ("sí", "no", "el segundo", "2"), as far as both are certain by
-their words (`open_question.toml`). Pure: no I/O.
+their words (`data/open_question.toml`). Pure: no I/O.
 """
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
 
+from worker.catalog.product import Product
 from worker.language.answers import NO, YES, asks, folded, row_number, yes_or_no
 from worker.language.normalise import normalised
-from worker.messages.reply import Choices
+from worker.language.patterns import compiled, patterns_of, read_data
+from worker.messages.reply import Choices, Row
+from worker.replies.buttons import CHECKOUT, PERSON, VIEW_CART, buttons, product_choices
+from worker.replies.scene import Scene
+from worker.session.outcome import Decision
 from worker.session.session import Context, Exchange
+from worker.shop.shop import Shop
 
-_DATA: Final[dict[str, Any]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_DATA: Final[dict[str, Any]] = read_data(__file__, "open_question")
 #: Which of the products in the list; how many of the only one; what the customer is looking for; what else; nothing.
 WHICH, HOW_MANY, WHAT, MORE, NOTHING = "which", "how_many", "what", "more", "nothing"
 _ASIDE: Final = "aside"
-_KINDS: Final = {kind: re.compile("|".join(patterns)) for kind, patterns in _DATA["questions"].items()}
 _ENDS: Final = re.compile(r"([.!?¿;\n])")
-_TOLD, _TOLD_MORE = map(re.compile, (_DATA["told"]["asked"], _DATA["told"]["more"]))
-_OTHERWISE: Final = re.compile(_DATA["otherwise"]["words"])
 #: Bare answers are short, and so are plain questions; a reply with more of them asks otherwise.
 MOST_CHARS, MOST_QUESTIONS = 80, 2
 #: More pieces than anybody orders without a word about it.
 MOST_PIECES: Final = 20
-
-
-def _numbers(table: str) -> dict[str, int]:
-    return {word: int(number) for number, words in _DATA[table].items() for word in words.split()}
-
-
-_ORDINALS, _COUNTS = _numbers("ordinals"), _numbers("counts")
-
-
-def _answer(name: str) -> re.Pattern[str]:
-    pattern = _DATA["answers"][name].replace("ORDINAL", "|".join(_ORDINALS)).replace("COUNT", "|".join(_COUNTS))
-    return re.compile(pattern)
-
-
-_ROW, _COUNT, _COURTESY, _MEANT_OTHERWISE, _THANKING = map(
-    _answer, ("row", "count", "courtesy", "meant_otherwise", "thanking")
+_ORDINALS, _COUNTS = (
+    {word: int(number) for number, words in _DATA[table].items() for word in words.split()}
+    for table in ("ordinals", "counts")
+)
+_KINDS: Final = compiled(_DATA["questions"], {})
+_P: Final = patterns_of(__file__) | compiled(
+    _DATA["told"] | _DATA["otherwise"] | _DATA["answers"], {"ordinal": list(_ORDINALS), "count": list(_COUNTS)}
 )
 
 
@@ -82,9 +74,9 @@ def still_open(context: Context) -> str:
 
 def _kind_told(part: str) -> str | None:
     """Kind of question that a sentence without a question mark is; None where it asks nothing."""
-    if len(part) <= MOST_CHARS and (found := _TOLD.fullmatch(part)):
+    if len(part) <= MOST_CHARS and (found := _P["asked"].fullmatch(part)):
         return _kind_of(found["asked"])
-    return MORE if _TOLD_MORE.fullmatch(part) else "" if _OTHERWISE.search(part) else None
+    return MORE if _P["more"].fullmatch(part) else "" if _P["words"].search(part) else None
 
 
 def _kind_of(question: str) -> str:
@@ -95,26 +87,26 @@ def _kind_of(question: str) -> str:
 def bare_answer(text: str) -> str:
     """YES or NO where a text is plainly that, and not one which may be meant for an order; else empty."""
     answer = yes_or_no(text)
-    return answer if answer in (YES, NO) and not _MEANT_OTHERWISE.search(folded(text)) else ""
+    return answer if answer in (YES, NO) and not _P["meant_otherwise"].search(folded(text)) else ""
 
 
 def thanks(text: str) -> bool:
     """Returns whether a bare answer thanks too: whoever does wants nothing more."""
-    return bool(_THANKING.search(folded(text)))
+    return bool(_P["thanking"].search(folded(text)))
 
 
 def row_in(text: str) -> int | None:
     """The place of a row that a text names and nothing else: "2", "la 2", "el segundo", "dame el 1"."""
     if row := row_number(text):
         return row
-    found = _found(_ROW, text)
+    found = _found(_P["row"], text)
     word = found and (found["ordinal"] or found["bare"])
     return _ORDINALS[word] if word else int(found["number"]) if found else None
 
 
 def count_in(text: str) -> int | None:
     """The number of pieces that a text names and nothing else: "2", "dos", "quiero 2", "mejor 3"."""
-    found = _found(_COUNT, text)
+    found = _found(_P["count"], text)
     said = found["count"] if found else "0"
     number = _COUNTS.get(said) or int(said)
     return number if 0 < number <= MOST_PIECES else None
@@ -122,5 +114,61 @@ def count_in(text: str) -> int | None:
 
 def _found(pattern: re.Pattern[str], text: str) -> Mapping[str, Any] | None:
     """The groups of a pattern where a text that asks nothing is that, with a courtesy at most."""
-    found = None if asks(text) or len(text) > MOST_CHARS else pattern.fullmatch(_COURTESY.sub("", normalised(text)))
+    found = (
+        None if asks(text) or len(text) > MOST_CHARS else pattern.fullmatch(_P["courtesy"].sub("", normalised(text)))
+    )
     return found.groupdict() if found else None
+
+
+def means_rows(reply: str, choices: Choices) -> bool:
+    """Returns whether a number written next means the row of that place: the reply asks for no quantity, and numbers
+    nothing otherwise than the list does.
+    """
+    lines = {int(number): line for number, line in _P["numbered"].findall(reply)}
+    rows = choices.rows
+    return not asks_how_many(reply) and all(
+        0 < place <= len(rows) and _is_of(line, rows[place - 1]) for place, line in lines.items()
+    )
+
+
+def asks_how_many(reply: str) -> bool:
+    """Returns whether a reply asks for a quantity."""
+    return asks(reply) and bool(_P["how_many"].search(reply))
+
+
+def _is_of(line: str, row: Row) -> bool:
+    """Returns whether a numbered line is about the product of a row: its name, and its price where one is told."""
+    if line == row.description:
+        return True
+    name, _, told = row.description.rpartition(": ")
+    words = set(folded(line).split())
+    is_named = any(set(folded(one).split()) <= words for one in (row.title, name or row.title))
+    # "€ 1,20" and "1,20 €" are one price.
+    price = _P["amount"].search(told)
+    return is_named and (not _P["money"].search(line) or price is None or price[0] in _P["amount"].findall(line))
+
+
+def asked_again(verb: str, scene: Scene) -> Decision | None:
+    """The decision of "leave", "welcome" and what begins with "ask_"; None where what was shown is sold no more."""
+    shop, shown = scene.shop, scene.products
+    if verb == "ask_which":
+        return _showing(shop, shown, listed(shop, shown, "which")) if len(shown) > 1 else None
+    if verb == "ask_how_many":
+        named = shown[0].full_name if len(shown) == 1 else ""
+        return _showing(shop, shown, shop.text("products.how_many", name=named)) if named else None
+    onward = buttons(shop, *((VIEW_CART, CHECKOUT) if scene.session.cart else (PERSON,)))
+    return Decision("unknown", 1.0, reply=shop.text(f"answer.{verb}"), quick_replies=onward)
+
+
+def _showing(shop: Shop, products: Sequence[Product], text: str) -> Decision | None:
+    choices = product_choices(shop, products)
+    return Decision("search_product", 1.0, reply=text, choices=choices) if choices and text else None
+
+
+def listed(shop: Shop, products: Sequence[Product], lead: str = "found") -> str:
+    """Products that can be bought, numbered as the rows of the list; empty where there is none. lead: name of the text
+    before them.
+    """
+    choices = product_choices(shop, products)
+    lines = [f"{place}. {row.description}" for place, row in enumerate(choices.rows if choices else (), 1)]
+    return "\n".join([shop.text(f"products.{lead}"), *lines, shop.text("products.choose")]) if lines else ""

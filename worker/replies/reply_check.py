@@ -4,21 +4,17 @@ Small models write such things in a form that is otherwise valid, and a cache wo
 """
 
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from operator import eq
-from pathlib import Path
 from typing import get_args
 
 from worker.language.normalise import without_accents
+from worker.language.patterns import patterns_of, read_data
 from worker.replies.decision import Intent, InvalidDecision, State
 
-_WORD = re.compile(r"[^\W\d_]+")
-#: Figures tell lines of a list apart.
-_TOKEN = re.compile(r"[^\W_]+")
-_ADDRESS = re.compile(r"https?://\S+|www\.\S+|\b[\w.+-]{1,64}@\S+")
+_P = patterns_of(__file__)
 #: Also what programs write where there is nothing.
 _LABELS = frozenset({*get_args(Intent), *get_args(State), "null", "none", "undefined", "nan"})
 #: Names that stand in our instructions and in no shop's words.
@@ -26,12 +22,6 @@ _NAMES = re.compile(
     r"\b(?:cart_operations|next_state|quick_replies|requires_human|product_id|json|prompts?|"
     + "|".join(sorted(label for label in _LABELS if "_" in label))
     + r")\b",
-    re.IGNORECASE,
-)
-#: Also signs of a model's own transcript, and Python's way of writing an object.
-_JSON = re.compile(
-    r'^\s*\{|\[\s*\{|\{\s*["\']|["\'](?:reply|intent|entities|confidence)["\']\s*:'
-    r"|<\|\w+\|>|</?(?:tool_call|function|system|assistant|user)>|^\s*(?:assistant|system|user)\s*:",
     re.IGNORECASE,
 )
 #: Letters of alphabets that no customer of a shop in Spanish need know; a model may fall into one for a word or two.
@@ -48,19 +38,10 @@ _LONGEST_PHRASE = 40
 _LEAST_LANGUAGE_WORDS = 3
 #: Shorter messages may well be said back ("dos leches").
 _LEAST_ECHO_WORDS = 3
+_DATA = read_data(__file__, "function_words")
+_LANGUAGES = {name: frozenset(words.split()) for name, words in _DATA["languages"].items()}
 #: Who is greeted or thanked answers in kind, often with the very same words.
-_IN_KIND = frozenset(
-    without_accents(
-        """
-    hola buenas buenos buen muy dia dias tardes noches muchas mil gracias igualmente feliz navidad año nuevo que tengas
-    tengan un una linda lindo semana finde fin de abrazo grande nos vemos luego hasta chau adios mañana pronto
-    """
-    ).split()
-)
-_LANGUAGES: dict[str, frozenset[str]] = {
-    name: frozenset(words.split())
-    for name, words in tomllib.loads(Path(__file__).with_name("function_words.toml").read_text("utf-8")).items()
-}
+_IN_KIND = frozenset(_DATA["greeting"]["in_kind"].split())
 
 
 class UnfitReply(InvalidDecision):
@@ -78,11 +59,11 @@ def check_reply(reply: str, said: str, instructions: str, facts: str = "") -> No
     words = _words(reply)
     is_said_back = _is_echo(reply, said)
     for problem, found in (
-        ("holds JSON or names of the instructions", _JSON.search(reply) or _NAMES.search(reply)),
+        ("holds JSON or names of the instructions", _P["json"].search(reply) or _NAMES.search(reply)),
         ("is a label or a figure and no sentence", "_".join(words) in _LABELS or not words),
         ("repeats the customer's message", is_said_back),
-        ("says the same again and again", _is_loop(_TOKEN.findall(reply.lower()))),
-        ("quotes the instructions", _quotes(words, instructions)),
+        ("says the same again and again", _is_loop(_P["token"].findall(reply.lower()))),
+        ("quotes the instructions", not _rows(words).isdisjoint(_rows_of(instructions))),
         ("is not in the customer's language", _is_foreign(words, _words(said))),
         ("holds letters of another alphabet", _is_unreadable(reply, said, instructions + facts)),
     ):
@@ -91,14 +72,14 @@ def check_reply(reply: str, said: str, instructions: str, facts: str = "") -> No
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(_ADDRESS.sub(" ", text.lower()))
+    return _P["word"].findall(_P["address"].sub(" ", text.lower()))
 
 
 def _is_echo(reply: str, said: str) -> bool:
     """The customer's words and no other, whoever sets the accents. A question that comes back as a sentence has been
     answered.
     """
-    words, asked = (_TOKEN.findall(without_accents(text)) for text in (reply, said))
+    words, asked = (_P["token"].findall(without_accents(text)) for text in (reply, said))
     words = words[:-1] if words[-1:] in (["ok"], ["si"]) and asked[-1:] != words[-1:] else words
     same = words == asked and ("?" in reply) == ("?" in said)
     return same and len(asked) >= _LEAST_ECHO_WORDS and not _IN_KIND.issuperset(asked)
@@ -119,10 +100,6 @@ def _repeated(tokens: Sequence[str], size: int) -> int:
     is_same = bytes(map(eq, tokens, tokens[size:]))
     longest = max(map(len, is_same.split(b"\0")))
     return longest + size if longest >= size * (_REPEATS - 1) else 0
-
-
-def _quotes(words: list[str], instructions: str) -> bool:
-    return not _rows(words).isdisjoint(_rows_of(instructions))
 
 
 def _rows(words: list[str]) -> set[tuple[str, ...]]:

@@ -1,16 +1,15 @@
 """Scene of a turn: all that a decision about it is told from. Pure: no I/O."""
 
-import re
-
 from msgspec import Struct
 
 from worker.catalog.product import Product
 from worker.language.answers import denies, folded, says_only_no, spelled_out, telling_words
+from worker.language.patterns import patterns_of
 from worker.session.session import Session
 from worker.session.turn import Turn
 from worker.shop.shop import Shop
 
-_PART = re.compile(r"[,.;\n]| pero ", re.IGNORECASE)
+_P = patterns_of(__file__)
 #: Session of no customer.
 NOBODY = Session(id="", customer_phone="")
 
@@ -49,7 +48,7 @@ class Scene(Struct, frozen=True):
 
 def _undenied(words: str) -> str:
     """The parts of a text that say no to nothing: "efectivo" of "efectivo, sin bolsa". A no at the end is to it all."""
-    parts = [part for part in _PART.split(words) if folded(part)]
+    parts = [part for part in _P["end_of_part"].split(words) if folded(part)]
     if not parts or says_only_no(parts[-1]):
         return ""
     return ", ".join(part for part in parts if not denies(part))

@@ -78,11 +78,8 @@ def _fee_line(shop: Shop, cart: Cart, area: DeliveryArea | None) -> str:
     fee = shop.fee(area, cost(in_currency(shop, cart))) if area else None
     if fee is None or not in_currency(shop, cart):
         return shop.text("checkout.unknown_fee")
-    return (
-        shop.text("checkout.delivery_fee", amount=shop.amount(fee, shop.currency))
-        if fee
-        else shop.text("checkout.free_delivery")
-    )
+    name = "delivery_fee" if fee else "free_delivery"
+    return shop.text(f"checkout.{name}", amount=shop.amount(fee, shop.currency))
 
 
 def orders_of(shop: Shop, cart: Cart, details: Checkout, name: str | None = None) -> tuple[Order, ...]:

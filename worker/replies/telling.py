@@ -9,20 +9,24 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from worker.catalog.product import Product
-from worker.language.answers import asks, folded
+from worker.language.answers import asks, denies, folded, way_of_delivery
+from worker.language.topics import is_address
 from worker.messages.reply import MAX_INTERACTIVE_CHARS, MAX_QUICK_REPLIES, MAX_ROWS, Choices, QuickReply, Row
-from worker.messages.text import clip_at_sentence
-from worker.replies import buttons, checkout
+from worker.messages.text import clip, clip_at_sentence
+from worker.replies import checkout
+from worker.replies.buttons import CHECKOUT, VIEW_CART, buttons, product_choices
 from worker.replies.cart_changes import changed
 from worker.replies.cart_lines import changed_lines, fitted, shown_cart
-from worker.replies.details import details_of
 from worker.replies.scene import Scene
+from worker.replies.summary import DELIVERY, ways_of
 from worker.session.outcome import Decision, Effects
-from worker.session.session import CHECKOUT_STATES, Checkout
+from worker.session.session import CHECKOUT_STATES, MAX_DETAIL_CHARS, Checkout
 from worker.shop.shop import Shop
 
 #: States that a decision of a model may move a conversation to; the others belong to the checkout.
 MODEL_STATES = frozenset({"browsing", "searching", "viewing_product", "adding_to_cart", "viewing_cart"})
+#: An address of fewer words is none ("casa"): it would be delivered to nobody.
+LEAST_ADDRESS_WORDS = 2
 #: Intents whose answer shows products to choose from.
 SEARCHES = frozenset({"search_product", "browse_category"})
 
@@ -35,6 +39,7 @@ def told(decision: Decision, scene: Scene, details: Checkout | None = None, prob
         problems: in words, of what was not possible before.
     """
     shop, session = scene.shop, scene.session
+    decision = replace(decision, next_state=decision.next_state if decision.next_state in MODEL_STATES else None)
     if not session.id:
         # What everybody is answered shows nobody's cart and gives nobody's details.
         return _unchanged(decision, scene, Effects())
@@ -50,7 +55,7 @@ def told(decision: Decision, scene: Scene, details: Checkout | None = None, prob
     changes = changed_lines(shop, session.cart, outcome.cart)
     if _wants_checkout(decision, scene, effects):
         next_step = checkout.proceed(shop, outcome.cart, details, scene.version, outcome.problems, changes)
-        return _joined(decision, next_step, scene, effects, _undo(scene, effects))
+        return _joined(decision, next_step, scene, effects)
     if outcome.problems or changes:
         lines = changes or shown_cart(shop, outcome.cart)
         return _with_words(decision, scene, outcome.problems, lines, effects)
@@ -71,13 +76,11 @@ def _wants_checkout(decision: Decision, scene: Scene, effects: Effects) -> bool:
     return goes_on or begins
 
 
-def _joined(
-    decision: Decision, next_step: Decision, scene: Scene, effects: Effects, undo: tuple[QuickReply, ...]
-) -> Decision:
+def _joined(decision: Decision, next_step: Decision, scene: Scene, effects: Effects) -> Decision:
     """A step of the checkout with the effects of what came before it."""
     step = next_step.effects
     both = replace(effects, checkout=step.checkout, asking=step.asking, version=step.version)
-    quick, choices = _undoable(scene.shop, next_step, undo)
+    quick, choices = _undoable(scene.shop, next_step, _undo(scene, effects))
     return replace(
         next_step,
         entities=decision.entities,
@@ -107,7 +110,7 @@ def _undoable(
 
 
 def _undo(scene: Scene, effects: Effects) -> tuple[QuickReply, ...]:
-    return (buttons.undo(scene.shop, scene.version),) if effects.cart is not None else ()
+    return buttons(scene.shop, f"undo:{scene.version}") if effects.cart is not None else ()
 
 
 def _with_words(
@@ -119,13 +122,11 @@ def _with_words(
     ours = fitted(scene.shop, problems, lines, MAX_INTERACTIVE_CHARS)
     words = "" if problems else clip_at_sentence(decision.reply, MAX_INTERACTIVE_CHARS - len(ours) - 2)
     has_cart = bool(effects.cart if effects.cart is not None else scene.session.cart)
-    quick = [*_undo(scene, effects), buttons.view_cart(scene.shop)]
-    quick += [buttons.checkout(scene.shop)] if has_cart else []
+    onward = buttons(scene.shop, VIEW_CART, *([CHECKOUT] if has_cart else []))
     return replace(
         decision,
         reply=f"{words}\n\n{ours}" if words else ours,
-        quick_replies=tuple(quick),
-        next_state=_state(decision),
+        quick_replies=(*_undo(scene, effects), *onward),
         effects=effects,
     )
 
@@ -137,8 +138,8 @@ def _unchanged(decision: Decision, scene: Scene, effects: Effects) -> Decision:
     context = scene.session.context
     choices = None
     if decision.intent in SEARCHES and not decision.requires_human:
-        choices = buttons.product_choices(scene.shop, by_mention(decision.reply, scene.products[: scene.searched]))
-    onward = (buttons.checkout(scene.shop),) if context.version and scene.session.cart else ()
+        choices = product_choices(scene.shop, by_mention(decision.reply, scene.products[: scene.searched]))
+    onward = buttons(scene.shop, CHECKOUT) if context.version and scene.session.cart else ()
     quick = (*onward, *decision.quick_replies)
     has_buttons = bool(choices or quick)
     return replace(
@@ -146,13 +147,8 @@ def _unchanged(decision: Decision, scene: Scene, effects: Effects) -> Decision:
         reply=clip_at_sentence(decision.reply, MAX_INTERACTIVE_CHARS) if has_buttons else decision.reply,
         choices=choices,
         quick_replies=quick,
-        next_state=_state(decision),
         effects=effects,
     )
-
-
-def _state(decision: Decision) -> str | None:
-    return decision.next_state if decision.next_state in MODEL_STATES else None
 
 
 def by_mention(reply: str, products: Iterable[Product]) -> list[Product]:
@@ -165,3 +161,49 @@ def by_mention(reply: str, products: Iterable[Product]) -> list[Product]:
         return next((position for position in found if position >= 0), len(words))
 
     return sorted(products, key=place)
+
+
+def details_of(decision: Decision, scene: Scene, *, untouched: bool) -> Checkout:
+    """The details that were known, with those that this turn gives: a model's, where the customer has said the same in
+    this conversation, and answers to what we have asked for.
+
+    Args:
+        untouched: nothing is done to the cart, so that the words may be all an answer.
+    """
+    known = scene.session.context.checkout
+    address = _said(decision, scene, "address") or (_given_address(scene) if untouched else "")
+    if address and folded(address) != folded(known.address):
+        known = replace(known, address=address, area="", delivery=DELIVERY)
+    if note := _said(decision, scene, "note"):
+        known = replace(known, note=note)
+    return _answered(known, scene) if scene.session.state in CHECKOUT_STATES and not asks(scene.text) else known
+
+
+def _said(decision: Decision, scene: Scene, name: str) -> str:
+    """A detail that a model has understood; empty where the customer has not said it."""
+    value = decision.entities.get(name)
+    words = folded(value) if isinstance(value, str) else ""
+    said = [scene.text, *(exchange.customer for exchange in scene.session.context.history)]
+    is_short = name == "address" and len(words.split()) < LEAST_ADDRESS_WORDS
+    is_said = any(f" {words} " in f" {folded(text)} " for text in said)
+    return clip(str(value).strip(), MAX_DETAIL_CHARS) if words and is_said and not is_short else ""
+
+
+def _given_address(scene: Scene) -> str:
+    """The whole text where we have asked for an address and it is one."""
+    text = " ".join(scene.text.split())
+    asked = scene.session.context.asking == "address" and is_address(text)
+    return clip(text, MAX_DETAIL_CHARS) if asked else ""
+
+
+def _answered(known: Checkout, scene: Scene) -> Checkout:
+    """The details with the answers to questions of the checkout."""
+    asking, text = scene.session.context.asking, scene.text
+    way = way_of_delivery(text)
+    area = scene.shop.area_of(text) if asking == "area" and not denies(text) else None
+    return replace(
+        known,
+        payment=scene.payment_in(text) or known.payment,
+        delivery=way if way in ways_of(scene.shop) else known.delivery,
+        area=area.name if area else known.area,
+    )

@@ -1,20 +1,23 @@
-"""Judging a model's answer: a valid decision with what it does told by us, or why it cannot be used.
-
-Pure: no I/O.
+"""Judging a model's answer: a valid decision with what it does told by us, or why it cannot be used; and the request
+for it, with the products that it may name and the JSON schema of what can be said. Pure: no I/O.
 """
 
+from collections.abc import Iterable
+from typing import Any, get_args
+
+from msgspec import Struct
 from msgspec.structs import replace
 
+from worker.catalog.product import Product, availability
 from worker.messages.formatting import whatsapp_text
 from worker.replies import buttons
 from worker.replies.claims import check_claims, problem_of, without_changes
-from worker.replies.decision import InvalidDecision, RefusedChange, parse_decision
-from worker.replies.decision_schema import decision_schema
-from worker.replies.offer import Offer, offer_of
+from worker.replies.decision import Intent, InvalidDecision, RefusedChange, parse_decision
+from worker.replies.prompt import AiRequest
 from worker.replies.reply_check import check_reply
-from worker.replies.request import AiRequest
 from worker.replies.scene import Scene
-from worker.replies.telling import told
+from worker.replies.telling import MODEL_STATES, told
+from worker.session.cart import CartItem
 from worker.session.outcome import Decision
 from worker.session.turn import Plan
 
@@ -32,6 +35,20 @@ REFUSED = (
     "nothing else. Change the cart only by cart_operations on products that stand in the request; the reply must not "
     "say that anything was done, and must name no price, figure, discount or time that stands in no fact."
 )
+Schema = dict[str, Any]
+_TEXT: Schema = {"type": "string"}
+
+
+class Offer(Struct, frozen=True):
+    """Products of a request.
+
+    Args:
+        offered: ids of those that stand in it or in the cart.
+        in_stock: those of them that can be added.
+    """
+
+    offered: frozenset[int] = frozenset()
+    in_stock: frozenset[int] = frozenset()
 
 
 def request_of(plan: Plan, scene: Scene, caller: str, problem: InvalidDecision | None = None) -> AiRequest:
@@ -83,3 +100,57 @@ def _for_everybody(decision: Decision) -> Decision:
     intent = "support" if decision.intent in OF_ONE_CUSTOMER else decision.intent
     entities = {name: value for name, value in decision.entities.items() if name not in OF_ONE_ORDER}
     return replace(decision, intent=intent, entities=entities, cart_operations=(), next_state=None)
+
+
+def offer_of(products: Iterable[Product], cart: Iterable[CartItem]) -> Offer:
+    """The offer of a request with these products for a customer with this cart."""
+    known = {product.id: product for product in products}
+    in_cart = {item.id for item in cart}
+    sold_out = {number for number, product in known.items() if availability(product.stock) == "none"}
+    offered = frozenset(known.keys() | in_cart)
+    return Offer(offered, offered - sold_out)
+
+
+def decision_schema(offer: Offer, *, shared: bool) -> Schema:
+    """The schema of a decision under this offer, in the subset that every provider takes: each object closed, each of
+    its properties required, no lengths and no bounds (Azure refuses `minimum` and `maxItems`), which the check behind
+    it knows. shared: the answer is everybody's, so it changes no cart, calls no person and moves no conversation.
+    """
+    properties: Schema = {
+        "intent": {"type": "string", "enum": list(get_args(Intent))},
+        "confidence": {"type": "number"},
+        # An object whose names are not known beforehand cannot be closed, so it is a list of pairs.
+        "entities": {"type": "array", "items": _object(name=_TEXT, value=_TEXT)},
+        "reply": _TEXT,
+        "quick_replies": {"type": "array", "items": _object(id=_TEXT, title=_TEXT)},
+    }
+    if not shared:
+        properties |= {
+            "requires_human": {"type": "boolean"},
+            "next_state": {"type": ["string", "null"], "enum": [*sorted(MODEL_STATES), None]},
+            "cart_operations": {"type": "array", "items": {"anyOf": list(_operations(offer))}},
+        }
+    return _object(**properties)
+
+
+def _object(**properties: Any) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _operations(offer: Offer) -> Iterable[Schema]:
+    """One alternative for each form of operation that may be made."""
+    if offer.in_stock:
+        product, quantity = _one_of(offer.in_stock), {"type": "number"}
+        yield _object(op={"type": "string", "enum": ["add", "set"]}, product_id=product, quantity=quantity)
+    if offer.offered:
+        yield _object(op={"type": "string", "enum": ["remove"]}, product_id=_one_of(offer.offered))
+    yield _object(op={"type": "string", "enum": ["clear"]})
+
+
+def _one_of(numbers: Iterable[int]) -> Schema:
+    return {"type": "integer", "enum": sorted(number for number in numbers if number > 0)}

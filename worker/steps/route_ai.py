@@ -9,7 +9,7 @@ from db import queries, retry
 from worker.catalog.search import Found
 from worker.providers.reply_cache import from_cache
 from worker.redisdb.keys import UNSHARED
-from worker.replies.leading_part import leading_part
+from worker.replies.acts import leading_part
 from worker.replies.order_status import asks_for_order, order_status
 from worker.session.outcome import Outcome
 from worker.session.turn import Turn

@@ -14,7 +14,7 @@ from worker.providers.wires.values import (
     merged,
     nested,
 )
-from worker.replies.request import AiRequest
+from worker.replies.prompt import AiRequest
 
 MODELS_PATH, MODELS_QUERY = "models", "pageSize=1000"
 OUTPUT_LIMIT = "generationConfig.maxOutputTokens"

@@ -3,7 +3,7 @@
 from worker.errors import ProviderUnavailable
 from worker.providers.models import Model, Provider
 from worker.providers.wires.values import Answer, Call, Json, Reading, at, count, items, key_header, merged, nested
-from worker.replies.request import AiRequest
+from worker.replies.prompt import AiRequest
 
 MODELS_PATH, MODELS_QUERY = "models", ""
 OUTPUT_LIMIT = "max_tokens"

@@ -10,7 +10,7 @@ from msgspec import Struct
 from worker.errors import RequestRefused, ThoughtAway, UnreadableAnswer
 from worker.providers.models import Provider
 from worker.providers.pricing import estimate_tokens
-from worker.replies.request import AiRequest
+from worker.replies.prompt import AiRequest
 from worker.usage import Usage
 
 Json = dict[str, Any]
