@@ -1,6 +1,8 @@
 """One HTTP call to a language model within a deadline: built, sent, read or refused, and traced."""
 
+import re
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from http import HTTPStatus
 from types import ModuleType
@@ -12,7 +14,6 @@ from worker.errors import GivenUp, ProviderDenied, ProviderError, ProviderTimeou
 from worker.providers.clock import SYSTEM_CLOCK, Clock
 from worker.providers.models import Model, Provider
 from worker.providers.pricing import estimate_tokens
-from worker.providers.redaction import redacted
 from worker.providers.transport import HttpAnswer, Transport
 from worker.providers.wires import gemini, openai
 from worker.providers.wires.refusals import error_for
@@ -23,6 +24,16 @@ from worker.telemetry.tracing import CALL_PROVIDER, Span, Value
 from worker.usage import Usage
 
 _WIRES: dict[str, ModuleType] = {"openai": openai, "gemini": gemini}
+#: Characters of a sentence that are kept.
+_LONGEST = 300
+#: Words that may be a customer's: long enough to say something, or figures.
+_WORD = re.compile(r"\w{4,}|\d{3,}")
+#: A letter as servers that answer in ASCII write it.
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
+#: A local server's "none" is no secret, and may be a word of its sentence.
+_LEAST_KEY = 8
+#: Keys as providers quote them back, whole or in part.
+_KEY_LIKE = re.compile(r"\b(?:sk|gsk|xai|AIza|pplx)[-_A-Za-z0-9*.]{6,}")
 
 
 class AiClient:
@@ -140,3 +151,31 @@ def _attributes(provider: Provider, model: str, max_tokens: int, usage: Usage | 
             "gen_ai.usage.output_tokens": usage.completion_tokens,
         }
     return attributes
+
+
+def redacted(sentence: str, provider: Provider, model: Model, request: AiRequest) -> str:
+    """A provider's sentence without its key and without a word of the customer, on one line."""
+    key = provider.api_key.get_secret_value() if provider.api_key else ""
+    line = sentence.replace(key, "…") if len(key) >= _LEAST_KEY else sentence
+    line = " ".join(_ESCAPED.sub(lambda found: chr(int(found[1], 16)), line).split())
+    line = line.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    private = _words(_texts(request.user)) - _words(f"{request.system} {model.id}")
+    line = _WORD.sub(lambda found: "…" if found[0].lower() in private else found[0], _KEY_LIKE.sub("…", line))
+    return line[:_LONGEST]
+
+
+def _texts(user: str) -> str:
+    """All texts of a request's JSON as they are, and as they stand in it."""
+    return f"{user} {' '.join(_strings(decoded(user.encode('utf-8', 'replace'))))}"
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _strings(item)
+
+
+def _words(text: str) -> set[str]:
+    return {word.lower() for word in _WORD.findall(text)}

@@ -20,7 +20,6 @@ from db.engine import LOCK_TIMEOUT_MS, make_engine
 from db.reachability import Reachability
 from worker.catalog.search import Catalog
 from worker.log import logger
-from worker.providers.ahead import AheadCaller
 from worker.providers.budget import Budget, BudgetLimits
 from worker.providers.circuit import CircuitBreaker, CircuitChange
 from worker.providers.client import AiClient
@@ -69,7 +68,6 @@ class Services:
     completer: Completer
     dispatcher: Dispatcher
     leases: CallLeases
-    ahead: AheadCaller
     shop: Shop
     asked: AskedCounts
     reachability: Reachability
@@ -143,7 +141,6 @@ def build(configuration: Settings) -> Services:
         completer=completer,
         dispatcher=Dispatcher(completer, single_flight, cache, pool, budget, shop),
         leases=CallLeases(engine, single_flight, call_lease_s),
-        ahead=AheadCaller(completer, single_flight, cache, shop),
         shop=shop,
         asked=AskedCounts(),
         reachability=Reachability(engine, lambda: log.info("database_reached_again")),
