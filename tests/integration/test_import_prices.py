@@ -13,8 +13,7 @@ from helpers.factories import product, row
 from sqlalchemy import Connection
 
 from db import queries
-from worker.catalog.price_changes import is_steep, steep_changes
-from worker.catalog.price_list import import_products
+from worker.catalog.price_list import import_products, is_steep, steep_changes
 
 PRICE = "select price::text, currency from products where sku = 'A'"
 

@@ -30,11 +30,11 @@ from worker.providers.circuit import CircuitBreaker
 from worker.providers.circuit_rules import Permit
 from worker.providers.single_flight import EndRequest, JoinRequest, SingleFlight
 from worker.redisdb import streams as streams_module
+from worker.redisdb.cache import flush, forget_results, read_size
 from worker.redisdb.cluster import ClusterRedis
 from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.connect import connect_durable
 from worker.redisdb.keys import FLIGHT, INBOUND, OUTBOUND, PRODUCT_SEARCH, REJECTED, RUN_ID, SESSION, beside
-from worker.redisdb.layers import flush, forget_results, read_size
 from worker.redisdb.streams import Entry
 from worker.runtime.embedded.processes import wait_until
 from worker.runtime.error_reasons import is_refused, reason_of

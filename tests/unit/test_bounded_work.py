@@ -72,7 +72,7 @@ from worker.replies.scene import Scene
 from worker.session import cart as carts
 from worker.session import session, turn
 from worker.session.session import HISTORY_CHARS
-from worker.shop.areas import DeliveryArea, area_in
+from worker.shop.shop import DeliveryArea, area_in
 from worker.steps import question
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)

@@ -11,8 +11,7 @@ import pytest
 from helpers.basics import REPOSITORY
 from helpers.shops import MEXICAN, shop_of
 
-from worker.shop.areas import DeliveryArea
-from worker.shop.shop import Branch, Shop
+from worker.shop.shop import Branch, DeliveryArea, Shop
 from worker.shop.shop_file import read_shop
 
 AREAS = (

@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from worker.errors import BadPayload
 from worker.messages.content import in_group, read_content
-from worker.messages.fields import JsonObject, customer_id, readable, required_string, sent_at_s
-from worker.messages.identities import user_links
+from worker.messages.fields import JsonObject, customer_id, readable, required_string, sent_at_s, user_links
 from worker.messages.message import (
     ECHO,
     EDIT,

@@ -17,8 +17,8 @@ from worker.messages.fields import (
     readable,
     required_string,
     sent_at_s,
+    user_links,
 )
-from worker.messages.identities import user_links
 from worker.messages.message import ECHO, MAX_ID_CHARS, MAX_TYPE_CHARS, NO_REPLY_TYPES, InboundMessage, Parsed
 from worker.messages.references import quoted_id
 from worker.messages.text import join_surrogates

@@ -11,12 +11,12 @@ from worker.messages.fields import (
     customer_id,
     display_name,
     number_id,
+    read_links,
     required_list,
     required_object,
     required_string,
     sent_at_s,
 )
-from worker.messages.identities import read_links
 from worker.messages.message import MAX_ID_CHARS, MAX_TYPE_CHARS, DeliveryStatus, InboundMessage, Parsed
 from worker.messages.references import read_references
 

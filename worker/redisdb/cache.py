@@ -1,9 +1,11 @@
-"""Cache layers on the cache Redis, and their counters of hits and misses."""
+"""Cache layers on the cache Redis: their values, counters of hits and misses, size, and emptying them."""
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
@@ -11,15 +13,21 @@ from typing import Any, TypeVar
 import msgspec
 import orjson
 import redis
+from redis.commands.core import Script
 from redis.exceptions import RedisError
 
 from worker.log import logger
-from worker.redisdb.keys import CACHE_COUNTS, SESSION, Key
+from worker.redisdb.keys import CACHE_COUNTS, FLIGHT, SESSION, Key
 from worker.units import utc_day
 
 Entry = TypeVar("Entry")
 log = logger(__name__)
 COUNT_ONCE_MORE = Path(__file__).with_name("count.lua").read_text(encoding="utf-8")
+FORGET_RESULTS = Path(__file__).with_name("forget_results.lua").read_text(encoding="utf-8")
+#: Keys looked at in one step, and deleted in one round trip.
+STEP = 1_000
+#: Keys whose memory is measured; SCAN gives them in no order, so the first ones are as good as any.
+SAMPLE = 100
 
 
 class Cache:
@@ -169,3 +177,57 @@ def _decoded(raw: bytes | None) -> dict[str, Any] | None:
         value = orjson.loads(raw or b"")
         return value if isinstance(value, dict) else None
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSize:
+    """Size of a cache layer; the bytes of all its keys are estimated from a sample."""
+
+    keys: int
+    bytes: int
+
+
+def read_size(client: redis.Redis, layer: Key) -> LayerSize:
+    """Counts the layer's keys and measures some of them."""
+    keys, sample = 0, list[bytes]()
+    for batch in key_batches(client, layer):
+        keys += len(batch)
+        sample += batch[: SAMPLE - len(sample)]
+    with client.pipeline(transaction=False) as pipeline:
+        for key in sample:
+            pipeline.memory_usage(key)
+        # A key that has expired meanwhile has no size.
+        sizes = [int(size) for size in pipeline.execute() if size]
+    return LayerSize(keys, round(sum(sizes) / max(len(sizes), 1) * keys))
+
+
+def key_batches(client: redis.Redis, family: Key) -> Iterator[list[bytes]]:
+    """Yields the keys of a family, up to STEP at a time. They are walked with SCAN in small steps, so that a busy Redis
+    is not held up. Raises RedisError, as `read_size`, `flush` and `forget_results` do.
+    """
+    found: Iterator[Any] = iter(client.scan_iter(match=family.key("*"), count=STEP))
+    while batch := list(islice(found, STEP)):
+        yield batch
+
+
+def flush(client: redis.Redis, layer: Key, on_deleted: Callable[[int], None]) -> int:
+    """Deletes the keys of a layer; returns how many. `on_deleted` is called with the size of each batch."""
+    deleted = 0
+    for keys in key_batches(client, layer):
+        gone: Any = client.unlink(*keys)
+        deleted += gone
+        on_deleted(len(keys))
+    return deleted
+
+
+def forget_results(durable: redis.Redis) -> int:
+    """Deletes the results that single flights keep for late comers, and no lead that is under way; returns how many."""
+    script = durable.register_script(FORGET_RESULTS)
+    return sum(_in_one_trip(durable, script, keys) for keys in key_batches(durable, FLIGHT))
+
+
+def _in_one_trip(durable: redis.Redis, script: Script, keys: list[bytes]) -> int:
+    with durable.pipeline(transaction=False) as pipeline:
+        for key in keys:
+            script(keys=[key], client=pipeline)
+        return sum(map(int, pipeline.execute()))

@@ -28,8 +28,7 @@ from worker.replies.summary import (
 from worker.session.cart import Cart, cost
 from worker.session.outcome import Decision, Effects
 from worker.session.session import Checkout, Session
-from worker.shop.areas import DeliveryArea
-from worker.shop.shop import Shop
+from worker.shop.shop import DeliveryArea, Shop
 
 #: Area of a customer who lives in none of those in the shop's file.
 ELSEWHERE = "?"

@@ -9,9 +9,8 @@ from worker.messages.text import MAX_TEXT_CHARS, clip
 from worker.replies.cart_lines import cart_lines, fitted, totals
 from worker.session.cart import Cart, by_currency, cost
 from worker.session.session import Checkout, Order
-from worker.shop.areas import DeliveryArea
 from worker.shop.money import CENT
-from worker.shop.shop import Shop
+from worker.shop.shop import DeliveryArea, Shop
 
 DELIVERY, PICKUP = "delivery", "pickup"
 #: Of an address and of a note that are shown, so that the question below them is; the shop gets all of it.

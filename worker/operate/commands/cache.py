@@ -21,8 +21,8 @@ from worker.operate.commands.terminal import (
     redis_errors,
 )
 from worker.operate.display import size
+from worker.redisdb.cache import LayerSize, flush, forget_results, key_batches, read_size
 from worker.redisdb.keys import AI_RESPONSE, LAYERS, Key
-from worker.redisdb.layers import LayerSize, flush, forget_results, key_batches, read_size
 from worker.runtime.environment import surroundings
 
 if TYPE_CHECKING:

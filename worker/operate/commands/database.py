@@ -67,7 +67,7 @@ def import_catalog(file: Path, decimal: str | None, separator: str | None, encod
 
 def confirm_prices(url: str, rows: Sequence[dict[str, Any]], *, yes: bool) -> None:
     """Shows prices that change steeply and asks for a yes. Raises CommandError where nobody can be asked."""
-    from worker.catalog.price_changes import FACTOR, steep_changes
+    from worker.catalog.price_list import FACTOR, steep_changes
 
     changes = [] if yes else steep_changes(url, rows)
     if not changes:
