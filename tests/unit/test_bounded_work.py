@@ -72,12 +72,12 @@ from worker.replies.scene import Scene
 from worker.session import cart as carts
 from worker.session import session, turn
 from worker.session.session import HISTORY_CHARS
-from worker.shop.shop import DeliveryArea, area_in
+from worker.shop.shop import DeliveryArea, Shop
 from worker.steps import question
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 NOW_S = NOW.timestamp()
-AREAS = (DeliveryArea("Palermo", ("Palermo Soho",)), DeliveryArea("Villa Crespo"))
+IN_PALERMO = Shop("x", areas=(DeliveryArea("Palermo", ("Palermo Soho",)), DeliveryArea("Villa Crespo")))
 SOLD = product_words.product_words_of(
     ["Leche entera", "Arroz largo", "Pan lactal", "Coca cola"], ["Lácteos", "Bebidas"]
 )
@@ -210,7 +210,7 @@ TEXT_WORK: dict[str, Function] = {
     "replies.prompt.render": lambda written: prompt.render(SHOP, written, CATEGORIES, [MILK], session_of()),
     "language.search_terms.search_terms": come_in(lambda written: search_terms.search_terms(written, SOLD.mended)),
     "language.lexicon.depends_on_hour": come_in(lexicon.depends_on_hour),
-    "shop.areas.area_in": come_in(lambda written: area_in(written, AREAS)),
+    "shop.shop.Shop.area_of": come_in(IN_PALERMO.area_of),
     "language.catalog_terms.catalog_terms": come_in(
         lambda written: catalog_terms.catalog_terms(search_terms.search_terms(written), SOLD)
     ),

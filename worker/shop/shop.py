@@ -4,7 +4,6 @@ What the shop has not told is not known: it is left out, and nothing is made up 
 """
 
 import re
-from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -19,7 +18,7 @@ from worker.messages.links import links_in
 from worker.shop.conventions import Form
 from worker.shop.hours import Hours, day_in_words, hours_in_words, opening, opening_in_words, serves_today
 from worker.shop.money import amount, quantity
-from worker.shop.texts import wording
+from worker.shop.texts import texts
 
 #: An amount that shows how this shop writes all others.
 SAMPLE = Decimal(1850)
@@ -56,21 +55,6 @@ class DeliveryArea(Struct, frozen=True):
 def folded(text: str) -> str:
     """Returns the words of a text without case, accents and signs, with a space around each; "Ñuñoa" is "nunoa"."""
     return f" {' '.join(_WORD.findall(without_accents(text).replace('ñ', 'n')))} "
-
-
-def area_in(text: str, areas: Iterable[DeliveryArea]) -> DeliveryArea | None:
-    """Returns the one area that a text names by whole words; none where it names several, for only the customer knows
-    which is the street ("San Martín 500, Flores"). "Palermo Soho" names no "Palermo".
-    """
-    words = folded(text)
-    found = [
-        (name, area)
-        for area in areas
-        for name in map(folded, (area.name, *area.names))
-        if name in words and name.strip()
-    ]
-    named = {area.name: area for name, area in found if not any(name != other and name in other for other, _ in found)}
-    return next(iter(named.values())) if len(named) == 1 else None
 
 
 class Branch(Struct, frozen=True):
@@ -121,12 +105,19 @@ class Shop(Struct, frozen=True, dict=True):
     questions: tuple[tuple[str, str], ...] = ()
 
     def text(self, name: str, /, **values: object) -> str:
-        """Returns a fixed text for customers in this shop's form of address, as `Wording.text` does."""
-        return wording(self.form).text(name, **values)
+        """Returns a fixed text for customers in this shop's form of address, its places filled in.
+
+        Args:
+            name: as `cart.empty`.
+
+        Raises:
+            KeyError: there is no such text, or a value of it is missing.
+        """
+        return texts()[name][self.form].format(**values)
 
     def has_text(self, name: str) -> bool:
-        """Returns whether there is a fixed text of this name."""
-        return wording(self.form).has(name)
+        """Returns whether there is a fixed text of this name, for those that are named after something from outside."""
+        return name in texts()
 
     def amount(self, value: Decimal, currency: str | None = None) -> str:
         """Returns an amount as this shop writes it.
@@ -141,16 +132,14 @@ class Shop(Struct, frozen=True, dict=True):
         return quantity(value, unit, self.locale)
 
     def area_of(self, text: str) -> DeliveryArea | None:
-        """Returns the delivery area that an address or a message names, where it names one."""
-        return area_in(text, self.areas)
-
-    def fee(self, area: DeliveryArea, subtotal: Decimal) -> Decimal | None:
-        """Returns what a delivery there costs, 0 where it is free; None where it is not known."""
-        return area.fee_of(subtotal)
-
-    def below_minimum(self, area: DeliveryArea, subtotal: Decimal) -> Decimal | None:
-        """Returns the minimum of the area where the subtotal does not reach it, else None."""
-        return area.missed_minimum(subtotal)
+        """Returns the one delivery area that a text names by whole words; none where it names several, for only the
+        customer knows which is the street ("San Martín 500, Flores"). "Palermo Soho" names no "Palermo".
+        """
+        words = folded(text)
+        names = [(name, area) for area in self.areas for name in map(folded, (area.name, *area.names)) if name.strip()]
+        found = [(name, area) for name, area in names if name in words]
+        named = {one.name: one for name, one in found if not any(name != other and name in other for other, _ in found)}
+        return next(iter(named.values())) if len(named) == 1 else None
 
     def facts(self) -> dict[str, Any]:
         """Returns the facts that stand in every request, in a fixed order; what is not known is left out."""
@@ -184,14 +173,8 @@ class Shop(Struct, frozen=True, dict=True):
 
     def _branch_facts(self, branch: Branch) -> dict[str, Any]:
         hours = branch.hours if branch.hours != self.hours else None
-        return _known(
-            {
-                "name": branch.name,
-                "address": branch.address,
-                "phone": branch.phone,
-                "hours": hours and hours_in_words(hours),
-            }
-        )
+        facts = {"name": branch.name, "address": branch.address, "phone": branch.phone}
+        return _known(facts | {"hours": hours and hours_in_words(hours)})
 
     def _delivery_facts(self) -> dict[str, Any] | bool | None:
         hours = self.delivery_hours and hours_in_words(self.delivery_hours)

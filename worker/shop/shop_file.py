@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from babel.numbers import list_currencies
-from msgspec.structs import replace
 from pydantic import ValidationError
 
 from worker.errors import ShopFileInvalid
@@ -22,7 +21,6 @@ from worker.shop.shop_file_form import TABLES, AreaTable, BranchTable, HoursTabl
 DEFAULT_CURRENCY = "ARS"
 #: Of a country that `conventions.toml` does not know.
 UNKNOWN_COUNTRY = Convention(currency=DEFAULT_CURRENCY, form="tu")
-Location = Sequence[int | str]
 #: Below this likeness another word is meant.
 CLOSE = 0.7
 
@@ -45,14 +43,13 @@ def read_shop(file: Path) -> Shop:
         ShopFileInvalid: with all its mistakes.
     """
     raw = _content(file)
-    table, error = None, None
     try:
-        table = ShopTable.model_validate(raw, context={"currency": currency_of(raw)})
+        table = ShopTable.model_validate(raw, context={"currency": _currency_of(raw)})
     except ValidationError as exc:
-        error = exc
-    if mistakes := mistakes_of(raw, error):
+        found = [_in_words(error) for error in exc.errors(include_url=False)]
+        raise ShopFileInvalid(str(file), [*found, *_beside_each_other(raw)]) from None
+    if mistakes := list(_beside_each_other(raw)):
         raise ShopFileInvalid(str(file), mistakes)
-    assert table is not None, "a table or its mistakes"  # noqa: S101  what pydantic refuses has errors
     return _shop(table)
 
 
@@ -105,42 +102,19 @@ def _branch(table: BranchTable, shared: Hours | None) -> Branch:
 
 
 def _area(table: AreaTable) -> DeliveryArea:
-    given = DeliveryArea(table.name, table.names, table.fee, table.minimum, table.free_from)
-    return replace(given, hours=_hours(table.hours))
-
-
-def mistakes_of(raw: Mapping[str, Any], error: ValidationError | None) -> list[str]:
-    """Returns a line for each mistake of a file, in no value's own words but those that show it: `hours.monday[0]:
-    "25:00" is no time of day`.
-
-    Args:
-        raw: the file's content.
-        error: what validating it has found.
-    """
-    found = [_in_words(each) for each in error.errors(include_url=False)] if error else []
-    return [*found, *_beside_each_other(raw)]
+    return DeliveryArea(table.name, table.names, table.fee, table.minimum, table.free_from, _hours(table.hours))
 
 
 def _in_words(error: Mapping[str, Any]) -> str:
+    """Returns a mistake that pydantic has found, with its place: `hours.monday[0]: "25:00" is no time of day`."""
     location = [step for step in error["loc"] if step != "[key]"]
+    place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).removeprefix(".")
     if error["type"] == "extra_forbidden":
-        return f"{place(location)}: no such key{_meant(location)}"
-    return f"{place(location)}: {_reason(error)}"
+        return f"{place}: no such key{_meant(location)}"
+    return f"{place}: {'needed' if error['type'] == 'missing' else str(error['msg']).removeprefix('Value error, ')}"
 
 
-def place(location: Location) -> str:
-    """Returns where something stands: `branches[1].hours.monday[0]`."""
-    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
-    return "".join(steps).removeprefix(".")
-
-
-def _reason(error: Mapping[str, Any]) -> str:
-    if error["type"] == "missing":
-        return "needed"
-    return str(error["msg"]).removeprefix("Value error, ")
-
-
-def _meant(location: Location) -> str:
+def _meant(location: Sequence[int | str]) -> str:
     """Returns the nearest key of the same table, or the table in which there is such a key."""
     key, names = str(location[-1]), [step for step in location[:-1] if isinstance(step, str)]
     table = TABLES[names[-1]] if names else ShopTable
@@ -180,7 +154,7 @@ def _named_twice(where: str, named: Sequence[Sequence[str]]) -> Iterator[str]:
         yield f"{where}[{numbers[1]}]: {where}[{numbers[0]}] has the name {name.strip()} too"
 
 
-def currency_of(raw: Mapping[str, Any]) -> str:
+def _currency_of(raw: Mapping[str, Any]) -> str:
     """Returns the currency that a file's content names, or else that of the country it names."""
     usual = CONVENTIONS.get(str(raw.get("locale")).replace("-", "_"))
     return str(raw.get("currency") or (usual.currency if usual else DEFAULT_CURRENCY))
@@ -188,7 +162,7 @@ def currency_of(raw: Mapping[str, Any]) -> str:
 
 def _unclear_country(raw: Mapping[str, Any], with_hours: Sequence[Any]) -> Iterator[str]:
     """Yields what must be given because the currency or the country leaves it open."""
-    currency, locale = currency_of(raw), raw.get("locale")
+    currency, locale = _currency_of(raw), raw.get("locale")
     if locale is None and currency in list_currencies() and locale_of(currency) is None:
         yield f'locale: needed beside currency = "{currency}": it is not that of one country, such as es_EC'
     usual = CONVENTIONS.get(str(locale or locale_of(currency)).replace("-", "_"))
