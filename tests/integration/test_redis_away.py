@@ -251,8 +251,8 @@ HANDLERS = {
     "orders/order.py:_publish": "one line for the operator, in test_order_commands",
     "operate/resuming.py:forget_replies": "one line for the operator, in test_operator_commands",
     "redisdb/cluster.py:ClusterRedis.redirected": "the error is the command's answer, which its caller raises",
-    "redisdb/cluster_pipeline.py:_read": "the error is the command's answer, which its caller raises",
-    "redisdb/cluster_pipeline.py:ClusterPipeline._refresh": "the error that led there is raised",
+    "redisdb/cluster_exchange.py:_read": "the error is the command's answer, which its caller raises",
+    "redisdb/cluster.py:ClusterPipeline._refresh": "the error that led there is raised",
     "operate/doctor/redis_replicas.py:_agrees": "the doctor counts a Sentinel less, in test_redis_sentinel",
     "operate/commands/terminal.py:redis_errors": "one line for the operator, in test_circuits",
 }
@@ -260,7 +260,7 @@ HANDLERS = {
 APART = ("operate/", "devkit/", "runtime/")
 #: Modules with a client that run no command of their own, or are the client.
 BUILDERS = {"redisdb/connect.py", "steps/services.py", "redisdb/sentinel.py"}
-BUILDERS |= {"redisdb/cluster.py", "redisdb/cluster_pipeline.py"}
+BUILDERS |= {"redisdb/cluster.py", "redisdb/cluster_exchange.py"}
 
 
 def coalescing(client: redis.Redis) -> CoalescingRedis:

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from worker.operate.display import count, size
 from worker.operate.doctor.finding import Finding, failed, graded, guarded, ok, warning
 from worker.redisdb.cluster import ClusterRedis
-from worker.redisdb.cluster_pipeline import client_of
+from worker.redisdb.cluster_exchange import client_of
 from worker.redisdb.sentinel import sentinels_of
 
 #: A replica tells its master every second how far it is.
