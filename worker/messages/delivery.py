@@ -55,5 +55,5 @@ def _code(errors: object) -> int:
 
 
 def label(code: int) -> str:
-    """The value of a metric's label for a code: few, and known beforehand."""
+    """The value of a metric's label for a code: one of few."""
     return str(code) if code in FAILURES else OTHER

@@ -24,6 +24,12 @@ from worker.redisdb.streams import Streams
 WORDS: Mapping[str, str] = tomllib.loads((Path(__file__).parent / "status_words.toml").read_text("utf-8"))
 #: Source of words of the shop itself (contract 3.2).
 SHOP = "shop"
+#: Reasons for which `set_order_status` moves nothing.
+PROBLEMS = {
+    "unknown": "there is no order {id}",
+    "same": "order {id} is {status} already",
+    "final": "order {id} is {status}, and that is final",
+}
 #: Largest number that an order can have.
 MAX_ID = 2**63 - 1
 
@@ -116,8 +122,7 @@ def find_order(connection: Connection, order_id: int) -> StoredOrder:
     return convert({**found, "order": found["entry"]}, StoredOrder)
 
 
-def usual_words(order: Order, status: OrderStatus) -> str:
-    """Returns what a customer is told of a status."""
+def _usual_words(order: Order, status: OrderStatus) -> str:
     name = "ready_for_pickup" if status == "ready" and order.delivery == "pickup" else status
     return WORDS[name].format(id=order.id)
 
@@ -137,7 +142,7 @@ def move_order(
     stored = find_order(connection, order_id)
     if connection.in_transaction():
         connection.commit()
-    told = None if words is None else status_reply(stored, words or usual_words(stored.order, status))
+    told = None if words is None else _reply(stored, words or _usual_words(stored.order, status))
 
     def move() -> dict[str, Any]:
         with connection.begin():
@@ -145,31 +150,20 @@ def move_order(
 
     moved = retry.again_on_conflict(move)
     if problem := moved.get("problem"):
-        raise CommandError(refusal(order_id, problem, moved.get("status", "")))
+        raise CommandError(PROBLEMS[problem].format(id=order_id, status=moved.get("status")))
     published = _publish(connection, streams, moved["events"])
     said = moved["events"][-1]["reply"]
-    untold = None if words is None or said else untold_because(stored)
+    untold = None if words is None or said else _untold_because(stored)
     return Move(order_id, moved["status"], status, said and said["text"], untold, published)
 
 
-def refusal(order_id: int, problem: str, status: str) -> str:
-    """Returns why an order did not get a status, as `set_order_status` names it."""
-    told = {
-        "unknown": f"there is no order {order_id}",
-        "same": f"order {order_id} is {status} already",
-        "final": f"order {order_id} is {status}, and that is final",
-    }
-    return told[problem]
-
-
-def untold_because(stored: StoredOrder) -> str:
-    """Returns why a customer cannot be told."""
+def _untold_because(stored: StoredOrder) -> str:
     if stored.order.customer == "erased":
         return "the customer's data was erased"
     return "the customer last wrote more than 24 h ago, and WhatsApp refuses free text after that"
 
 
-def status_reply(stored: StoredOrder, words: str) -> dict[str, Any] | None:
+def _reply(stored: StoredOrder, words: str) -> dict[str, Any] | None:
     """Makes the outbound entry with words of the shop (contract 3.2); None where WhatsApp would refuse it."""
     order, until = stored.order, stored.may_be_told_until()
     if order.customer == "erased" or until is None:
