@@ -232,8 +232,8 @@ INSIDE = {
     "language.sizes.in_figures": "at most 220 characters, from sharing",
     "language.answers.telling_words": "a name in the shop's file",
     "messages.fields.is_phone": "an id that customer_id or known_id has bounded; its first sign",
-    "messages.identities.read_links": "ids that known_id bounds, a handful of a message",
-    "messages.identities.user_links": "ids that known_id bounds, a handful of a message",
+    "messages.fields.read_links": "ids that known_id bounds, a handful of a message",
+    "messages.fields.user_links": "ids that known_id bounds, a handful of a message",
     "replies.buttons.options": "a verb of ours",
     "replies.asked_again.asked_again": "a verb of ours",
     "replies.checkout.said": "a text of ours",
@@ -263,6 +263,7 @@ INSIDE = {
     "language.topics.topics": "what asks_for_order and speaks_of_goods are given",
     "replies.verdict.decide": "what parse_decision and check_reply are given",
     "messages.events.echo": "an id; its words were read by readable",
+    "messages.events.change_of": "a name of a type; its words are read by read_content",
     "messages.content.read_content": "a name of a type; its parts are read by readable and selection",
     "messages.content.is_reply_due": "a name of a type",
     "session.session.new_session": "a customer's id",
@@ -282,9 +283,10 @@ def functions_of_a_text() -> Iterator[str]:
     for name in MODULES:
         module = import_module(f"worker.{name}")
         for own, function in inspect.getmembers(module, inspect.isfunction):
-            taken = list(inspect.signature(function).parameters.values())
+            taken = list(inspect.signature(function, eval_str=True).parameters.values())
             public = function.__module__ == module.__name__ and not own.startswith("_")
-            if public and taken and str(taken[0].annotation) in ("str", "str | None", "bytes | str"):
+            first = inspect.formatannotation(taken[0].annotation) if taken else ""
+            if public and first in ("str", "str | None", "bytes | str"):
                 yield f"{name}.{own}"
 
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 from worker.errors import BadPayload
 from worker.messages.fields import (
     JsonObject,
+    at,
     optional_string,
     readable,
     required_list,
@@ -50,9 +51,6 @@ def read_content(kind: str, message: JsonObject) -> Content:
     if kind == "contacts":
         required_list(message, kind)
         return UNREADABLE
-    if kind in _WORDLESS_TYPES:
-        required_object(message, kind)
-        return UNREADABLE
     read = _READERS.get(kind)
     return read(kind, required_object(message, kind)) if read else UNREADABLE
 
@@ -74,11 +72,10 @@ def is_reply_due(kind: str, message: JsonObject) -> bool:
     (`unsupported.type`), and at what was tapped. One in a group gets none: it would come to its author alone, who has
     not asked us.
     """
-    if in_group(message):
+    if in_group(message) or kind in NO_REPLY_TYPES:
         return False
-    detail = message.get(kind) if kind in ("unsupported", "interactive") else None
-    named = detail.get("type") if isinstance(detail, dict) else None
-    return kind not in NO_REPLY_TYPES and not (isinstance(named, str) and named in NO_REPLY_TYPES)
+    named = at(message, kind, "type") if kind in ("unsupported", "interactive") else None
+    return not (isinstance(named, str) and named in NO_REPLY_TYPES)
 
 
 def _text(kind: str, part: JsonObject) -> Content:
@@ -97,8 +94,7 @@ def _interactive(kind: str, part: JsonObject) -> Content:
     """A tapped button or list row, or a form that was filled in; other kinds hold no words to read."""
     choice = optional_string(part, "type", f"{kind}.")
     if choice == "nfm_reply":
-        form = part.get(choice)
-        return Content(form_words(form.get("response_json")) if isinstance(form, dict) else None)
+        return Content(form_words(at(part, choice, "response_json")))
     if choice not in ("button_reply", "list_reply"):
         return UNREADABLE
     reply, path = required_object(part, choice, f"{kind}."), f"{kind}.{choice}."
@@ -163,6 +159,5 @@ _READERS: dict[str, Callable[[str, JsonObject], Content]] = {
     "document": _caption,
     "order": _order,
     "location": _location,
+    **dict.fromkeys(("audio", "voice", "sticker"), lambda *_: UNREADABLE),
 }
-
-_WORDLESS_TYPES = frozenset({"audio", "voice", "sticker"})

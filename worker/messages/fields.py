@@ -29,6 +29,21 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 CHANGED_NUMBER = ("user_changed_number", "customer_changed_number")
 
 
+def at(value: object, *path: str | int) -> object:
+    """The value at a path of decoded JSON; None where there is nothing, or something of another form."""
+    for step in path:
+        if isinstance(step, str):
+            value = value.get(step) if isinstance(value, dict) else None
+        else:
+            value = value[step] if isinstance(value, list) and step < len(value) else None
+    return value
+
+
+def items(value: object) -> list[object]:
+    """The items of a list; none where it is something else."""
+    return value if isinstance(value, list) else []
+
+
 def optional_string(parent: JsonObject, key: str, within: str = "") -> str | None:
     """The string under `key`, None where it is missing. `within`: the path of `parent` with its dot, for the reason."""
     value = parent.get(key)

@@ -3,13 +3,10 @@
 None of it is ever an error: it adds to a message, and is no reason to lose one.
 """
 
-from collections.abc import Iterator
-from typing import Any
-
 import orjson
 from msgspec import Struct
 
-from worker.messages.fields import JsonObject, readable
+from worker.messages.fields import JsonObject, at, readable
 from worker.messages.message import MAX_ID_CHARS
 from worker.messages.text import mend
 
@@ -40,12 +37,10 @@ def read_references(message: JsonObject, *, tapped: bool) -> References:
     Args:
         tapped: a button or row was tapped; WhatsApp then quotes by itself, and the customer means what stands on it.
     """
-    context, referral = _object(message.get("context")), _object(message.get("referral"))
-    about = _object(context.get("referred_product"))
     return References(
-        None if tapped else quoted_id(context.get("id")),
-        _short(about.get("product_retailer_id"), MAX_SKU_CHARS),
-        _advertisement(referral),
+        None if tapped else quoted_id(at(message, "context", "id")),
+        _short(at(message, "context", "referred_product", "product_retailer_id"), MAX_SKU_CHARS),
+        _advertisement(message),
     )
 
 
@@ -64,14 +59,10 @@ def form_words(answers: object) -> str | None:
         fields = orjson.loads(answers) if isinstance(answers, str) else None
     except orjson.JSONDecodeError:
         return None
-    lines = [f"{name}: {value}" for name, value in _fields(_object(fields)) if value]
+    form = fields.items() if isinstance(fields, dict) else ()
+    told = [(name, _value(value)) for name, value in form if name not in FORM_TOKENS]
+    lines = [f"{name}: {value}" for name, value in told if value]
     return readable(mend("\n".join(lines[:MAX_FORM_FIELDS])))
-
-
-def _fields(form: JsonObject) -> Iterator[tuple[str, str]]:
-    for name, value in form.items():
-        if name not in FORM_TOKENS:
-            yield name, _value(value)
 
 
 def _value(value: object) -> str:
@@ -79,13 +70,14 @@ def _value(value: object) -> str:
         return ", ".join(filter(None, map(_value, value)))
     if isinstance(value, str):
         return " ".join(value.split())
-    if isinstance(value, bool) or value is None:
-        return {True: "sí", False: "no"}.get(value, "") if value is not None else ""
+    if isinstance(value, bool):
+        return "sí" if value else "no"
     return str(value) if isinstance(value, int | float) else ""
 
 
-def _advertisement(referral: JsonObject) -> str | None:
-    words = [readable(text) for name in ("headline", "body") if isinstance(text := referral.get(name), str)]
+def _advertisement(message: JsonObject) -> str | None:
+    told = [at(message, "referral", name) for name in ("headline", "body")]
+    words = [readable(text) for text in told if isinstance(text, str)]
     said = ". ".join(" ".join(text.split()).rstrip(".") for text in words if text)
     return said[:MAX_ADVERTISEMENT_CHARS].rstrip() or None
 
@@ -93,7 +85,3 @@ def _advertisement(referral: JsonObject) -> str | None:
 def _short(value: object, most: int) -> str | None:
     kept = readable(value) if isinstance(value, str) and len(value) <= most else None
     return kept.strip() if kept else None
-
-
-def _object(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

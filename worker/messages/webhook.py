@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator
 
 from worker.errors import BadPayload
-from worker.messages.content import is_reply_due, read_content
+from worker.messages.content import in_group, is_reply_due, read_content
 from worker.messages.delivery import read_statuses
-from worker.messages.events import read_echo, with_webhook_act
+from worker.messages.events import change_of, read_echo, with_act
 from worker.messages.fields import (
     JsonObject,
+    at,
     customer_id,
     display_name,
     number_id,
@@ -54,7 +55,7 @@ def parse_webhook(body: JsonObject, now_s: float) -> Parsed:
 
 def _reader(name: str, value: JsonObject, now_s: float) -> Callable[[JsonObject], InboundMessage | None]:
     """Reader of the objects in the list of this name in a change's `value`."""
-    channel = _channel(value)
+    channel = number_id(at(value, "metadata", "phone_number_id"))
     if name == LISTS["smb_message_echoes"]:
         return lambda message: read_echo(message, channel, now_s)
     contacts = _contacts(value)
@@ -112,7 +113,7 @@ def _read_message(
     told = InboundMessage(
         message_id=message_id,
         customer_phone=customer,
-        name=_name(contact),
+        name=display_name(at(contact, "profile", "name")),
         sent_at_s=sent_at_s(message.get("timestamp"), now_s),
         type=kind,
         text=content.text,
@@ -125,13 +126,8 @@ def _read_message(
         advertisement=refers.advertisement,
         links=read_links(customer, message, contact),
     )
-    return with_webhook_act(told, message)
-
-
-def _channel(value: JsonObject) -> str | None:
-    """The id of the business number that the messages came to."""
-    metadata = value.get("metadata")
-    return number_id(metadata.get("phone_number_id")) if isinstance(metadata, dict) else None
+    target, words = change_of(kind, message)
+    return with_act(told, target, words, alone=not in_group(message))
 
 
 def _sender(message: JsonObject, contacts: list[JsonObject]) -> object:
@@ -142,8 +138,8 @@ def _sender(message: JsonObject, contacts: list[JsonObject]) -> object:
     named = [message.get("from"), *(message.get(key) for key in USER_ID_KEYS)]
     if len(contacts) == 1:
         named.append(contacts[0].get("user_id"))
-    if message.get("type") == "system" and isinstance(notice := message.get("system"), dict):
-        named += [notice.get("previous_user_id"), notice.get("user_id")]
+    if message.get("type") == "system":
+        named += [at(message, "system", "previous_user_id"), at(message, "system", "user_id")]
     return next((value for value in named if value not in (None, "")), None)
 
 
@@ -169,8 +165,3 @@ def _contact(contacts: list[JsonObject], named: dict[str, int], ids: list[object
     """The first contact that has one of the ids."""
     place = min((named[sought] for sought in ids if isinstance(sought, str) and sought in named), default=None)
     return contacts[place] if place is not None else {}
-
-
-def _name(contact: JsonObject) -> str | None:
-    profile = contact.get("profile")
-    return display_name(profile.get("name")) if isinstance(profile, dict) else None

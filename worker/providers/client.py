@@ -11,13 +11,14 @@ from urllib.parse import urlsplit
 import orjson
 
 from worker.errors import GivenUp, ProviderDenied, ProviderError, ProviderTimeout, UnreadableAnswer
+from worker.messages.fields import at
 from worker.providers.clock import SYSTEM_CLOCK, Clock
 from worker.providers.models import Model, Provider
 from worker.providers.pricing import estimate_tokens
 from worker.providers.transport import HttpAnswer, Transport
 from worker.providers.wires import gemini, openai
 from worker.providers.wires.refusals import error_for
-from worker.providers.wires.values import Reading, at, decoded
+from worker.providers.wires.values import Reading, decoded
 from worker.replies.request import AiRequest, Completion
 from worker.telemetry import tracing
 from worker.telemetry.tracing import CALL_PROVIDER, Span, Value

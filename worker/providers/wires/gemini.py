@@ -1,19 +1,8 @@
 """Gemini's generateContent."""
 
+from worker.messages.fields import at, items
 from worker.providers.models import Model, Provider
-from worker.providers.wires.values import (
-    Answer,
-    Call,
-    Json,
-    Reading,
-    at,
-    code,
-    count,
-    items,
-    key_header,
-    merged,
-    nested,
-)
+from worker.providers.wires.values import Answer, Call, Json, Reading, code, count, key_header, merged, nested
 from worker.replies.request import AiRequest
 
 MODELS_PATH, MODELS_QUERY = "models", "pageSize=1000"

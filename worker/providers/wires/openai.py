@@ -1,8 +1,9 @@
 """OpenAI's chat completions, which DeepSeek and most servers of open models speak too."""
 
 from worker.errors import ProviderUnavailable
+from worker.messages.fields import at, items
 from worker.providers.models import Model, Provider
-from worker.providers.wires.values import Answer, Call, Json, Reading, at, count, items, key_header, merged, nested
+from worker.providers.wires.values import Answer, Call, Json, Reading, count, key_header, merged, nested
 from worker.replies.request import AiRequest
 
 MODELS_PATH, MODELS_QUERY = "models", ""

@@ -22,7 +22,8 @@ from worker.errors import (
     RequestRefused,
     UnreadableAnswer,
 )
-from worker.providers.wires.values import at, code, items
+from worker.messages.fields import at, items
+from worker.providers.wires.values import code
 
 #: More of a provider's words is looked at, or shown, by nobody.
 _LONGEST_WORDS = 2_000
