@@ -138,7 +138,7 @@ def test_who_is_broken_off_leaves_nobody_waiting(
 
 def test_under_load_nobody_is_forgotten(redis_client: redis.Redis, threads: ThreadPoolExecutor) -> None:
     """Thousands of commands of many threads: every answer is the one asked for."""
-    client = CoalescingRedis(connection_pool=redis_client.connection_pool)
+    client = CoalescingRedis(redis_client)
 
     def echoes(thread: int) -> bool:
         texts = [f"{thread}.{n}".encode() for n in range(250)]

@@ -265,7 +265,7 @@ BUILDERS |= {"redisdb/cluster.py", "redisdb/cluster_exchange.py"}
 
 def coalescing(client: redis.Redis) -> CoalescingRedis:
     """Commands of many threads, over the same connections."""
-    return CoalescingRedis(connection_pool=client.connection_pool)
+    return CoalescingRedis(client)
 
 
 @pytest.fixture(params=["refuses", "hangs"])

@@ -8,8 +8,7 @@ from string import Formatter
 import pytest
 
 from worker.messages.reply import MAX_TITLE_CHARS
-from worker.shop.shop import Shop
-from worker.shop.texts import FORMS, texts
+from worker.shop.shop import FORMS, Shop, texts
 
 #: Verbs and pronouns that give a form of address away; "estás" is said to a "tú" as well.
 VOS = re.compile(

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from worker.errors import BadPayload
-from worker.messages.content import in_group, is_reply_due
+from worker.messages.content import in_group, is_reply_due, quoted_id
 from worker.messages.events import echo, with_act
 from worker.messages.fields import (
     JsonObject,
@@ -20,7 +20,6 @@ from worker.messages.fields import (
     user_links,
 )
 from worker.messages.message import ECHO, MAX_ID_CHARS, MAX_TYPE_CHARS, InboundMessage, Parsed
-from worker.messages.references import quoted_id
 from worker.messages.text import join_surrogates
 from worker.messages.webhook import WEBHOOK_OBJECT, parse_webhook
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from worker.errors import BadPayload
-from worker.messages.content import in_group, is_reply_due, read_content
+from worker.messages.content import in_group, is_reply_due, read_content, read_references
 from worker.messages.delivery import read_statuses
 from worker.messages.events import change_of, read_echo, with_act
 from worker.messages.fields import (
@@ -19,7 +19,6 @@ from worker.messages.fields import (
     sent_at_s,
 )
 from worker.messages.message import MAX_ID_CHARS, MAX_TYPE_CHARS, DeliveryStatus, InboundMessage, Parsed
-from worker.messages.references import read_references
 
 WEBHOOK_OBJECT = "whatsapp_business_account"
 #: Name of the list in a change's `value`, by the field of the change; all other fields are passed over in silence.

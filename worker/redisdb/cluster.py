@@ -28,7 +28,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from worker.redisdb.cluster_exchange import LOST, Merge, Part, client_of, exchange, failed, merged, split
-from worker.redisdb.cluster_keys import OF_ALL, off_cluster, renamed, slots_of
+from worker.redisdb.keys import OF_ALL, off_cluster, renamed, slots_of
 from worker.redisdb.sentinel import CONNECT_TIMEOUT_S, Host
 
 Answer = TypeVar("Answer")

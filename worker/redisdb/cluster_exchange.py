@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from worker.redisdb.cluster_keys import OF_MANY
+from worker.redisdb.keys import OF_MANY
 
 #: The server, or the way to it, is gone.
 LOST = (RedisConnectionError, RedisTimeout)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import redis
+from pydantic import SecretStr
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
 from redis.retry import Retry
@@ -24,34 +25,23 @@ NO_URL = "REDIS_URL or CACHE_REDIS_URL: no URL of a Redis"
 
 def connect_durable(configured: Settings, timeout_s: float = DURABLE_TIMEOUT_S, *, repeats: int = 1) -> redis.Redis:
     """Makes a client of the durable Redis; raises as `connect_redis` does."""
-    password = configured.redis_sentinel_password
-    return connect_redis(
-        configured.required("redis_url"),
-        timeout_s,
-        repeats=repeats,
-        master_name=configured.redis_master_name,
-        sentinel_password=password.get_secret_value() if password else None,
-    )
+    group, password = configured.redis_master_name, configured.redis_sentinel_password
+    return connect_redis(configured.required("redis_url"), timeout_s, group, password, repeats=repeats)
 
 
 def connect_cache(configured: Settings, timeout_s: float = CACHE_TIMEOUT_S) -> redis.Redis:
     """Makes a client of the cache Redis; raises as `connect_redis` does."""
-    password = configured.cache_sentinel_password
-    return connect_redis(
-        configured.required("cache_url"),
-        timeout_s,
-        master_name=configured.cache_master_name,
-        sentinel_password=password.get_secret_value() if password else None,
-    )
+    group, password = configured.cache_master_name, configured.cache_sentinel_password
+    return connect_redis(configured.required("cache_url"), timeout_s, group, password)
 
 
 def connect_redis(
     url: str,
     timeout_s: float,
+    master_name: str | None = None,
+    sentinel_password: SecretStr | None = None,
     *,
     repeats: int = 1,
-    master_name: str | None = None,
-    sentinel_password: str | None = None,
 ) -> redis.Redis:
     """Makes a client with time limits on everything, which repeats a command `repeats` times on a lost connection.
 

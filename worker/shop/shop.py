@@ -4,10 +4,13 @@ What the shop has not told is not known: it is left out, and nothing is made up 
 """
 
 import re
+import tomllib
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from functools import cached_property
-from typing import Any
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -18,11 +21,22 @@ from worker.messages.links import links_in
 from worker.shop.conventions import Form
 from worker.shop.hours import Hours, day_in_words, hours_in_words, opening, opening_in_words, serves_today
 from worker.shop.money import amount, quantity
-from worker.shop.texts import texts
 
 #: An amount that shows how this shop writes all others.
 SAMPLE = Decimal(1850)
 _WORD = re.compile(r"[^\W_]+")
+FORMS: tuple[Form, ...] = get_args(Form)
+
+
+@lru_cache(maxsize=1)
+def texts() -> Mapping[str, Mapping[Form, str]]:
+    """Returns all texts by `group.name`, each in all forms; the files give one that is the same in all once."""
+    return {
+        f"{group}.{name}": dict.fromkeys(FORMS, given) if isinstance(given, str) else given
+        for file in sorted(Path(__file__).parent.glob("*texts.toml"))
+        for group, table in tomllib.loads(file.read_text("utf-8")).items()
+        for name, given in table.items()
+    }
 
 
 class DeliveryArea(Struct, frozen=True):

@@ -112,7 +112,7 @@ def build(configuration: Settings) -> Services:
     providers = load_providers(configuration)
     shop = load_shop(configuration)
 
-    shared = CoalescingRedis(over=durable)
+    shared = CoalescingRedis(durable)
     unawaited = shared.fire_and_forget()
     single_flight = SingleFlight(shared, configuration.ai_deadline_s + FLIGHT_MARGIN_S)
     breaker = CircuitBreaker(

@@ -6,12 +6,12 @@ from typing import Any
 
 import redis
 from redis.exceptions import RedisError
+from redis.sentinel import SentinelConnectionPool
 
 from worker.operate.display import count, size
 from worker.operate.doctor.finding import Finding, failed, graded, guarded, ok, warning
 from worker.redisdb.cluster import ClusterRedis
 from worker.redisdb.cluster_exchange import client_of
-from worker.redisdb.sentinel import sentinels_of
 
 #: A replica tells its master every second how far it is.
 LAG_WARNING_S = 5.0
@@ -28,12 +28,13 @@ def examine(client: redis.Redis, info: Mapping[str, Any], name: str) -> Iterator
         info: its answer to INFO.
         name: of the role, as the findings begin.
     """
-    watched = sentinels_of(client)
+    pool = client.connection_pool
+    watched = pool if isinstance(pool, SentinelConnectionPool) else None
     if watched is None and not info.get("connected_slaves") and not info.get("cluster_enabled"):
         return
     yield judge_replicas(info, f"{name} replicas")
     if watched is not None:
-        agreed = [_agrees(sentinel, watched.group) for sentinel in watched.sentinels]
+        agreed = [_agrees(sentinel, watched.service_name) for sentinel in watched.sentinel_manager.sentinels]
         found = f"{sum(agreed)} of {count(len(agreed), 'Sentinel')} can replace the master"
         yield (ok if all(agreed) else _warned)(f"{name} sentinels", found)
 
