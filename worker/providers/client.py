@@ -71,9 +71,7 @@ class AiClient:
         if wire.MODELS_QUERY:
             url += ("&" if "?" in url else "?") + wire.MODELS_QUERY
         answer = self._transport.send(provider, url, wire.headers(provider), None, limit_s)
-        if answer.status != HTTPStatus.OK:
-            raise _refusal(provider, answer)
-        found: dict[str, str | None] = wire.listed_models(decoded(answer.body))
+        found: dict[str, str | None] = wire.listed_models(_accepted(provider, answer))
         return found
 
     def close(self) -> None:
@@ -84,7 +82,11 @@ class AiClient:
         try:
             url, headers, body = _WIRES[provider.wire].build(provider, model, request)
             headers["Content-Type"] = "application/json"
-            return _read(provider, request, self._transport.send(provider, url, headers, orjson.dumps(body), left_s))
+            answer = self._transport.send(provider, url, headers, orjson.dumps(body), left_s)
+            if (said := _accepted(provider, answer)) is None:
+                raise UnreadableAnswer(provider.name, "not JSON")
+            reading: Reading = _WIRES[provider.wire].parse(provider, request, said)
+            return reading
         except GivenUp as error:
             if error.sent and error.usage is None:
                 # It may be billed to the end: better a little too much on the bill than money nobody knows of.
@@ -96,21 +98,14 @@ class AiClient:
             raise UnreadableAnswer(provider.name, f"unexpected: {type(exc).__name__}") from exc
 
 
-def _read(provider: Provider, request: AiRequest, answer: HttpAnswer) -> Reading:
-    if answer.status != HTTPStatus.OK:
-        raise _refusal(provider, answer)
+def _accepted(provider: Provider, answer: HttpAnswer) -> object:
+    """The decoded body of an answer, None where it is no JSON. Raises what a refusal stands for."""
     body = decoded(answer.body)
-    if body is None:
-        raise UnreadableAnswer(provider.name, "not JSON")
-    status = at(body, "error", "code")
-    if isinstance(status, int) and status >= HTTPStatus.BAD_REQUEST:  # a router's error in an answer of status 200
+    inner = at(body, "error", "code")  # a router's error in an answer of status 200
+    status = inner if answer.status == HTTPStatus.OK and isinstance(inner, int) else answer.status
+    if answer.status != HTTPStatus.OK or status >= HTTPStatus.BAD_REQUEST:
         raise error_for(provider.name, status, answer.retry_after, body, datetime.now(UTC))
-    reading: Reading = _WIRES[provider.wire].parse(provider, request, body)
-    return reading
-
-
-def _refusal(provider: Provider, answer: HttpAnswer) -> ProviderError:
-    return error_for(provider.name, answer.status, answer.retry_after, decoded(answer.body), datetime.now(UTC))
+    return body
 
 
 def trace_call(

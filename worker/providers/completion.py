@@ -59,8 +59,7 @@ class Completer:
             del providers[1:]
         while providers:
             for candidate in self._candidates(providers, progress):
-                outcome = self._try(candidate, progress)
-                if outcome is not None:
+                if outcome := self._try(candidate, progress):
                     return with_costs(outcome, progress.calls)
                 if progress.over:
                     break
@@ -94,12 +93,9 @@ class Completer:
         for provider in providers:
             known = len(progress.unusable) - 1
             # The first round, and one more after each model that was just found to be unusable.
-            while (
-                known < len(progress.unusable) and progress.planned.deadline - self._clock.monotonic() >= LEAST_TIME_S
-            ):
+            while known < len(progress.unusable) and self._left_s(progress) >= LEAST_TIME_S:
                 known = len(progress.unusable)
-                candidate = self._candidate(provider, progress, last=provider is providers[-1])
-                if candidate is not None:
+                if candidate := self._candidate(provider, progress, last=provider is providers[-1]):
                     yield candidate
 
     def _candidate(self, provider: Provider, progress: Progress, *, last: bool) -> Candidate | None:

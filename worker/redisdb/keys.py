@@ -88,9 +88,7 @@ ORDERS = Key("orders", "whatsapp:orders", "stream", None)
 #: A refusal of an entry that is in `whatsapp:rejected`; on a cluster alone, where no transaction spans two streams.
 REFUSED = Key("refused", "refused:{}", "string", DAY_S)
 #: Streams are trimmed, not expired: replies and orders by age only, refused payloads by number and age.
-OUTBOUND_KEEP_S = 7 * DAY_S
-REJECTED_KEEP_S = 30 * DAY_S
-ORDERS_KEEP_S = 30 * DAY_S
+STREAMS_KEEP_S = {OUTBOUND.pattern: 7 * DAY_S, REJECTED.pattern: 30 * DAY_S, ORDERS.pattern: 30 * DAY_S}
 REJECTED_KEEP_ENTRIES = 100_000
 
 # On a Redis Cluster.

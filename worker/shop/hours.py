@@ -27,7 +27,7 @@ class Span(Struct, frozen=True, order=True):
     closes: int
 
     def __str__(self) -> str:
-        return f"{clock(self.opens)}-{'24:00' if self.closes == DAY_MINUTES else clock(self.closes)}"
+        return f"{_clock(self.opens)}-{'24:00' if self.closes == DAY_MINUTES else _clock(self.closes)}"
 
 
 class Hours(Struct, frozen=True):
@@ -69,53 +69,49 @@ class Opening(Struct, frozen=True):
     changes: datetime | None
 
 
-def clock(minutes: int) -> str:
-    """Returns the time of day so many minutes after midnight, as `09:00`."""
+def _clock(minutes: int) -> str:
     hours, rest = divmod(minutes % DAY_MINUTES, 60)
     return f"{hours:02}:{rest:02}"
 
 
 def opening(hours: Hours, at: datetime, zone: ZoneInfo) -> Opening | None:
     """Returns whether a shop is open at an aware moment, None where it is not known."""
-    instant = at.astimezone(UTC)
-    today = at.astimezone(zone).date()
-    coming = next((each for each in _joined(hours, today, zone) if each.closes > instant), None)
-    if coming is not None and coming.opens <= instant:
-        return Opening(True, coming.closes if _is_known_end(hours, coming, instant, zone) else None)
-    if hours.on(today) is None:
+    coming = _coming(hours, at, zone)
+    if coming is not None and coming.opens <= at:
+        return Opening(True, coming.closes if _is_known_end(hours, coming, at, zone) else None)
+    if hours.on(at.astimezone(zone).date()) is None:
         return None
     return Opening(False, coming.opens if coming else None)
 
 
-def _is_known_end(hours: Hours, stretch: Stretch, instant: datetime, zone: ZoneInfo) -> bool:
+def _is_known_end(hours: Hours, stretch: Stretch, at: datetime, zone: ZoneInfo) -> bool:
     """Returns whether a stretch ends because the shop closes, and not where our look ahead or the known days end."""
     end = stretch.closes.astimezone(zone)
     goes_on = end.time() == time(0) and hours.on(end.date()) is None
-    return not goes_on and stretch.closes - instant < timedelta(days=LOOK_AHEAD_DAYS // 2)
+    return not goes_on and stretch.closes - at < timedelta(days=LOOK_AHEAD_DAYS // 2)
 
 
 def serves_today(hours: Hours, at: datetime, zone: ZoneInfo) -> bool | None:
     """Returns whether anything of a day's hours is left at a moment of it, None where the day is not known."""
-    instant = at.astimezone(UTC)
     today = at.astimezone(zone).date()
-    spans = hours.on(today)
-    coming = next((each for each in _joined(hours, today, zone) if each.closes > instant), None)
-    if coming is not None and coming.opens <= instant:
+    coming = _coming(hours, at, zone)
+    if coming is not None and coming.opens <= at:
         return True
-    return None if spans is None else any(_instant(today, span.closes, zone) > instant for span in spans)
+    spans = hours.on(today)
+    return None if spans is None else any(_instant(today, span.closes, zone) > at for span in spans)
 
 
-def _joined(hours: Hours, today: date, zone: ZoneInfo) -> Iterator[Stretch]:
-    """Yields the stretches from yesterday on, those that touch joined: open until 24:00 and from 0:00 is one."""
-    last: Stretch | None = None
-    for each in _stretches(hours, today, zone):
-        if last is not None and each.opens <= last.closes:
-            each = Stretch(last.opens, max(last.closes, each.closes))
-        elif last is not None:
-            yield last
-        last = each
-    if last is not None:
-        yield last
+def _coming(hours: Hours, at: datetime, zone: ZoneInfo) -> Stretch | None:
+    """Returns the first stretch that is not over; those that touch are one: open until 24:00 and from 0:00."""
+    found: Stretch | None = None
+    for each in _stretches(hours, at.astimezone(zone).date(), zone):
+        if found is None or each.opens > found.closes:
+            if found is not None and found.closes > at:
+                break
+            found = each
+        else:
+            found = Stretch(found.opens, max(found.closes, each.closes))
+    return found if found is not None and found.closes > at else None
 
 
 def _stretches(hours: Hours, today: date, zone: ZoneInfo) -> Iterator[Stretch]:
