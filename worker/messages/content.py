@@ -125,20 +125,14 @@ def read_content(kind: str, message: JsonObject) -> Content:
     Raises:
         BadPayload: a known type lacks its object and no error of Meta's says why, or it has wrong types.
     """
-    if _not_passed_on(kind, message):
+    # Meta says with an error what it could not pass on; of what is tapped it leaves the object out without one, too.
+    if message.get(kind) is None and (kind == "interactive" or message.get("errors")):
         return UNREADABLE
     if kind == "contacts":
         required_list(message, kind)
         return UNREADABLE
     read = _READERS.get(kind)
     return read(kind, required_object(message, kind)) if read else UNREADABLE
-
-
-def _not_passed_on(kind: str, message: JsonObject) -> bool:
-    """Returns whether Meta says with an error that something was said which it could not pass on. Of what is tapped it
-    leaves the object out without one, too.
-    """
-    return message.get(kind) is None and (kind == "interactive" or bool(message.get("errors")))
 
 
 def in_group(message: JsonObject) -> bool:

@@ -26,8 +26,6 @@ LISTS = {"messages": "messages", "smb_message_echoes": "message_echoes"}
 
 #: Fields of a message with the business-scoped user id of its sender.
 USER_ID_KEYS = ("from_user_id", "user_id")
-#: In the place of `messages`.
-STATUSES = "statuses"
 
 
 def parse_webhook(body: JsonObject, now_s: float) -> Parsed:
@@ -39,7 +37,7 @@ def parse_webhook(body: JsonObject, now_s: float) -> Parsed:
     rejections: list[str] = []
     for path, name, value in _message_values(body, rejections):
         statuses += read_statuses(value, now_s)
-        if name == STATUSES:
+        if value.get(name) is None:
             continue
         read = _reader(name, value, now_s)
         for where, message in _objects(value, name, path, rejections):
@@ -63,26 +61,14 @@ def _reader(name: str, value: JsonObject, now_s: float) -> Callable[[JsonObject]
 
 
 def _message_values(body: JsonObject, rejections: list[str]) -> Iterator[tuple[str, str, JsonObject]]:
-    """Path (ending in a dot), name of the list, and `value` of each change that carries messages."""
+    """Path (ending in a dot), name of the list, and `value` of each change that may carry messages."""
     for entry_path, entry in _objects(body, "entry", "", rejections):
         for change_path, change in _objects(entry, "changes", f"{entry_path}.", rejections):
             try:
-                name, value = _value_with_messages(change)
+                if name := LISTS.get(required_string(change, "field", MAX_TYPE_CHARS)):
+                    yield f"{change_path}.value.", name, required_object(change, "value")
             except BadPayload as bad:
                 rejections.append(f"{change_path}: {bad.reason}")
-                continue
-            if value is not None:
-                yield f"{change_path}.value.", name, value
-
-
-def _value_with_messages(change: JsonObject) -> tuple[str, JsonObject | None]:
-    name = LISTS.get(required_string(change, "field", MAX_TYPE_CHARS))
-    if name is None:
-        return "", None
-    value = required_object(change, "value")
-    if value.get(name) is None and STATUSES in value:
-        return STATUSES, value
-    return name, value if value.get(name) is not None else None
 
 
 def _objects(parent: JsonObject, key: str, path: str, rejections: list[str]) -> Iterator[tuple[str, JsonObject]]:

@@ -122,11 +122,6 @@ def find_order(connection: Connection, order_id: int) -> StoredOrder:
     return convert({**found, "order": found["entry"]}, StoredOrder)
 
 
-def _usual_words(order: Order, status: OrderStatus) -> str:
-    name = "ready_for_pickup" if status == "ready" and order.delivery == "pickup" else status
-    return WORDS[name].format(id=order.id)
-
-
 def move_order(
     connection: Connection, streams: Streams, order_id: int, status: OrderStatus, words: str | None = None
 ) -> Move:
@@ -142,7 +137,8 @@ def move_order(
     stored = find_order(connection, order_id)
     if connection.in_transaction():
         connection.commit()
-    told = None if words is None else _reply(stored, words or _usual_words(stored.order, status))
+    usual = "ready_for_pickup" if status == "ready" and stored.order.delivery == "pickup" else status
+    told = None if words is None else _reply(stored, words or WORDS[usual].format(id=order_id))
 
     def move() -> dict[str, Any]:
         with connection.begin():

@@ -155,14 +155,11 @@ def redacted(sentence: str, provider: Provider, model: Model, request: AiRequest
     line = sentence.replace(key, "…") if len(key) >= _LEAST_KEY else sentence
     line = " ".join(_ESCAPED.sub(lambda found: chr(int(found[1], 16)), line).split())
     line = line.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    private = _words(_texts(request.user)) - _words(f"{request.system} {model.id}")
+    # The customer's texts as they are, and as they stand in the request's JSON.
+    texts = (request.user, *_strings(decoded(request.user.encode("utf-8", "replace"))))
+    private = _words(" ".join(texts)) - _words(f"{request.system} {model.id}")
     line = _WORD.sub(lambda found: "…" if found[0].lower() in private else found[0], _KEY_LIKE.sub("…", line))
     return line[:_LONGEST]
-
-
-def _texts(user: str) -> str:
-    """All texts of a request's JSON as they are, and as they stand in it."""
-    return f"{user} {' '.join(_strings(decoded(user.encode('utf-8', 'replace'))))}"
 
 
 def _strings(value: object) -> Iterator[str]:

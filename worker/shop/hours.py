@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import groupby, pairwise
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
@@ -132,12 +132,14 @@ def _instant(day: date, minutes: int, zone: ZoneInfo) -> datetime:
     return wall.astimezone(UTC)
 
 
-def span_of(text: str) -> Span:
+def span_of(text: object) -> Span:
     """Reads `09:00-13:00`; `20:00-02:00` goes on past midnight, `00:00-24:00` is the whole day.
 
     Raises:
         ValueError: with the part that is no time of day.
     """
+    if not isinstance(text, str):
+        raise ValueError('a span of time stands in quotes, such as "09:00-13:00"')
     opens, dash, closes = (part.strip() for part in text.replace("–", "-").partition("-"))
     if not dash:
         raise ValueError(f'"{text}" is no span of time such as "09:00-13:00"')
@@ -154,11 +156,6 @@ def _minutes(text: str) -> int:
     if total > DAY_MINUTES or int(minutes) > 59:
         raise ValueError(f'"{text}" is no time of day')
     return total
-
-
-def overlap(spans: tuple[Span, ...]) -> tuple[Span, Span] | None:
-    """Returns two spans of one day that overlap, if there are any."""
-    return next(((one, other) for one, other in pairwise(sorted(spans)) if other.opens < one.closes), None)
 
 
 def hours_in_words(hours: Hours) -> dict[str, str]:

@@ -16,7 +16,7 @@ from worker.settings import Settings
 from worker.shop.conventions import CONVENTIONS, Convention, locale_of
 from worker.shop.hours import Hours
 from worker.shop.shop import Branch, DeliveryArea, Shop, folded
-from worker.shop.shop_file_form import TABLES, AreaTable, BranchTable, HoursTable, ShopTable
+from worker.shop.shop_file_form import TABLES, BranchTable, HoursTable, ShopTable
 
 DEFAULT_CURRENCY = "ARS"
 #: Of a country that `conventions.toml` does not know.
@@ -74,7 +74,10 @@ def _shop(table: ShopTable) -> Shop:
         form=table.form or usual.form,
         payments=table.payments,
         pickup=table.pickup,
-        areas=tuple(map(_area, table.delivery.areas)),
+        areas=tuple(
+            DeliveryArea(area.name, area.names, area.fee, area.minimum, area.free_from, _hours(area.hours))
+            for area in table.delivery.areas
+        ),
         branches=tuple(_branch(branch, hours) for branch in table.branches),
         timezone=table.timezone or usual.timezone,
         hours=hours,
@@ -99,10 +102,6 @@ def _branch(table: BranchTable, shared: Hours | None) -> Branch:
     own = _hours(table.hours)
     hours = own.with_dates(shared.dates) if own and shared else own or shared
     return Branch(table.name, table.address, table.phone, hours)
-
-
-def _area(table: AreaTable) -> DeliveryArea:
-    return DeliveryArea(table.name, table.names, table.fee, table.minimum, table.free_from, _hours(table.hours))
 
 
 def _in_words(error: Mapping[str, Any]) -> str:
