@@ -24,8 +24,8 @@ ADD_ONE = "return tonumber(ARGV[1]) + 1"
 class HeldRedis(CoalescingRedis):
     """Counts round trips, and holds the first until it is told to go on."""
 
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**given)
+    def __init__(self, over: redis.Redis) -> None:
+        super().__init__(over)
         self.trips: list[int] = []
         self.began, self.go_on = Event(), Event()
 
