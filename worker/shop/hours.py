@@ -185,14 +185,10 @@ def day_in_words(day: date, locale: str) -> str:
 
 def opening_in_words(opened: Opening, at: datetime, zone: ZoneInfo, locale: str) -> dict[str, str | bool]:
     """Returns `{"open": true, "closes": "20:00"}` or `{"open": false, "opens": "martes 1 de diciembre 09:00"}`."""
-    found: dict[str, str | bool] = {"open": opened.is_open}
-    if opened.changes:
-        found["closes" if opened.is_open else "opens"] = _moment(opened, opened.changes, at, zone, locale)
-    return found
-
-
-def _moment(opened: Opening, changes: datetime, at: datetime, zone: ZoneInfo, locale: str) -> str:
-    """Returns a time, with its day where the time alone would be taken for today's."""
-    wall = changes.astimezone(zone)
-    is_plain = changes - at < timedelta(days=1) if opened.is_open else wall.date() == at.astimezone(zone).date()
-    return f"{wall:%H:%M}" if is_plain else f"{day_in_words(wall.date(), locale)} {wall:%H:%M}"
+    if opened.changes is None:
+        return {"open": opened.is_open}
+    wall = opened.changes.astimezone(zone)
+    is_soon = opened.changes - at < timedelta(days=1) if opened.is_open else wall.date() == at.astimezone(zone).date()
+    # With its day where the time alone would be taken for today's.
+    told = f"{wall:%H:%M}" if is_soon else f"{day_in_words(wall.date(), locale)} {wall:%H:%M}"
+    return {"open": opened.is_open, "closes" if opened.is_open else "opens": told}
