@@ -21,48 +21,29 @@ from worker.messages.fields import (
     required_string,
     selection,
 )
-from worker.messages.message import MAX_ID_CHARS, NO_REPLY_TYPES, CatalogOrder, OrderItem
+from worker.messages.message import NO_REPLY_TYPES, CatalogOrder, OrderItem
 from worker.messages.text import MAX_TEXT_CHARS, mend, stream_safe
 
 MAX_PRODUCT_ID_CHARS = 256
 MAX_QUANTITY = 999_999
-MAX_SKU_CHARS = 256
 MAX_ADVERTISEMENT_CHARS = 500
 #: Fields of a form that are WhatsApp's own.
 FORM_TOKENS = frozenset({"flow_token", "wa_flow_response_params"})
 MAX_FORM_FIELDS = 100
 
 
-class References(Struct, frozen=True):
-    """References of a webhook's message, each None where there is none.
-
-    Args:
-        quoted: WhatsApp's id of the message that it answers.
-        product: the catalogue's id of the product that it is about.
-        advertisement: words of the advertisement that led here.
-    """
-
-    quoted: str | None = None
-    product: str | None = None
-    advertisement: str | None = None
+def short_id(value: object, most: int) -> str | None:
+    """An id of at most so many characters that a message refers to; None where it cannot be one."""
+    kept = readable(value) if isinstance(value, str) and len(value) <= most else None
+    return kept.strip() if kept else None
 
 
-def read_references(message: JsonObject, *, tapped: bool) -> References:
-    """Reads what a message refers to.
-
-    Args:
-        tapped: a button or row was tapped; WhatsApp then quotes by itself, and the customer means what stands on it.
-    """
-    return References(
-        None if tapped else quoted_id(at(message, "context", "id")),
-        _short(at(message, "context", "referred_product", "product_retailer_id"), MAX_SKU_CHARS),
-        _advertisement(message),
-    )
-
-
-def quoted_id(value: object) -> str | None:
-    """The id of a quoted message; None where it cannot be one."""
-    return _short(value, MAX_ID_CHARS)
+def advertisement(message: JsonObject) -> str | None:
+    """Words of the advertisement that led to a message."""
+    told = [at(message, "referral", name) for name in ("headline", "body")]
+    words = [readable(text) for text in told if isinstance(text, str)]
+    said = ". ".join(" ".join(text.split()).rstrip(".") for text in words if text)
+    return said[:MAX_ADVERTISEMENT_CHARS].rstrip() or None
 
 
 def form_words(answers: object) -> str | None:
@@ -89,18 +70,6 @@ def _value(value: object) -> str:
     if isinstance(value, bool):
         return "sí" if value else "no"
     return str(value) if isinstance(value, int | float) else ""
-
-
-def _advertisement(message: JsonObject) -> str | None:
-    told = [at(message, "referral", name) for name in ("headline", "body")]
-    words = [readable(text) for text in told if isinstance(text, str)]
-    said = ". ".join(" ".join(text.split()).rstrip(".") for text in words if text)
-    return said[:MAX_ADVERTISEMENT_CHARS].rstrip() or None
-
-
-def _short(value: object, most: int) -> str | None:
-    kept = readable(value) if isinstance(value, str) and len(value) <= most else None
-    return kept.strip() if kept else None
 
 
 class Content(Struct, frozen=True):

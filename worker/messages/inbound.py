@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from worker.errors import BadPayload
-from worker.messages.content import in_group, is_reply_due, quoted_id
+from worker.messages.content import in_group, is_reply_due, short_id
 from worker.messages.events import echo, with_act
 from worker.messages.fields import (
     JsonObject,
@@ -86,7 +86,7 @@ def _read_plain(body: JsonObject, now_s: float) -> InboundMessage:
         selection_id=None,
         reply_due=is_reply_due(kind, body),
         channel=channel,
-        quoted=quoted_id(body.get("quoted")),
+        quoted=short_id(body.get("quoted"), MAX_ID_CHARS),
         links=user_links(customer, body.get("user_id")),
     )
     return with_act(plain, body.get("target"), plain.text, alone=not in_group(body))

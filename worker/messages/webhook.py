@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from worker.errors import BadPayload
-from worker.messages.content import in_group, is_reply_due, read_content, read_references
+from worker.messages.content import MAX_PRODUCT_ID_CHARS, advertisement, in_group, is_reply_due, read_content, short_id
 from worker.messages.delivery import read_statuses
 from worker.messages.events import change_of, read_echo, with_act
 from worker.messages.fields import (
@@ -93,7 +93,6 @@ def _read_message(
     customer = customer_id(_sender(message, contacts))
     kind = required_string(message, "type", MAX_TYPE_CHARS)
     content = read_content(kind, message)
-    refers = read_references(message, tapped=content.selection_id is not None)
     contact = _contact(contacts, named, [customer, *(message.get(key) for key in USER_ID_KEYS)])
     told = InboundMessage(
         message_id=message_id,
@@ -106,9 +105,10 @@ def _read_message(
         reply_due=is_reply_due(kind, message),
         order=content.order,
         channel=channel,
-        quoted=refers.quoted,
-        product=refers.product,
-        advertisement=refers.advertisement,
+        # Where something was tapped WhatsApp quotes by itself, and the customer means what stands on it.
+        quoted=None if content.selection_id else short_id(at(message, "context", "id"), MAX_ID_CHARS),
+        product=short_id(at(message, "context", "referred_product", "product_retailer_id"), MAX_PRODUCT_ID_CHARS),
+        advertisement=advertisement(message),
         links=read_links(customer, message, contact),
     )
     target, words = change_of(kind, message)

@@ -21,6 +21,10 @@ REDIS_CONNECTIONS = 512
 SENTINEL_PORT, REDIS_PORT = 26_379, 6_379
 # What redis-py says of a URL may show a part of a password.
 NO_URL = "REDIS_URL or CACHE_REDIS_URL: no URL of a Redis"
+NO_GROUP = (
+    "REDIS_MASTER_NAME: must be set where REDIS_URL names Sentinels, as CACHE_REDIS_MASTER_NAME where CACHE_REDIS_URL "
+    "does: the name after `sentinel monitor` in their configuration"
+)
 
 
 def connect_durable(configured: Settings, timeout_s: float = DURABLE_TIMEOUT_S, *, repeats: int = 1) -> redis.Redis:
@@ -67,21 +71,14 @@ def connect_redis(
             return redis.Redis.from_url(url, **options)
         hosts, own = _hosts_of(url)
         if "sentinel" in url.partition(":")[0]:
-            return sentinel_redis(hosts, _group(master_name), sentinel_password, options | own)
+            if not master_name:
+                raise ConfigurationError(NO_GROUP)
+            return sentinel_redis(hosts, master_name, sentinel_password, options | own)
     except ValueError:
         raise ConfigurationError(NO_URL) from None
     if own.pop("db", 0):
         raise ConfigurationError("REDIS_URL or CACHE_REDIS_URL: a Redis Cluster has one database, 0")
     return ClusterRedis(hosts, options | own, repeats)
-
-
-def _group(master_name: str | None) -> str:
-    if not master_name:
-        raise ConfigurationError(
-            "REDIS_MASTER_NAME: must be set where REDIS_URL names Sentinels, as CACHE_REDIS_MASTER_NAME where "
-            "CACHE_REDIS_URL does: the name after `sentinel monitor` in their configuration"
-        )
-    return master_name
 
 
 def _hosts_of(url: str) -> tuple[list[Host], dict[str, Any]]:
