@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from queue import SimpleQueue
 from uuid import uuid4
 
@@ -73,24 +74,16 @@ class _Lead(Struct, frozen=True):
         return paid and Outcome(paid.source, paid.decision, baseline_microusd=paid.baseline_microusd)
 
 
+@dataclass(frozen=True, slots=True)
 class Dispatcher:
     """Dispatcher of a process's turns to the models."""
 
-    def __init__(
-        self,
-        completer: Completer,
-        single_flight: SingleFlight,
-        cache: Cache,
-        pool: Executor,
-        budget: Budget,
-        shop: Shop,
-    ) -> None:
-        self._completer = completer
-        self._single_flight = single_flight
-        self._cache = cache
-        self._pool = pool
-        self._budget = budget
-        self._shop = shop
+    completer: Completer
+    single_flight: SingleFlight
+    cache: Cache
+    pool: Executor
+    budget: Budget
+    shop: Shop
 
     def call(
         self, turns: Sequence[Turn], left_s: dict[str, float], margin_s: float, lead_s: float = 0.0
@@ -104,17 +97,17 @@ class Dispatcher:
             lead_s: length of a lead where the lease has less left.
         """
         now = time.monotonic()
-        over_limit = self._budget.over_limit([turn.customer_phone for turn in turns])
+        over_limit = self.budget.over_limit([turn.customer_phone for turn in turns])
         limited = [turn for turn in turns if turn.customer_phone in over_limit]
         asking = [turn for turn in turns if turn.customer_phone not in over_limit]
-        joins = self._single_flight.join(
+        joins = self.single_flight.join(
             [
                 JoinRequest(turn.planned().key, turn.token, encode_turn(turn), max(left_s[turn.token], lead_s))
                 for turn in asking
             ]
         )
         served = [
-            replace(turn, outcome=fallback_outcome(turn.planned(), scene_of(turn, self._shop))) for turn in limited
+            replace(turn, outcome=fallback_outcome(turn.planned(), scene_of(turn, self.shop))) for turn in limited
         ]
         leads: dict[Future[_Lead], Turn] = {}
         try:
@@ -122,7 +115,7 @@ class Dispatcher:
                 if entry := _entry(joined.result):
                     served.append(replace(turn, outcome=entry.outcome()))
                 elif joined.role != "parked":
-                    leads[self._pool.submit(self._lead, turn, now + left_s[turn.token] - margin_s)] = turn
+                    leads[self.pool.submit(self._lead, turn, now + left_s[turn.token] - margin_s)] = turn
             if served:
                 yield Dispatched(tuple(served))
             for done in _as_ready(leads):
@@ -140,11 +133,11 @@ class Dispatcher:
             deadline_s: seconds that the call may take.
         """
         token = str(uuid4())
-        (joined,) = self._single_flight.join([JoinRequest(plan.key, token, b"", deadline_s + LEAD_MARGIN_S)])
+        (joined,) = self.single_flight.join([JoinRequest(plan.key, token, b"", deadline_s + LEAD_MARGIN_S)])
         if joined.role != "lead":
             return None
         version = token.replace("-", "")[:VERSION_CHARS]
-        scene = Scene(self._shop, NOBODY, version, plan.products, plan.searched, plan.form)
+        scene = Scene(self.shop, NOBODY, version, plan.products, plan.searched, plan.form)
         lead = self._completed(PlannedRequest(plan, scene, token, "", time.monotonic() + deadline_s, ahead=True))
         entry = replace(lead.entry, ahead=True) if lead.entry else None
         (parked,) = self._end([replace(lead, entry=entry)])
@@ -154,13 +147,13 @@ class Dispatcher:
         return MadeAhead(lead.outcome, entry, answered=answered)
 
     def _lead(self, turn: Turn, deadline: float) -> _Lead:
-        scene = scene_of(turn, self._shop)
+        scene = scene_of(turn, self.shop)
         return self._completed(PlannedRequest(turn.planned(), scene, turn.token, turn.customer_phone, deadline))
 
     def _completed(self, planned: PlannedRequest) -> _Lead:
         """One request's calls of providers."""
         try:
-            outcome = self._completer.complete(planned)
+            outcome = self.completer.complete(planned)
             return _Lead(planned.plan.key, planned.caller, outcome, cacheable(outcome))
         except Exception as exc:
             # A defect of ours: nobody may be left waiting for it.
@@ -183,10 +176,10 @@ class Dispatcher:
         """Ends leads, and returns the turns that were parked for each. The cache comes first: a caller that finds no
         flight looks there.
         """
-        self._cache.set_many(AI_RESPONSE, msgspec.to_builtins({lead.key: lead.entry for lead in leads if lead.entry}))
+        self.cache.set_many(AI_RESPONSE, msgspec.to_builtins({lead.key: lead.entry for lead in leads if lead.entry}))
         results = [msgspec.json.encode(lead.entry) if lead.entry else None for lead in leads]
         endings = [EndRequest(lead.key, lead.token, result) for lead, result in zip(leads, results, strict=True)]
-        return [list(_decoded(parked)) for parked in self._single_flight.end(endings)]
+        return [list(_decoded(parked)) for parked in self.single_flight.end(endings)]
 
 
 def _entry(result: bytes | None) -> CachedReply | None:

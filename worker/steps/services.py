@@ -26,6 +26,7 @@ from worker.providers.client import AiClient
 from worker.providers.completion import Completer
 from worker.providers.dispatch import Dispatcher
 from worker.providers.models import Provider
+from worker.providers.paid_calls import PaidCalls
 from worker.providers.pricing import with_costs
 from worker.providers.probe import Prober
 from worker.providers.providers_file import load_providers
@@ -124,7 +125,7 @@ def build(configuration: Settings) -> Services:
     spent_so_far = partial(retry.run, engine, queries.spent_microusd)
     budget = Budget(shared, budget_limits(configuration), spent_so_far)
     client = AiClient()
-    completer = Completer(providers, client, breaker, budget)
+    completer = Completer(PaidCalls(providers, client, breaker, budget))
     prober = Prober(providers, client, breaker, durable, budget, partial(record_calls, engine), shop)
     call_lease_s = lease_of_call_s(configuration.ai_deadline_s)
     pool = ThreadPoolExecutor(configuration.ai_parallel_calls, thread_name_prefix="provider")
