@@ -63,9 +63,11 @@ class PaidCalls:
             try:
                 return self._call(candidate, request, progress)
             except ProviderUnavailable as error:
-                wait_s = self._wait_s(error)
+                asked_s = error.retry_after_s or 0.0
+                may_pass = not isinstance(error, ProviderRateLimited) and asked_s <= _LONGEST_WAIT_S
+                wait_s = max(asked_s, _DELAY_S + _JITTER * (self.clock.random() - 0.5))
                 left_s = progress.planned.deadline - self.clock.monotonic()
-                if attempt == candidate.tries or not _may_pass(error) or wait_s + LEAST_SECOND_S > left_s:
+                if attempt == candidate.tries or not may_pass or wait_s + LEAST_SECOND_S > left_s:
                     raise
             self.clock.sleep(wait_s)
             attempt += 1
@@ -103,11 +105,3 @@ class PaidCalls:
         named = (other for other in known if other is not model and ANY_NAME not in other.answers_as)
         other = next((other for other in named if other.answers_to(name)), None)
         return (other, other.id) if other is not None else (model, name)
-
-    def _wait_s(self, error: ProviderUnavailable) -> float:
-        return max(error.retry_after_s or 0.0, _DELAY_S + _JITTER * (self.clock.random() - 0.5))
-
-
-def _may_pass(error: ProviderUnavailable) -> bool:
-    """Returns whether a second attempt may succeed soon."""
-    return not isinstance(error, ProviderRateLimited) and (error.retry_after_s or 0.0) <= _LONGEST_WAIT_S
