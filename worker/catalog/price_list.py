@@ -187,37 +187,19 @@ def import_products(url: str, rows: Sequence[dict[str, Any]], progress: Callable
             progress(len(part))
 
 
-@dataclass(frozen=True, slots=True)
-class SteepChange:
-    """Product whose price changes by more than the factor, or to another currency."""
-
-    sku: str
-    name: str
-    before: Decimal
-    currency_before: str
-    after: Decimal
-    currency: str
-
-    def __str__(self) -> str:
-        """Returns one line for the operator."""
-        return f"{self.sku}  {self.name}: {self.before} {self.currency_before} -> {self.after} {self.currency}"
-
-
-def steep_changes(url: str, rows: Sequence[Mapping[str, Any]]) -> list[SteepChange]:
-    """Returns the steep changes that rows of `read_products` would make, in their order."""
+def steep_changes(url: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Returns a line for each price that rows of `read_products` would change by more than the factor, or to another
+    currency, in their order.
+    """
     with connect(url) as connection:
         stored = queries.stored_prices(connection, [row["sku"] for row in rows])
-    return list(_steep(rows, stored))
-
-
-def _steep(rows: Sequence[Mapping[str, Any]], stored: Mapping[str, tuple[Decimal, str]]) -> Iterator[SteepChange]:
+    lines: list[str] = []
     for row in rows:
-        if row["sku"] in stored:
-            before, currency = stored[row["sku"]]
-            change = SteepChange(row["sku"], row["name"], before, currency, Decimal(row["price"]), row["currency"])
-            # Two currencies cannot be compared without a rate.
-            if change.currency != currency or is_steep(before, change.after):
-                yield change
+        before, currency = stored.get(row["sku"], (None, ""))
+        # Two currencies cannot be compared without a rate.
+        if before is not None and (row["currency"] != currency or is_steep(before, Decimal(row["price"]))):
+            lines.append(f"{row['sku']}  {row['name']}: {before} {currency} -> {row['price']} {row['currency']}")
+    return lines
 
 
 def is_steep(before: Decimal, after: Decimal) -> bool:

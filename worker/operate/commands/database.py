@@ -72,7 +72,7 @@ def confirm_prices(url: str, rows: Sequence[dict[str, Any]], *, yes: bool) -> No
     changes = [] if yes else steep_changes(url, rows)
     if not changes:
         return
-    click.echo("\n".join(harmless(str(change).replace("\n", " ")) for change in changes), err=True)
+    click.echo("\n".join(harmless(change.replace("\n", " ")) for change in changes), err=True)
     told = f"prices that change by more than a factor of {FACTOR} or to another currency: {len(changes):,}"
     if not sys.stdin.isatty():
         raise CommandError(f"{told}; nothing is imported, --yes takes them")
