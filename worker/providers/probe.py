@@ -82,12 +82,11 @@ class ProbeResult(Struct, frozen=True):
     error: ProviderError | None = None
 
 
-def probe_model(
-    client: AiClient, provider: Provider, model: Model, planned: PlannedRequest, deadline: float
-) -> ProbeResult:
-    """Asks a model and judges its answer; never raises a ProviderError. deadline: on the monotonic clock."""
+def probe_model(client: AiClient, provider: Provider, model: Model, planned: PlannedRequest) -> ProbeResult:
+    """Asks a model, within the provider's own time limit, and judges its answer; never raises a ProviderError."""
+    request, deadline = request_of(planned.plan, planned.scene, ""), time.monotonic() + provider.timeout_s
     try:
-        completion = client.call(provider, model, request_of(planned.plan, planned.scene, ""), deadline)
+        completion = client.call(provider, model, request, deadline)
     except ProviderError as error:
         if isinstance(error, RequestRefused) and error.unclear:
             # The message is ours, so it is the model that refuses.
@@ -104,10 +103,9 @@ def probe_model(
     return ProbeResult(made, completion.usage)
 
 
-def ends_soon(model: Model, today: date) -> int | None:
-    """Days until a model's announced end, where they are few; 0 or less where it is past."""
-    left = (model.ends - today).days if model.ends else None
-    return left if left is not None and left <= ENDS_SOON_DAYS else None
+def ends_soon(model: Model, today: date) -> bool:
+    """Returns whether a model's announced end is near, or past."""
+    return model.ends is not None and (model.ends - today).days <= ENDS_SOON_DAYS
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ class Prober:
             return False
 
     def _probe(self, provider: Provider, model: Model) -> Probe:
-        result = probe_model(self.client, provider, model, self.request, time.monotonic() + provider.timeout_s)
+        result = probe_model(self.client, provider, model, self.request)
         call = priced_call(provider, model, model.id, result.usage, result.probe.outcome, datetime.now(UTC))
         self.record([call])
         self.budget.add(call.cost_microusd)

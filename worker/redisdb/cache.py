@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 import msgspec
 import orjson
 import redis
-from redis.commands.core import Script
 from redis.exceptions import RedisError
 
 from worker.log import logger
@@ -203,12 +202,10 @@ def flush(client: redis.Redis, layer: Key, on_deleted: Callable[[int], None]) ->
 
 def forget_results(durable: redis.Redis) -> int:
     """Deletes the results that single flights keep for late comers, and no lead that is under way; returns how many."""
-    script = durable.register_script(FORGET_RESULTS)
-    return sum(_in_one_trip(durable, script, keys) for keys in key_batches(durable, FLIGHT))
-
-
-def _in_one_trip(durable: redis.Redis, script: Script, keys: list[bytes]) -> int:
-    with durable.pipeline(transaction=False) as pipeline:
-        for key in keys:
-            script(keys=[key], client=pipeline)
-        return sum(map(int, pipeline.execute()))
+    script, forgotten = durable.register_script(FORGET_RESULTS), 0
+    for keys in key_batches(durable, FLIGHT):
+        with durable.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                script(keys=[key], client=pipeline)
+            forgotten += sum(map(int, pipeline.execute()))
+    return forgotten

@@ -1,6 +1,5 @@
 """Doctor's check of the language models: keys, one question to each as the service asks it, the providers' lists."""
 
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -60,11 +59,7 @@ def _judged(pairs: Sequence[tuple[Provider, Model]], shop: Shop) -> list[Finding
     with closing(AiClient()) as client, ThreadPoolExecutor(max(len(pairs) + len(providers), 1)) as pool:
         listed = dict(zip((p.name for p in providers), pool.map(lambda p: _ends(client, p), providers), strict=True))
         asked = probe_request(shop)
-        looks = list(
-            pool.map(
-                lambda pair: probe_model(client, pair[0], pair[1], asked, time.monotonic() + pair[0].timeout_s), pairs
-            )
-        )
+        looks = list(pool.map(lambda pair: probe_model(client, *pair, asked), pairs))
     return [
         judge_model(provider, _with_end(model, listed[provider.name]), looked, today)
         for (provider, model), looked in zip(pairs, looks, strict=True)
@@ -95,7 +90,7 @@ def judge_model(provider: Provider, model: Model, looked: ProbeResult, today: da
         return warning(check, f"{found}, but as {looked.probe.answered_by}", mend)
     if model.ends:
         found += f"; it ends on {model.ends}"
-    return ok(check, found) if ends_soon(model, today) is None else warning(check, found, ANOTHER)
+    return warning(check, found, ANOTHER) if ends_soon(model, today) else ok(check, found)
 
 
 def _judge_error(check: str, looked: ProbeResult) -> Finding:
