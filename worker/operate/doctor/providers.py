@@ -59,7 +59,7 @@ def _judged(pairs: Sequence[tuple[Provider, Model]], shop: Shop) -> list[Finding
     with closing(AiClient()) as client, ThreadPoolExecutor(max(len(pairs) + len(providers), 1)) as pool:
         listed = dict(zip((p.name for p in providers), pool.map(lambda p: _ends(client, p), providers), strict=True))
         asked = probe_request(shop)
-        looks = list(pool.map(lambda pair: probe_model(client, *pair, asked), pairs))
+        looks = list(pool.map(lambda pair: probe_model(client, pair[0], pair[1], asked), pairs))
     return [
         judge_model(provider, _with_end(model, listed[provider.name]), looked, today)
         for (provider, model), looked in zip(pairs, looks, strict=True)
