@@ -119,10 +119,8 @@ COLUMNS: Final = frozenset(ProductRow.model_fields) | SYNONYMS.keys()
 
 
 def read_products(file: Path, writing: Writing | None = None) -> list[dict[str, Any]]:
-    """Returns all rows of a CSV file with a header.
-
-    Raises:
-        CommandError: line and column of the first mistake: nothing of a file with mistakes is imported.
+    """Returns all rows of a CSV file with a header. Raises CommandError with line and column of the first mistake:
+    nothing of a file with mistakes is imported.
     """
     writing = writing or Writing()
     text = read_text(file, writing.encoding)

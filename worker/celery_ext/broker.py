@@ -67,10 +67,8 @@ class Broker:
 
 
 def broker_of(configured: Settings) -> Broker:
-    """Returns the broker that BROKER_URL, or else REDIS_URL, names; the local Redis where neither does.
-
-    Raises:
-        ConfigurationError: Sentinels are named without what they watch over; no broker is named beside a cluster.
+    """Returns the broker that BROKER_URL, or else REDIS_URL, names; the local Redis where neither does. Raises
+    ConfigurationError where Sentinels are named without what they watch over, or a cluster and no broker.
     """
     given = configured.celery_broker_url
     url = given.get_secret_value() if given else "redis://127.0.0.1:6379/0"

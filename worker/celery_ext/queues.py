@@ -17,10 +17,8 @@ PRECONDITION_FAILED = 406
 
 
 def check_queues(application: Celery) -> None:
-    """Declares the queues, and the exchanges before them; waits for the broker no longer than its time limit.
-
-    Raises:
-        ConfigurationError: the broker, a RabbitMQ, has others of these names.
+    """Declares the queues, and the exchanges before them; waits for the broker no longer than its time limit. Raises
+    ConfigurationError where the broker, a RabbitMQ, has others of these names.
     """
     with _reading(application) as connection:
         conflicts = [found for queue in application.amqp.queues.values() if (found := _conflict(connection, queue))]

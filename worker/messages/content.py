@@ -47,11 +47,7 @@ def advertisement(message: JsonObject) -> str | None:
 
 
 def form_words(answers: object) -> str | None:
-    """Words of a filled-in form, a line for each field.
-
-    Args:
-        answers: the JSON text of WhatsApp's `response_json`.
-    """
+    """Words of a filled-in form (the JSON text of WhatsApp's `response_json`), a line for each field."""
     try:
         fields = orjson.loads(answers) if isinstance(answers, str) else None
     except orjson.JSONDecodeError:

@@ -54,9 +54,7 @@ class PaidCalls:
             The completion, and the name of the model that made it.
 
         Raises:
-            ProviderError: of the last call.
-            NotPaidFor: there is no money.
-            ModelSetAside: no call was made.
+            ProviderError: of the last call. NotPaidFor, ModelSetAside: no call was made.
         """
         attempt = 1
         while True:

@@ -54,8 +54,6 @@ class Progress:
     """State of one request's completion.
 
     Args:
-        planned: what is to be completed.
-        calls: made so far.
         unusable: models that turned out not to be usable, by provider.
         failed: models that gave an answer nobody can use, this once.
         waits: seconds until a rate-limited provider may be asked again.

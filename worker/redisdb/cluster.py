@@ -55,11 +55,7 @@ class ClusterRedis(redis.Redis):
         self._connecting = Lock()
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Returns the answer of one command.
-
-        Raises:
-            RedisError: as every client does; ConnectionError also where no node answers.
-        """
+        """Returns the answer of one command. Raises RedisError, a ConnectionError also where no node answers."""
         pipeline: Any = self.pipeline(transaction=False)
         with pipeline:
             pipeline.execute_command(*args, **options)
@@ -86,10 +82,8 @@ class ClusterRedis(redis.Redis):
         return self._guarded(lambda cluster: sorted(cluster.get_primaries(), key=lambda node: str(node.name)))
 
     def node_of(self, commands: Iterable[Sequence[Any]]) -> ClusterNode:
-        """Returns the master of the keys of these commands; any where they have no key.
-
-        Raises:
-            ResponseError: the keys lie in several slots.
+        """Returns the master of the keys of these commands, any where they have no key. Raises ResponseError where the
+        keys lie in several slots.
         """
         slots = {slot for args in commands for slot in slots_of(args)}
         if len(slots) > 1:
@@ -179,10 +173,8 @@ class ClusterPipeline(Pipeline):
         return self
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
-        """Sends what is queued; returns an answer for each command.
-
-        Raises:
-            RedisError: of the first command that failed, unless errors are wanted in its place.
+        """Sends what is queued; returns an answer for each command. Raises the first error, unless errors are wanted in
+        their places.
         """
         queue, self._queue = self._queue, []
         parts = [part for of_one, _ in queue for part in of_one]

@@ -62,10 +62,7 @@ class CoalescingRedis(redis.Redis):
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Returns the answer of one command, within two timeouts of a connection: of the round trip under way, and of
-        its own.
-
-        Raises:
-            RedisError: as every client does.
+        its own. Raises RedisError as every client does.
         """
         command = _Command(args, options, wake=_held())
         with self._lock:

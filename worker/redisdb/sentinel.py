@@ -38,11 +38,7 @@ class Sentinels(Sentinel):
     """Sentinels that many threads ask: the one that has answered last is asked first."""
 
     def discover_master(self, service_name: str) -> Host:
-        """Returns where the master is.
-
-        Raises:
-            MasterNotFoundError: none of them answers, or knows of one that lives.
-        """
+        """Returns where the master is. Raises MasterNotFoundError where none answers, or knows of one that lives."""
         errors: list[str] = []
         for asked in tuple(self.sentinels):
             try:

@@ -133,10 +133,8 @@ def _instant(day: date, minutes: int, zone: ZoneInfo) -> datetime:
 
 
 def span_of(text: object) -> Span:
-    """Reads `09:00-13:00`; `20:00-02:00` goes on past midnight, `00:00-24:00` is the whole day.
-
-    Raises:
-        ValueError: with the part that is no time of day.
+    """Reads `09:00-13:00`; `20:00-02:00` goes on past midnight, `00:00-24:00` is the whole day. Raises ValueError with
+    the part that is no time of day.
     """
     if not isinstance(text, str):
         raise ValueError('a span of time stands in quotes, such as "09:00-13:00"')

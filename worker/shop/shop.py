@@ -91,9 +91,7 @@ class Shop(Struct, frozen=True, dict=True):
     Args:
         currency: ISO 4217.
         locale: how numbers and dates are written, as `es_AR`.
-        form: of address.
         payments: methods, in the shop's own words.
-        pickup: whether customers may fetch their orders.
         delivers: whether there is any delivery.
         hours: of the whole shop; those of its branches stand there.
         timezone: IANA name.
@@ -119,13 +117,8 @@ class Shop(Struct, frozen=True, dict=True):
     questions: tuple[tuple[str, str], ...] = ()
 
     def text(self, name: str, /, **values: object) -> str:
-        """Returns a fixed text for customers in this shop's form of address, its places filled in.
-
-        Args:
-            name: as `cart.empty`.
-
-        Raises:
-            KeyError: there is no such text, or a value of it is missing.
+        """Returns a fixed text (`cart.empty`) in this shop's form of address, its places filled in. Raises KeyError
+        where there is no such text, or a value of it is missing.
         """
         return texts()[name][self.form].format(**values)
 

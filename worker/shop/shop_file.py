@@ -26,22 +26,14 @@ CLOSE = 0.7
 
 
 def load_shop(settings: Settings) -> Shop:
-    """Reads the shop of `settings.shop_file`; without one, a shop of which its name alone is known.
-
-    Raises:
-        ShopFileInvalid: the file cannot be read, or holds mistakes.
-    """
+    """Reads the shop of `settings.shop_file`, as `read_shop`; without one, a shop of which the name alone is known."""
     if settings.shop_file is None:
         return Shop(settings.shop_name, timezone=CONVENTIONS["es_AR"].timezone)
     return read_shop(settings.shop_file)
 
 
 def read_shop(file: Path) -> Shop:
-    """Reads a shop's file.
-
-    Raises:
-        ShopFileInvalid: with all its mistakes.
-    """
+    """Reads a shop's file. Raises ShopFileInvalid where it cannot be read, or with all its mistakes."""
     raw = _content(file)
     try:
         table = ShopTable.model_validate(raw, context={"currency": _currency_of(raw)})

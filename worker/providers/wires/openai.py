@@ -50,12 +50,7 @@ def _json_form(model: Model, request: AiRequest) -> Json:
 
 
 def parse(provider: Provider, request: AiRequest, body: object) -> Reading:
-    """Reads a decoded answer of status 200.
-
-    Raises:
-        RequestRefused, ThoughtAway, UnreadableAnswer: as `Answer.read`.
-        ProviderUnavailable: no capacity.
-    """
+    """Reads a decoded answer of status 200; raises as `Answer.read` does, and ProviderUnavailable for no capacity."""
     finish, message = at(body, "choices", 0, "finish_reason"), at(body, "choices", 0, "message")
     usage = at(body, "usage")
     cached, hit = at(usage, "prompt_tokens_details", "cached_tokens"), at(usage, "prompt_cache_hit_tokens")
