@@ -1,7 +1,7 @@
 """Dispatching turns to models: bounded pool, single flight per key, reply cache; each goes on when it is ready."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -136,9 +136,9 @@ class Dispatcher:
         (joined,) = self.single_flight.join([JoinRequest(plan.key, token, b"", deadline_s + LEAD_MARGIN_S)])
         if joined.role != "lead":
             return None
-        version = token.replace("-", "")[:VERSION_CHARS]
+        version, deadline = token.replace("-", "")[:VERSION_CHARS], time.monotonic() + deadline_s
         scene = Scene(self.shop, NOBODY, version, plan.products, plan.searched, plan.form)
-        lead = self._completed(PlannedRequest(plan, scene, token, "", time.monotonic() + deadline_s, ahead=True))
+        lead = self._completed(plan, token, lambda: PlannedRequest(plan, scene, token, "", deadline, ahead=True))
         entry = replace(lead.entry, ahead=True) if lead.entry else None
         (parked,) = self._end([replace(lead, entry=entry)])
         if entry is None:
@@ -147,18 +147,20 @@ class Dispatcher:
         return MadeAhead(lead.outcome, entry, answered=answered)
 
     def _lead(self, turn: Turn, deadline: float) -> _Lead:
-        scene = scene_of(turn, self.shop)
-        return self._completed(PlannedRequest(turn.planned(), scene, turn.token, turn.customer_phone, deadline))
+        plan, token = turn.planned(), turn.token
+        return self._completed(
+            plan, token, lambda: PlannedRequest(plan, scene_of(turn, self.shop), token, turn.customer_phone, deadline)
+        )
 
-    def _completed(self, planned: PlannedRequest) -> _Lead:
+    def _completed(self, plan: Plan, token: str, make: Callable[[], PlannedRequest]) -> _Lead:
         """One request's calls of providers."""
         try:
-            outcome = self.completer.complete(planned)
-            return _Lead(planned.plan.key, planned.caller, outcome, cacheable(outcome))
+            outcome = self.completer.complete(make())
+            return _Lead(plan.key, token, outcome, cacheable(outcome))
         except Exception as exc:
             # A defect of ours: nobody may be left waiting for it.
-            log.exception("call_failed", token=planned.caller, error=type(exc).__name__)
-            return _Lead(planned.plan.key, planned.caller)
+            log.exception("call_failed", token=token, error=type(exc).__name__)
+            return _Lead(plan.key, token)
 
     def _finish(self, ended: Sequence[tuple[Turn, _Lead]]) -> Dispatched:
         """Ends these leads for everyone who waits for them."""
