@@ -20,6 +20,7 @@ ASKED_BEFORE: Final[tuple[Kind, ...]] = ("talk", "product")
 #: a message of theirs waits is answered together with it, and that is another workload.
 REGULARS: Final = 5_000
 QUESTION_EXPONENT: Final = 1.0
+MOST_DRAWS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Crowd:
         self._writer = Writer(self._rng, products)
         self._runs = 0
         self._regulars = cycle(range(REGULARS))
+        self._last: dict[int, str] = {}
         #: Runs of different seeds write to no common customer.
         self._prefix = f"54{seed % 1_000:03d}"
 
@@ -68,7 +70,16 @@ class Crowd:
         """`count` messages of regular customers, drawn from these questions."""
         popular = Zipf(questions, QUESTION_EXPONENT)
         self._runs += 1
-        return [self._written(place, 0, next(self._regulars), "Ana", popular.draw(self._rng)) for place in range(count)]
+        return [self._asked(place, next(self._regulars), popular) for place in range(count)]
+
+    def _asked(self, place: int, customer: int, popular: Zipf[str]) -> Written:
+        """A question that is not this customer's last one: who writes the same in a row is taken for a machine, and
+        gets no reply.
+        """
+        drawn = (popular.draw(self._rng) for _ in range(MOST_DRAWS))
+        text = next((text for text in drawn if text.casefold() != self._last.get(customer)), popular.draw(self._rng))
+        self._last[customer] = text.casefold()
+        return self._written(place, 0, customer, "Ana", text)
 
     def each_once(self, questions: Iterable[str]) -> list[Written]:
         """Every question once, each by a customer who writes nothing else."""

@@ -119,6 +119,16 @@ def test_nobody_writes_twice_within_so_many_messages() -> None:
     assert customers[REGULARS:] == customers[: REGULARS // 2]
 
 
+def test_no_regular_writes_the_same_twice_in_a_row() -> None:
+    """Who does it eight times is taken for a machine, and gets no reply."""
+    crowd = Crowd(PRODUCTS, 1)
+    last: dict[str, str] = {}
+    for one in crowd.asking(["hola", "gracias", "HOLA"], 4 * REGULARS):
+        assert one.text.casefold() != last.get(one.customer)
+        last[one.customer] = one.text.casefold()
+    assert len(crowd.asking(["hola"], REGULARS + 1)) == REGULARS + 1
+
+
 def test_what_was_never_asked_is_never_asked_again() -> None:
     """By nobody, in no run."""
     crowd = Crowd(PRODUCTS, 1)

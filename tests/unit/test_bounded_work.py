@@ -283,10 +283,13 @@ def functions_of_a_text() -> Iterator[str]:
     for name in MODULES:
         module = import_module(f"worker.{name}")
         for own, function in inspect.getmembers(module, inspect.isfunction):
-            taken = list(inspect.signature(function, eval_str=True).parameters.values())
+            taken = list(inspect.signature(function).parameters.values())
             public = function.__module__ == module.__name__ and not own.startswith("_")
-            first = inspect.formatannotation(taken[0].annotation) if taken else ""
-            if public and first in ("str", "str | None", "bytes | str"):
+            if (
+                public
+                and taken
+                and inspect.formatannotation(taken[0].annotation).strip("'") in ("str", "str | None", "bytes | str")
+            ):
                 yield f"{name}.{own}"
 
 

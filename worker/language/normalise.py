@@ -57,17 +57,35 @@ OPENING = re.compile(
 )
 
 
-#: No sign before U+0300 is a combining one.
-_MAY_COMBINE = re.compile("[\u0300-\U0010ffff]")
+#: Signs whose plain form is remembered; a shop's customers use fewer.
+MOST_SIGNS = 2_000
+
+
+def _decomposed(text: str) -> str:
+    """The text without combining signs and ligatures; letters that are capitals only in disguise become plain ones."""
+    plain = unicodedata.normalize("NFKD", text.translate(LIGATURES)).replace("n\u0303", "ñ").replace("N\u0303", "Ñ")
+    return "".join(sign for sign in plain if not unicodedata.combining(sign))
+
+
+class _PlainSigns(dict[int, str]):
+    """Signs and their plain forms, a table for `str.translate` that grows as it is used."""
+
+    def __missing__(self, code: int) -> str:
+        plain = _decomposed(chr(code))
+        if len(self) < MOST_SIGNS:
+            self[code] = plain
+        return plain
+
+
+_PLAIN_SIGNS = _PlainSigns()
 
 
 def without_accents(text: str) -> str:
     """Lowers the case and removes accents; ñ stays a letter of its own, since "año" is not "ano"."""
     if text.isascii():
         return text.lower()
-    # Decomposed first: "ñ" may come as one sign or two, and some letters are capitals only in disguise.
-    plain = unicodedata.normalize("NFKD", text.translate(LIGATURES)).lower().replace("n\u0303", "ñ")
-    return _MAY_COMBINE.sub(lambda found: "" if unicodedata.combining(found[0]) else found[0], plain)
+    # "ñ" may come as one sign or two.
+    return (_decomposed(text) if "\u0303" in text else text.translate(_PLAIN_SIGNS)).lower()
 
 
 def normalised(text: str) -> str:

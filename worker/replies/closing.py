@@ -126,7 +126,8 @@ def _advanced(turn: Turn, now: datetime) -> Session:
 def _context(turn: Turn, context: Context, now: datetime) -> Context:
     """The context with what the turn has changed, shown and asked."""
     before, decision = turn.fetched(), turn.decided().decision
-    effects = decision.effects
+    effects, choices = decision.effects, decision.choices
+    numbered = choices is not None and means_rows(decision.reply, choices)
     changes = effects.cart is not None or effects.checkout is not None
     return replace(
         context,
@@ -140,18 +141,17 @@ def _context(turn: Turn, context: Context, now: datetime) -> Context:
         kept=context.kept if effects.kept is None else effects.kept,
         kept_shown=context.kept_shown or effects.asking == KEPT_CART,
         joined=context.joined and effects.asking != KEPT_CART and effects.kept is None,
-        **_shown(turn, before.context),
-        left_open=marked(_left_open(turn), context.history),
+        **_shown(turn, before.context, numbered=numbered),
+        left_open=marked(_left_open(turn, numbered=numbered), context.history),
     )
 
 
-def _left_open(turn: Turn) -> str:
+def _left_open(turn: Turn, *, numbered: bool) -> str:
     """The question of the reply that a bare answer answers. What was said where no model could answer asks nothing."""
     outcome = turn.decided()
     decision = outcome.decision
     if outcome.source in (SILENT, "fallback") or decision.requires_human:
         return ""
-    numbered = decision.choices is not None and means_rows(decision.reply, decision.choices)
     changed = decision.effects.cart is not None
     asked = open_question(decision.reply, decision.choices, numbered=numbered, changed=changed)
     # Behind a fixed text, which may have told of a problem, thanks are for a model.
@@ -178,15 +178,18 @@ def _undo(turn: Turn) -> Undo | None:
     return None if decision.effects.orders else Undo(next(shown, turn.version), turn.fetched().cart)
 
 
-def _shown(turn: Turn, context: Context) -> dict[str, Any]:
-    """Products that are offered from now on: the rows of a list in their order, else the products of the request."""
+def _shown(turn: Turn, context: Context, *, numbered: bool) -> dict[str, Any]:
+    """Products that are offered from now on: the rows of a list in their order, else the products of the request.
+
+    Args:
+        numbered: a number written next means a row of the list, whatever that is of.
+    """
     choices, plan = turn.decided().decision.choices, turn.plan
     rows = [row.id.removeprefix("add:") for row in choices.rows if row.id.startswith("add:")] if choices else []
     asked_for = [product.sku for product in plan.products if product.sku] if plan else []
     # A number means a row of the list, and nothing that was shown before it.
     shown = dict.fromkeys(rows or [*asked_for, *context.shown])
-    numbered = choices is not None and bool(rows) and means_rows(turn.decided().decision.reply, choices)
-    return {"shown": tuple(shown)[:MAX_SHOWN], "numbered": numbered}
+    return {"shown": tuple(shown)[:MAX_SHOWN], "numbered": numbered and bool(rows)}
 
 
 def reply_of(turn: Turn, session_state: str, now: datetime) -> Reply:

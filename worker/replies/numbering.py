@@ -29,6 +29,8 @@ def asks_how_many(reply: str) -> bool:
 
 def _is_of(line: str, row: Row) -> bool:
     """Returns whether a numbered line is about the product of a row: its name, and its price where one is told."""
+    if line == row.description:
+        return True
     name, _, told = row.description.rpartition(": ")
     words = set(folded(line).split())
     is_named = any(set(folded(one).split()) <= words for one in (row.title, name or row.title))

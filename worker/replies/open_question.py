@@ -55,15 +55,17 @@ def open_question(reply: str, choices: Choices | None, *, numbered: bool, change
     """
     if reply.count("?") > MOST_QUESTIONS:
         return ""
+    rows = choices.rows if choices else ()
+    for row in rows:
+        reply = reply.replace(row.description, "")
     parts = [*_ENDS.split(reply), ""]
     ended = list(zip(parts[::2], parts[1::2], strict=True))
     kinds = [_kind_of(folded(part)) if end == "?" else _kind_told(folded(part)) for part, end in ended]
     asked = [kind for kind in kinds if kind not in (_ASIDE, None)]
     if "" in asked or len(asked) > 1:
         return ""
-    rows = len(choices.rows) if choices else 0
     kind = asked[0] if asked else MORE if changed else WHICH if rows else NOTHING
-    fits = {WHICH: numbered and rows > 1, HOW_MANY: rows == 1}
+    fits = {WHICH: numbered and len(rows) > 1, HOW_MANY: len(rows) == 1}
     return kind if fits.get(kind, not rows) else ""
 
 
