@@ -15,11 +15,9 @@ from kombu.serialization import register
 
 from worker import log
 from worker.celery_ext import gc_tuning
-from worker.celery_ext.at_most_once import take_at_most_once
-from worker.celery_ext.broker import BROKER_TIMEOUT_S, broker_of
+from worker.celery_ext.broker import BROKER_TIMEOUT_S, broker_of, leave_demoted_masters
 from worker.celery_ext.inline_dispatch import inline_queue
-from worker.celery_ext.queues import check_queues
-from worker.celery_ext.reconnection import leave_demoted_masters
+from worker.celery_ext.queues import check_queues, take_at_most_once
 from worker.celery_ext.redaction import RedactedTask
 from worker.errors import ConfigurationError
 from worker.runtime.signals import hang_up_ends
@@ -69,7 +67,7 @@ SETTINGS: Mapping[str, Any] = {
     "worker_send_task_events": True,
     "worker_cancel_long_running_tasks_on_connection_loss": False,
     "worker_max_tasks_per_child": None,
-    "worker_consumer": "worker.celery_ext.prompt_consumer:PromptConsumer",
+    "worker_consumer": "worker.celery_ext.processes:PromptConsumer",
     "task_track_started": False,
     "beat_scheduler": "worker.celery_ext.active_beat:ActiveScheduler",
     "timezone": "UTC",
@@ -79,7 +77,7 @@ SETTINGS: Mapping[str, Any] = {
 class Application(Celery):  # type: ignore[misc]  # celery ships no types
     """Celery whose worker and beat are those of `worker.celery_ext.processes`, and its connections prompt."""
 
-    amqp_cls = "worker.celery_ext.reconnection:PromptAMQP"
+    amqp_cls = "worker.celery_ext.broker:PromptAMQP"
 
     @cached_property
     def Worker(self) -> Any:  # noqa: N802  celery's name

@@ -15,6 +15,7 @@ from helpers.command_line import run, urls_of
 from helpers.service import Conversation, begin_anew, says, service_processes, webhook
 from helpers.tls import certificate, tls_front
 from kombu.exceptions import OperationalError
+from pydantic import SecretStr
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Engine
@@ -163,7 +164,7 @@ def test_sentinel_and_redis_over_tls(tmp_path: Path) -> None:
         named = {"BROKER_MASTER_NAME": GROUP, "BROKER_SENTINEL_PASSWORD": OWN_PASSWORD}
         with environment(named | {"BROKER_URL": f"{url}?ssl_ca_certs={trusted.file}"}), make_app() as application:
             check_queues(application)
-        ours = {"master_name": GROUP, "sentinel_password": OWN_PASSWORD}
+        ours = {"master_name": GROUP, "sentinel_password": SecretStr(OWN_PASSWORD)}
         with connect_redis(f"{url}?ssl_ca_certs={trusted.file}", 5.0, **ours) as durable:
             assert durable.ping()
         with connect_redis(f"{url}?ssl_ca_certs={other.file}", 5.0, **ours) as durable, pytest.raises(redis.RedisError):

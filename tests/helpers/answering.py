@@ -18,6 +18,7 @@ from worker.providers.client import AiClient
 from worker.providers.clock import Clock
 from worker.providers.completion import Completer
 from worker.providers.models import Provider
+from worker.providers.paid_calls import PaidCalls
 from worker.providers.progress import PlannedRequest
 from worker.providers.providers_file import load_providers
 from worker.replies.scene import NOBODY, Scene
@@ -70,7 +71,7 @@ def completer_on(
     """A completer that does not pause between attempts; its breaker is one without jitter unless another is given."""
     ai = AiClient()
     paid_by = budget or no_limits(client)
-    yield Completer(providers, ai, breaker or Circuit(client).breaker, paid_by, Clock(sleep=sleep))
+    yield Completer(PaidCalls(providers, ai, breaker or Circuit(client).breaker, paid_by, Clock(sleep=sleep)))
     ai.close()
 
 

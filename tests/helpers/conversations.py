@@ -24,8 +24,7 @@ from worker.session.outcome import Decision, Outcome
 from worker.session.session import Session
 from worker.session.turn import Turn
 from worker.session.turn_message import TurnMessage
-from worker.shop.areas import DeliveryArea
-from worker.shop.shop import Shop
+from worker.shop.shop import DeliveryArea, Shop
 from worker.steps.planning import Planner, acted
 from worker.steps.question import Reader
 

@@ -45,7 +45,7 @@ LOADED = (
     "structlog",
     "tenacity",
     "worker.celery_ext.active_beat",
-    "worker.celery_ext.at_most_once",
+    "worker.celery_ext.queues",
     "worker.celery_ext.broker",
     "worker.celery_ext.micro_batch",
     "worker.celery_ext.processes",

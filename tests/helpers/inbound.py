@@ -6,7 +6,7 @@ import redis
 from redis.exceptions import RedisError
 
 from worker.redisdb.cluster import ClusterRedis
-from worker.redisdb.cluster_pipeline import client_of
+from worker.redisdb.cluster_exchange import client_of
 from worker.redisdb.keys import INBOUND
 
 #: For replicas to have an entry.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from worker.messages.inbound import InboundMessage, Parsed, parse_payload
+from worker.messages.inbound import parse_payload
+from worker.messages.message import InboundMessage, Parsed
 
 NOW_S = 1_763_800_000.0
 ACCOUNT = "whatsapp_business_account"

@@ -20,9 +20,8 @@ from structlog.testing import capture_logs
 
 from worker.app import app
 from worker.celery_ext import active_beat
-from worker.celery_ext.active_beat import ActiveScheduler
+from worker.celery_ext.active_beat import ActiveScheduler, Lease
 from worker.redisdb.keys import LEASE
-from worker.redisdb.lease import Lease
 from worker.runtime import supervisor
 from worker.runtime.embedded.processes import wait_until
 from worker.runtime.environment import environment

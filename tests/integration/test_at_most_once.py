@@ -13,8 +13,8 @@ from celery.signals import task_received
 from helpers.basics import GUARD_S, Servers
 from kombu import Queue
 
-from worker.celery_ext import at_most_once
-from worker.celery_ext.at_most_once import take_at_most_once
+from worker.celery_ext import queues as queues_module
+from worker.celery_ext.queues import take_at_most_once
 from worker.runtime.embedded.processes import wait_until
 
 WAIT_S = GUARD_S
@@ -27,7 +27,7 @@ def application(servers: Servers) -> Iterator[Celery]:
         queues = [Queue(name, routing_key=name) for name in ("turns", "others")]
         application.conf.update(task_queues=queues, task_default_queue="others", worker_prefetch_multiplier=1)
         yield application
-    task_received.disconnect(at_most_once._skip_acknowledgement)
+    task_received.disconnect(queues_module._skip_acknowledgement)
 
 
 def acknowledged(client: redis.Redis) -> int:

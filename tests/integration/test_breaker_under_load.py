@@ -62,7 +62,7 @@ class Busy:
 @pytest.fixture
 def busy(redis_client: redis.Redis) -> Busy:
     """The closed circuit of a provider nobody has called yet."""
-    return Busy(CoalescingRedis(connection_pool=redis_client.connection_pool))
+    return Busy(CoalescingRedis(redis_client))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from helpers.away import absent_redis, come_back
 from helpers.basics import Servers
 
 from worker.redisdb.cache import Cache
-from worker.redisdb.keys import AI_RESPONSE, CACHE_COUNTS, CATEGORIES, LAYERS, PRODUCT_SEARCH, SESSION, Key
+from worker.redisdb.keys import AI_RESPONSE, CACHE_COUNTS, CATEGORIES, LAYERS, PRODUCT_SEARCH, REPLY_LIMIT, SESSION, Key
 
 VALUE = {"version": 3, "text": "ñandú 😀", "list": [1, 2.5, None]}
 
@@ -163,3 +163,12 @@ def test_what_was_counted_meanwhile_is_not_lost(redis_client: redis.Redis, serve
         come_back(client, servers.redis_url)
         cache.set_many(SESSION, {"a": VALUE})
         assert counts(redis_client) == {"session:hits": 0, "session:misses": 6}
+
+
+def test_counts_that_ride_along_are_no_answers(cache: Cache, redis_client: redis.Redis) -> None:
+    """Whatever else was counted before: what was counted of one customer is moved to another, and nothing more."""
+    cache.set_counted(SESSION, {"549": VALUE}, REPLY_LIMIT, ["549", "549"])
+    cache.count("misses of another layer")
+    cache.move_counts(REPLY_LIMIT, [("549", "550"), ("551", "552")])
+    found: Any = redis_client.mget([REPLY_LIMIT.key(name) for name in ("549", "550", "551", "552")])
+    assert found == [None, b"2", None, None]

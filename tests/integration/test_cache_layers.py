@@ -12,10 +12,9 @@ from helpers.basics import Servers
 from helpers.command_line import run, urls_of
 
 from worker.operate.snapshot import CacheLayer, read_cache_use
-from worker.redisdb import layers as cache_layers
-from worker.redisdb.cache import Cache
+from worker.redisdb import cache as cache_layers
+from worker.redisdb.cache import Cache, LayerSize, flush, read_size
 from worker.redisdb.keys import CACHE_COUNTS, PRODUCT_SEARCH, SESSION
-from worker.redisdb.layers import LayerSize, flush, read_size
 
 #: Keys that look like those of a layer and are none of it, or are of another.
 OTHERS = ("session", "sessions:1", "my_session:1", "ai_response:session:1", "published:session:1", "whatsapp:inbound")

@@ -24,8 +24,8 @@ ADD_ONE = "return tonumber(ARGV[1]) + 1"
 class HeldRedis(CoalescingRedis):
     """Counts round trips, and holds the first until it is told to go on."""
 
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**given)
+    def __init__(self, over: redis.Redis) -> None:
+        super().__init__(over)
         self.trips: list[int] = []
         self.began, self.go_on = Event(), Event()
 
@@ -40,7 +40,7 @@ class HeldRedis(CoalescingRedis):
 @pytest.fixture
 def client(redis_client: redis.Redis) -> HeldRedis:
     """On the connections of the test's own client."""
-    return HeldRedis(connection_pool=redis_client.connection_pool)
+    return HeldRedis(redis_client)
 
 
 @pytest.fixture
@@ -110,11 +110,11 @@ def test_a_script_that_redis_does_not_know_is_loaded(client: HeldRedis, threads:
 
 def test_without_redis_everybody_hears_of_it(redis_client: redis.Redis, threads: ThreadPoolExecutor) -> None:
     """And the next who asks asks again."""
-    client = HeldRedis(host="127.0.0.1", port=1, socket_connect_timeout=1)
+    client = HeldRedis(redis.Redis(host="127.0.0.1", port=1, socket_connect_timeout=1))
     outcomes = asked_meanwhile(client, threads, [client.ping] * 4)
     assert [type(outcome) for outcome in outcomes] == [redis.ConnectionError] * 4
     assert not client._is_led
-    client.connection_pool = redis_client.connection_pool
+    client.over = redis_client
     assert client.ping()
 
 
@@ -138,7 +138,7 @@ def test_who_is_broken_off_leaves_nobody_waiting(
 
 def test_under_load_nobody_is_forgotten(redis_client: redis.Redis, threads: ThreadPoolExecutor) -> None:
     """Thousands of commands of many threads: every answer is the one asked for."""
-    client = CoalescingRedis(connection_pool=redis_client.connection_pool)
+    client = CoalescingRedis(redis_client)
 
     def echoes(thread: int) -> bool:
         texts = [f"{thread}.{n}".encode() for n in range(250)]

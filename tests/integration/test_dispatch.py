@@ -24,6 +24,7 @@ from worker.providers.budget import Budget, BudgetLimits
 from worker.providers.client import AiClient
 from worker.providers.completion import Completer
 from worker.providers.dispatch import Dispatched, Dispatcher
+from worker.providers.paid_calls import PaidCalls
 from worker.providers.progress import PlannedRequest
 from worker.providers.single_flight import JoinRequest, SingleFlight
 from worker.redisdb.cache import Cache
@@ -238,7 +239,7 @@ def test_over_the_limit_there_is_a_fallback_that_fits(
 def test_a_defect_fails_the_turn_and_all_who_wait_for_it(redis_client: redis.Redis, pool: Executor) -> None:
     """Nobody is left to the end of a lease, and the key is free."""
     turns = customers(5)
-    broken = Broken([], AiClient(), Circuit(redis_client).breaker, no_limits(redis_client))
+    broken = Broken(PaidCalls([], AiClient(), Circuit(redis_client).breaker, no_limits(redis_client)))
     done = dispatched(dispatcher_on(broken, redis_client, pool), turns)
     assert (done.answered, tokens(done.failed)) == ((), tokens(turns))
     assert {turn.outcome for turn in done.failed} == {None}

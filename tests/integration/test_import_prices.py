@@ -13,8 +13,7 @@ from helpers.factories import product, row
 from sqlalchemy import Connection
 
 from db import queries
-from worker.catalog.price_changes import is_steep, steep_changes
-from worker.catalog.price_list import import_products
+from worker.catalog.price_list import import_products, is_steep, steep_changes
 
 PRICE = "select price::text, currency from products where sku = 'A'"
 
@@ -105,7 +104,7 @@ def test_another_currency_is_asked_about(shop: Connection, servers: Servers) -> 
     """The same figure in euros is another price; a product that is new is none."""
     rows = [product("A", "Leche", price="1850.00", currency="EUR"), product("B", "Pan")]
     (change,) = steep_changes(servers.database_url, rows)
-    assert str(change) == "A  Leche: 1850.00 ARS -> 1850.00 EUR"
+    assert change == "A  Leche: 1850.00 ARS -> 1850.00 EUR"
     import_products(servers.database_url, rows, lambda _rows: None)
     assert steep_changes(servers.database_url, rows) == []
 

@@ -20,7 +20,7 @@ from db import queries
 from db.states import ORDER_STATUSES
 from worker.operate.cli import main
 from worker.operate.commands.terminal import out
-from worker.orders.status import WORDS
+from worker.orders.order import WORDS
 from worker.redisdb.keys import ORDERS, OUTBOUND
 from worker.settings import Settings
 

@@ -113,7 +113,7 @@ def test_the_probe_says_that_it_thinks(fleet: Fleet) -> None:
     """As the doctor prints it."""
     provider = fleet.providers[0]
     client = AiClient()
-    looked = probe_model(client, provider, provider.models[0], probe_request(Shop("la tienda")), float("inf"))
+    looked = probe_model(client, provider, provider.models[0], probe_request(Shop("la tienda")))
     client.close()
     assert isinstance(looked.error, ThoughtAway)
     assert looked.probe.told == THINKS

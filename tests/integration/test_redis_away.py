@@ -23,6 +23,7 @@ from helpers.one_batch import OneBatch
 from redis.exceptions import RedisError
 from structlog.testing import capture_logs
 
+from worker.celery_ext.active_beat import Lease
 from worker.errors import ProviderTimeout
 from worker.intake import intake as intake_module
 from worker.intake.held_back import HeldBack
@@ -37,12 +38,10 @@ from worker.providers.models import Price
 from worker.providers.probe import Prober, read_probes
 from worker.providers.providers_file import load_providers
 from worker.providers.single_flight import EndRequest, JoinRequest, JoinResult, SingleFlight
-from worker.redisdb.cache import Cache
+from worker.redisdb.cache import Cache, read_size
 from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.connect import connect_redis
 from worker.redisdb.keys import AI_RESPONSE, LIMITED, REPLY_LIMIT, SESSION
-from worker.redisdb.layers import read_size
-from worker.redisdb.lease import Lease
 from worker.redisdb.restarts import RestartWatch
 from worker.redisdb.streams import Entry, Streams
 from worker.replies.prompt import AiRequest
@@ -207,8 +206,8 @@ ROWS = {
         None,
         "counters_unavailable",
     ),
-    # Nobody knows whose it is: `celery_ext/active_beat.py` then stands by.
-    "leases": Row("redisdb/lease.py", lambda client: Lease(client, "beat", 1.0).take(), Raises),
+    # Nobody knows whose it is: beat then stands by.
+    "leases": Row("celery_ext/active_beat.py", lambda client: Lease(client, "beat", 1.0).take(), Raises),
     "last runs": Row(
         "telemetry/recording.py:note_run", lambda client: note_run(client, "cleanup"), None, "run_not_noted"
     ),
@@ -235,7 +234,7 @@ ROWS = {
         "providers/circuit_states.py", lambda client: read_circuits(client, [(NAME, ("m",))]), Raises
     ),
     "restarts of Redis": Row("redisdb/restarts.py", lambda client: RestartWatch(client).look(0.0), Raises),
-    "sizes of the cache": Row("redisdb/layers.py", lambda client: read_size(client, SESSION), Raises),
+    "sizes of the cache": Row("redisdb/cache.py", lambda client: read_size(client, SESSION), Raises),
 }
 #: Who catches RedisError elsewhere.
 HANDLERS = {
@@ -249,11 +248,11 @@ HANDLERS = {
     "providers/probe.py:Prober._probe": "Redis has gone between two commands; the probe itself is postponed",
     "runtime/embedded/redis.py:Redis.answers": "a server that is being started",
     "steps/update_session.py:tell_the_shop": "the sweep publishes it, in test_orders_published",
-    "orders/status.py:_publish": "one line for the operator, in test_order_commands",
-    "redisdb/layers.py:forget_reply_limits": "one line for the operator, in test_operator_commands",
+    "orders/order.py:_publish": "one line for the operator, in test_order_commands",
+    "redisdb/cache.py:forget_reply_limits": "one line for the operator, in test_operator_commands",
     "redisdb/cluster.py:ClusterRedis.redirected": "the error is the command's answer, which its caller raises",
-    "redisdb/cluster_pipeline.py:_read": "the error is the command's answer, which its caller raises",
-    "redisdb/cluster_pipeline.py:ClusterPipeline._refresh": "the error that led there is raised",
+    "redisdb/cluster_exchange.py:_read": "the error is the command's answer, which its caller raises",
+    "redisdb/cluster.py:ClusterPipeline._refresh": "the error that led there is raised",
     "operate/doctor/redis_servers.py:_agrees": "the doctor counts a Sentinel less, in test_redis_sentinel",
     "operate/commands/terminal.py:redis_errors": "one line for the operator, in test_circuits",
 }
@@ -261,12 +260,12 @@ HANDLERS = {
 APART = ("operate/", "devkit/", "runtime/")
 #: Modules with a client that run no command of their own, or are the client.
 BUILDERS = {"redisdb/connect.py", "steps/services.py", "redisdb/sentinel.py"}
-BUILDERS |= {"redisdb/cluster.py", "redisdb/cluster_pipeline.py", "celery_ext/active_beat.py"}
+BUILDERS |= {"redisdb/cluster.py", "redisdb/cluster_exchange.py"}
 
 
 def coalescing(client: redis.Redis) -> CoalescingRedis:
     """Commands of many threads, over the same connections."""
-    return CoalescingRedis(connection_pool=client.connection_pool)
+    return CoalescingRedis(client)
 
 
 @pytest.fixture(params=["refuses", "hangs"])

@@ -30,11 +30,11 @@ from worker.providers.circuit import CircuitBreaker
 from worker.providers.circuit_rules import Permit
 from worker.providers.single_flight import EndRequest, JoinRequest, SingleFlight
 from worker.redisdb import streams as streams_module
+from worker.redisdb.cache import flush, forget_results, read_size
 from worker.redisdb.cluster import ClusterRedis
 from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.connect import connect_durable
 from worker.redisdb.keys import FLIGHT, INBOUND, OUTBOUND, PRODUCT_SEARCH, REJECTED, RUN_ID, SESSION, beside
-from worker.redisdb.layers import flush, forget_results, read_size
 from worker.redisdb.streams import Entry
 from worker.runtime.embedded.processes import wait_until
 from worker.runtime.error_reasons import is_refused, reason_of
@@ -152,7 +152,7 @@ def test_a_node_that_was_exchanged_is_swept_first(
 
 def test_circuits_flights_and_money(services: Services, durable: redis.Redis) -> None:
     """Each script finds its keys, also where threads share round trips."""
-    shared = CoalescingRedis(over=durable)
+    shared = CoalescingRedis(durable)
     flights = SingleFlight(shared, 60.0)
     joins = [JoinRequest(f"key{n % 4}", f"token{n}", orjson.dumps({"n": n}), 30.0) for n in range(8)]
     assert [each.role for each in flights.join(joins)] == ["lead"] * 4 + ["parked"] * 4
@@ -191,7 +191,7 @@ def test_a_customer_is_found_on_every_node(services: Services, durable: redis.Re
 
 def test_threads_share_round_trips(durable: redis.Redis) -> None:
     """Each gets its own answer, whatever node it comes from."""
-    shared = CoalescingRedis(over=durable)
+    shared = CoalescingRedis(durable)
     ignored = shared.fire_and_forget()
 
     def ask(number: int) -> list[Any]:
@@ -227,7 +227,7 @@ def test_the_intake_reads_and_refuses_once(services: Services, durable: redis.Re
 def test_a_script_that_nodes_do_not_know_is_loaded_into_all(durable: redis.Redis) -> None:
     """Also where many threads meet with it at once, and load it in one round trip with what others ask."""
     assert isinstance(durable, ClusterRedis)
-    shared = CoalescingRedis(over=durable)
+    shared = CoalescingRedis(durable)
     script = shared.register_script("return {KEYS[1], ARGV[1]}")
     for _ in range(3):
         for node in durable.primaries():

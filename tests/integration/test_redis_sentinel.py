@@ -126,7 +126,7 @@ def test_a_dead_master_is_followed_by_everybody(group: RedisGroup, services: Ser
     """Streams, scripts, caches and commands that share a round trip go on with the replica; what the intake has not
     read is read there, and nothing twice.
     """
-    shared = CoalescingRedis(connection_pool=services.redis.connection_pool)
+    shared = CoalescingRedis(services.redis)
     script = shared.register_script("return tonumber(ARGV[1]) + 1")
     stop = Event()
     intake = Thread(target=Intake(services, Nowhere(), stop).run)

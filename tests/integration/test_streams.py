@@ -15,12 +15,10 @@ from worker.redisdb import streams as streams_module
 from worker.redisdb.keys import (
     INBOUND,
     ORDERS,
-    ORDERS_KEEP_S,
     OUTBOUND,
-    OUTBOUND_KEEP_S,
     PUBLISHED,
     REJECTED,
-    REJECTED_KEEP_S,
+    STREAMS_KEEP_S,
 )
 from worker.redisdb.streams import GROUP, Entry, Streams
 
@@ -205,7 +203,7 @@ def test_a_reply_published_again_is_the_same_to_the_byte(streams: Streams, redis
 def test_trimming_drops_what_is_past_its_time(streams: Streams, redis_client: redis.Redis) -> None:
     """Replies after 7 days, refusals and orders after 30, never by length."""
     now = time.time()
-    ages = {OUTBOUND: OUTBOUND_KEEP_S, REJECTED: REJECTED_KEEP_S, ORDERS: ORDERS_KEEP_S}
+    ages = {stream: STREAMS_KEEP_S[stream.pattern] for stream in (OUTBOUND, REJECTED, ORDERS)}
     for stream, keep_s in ages.items():
         for age_s in (keep_s + 60, keep_s + 30, keep_s - 30, 0):
             redis_client.xadd(stream.pattern, {"payload": str(age_s)}, id=f"{int((now - age_s) * 1000)}-0")

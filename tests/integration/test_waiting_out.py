@@ -16,6 +16,7 @@ from msgspec import structs
 from worker.providers.client import AiClient
 from worker.providers.clock import Clock
 from worker.providers.completion import Completer
+from worker.providers.paid_calls import PaidCalls
 
 
 @pytest.fixture
@@ -37,13 +38,9 @@ class Waiting:
     def __post_init__(self) -> None:
         providers = self.fleet.providers[: 1 if self.alone else 2]
         self.client = AiClient()
-        self.completer = Completer(
-            providers,
-            self.client,
-            Circuit(self.fleet.client).breaker,
-            no_limits(self.fleet.client),
-            Clock(sleep=self.sleep, random=lambda: 0.0),
-        )
+        clock = Clock(sleep=self.sleep, random=lambda: 0.0)
+        breaker, budget = Circuit(self.fleet.client).breaker, no_limits(self.fleet.client)
+        self.completer = Completer(PaidCalls(providers, self.client, breaker, budget, clock))
 
     def sleep(self, seconds: float) -> None:
         """Time passes at once."""
@@ -120,7 +117,8 @@ def test_a_limit_that_stays_ends_at_the_deadline(fleet: Fleet) -> None:
 
     clock = Clock(monotonic=lambda: now[0], sleep=sleep, random=lambda: 0.0)
     client = AiClient(clock)
-    completer = Completer(fleet.providers[:1], client, circuit.breaker, no_limits(circuit.client), clock)
+    paid = PaidCalls(fleet.providers[:1], client, circuit.breaker, no_limits(circuit.client), clock)
+    completer = Completer(paid)
     asked = ask()
     outcome = completer.complete(structs.replace(asked, customer="549", deadline=20.0))
     assert (outcome.source, now[0]) == ("fallback", 18.0)

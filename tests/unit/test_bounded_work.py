@@ -67,12 +67,12 @@ from worker.replies.scene import Scene
 from worker.session import cart as carts
 from worker.session import session, turn
 from worker.session.session import HISTORY_CHARS
-from worker.shop.areas import DeliveryArea, area_in
+from worker.shop.shop import DeliveryArea, Shop
 from worker.steps import question
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 NOW_S = NOW.timestamp()
-AREAS = (DeliveryArea("Palermo", ("Palermo Soho",)), DeliveryArea("Villa Crespo"))
+IN_PALERMO = Shop("x", areas=(DeliveryArea("Palermo", ("Palermo Soho",)), DeliveryArea("Villa Crespo")))
 SOLD = product_words.product_words_of(
     ["Leche entera", "Arroz largo", "Pan lactal", "Coca cola"], ["Lácteos", "Bebidas"]
 )
@@ -204,7 +204,7 @@ TEXT_WORK: dict[str, Function] = {
     "replies.prompt.render": lambda written: prompt.render(SHOP, written, CATEGORIES, [MILK], session_of()),
     "language.search_terms.search_terms": come_in(lambda written: search_terms.search_terms(written, SOLD.mended)),
     "language.lexicon.depends_on_hour": come_in(lexicon.depends_on_hour),
-    "shop.areas.area_in": come_in(lambda written: area_in(written, AREAS)),
+    "shop.shop.Shop.area_of": come_in(IN_PALERMO.area_of),
     "language.catalog_terms.catalog_terms": come_in(
         lambda written: catalog_terms.catalog_terms(search_terms.search_terms(written), SOLD)
     ),
@@ -229,8 +229,8 @@ INSIDE = {
     "language.sizes.in_figures": "at most 220 characters, from sharing",
     "language.answers.telling_words": "a name in the shop's file",
     "messages.fields.is_phone": "an id that customer_id or known_id has bounded; its first sign",
-    "messages.identities.read_links": "ids that known_id bounds, a handful of a message",
-    "messages.identities.user_links": "ids that known_id bounds, a handful of a message",
+    "messages.fields.read_links": "ids that known_id bounds, a handful of a message",
+    "messages.fields.user_links": "ids that known_id bounds, a handful of a message",
     "replies.buttons.options": "a verb of ours",
     "replies.open_question.asked_again": "a verb of ours",
     "replies.checkout.said": "a text of ours",
@@ -260,6 +260,7 @@ INSIDE = {
     "language.topics.topics": "what asks_for_order and speaks_of_goods are given",
     "replies.verdict.decide": "what parse_decision and check_reply are given",
     "messages.events.echo": "an id; its words were read by readable",
+    "messages.events.change_of": "a name of a type; its words are read by read_content",
     "messages.content.read_content": "a name of a type; its parts are read by readable and selection",
     "messages.content.is_reply_due": "a name of a type",
     "session.session.new_session": "a customer's id",

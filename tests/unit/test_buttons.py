@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from worker.messages.reply import MAX_ROW_DESCRIPTION_CHARS, MAX_ROWS, MAX_TITLE_CHARS
 from worker.replies import buttons
 from worker.replies.acts import Act, acts_of
-from worker.shop.texts import FORMS
+from worker.shop.shop import FORMS
 
 
 @pytest.mark.parametrize("form", FORMS)

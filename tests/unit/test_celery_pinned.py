@@ -15,13 +15,13 @@ from celery.worker.consumer import Consumer
 
 from worker.app import Application, app
 from worker.celery_ext import processes
-from worker.celery_ext.prompt_consumer import DELAYED_DELIVERY, PromptConsumer
+from worker.celery_ext.processes import DELAYED_DELIVERY, PromptConsumer
 
 #: Series of releases with which everything below was tried, and `make test` has passed.
 TRIED = {"celery": "5.7", "kombu": "5.7", "flower": "2.2"}
 #: What is overridden, replaced or called, its parameters, and the file that does it.
 USED = [
-    ("celery.worker:WorkController._process_task", ("self", "req"), "celery_ext/inline_dispatch.py"),
+    ("celery.worker:WorkController._process_task", ("self", "req"), "celery_ext/processes.py"),
     ("kombu.message:Message.payload", ("self",), "celery_ext/inline_dispatch.py"),
     ("celery.apps.worker:Worker.on_before_init", ("self", "quiet", "kwargs"), "celery_ext/processes.py"),
     ("celery.apps.worker:Worker.install_platform_tweaks", ("self", "worker"), "celery_ext/processes.py"),
@@ -30,12 +30,12 @@ USED = [
     ("celery.worker.request:Request.request_dict", ("self",), "celery_ext/redaction.py"),
     ("celery.worker.request:Request.argsrepr", ("self",), "celery_ext/redaction.py"),
     ("celery.worker.request:Request.kwargsrepr", ("self",), "celery_ext/redaction.py"),
-    ("celery.worker.request:Request.acknowledge", ("self",), "celery_ext/at_most_once.py"),
-    ("kombu.entity:Queue.consume", ("self", "no_ack"), "celery_ext/at_most_once.py"),
-    ("kombu:Connection.ensure_connection", ("self", "args", "kwargs"), "celery_ext/reconnection.py"),
-    ("kombu.transport.redis:SentinelChannel.connection_class", (), "celery_ext/reconnection.py"),
-    ("kombu.transport.redis:SentinelChannel.connection_class_ssl", (), "celery_ext/reconnection.py"),
-    ("celery.app.amqp:AMQP.Connection", (), "celery_ext/reconnection.py"),
+    ("celery.worker.request:Request.acknowledge", ("self",), "celery_ext/queues.py"),
+    ("kombu.entity:Queue.consume", ("self", "no_ack"), "celery_ext/queues.py"),
+    ("kombu:Connection.ensure_connection", ("self", "args", "kwargs"), "celery_ext/broker.py"),
+    ("kombu.transport.redis:SentinelChannel.connection_class", (), "celery_ext/broker.py"),
+    ("kombu.transport.redis:SentinelChannel.connection_class_ssl", (), "celery_ext/broker.py"),
+    ("celery.app.amqp:AMQP.Connection", (), "celery_ext/broker.py"),
     ("celery:Celery.subclass_with_self", ("self", "Class", "name"), "app.py"),
     ("kombu.serialization:register", ("name", "encoder", "decoder", "content_type", "content_encoding"), "app.py"),
     ("flower.events:EventsState.event", ("self", "event"), "flower.py"),
@@ -71,7 +71,7 @@ def test_a_worker_of_one_process_asks_for_more_after_each_task() -> None:
         inspect.getsource(import_module(f"celery.worker.{name}")) for name in ("worker", "consumer.consumer")
     )
     assert issubclass(Worker, import_module("celery.worker").WorkController)
-    assert "self._process_task" in worker, "it is called no more: look at worker/celery_ext/inline_dispatch.py"
+    assert "self._process_task" in worker, "it is called no more: look at worker/celery_ext/processes.py"
     assert "strategies = self.strategies" in consumer, "look at worker/celery_ext/inline_dispatch.py"
 
 

@@ -13,10 +13,9 @@ from worker.replies.claims import check_claims
 from worker.replies.decision import RefusedChange
 from worker.replies.prompt import render
 from worker.session.session import Exchange
-from worker.shop.areas import DeliveryArea
 from worker.shop.conventions import CONVENTIONS
 from worker.shop.hours import Hours, span_of
-from worker.shop.shop import Shop
+from worker.shop.shop import DeliveryArea, Shop
 
 SHOP = Shop(
     "Súper Sol",

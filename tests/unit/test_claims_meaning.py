@@ -19,9 +19,8 @@ from worker.replies.prompt import AiRequest, render
 from worker.replies.scene import Scene
 from worker.replies.verdict import decide
 from worker.session.session import Exchange
-from worker.shop.areas import DeliveryArea
 from worker.shop.hours import Hours, span_of
-from worker.shop.shop import Shop
+from worker.shop.shop import DeliveryArea, Shop
 
 DATA = tomllib.loads(Path(__file__).parents[1].joinpath("data/claims.toml").read_text("utf-8"))
 SHOP = Shop(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from worker.redisdb.cluster_keys import off_cluster, on_cluster, renamed, slots_of
 from worker.redisdb.keys import (
     BUDGET,
     BUDGET_RESERVED,
@@ -27,6 +26,10 @@ from worker.redisdb.keys import (
     RUN_ID,
     SEEN_AT,
     beside,
+    off_cluster,
+    on_cluster,
+    renamed,
+    slots_of,
 )
 
 SCRIPTS = {

@@ -37,8 +37,7 @@ from worker.session.cart import Cart, CartItem
 from worker.session.handover import BUTTON, pressed_for_person
 from worker.session.outcome import Decision, Outcome
 from worker.session.session import Checkout
-from worker.shop.shop import Shop
-from worker.shop.texts import FORMS
+from worker.shop.shop import FORMS, Shop
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SAID = {

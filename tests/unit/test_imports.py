@@ -54,7 +54,6 @@ PURE = (
     "worker.session",
     "worker.replies",
     "worker.catalog.product",
-    "worker.orders.order",
     "worker.providers.models",
     "worker.providers.pricing",
     "worker.units",

@@ -8,7 +8,8 @@ import orjson
 import pytest
 from helpers.inbound_bodies import ACCOUNT, NOW_S, only, parse, plain, reason, webhook, whatsapp
 
-from worker.messages.inbound import MAX_DEPTH, MAX_PAYLOAD_BYTES, Parsed, parse_payload
+from worker.messages.inbound import MAX_DEPTH, MAX_PAYLOAD_BYTES, parse_payload
+from worker.messages.message import Parsed
 
 
 def test_every_message_of_every_entry_and_change_is_taken() -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from helpers.inbound_bodies import ITEM, NOW_S, only, parse, plain, reason, webhook, whatsapp
 
-from worker.messages.inbound import InboundMessage, Parsed, parse_payload
-from worker.messages.message import CatalogOrder, Link, OrderItem
+from worker.messages.inbound import parse_payload
+from worker.messages.message import CatalogOrder, InboundMessage, Link, OrderItem, Parsed
 
 SAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "whatsapp"
 needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the sample webhook bodies are not on this machine")

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from helpers.basics import REPOSITORY
+from redis.sentinel import SentinelConnectionPool
 
 from worker.celery_ext.broker import broker_of
 from worker.errors import ConfigurationError
 from worker.operate.doctor.redis_servers import place
 from worker.redisdb.connect import connect_cache, connect_durable
-from worker.redisdb.sentinel import MasterConnection, SecureMasterConnection, sentinels_of
+from worker.redisdb.sentinel import MasterConnection, SecureMasterConnection
 from worker.settings import read_settings
 
 TWO = "sentinel://:hunter2@one:26379;sentinel://:hunter2@two:26380"
@@ -19,9 +20,9 @@ TWO = "sentinel://:hunter2@one:26379;sentinel://:hunter2@two:26380"
 
 def watchers(client: Any) -> list[tuple[str, int, str | None]]:
     """Host, port and password of each Sentinel of a client."""
-    found = sentinels_of(client)
-    assert found is not None
-    options = [sentinel.connection_pool.connection_kwargs for sentinel in found.sentinels]
+    assert isinstance(client.connection_pool, SentinelConnectionPool)
+    sentinels = client.connection_pool.sentinel_manager.sentinels
+    options = [sentinel.connection_pool.connection_kwargs for sentinel in sentinels]
     return [(given["host"], given["port"], given["password"]) for given in options]
 
 
@@ -63,9 +64,8 @@ def test_a_role_without_a_url_is_where_the_durable_one_is() -> None:
     assert broker_of(settings).options["master_name"] == "shop"
     assert broker_of(settings).options["sentinel_kwargs"]["password"] == "own"
     with connect_cache(read_settings(durable | {"CACHE_REDIS_MASTER_NAME": "cache"})) as client:
-        found = sentinels_of(client)
-        assert found is not None
-        assert (found.group, len(found.sentinels)) == ("cache", 2)
+        assert client.connection_pool.service_name == "cache"
+        assert len(watchers(client)) == 2
     apart = read_settings(durable | {"CACHE_REDIS_URL": "sentinel://three", "CACHE_REDIS_MASTER_NAME": "cache"})
     assert not apart.has_one_redis
     with connect_cache(apart) as client:

@@ -15,7 +15,7 @@ from worker.replies.fallback import apology_decision, fallback_decision, handove
 from worker.replies.prompt import INSTRUCTIONS, render
 from worker.replies.reply_check import check_reply
 from worker.replies.scene import Scene
-from worker.shop.texts import FORMS
+from worker.shop.shop import FORMS
 
 SYSTEM = render(SHOP, "hola", CATEGORIES, [], None).system
 TURNS = SHARED_DATA / "cart_turns" / "turns_a.jsonl"

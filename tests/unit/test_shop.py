@@ -11,8 +11,7 @@ import pytest
 from helpers.basics import REPOSITORY
 from helpers.shops import MEXICAN, shop_of
 
-from worker.shop.areas import DeliveryArea
-from worker.shop.shop import Branch, Shop
+from worker.shop.shop import Branch, DeliveryArea, Shop
 from worker.shop.shop_file import read_shop
 
 AREAS = (
@@ -72,8 +71,8 @@ def test_of_two_areas_none_is_meant() -> None:
 )
 def test_what_a_delivery_costs(area: DeliveryArea, subtotal: str, fee: str | None, minimum: str | None) -> None:
     """Nothing from free_from on; None where it is not known."""
-    assert SHOP.fee(area, Decimal(subtotal)) == (None if fee is None else Decimal(fee))
-    assert SHOP.below_minimum(area, Decimal(subtotal)) == (None if minimum is None else Decimal(minimum))
+    assert area.fee_of(Decimal(subtotal)) == (None if fee is None else Decimal(fee))
+    assert area.missed_minimum(Decimal(subtotal)) == (None if minimum is None else Decimal(minimum))
 
 
 def test_facts_of_another_country(tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from helpers.shops import MEXICAN, shop_of
 
-from worker.shop.hours import DAY_MINUTES, Hours, Span, opening, serves_today, span_of
-from worker.shop.hours_in_words import hours_in_words
+from worker.shop.hours import DAY_MINUTES, Hours, Span, hours_in_words, opening, serves_today, span_of
 
 MADRID = ZoneInfo("Europe/Madrid")
 MEXICO = ZoneInfo("America/Mexico_City")

@@ -16,7 +16,7 @@ from worker.operate.commands import cache, circuits, dead
 from worker.operate.commands.report import as_tables, moment
 from worker.operate.snapshot import CacheLayer
 from worker.providers.circuit_states import Circuit
-from worker.redisdb.layers import LayerSize
+from worker.redisdb.cache import LayerSize
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 BUENOS_AIRES = timezone(timedelta(hours=-3))

@@ -8,7 +8,7 @@ from string import Formatter
 import pytest
 
 from worker.messages.reply import MAX_TITLE_CHARS
-from worker.shop.texts import FORMS, texts, wording
+from worker.shop.shop import FORMS, Shop, texts
 
 #: Verbs and pronouns that give a form of address away; "estás" is said to a "tú" as well.
 VOS = re.compile(
@@ -51,20 +51,20 @@ def test_the_forms_differ_where_a_customer_is_spoken_to() -> None:
 
 def test_a_text_with_its_values() -> None:
     """By its name, in the form of the shop."""
-    assert wording("tu").text("cart.too_many", name="Leche", most=99) == (
+    assert Shop("x", form="tu").text("cart.too_many", name="Leche", most=99) == (
         "De Leche puedes llevar hasta 99 por pedido: no cambié nada de eso."
     )
-    assert wording("usted").text("cart.empty") == "Su carrito está vacío."
-    assert wording("vos") is wording("vos")
-    assert wording("vos").has("unreadable.audio")
-    assert not wording("vos").has("unreadable.hologram")
+    assert Shop("x", form="usted").text("cart.empty") == "Su carrito está vacío."
+    assert texts() is texts()
+    assert Shop("x").has_text("unreadable.audio")
+    assert not Shop("x").has_text("unreadable.hologram")
 
 
 @pytest.mark.parametrize(("name", "values"), [("cart.none", {}), ("cart.too_many", {"name": "x"})])
 def test_what_is_not_there_is_an_error(name: str, values: dict[str, str]) -> None:
     """A text, or a value for one of its places."""
     with pytest.raises(KeyError):
-        wording("vos").text(name, **values)
+        Shop("x", form="vos").text(name, **values)
 
 
 def test_titles_of_buttons_fit() -> None:

@@ -31,12 +31,8 @@ def readings(text: str) -> dict[str, Decimal]:
     """Returns values by the name of the decimal sign, for each sign with which the text is a well-formed number."""
     if text.isdecimal() and text.isascii():
         return dict.fromkeys(DECIMAL_SIGNS, Decimal(text))
-    return {name: _value(text, DECIMAL_SIGNS[name]) for name, pattern in _PATTERNS.items() if pattern.fullmatch(text)}
-
-
-def _value(text: str, decimal: str) -> Decimal:
-    (thousands,) = {",", "."} - {decimal}
-    return Decimal(text.replace(thousands, "").replace(decimal, "."))
+    plain = {"comma": text.replace(".", "").replace(",", "."), "point": text.replace(",", "")}
+    return {name: Decimal(plain[name]) for name, pattern in _PATTERNS.items() if pattern.fullmatch(text)}
 
 
 def figure(text: str, decimal: str | None = None) -> Decimal:

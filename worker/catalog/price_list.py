@@ -1,4 +1,4 @@
-"""Price lists: CSV files with products, read, checked and imported."""
+"""Price lists: CSV files with products, read, checked, compared with the prices of before, and imported."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ UNIT_OF: Final = {
 WITHOUT_DECIMALS: Final = frozenset(
     tomllib.loads((Path(__file__).parent / "currencies.toml").read_text("utf-8"))["without_decimals"]
 )
+#: A price may become this many times as high or as low without a question: often a comma was taken for a point.
+FACTOR = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +119,8 @@ COLUMNS: Final = frozenset(ProductRow.model_fields) | SYNONYMS.keys()
 
 
 def read_products(file: Path, writing: Writing | None = None) -> list[dict[str, Any]]:
-    """Returns all rows of a CSV file with a header.
-
-    Raises:
-        CommandError: line and column of the first mistake: nothing of a file with mistakes is imported.
+    """Returns all rows of a CSV file with a header. Raises CommandError with line and column of the first mistake:
+    nothing of a file with mistakes is imported.
     """
     writing = writing or Writing()
     text = read_text(file, writing.encoding)
@@ -183,3 +183,24 @@ def import_products(url: str, rows: Sequence[dict[str, Any]], progress: Callable
             part = list(rows[first : first + ROWS_PER_STATEMENT])
             queries.put_products(connection, part)
             progress(len(part))
+
+
+def steep_changes(url: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Returns a line for each price that rows of `read_products` would change by more than the factor, or to another
+    currency, in their order.
+    """
+    with connect(url) as connection:
+        stored = queries.stored_prices(connection, [row["sku"] for row in rows])
+    lines: list[str] = []
+    for row in rows:
+        before, currency = stored.get(row["sku"], (None, ""))
+        # Two currencies cannot be compared without a rate.
+        if before is not None and (row["currency"] != currency or is_steep(before, Decimal(row["price"]))):
+            lines.append(f"{row['sku']}  {row['name']}: {before} {currency} -> {row['price']} {row['currency']}")
+    return lines
+
+
+def is_steep(before: Decimal, after: Decimal) -> bool:
+    """Returns whether the larger is more than FACTOR times the smaller, as a change from or to nothing always is."""
+    low, high = sorted((before, after))
+    return high > low * FACTOR

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -106,13 +105,8 @@ class Catalog:
         rows = retry.run(self._engine, lambda connection: queries.search_products(connection, terms, MAX_RESULTS))
         found: dict[str, list[Product]] = {term: [] for term in terms}
         for row in rows:
-            found[row["term"]].append(product_of(row))
+            found[row["term"]].append(msgspec.convert(row, Product))
         return {term: tuple(products) for term, products in found.items()}
-
-
-def product_of(row: Mapping[str, Any]) -> Product:
-    """Reads a row of `find_products`."""
-    return msgspec.convert(row, Product)
 
 
 def distinct(products: Iterable[Product]) -> tuple[Product, ...]:

@@ -1,1 +1,1 @@
-"""Changes to Celery and kombu, one concern a file; `tests/unit/test_celery_pinned.py` pins what they rely on."""
+"""Changes to Celery and kombu, each beside what it changes; `tests/unit/test_celery_pinned.py` pins what they need."""

@@ -1,15 +1,29 @@
-"""Broker settings for Celery: a Redis, a Redis under Sentinel, or RabbitMQ. Public names alone."""
+"""Broker of Celery: a Redis, a Redis under Sentinel, or RabbitMQ, and how connections to one that has died come back.
+
+By itself kombu waits longer after each try, up to half a minute, so that a worker would sleep on for as long when the
+broker is there again; and under Sentinels it keeps a master that refuses writes, of which a worker dies. Written for
+Celery and kombu 5.7.
+"""
 
 import ssl
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
+from celery.app.amqp import AMQP
+from kombu.connection import Connection
+from kombu.transport.redis import SentinelChannel
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from worker.errors import ConfigurationError
-from worker.redisdb.sentinel import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, SENTINEL_TIMEOUT_S
+from worker.redisdb.sentinel import (
+    ANSWER_TIMEOUT_S,
+    CONNECT_TIMEOUT_S,
+    SENTINEL_TIMEOUT_S,
+    MasterConnection,
+    SecureMasterConnection,
+)
 from worker.settings import Settings
 
 #: Longer than a Redis failover needs to show, shorter than a lease on `ai`.
@@ -38,6 +52,8 @@ NO_CLUSTER = (
     "BROKER_URL: must be set where REDIS_URL names a Redis Cluster, on which Celery cannot keep its queues: name a "
     "Redis, Sentinels or RabbitMQ (docs/deploy.md, 'Another broker')"
 )
+#: Seconds before the second try, how much longer each further one waits, and the longest wait.
+WAITS_S = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 2.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +67,8 @@ class Broker:
 
 
 def broker_of(configured: Settings) -> Broker:
-    """Returns the broker that BROKER_URL, or else REDIS_URL, names; the local Redis where neither does.
-
-    Raises:
-        ConfigurationError: Sentinels are named without what they watch over; no broker is named beside a cluster.
+    """Returns the broker that BROKER_URL, or else REDIS_URL, names; the local Redis where neither does. Raises
+    ConfigurationError where Sentinels are named without what they watch over, or a cluster and no broker.
     """
     given = configured.celery_broker_url
     url = given.get_secret_value() if given else "redis://127.0.0.1:6379/0"
@@ -120,3 +134,25 @@ def _socket(url: str) -> str:
     if "password" in query:
         login = f"{quote(query.get('username', ''), safe='')}:{quote(query['password'], safe='')}"
     return f"redis+socket://{login}{'@' if login else ''}{parts.path}?virtual_host={query.get('db', '0')}"
+
+
+class PromptConnection(Connection):
+    """Connection to the broker that is tried again every two seconds at least."""
+
+    def ensure_connection(self, *args: Any, **given: Any) -> Any:
+        """Connects; returns itself."""
+        return super().ensure_connection(*args, **WAITS_S | given)  # type: ignore[no-untyped-call]  # kombu's
+
+
+class PromptAMQP(AMQP):  # type: ignore[misc]  # celery ships no types
+    """Maker of the application's connections."""
+
+    Connection = PromptConnection
+
+
+def leave_demoted_masters() -> None:
+    """Lets Celery connect under Sentinels as our own clients do, which leave a master that takes no writes, or that is
+    gone, as those of redis-py do not.
+    """
+    SentinelChannel.connection_class = MasterConnection
+    SentinelChannel.connection_class_ssl = SecureMasterConnection  # type: ignore[assignment]  # kombu's has no parent

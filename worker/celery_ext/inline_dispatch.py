@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
-from celery.apps.worker import Worker
 from kombu.message import Message
 
 
@@ -50,14 +49,6 @@ class InlineQueue:
 
 #: Of this process.
 inline_queue = InlineQueue()
-
-
-class InlineWorker(Worker):  # type: ignore[misc]  # celery ships no types
-    """Celery worker that goes on with what its task has queued inline."""
-
-    def _process_task(self, request: Any) -> None:
-        super()._process_task(request)
-        inline_queue.run(self.consumer)
 
 
 class _DecodedMessage(Message):

@@ -7,7 +7,7 @@ import redis
 from redis.exceptions import RedisError
 
 from worker.log import logger
-from worker.redisdb.cache import Cache, move_counts
+from worker.redisdb.cache import Cache, moving_counts
 from worker.redisdb.keys import AI_RESPONSE, CALL_LIMIT, PRODUCT_SEARCH, REPLY_LIMIT, SESSION
 
 log = logger(__name__)
@@ -52,8 +52,9 @@ def _follow(durable: redis.Redis, cache: Cache, joined: Sequence[Mapping[str, st
     cache.move_counts(REPLY_LIMIT, moved)
     try:
         calls: Any = [durable.get(CALL_LIMIT.key(gone)) for gone, _ in moved]
-        with durable.pipeline(transaction=False) as pipeline:
-            move_counts(pipeline, CALL_LIMIT, moved, calls)
-            pipeline.execute()
+        pipeline: Any = durable.pipeline(transaction=False)
+        for command in moving_counts(CALL_LIMIT, moved, calls):
+            pipeline.execute_command(*command)
+        pipeline.execute()
     except RedisError as exc:
         log.warning("calls_not_moved", error=type(exc).__name__)

@@ -1,13 +1,19 @@
-"""Content of each of WhatsApp's message types: text, what was tapped, a cart. A type not named here has none."""
+"""Content of each of WhatsApp's message types: text, what was tapped, a cart, a form. A type not named here has none.
+
+And what a message refers to: a quote, a product, an advertisement. That is never an error: it adds to a message, and is
+no reason to lose one.
+"""
 
 from collections.abc import Callable
 from itertools import accumulate
 
+import orjson
 from msgspec import Struct
 
 from worker.errors import BadPayload
 from worker.messages.fields import (
     JsonObject,
+    at,
     optional_string,
     readable,
     required_list,
@@ -16,11 +22,50 @@ from worker.messages.fields import (
     selection,
 )
 from worker.messages.message import NO_REPLY_TYPES, CatalogOrder, OrderItem
-from worker.messages.references import form_words
-from worker.messages.text import MAX_TEXT_CHARS, stream_safe
+from worker.messages.text import MAX_TEXT_CHARS, mend, stream_safe
 
 MAX_PRODUCT_ID_CHARS = 256
 MAX_QUANTITY = 999_999
+MAX_ADVERTISEMENT_CHARS = 500
+#: Fields of a form that are WhatsApp's own.
+FORM_TOKENS = frozenset({"flow_token", "wa_flow_response_params"})
+MAX_FORM_FIELDS = 100
+
+
+def short_id(value: object, most: int) -> str | None:
+    """An id of at most so many characters that a message refers to; None where it cannot be one."""
+    kept = readable(value) if isinstance(value, str) and len(value) <= most else None
+    return kept.strip() if kept else None
+
+
+def advertisement(message: JsonObject) -> str | None:
+    """Words of the advertisement that led to a message."""
+    told = [at(message, "referral", name) for name in ("headline", "body")]
+    words = [readable(text) for text in told if isinstance(text, str)]
+    said = ". ".join(" ".join(text.split()).rstrip(".") for text in words if text)
+    return said[:MAX_ADVERTISEMENT_CHARS].rstrip() or None
+
+
+def form_words(answers: object) -> str | None:
+    """Words of a filled-in form (the JSON text of WhatsApp's `response_json`), a line for each field."""
+    try:
+        fields = orjson.loads(answers) if isinstance(answers, str) else None
+    except orjson.JSONDecodeError:
+        return None
+    form = fields.items() if isinstance(fields, dict) else ()
+    told = [(name, _value(value)) for name, value in form if name not in FORM_TOKENS]
+    lines = [f"{name}: {value}" for name, value in told if value]
+    return readable(mend("\n".join(lines[:MAX_FORM_FIELDS])))
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(filter(None, map(_value, value)))
+    if isinstance(value, str):
+        return " ".join(value.split())
+    if isinstance(value, bool):
+        return "sí" if value else "no"
+    return str(value) if isinstance(value, int | float) else ""
 
 
 class Content(Struct, frozen=True):
@@ -45,23 +90,14 @@ def read_content(kind: str, message: JsonObject) -> Content:
     Raises:
         BadPayload: a known type lacks its object and no error of Meta's says why, or it has wrong types.
     """
-    if _not_passed_on(kind, message):
+    # Meta says with an error what it could not pass on; of what is tapped it leaves the object out without one, too.
+    if message.get(kind) is None and (kind == "interactive" or message.get("errors")):
         return UNREADABLE
     if kind == "contacts":
         required_list(message, kind)
         return UNREADABLE
-    if kind in _WORDLESS_TYPES:
-        required_object(message, kind)
-        return UNREADABLE
     read = _READERS.get(kind)
     return read(kind, required_object(message, kind)) if read else UNREADABLE
-
-
-def _not_passed_on(kind: str, message: JsonObject) -> bool:
-    """Returns whether Meta says with an error that something was said which it could not pass on. Of what is tapped it
-    leaves the object out without one, too.
-    """
-    return message.get(kind) is None and (kind == "interactive" or bool(message.get("errors")))
 
 
 def in_group(message: JsonObject) -> bool:
@@ -74,11 +110,10 @@ def is_reply_due(kind: str, message: JsonObject) -> bool:
     (`unsupported.type`), and at what was tapped. One in a group gets none: it would come to its author alone, who has
     not asked us.
     """
-    if in_group(message):
+    if in_group(message) or kind in NO_REPLY_TYPES:
         return False
-    detail = message.get(kind) if kind in ("unsupported", "interactive") else None
-    named = detail.get("type") if isinstance(detail, dict) else None
-    return kind not in NO_REPLY_TYPES and not (isinstance(named, str) and named in NO_REPLY_TYPES)
+    named = at(message, kind, "type") if kind in ("unsupported", "interactive") else None
+    return not (isinstance(named, str) and named in NO_REPLY_TYPES)
 
 
 def _text(kind: str, part: JsonObject) -> Content:
@@ -97,8 +132,7 @@ def _interactive(kind: str, part: JsonObject) -> Content:
     """A tapped button or list row, or a form that was filled in; other kinds hold no words to read."""
     choice = optional_string(part, "type", f"{kind}.")
     if choice == "nfm_reply":
-        form = part.get(choice)
-        return Content(form_words(form.get("response_json")) if isinstance(form, dict) else None)
+        return Content(form_words(at(part, choice, "response_json")))
     if choice not in ("button_reply", "list_reply"):
         return UNREADABLE
     reply, path = required_object(part, choice, f"{kind}."), f"{kind}.{choice}."
@@ -163,6 +197,5 @@ _READERS: dict[str, Callable[[str, JsonObject], Content]] = {
     "document": _caption,
     "order": _order,
     "location": _location,
+    **dict.fromkeys(("audio", "voice", "sticker"), lambda *_: UNREADABLE),
 }
-
-_WORDLESS_TYPES = frozenset({"audio", "voice", "sticker"})

@@ -4,9 +4,8 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from worker.messages.fields import JsonObject, sent_at_s
+from worker.messages.fields import JsonObject, at, items, sent_at_s
 from worker.messages.message import MAX_ID_CHARS, DeliveryStatus
 
 STATES = ("sent", "delivered", "read", "failed")
@@ -26,34 +25,31 @@ def read_statuses(value: JsonObject, now_s: float) -> Iterator[DeliveryStatus]:
 
     A malformed one is passed over: it is no message, and nobody waits for an answer to it.
     """
-    statuses = value.get("statuses")
-    for status in statuses if isinstance(statuses, list) else ():
-        if isinstance(status, dict) and (found := _read_status(status, now_s)):
+    for status in items(value.get("statuses")):
+        if found := _read_status(status, now_s):
             yield found
 
 
-def _read_status(status: dict[str, Any], now_s: float) -> DeliveryStatus | None:
-    reply_id, state, wamid = (status.get(name) for name in ("biz_opaque_callback_data", "status", "id"))
+def _read_status(status: object, now_s: float) -> DeliveryStatus | None:
+    reply_id, state, wamid = (at(status, name) for name in ("biz_opaque_callback_data", "status", "id"))
     if not isinstance(reply_id, str) or not _REPLY_ID.fullmatch(reply_id) or state not in STATES:
         return None
     return DeliveryStatus(
         reply_id=reply_id.lower(),
         state=state,
         wamid=wamid if isinstance(wamid, str) and 0 < len(wamid) <= MAX_ID_CHARS else None,
-        at_s=sent_at_s(status.get("timestamp"), now_s),
-        code=_code(status.get("errors")) if state == "failed" else None,
+        at_s=sent_at_s(at(status, "timestamp"), now_s),
+        code=_code(at(status, "errors", 0, "code")) if state == "failed" else None,
     )
 
 
-def _code(errors: object) -> int:
-    """The code of the first error, 0 where none is named."""
-    first = errors[0] if isinstance(errors, list) and errors else None
-    code = first.get("code") if isinstance(first, dict) else None
+def _code(code: object) -> int:
+    """The code of an error, 0 where none is named."""
     if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) < 10:
         code = int(code)
     return code if isinstance(code, int) and not isinstance(code, bool) and 0 <= code <= MAX_CODE else 0
 
 
 def label(code: int) -> str:
-    """The value of a metric's label for a code: few, and known beforehand."""
+    """The value of a metric's label for a code: one of few."""
     return str(code) if code in FAILURES else OTHER

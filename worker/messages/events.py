@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from worker.errors import BadPayload
 from worker.messages.content import in_group, read_content
-from worker.messages.fields import JsonObject, customer_id, readable, required_string, sent_at_s
-from worker.messages.identities import user_links
+from worker.messages.fields import JsonObject, at, customer_id, readable, required_string, sent_at_s, user_links
 from worker.messages.message import (
     ECHO,
     EDIT,
@@ -50,7 +49,7 @@ def read_echo(message: JsonObject, channel: str | None, now_s: float) -> Inbound
 
 def _changed_echo(told: InboundMessage, kind: str, message: JsonObject) -> InboundMessage | None:
     """The echo as the edit or deletion of an earlier one; None where it does not say of which, or what it says now."""
-    target, words = _change(kind, message)
+    target, words = change_of(kind, message)
     if not _is_target(target) or (kind == EDIT and not words):
         return None
     return replace(told, text=None, act=kind, target=target, edited=words if kind == EDIT else None)
@@ -65,23 +64,12 @@ def echo(
     )
 
 
-def with_webhook_act(told: InboundMessage, message: JsonObject) -> InboundMessage:
-    """The message with what it does to another, as the webhook says it."""
-    if told.type not in (EDIT, REVOKE):
-        return told
-    target, words = _change(told.type, message)
-    return with_act(told, target, words, alone=not in_group(message))
-
-
-def _change(kind: str, message: JsonObject) -> tuple[object, str | None]:
-    """Change that the webhook tells of, an edit or a deletion: the id of the message, and what that says now."""
-    part = message.get(kind)
-    if not isinstance(part, dict):
-        return None, None
-    new = part.get("message")
-    inner = new.get("type") if isinstance(new, dict) else None
+def change_of(kind: str, message: JsonObject) -> tuple[object, str | None]:
+    """Change of a message that an edit or a deletion of a webhook tells: its id, and what it says now."""
+    new = at(message, kind, "message") if kind in (EDIT, REVOKE) else None
+    inner = at(new, "type")
     words = _words(inner, new) if isinstance(new, dict) and isinstance(inner, str) else None
-    return part.get("original_message_id"), words
+    return at(message, kind, "original_message_id"), words
 
 
 def _is_target(target: object) -> TypeGuard[str]:

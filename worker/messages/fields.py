@@ -1,13 +1,16 @@
 """Single fields of a decoded body: each reader gives a checked value, or raises BadPayload with the reason.
 
 A reason names the field and what is wrong with it, and never quotes its value: it may be a phone number or a message.
-A JSON null counts as missing, because many languages write an absent value so.
+A JSON null counts as missing, because many languages write an absent value so. What a body tells about a customer's ids
+is never an error: the customer's words stand.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from worker.errors import BadPayload
+from worker.messages.message import Link
 from worker.messages.text import MAX_BUTTON_ID_CHARS, MAX_TEXT_CHARS, stream_safe
 
 JsonObject = dict[str, Any]
@@ -22,6 +25,23 @@ _CUSTOMER_ID = re.compile(r"[0-9]{5,20}|[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
 _NUMBER_ID = re.compile(r"[\w.:+-]{1,64}", re.ASCII)
 # Control characters, and the marks that reorder the text around them: a name stands in prompts, logs and tables.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+#: System notices of a changed number; the second is the name of before.
+CHANGED_NUMBER = ("user_changed_number", "customer_changed_number")
+
+
+def at(value: object, *path: str | int) -> object:
+    """The value at a path of decoded JSON; None where there is nothing, or something of another form."""
+    for step in path:
+        if isinstance(step, str):
+            value = value.get(step) if isinstance(value, dict) else None
+        else:
+            value = value[step] if isinstance(value, list) and step < len(value) else None
+    return value
+
+
+def items(value: object) -> list[object]:
+    """The items of a list; none where it is something else."""
+    return value if isinstance(value, list) else []
 
 
 def optional_string(parent: JsonObject, key: str, within: str = "") -> str | None:
@@ -135,3 +155,38 @@ def selection(value: str | None) -> str | None:
     """The id of what a customer tapped, at most 256 characters; None where that is blank."""
     kept = (value or "")[:MAX_BUTTON_ID_CHARS]
     return kept if kept.strip() else None
+
+
+def user_links(customer: str, *user_ids: object) -> tuple[Link, ...]:
+    """Links of business-scoped ids to the customer beside whom they stand."""
+    known = dict.fromkeys(filter(None, map(known_id, user_ids)))
+    return tuple(Link(alias, customer) for alias in known if alias != customer and not is_phone(alias))
+
+
+def read_links(customer: str, message: JsonObject, contact: JsonObject) -> tuple[Link, ...]:
+    """Links that a message of a webhook body tells.
+
+    Args:
+        customer: its sender.
+        contact: of its sender, empty where the body has none.
+    """
+    phone = known_id(contact.get("wa_id"))
+    named = phone if phone and is_phone(phone) and not is_phone(customer) else customer
+    user_ids = (customer, message.get("from_user_id"), message.get("user_id"), contact.get("user_id"))
+    return (*user_links(named, *user_ids), *_changes(named, message))
+
+
+def _changes(customer: str, message: JsonObject) -> Iterator[Link]:
+    """Changes that a system notice tells: the number first, since a changed user id then belongs to the new one."""
+    notice = message.get("system")
+    if message.get("type") != "system" or not isinstance(notice, dict):
+        return
+    number = known_id(notice.get("wa_id") or notice.get("new_wa_id"))
+    if notice.get("type") in CHANGED_NUMBER and number and number != customer:
+        yield Link(customer, number, former=is_phone(customer))
+        customer = number
+    before, after = known_id(notice.get("previous_user_id")), known_id(notice.get("user_id"))
+    if after and after != customer and is_phone(customer):
+        yield Link(after, customer)
+    if before and after and before != after:
+        yield Link(before, after, former=True)

@@ -112,17 +112,14 @@ def _rows(text: str) -> str:
     if "|" not in text:
         return text
     lines = text.split("\n")
-    in_table = [_is_row(line) for line in lines]
-    for place, line in enumerate(lines):
-        if _TABLE_RULE.match(line):
-            in_table[max(place - 1, 0) : place + 1] = [True] * (place + 1 - max(place - 1, 0))
-    for place in range(1, len(lines)):
-        in_table[place] = in_table[place] or (in_table[place - 1] and "|" in lines[place])
-    return "\n".join(
-        _cells(line) if tabled else line
-        for line, tabled in zip(lines, in_table, strict=True)
-        if not (tabled and _TABLE_RULE.match(line))
-    )
+    rules = [bool(_TABLE_RULE.match(line)) for line in lines]
+    kept: list[str] = []
+    in_table = False
+    for line, is_rule, is_head in zip(lines, rules, [*rules[1:], False], strict=True):
+        in_table = is_rule or is_head or _is_row(line) or (in_table and "|" in line)
+        if not is_rule:
+            kept.append(_cells(line) if in_table else line)
+    return "\n".join(kept)
 
 
 def _is_row(line: str) -> bool:

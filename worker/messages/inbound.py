@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from worker.errors import BadPayload
-from worker.messages.content import in_group, is_reply_due
+from worker.messages.content import in_group, is_reply_due, short_id
 from worker.messages.events import echo, with_act
 from worker.messages.fields import (
     JsonObject,
@@ -17,22 +17,11 @@ from worker.messages.fields import (
     readable,
     required_string,
     sent_at_s,
+    user_links,
 )
-from worker.messages.identities import user_links
-from worker.messages.message import ECHO, MAX_ID_CHARS, MAX_TYPE_CHARS, NO_REPLY_TYPES, InboundMessage, Parsed
-from worker.messages.references import quoted_id
+from worker.messages.message import ECHO, MAX_ID_CHARS, MAX_TYPE_CHARS, InboundMessage, Parsed
 from worker.messages.text import join_surrogates
 from worker.messages.webhook import WEBHOOK_OBJECT, parse_webhook
-
-__all__ = [
-    "MAX_DEPTH",
-    "MAX_PAYLOAD_BYTES",
-    "MAX_WEBHOOK_BYTES",
-    "NO_REPLY_TYPES",
-    "InboundMessage",
-    "Parsed",
-    "parse_payload",
-]
 
 MAX_PAYLOAD_BYTES = 65_536
 """Size of a plain message."""
@@ -54,8 +43,9 @@ def parse_payload(payload: bytes | str, now_s: float) -> Parsed:
     now_s: seconds since the epoch, to tell a timestamp that cannot be true. A rejection is a reason in English for
     the gateway's developer, with the path where it applies; it quotes neither a phone number nor a message.
     """
+    raw = payload if isinstance(payload, bytes) else join_surrogates(payload).encode()
     try:
-        raw = _as_bytes(payload)
+        _require_size(len(raw), MAX_WEBHOOK_BYTES)
         return _parse_body(_decode(raw), len(raw), now_s)
     except BadPayload as bad:
         return Parsed(rejections=(bad.reason,))
@@ -96,16 +86,10 @@ def _read_plain(body: JsonObject, now_s: float) -> InboundMessage:
         selection_id=None,
         reply_due=is_reply_due(kind, body),
         channel=channel,
-        quoted=quoted_id(body.get("quoted")),
+        quoted=short_id(body.get("quoted"), MAX_ID_CHARS),
         links=user_links(customer, body.get("user_id")),
     )
     return with_act(plain, body.get("target"), plain.text, alone=not in_group(body))
-
-
-def _as_bytes(payload: bytes | str) -> bytes:
-    raw = payload if isinstance(payload, bytes) else join_surrogates(payload).encode()
-    _require_size(len(raw), MAX_WEBHOOK_BYTES)
-    return raw
 
 
 def _require_size(size: int, most: int) -> None:
@@ -115,17 +99,13 @@ def _require_size(size: int, most: int) -> None:
 
 def _decode(raw: bytes) -> Any:
     try:
-        body = orjson.loads(_ESCAPE.sub(_mended, raw))
+        body = orjson.loads(_ESCAPE.sub(lambda escape: rb"\ufffd" if escape[1] else escape[0], raw))
     except orjson.JSONDecodeError as exc:
         raise BadPayload(_why_not_json(raw, exc)) from None
     # Counting brackets is fast and never too low, so an ordinary body is not walked at all.
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _is_too_deep(body):
         raise BadPayload(f"the payload is nested deeper than {MAX_DEPTH} levels")
     return body
-
-
-def _mended(escape: re.Match[bytes]) -> bytes:
-    return rb"\ufffd" if escape[1] else escape[0]
 
 
 def _why_not_json(raw: bytes, error: orjson.JSONDecodeError) -> str:
@@ -136,14 +116,9 @@ def _why_not_json(raw: bytes, error: orjson.JSONDecodeError) -> str:
     return f"the payload is not JSON: {error.msg} (character {error.pos})"
 
 
-def _is_too_deep(body: object) -> bool:
+def _is_too_deep(body: Any) -> bool:
     level = [body]
     for _ in range(MAX_DEPTH):
-        level = [child for node in level for child in _children(node)]
+        nodes = [node for node in level if isinstance(node, dict | list)]
+        level = [child for node in nodes for child in (node.values() if isinstance(node, dict) else node)]
     return any(isinstance(node, dict | list) for node in level)
-
-
-def _children(node: object) -> list[object]:
-    if isinstance(node, dict):
-        return list(node.values())
-    return node if isinstance(node, list) else []

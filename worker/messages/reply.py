@@ -102,7 +102,9 @@ def expires_at(sent_at_s: int) -> datetime:
 
 def _usable(buttons: tuple[QuickReply, ...]) -> tuple[QuickReply, ...]:
     kept: list[QuickReply] = []
-    for button in map(_clipped, buttons):
+    for given in buttons:
+        title = clip(mend(given.title).strip(), MAX_TITLE_CHARS)
+        button = QuickReply(mend(given.id).strip()[:MAX_BUTTON_ID_CHARS], title)
         is_repeated = any(button.id == other.id or button.title == other.title for other in kept)
         if button.id and button.title and not is_repeated:
             kept.append(button)
@@ -134,13 +136,6 @@ def _untaken(title: str, taken: Collection[str]) -> str:
         mark = f" ({number})"
         clipped = clip(title, MAX_ROW_TITLE_CHARS - len(mark)) + mark
     return clipped
-
-
-def _clipped(button: QuickReply) -> QuickReply:
-    return QuickReply(
-        id=mend(button.id).strip()[:MAX_BUTTON_ID_CHARS],
-        title=clip(mend(button.title).strip(), MAX_TITLE_CHARS),
-    )
 
 
 def _whole_seconds(moment: datetime) -> datetime:

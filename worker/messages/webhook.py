@@ -3,22 +3,22 @@
 from collections.abc import Callable, Iterator
 
 from worker.errors import BadPayload
-from worker.messages.content import is_reply_due, read_content
+from worker.messages.content import MAX_PRODUCT_ID_CHARS, advertisement, in_group, is_reply_due, read_content, short_id
 from worker.messages.delivery import read_statuses
-from worker.messages.events import read_echo, with_webhook_act
+from worker.messages.events import change_of, read_echo, with_act
 from worker.messages.fields import (
     JsonObject,
+    at,
     customer_id,
     display_name,
     number_id,
+    read_links,
     required_list,
     required_object,
     required_string,
     sent_at_s,
 )
-from worker.messages.identities import read_links
 from worker.messages.message import MAX_ID_CHARS, MAX_TYPE_CHARS, DeliveryStatus, InboundMessage, Parsed
-from worker.messages.references import read_references
 
 WEBHOOK_OBJECT = "whatsapp_business_account"
 #: Name of the list in a change's `value`, by the field of the change; all other fields are passed over in silence.
@@ -26,8 +26,6 @@ LISTS = {"messages": "messages", "smb_message_echoes": "message_echoes"}
 
 #: Fields of a message with the business-scoped user id of its sender.
 USER_ID_KEYS = ("from_user_id", "user_id")
-#: In the place of `messages`.
-STATUSES = "statuses"
 
 
 def parse_webhook(body: JsonObject, now_s: float) -> Parsed:
@@ -39,7 +37,7 @@ def parse_webhook(body: JsonObject, now_s: float) -> Parsed:
     rejections: list[str] = []
     for path, name, value in _message_values(body, rejections):
         statuses += read_statuses(value, now_s)
-        if name == STATUSES:
+        if value.get(name) is None:
             continue
         read = _reader(name, value, now_s)
         for where, message in _objects(value, name, path, rejections):
@@ -54,7 +52,7 @@ def parse_webhook(body: JsonObject, now_s: float) -> Parsed:
 
 def _reader(name: str, value: JsonObject, now_s: float) -> Callable[[JsonObject], InboundMessage | None]:
     """Reader of the objects in the list of this name in a change's `value`."""
-    channel = _channel(value)
+    channel = number_id(at(value, "metadata", "phone_number_id"))
     if name == LISTS["smb_message_echoes"]:
         return lambda message: read_echo(message, channel, now_s)
     contacts = _contacts(value)
@@ -63,26 +61,14 @@ def _reader(name: str, value: JsonObject, now_s: float) -> Callable[[JsonObject]
 
 
 def _message_values(body: JsonObject, rejections: list[str]) -> Iterator[tuple[str, str, JsonObject]]:
-    """Path (ending in a dot), name of the list, and `value` of each change that carries messages."""
+    """Path (ending in a dot), name of the list, and `value` of each change that may carry messages."""
     for entry_path, entry in _objects(body, "entry", "", rejections):
         for change_path, change in _objects(entry, "changes", f"{entry_path}.", rejections):
             try:
-                name, value = _value_with_messages(change)
+                if name := LISTS.get(required_string(change, "field", MAX_TYPE_CHARS)):
+                    yield f"{change_path}.value.", name, required_object(change, "value")
             except BadPayload as bad:
                 rejections.append(f"{change_path}: {bad.reason}")
-                continue
-            if value is not None:
-                yield f"{change_path}.value.", name, value
-
-
-def _value_with_messages(change: JsonObject) -> tuple[str, JsonObject | None]:
-    name = LISTS.get(required_string(change, "field", MAX_TYPE_CHARS))
-    if name is None:
-        return "", None
-    value = required_object(change, "value")
-    if value.get(name) is None and STATUSES in value:
-        return STATUSES, value
-    return name, value if value.get(name) is not None else None
 
 
 def _objects(parent: JsonObject, key: str, path: str, rejections: list[str]) -> Iterator[tuple[str, JsonObject]]:
@@ -107,12 +93,11 @@ def _read_message(
     customer = customer_id(_sender(message, contacts))
     kind = required_string(message, "type", MAX_TYPE_CHARS)
     content = read_content(kind, message)
-    refers = read_references(message, tapped=content.selection_id is not None)
     contact = _contact(contacts, named, [customer, *(message.get(key) for key in USER_ID_KEYS)])
     told = InboundMessage(
         message_id=message_id,
         customer_phone=customer,
-        name=_name(contact),
+        name=display_name(at(contact, "profile", "name")),
         sent_at_s=sent_at_s(message.get("timestamp"), now_s),
         type=kind,
         text=content.text,
@@ -120,18 +105,14 @@ def _read_message(
         reply_due=is_reply_due(kind, message),
         order=content.order,
         channel=channel,
-        quoted=refers.quoted,
-        product=refers.product,
-        advertisement=refers.advertisement,
+        # Where something was tapped WhatsApp quotes by itself, and the customer means what stands on it.
+        quoted=None if content.selection_id else short_id(at(message, "context", "id"), MAX_ID_CHARS),
+        product=short_id(at(message, "context", "referred_product", "product_retailer_id"), MAX_PRODUCT_ID_CHARS),
+        advertisement=advertisement(message),
         links=read_links(customer, message, contact),
     )
-    return with_webhook_act(told, message)
-
-
-def _channel(value: JsonObject) -> str | None:
-    """The id of the business number that the messages came to."""
-    metadata = value.get("metadata")
-    return number_id(metadata.get("phone_number_id")) if isinstance(metadata, dict) else None
+    target, words = change_of(kind, message)
+    return with_act(told, target, words, alone=not in_group(message))
 
 
 def _sender(message: JsonObject, contacts: list[JsonObject]) -> object:
@@ -142,8 +123,8 @@ def _sender(message: JsonObject, contacts: list[JsonObject]) -> object:
     named = [message.get("from"), *(message.get(key) for key in USER_ID_KEYS)]
     if len(contacts) == 1:
         named.append(contacts[0].get("user_id"))
-    if message.get("type") == "system" and isinstance(notice := message.get("system"), dict):
-        named += [notice.get("previous_user_id"), notice.get("user_id")]
+    if message.get("type") == "system":
+        named += [at(message, "system", "previous_user_id"), at(message, "system", "user_id")]
     return next((value for value in named if value not in (None, "")), None)
 
 
@@ -169,8 +150,3 @@ def _contact(contacts: list[JsonObject], named: dict[str, int], ids: list[object
     """The first contact that has one of the ids."""
     place = min((named[sought] for sought in ids if isinstance(sought, str) and sought in named), default=None)
     return contacts[place] if place is not None else {}
-
-
-def _name(contact: JsonObject) -> str | None:
-    profile = contact.get("profile")
-    return display_name(profile.get("name")) if isinstance(profile, dict) else None

@@ -14,7 +14,7 @@ from db import queries, retry
 from worker.errors import CommandError
 from worker.messages.inbound import parse_payload
 from worker.redisdb import keys
-from worker.redisdb.layers import key_batches
+from worker.redisdb.cache import key_batches
 from worker.redisdb.streams import GROUP, PAYLOAD
 
 STATEMENT_TIMEOUT_MS = 60_000

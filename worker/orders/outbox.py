@@ -3,6 +3,7 @@ out with them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec import Struct, convert
@@ -73,9 +74,6 @@ def republish(connection: Connection, streams: Streams, *, recent_s: float) -> i
         recent_s=recent_s,
         max_rows=MAX_REPUBLISHED,
     )
-
-    def mark(event_ids: Sequence[str]) -> None:
-        queries.mark_order_events_published(connection, event_ids)
-
+    mark = partial(queries.mark_order_events_published, connection)
     publish_events(streams, mark, outbox_events(rows), by_sweep=True)
     return len(rows)

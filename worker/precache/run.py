@@ -19,7 +19,7 @@ from worker.log import logger
 from worker.precache.allowance import Allowance, day_microusd
 from worker.precache.price_hours import cheapest, price_of
 from worker.precache.requests import missing
-from worker.providers.ahead import MadeAhead
+from worker.providers.dispatch import MadeAhead
 from worker.providers.pricing import cost_microusd, estimate_tokens
 from worker.replies.prompt import AiRequest
 from worker.session.outcome import Outcome, StoredOutcome
@@ -135,7 +135,7 @@ class Run:
         most = self._most_microusd(plan)
         if not self._allowance.reserve(most):
             raise OutOfMoney
-        reply = services.ahead.make(plan, services.settings.ai_deadline_s)
+        reply = services.dispatcher.make_ahead(plan, services.settings.ai_deadline_s)
         outcome = reply.outcome if reply else None
         self._allowance.settle(most, outcome.cost_microusd if outcome else 0)
         if reply:

@@ -105,7 +105,7 @@ class Budget:
 
     def settle(self, held: Reservation, spent_microusd: int) -> None:
         """Books what the call really cost, and frees the reservation."""
-        self._run(held.periods, "", ["settle", held.id, held.amount_microusd, spent_microusd], self._settle_script)
+        self._run(self._settle_script, held.periods, "", "settle", held.id, held.amount_microusd, spent_microusd)
 
     def add(self, spent_microusd: int) -> None:
         """Books a call that nothing was reserved for."""
@@ -113,25 +113,23 @@ class Budget:
 
     def seed(self) -> None:
         """Raises both periods' sums to what PostgreSQL knows: after Redis lost them, and now and then to be sure."""
-        self._run(self._periods(), "", ["seed", *self._spent_so_far()])
+        self._run(self._script, self._periods(), "", "seed", *self._spent_so_far())
 
     def _reserve(self, held: Reservation, customer: str) -> str:
         limits = self._limits
         budgets = [-1 if amount is None else amount for amount in (limits.month_microusd, limits.day_microusd)]
-        call: list[str | int] = ["reserve", held.id, held.amount_microusd, RESERVATION_MS]
+        call = held.id, held.amount_microusd, RESERVATION_MS
         most = limits.calls_per_customer_hour if customer else -1
-        return self._run(held.periods, customer, [*call, *budgets, most])
+        return self._run(self._script, held.periods, customer, "reserve", *call, *budgets, most)
 
     def _periods(self) -> tuple[str, str]:
         now_s = self._clock.now().timestamp()
         return utc_month(now_s), utc_day(now_s)
 
-    def _run(
-        self, periods: tuple[str, str], customer: str, arguments: list[str | int], script: Script | None = None
-    ) -> str:
+    def _run(self, script: Script, periods: tuple[str, str], customer: str, *arguments: str | int) -> str:
         keys = [BUDGET.key(periods[0]), BUDGET.key(periods[1]), BUDGET_RESERVED.pattern, CALL_LIMIT.key(customer)]
         try:
-            answer: bytes | None = (script or self._script)(keys=keys, args=arguments)
+            answer: bytes | None = script(keys=keys, args=arguments)
         except RedisError as exc:
             log.warning("budget_unavailable", error=type(exc).__name__)
             return "ok"

@@ -70,7 +70,6 @@ class CircuitBreaker:
         clock: Clock = SYSTEM_CLOCK,
         remember_s: float = 0.0,
     ) -> None:
-        self._client = client
         self._background = client.fire_and_forget(self._announce) if isinstance(client, CoalescingRedis) else None
         self._notes = client.fire_and_forget() if isinstance(client, CoalescingRedis) else client
         self._script = client.register_script(SCRIPT)

@@ -64,9 +64,7 @@ def named(providers: Iterable[Provider]) -> Named:
 
 def read_circuits(client: redis.Redis, providers: Named) -> list[Circuit]:
     """Reads the circuits of these providers, each followed by those of its models, in one round trip, on Redis's clock.
-
-    Raises:
-        RedisError: Redis does not answer.
+    Raises RedisError.
     """
     wanted = [(name, model) for name, models in providers for model in ("", *models)]
     with client.pipeline(transaction=False) as pipeline:

@@ -1,6 +1,8 @@
 """One HTTP call to a language model within a deadline: built, sent, read or refused, and traced."""
 
+import re
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from http import HTTPStatus
 from types import ModuleType
@@ -9,20 +11,30 @@ from urllib.parse import urlsplit
 import orjson
 
 from worker.errors import GivenUp, ProviderDenied, ProviderError, ProviderTimeout, UnreadableAnswer
+from worker.messages.fields import at
 from worker.providers.clock import SYSTEM_CLOCK, Clock
 from worker.providers.models import Model, Provider
 from worker.providers.pricing import estimate_tokens
-from worker.providers.redaction import redacted
 from worker.providers.transport import HttpAnswer, Transport
 from worker.providers.wires import gemini, openai
 from worker.providers.wires.refusals import error_for
-from worker.providers.wires.values import Reading, at, decoded
+from worker.providers.wires.values import Reading, decoded
 from worker.replies.prompt import AiRequest, Completion
 from worker.telemetry import tracing
 from worker.telemetry.tracing import CALL_PROVIDER, Span, Value
 from worker.usage import Usage
 
 _WIRES: dict[str, ModuleType] = {"openai": openai, "gemini": gemini}
+#: Characters of a sentence that are kept.
+_LONGEST = 300
+#: Words that may be a customer's: long enough to say something, or figures.
+_WORD = re.compile(r"\w{4,}|\d{3,}")
+#: A letter as servers that answer in ASCII write it.
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
+#: A local server's "none" is no secret, and may be a word of its sentence.
+_LEAST_KEY = 8
+#: Keys as providers quote them back, whole or in part.
+_KEY_LIKE = re.compile(r"\b(?:sk|gsk|xai|AIza|pplx)[-_A-Za-z0-9*.]{6,}")
 
 
 class AiClient:
@@ -59,9 +71,7 @@ class AiClient:
         if wire.MODELS_QUERY:
             url += ("&" if "?" in url else "?") + wire.MODELS_QUERY
         answer = self._transport.send(provider, url, wire.headers(provider), None, limit_s)
-        if answer.status != HTTPStatus.OK:
-            raise _refusal(provider, answer)
-        found: dict[str, str | None] = wire.listed_models(decoded(answer.body))
+        found: dict[str, str | None] = wire.listed_models(_accepted(provider, answer))
         return found
 
     def close(self) -> None:
@@ -72,7 +82,11 @@ class AiClient:
         try:
             url, headers, body = _WIRES[provider.wire].build(provider, model, request)
             headers["Content-Type"] = "application/json"
-            return _read(provider, request, self._transport.send(provider, url, headers, orjson.dumps(body), left_s))
+            answer = self._transport.send(provider, url, headers, orjson.dumps(body), left_s)
+            if (said := _accepted(provider, answer)) is None:
+                raise UnreadableAnswer(provider.name, "not JSON")
+            reading: Reading = _WIRES[provider.wire].parse(provider, request, said)
+            return reading
         except GivenUp as error:
             if error.sent and error.usage is None:
                 # It may be billed to the end: better a little too much on the bill than money nobody knows of.
@@ -84,21 +98,14 @@ class AiClient:
             raise UnreadableAnswer(provider.name, f"unexpected: {type(exc).__name__}") from exc
 
 
-def _read(provider: Provider, request: AiRequest, answer: HttpAnswer) -> Reading:
-    if answer.status != HTTPStatus.OK:
-        raise _refusal(provider, answer)
+def _accepted(provider: Provider, answer: HttpAnswer) -> object:
+    """The decoded body of an answer, None where it is no JSON. Raises what a refusal stands for."""
     body = decoded(answer.body)
-    if body is None:
-        raise UnreadableAnswer(provider.name, "not JSON")
-    status = at(body, "error", "code")
-    if isinstance(status, int) and status >= HTTPStatus.BAD_REQUEST:  # a router's error in an answer of status 200
+    inner = at(body, "error", "code")  # a router's error in an answer of status 200
+    status = inner if answer.status == HTTPStatus.OK and isinstance(inner, int) else answer.status
+    if answer.status != HTTPStatus.OK or status >= HTTPStatus.BAD_REQUEST:
         raise error_for(provider.name, status, answer.retry_after, body, datetime.now(UTC))
-    reading: Reading = _WIRES[provider.wire].parse(provider, request, body)
-    return reading
-
-
-def _refusal(provider: Provider, answer: HttpAnswer) -> ProviderError:
-    return error_for(provider.name, answer.status, answer.retry_after, decoded(answer.body), datetime.now(UTC))
+    return body
 
 
 def trace_call(
@@ -140,3 +147,28 @@ def _attributes(provider: Provider, model: str, max_tokens: int, usage: Usage | 
             "gen_ai.usage.output_tokens": usage.completion_tokens,
         }
     return attributes
+
+
+def redacted(sentence: str, provider: Provider, model: Model, request: AiRequest) -> str:
+    """A provider's sentence without its key and without a word of the customer, on one line."""
+    key = provider.api_key.get_secret_value() if provider.api_key else ""
+    line = sentence.replace(key, "…") if len(key) >= _LEAST_KEY else sentence
+    line = " ".join(_ESCAPED.sub(lambda found: chr(int(found[1], 16)), line).split())
+    line = line.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    # The customer's texts as they are, and as they stand in the request's JSON.
+    texts = (request.user, *_strings(decoded(request.user.encode("utf-8", "replace"))))
+    private = _words(" ".join(texts)) - _words(f"{request.system} {model.id}")
+    line = _WORD.sub(lambda found: "…" if found[0].lower() in private else found[0], _KEY_LIKE.sub("…", line))
+    return line[:_LONGEST]
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _strings(item)
+
+
+def _words(text: str) -> set[str]:
+    return {word.lower() for word in _WORD.findall(text)}

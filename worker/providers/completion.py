@@ -1,17 +1,14 @@
 """Completing one request: candidates in order, each answer checked and repaired once, at last the fallback reply."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from worker.errors import ProviderError, RequestRefused, UnreadableAnswer
 from worker.language.classifier import COMPLEX
 from worker.log import logger
-from worker.providers.budget import Budget
-from worker.providers.circuit import CircuitBreaker
 from worker.providers.circuit_rules import RATE_LIMITED, PermitRefusal
-from worker.providers.client import AiClient
-from worker.providers.clock import SYSTEM_CLOCK, Clock
 from worker.providers.models import Provider, candidates
 from worker.providers.paid_calls import LEAST_SECOND_S, ModelSetAside, NotPaidFor, PaidCalls
 from worker.providers.pricing import baseline_microusd, estimate_tokens, with_costs
@@ -33,34 +30,23 @@ _JITTER_S = 0.5
 log = logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
 class Completer:
     """Completer of one process: loops over candidates and repairs answers; thread safe. `PaidCalls` retries."""
 
-    def __init__(
-        self,
-        providers: Sequence[Provider],
-        client: AiClient,
-        breaker: CircuitBreaker,
-        budget: Budget,
-        clock: Clock = SYSTEM_CLOCK,
-    ) -> None:
-        self._providers = tuple(providers)
-        self._paid_calls = PaidCalls(providers, client, breaker, budget, clock)
-        self._breaker = breaker
-        self._clock = clock
+    paid: PaidCalls
 
     def complete(self, planned: PlannedRequest) -> Outcome:
         """Completes a planned request. Never raises for a provider's fault or for want of money: the last resort is the
         fallback reply.
         """
         progress = Progress(planned)
-        providers = candidates(self._providers, planned.plan.complexity, self._clock.now())
+        providers = candidates(self.paid.providers, planned.plan.complexity, self.paid.clock.now())
         if planned.ahead:
             del providers[1:]
         while providers:
             for candidate in self._candidates(providers, progress):
-                outcome = self._try(candidate, progress)
-                if outcome is not None:
+                if outcome := self._try(candidate, progress):
                     return with_costs(outcome, progress.calls)
                 if progress.over:
                     break
@@ -76,16 +62,16 @@ class Completer:
             return list(providers)
         if not progress.waits:
             return []
-        wait_s = min(progress.waits.values()) + _JITTER_S * self._clock.random()
+        wait_s = min(progress.waits.values()) + _JITTER_S * self.paid.clock.random()
         if wait_s + LEAST_SECOND_S > self._left_s(progress):
             return []
-        self._clock.sleep(wait_s)
+        self.paid.clock.sleep(wait_s)
         waiting = [provider for provider in providers if provider.name in progress.waits]
         progress.waits.clear()
         return waiting
 
     def _left_s(self, progress: Progress) -> float:
-        return progress.planned.deadline - self._clock.monotonic()
+        return progress.planned.deadline - self.paid.clock.monotonic()
 
     def _candidates(self, providers: Sequence[Provider], progress: Progress) -> Iterator[Candidate]:
         """Models that may be called, one after the other, as long as there is time: after one that cannot be asked the
@@ -94,19 +80,16 @@ class Completer:
         for provider in providers:
             known = len(progress.unusable) - 1
             # The first round, and one more after each model that was just found to be unusable.
-            while (
-                known < len(progress.unusable) and progress.planned.deadline - self._clock.monotonic() >= LEAST_TIME_S
-            ):
+            while known < len(progress.unusable) and self._left_s(progress) >= LEAST_TIME_S:
                 known = len(progress.unusable)
-                candidate = self._candidate(provider, progress, last=provider is providers[-1])
-                if candidate is not None:
+                if candidate := self._candidate(provider, progress, last=provider is providers[-1]):
                     yield candidate
 
     def _candidate(self, provider: Provider, progress: Progress, *, last: bool) -> Candidate | None:
         models = {m.id: m for m in provider.models if (provider.name, m.id) not in progress.unusable}
         if not models:
             return None
-        permit = self._breaker.permit(
+        permit = self.paid.breaker.permit(
             provider.name, progress.planned.caller, tuple(models), probe=not progress.timed_out_probing
         )
         if isinstance(permit, PermitRefusal):
@@ -119,21 +102,23 @@ class Completer:
     def _try(self, candidate: Candidate, progress: Progress) -> Outcome | None:
         """Tries one candidate, and records it once with its circuits. None where it brought no decision."""
         provider, model, permit = candidate.provider.name, candidate.model.id, candidate.permit
-        began = self._clock.monotonic()
+        began = self.paid.clock.monotonic()
         try:
             completion, decision, name = self._decided(candidate, progress)
         except ProviderError as error:
             log.warning("provider_failed", provider=provider, model=model, kind=error.kind, detail=error.detail)
             progress.note(candidate, error)
-            self._breaker.failed(permit, error, (self._clock.monotonic() - began) * 1000, progress.planned.customer)
+            self.paid.breaker.failed(
+                permit, error, (self.paid.clock.monotonic() - began) * 1000, progress.planned.customer
+            )
             return None
         except (NotPaidFor, ModelSetAside) as exc:
             progress.out_of_money |= isinstance(exc, NotPaidFor)
             if isinstance(exc, ModelSetAside):
                 progress.unusable.add((provider, model))
-            self._breaker.released(permit)
+            self.paid.breaker.released(permit)
             return None
-        self._breaker.succeeded(permit, completion.latency_ms)
+        self.paid.breaker.succeeded(permit, completion.latency_ms)
         return Outcome(
             source="ai",
             decision=decision,
@@ -156,7 +141,7 @@ class Completer:
         problem: InvalidDecision | None = None
         for _ in range(2):
             request = request_of(planned.plan, planned.scene, planned.caller, problem)
-            completion, model = self._paid_calls.make(candidate, request, progress)
+            completion, model = self.paid.make(candidate, request, progress)
             try:
                 return completion, decide(completion.text, planned.plan, planned.scene), model
             except InvalidDecision as exc:

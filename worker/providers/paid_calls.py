@@ -1,6 +1,7 @@
 """Paid calls of one model: money reserved before, settled after, booked by the model that answered, and retried."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from worker.errors import ProviderError, ProviderRateLimited, ProviderUnavailable
 from worker.providers.budget import Budget
@@ -29,6 +30,7 @@ class NotPaidFor(Exception):
     """A budget or the customer's limit is used up; no other provider will change that."""
 
 
+@dataclass(frozen=True, slots=True)
 class PaidCalls:
     """Paid calls of one process; thread safe.
 
@@ -36,19 +38,11 @@ class PaidCalls:
         providers: all whose prices are known.
     """
 
-    def __init__(
-        self,
-        providers: Sequence[Provider],
-        client: AiClient,
-        breaker: CircuitBreaker,
-        budget: Budget,
-        clock: Clock = SYSTEM_CLOCK,
-    ) -> None:
-        self._models = [(provider.name, model) for provider in providers for model in provider.models]
-        self._client = client
-        self._breaker = breaker
-        self._budget = budget
-        self._clock = clock
+    providers: Sequence[Provider]
+    client: AiClient
+    breaker: CircuitBreaker
+    budget: Budget
+    clock: Clock = SYSTEM_CLOCK
 
     def make(self, candidate: Candidate, request: AiRequest, progress: Progress) -> tuple[Completion, str]:
         """Calls the candidate's model, and once more where a failure may pass and the deadline leaves the time.
@@ -60,41 +54,41 @@ class PaidCalls:
             The completion, and the name of the model that made it.
 
         Raises:
-            ProviderError: of the last call.
-            NotPaidFor: there is no money.
-            ModelSetAside: no call was made.
+            ProviderError: of the last call. NotPaidFor, ModelSetAside: no call was made.
         """
         attempt = 1
         while True:
             try:
                 return self._call(candidate, request, progress)
             except ProviderUnavailable as error:
-                wait_s = self._wait_s(error)
-                left_s = progress.planned.deadline - self._clock.monotonic()
-                if attempt == candidate.tries or not _may_pass(error) or wait_s + LEAST_SECOND_S > left_s:
+                asked_s = error.retry_after_s or 0.0
+                may_pass = not isinstance(error, ProviderRateLimited) and asked_s <= _LONGEST_WAIT_S
+                wait_s = max(asked_s, _DELAY_S + _JITTER * (self.clock.random() - 0.5))
+                left_s = progress.planned.deadline - self.clock.monotonic()
+                if attempt == candidate.tries or not may_pass or wait_s + LEAST_SECOND_S > left_s:
                     raise
-            self._clock.sleep(wait_s)
+            self.clock.sleep(wait_s)
             attempt += 1
 
     def _call(self, candidate: Candidate, request: AiRequest, progress: Progress) -> tuple[Completion, str]:
         provider, model = candidate.provider, candidate.model
         planned, calls = progress.planned, progress.calls
-        held = self._budget.reserve(provider.name, model.price_at(self._clock.now()), request, planned.customer)
+        held = self.budget.reserve(provider.name, model.price_at(self.clock.now()), request, planned.customer)
         if held is None:
             raise NotPaidFor
         made_before = len(calls)
         try:
             # Others may have asked while this one waited for its money: a gone model is not asked once more.
-            if self._breaker.is_stale(candidate.permit):
+            if self.breaker.is_stale(candidate.permit):
                 raise ModelSetAside
-            completion = self._client.call(provider, model, request, planned.deadline)
+            completion = self.client.call(provider, model, request, planned.deadline)
             payee, name = self._answered_by(provider, model, completion.answered_by)
-            calls.append(priced_call(provider, payee, name, completion.usage, ANSWERED, self._clock.now()))
+            calls.append(priced_call(provider, payee, name, completion.usage, ANSWERED, self.clock.now()))
         except ProviderError as error:
-            calls.append(priced_call(provider, model, model.id, error.usage or Usage(), error.kind, self._clock.now()))
+            calls.append(priced_call(provider, model, model.id, error.usage or Usage(), error.kind, self.clock.now()))
             raise
         finally:
-            self._budget.settle(held, sum(call.cost_microusd for call in calls[made_before:]))
+            self.budget.settle(held, sum(call.cost_microusd for call in calls[made_before:]))
         return completion, name
 
     def _answered_by(self, provider: Provider, model: Model, name: str | None) -> tuple[Model, str]:
@@ -103,16 +97,9 @@ class PaidCalls:
         """
         if name is None or model.answers_to(name):
             return model, model.id
-        self._breaker.rerouted(provider.name, model.id, name)
-        known = sorted(self._models, key=lambda pair: pair[0] != provider.name)
-        named = (other for _, other in known if other is not model and ANY_NAME not in other.answers_as)
+        self.breaker.rerouted(provider.name, model.id, name)
+        own_first = sorted(self.providers, key=lambda each: each.name != provider.name)
+        known = (other for each in own_first for other in each.models)
+        named = (other for other in known if other is not model and ANY_NAME not in other.answers_as)
         other = next((other for other in named if other.answers_to(name)), None)
         return (other, other.id) if other is not None else (model, name)
-
-    def _wait_s(self, error: ProviderUnavailable) -> float:
-        return max(error.retry_after_s or 0.0, _DELAY_S + _JITTER * (self._clock.random() - 0.5))
-
-
-def _may_pass(error: ProviderUnavailable) -> bool:
-    """Returns whether a second attempt may succeed soon."""
-    return not isinstance(error, ProviderRateLimited) and (error.retry_after_s or 0.0) <= _LONGEST_WAIT_S

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -80,12 +82,11 @@ class ProbeResult(Struct, frozen=True):
     error: ProviderError | None = None
 
 
-def probe_model(
-    client: AiClient, provider: Provider, model: Model, planned: PlannedRequest, deadline: float
-) -> ProbeResult:
-    """Asks a model and judges its answer; never raises a ProviderError. deadline: on the monotonic clock."""
+def probe_model(client: AiClient, provider: Provider, model: Model, planned: PlannedRequest) -> ProbeResult:
+    """Asks a model, within the provider's own time limit, and judges its answer; never raises a ProviderError."""
+    request, deadline = request_of(planned.plan, planned.scene, ""), time.monotonic() + provider.timeout_s
     try:
-        completion = client.call(provider, model, request_of(planned.plan, planned.scene, ""), deadline)
+        completion = client.call(provider, model, request, deadline)
     except ProviderError as error:
         if isinstance(error, RequestRefused) and error.unclear:
             # The message is ours, so it is the model that refuses.
@@ -102,12 +103,12 @@ def probe_model(
     return ProbeResult(made, completion.usage)
 
 
-def ends_soon(model: Model, today: date) -> int | None:
-    """Days until a model's announced end, where they are few; 0 or less where it is past."""
-    left = (model.ends - today).days if model.ends else None
-    return left if left is not None and left <= ENDS_SOON_DAYS else None
+def ends_soon(model: Model, today: date) -> bool:
+    """Returns whether a model's announced end is near, or past."""
+    return model.ends is not None and (model.ends - today).days <= ENDS_SOON_DAYS
 
 
+@dataclass(frozen=True)
 class Prober:
     """Probes of the fleet: one at a time for each model, for at most a cent a day.
 
@@ -116,59 +117,54 @@ class Prober:
         shop: its facts stand in every request.
     """
 
-    def __init__(
-        self,
-        providers: Sequence[Provider],
-        client: AiClient,
-        breaker: CircuitBreaker,
-        redis_client: redis.Redis,
-        budget: Budget,
-        record: Callable[[Sequence[ModelCalls]], None],
-        shop: Shop,
-    ) -> None:
-        self._providers = providers
-        self._client = client
-        self._breaker = breaker
-        self._redis = redis_client
-        self._budget = budget
-        self._record = record
-        self._request = probe_request(shop)
+    providers: Sequence[Provider]
+    client: AiClient
+    breaker: CircuitBreaker
+    redis: redis.Redis
+    budget: Budget
+    record: Callable[[Sequence[ModelCalls]], None]
+    shop: Shop
+
+    @cached_property
+    def request(self) -> PlannedRequest:
+        """The probe, the same for all models."""
+        return probe_request(self.shop)
 
     def run(self) -> list[Probe]:
         """Probes every usable model, the one longest ago first, as far as the day's cent goes; records what it finds
         with the circuits, as cost and in the log.
         """
-        known = {(each.provider, each.model): each.at_s for each in read_probes(self._redis)}
-        usable = [(provider, model) for provider in self._providers if provider.usable for model in provider.models]
+        known = {(each.provider, each.model): each.at_s for each in read_probes(self.redis)}
+        usable = [(provider, model) for provider in self.providers if provider.usable for model in provider.models]
         longest_ago_first = sorted(usable, key=lambda pair: known.get((pair[0].name, pair[1].id), 0.0))
         return [self._probe(*pair) for pair in longest_ago_first if self._may_probe(*pair)]
 
     def _may_probe(self, provider: Provider, model: Model) -> bool:
         """Returns whether the day's money reaches, and nobody else probes it; not while Redis is away."""
-        request = request_of(self._request.plan, self._request.scene, "")
+        request = request_of(self.request.plan, self.request.scene, "")
         most = Usage(estimate_tokens(request.text), 0, request.max_output_tokens // 4)
         cost = cost_microusd(model.price_at(datetime.now(UTC)), most)
         try:
-            spent: Any = self._redis.get(_spent_key())
+            spent: Any = self.redis.get(_spent_key())
             lock = PROBE_LOCK.key(f"{provider.name}/{model.id}")
             free = int(spent or 0) + cost <= DAY_MICROUSD
-            return free and bool(self._redis.set(lock, 1, nx=True, ex=LOCK_S))
+            return free and bool(self.redis.set(lock, 1, nx=True, ex=LOCK_S))
         except RedisError as exc:
             log.warning("probe_postponed", error=type(exc).__name__)
             return False
 
     def _probe(self, provider: Provider, model: Model) -> Probe:
-        result = probe_model(self._client, provider, model, self._request, time.monotonic() + provider.timeout_s)
+        result = probe_model(self.client, provider, model, self.request)
         call = priced_call(provider, model, model.id, result.usage, result.probe.outcome, datetime.now(UTC))
-        self._record([call])
-        self._budget.add(call.cost_microusd)
-        self._breaker.probed(provider.name, model.id, result.error)
+        self.record([call])
+        self.budget.add(call.cost_microusd)
+        self.breaker.probed(provider.name, model.id, result.error)
         _log(result.probe)
         try:
-            self._redis.incrby(_spent_key(), call.cost_microusd)
-            self._redis.expire(_spent_key(), 2 * 86_400)
-            self._redis.hset(MODEL_PROBES.pattern, f"{provider.name}/{model.id}", msgspec.json.encode(result.probe))
-            self._redis.expire(MODEL_PROBES.pattern, MODEL_PROBES.ttl_s or 0)
+            self.redis.incrby(_spent_key(), call.cost_microusd)
+            self.redis.expire(_spent_key(), 2 * 86_400)
+            self.redis.hset(MODEL_PROBES.pattern, f"{provider.name}/{model.id}", msgspec.json.encode(result.probe))
+            self.redis.expire(MODEL_PROBES.pattern, MODEL_PROBES.ttl_s or 0)
         except RedisError as exc:
             log.warning("probe_not_noted", error=type(exc).__name__)
         return result.probe

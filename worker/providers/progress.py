@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from msgspec import Struct
 
 from worker.errors import (
-    GivenUp,
     ModelFault,
     ProviderError,
     ProviderRateLimited,
@@ -55,8 +54,6 @@ class Progress:
     """State of one request's completion.
 
     Args:
-        planned: what is to be completed.
-        calls: made so far.
         unusable: models that turned out not to be usable, by provider.
         failed: models that gave an answer nobody can use, this once.
         waits: seconds until a rate-limited provider may be asked again.
@@ -89,10 +86,8 @@ class Progress:
             self.waits[candidate.provider.name] = RATE_LIMITED_MS / 1000 if asked_s is None else asked_s
         elif isinstance(error, ProviderTimeout):
             self.timed_out_probing |= candidate.permit.probing
-        elif isinstance(error, UnreadableAnswer | RequestRefused | ProviderUnavailable) and not _was_cut(error):
+        elif isinstance(error, UnreadableAnswer | RequestRefused) or (
+            # Where the connection is at fault, the provider's other models share it.
+            isinstance(error, ProviderUnavailable) and error.detail.startswith("HTTP ")
+        ):
             self.failed.add(pair)
-
-
-def _was_cut(error: ProviderError) -> bool:
-    """Returns whether the connection is at fault, which the provider's other models share."""
-    return isinstance(error, GivenUp) and not error.detail.startswith("HTTP ")

@@ -1,9 +1,11 @@
-"""Cache layers on the cache Redis, and their counters of hits and misses."""
+"""Cache layers on the cache Redis: their values, counters of hits and misses, size, and emptying them."""
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
@@ -14,12 +16,19 @@ import redis
 from redis.exceptions import RedisError
 
 from worker.log import logger
-from worker.redisdb.keys import CACHE_COUNTS, SESSION, Key
+from worker.redisdb.keys import CACHE_COUNTS, FLIGHT, REPLY_LIMIT, SESSION, Key
 from worker.units import utc_day
 
 Entry = TypeVar("Entry")
+#: Name of a command of Redis, and its arguments.
+Command = tuple[Any, ...]
 log = logger(__name__)
 COUNT_ONCE_MORE = Path(__file__).with_name("count.lua").read_text(encoding="utf-8")
+FORGET_RESULTS = Path(__file__).with_name("forget_results.lua").read_text(encoding="utf-8")
+#: Keys looked at in one step, and deleted in one round trip.
+STEP = 1_000
+#: Keys whose memory is measured; SCAN gives them in no order, so the first ones are as good as any.
+SAMPLE = 100
 
 
 class Cache:
@@ -48,15 +57,8 @@ class Cache:
         self, layer: Key, names: Sequence[str], counter: Key, counted: Sequence[str], *, keep: bool = False
     ) -> tuple[dict[str, Any], dict[str, int]]:
         """Does as `get_many`, and tells how often `set_counted` has counted each of `counted`, in one round trip."""
-
-        def load(pipeline: Any) -> None:
-            for family, members in wanted:
-                pipeline.mget([family.key(name) for name in members])
-            for name in names if keep else ():
-                pipeline.expire(layer.key(name), layer.ttl_s)
-
-        wanted = [(family, members) for family, members in ((layer, names), (counter, counted)) if members]
-        answers = self._execute(load, layer) if wanted else []
+        wanted = [("MGET", *map(family.key, of)) for family, of in ((layer, names), (counter, counted)) if of]
+        answers = self._execute([*wanted, *(_renewal(layer, name) for name in names if keep)], layer)
         counts = zip(counted, answers[len(wanted) - 1] if answers else (), strict=False)
         return self._found(layer, names, answers), {name: int(raw) for name, raw in counts if raw is not None}
 
@@ -64,16 +66,10 @@ class Cache:
         """Renews the time to live of values, in one round trip, counting as no look. Returns the names that there are;
         None while Redis is away.
         """
-
-        def touch(pipeline: Any) -> None:
-            for name in names:
-                pipeline.expire(layer.key(name), layer.ttl_s)
-
         if not names:
             return set()
-        # The counts that ride along are answered behind.
-        answers = self._execute(touch, layer)
-        return {name for name, there in zip(names, answers, strict=False) if there} if answers else None
+        answers = self._execute([_renewal(layer, name) for name in names], layer)
+        return {name for name, there in zip(names, answers, strict=True) if there} if answers else None
 
     def _found(self, layer: Key, names: Sequence[str], answers: Sequence[Any]) -> dict[str, Any]:
         if not names:
@@ -95,36 +91,34 @@ class Cache:
 
     def set_counted(self, layer: Key, values: Mapping[str, Any], counter: Key, counted: Sequence[str]) -> None:
         """Does as `set_many`, and counts each of `counted`; a counter lives from its first count on."""
-
-        def store(pipeline: Any) -> None:
-            for name, value in values.items():
-                pipeline.set(layer.key(name), orjson.dumps(value), ex=layer.ttl_s)
-            for name in counted:
-                pipeline.eval(COUNT_ONCE_MORE, 1, counter.key(name), counter.ttl_s)
-
-        if values:
-            self._execute(store, layer)
+        stored = [("SET", layer.key(name), orjson.dumps(value), "EX", layer.ttl_s) for name, value in values.items()]
+        counts = [("EVAL", COUNT_ONCE_MORE, 1, counter.key(name), counter.ttl_s) for name in counted]
+        self._execute([*stored, *counts] if stored else [], layer)
 
     def move_counts(self, counter: Key, moved: Sequence[tuple[str, str]]) -> None:
         """Adds what was counted of the first of each two names to the second."""
-        counts = self._execute(lambda pipeline: [pipeline.get(counter.key(gone)) for gone, _ in moved], SESSION)
-        if any(counts):
-            self._execute(lambda pipeline: move_counts(pipeline, counter, moved, counts), SESSION)
+        counts = self._execute([("GET", counter.key(gone)) for gone, _ in moved], SESSION)
+        self._execute(list(moving_counts(counter, moved, counts)) if counts else [], SESSION)
 
     def delete(self, *keys: str) -> None:
         """Deletes keys of any layer; without Redis they end by themselves."""
-        if keys:
-            self._execute(lambda pipeline: pipeline.delete(*keys), SESSION)
+        self._execute([("DEL", *keys)] if keys else [], SESSION)
 
-    def _execute(self, fill: Callable[[Any], object], layer: Key) -> list[Any]:
-        """Returns the answers of a pipeline that also carries the counts made so far; none while Redis is away."""
-        if self._clock() < self._away_until:
+    def _execute(self, commands: Sequence[Command], layer: Key) -> list[Any]:
+        """Returns the answers to commands, whose round trip also carries the counts made so far; none while Redis is
+        away.
+        """
+        if not commands or self._clock() < self._away_until:
             return []
-        pipeline = self._client.pipeline(transaction=False)
-        fill(pipeline)
-        counts = self._add_counts(pipeline)
+        with self._lock:
+            counts, self._counts = self._counts, Counter()
+        key = CACHE_COUNTS.key(utc_day())
+        counting: list[Command] = [("HINCRBY", key, name, number) for name, number in counts.items()]
+        pipeline: Any = self._client.pipeline(transaction=False)
+        for command in (*commands, *counting, *([("EXPIRE", key, CACHE_COUNTS.ttl_s)] if counting else ())):
+            pipeline.execute_command(*command)
         try:
-            answers: list[Any] = pipeline.execute()
+            answers: list[Any] = pipeline.execute()[: len(commands)]
         except RedisError as exc:
             log.warning("cache_unavailable", layer=layer.name, error=type(exc).__name__)
             self._away_until = self._clock() + self.AWAY_S
@@ -133,24 +127,18 @@ class Cache:
             return []
         return answers
 
-    def _add_counts(self, pipeline: Any) -> Counter[str]:
-        with self._lock:
-            counts, self._counts = self._counts, Counter()
-        if counts:
-            key = CACHE_COUNTS.key(utc_day())
-            for name, number in counts.items():
-                pipeline.hincrby(key, name, number)
-            pipeline.expire(key, CACHE_COUNTS.ttl_s)
-        return counts
 
-
-def move_counts(pipeline: Any, counter: Key, moved: Sequence[tuple[str, str]], counts: Sequence[bytes | None]) -> None:
-    """Adds counts of the first of each two names to the second; what was never counted changes nothing."""
+def moving_counts(counter: Key, moved: Sequence[tuple[str, str]], counts: Sequence[bytes | None]) -> Iterator[Command]:
+    """Yields commands that add counts of the first of each two names to the second, where there are any."""
     for (gone, kept), count in zip(moved, counts, strict=True):
         if count:
-            pipeline.delete(counter.key(gone))
-            pipeline.incrby(counter.key(kept), int(count))
-            pipeline.expire(counter.key(kept), counter.ttl_s)
+            yield "DEL", counter.key(gone)
+            yield "INCRBY", counter.key(kept), int(count)
+            yield _renewal(counter, kept)
+
+
+def _renewal(family: Key, name: str) -> Command:
+    return "EXPIRE", family.key(name), family.ttl_s
 
 
 def entries(found: Mapping[str, Any], kind: type[Entry]) -> dict[str, Entry]:
@@ -169,3 +157,64 @@ def _decoded(raw: bytes | None) -> dict[str, Any] | None:
         value = orjson.loads(raw or b"")
         return value if isinstance(value, dict) else None
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSize:
+    """Size of a cache layer; the bytes of all its keys are estimated from a sample."""
+
+    keys: int
+    bytes: int
+
+
+def read_size(client: redis.Redis, layer: Key) -> LayerSize:
+    """Counts the layer's keys and measures some of them."""
+    keys, sample = 0, list[bytes]()
+    for batch in key_batches(client, layer):
+        keys += len(batch)
+        sample += batch[: SAMPLE - len(sample)]
+    with client.pipeline(transaction=False) as pipeline:
+        for key in sample:
+            pipeline.memory_usage(key)
+        # A key that has expired meanwhile has no size.
+        sizes = [int(size) for size in pipeline.execute() if size]
+    return LayerSize(keys, round(sum(sizes) / max(len(sizes), 1) * keys))
+
+
+def key_batches(client: redis.Redis, family: Key) -> Iterator[list[bytes]]:
+    """Yields the keys of a family, up to STEP at a time. They are walked with SCAN in small steps, so that a busy Redis
+    is not held up. Raises RedisError, as `read_size`, `flush` and `forget_results` do.
+    """
+    found: Iterator[Any] = iter(client.scan_iter(match=family.key("*"), count=STEP))
+    while batch := list(islice(found, STEP)):
+        yield batch
+
+
+def flush(client: redis.Redis, layer: Key, on_deleted: Callable[[int], None]) -> int:
+    """Deletes the keys of a layer; returns how many. `on_deleted` is called with the size of each batch."""
+    deleted = 0
+    for keys in key_batches(client, layer):
+        gone: Any = client.unlink(*keys)
+        deleted += gone
+        on_deleted(len(keys))
+    return deleted
+
+
+def forget_results(durable: redis.Redis) -> int:
+    """Deletes the results that single flights keep for late comers, and no lead that is under way; returns how many."""
+    script, forgotten = durable.register_script(FORGET_RESULTS), 0
+    for keys in key_batches(durable, FLIGHT):
+        with durable.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                script(keys=[key], client=pipeline)
+            forgotten += sum(map(int, pipeline.execute()))
+    return forgotten
+
+
+def forget_reply_limits(cache: redis.Redis, phones: Sequence[str]) -> None:
+    """Begins the count of an hour's replies anew: a customer who had all of them would be silenced again at once. A
+    cache Redis that does not answer limits nobody.
+    """
+    if phones:
+        with suppress(RedisError):
+            cache.delete(*map(REPLY_LIMIT.key, phones))

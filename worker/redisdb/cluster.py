@@ -1,22 +1,34 @@
-"""Client of a Redis Cluster that is used like that of one Redis: it finds the node of each key, and follows slots that
-move and replicas that take over.
+"""Client of a Redis Cluster that is used like that of one Redis, with its pipeline: it finds the node of each key, and
+follows slots that move and replicas that take over.
 """
+
+from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from threading import Lock
 from typing import Any, TypeVar
 
 import redis
 from redis.backoff import NoBackoff
+from redis.client import Pipeline
 from redis.cluster import ClusterNode, RedisCluster
-from redis.commands.core import Script
-from redis.exceptions import AskError, MovedError, RedisClusterException, RedisError, ResponseError, TryAgainError
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    MovedError,
+    NoScriptError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
-from worker.redisdb.cluster_keys import off_cluster, slots_of
-from worker.redisdb.cluster_pipeline import ClusterPipeline, client_of
+from worker.redisdb.cluster_exchange import LOST, Merge, Part, client_of, exchange, failed, merged, split
+from worker.redisdb.keys import OF_ALL, off_cluster, renamed, slots_of
 from worker.redisdb.sentinel import CONNECT_TIMEOUT_S, Host
 
 Answer = TypeVar("Answer")
@@ -43,11 +55,7 @@ class ClusterRedis(redis.Redis):
         self._connecting = Lock()
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Returns the answer of one command.
-
-        Raises:
-            RedisError: as every client does; ConnectionError also where no node answers.
-        """
+        """Returns the answer of one command. Raises RedisError, a ConnectionError also where no node answers."""
         pipeline: Any = self.pipeline(transaction=False)
         with pipeline:
             pipeline.execute_command(*args, **options)
@@ -74,10 +82,8 @@ class ClusterRedis(redis.Redis):
         return self._guarded(lambda cluster: sorted(cluster.get_primaries(), key=lambda node: str(node.name)))
 
     def node_of(self, commands: Iterable[Sequence[Any]]) -> ClusterNode:
-        """Returns the master of the keys of these commands; any where they have no key.
-
-        Raises:
-            ResponseError: the keys lie in several slots.
+        """Returns the master of the keys of these commands, any where they have no key. Raises ResponseError where the
+        keys lie in several slots.
         """
         slots = {slot for args in commands for slot in slots_of(args)}
         if len(slots) > 1:
@@ -104,10 +110,6 @@ class ClusterRedis(redis.Redis):
             except RedisError as exc:
                 return exc
         return error
-
-    def load(self, script: Script) -> None:
-        """Makes a script known to every master."""
-        self.script_load(script.script)
 
     def _sent_elsewhere(self, args: Sequence[Any], options: Mapping[str, Any], error: Any) -> Any:
         """Sends a command where a node has said; while a key is just moving, with a word that it is expected there."""
@@ -147,6 +149,93 @@ class ClusterRedis(redis.Redis):
         cluster, self._cluster = self._cluster, None
         if cluster is not None:
             cluster.close()
+
+
+class ClusterPipeline(Pipeline):
+    """Pipeline of any keys, one round trip to each node that has one of them, or a transaction of those of one slot."""
+
+    def __init__(self, cluster: ClusterRedis, pool: redis.ConnectionPool, *, transaction: bool) -> None:
+        super().__init__(pool, {}, transaction, None)
+        self._cluster = cluster
+        self._is_transaction = transaction
+        self._queue: list[tuple[list[Part], Merge]] = []
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def execute_command(self, *args: Any, **options: Any) -> ClusterPipeline:
+        """Queues a command."""
+        if str(args[0]).upper() in OF_ALL:
+            parts = [Part(list(args), dict(options), node) for node in self._cluster.primaries()]
+            self._queue.append((parts, lambda answers: answers[-1]))
+        else:
+            self._queue.append(split(renamed(args), options))
+        return self
+
+    def execute(self, raise_on_error: bool = True) -> list[Any]:
+        """Sends what is queued; returns an answer for each command. Raises the first error, unless errors are wanted in
+        their places.
+        """
+        queue, self._queue = self._queue, []
+        parts = [part for of_one, _ in queue for part in of_one]
+        if self._is_transaction:
+            return self._transact(parts, raise_on_error) if parts else []
+        self._send(parts)
+        answers = [merged(of_one, merge) for of_one, merge in queue]
+        error = next((answer for answer in answers if isinstance(answer, Exception)), None)
+        if error is not None and raise_on_error:
+            raise error
+        return answers
+
+    def reset(self) -> None:  # type: ignore[override]  # as redis-py's own
+        """Forgets what is queued."""
+        self._queue = []
+        super().reset()
+
+    def _send(self, parts: Sequence[Part]) -> None:
+        self._to_nodes(parts)
+        for _ in range(self._cluster.repeats):
+            if lost := failed(parts, *LOST):
+                self._to_nodes(lost)
+        if moved := failed(parts, MovedError):
+            self._refresh()
+            self._to_nodes(moved)
+        for part in failed(parts, AskError, TryAgainError):
+            part.answer = self._cluster.redirected(part.args, part.options, part.answer)
+        if unknown := failed(parts, NoScriptError) if self.scripts else []:
+            for script in self.scripts:
+                self._cluster.script_load(script.script)
+            self._to_nodes(unknown)
+
+    def _to_nodes(self, parts: Sequence[Part]) -> None:
+        """Sends parts to the masters of their keys. Where one is lost, the slots are asked for anew."""
+        by_node: dict[str, list[Part]] = {}
+        for part in parts:
+            part.node = part.only or self._cluster.node_of([part.args])
+            by_node.setdefault(str(part.node.name), []).append(part)
+        exchange(by_node.values())
+        for node in {part.node for part in failed(parts, *LOST, ClusterDownError)}:
+            self._refresh(node)
+
+    def _refresh(self, lost: ClusterNode | None = None) -> None:
+        # The error that led here is what counts.
+        with suppress(RedisError):
+            self._cluster.refresh(lost)
+
+    def _transact(self, parts: Sequence[Part], raise_on_error: bool) -> list[Any]:
+        for tries_left in (1, 0):
+            node = self._cluster.node_of([part.args for part in parts])
+            with client_of(node).pipeline(transaction=True) as pipeline:
+                for part in parts:
+                    pipeline.execute_command(*part.args, **part.options)
+                try:
+                    return list(pipeline.execute(raise_on_error))
+                except (*LOST, MovedError, ClusterDownError) as exc:
+                    self._refresh(node if isinstance(exc, LOST) else None)
+                    # What was sent elsewhere has done nothing; what was lost may have.
+                    if not tries_left or not (isinstance(exc, MovedError) or self._cluster.repeats):
+                        raise
+        return []
 
 
 def spans_slots(client: redis.Redis) -> bool:

@@ -24,13 +24,14 @@ OnAnswer = Callable[[Any], None]
 
 
 class CoalescingRedis(redis.Redis):
-    """Redis client for many threads, whose commands share round trips; its pipelines go by themselves."""
+    """Redis client for many threads, whose commands share round trips; its pipelines go by themselves.
 
-    def __init__(self, *args: Any, over: redis.Redis | None = None, **given: Any) -> None:
-        """Makes a client of connections of its own, or `over` another client: on its connections, to its servers."""
-        if over is not None:
-            given["connection_pool"] = over.connection_pool
-        super().__init__(*args, **given)
+    Args:
+        over: the client whose connections it uses, to whatever servers.
+    """
+
+    def __init__(self, over: redis.Redis) -> None:
+        super().__init__(connection_pool=over.connection_pool)
         self.over = over
         self._texts: dict[str, Any] = {}
         self._lock = Lock()
@@ -61,10 +62,7 @@ class CoalescingRedis(redis.Redis):
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Returns the answer of one command, within two timeouts of a connection: of the round trip under way, and of
-        its own.
-
-        Raises:
-            RedisError: as every client does.
+        its own. Raises RedisError as every client does.
         """
         command = _Command(args, options, wake=_held())
         with self._lock:
@@ -110,13 +108,12 @@ class CoalescingRedis(redis.Redis):
 
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Any:
         """Returns a pipeline, which goes by itself."""
-        made: Any = self.over.pipeline if self.over else super().pipeline
-        return made(transaction, shard_hint)
+        return self.over.pipeline(transaction, shard_hint)
 
     def _round_trip(self, commands: Sequence[_Command]) -> list[Any]:
         if len(commands) == 1:
-            alone: Any = self.over.execute_command if self.over else super().execute_command
-            return [alone(*commands[0].args, **commands[0].options)]
+            (alone,) = commands
+            return [self.over.execute_command(*alone.args, **alone.options)]  # type: ignore[no-untyped-call]  # redis-py's
         with self.pipeline(transaction=False) as pipeline:
             for command in commands:
                 pipeline.execute_command(*command.args, **command.options)

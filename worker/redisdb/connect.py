@@ -3,6 +3,7 @@
 from typing import Any
 
 import redis
+from pydantic import SecretStr
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
 from redis.retry import Retry
@@ -20,38 +21,31 @@ REDIS_CONNECTIONS = 512
 SENTINEL_PORT, REDIS_PORT = 26_379, 6_379
 # What redis-py says of a URL may show a part of a password.
 NO_URL = "REDIS_URL or CACHE_REDIS_URL: no URL of a Redis"
+NO_GROUP = (
+    "REDIS_MASTER_NAME: must be set where REDIS_URL names Sentinels, as CACHE_REDIS_MASTER_NAME where CACHE_REDIS_URL "
+    "does: the name after `sentinel monitor` in their configuration"
+)
 
 
 def connect_durable(configured: Settings, timeout_s: float = DURABLE_TIMEOUT_S, *, repeats: int = 1) -> redis.Redis:
     """Makes a client of the durable Redis; raises as `connect_redis` does."""
-    password = configured.redis_sentinel_password
-    return connect_redis(
-        configured.required("redis_url"),
-        timeout_s,
-        repeats=repeats,
-        master_name=configured.redis_master_name,
-        sentinel_password=password.get_secret_value() if password else None,
-    )
+    group, password = configured.redis_master_name, configured.redis_sentinel_password
+    return connect_redis(configured.required("redis_url"), timeout_s, group, password, repeats=repeats)
 
 
 def connect_cache(configured: Settings, timeout_s: float = CACHE_TIMEOUT_S) -> redis.Redis:
     """Makes a client of the cache Redis; raises as `connect_redis` does."""
-    password = configured.cache_sentinel_password
-    return connect_redis(
-        configured.required("cache_url"),
-        timeout_s,
-        master_name=configured.cache_master_name,
-        sentinel_password=password.get_secret_value() if password else None,
-    )
+    group, password = configured.cache_master_name, configured.cache_sentinel_password
+    return connect_redis(configured.required("cache_url"), timeout_s, group, password)
 
 
 def connect_redis(
     url: str,
     timeout_s: float,
+    master_name: str | None = None,
+    sentinel_password: SecretStr | None = None,
     *,
     repeats: int = 1,
-    master_name: str | None = None,
-    sentinel_password: str | None = None,
 ) -> redis.Redis:
     """Makes a client with time limits on everything, which repeats a command `repeats` times on a lost connection.
 
@@ -77,21 +71,14 @@ def connect_redis(
             return redis.Redis.from_url(url, **options)
         hosts, own = _hosts_of(url)
         if "sentinel" in url.partition(":")[0]:
-            return sentinel_redis(hosts, _group(master_name), sentinel_password, options | own)
+            if not master_name:
+                raise ConfigurationError(NO_GROUP)
+            return sentinel_redis(hosts, master_name, sentinel_password, options | own)
     except ValueError:
         raise ConfigurationError(NO_URL) from None
     if own.pop("db", 0):
         raise ConfigurationError("REDIS_URL or CACHE_REDIS_URL: a Redis Cluster has one database, 0")
     return ClusterRedis(hosts, options | own, repeats)
-
-
-def _group(master_name: str | None) -> str:
-    if not master_name:
-        raise ConfigurationError(
-            "REDIS_MASTER_NAME: must be set where REDIS_URL names Sentinels, as CACHE_REDIS_MASTER_NAME where "
-            "CACHE_REDIS_URL does: the name after `sentinel monitor` in their configuration"
-        )
-    return master_name
 
 
 def _hosts_of(url: str) -> tuple[list[Host], dict[str, Any]]:

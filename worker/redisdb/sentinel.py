@@ -3,11 +3,11 @@ demoted or has lost its replicas.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import redis
+from pydantic import SecretStr
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
@@ -38,11 +38,7 @@ class Sentinels(Sentinel):
     """Sentinels that many threads ask: the one that has answered last is asked first."""
 
     def discover_master(self, service_name: str) -> Host:
-        """Returns where the master is.
-
-        Raises:
-            MasterNotFoundError: none of them answers, or knows of one that lives.
-        """
+        """Returns where the master is. Raises MasterNotFoundError where none answers, or knows of one that lives."""
         errors: list[str] = []
         for asked in tuple(self.sentinels):
             try:
@@ -56,22 +52,6 @@ class Sentinels(Sentinel):
                 self.sentinels = sorted(self.sentinels, key=lambda other: other is not asked)
                 return str(state["ip"]), int(state["port"])
         raise MasterNotFoundError(f"No master found for {service_name!r}: {', '.join(errors)}")
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A group, and clients of the Sentinels that watch over it."""
-
-    group: str
-    sentinels: Sequence[redis.Redis]
-
-
-def sentinels_of(client: redis.Redis) -> Watched | None:
-    """Returns who watches over the server of a client; None where nobody does."""
-    pool = client.connection_pool
-    if not isinstance(pool, SentinelConnectionPool):
-        return None
-    return Watched(pool.service_name, tuple(pool.sentinel_manager.sentinels))
 
 
 #: Where the master of a group was when one was connected to last, by the group and the addresses of its Sentinels.
@@ -143,7 +123,7 @@ class SecureMasterConnection(_OfMaster, SentinelManagedSSLConnection):
 def sentinel_redis(
     hosts: Sequence[Host],
     master_name: str,
-    sentinel_password: str | None,
+    sentinel_password: SecretStr | None,
     options: Mapping[str, Any],
 ) -> redis.Redis:
     """Makes a client of the master of a group. Connects nothing yet.
@@ -154,7 +134,7 @@ def sentinel_redis(
     secured = {name: value for name, value in options.items() if name.startswith("ssl")}
     limit_s = min(options["socket_timeout"], SENTINEL_TIMEOUT_S)
     watch = {**secured, "socket_timeout": limit_s, "socket_connect_timeout": limit_s, "retry": Retry(NoBackoff(), 0)}
-    watch |= {"password": sentinel_password}
+    watch["password"] = sentinel_password.get_secret_value() if sentinel_password else None
     sentinels = Sentinels(hosts, sentinel_kwargs=watch)  # type: ignore[no-untyped-call]  # redis-py's
     kind = SecureMasterConnection if secured else MasterConnection
     given = {name: value for name, value in options.items() if name != "ssl"}

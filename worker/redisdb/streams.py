@@ -16,14 +16,12 @@ from worker.redisdb.keys import (
     INBOUND,
     ORDER_PUBLISHED,
     ORDERS,
-    ORDERS_KEEP_S,
     OUTBOUND,
-    OUTBOUND_KEEP_S,
     PUBLISHED,
     REFUSED,
     REJECTED,
     REJECTED_KEEP_ENTRIES,
-    REJECTED_KEEP_S,
+    STREAMS_KEEP_S,
     Key,
 )
 from worker.redisdb.restarts import run_keys
@@ -124,32 +122,20 @@ class Streams:
         return self._publish_once(OUTBOUND, PUBLISHED, [(reply["reply_id"], reply) for reply in replies], by_sweep)
 
     def publish_orders(self, events: Sequence[dict[str, Any]], *, by_sweep: bool = False) -> int:
-        """Publishes events of orders (contract 3.9) to their stream in their order, each event id once.
-
-        Returns:
-            How many events were new.
-
-        Raises:
-            RedisNotSwept: no sweep has run within 5 s.
-        """
+        """Publishes events of orders (contract 3.9) to their stream, each event id once, as `publish` does replies."""
         return self._publish_once(ORDERS, ORDER_PUBLISHED, [(event["event_id"], event) for event in events], by_sweep)
 
     def _publish_once(
         self, stream: Key, remembered: Key, entries: Sequence[tuple[str, dict[str, Any]]], by_sweep: bool
     ) -> int:
-        """Publishes entries under their ids.
-
-        A payload depends on the entry's values alone, so one that is published again is the same to the byte. A Redis
+        """A payload depends on the entry's values alone: one that is published again is the same to the byte. A Redis
         that has restarted may have forgotten its last second: until the sweep has put that back, only the sweep
         publishes, or a customer's next reply would stand before the forgotten one.
         """
         if not entries:
             return 0
-        keys = [
-            stream.pattern,
-            run_keys(self._client, stream)[0],
-            *(remembered.key(entry_id) for entry_id, _ in entries),
-        ]
+        ids = [remembered.key(entry_id) for entry_id, _ in entries]
+        keys = [stream.pattern, run_keys(self._client, stream)[0], *ids]
         payloads = [orjson.dumps(entry, option=orjson.OPT_SORT_KEYS) for _, entry in entries]
         args = [remembered.ttl_s or 0, "sweep" if by_sweep else "", *payloads]
         until = time.monotonic() + SWEEP_PATIENCE_S
@@ -163,14 +149,9 @@ class Streams:
         """Drops replies of more than 7 days, orders and refusals of more than 30; returns how many."""
         now = time.time()
         with self._client.pipeline(transaction=False) as pipeline:
-            pipeline.xtrim(OUTBOUND.pattern, minid=_minimum_id(now - OUTBOUND_KEEP_S), approximate=False)
-            pipeline.xtrim(REJECTED.pattern, minid=_minimum_id(now - REJECTED_KEEP_S), approximate=False)
-            pipeline.xtrim(ORDERS.pattern, minid=_minimum_id(now - ORDERS_KEEP_S), approximate=False)
+            for stream, keep_s in STREAMS_KEEP_S.items():
+                pipeline.xtrim(stream, minid=f"{int((now - keep_s) * 1000)}-0", approximate=False)
             return sum(pipeline.execute())
-
-
-def _minimum_id(time_s: float) -> str:
-    return f"{int(time_s * 1000)}-0"
 
 
 def _reject(client: Any, payload: str | bytes, reason: str) -> None:

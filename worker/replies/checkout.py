@@ -36,8 +36,7 @@ from worker.replies.summary import (
 from worker.session.cart import Cart, cost
 from worker.session.outcome import Decision, Effects
 from worker.session.session import Checkout, Session
-from worker.shop.areas import DeliveryArea
-from worker.shop.shop import Shop
+from worker.shop.shop import DeliveryArea, Shop
 
 #: Area of a customer who lives in none of those in the shop's file.
 ELSEWHERE = "?"
@@ -100,7 +99,7 @@ def _question(shop: Shop, cart: Cart, details: Checkout, area: DeliveryArea | No
             return _asked(shop.text("checkout.which_address"), "address", details, state="waiting_address")
         if shop.areas and area is None:
             return _area_question(shop, details)
-        if area and (minimum := shop.below_minimum(area, cost(in_currency(shop, cart)))) is not None:
+        if area and (minimum := area.missed_minimum(cost(in_currency(shop, cart)))) is not None:
             return _too_little(shop, cart, details, area, minimum)
     if shop.payments and not details.payment:
         return _payment_question(shop, details)

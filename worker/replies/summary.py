@@ -9,9 +9,8 @@ from worker.messages.text import MAX_TEXT_CHARS, clip
 from worker.replies.cart_lines import cart_lines, fitted, totals
 from worker.session.cart import Cart, by_currency, cost
 from worker.session.session import Checkout, Order
-from worker.shop.areas import DeliveryArea
 from worker.shop.money import CENT
-from worker.shop.shop import Shop
+from worker.shop.shop import DeliveryArea, Shop
 
 DELIVERY, PICKUP = "delivery", "pickup"
 #: Of an address and of a note that are shown, so that the question below them is; the shop gets all of it.
@@ -75,7 +74,7 @@ def in_full(shop: Shop, lead: Sequence[str], changes: Sequence[str], lines: Sequ
 
 
 def _fee_line(shop: Shop, cart: Cart, area: DeliveryArea | None) -> str:
-    fee = shop.fee(area, cost(in_currency(shop, cart))) if area else None
+    fee = area.fee_of(cost(in_currency(shop, cart))) if area else None
     if fee is None or not in_currency(shop, cart):
         return shop.text("checkout.unknown_fee")
     name = "delivery_fee" if fee else "free_delivery"
@@ -86,7 +85,7 @@ def orders_of(shop: Shop, cart: Cart, details: Checkout, name: str | None = None
     """The orders of a cart: one of each currency, since an order has one total. The fee is in the shop's currency."""
     parts = by_currency(cart)
     area = area_of(shop, details) if details.delivery == DELIVERY else None
-    fee = ((shop.fee(area, cost(parts.get(shop.currency, ()))) if area else None) or Decimal(0)).quantize(CENT)
+    fee = ((area.fee_of(cost(parts.get(shop.currency, ()))) if area else None) or Decimal(0)).quantize(CENT)
     orders = []
     for currency, items in parts.items():
         subtotal, extra = cost(items), fee if currency == shop.currency else Decimal(0).quantize(CENT)

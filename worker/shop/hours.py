@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
+from babel.dates import format_date
 from msgspec import Struct
 
 #: Nobody is told of an opening that is farther away.
 LOOK_AHEAD_DAYS = 30
 DAY_MINUTES = 24 * 60
+WEEKDAYS = ("lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo")
+CLOSED = "cerrado"
 
 
 class Span(Struct, frozen=True, order=True):
@@ -24,7 +27,7 @@ class Span(Struct, frozen=True, order=True):
     closes: int
 
     def __str__(self) -> str:
-        return f"{clock(self.opens)}-{'24:00' if self.closes == DAY_MINUTES else clock(self.closes)}"
+        return f"{_clock(self.opens)}-{'24:00' if self.closes == DAY_MINUTES else _clock(self.closes)}"
 
 
 class Hours(Struct, frozen=True):
@@ -66,53 +69,49 @@ class Opening(Struct, frozen=True):
     changes: datetime | None
 
 
-def clock(minutes: int) -> str:
-    """Returns the time of day so many minutes after midnight, as `09:00`."""
+def _clock(minutes: int) -> str:
     hours, rest = divmod(minutes % DAY_MINUTES, 60)
     return f"{hours:02}:{rest:02}"
 
 
 def opening(hours: Hours, at: datetime, zone: ZoneInfo) -> Opening | None:
     """Returns whether a shop is open at an aware moment, None where it is not known."""
-    instant = at.astimezone(UTC)
-    today = at.astimezone(zone).date()
-    coming = next((each for each in _joined(hours, today, zone) if each.closes > instant), None)
-    if coming is not None and coming.opens <= instant:
-        return Opening(True, coming.closes if _is_known_end(hours, coming, instant, zone) else None)
-    if hours.on(today) is None:
+    coming = _coming(hours, at, zone)
+    if coming is not None and coming.opens <= at:
+        return Opening(True, coming.closes if _is_known_end(hours, coming, at, zone) else None)
+    if hours.on(at.astimezone(zone).date()) is None:
         return None
     return Opening(False, coming.opens if coming else None)
 
 
-def _is_known_end(hours: Hours, stretch: Stretch, instant: datetime, zone: ZoneInfo) -> bool:
+def _is_known_end(hours: Hours, stretch: Stretch, at: datetime, zone: ZoneInfo) -> bool:
     """Returns whether a stretch ends because the shop closes, and not where our look ahead or the known days end."""
     end = stretch.closes.astimezone(zone)
     goes_on = end.time() == time(0) and hours.on(end.date()) is None
-    return not goes_on and stretch.closes - instant < timedelta(days=LOOK_AHEAD_DAYS // 2)
+    return not goes_on and stretch.closes - at < timedelta(days=LOOK_AHEAD_DAYS // 2)
 
 
 def serves_today(hours: Hours, at: datetime, zone: ZoneInfo) -> bool | None:
     """Returns whether anything of a day's hours is left at a moment of it, None where the day is not known."""
-    instant = at.astimezone(UTC)
     today = at.astimezone(zone).date()
-    spans = hours.on(today)
-    coming = next((each for each in _joined(hours, today, zone) if each.closes > instant), None)
-    if coming is not None and coming.opens <= instant:
+    coming = _coming(hours, at, zone)
+    if coming is not None and coming.opens <= at:
         return True
-    return None if spans is None else any(_instant(today, span.closes, zone) > instant for span in spans)
+    spans = hours.on(today)
+    return None if spans is None else any(_instant(today, span.closes, zone) > at for span in spans)
 
 
-def _joined(hours: Hours, today: date, zone: ZoneInfo) -> Iterator[Stretch]:
-    """Yields the stretches from yesterday on, those that touch joined: open until 24:00 and from 0:00 is one."""
-    last: Stretch | None = None
-    for each in _stretches(hours, today, zone):
-        if last is not None and each.opens <= last.closes:
-            each = Stretch(last.opens, max(last.closes, each.closes))
-        elif last is not None:
-            yield last
-        last = each
-    if last is not None:
-        yield last
+def _coming(hours: Hours, at: datetime, zone: ZoneInfo) -> Stretch | None:
+    """Returns the first stretch that is not over; those that touch are one: open until 24:00 and from 0:00."""
+    found: Stretch | None = None
+    for each in _stretches(hours, at.astimezone(zone).date(), zone):
+        if found is None or each.opens > found.closes:
+            if found is not None and found.closes > at:
+                break
+            found = each
+        else:
+            found = Stretch(found.opens, max(found.closes, each.closes))
+    return found if found is not None and found.closes > at else None
 
 
 def _stretches(hours: Hours, today: date, zone: ZoneInfo) -> Iterator[Stretch]:
@@ -133,12 +132,12 @@ def _instant(day: date, minutes: int, zone: ZoneInfo) -> datetime:
     return wall.astimezone(UTC)
 
 
-def span_of(text: str) -> Span:
-    """Reads `09:00-13:00`; `20:00-02:00` goes on past midnight, `00:00-24:00` is the whole day.
-
-    Raises:
-        ValueError: with the part that is no time of day.
+def span_of(text: object) -> Span:
+    """Reads `09:00-13:00`; `20:00-02:00` goes on past midnight, `00:00-24:00` is the whole day. Raises ValueError with
+    the part that is no time of day.
     """
+    if not isinstance(text, str):
+        raise ValueError('a span of time stands in quotes, such as "09:00-13:00"')
     opens, dash, closes = (part.strip() for part in text.replace("–", "-").partition("-"))
     if not dash:
         raise ValueError(f'"{text}" is no span of time such as "09:00-13:00"')
@@ -157,6 +156,37 @@ def _minutes(text: str) -> int:
     return total
 
 
-def overlap(spans: tuple[Span, ...]) -> tuple[Span, Span] | None:
-    """Returns two spans of one day that overlap, if there are any."""
-    return next(((one, other) for one, other in pairwise(sorted(spans)) if other.opens < one.closes), None)
+def hours_in_words(hours: Hours) -> dict[str, str]:
+    """Returns the spans by days: `{"lunes a viernes": "09:00-13:00, 17:00-21:00", "domingo": "cerrado"}`, then by dates
+    (`25/12/2026`). A day that is not known is left out.
+    """
+    return dict(_weekdays(hours)) | {f"{day:%d/%m/%Y}": _spans(spans) for day, spans in hours.dates}
+
+
+def _weekdays(hours: Hours) -> Iterator[tuple[str, str]]:
+    """Yields runs of days that have the same spans."""
+    for spans, run in groupby(range(7), key=lambda day: hours.days[day]):
+        days = list(run)
+        if spans is not None:
+            first, last = WEEKDAYS[days[0]], WEEKDAYS[days[-1]]
+            yield (first if first == last else f"{first} {'y' if len(days) == 2 else 'a'} {last}"), _spans(spans)
+
+
+def _spans(spans: tuple[Span, ...]) -> str:
+    return ", ".join(map(str, spans)) or CLOSED
+
+
+def day_in_words(day: date, locale: str) -> str:
+    """Returns a day as `lunes 30 de noviembre`."""
+    return format_date(day, "EEEE d 'de' MMMM", locale=locale)
+
+
+def opening_in_words(opened: Opening, at: datetime, zone: ZoneInfo, locale: str) -> dict[str, str | bool]:
+    """Returns `{"open": true, "closes": "20:00"}` or `{"open": false, "opens": "martes 1 de diciembre 09:00"}`."""
+    if opened.changes is None:
+        return {"open": opened.is_open}
+    wall = opened.changes.astimezone(zone)
+    is_soon = opened.changes - at < timedelta(days=1) if opened.is_open else wall.date() == at.astimezone(zone).date()
+    # With its day where the time alone would be taken for today's.
+    told = f"{wall:%H:%M}" if is_soon else f"{day_in_words(wall.date(), locale)} {wall:%H:%M}"
+    return {"open": opened.is_open, "closes" if opened.is_open else "opens": told}

@@ -3,25 +3,72 @@
 What the shop has not told is not known: it is left out, and nothing is made up in its place.
 """
 
+import re
+import tomllib
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from functools import cached_property
-from typing import Any
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import orjson
 from msgspec import Struct
 
+from worker.language.normalise import without_accents
 from worker.messages.links import links_in
-from worker.shop.areas import DeliveryArea, area_in
 from worker.shop.conventions import Form
-from worker.shop.hours import Hours, opening, serves_today
-from worker.shop.hours_in_words import day_in_words, hours_in_words, opening_in_words
+from worker.shop.hours import Hours, day_in_words, hours_in_words, opening, opening_in_words, serves_today
 from worker.shop.money import amount, quantity
-from worker.shop.texts import wording
 
 #: An amount that shows how this shop writes all others.
 SAMPLE = Decimal(1850)
+_WORD = re.compile(r"[^\W_]+")
+FORMS: tuple[Form, ...] = get_args(Form)
+
+
+@lru_cache(maxsize=1)
+def texts() -> Mapping[str, Mapping[Form, str]]:
+    """Returns all texts by `group.name`, each in all forms; the files give one that is the same in all once."""
+    return {
+        f"{group}.{name}": dict.fromkeys(FORMS, given) if isinstance(given, str) else given
+        for file in sorted(Path(__file__).parent.glob("*texts.toml"))
+        for group, table in tomllib.loads(file.read_text("utf-8")).items()
+        for name, given in table.items()
+    }
+
+
+class DeliveryArea(Struct, frozen=True):
+    """Area the shop delivers to. What is None is not known.
+
+    Args:
+        names: others by which customers call it.
+        fee: of a delivery.
+        minimum: subtotal of an order below which nothing is delivered.
+        free_from: subtotal from which on the delivery costs nothing.
+        hours: of deliveries there; None where those of the shop hold.
+    """
+
+    name: str
+    names: tuple[str, ...] = ()
+    fee: Decimal | None = None
+    minimum: Decimal | None = None
+    free_from: Decimal | None = None
+    hours: Hours | None = None
+
+    def fee_of(self, subtotal: Decimal) -> Decimal | None:
+        """Returns what the delivery of an order costs, 0 from `free_from` on; None where it is not known."""
+        return Decimal(0) if self.free_from is not None and subtotal >= self.free_from else self.fee
+
+    def missed_minimum(self, subtotal: Decimal) -> Decimal | None:
+        """Returns the minimum where an order does not reach it, else None."""
+        return self.minimum if self.minimum is not None and subtotal < self.minimum else None
+
+
+def folded(text: str) -> str:
+    """Returns the words of a text without case, accents and signs, with a space around each; "Ñuñoa" is "nunoa"."""
+    return f" {' '.join(_WORD.findall(without_accents(text).replace('ñ', 'n')))} "
 
 
 class Branch(Struct, frozen=True):
@@ -44,9 +91,7 @@ class Shop(Struct, frozen=True, dict=True):
     Args:
         currency: ISO 4217.
         locale: how numbers and dates are written, as `es_AR`.
-        form: of address.
         payments: methods, in the shop's own words.
-        pickup: whether customers may fetch their orders.
         delivers: whether there is any delivery.
         hours: of the whole shop; those of its branches stand there.
         timezone: IANA name.
@@ -72,12 +117,14 @@ class Shop(Struct, frozen=True, dict=True):
     questions: tuple[tuple[str, str], ...] = ()
 
     def text(self, name: str, /, **values: object) -> str:
-        """Returns a fixed text for customers in this shop's form of address, as `Wording.text` does."""
-        return wording(self.form).text(name, **values)
+        """Returns a fixed text (`cart.empty`) in this shop's form of address, its places filled in. Raises KeyError
+        where there is no such text, or a value of it is missing.
+        """
+        return texts()[name][self.form].format(**values)
 
     def has_text(self, name: str) -> bool:
-        """Returns whether there is a fixed text of this name."""
-        return wording(self.form).has(name)
+        """Returns whether there is a fixed text of this name, for those that are named after something from outside."""
+        return name in texts()
 
     def amount(self, value: Decimal, currency: str | None = None) -> str:
         """Returns an amount as this shop writes it.
@@ -92,16 +139,14 @@ class Shop(Struct, frozen=True, dict=True):
         return quantity(value, unit, self.locale)
 
     def area_of(self, text: str) -> DeliveryArea | None:
-        """Returns the delivery area that an address or a message names, where it names one."""
-        return area_in(text, self.areas)
-
-    def fee(self, area: DeliveryArea, subtotal: Decimal) -> Decimal | None:
-        """Returns what a delivery there costs, 0 where it is free; None where it is not known."""
-        return area.fee_of(subtotal)
-
-    def below_minimum(self, area: DeliveryArea, subtotal: Decimal) -> Decimal | None:
-        """Returns the minimum of the area where the subtotal does not reach it, else None."""
-        return area.missed_minimum(subtotal)
+        """Returns the one delivery area that a text names by whole words; none where it names several, for only the
+        customer knows which is the street ("San Martín 500, Flores"). "Palermo Soho" names no "Palermo".
+        """
+        words = folded(text)
+        names = [(name, area) for area in self.areas for name in map(folded, (area.name, *area.names)) if name.strip()]
+        found = [(name, area) for name, area in names if name in words]
+        named = {one.name: one for name, one in found if not any(name != other and name in other for other, _ in found)}
+        return next(iter(named.values())) if len(named) == 1 else None
 
     def facts(self) -> dict[str, Any]:
         """Returns the facts that stand in every request, in a fixed order; what is not known is left out."""
@@ -135,14 +180,8 @@ class Shop(Struct, frozen=True, dict=True):
 
     def _branch_facts(self, branch: Branch) -> dict[str, Any]:
         hours = branch.hours if branch.hours != self.hours else None
-        return _known(
-            {
-                "name": branch.name,
-                "address": branch.address,
-                "phone": branch.phone,
-                "hours": hours and hours_in_words(hours),
-            }
-        )
+        facts = {"name": branch.name, "address": branch.address, "phone": branch.phone}
+        return _known(facts | {"hours": hours and hours_in_words(hours)})
 
     def _delivery_facts(self) -> dict[str, Any] | bool | None:
         hours = self.delivery_hours and hours_in_words(self.delivery_hours)

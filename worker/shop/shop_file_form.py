@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -11,7 +12,7 @@ from babel.numbers import get_currency_precision, list_currencies
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 from worker.shop.conventions import Form
-from worker.shop.hours import Span, overlap, span_of
+from worker.shop.hours import Span, span_of
 
 #: Everything here is paid for with every question; nobody reads longer ones on a telephone.
 Words = Annotated[str, Field(min_length=1, max_length=500)]
@@ -56,12 +57,6 @@ def _form(value: Any) -> Any:
     return "tu" if value == "tú" else value
 
 
-def _span(value: Any) -> Span:
-    if not isinstance(value, str):
-        raise ValueError('a span of time stands in quotes, such as "09:00-13:00"')
-    return span_of(value)
-
-
 def _closed(value: Any) -> Any:
     """Takes `"closed"` for no spans."""
     if value == "closed":
@@ -72,9 +67,11 @@ def _closed(value: Any) -> Any:
 
 
 def _apart(spans: tuple[Span, ...]) -> tuple[Span, ...]:
-    if both := overlap(spans):
-        raise ValueError(f'"{both[0]}" and "{both[1]}" overlap')
-    return tuple(sorted(spans))
+    ordered = tuple(sorted(spans))
+    for one, other in pairwise(ordered):
+        if other.opens < one.closes:
+            raise ValueError(f'"{one}" and "{other}" overlap')
+    return ordered
 
 
 def _date(value: Any) -> date:
@@ -85,8 +82,7 @@ def _date(value: Any) -> date:
 
 
 Money = Annotated[Decimal, Field(ge=0, max_digits=14), AfterValidator(_money)]
-DaySpan = Annotated[Any, BeforeValidator(_span)]
-Day = Annotated[tuple[DaySpan, ...], BeforeValidator(_closed), AfterValidator(_apart)]
+Day = Annotated[tuple[Annotated[Any, BeforeValidator(span_of)], ...], BeforeValidator(_closed), AfterValidator(_apart)]
 Dates = dict[Annotated[Any, BeforeValidator(_date)], Day]
 
 

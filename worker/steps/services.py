@@ -20,13 +20,13 @@ from db.engine import LOCK_TIMEOUT_MS, make_engine
 from db.reachability import Reachability
 from worker.catalog.search import Catalog
 from worker.log import logger
-from worker.providers.ahead import AheadCaller
 from worker.providers.budget import Budget, BudgetLimits
 from worker.providers.circuit import CircuitBreaker, CircuitChange
 from worker.providers.client import AiClient
 from worker.providers.completion import Completer
 from worker.providers.dispatch import Dispatcher
 from worker.providers.models import Provider
+from worker.providers.paid_calls import PaidCalls
 from worker.providers.pricing import with_costs
 from worker.providers.probe import Prober
 from worker.providers.providers_file import load_providers
@@ -69,7 +69,6 @@ class Services:
     completer: Completer
     dispatcher: Dispatcher
     leases: CallLeases
-    ahead: AheadCaller
     shop: Shop
     asked: AskedCounts
     reachability: Reachability
@@ -114,7 +113,7 @@ def build(configuration: Settings) -> Services:
     providers = load_providers(configuration)
     shop = load_shop(configuration)
 
-    shared = CoalescingRedis(over=durable)
+    shared = CoalescingRedis(durable)
     unawaited = shared.fire_and_forget()
     single_flight = SingleFlight(shared, configuration.ai_deadline_s + FLIGHT_MARGIN_S)
     breaker = CircuitBreaker(
@@ -126,7 +125,7 @@ def build(configuration: Settings) -> Services:
     spent_so_far = partial(retry.run, engine, queries.spent_microusd)
     budget = Budget(shared, budget_limits(configuration), spent_so_far)
     client = AiClient()
-    completer = Completer(providers, client, breaker, budget)
+    completer = Completer(PaidCalls(providers, client, breaker, budget))
     prober = Prober(providers, client, breaker, durable, budget, partial(record_calls, engine), shop)
     call_lease_s = lease_of_call_s(configuration.ai_deadline_s)
     pool = ThreadPoolExecutor(configuration.ai_parallel_calls, thread_name_prefix="provider")
@@ -143,7 +142,6 @@ def build(configuration: Settings) -> Services:
         completer=completer,
         dispatcher=Dispatcher(completer, single_flight, cache, pool, budget, shop),
         leases=CallLeases(engine, single_flight, call_lease_s),
-        ahead=AheadCaller(completer, single_flight, cache, shop),
         shop=shop,
         asked=AskedCounts(),
         reachability=Reachability(engine, lambda: log.info("database_reached_again")),

@@ -21,8 +21,8 @@ from worker.errors import BadPayload, CommandError
 from worker.messages.fields import customer_id
 from worker.operate.commands import terminal
 from worker.operate.display import duration, why_person
+from worker.redisdb.cache import forget_reply_limits
 from worker.redisdb.connect import connect_cache, connect_durable
-from worker.redisdb.layers import forget_reply_limits
 from worker.runtime.environment import surroundings
 
 #: A turn that is under way ends within seconds.

@@ -67,12 +67,12 @@ def import_catalog(file: Path, decimal: str | None, separator: str | None, encod
 
 def confirm_prices(url: str, rows: Sequence[dict[str, Any]], *, yes: bool) -> None:
     """Shows prices that change steeply and asks for a yes. Raises CommandError where nobody can be asked."""
-    from worker.catalog.price_changes import FACTOR, steep_changes
+    from worker.catalog.price_list import FACTOR, steep_changes
 
     changes = [] if yes else steep_changes(url, rows)
     if not changes:
         return
-    click.echo("\n".join(harmless(str(change).replace("\n", " ")) for change in changes), err=True)
+    click.echo("\n".join(harmless(change.replace("\n", " ")) for change in changes), err=True)
     told = f"prices that change by more than a factor of {FACTOR} or to another currency: {len(changes):,}"
     if not sys.stdin.isatty():
         raise CommandError(f"{told}; nothing is imported, --yes takes them")

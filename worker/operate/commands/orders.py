@@ -83,7 +83,7 @@ def age(moment: datetime) -> str:
 @terminal.json_option
 def show(order_id: int, as_json: bool) -> None:
     """Show one order: what to pack, for whom, where it goes, and what has happened to it."""
-    from worker.orders.status import find_order
+    from worker.orders.order import find_order
 
     with terminal.database() as connection:
         stored = terminal.commit(connection, find_order, order_id)
@@ -142,7 +142,7 @@ def set_status(order_id: int, status: str, words: str | None, as_json: bool) -> 
     Cancelling puts the goods back into the stock. A customer can be told for 24 h after his last message; after that
     WhatsApp refuses free text, the status is set all the same, and a line says so.
     """
-    from worker.orders.status import move_order
+    from worker.orders.order import move_order
     from worker.redisdb.streams import Streams
 
     with (

@@ -14,7 +14,6 @@ from worker.providers.pricing import estimate_tokens
 from worker.settings import settings
 from worker.shop.shop import Shop
 from worker.shop.shop_file import load_shop, read_shop
-from worker.shop.texts import wording
 
 
 @click.group(cls=Group, invoke_without_command=True)
@@ -91,7 +90,7 @@ def as_table(known: Shop, now: dict[str, Any]) -> Table:
     if now:
         table.add_row("now", "\n".join(_lines(now)))
     table.add_row("costs", f"about {estimate_tokens(known.told):,} tokens of every call")
-    table.add_row("sounds like", wording(known.form).text("unreadable.image"))
+    table.add_row("sounds like", known.text("unreadable.image"))
     return table
 
 

@@ -19,7 +19,7 @@ from worker.log import logger
 from worker.operate.dashboard.access import Access, Role
 from worker.operate.dashboard.feed import View
 from worker.operate.dashboard.figures import OpenOrder
-from worker.redisdb.layers import forget_reply_limits
+from worker.redisdb.cache import forget_reply_limits
 
 #: What a pressed button says of itself.
 SEND_DATA = "event => { if (event.target.tagName === 'BUTTON') emit({...event.target.dataset}) }"

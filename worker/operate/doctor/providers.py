@@ -1,6 +1,5 @@
 """Doctor's check of the language models: keys, one question to each as the service asks it, the providers' lists."""
 
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -62,11 +61,7 @@ def _judged(pairs: Sequence[tuple[Provider, Model]], shop: Shop) -> list[Finding
     with closing(AiClient()) as client, ThreadPoolExecutor(max(len(pairs) + len(providers), 1)) as pool:
         listed = dict(zip((p.name for p in providers), pool.map(lambda p: _ends(client, p), providers), strict=True))
         asked = probe_request(shop)
-        looks = list(
-            pool.map(
-                lambda pair: probe_model(client, pair[0], pair[1], asked, time.monotonic() + pair[0].timeout_s), pairs
-            )
-        )
+        looks = list(pool.map(lambda pair: probe_model(client, pair[0], pair[1], asked), pairs))
     return [
         judge_model(provider, _with_end(model, listed[provider.name]), looked, today)
         for (provider, model), looked in zip(pairs, looks, strict=True)

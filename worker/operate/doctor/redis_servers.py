@@ -7,15 +7,15 @@ from urllib.parse import urlsplit
 
 import redis
 from redis.exceptions import RedisError
+from redis.sentinel import SentinelConnectionPool
 
 from worker.operate.display import count, duration, oldest, size
 from worker.operate.doctor.finding import Finding, State, failed, graded, guarded, judge_clock, ok, warning
 from worker.operate.snapshot import LiveCounters, StreamLengths, read_counters, read_streams, time_s
 from worker.providers.circuit_states import Circuit, Named, read_circuits
 from worker.redisdb.cluster import ClusterRedis
-from worker.redisdb.cluster_pipeline import client_of
+from worker.redisdb.cluster_exchange import client_of
 from worker.redisdb.connect import connect_cache, connect_durable
-from worker.redisdb.sentinel import sentinels_of
 from worker.settings import Settings, urls_by_host
 
 #: Redis's answer to INFO.
@@ -89,12 +89,13 @@ def masters_of(client: ClusterRedis) -> list[tuple[str, redis.Redis]]:
 
 def _replicas(client: redis.Redis, info: Info) -> Iterator[Finding]:
     """Checks what stands behind a server, where Sentinels watch over it or it has replicas."""
-    watched = sentinels_of(client)
+    pool = client.connection_pool
+    watched = pool if isinstance(pool, SentinelConnectionPool) else None
     if watched is None and not info.get("connected_slaves") and not info.get("cluster_enabled"):
         return
     yield judge_replicas(info)
     if watched is not None:
-        agreed = [_agrees(sentinel, watched.group) for sentinel in watched.sentinels]
+        agreed = [_agrees(sentinel, watched.service_name) for sentinel in watched.sentinel_manager.sentinels]
         found = f"{sum(agreed)} of {count(len(agreed), 'Sentinel')} can replace the master"
         yield ok("redis sentinels", found) if all(agreed) else warning("redis sentinels", found, FEW)
 

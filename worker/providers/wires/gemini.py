@@ -1,19 +1,8 @@
 """Gemini's generateContent."""
 
+from worker.messages.fields import at, items
 from worker.providers.models import Model, Provider
-from worker.providers.wires.values import (
-    Answer,
-    Call,
-    Json,
-    Reading,
-    at,
-    code,
-    count,
-    items,
-    key_header,
-    merged,
-    nested,
-)
+from worker.providers.wires.values import Answer, Call, Json, Reading, code, count, key_header, merged, nested
 from worker.replies.prompt import AiRequest
 
 MODELS_PATH, MODELS_QUERY = "models", "pageSize=1000"
@@ -49,10 +38,8 @@ def _json_form(model: Model, request: AiRequest) -> Json:
 
 
 def parse(provider: Provider, request: AiRequest, body: object) -> Reading:
-    """Reads a decoded answer of status 200. Thoughts are billed as output, and counted beside the candidates' tokens.
-
-    Raises:
-        RequestRefused, ThoughtAway, UnreadableAnswer: as `Answer.read`.
+    """Reads a decoded answer of status 200; raises as `Answer.read` does. Thoughts are billed as output, and counted
+    beside the candidates' tokens.
     """
     candidate, usage = at(body, "candidates", 0), at(body, "usageMetadata")
     parts = [at(part, "text") for part in items(at(candidate, "content", "parts")) if not at(part, "thought")]

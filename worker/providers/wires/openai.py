@@ -1,8 +1,9 @@
 """OpenAI's chat completions, which DeepSeek and most servers of open models speak too."""
 
 from worker.errors import ProviderUnavailable
+from worker.messages.fields import at, items
 from worker.providers.models import Model, Provider
-from worker.providers.wires.values import Answer, Call, Json, Reading, at, count, items, key_header, merged, nested
+from worker.providers.wires.values import Answer, Call, Json, Reading, count, key_header, merged, nested
 from worker.replies.prompt import AiRequest
 
 MODELS_PATH, MODELS_QUERY = "models", ""
@@ -49,12 +50,7 @@ def _json_form(model: Model, request: AiRequest) -> Json:
 
 
 def parse(provider: Provider, request: AiRequest, body: object) -> Reading:
-    """Reads a decoded answer of status 200.
-
-    Raises:
-        RequestRefused, ThoughtAway, UnreadableAnswer: as `Answer.read`.
-        ProviderUnavailable: no capacity.
-    """
+    """Reads a decoded answer of status 200; raises as `Answer.read` does, and ProviderUnavailable for no capacity."""
     finish, message = at(body, "choices", 0, "finish_reason"), at(body, "choices", 0, "message")
     usage = at(body, "usage")
     cached, hit = at(usage, "prompt_tokens_details", "cached_tokens"), at(usage, "prompt_cache_hit_tokens")

@@ -9,8 +9,6 @@ from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
-from msgspec import Struct
-
 from worker.errors import (
     ModelGone,
     ModelUnfit,
@@ -22,7 +20,8 @@ from worker.errors import (
     RequestRefused,
     UnreadableAnswer,
 )
-from worker.providers.wires.values import at, code, items
+from worker.messages.fields import at, items
+from worker.providers.wires.values import code
 
 #: More of a provider's words is looked at, or shown, by nobody.
 _LONGEST_WORDS = 2_000
@@ -39,21 +38,11 @@ _MEANINGS: dict[str, _MakeError] = {
 }
 
 
-class RefusalRule(Struct, frozen=True):
-    """One rule of `refusals.toml`."""
-
-    status: frozenset[int]
-    words: re.Pattern[str]
-    means: str
-
-
-def _rules() -> tuple[RefusalRule, ...]:
-    found = tomllib.loads(Path(__file__).with_name("refusals.toml").read_text(encoding="utf-8"))["refusal"]
-    flags = re.IGNORECASE | re.MULTILINE
-    return tuple(RefusalRule(frozenset(r["status"]), re.compile(r["words"], flags), r["means"]) for r in found)
-
-
-RULES = _rules()
+#: Rules of `refusals.toml`: HTTP statuses, words, and the error that they mean.
+_RULES: list[tuple[list[int], re.Pattern[str], _MakeError]] = [
+    (rule["status"], re.compile(rule["words"], re.IGNORECASE | re.MULTILINE), _MEANINGS[rule["means"]])
+    for rule in tomllib.loads(Path(__file__).with_name("refusals.toml").read_text(encoding="utf-8"))["refusal"]
+]
 
 
 def error_for(provider: str, status: int, retry_after: str | None, body: object, now: datetime) -> ProviderError:
@@ -74,9 +63,8 @@ def error_for(provider: str, status: int, retry_after: str | None, body: object,
     detail = f"HTTP {status} {next(named, '')}".rstrip()
     sentences = (at(error, "message"), at(error, "detail"), at(body, "error"))
     sentence = next((text for text in sentences if isinstance(text, str)), "")[:_LONGEST_WORDS]
-    meaning = _meaning(status, _words(error, sentence))
-    if meaning is not None:
-        return _MEANINGS[meaning](provider, detail, sentence=sentence)
+    if meaning := _meaning(status, _words(error, sentence)):
+        return meaning(provider, detail, sentence=sentence)
     wait_s = _header_wait_s(retry_after, now) if retry_after else None
     wait_s = _body_wait_s(error) if wait_s is None else wait_s
     if status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -92,8 +80,8 @@ def _words(error: object, sentence: str) -> str:
     return "\n".join([*(word for word in fields if isinstance(word, str)), sentence])[:_LONGEST_WORDS]
 
 
-def _meaning(status: int, words: str) -> str | None:
-    return next((r.means for r in RULES if (not r.status or status in r.status) and r.words.search(words)), None)
+def _meaning(status: int, words: str) -> _MakeError | None:
+    return next((made for where, said, made in _RULES if status in (where or [status]) and said.search(words)), None)
 
 
 def _by_status(status: int, *, is_json: bool) -> _MakeError:

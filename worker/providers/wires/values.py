@@ -92,21 +92,6 @@ def decoded(body: str | bytes) -> object:
     return value
 
 
-def at(value: object, *path: str | int) -> object:
-    """The value at a path of decoded JSON; None where there is nothing, or something of another form."""
-    for step in path:
-        if isinstance(step, str):
-            value = value.get(step) if isinstance(value, dict) else None
-        else:
-            value = value[step] if isinstance(value, list) and step < len(value) else None
-    return value
-
-
-def items(value: object) -> list[object]:
-    """The items of a list; none where it is something else."""
-    return value if isinstance(value, list) else []
-
-
 def count(value: object) -> int | None:
     """A number of tokens, or None where the value is not one, or none that can be true."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS else None
