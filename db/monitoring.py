@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from db.customers import RECENT, WAITS
 from db.locks import ADVISORY
-from db.people import RECENT, WAITS
 
 #: Upper bounds of the latency histogram in milliseconds; the same as in `count_metrics_v4.sql`.
 REPLY_BUCKETS_MS = (25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 1_800_000)

@@ -33,6 +33,7 @@ from sqlalchemy import Connection, Engine, text
 from db import monitoring, queries
 from db.locks import INTAKE_LOCK, try_lock
 from db.monitoring import REPLY_BUCKETS_MS, UNFINISHED
+from db.orders import set_order_status
 from worker.errors import ProviderDenied, ProviderTimeout, RequestRefused
 from worker.operate.snapshot import read_cache_use, read_counters, read_redis, read_streams
 from worker.providers.circuit import CircuitBreaker
@@ -222,7 +223,7 @@ def test_orders_that_wait_are_seen(connection: Connection) -> None:
     assert (seen.orders_unattended, seen.unpublished) == (2, 3)
     assert 90 <= seen.oldest_unattended_s < 180
     assert 40 <= seen.oldest_unpublished_s < 90
-    queries.set_order_status(connection, 2, "accepted")
+    set_order_status(connection, 2, "accepted")
     tell_the_shop(connection)
     later = monitoring.unfinished(connection, INTAKE_LOCK)
     assert (later.orders_unattended, later.unpublished) == (1, 0)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from db import queries
 from db.engine import connect
+from db.products import stored_prices
 
 #: A price may become this many times as high or as low without a question.
 FACTOR = 5
@@ -31,7 +31,7 @@ class SteepChange:
 def steep_changes(url: str, rows: Sequence[Mapping[str, Any]]) -> list[SteepChange]:
     """Returns the steep changes that rows of `read_products` would make, in their order."""
     with connect(url) as connection:
-        stored = queries.stored_prices(connection, [row["sku"] for row in rows])
+        stored = stored_prices(connection, [row["sku"] for row in rows])
     return list(_steep(rows, stored))
 
 

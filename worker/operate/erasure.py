@@ -10,7 +10,8 @@ import orjson
 import redis
 from sqlalchemy import Connection
 
-from db import queries, retry
+from db import retry
+from db.customers import erase_customer, forget_ids, linked_ids
 from worker.errors import CommandError
 from worker.messages.inbound import parse_payload
 from worker.redisdb import keys
@@ -77,7 +78,7 @@ class Erasure:
     def _forget_ids(self) -> None:
         """Forgets that these ids are of one customer: last, so that whoever has to run this again finds them again."""
         with self._connection.begin():
-            queries.forget_ids(self._connection, sorted(self._ids))
+            forget_ids(self._connection, sorted(self._ids))
 
     def _pass(self, removed: Counter[str]) -> bool:
         """Looks everywhere once and adds what it removed to `removed`; returns whether another pass may find more."""
@@ -95,8 +96,8 @@ class Erasure:
 
         def erase() -> tuple[list[str], dict[str, Any]]:
             with self._connection.begin():
-                ids = queries.linked_ids(self._connection, self._phone)
-                return ids, queries.erase_customer(self._connection, ids[0])
+                ids = linked_ids(self._connection, self._phone)
+                return ids, erase_customer(self._connection, ids[0])
 
         ids, row = retry.again_on_conflict(erase)
         if not self._ids.issuperset(ids):

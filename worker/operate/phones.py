@@ -6,7 +6,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
 from sqlalchemy import Connection
 
-from db import queries
+from db.customers import known_ids
 from worker.messages.fields import customer_id
 
 #: What stands between digits: blanks, hyphens of all kinds, dots, brackets, strokes.
@@ -40,7 +40,7 @@ def id_of(written: str) -> str:
 def other_spelling(connection: Connection, phone: str) -> str | None:
     """The id under which this line is known, if it is not known under this one; None where it is, or is not at all."""
     others = spellings(phone)
-    known = queries.known_ids(connection, [phone, *others]) if others else {phone}
+    known = known_ids(connection, [phone, *others]) if others else {phone}
     return None if phone in known else next((other for other in others if other in known), None)
 
 

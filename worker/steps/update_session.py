@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
+from db.orders import mark_order_events_published
 from worker.catalog.product import Product
 from worker.errors import RedisNotSwept
 from worker.log import logger
@@ -152,7 +153,7 @@ def tell_the_shop(services: Services, events: Sequence[OutboxEvent]) -> None:
     """Publishes what was placed. Where that fails it is the sweep's: no reply, and no next turn, waits for it."""
 
     def mark(event_ids: Sequence[str]) -> None:
-        retry.run(services.engine, lambda connection: queries.mark_order_events_published(connection, event_ids))
+        retry.run(services.engine, lambda connection: mark_order_events_published(connection, event_ids))
 
     try:
         publish_events(services.streams, mark, events)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 from sqlalchemy import Connection
 
-from db import queries
+from db.customers import linked_ids, resume_customer
 from db.engine import connect
 from worker.errors import BadPayload, CommandError
 from worker.operate.commands.terminal import (
@@ -56,7 +56,7 @@ def resume(phones: tuple[str, ...]) -> None:
     Exits 1 if one of them was not, with the reason; the others are.
     """
     with database() as connection:
-        customers = {phone: commit(connection, queries.linked_ids, phone)[0] for phone in phones}
+        customers = {phone: commit(connection, linked_ids, phone)[0] for phone in phones}
         answers = {phone: resume_one(connection, customers[phone]) for phone in phones}
     given_back = [customers[phone] for phone, answer in answers.items() if answer == "resumed"]
     count_anew(given_back)
@@ -81,7 +81,7 @@ def resume_one(connection: Connection, phone: str) -> str:
     if other := commit(connection, other_spelling, phone):
         return f"did you mean {other}?"
     for _ in range(RESUME_TRIES):
-        answer = commit(connection, queries.resume_customer, phone)
+        answer = commit(connection, resume_customer, phone)
         if answer != "busy":
             break
         time.sleep(RESUME_PAUSE_S)

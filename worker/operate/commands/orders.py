@@ -10,8 +10,9 @@ from msgspec import to_builtins
 from rich.table import Table
 from rich.text import Text
 
-from db import queries
 from db.engine import connect
+from db.orders import list_orders as newest_orders
+from db.orders import open_orders
 from db.states import ORDER_STATUSES, OrderStatus
 from worker.operate.commands.terminal import (
     commit,
@@ -65,9 +66,9 @@ def list_orders(only_open: bool = False, status: str | None = None, limit: int =
         raise click.UsageError("Give either --open or --status.")
     with database() as connection:
         if only_open:
-            found = commit(connection, queries.open_orders, limit)
+            found = commit(connection, open_orders, limit)
         else:
-            found = commit(connection, queries.list_orders, limit, [status] if status else ORDER_STATUSES)
+            found = commit(connection, newest_orders, limit, [status] if status else ORDER_STATUSES)
     if as_json:
         print_json(found)
     else:

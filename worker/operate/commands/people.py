@@ -8,8 +8,8 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from db import people as waits
-from db.people import Waiting
+from db import customers as waits
+from db.customers import Waiting
 from worker.operate.commands.terminal import commit, database, harmless, json_option, out, print_json
 from worker.operate.display import duration, why_person
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from db import dashboard, monitoring, people, report
+from db import customers, dashboard, monitoring, report
+from db.customers import Waiting
 from db.dashboard import Bucket, CircuitChange, DeadLetter, Expired
 from db.locks import INTAKE_LOCK
 from db.monitoring import Unfinished
-from db.people import Waiting
 from db.states import SESSION_STATES
 from worker.log import redacted
 from worker.telemetry.report import costs, make_report
@@ -150,7 +150,7 @@ class OpenOrder:
 def read_people(engine: Engine) -> tuple[Waiting, ...]:
     """Reads who waits for a person, the longest wait first, with their numbers."""
     with engine.connect() as connection:
-        return people.waiting(connection, MAX_PEOPLE)
+        return customers.waiting(connection, MAX_PEOPLE)
 
 
 def read_orders(engine: Engine) -> tuple[OpenOrder, ...]:

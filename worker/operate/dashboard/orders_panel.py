@@ -7,7 +7,7 @@ from nicegui import ui
 from nicegui.events import GenericEventArguments
 from sqlalchemy import Connection
 
-from db import queries
+from db.orders import set_order_status
 from db.states import ORDER_STATUSES
 from worker.operate.dashboard.acting import Actor, Said
 from worker.operate.dashboard.elements import box, card, is_sure
@@ -29,7 +29,7 @@ def set_status(connection: Connection, order_id: int, status: str) -> bool:
     """Changes an order's status; the sweep tells the shop's stream. Returns whether there is such an order, and it was
     open.
     """
-    return "problem" not in queries.set_order_status(connection, order_id, status)
+    return "problem" not in set_order_status(connection, order_id, status)
 
 
 class OrdersPanel:

@@ -9,7 +9,7 @@ from nicegui import ui
 from nicegui.events import GenericEventArguments
 from sqlalchemy import Connection
 
-from db import queries
+from db.customers import resume_customer
 from worker.operate.dashboard.acting import Actor, Said
 from worker.operate.dashboard.elements import card
 from worker.operate.dashboard.feed import View
@@ -47,7 +47,7 @@ async def press(actor: Actor, cache: redis.Redis, event: GenericEventArguments) 
     phone = str(event.args["customer"])
 
     def change(connection: Connection) -> Said:
-        answer = queries.resume_customer(connection, phone)
+        answer = resume_customer(connection, phone)
         if answer == "resumed":
             forget_replies(cache, [phone])
         return SAID[answer]
