@@ -7,6 +7,7 @@ Sees no Celery: how turns are started and how long queue `flow` is are passed in
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Event
 from typing import Any, Protocol
 
@@ -28,7 +29,7 @@ from worker.intake.sweep import Sweep
 from worker.log import logger
 from worker.messages.message import InboundMessage
 from worker.redisdb.streams import BEGINNING, Entry
-from worker.steps.locked_customers import SplitCommit
+from worker.steps.locked_customers import around_locked
 from worker.steps.services import Services
 from worker.steps.update_session import claim_limits
 from worker.telemetry import tracing
@@ -214,12 +215,7 @@ class Intake:
             invalidate(services.redis, services.cache, accepted, services.catalog.terms_of)
             return list(accepted["turns"])
 
-        split = SplitCommit(
-            commit=accept,
-            locked=lambda phones: queries.locked_for_acceptance(connection, phones),
-            until_s=time.monotonic() + retry.GIVE_UP_AFTER_S,
-        )
-        parts, left = split.run(messages)
+        parts, left = around_locked(messages, accept, partial(queries.locked_for_acceptance, connection))
         self._held.add(connection, {message.customer_phone for message in left})
         return [turn for part in parts for turn in part]
 
