@@ -65,7 +65,11 @@ class BrokerUnavailable(ChasquiError):
 
 
 class StepFailed(ChasquiError):
-    """Failure of a task of the chain. Its text is the task and the kind of the error: no value reaches a log or Flower."""
+    """Failure of a task of the chain. Holds the kind of the error only: no value reaches a log or Flower."""
+
+    def __init__(self, task: str, kind: str) -> None:
+        super().__init__(f"{task}: {kind}")
+        self.kind = kind
 
 
 class ProviderError(ChasquiError):

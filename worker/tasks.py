@@ -75,7 +75,7 @@ def step(body: Body) -> Any:
             if isinstance(exc, SQLAlchemyError):
                 give_back(made, turns, exc)
             tracing.steps(body.__name__, dict.fromkeys(tokens, began_at_s), kind)
-            raise StepFailed(f"{name}: {kind}") from None
+            raise StepFailed(name, kind) from None
         return summary([batch] if size is None else [batch, size])
 
     made = task(run)

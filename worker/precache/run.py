@@ -17,12 +17,11 @@ from db import retry
 from db.locks import PRECACHE_LOCK, try_lock, unlock
 from worker.log import logger
 from worker.precache.allowance import Allowance, day_microusd
-from worker.precache.price_hours import price_of
-from worker.precache.requests import missing
+from worker.precache.requests import missing, price_of
 from worker.providers.ahead import MadeAhead
 from worker.providers.pricing import cost_microusd, estimate_tokens
 from worker.replies.request import AiRequest
-from worker.session.outcome import Outcome, StoredOutcome
+from worker.session.outcome import StoredOutcome
 from worker.session.turn import Plan, Turn
 from worker.steps.services import Services
 from worker.telemetry.recording import metrics_row
@@ -64,15 +63,11 @@ def alone(services: Services) -> Iterator[Connection | None]:
         try:
             yield connection
         finally:
-            _give_back(connection)
-
-
-def _give_back(connection: Connection) -> None:
-    """Gives the lock back; where that fails it ends with the connection, which the pool must not keep."""
-    try:
-        unlock(connection, PRECACHE_LOCK)
-    except SQLAlchemyError:
-        connection.invalidate()
+            try:
+                unlock(connection, PRECACHE_LOCK)
+            except SQLAlchemyError:
+                # It ends with the connection, which the pool must not keep.
+                connection.invalidate()
 
 
 def value_hits(services: Services, connection: Connection) -> None:
@@ -96,26 +91,22 @@ class Run:
         allowance: Allowance,
         idle: Callable[[], bool],
         send_on: SendOn,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._services = services
         self._connection = connection
         self._allowance = allowance
         self._idle = idle
         self._send_on = send_on
-        self._clock = clock
 
     def make_all(self) -> int:
         """Makes what is missing until time, money, providers or quiet are at their end; returns how many."""
         made = calls = 0
-        until = self._clock() + RUN_S
+        until = time.monotonic() + RUN_S
         for form_key, plan in missing(self._services, self._connection):
-            if self._clock() >= until or not self._idle():
+            most = self._most_microusd(plan)
+            if time.monotonic() >= until or not self._idle() or not self._allowance.reserve(most):
                 break
-            try:
-                reply = self._make(plan)
-            except OutOfMoney:
-                break
+            reply = self._make(plan, most)
             if reply is None:
                 continue
             self._record(form_key, plan, reply)
@@ -128,13 +119,9 @@ class Run:
             log.info("replies_made_ahead", replies=made, asked=calls)
         return made
 
-    def _make(self, plan: Plan) -> MadeAhead | None:
-        """One reply, None where somebody else is at it. Raises OutOfMoney."""
-        services = self._services
-        most = self._most_microusd(plan)
-        if not self._allowance.reserve(most):
-            raise OutOfMoney
-        reply = services.ahead.make(plan, services.settings.ai_deadline_s)
+    def _make(self, plan: Plan, most: int) -> MadeAhead | None:
+        """One reply, for which `most` micro-dollars are set aside; None where somebody else is at it."""
+        reply = self._services.ahead.make(plan, self._services.settings.ai_deadline_s)
         outcome = reply.outcome if reply else None
         self._allowance.settle(most, outcome.cost_microusd if outcome else 0)
         if reply:
@@ -161,18 +148,11 @@ class Run:
             "completion_tokens": outcome.completion_tokens,
             "cost_microusd": outcome.cost_microusd,
         }
-        row = metrics_row(str(uuid4()), _stored(outcome, plan), messages=0, committed=False)
+        # Nobody was answered by it, and nothing would have been paid for nobody.
+        nobodys = replace(outcome, source=AHEAD, baseline_microusd=0)
+        stored = StoredOutcome(**asdict(nobodys), complexity=plan.complexity)
+        row = metrics_row(str(uuid4()), stored, messages=0, committed=False)
         try:
             retry.run(self._services.engine, lambda connection: asked.record_reply_ahead(connection, [row], made))
         except SQLAlchemyError as exc:
             log.warning("cost_not_recorded", cost_microusd=outcome.cost_microusd, error=type(exc).__name__)
-
-
-class OutOfMoney(Exception):
-    """The day's money for replies ahead does not reach for another call."""
-
-
-def _stored(outcome: Outcome, plan: Plan) -> StoredOutcome:
-    """The outcome as it is recorded: nobody was answered by it, and nothing would have been paid for nobody."""
-    nobodys = replace(outcome, source=AHEAD, baseline_microusd=0)
-    return StoredOutcome(**asdict(nobodys), complexity=plan.complexity)

@@ -6,8 +6,7 @@ import psycopg2  # type: ignore[import-untyped]  # it ships none
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.engine import connect
-from db.replication import Replication, replication
-from db.servers import apart, shown
+from db.servers import Replication, apart, replication, shown
 from worker.operate.display import count, duration, size
 from worker.operate.doctor.finding import Finding, failed, ok, warning
 from worker.runtime.error_reasons import reason_of
