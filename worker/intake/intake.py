@@ -186,24 +186,19 @@ class Intake:
         return finished
 
     def _accept(self, connection: Connection, messages: Sequence[tuple[ParsedEntry, InboundMessage]]) -> Turns:
-        """Commits messages and returns the turns claimed. A batch that PostgreSQL refuses is halved, to find the one at
-        fault, which is refused.
-        """
-        # An earlier part may have found a customer to be locked: what follows must not overtake.
-        messages = [pair for pair in messages if pair[1].customer_phone not in self._held]
-        if not messages:
+        """Commits messages and returns the turns claimed; a message that PostgreSQL refuses is refused."""
+
+        def commit(some: Sequence[tuple[ParsedEntry, InboundMessage]]) -> Turns:
+            # An earlier part may have found a customer to be locked: what follows must not overtake.
+            free = [message for _, message in some if message.customer_phone not in self._held]
+            return self._commit(connection, free) if free else []
+
+        def refuse(pair: tuple[ParsedEntry, InboundMessage], error: SQLAlchemyError) -> Turns:
+            log.exception("payload_refused_by_database", error=type(error).__name__)
+            pair[0].rejections.append(f"payload: the database refused it ({type(error).__name__})")
             return []
-        try:
-            return self._commit(connection, [message for _, message in messages])
-        except SQLAlchemyError as exc:
-            if not retry.blames_a_value(exc):
-                raise
-            if len(messages) == 1:
-                log.exception("payload_refused_by_database", error=type(exc).__name__)
-                messages[0][0].rejections.append(f"payload: the database refused it ({type(exc).__name__})")
-                return []
-        middle = len(messages) // 2
-        return [turn for half in (messages[:middle], messages[middle:]) for turn in self._accept(connection, half)]
+
+        return [turn for part in retry.around_refused(messages, commit, refuse) for turn in part]
 
     def _commit(self, connection: Connection, messages: Sequence[InboundMessage]) -> Turns:
         """Returns the turns claimed; customers of whom somebody else holds rows are held back from now on."""

@@ -102,13 +102,26 @@ def _summed_up_anew(services: Services, batch: Sequence[Turn], changed: Mapping[
 
 
 def commit_turns(services: Services, closings: Sequence[Closing]) -> Committed:
-    """One commit for the batch, without turns of locked customers. Where PostgreSQL refuses it for a value, one by one,
-    and the culprit is given back to the sweep.
+    """One commit for the batch, without turns of locked customers. Where PostgreSQL refuses it for a value, the culprit
+    is given back to the sweep.
     """
-    parts, locked = _commit(services, closings)
+    limits = claim_limits(services.settings)
+
+    def commit(connection: Connection, some: Sequence[Closing]) -> dict[str, Any]:
+        return queries.update_session_cache(connection, limits | {"turns": [closing.row() for closing in some]})
+
+    def commit_free(some: Sequence[Closing]) -> tuple[list[dict[str, Any]], list[Closing]]:
+        return commit_around_locked(services.engine, some, commit)
+
+    def give_back(closing: Closing, error: SQLAlchemyError) -> tuple[list[dict[str, Any]], list[Closing]]:
+        log.exception("turn_refused", token=closing.token, error=type(error).__name__)
+        give_back_failed(services, [failure(closing, type(error).__name__)])
+        return [], []
+
+    done = retry.around_refused(closings, commit_free, give_back)
 
     def every(name: str) -> list[dict[str, Any]]:
-        return [entry for part in parts for entry in part[name]]
+        return [entry for parts, _ in done for part in parts for entry in part[name]]
 
     return Committed(
         {entry["token"]: entry["session_version"] for entry in every("committed")},
@@ -116,28 +129,8 @@ def commit_turns(services: Services, closings: Sequence[Closing]) -> Committed:
         tuple(entry["reply"] for entry in every("replies")),
         outbox_events(every("events")),
         {turn["token"]: convert(turn["products"], tuple[Product, ...]) for turn in every("changed")},
-        frozenset(closing.token for closing in locked),
+        frozenset(closing.token for _, locked in done for closing in locked),
     )
-
-
-def _commit(services: Services, closings: Sequence[Closing]) -> tuple[list[dict[str, Any]], list[Closing]]:
-    """Returns what the function has returned for each commit, and the closings of locked customers."""
-    limits = claim_limits(services.settings)
-
-    def commit(connection: Connection, some: Sequence[Closing]) -> dict[str, Any]:
-        return queries.update_session_cache(connection, limits | {"turns": [closing.row() for closing in some]})
-
-    try:
-        return commit_around_locked(services.engine, closings, commit)
-    except SQLAlchemyError as exc:
-        if not retry.blames_a_value(exc):
-            raise
-        if len(closings) == 1:
-            log.exception("turn_refused", token=closings[0].token, error=type(exc).__name__)
-            give_back_failed(services, [failure(closings[0], type(exc).__name__)])
-            return [], []
-    alone = [_commit(services, [closing]) for closing in closings]
-    return [part for parts, _ in alone for part in parts], [closing for _, locked in alone for closing in locked]
 
 
 def tell_the_shop(services: Services, events: Sequence[OutboxEvent]) -> None:
