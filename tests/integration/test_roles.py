@@ -170,7 +170,7 @@ def test_the_worker_runs_the_whole_road(worker: Connection, owner: Connection) -
     owner.execute(text("update ai_metrics set at = at - interval '3 hours'"))
     queries.record_metrics(worker, [metrics_row(str(uuid4()), committed=False)])
     assert row(worker, "select count(*) from metric_hours") == {"count": 1}
-    monitoring.unfinished(worker, 1)
+    monitoring.unfinished(worker)
     assert monitoring.totals(worker)
     turn = accept_one(worker, "m2")
     queries.load_sessions(worker, [ANA])

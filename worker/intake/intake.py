@@ -6,7 +6,7 @@ Sees no Celery: how turns are started and how long queue `flow` is are passed in
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from threading import Event
 from typing import Any, Protocol
@@ -58,18 +58,15 @@ class Chain(Protocol):
 class Intake:
     """Active intake, or one that stands by; works until `stop` is set."""
 
-    def __init__(
-        self, services: Services, chain: Chain, stop: Event, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, services: Services, chain: Chain, stop: Event) -> None:
         self._services = services
         self._chain = chain
         self._stop = stop
-        self._clock = clock
         self._sweep = Sweep(services, chain.start)
-        self._held = HeldBack(clock)
+        self._held = HeldBack()
         self._size = services.settings.batch_max * READ_BATCHES
         self._portions = Portions(services.streams, self._size)
-        self._quiet = QuietTurns(services, clock)
+        self._quiet = QuietTurns(services)
         self._caught_up = False
 
     def run(self) -> None:
@@ -110,11 +107,11 @@ class Intake:
                 self._sweep.restore(connection)
                 self._stop.wait(PAUSE_S)
                 continue
-            if self._caught_up and self._clock() >= next_sweep:
+            if self._caught_up and time.monotonic() >= next_sweep:
                 # Before the sweep, which takes what is overdue apart: a burst is one turn still.
-                self._start_quiet(self._quiet.claim_late(connection))
+                self._chain.start(self._quiet.claim_late(connection))
                 self._held.report(self._services.redis, self._sweep.once(connection))
-                next_sweep = self._clock() + self._services.settings.sweep_every_s
+                next_sweep = time.monotonic() + self._services.settings.sweep_every_s
                 if pass_from is None:
                     # A read of the intake before this one may have been answered after our first look at what is
                     # pending; and customers who were locked may be free.
@@ -126,11 +123,7 @@ class Intake:
             pass_from = self._read(connection, pass_from)
             self._caught_up = self._caught_up or pass_from is None
             if due:
-                self._start_quiet(self._quiet.claim(connection))
-
-    def _start_quiet(self, turns: Turns) -> None:
-        if turns:
-            self._chain.start(turns)
+                self._chain.start(self._quiet.claim(connection))
 
     def _read(self, connection: Connection, pass_from: bytes | None) -> bytes | None:
         """Takes the next entries: in a pass over what is pending those behind `pass_from`, else new ones, which are

@@ -18,10 +18,9 @@ from db.locks import PRECACHE_LOCK, try_lock, unlock
 from worker.log import logger
 from worker.precache.allowance import Allowance, day_microusd
 from worker.precache.requests import missing, price_of
-from worker.providers.ahead import MadeAhead
 from worker.providers.pricing import cost_microusd, estimate_tokens
 from worker.replies.request import AiRequest
-from worker.session.outcome import StoredOutcome
+from worker.session.outcome import Outcome, StoredOutcome
 from worker.session.turn import Plan, Turn
 from worker.steps.services import Services
 from worker.telemetry.recording import metrics_row
@@ -50,7 +49,7 @@ def run(services: Services, idle: Callable[[], bool], send_on: SendOn) -> int:
         if not allowance.any:
             return 0
         value_hits(services, connection)
-        return Run(services, connection, allowance, idle, send_on).make_all()
+        return _make_all(services, connection, allowance, idle, send_on)
 
 
 @contextmanager
@@ -81,78 +80,58 @@ def value_hits(services: Services, connection: Connection) -> None:
         asked.value_hits(connection, saved)
 
 
-class Run:
-    """One run of one process, which holds the lock."""
-
-    def __init__(
-        self,
-        services: Services,
-        connection: Connection,
-        allowance: Allowance,
-        idle: Callable[[], bool],
-        send_on: SendOn,
-    ) -> None:
-        self._services = services
-        self._connection = connection
-        self._allowance = allowance
-        self._idle = idle
-        self._send_on = send_on
-
-    def make_all(self) -> int:
-        """Makes what is missing until time, money, providers or quiet are at their end; returns how many."""
-        made = calls = 0
-        until = time.monotonic() + RUN_S
-        for form_key, plan in missing(self._services, self._connection):
-            most = self._most_microusd(plan)
-            if time.monotonic() >= until or not self._idle() or not self._allowance.reserve(most):
-                break
-            reply = self._make(plan, most)
-            if reply is None:
-                continue
-            self._record(form_key, plan, reply)
-            calls += 1
-            made += reply.entry is not None
-            if not reply.outcome or not reply.outcome.calls:
-                # Circuits are open, or a budget is used up: another request would fare no better.
-                break
-        if calls:
-            log.info("replies_made_ahead", replies=made, asked=calls)
-        return made
-
-    def _make(self, plan: Plan, most: int) -> MadeAhead | None:
-        """One reply, for which `most` micro-dollars are set aside; None where somebody else is at it."""
-        reply = self._services.ahead.make(plan, self._services.settings.ai_deadline_s)
+def _make_all(
+    services: Services, connection: Connection, allowance: Allowance, idle: Callable[[], bool], send_on: SendOn
+) -> int:
+    """Makes what is missing until time, money, providers or quiet are at their end; returns how many."""
+    made = calls = 0
+    until = time.monotonic() + RUN_S
+    for form_key, plan in missing(services, connection):
+        most = _most_microusd(services, plan)
+        if time.monotonic() >= until or not idle() or not allowance.reserve(most):
+            break
+        reply = services.ahead.make(plan, services.settings.ai_deadline_s)
         outcome = reply.outcome if reply else None
-        self._allowance.settle(most, outcome.cost_microusd if outcome else 0)
-        if reply:
-            self._send_on(reply.answered, reply.asking)
-        return reply
-
-    def _most_microusd(self, plan: Plan) -> int:
-        price = price_of(self._services.providers, plan.complexity, datetime.now(UTC))
-        request = AiRequest(plan.system, plan.user)
-        usage = Usage(estimate_tokens(request.text), 0, request.max_output_tokens)
-        return cost_microusd(price, usage) if price else 0
-
-    def _record(self, form_key: str, plan: Plan, reply: MadeAhead) -> None:
-        """Records what the calls have cost, and for what. Without PostgreSQL it is known to Redis' budgets alone."""
-        outcome = reply.outcome
+        allowance.settle(most, outcome.cost_microusd if outcome else 0)
+        if reply is None:
+            # Somebody else is at it.
+            continue
+        send_on(reply.answered, reply.asking)
+        calls += 1
+        made += reply.entry is not None
         if outcome is None or not outcome.calls:
-            return
-        made = {
-            "form_key": form_key,
-            "reply_key": plan.key,
-            "answered": reply.entry is not None,
-            "complexity": plan.complexity,
-            "prompt_tokens": outcome.prompt_tokens,
-            "completion_tokens": outcome.completion_tokens,
-            "cost_microusd": outcome.cost_microusd,
-        }
-        # Nobody was answered by it, and nothing would have been paid for nobody.
-        nobodys = replace(outcome, source=AHEAD, baseline_microusd=0)
-        stored = StoredOutcome(**asdict(nobodys), complexity=plan.complexity)
-        row = metrics_row(str(uuid4()), stored, messages=0, committed=False)
-        try:
-            retry.run(self._services.engine, lambda connection: asked.record_reply_ahead(connection, [row], made))
-        except SQLAlchemyError as exc:
-            log.warning("cost_not_recorded", cost_microusd=outcome.cost_microusd, error=type(exc).__name__)
+            # Circuits are open, or a budget is used up: another request would fare no better.
+            break
+        _record(services, form_key, plan, outcome, answered=reply.entry is not None)
+    if calls:
+        log.info("replies_made_ahead", replies=made, asked=calls)
+    return made
+
+
+def _most_microusd(services: Services, plan: Plan) -> int:
+    """The highest likely price of a call."""
+    price = price_of(services.providers, plan.complexity, datetime.now(UTC))
+    request = AiRequest(plan.system, plan.user)
+    usage = Usage(estimate_tokens(request.text), 0, request.max_output_tokens)
+    return cost_microusd(price, usage) if price else 0
+
+
+def _record(services: Services, form_key: str, plan: Plan, outcome: Outcome, *, answered: bool) -> None:
+    """Records what the calls have cost, and for what. Without PostgreSQL it is known to Redis' budgets alone."""
+    made = {
+        "form_key": form_key,
+        "reply_key": plan.key,
+        "answered": answered,
+        "complexity": plan.complexity,
+        "prompt_tokens": outcome.prompt_tokens,
+        "completion_tokens": outcome.completion_tokens,
+        "cost_microusd": outcome.cost_microusd,
+    }
+    # Nobody was answered by it, and nothing would have been paid for nobody.
+    nobodys = replace(outcome, source=AHEAD, baseline_microusd=0)
+    stored = StoredOutcome(**asdict(nobodys), complexity=plan.complexity)
+    row = metrics_row(str(uuid4()), stored, messages=0, committed=False)
+    try:
+        retry.run(services.engine, lambda connection: asked.record_reply_ahead(connection, [row], made))
+    except SQLAlchemyError as exc:
+        log.warning("cost_not_recorded", cost_microusd=outcome.cost_microusd, error=type(exc).__name__)

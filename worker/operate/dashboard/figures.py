@@ -15,7 +15,6 @@ from sqlalchemy import Connection, Engine
 from db import customers, dashboard, monitoring, report
 from db.customers import Waiting
 from db.dashboard import Bucket, CircuitChange, DeadLetter, Expired
-from db.locks import INTAKE_LOCK
 from db.monitoring import Unfinished
 from db.states import SESSION_STATES
 from worker.log import redacted
@@ -130,7 +129,7 @@ def read_waiting(engine: Engine) -> tuple[Unfinished, tuple[DeadLetter, ...]]:
     """Reads the unfinished messages, and the newest dead letters without any customer's number."""
     with engine.connect() as connection:
         letters = dashboard.dead_letters(connection, MAX_DEAD_LETTERS)
-        return monitoring.unfinished(connection, INTAKE_LOCK), tuple(map(_masked, letters))
+        return monitoring.unfinished(connection), tuple(map(_masked, letters))
 
 
 @dataclass(frozen=True, slots=True)
