@@ -20,7 +20,6 @@ from test_reply_limit import close, write
 
 from db import customers, queries
 from db.customers import Waiting, erase_customer, resume_customer
-from db.locks import INTAKE_LOCK
 from db.monitoring import unfinished
 from worker.session.handover import ASKED, FAILED, MODEL
 from worker.steps.services import Services
@@ -47,7 +46,7 @@ def listed(connection: Connection) -> list[tuple[str, str, bool]]:
 
 def counted(connection: Connection) -> tuple[int, int, int]:
     """Who waits, who waited in vain, and for how many minutes the first has waited."""
-    now = unfinished(connection, INTAKE_LOCK)
+    now = unfinished(connection)
     return now.people_waiting, now.people_unattended, int(now.oldest_person_s // 60)
 
 
