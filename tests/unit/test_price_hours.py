@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from worker.precache.requests import LONGEST_H, horizon_h, price_of
+from worker.precache.price_hours import LONGEST_H, horizon_h, price_of
 from worker.providers.models import Model, Price, Provider, week_hours
 
 DEAR, CHEAP = (Price(Decimal(cost), Decimal(cost), Decimal(cost)) for cost in (2, 1))

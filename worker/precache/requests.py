@@ -1,9 +1,7 @@
-"""Requests that are likely to be made while their replies are kept, and have none: rendered as they would be now, the
-likeliest first.
-"""
+"""Requests that are likely to be made and have no reply: rendered as they would be now, the likeliest first."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from msgspec import Struct
 from sqlalchemy import Connection
@@ -11,7 +9,7 @@ from sqlalchemy import Connection
 from db import requests as asked
 from worker.language.classifier import COMPLEX, MEDIUM, SIMPLE, complexity
 from worker.precache.forecast import DayCount, Follower, History, chance, forecast
-from worker.providers.models import Price, Provider, candidates
+from worker.precache.price_hours import horizon_h
 from worker.redisdb.keys import AI_RESPONSE
 from worker.session.turn import Plan
 from worker.steps.planning import Planner
@@ -24,8 +22,6 @@ LEAST_CHANCE = 0.4
 FELL, ROSE, CHANGED_H = 1.5, 1.2, 48
 #: Answered ahead so many times in a row for nothing, a form is left alone for so many days.
 WASTED, REST_DAYS = 3, 14
-#: A reply that nobody asks for leaves the cache after so many hours.
-LONGEST_H = 24
 #: Forms rendered at a time.
 CHUNK = 100
 
@@ -36,29 +32,6 @@ class Likely(Struct, frozen=True):
     form_key: str
     form: str
     expected: float
-
-
-def horizon_h(providers: Sequence[Provider], complexity: str, now: datetime) -> int:
-    """Returns for how many of the next hours replies are made now: until they are cheaper, at most as long as they are
-    kept.
-    """
-    asked = candidates(providers, complexity, now)
-    if not asked:
-        return 0
-    model = asked[0].models[0]
-    price = model.price_at(now)
-    hours = (now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=n) for n in range(1, LONGEST_H))
-    return next((n for n, hour in enumerate(hours, 1) if _cheaper(model.price_at(hour), price)), LONGEST_H)
-
-
-def _cheaper(one: Price, other: Price) -> bool:
-    return (one.output_usd, one.input_usd) < (other.output_usd, other.input_usd)
-
-
-def price_of(providers: Sequence[Provider], complexity: str, at: datetime) -> Price | None:
-    """Price of a customer's call at a moment, at the provider that is asked first; None without one."""
-    asked = candidates(providers, complexity, at.astimezone(UTC))
-    return asked[0].models[0].price_at(at) if asked else None
 
 
 def history_of(connection: Connection, horizon: int) -> History:

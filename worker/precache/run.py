@@ -17,7 +17,8 @@ from db import retry
 from db.locks import PRECACHE_LOCK, try_lock, unlock
 from worker.log import logger
 from worker.precache.allowance import Allowance, day_microusd
-from worker.precache.requests import missing, price_of
+from worker.precache.price_hours import price_of
+from worker.precache.requests import missing
 from worker.providers.pricing import cost_microusd, estimate_tokens
 from worker.replies.request import AiRequest
 from worker.session.outcome import Outcome, StoredOutcome
