@@ -9,15 +9,15 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from db.locks import ADVISORY
-from db.people import RECENT, WAITS
+from db.customers import RECENT, WAITS
+from db.locks import ADVISORY, INTAKE_LOCK
 
 #: Upper bounds of the latency histogram in milliseconds; the same as in `count_metrics_v4.sql`.
 REPLY_BUCKETS_MS = (25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 1_800_000)
 
 UNFINISHED = text(f"""
     select waiting.*, unpublished.*, dead.*, turns.*, sessions.*, people.*, unattended.*, exists (
-        select from pg_locks where {ADVISORY} and objid = :intake_lock and granted
+        select from pg_locks where {ADVISORY} and objid = {INTAKE_LOCK} and granted
     ) as intake_active
     from (select count(*) as waiting,
                  coalesce(extract(epoch from clock_timestamp() - min(accepted_at)), 0)::float8 as oldest_waiting_s
@@ -41,8 +41,9 @@ UNFINISHED = text(f"""
                  coalesce(extract(epoch from clock_timestamp() - min(status_at)), 0)::float8 as oldest_unattended_s
           from orders where status = 'received' and status_at is not null) unattended
 """)  # noqa: S608  a constant of ours
-#: Transactions that have been open for a while and hold rows, or the whole, of a table that the road writes to. Of
-#: other users' sessions an ordinary user sees neither state nor times: such a one counts however young it may be.
+#: Transactions that have been open for a while and hold rows, or the whole, of a table in which a held row makes
+#: customers wait: the road writes it, or (products) refers to its rows. Of other users' sessions an ordinary user sees
+#: neither state nor times: such a one counts however young it may be.
 LOCK_HOLDERS = text("""
     select a.pid, coalesce(a.application_name, '') as application, coalesce(a.usename, '') as username,
            coalesce(a.state, 'unknown') as state, a.xact_start as since,
@@ -53,29 +54,13 @@ LOCK_HOLDERS = text("""
     where l.locktype = 'relation' and l.granted and l.pid <> pg_backend_pid()
       and l.database = (select oid from pg_database where datname = current_database())
       and l.mode <> all (array['AccessShareLock', 'ShareUpdateExclusiveLock'])
-      and c.relnamespace = 'public'::regnamespace and c.relname = any (:tables)
+      and c.relnamespace = 'public'::regnamespace and c.relname = any ('{
+          ai_metrics, call_hours, channel_hours, customer_sessions, customers, events, latency_hours, messages,
+          metric_hours, metric_totals, order_events, order_items, orders, products, turns}')
       and coalesce(a.xact_start < clock_timestamp() - make_interval(secs => :older_than_s), true)
       and coalesce(a.backend_type, 'client backend') = 'client backend'
     group by a.pid, a.application_name, a.usename, a.state, a.xact_start order by a.xact_start
 """)
-#: Tables in which a held row makes customers wait: the road writes them, or (products) refers to their rows.
-WRITTEN_TABLES = (
-    "ai_metrics",
-    "call_hours",
-    "channel_hours",
-    "customer_sessions",
-    "customers",
-    "events",
-    "latency_hours",
-    "messages",
-    "metric_hours",
-    "metric_totals",
-    "order_events",
-    "order_items",
-    "orders",
-    "products",
-    "turns",
-)
 #: None of our own transactions lasts as long.
 LONG_OPEN_S = 5.0
 TOTALS = text("select name, labels, value from metric_totals")
@@ -138,13 +123,13 @@ class LockHolder:
 
 def lock_holders(connection: Connection, older_than_s: float = LONG_OPEN_S) -> tuple[LockHolder, ...]:
     """Returns the holders of what the road writes to, the oldest first."""
-    given = {"tables": list(WRITTEN_TABLES), "older_than_s": older_than_s}
-    return tuple(LockHolder(**row) for row in connection.execute(LOCK_HOLDERS, given).mappings())
+    found = connection.execute(LOCK_HOLDERS, {"older_than_s": older_than_s})
+    return tuple(LockHolder(**row) for row in found.mappings())
 
 
-def unfinished(connection: Connection, intake_lock: int) -> Unfinished:
-    """Returns what is unfinished now; `intake_lock` is the advisory lock that the active intake holds."""
-    found: Any = connection.execute(UNFINISHED, {"intake_lock": intake_lock}).mappings().one()
+def unfinished(connection: Connection) -> Unfinished:
+    """Returns what is unfinished now."""
+    found: Any = connection.execute(UNFINISHED).mappings().one()
     return Unfinished(**found)
 
 

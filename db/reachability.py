@@ -21,24 +21,20 @@ class Reachability:
         self._engine = engine
         self._found = found
         self._lock = Lock()
-        self._is_lost = False
-
-    @property
-    def is_lost(self) -> bool:
-        """Returns whether the server was lost and has not been reached since."""
-        return self._is_lost
+        #: Whether the server was lost and has not been reached since.
+        self.is_lost = False
 
     def lose(self) -> None:
         """Notes that it is not reached; from now on a thread looks until it is."""
         with self._lock:
-            if not self._is_lost:
-                self._is_lost = True
+            if not self.is_lost:
+                self.is_lost = True
                 Thread(target=self._look, name="reachability", daemon=True).start()
 
     def _look(self) -> None:
         while not self._answers():
             time.sleep(LOOK_EVERY_S)
-        self._is_lost = False
+        self.is_lost = False
         self._found()
 
     def _answers(self) -> bool:

@@ -16,28 +16,26 @@ HOUR = timedelta(hours=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 BOUNDS = text("select now() as now, (select max(hour) from metric_hours) as newest_hour")
-SUMS = text("""
+#: Rows of whole hours that are summed up already, and sums of what is left of the window at both ends.
+PARTS = """
+    select * from {0}_hours where hour >= :hours_since and hour < :hours_until
+    union all select * from {0}_sums(:since, :hours_since)
+    union all select * from {0}_sums(:hours_until, :until)
+"""
+SUMS = text(f"""
     select source, provider, sum(replies)::bigint as replies, sum(messages)::bigint as messages,
            sum(sessions_wanted)::bigint as sessions_wanted, sum(sessions_cached)::bigint as sessions_cached,
            sum(answers)::bigint as answers, sum(answer_ms)::bigint as answer_ms,
            sum(cost_microusd)::bigint as cost_microusd, sum(baseline_microusd)::bigint as baseline_microusd
-    from (
-        select * from metric_hours where hour >= :hours_since and hour < :hours_until
-        union all select * from metric_sums(:since, :hours_since)
-        union all select * from metric_sums(:hours_until, :until)
-    ) parts
+    from ({PARTS.format("metric")}) parts
     group by 1, 2 order by 2, 1
-""")
-CALLS = text("""
+""")  # noqa: S608  constants only
+CALLS = text(f"""
     select provider, model, outcome, sum(calls)::bigint as calls, sum(prompt_tokens)::bigint as prompt_tokens,
            sum(cached_tokens)::bigint as cached_tokens, sum(cost_microusd)::bigint as cost_microusd
-    from (
-        select * from call_hours where hour >= :hours_since and hour < :hours_until
-        union all select * from call_sums(:since, :hours_since)
-        union all select * from call_sums(:hours_until, :until)
-    ) parts
+    from ({PARTS.format("call")}) parts
     group by 1, 2, 3 order by 1, 2, 3
-""")
+""")  # noqa: S608  constants only
 EVENTS = text("""
     select count(*) filter (where kind = 'circuit' and data ->> 'state' = 'open') as trips,
            coalesce(sum((data ->> 'deleted')::integer) filter (where kind = 'cleanup'), 0) as cleaned,
@@ -65,15 +63,11 @@ ORDERS = text("""
     select currency, count(*) as placed, sum(total) as total from orders
     where created_at >= :since and created_at < :until group by 1 order by 1
 """)
-CHANNELS = text("""
+CHANNELS = text(f"""
     select channel, sum(messages)::bigint as messages
-    from (
-        select * from channel_hours where hour >= :hours_since and hour < :hours_until
-        union all select * from channel_sums(:since, :hours_since)
-        union all select * from channel_sums(:hours_until, :until)
-    ) parts
+    from ({PARTS.format("channel")}) parts
     group by 1 order by 1
-""")
+""")  # noqa: S608  constants only
 CART_OPERATIONS = text("""
     select coalesce(sum((cart_operations ->> 'proposed')::bigint), 0)::bigint as proposed,
            coalesce(sum((cart_operations ->> 'refused')::bigint), 0)::bigint as refused,

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-import orjson
 from sqlalchemy import Connection, text
 
-Json = dict[str, Any]
+from db.statement import Json, as_json
+
 #: Days of which what was asked is kept, and looked at.
 KEEP_DAYS = 35
 #: Forms looked at, the most asked ones.
@@ -90,7 +89,7 @@ PRECACHE = text("""
 
 def count(connection: Connection, asked: Json) -> None:
     """Adds what was asked in a process, as `count_requests_v1.sql` says."""
-    connection.execute(COUNT, {"asked": orjson.dumps(asked).decode()})
+    connection.execute(COUNT, {"asked": as_json(asked)})
 
 
 def days(connection: Connection, horizon_h: int) -> list[tuple[str, int, int, int]]:
@@ -145,8 +144,7 @@ def made_lately(connection: Connection) -> set[str]:
 
 def record_reply_ahead(connection: Connection, metrics: list[Json], made: Json) -> None:
     """Records calls for a reply that nobody had asked for, as `record_reply_ahead_v1.sql` says."""
-    values = {"metrics": orjson.dumps(metrics).decode(), "made": orjson.dumps(made).decode()}
-    connection.execute(RECORD, values)
+    connection.execute(RECORD, {"metrics": as_json(metrics), "made": as_json(made)})
 
 
 def unvalued_hits(connection: Connection) -> list[tuple[int, str, int, int, datetime]]:

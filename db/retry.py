@@ -1,14 +1,15 @@
 """Retries of database calls where that may help: deadlocks, serialisation failures, a server that went away."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
 
+Row = TypeVar("Row")
 Result = TypeVar("Result")
 #: PostgreSQL's codes for "run it again": deadlock detected, serialisation failure.
 CONFLICTS = frozenset({"40P01", "40001"})
@@ -64,6 +65,29 @@ def may_pass(error: BaseException) -> bool:
 def blames_a_value(error: BaseException) -> bool:
     """Returns whether a value of the call is at fault, so that the others can do without it."""
     return not may_pass(error) and not code_of(error).startswith(SET_UP)
+
+
+def around_refused(
+    rows: Sequence[Row], commit: Callable[[Sequence[Row]], Result], refused: Callable[[Row, SQLAlchemyError], Result]
+) -> list[Result]:
+    """Commits rows in their order. A batch that PostgreSQL refuses for a value is halved, to find the one at fault.
+
+    Args:
+        commit: one call for several rows.
+        refused: what is done instead with a row that is at fault; within the handling of its error.
+
+    Returns:
+        Results of the commits and of what was done instead.
+    """
+    try:
+        return [commit(rows)]
+    except SQLAlchemyError as exc:
+        if not blames_a_value(exc):
+            raise
+        if len(rows) == 1:
+            return [refused(rows[0], exc)]
+    middle = len(rows) // 2
+    return [part for half in (rows[:middle], rows[middle:]) for part in around_refused(half, commit, refused)]
 
 
 def again_on_conflict(call: Callable[[], Result]) -> Result:

@@ -2,13 +2,15 @@
 
 libpq tries them one after the other and keeps the first that suits `target_session_attrs`. Who has connected once tries
 the server of that time first: a machine that is gone would cost each new connection its whole time limit, and a primary
-of old that comes back must not get those who have followed its successor.
+of old that comes back must not get those who have followed its successor. What role a server has, and how far it is,
+may be asked by anybody who can log in.
 """
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import InvalidatePoolError
 
@@ -22,6 +24,16 @@ WANTED = "target_session_attrs"
 UNFIT = {"read-write": ("in_hot_standby", "default_transaction_read_only"), "primary": ("in_hot_standby",)}
 #: A URL whose authority names several: what is before, `one:5432,two:5432`, what is behind.
 _SEVERAL = re.compile(r"(?P<before>[^:]+://(?:[^@]*@)?)(?P<places>[^/?@]*,[^/?@]*)(?P<behind>(?:[/?].*)?)", re.DOTALL)
+STATE = text("""
+    select pg_is_in_recovery() as is_standby,
+           current_setting('default_transaction_read_only')::boolean as is_read_only,
+           pg_wal_lsn_diff(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end,
+                           '0/0')::bigint as position_b,
+           extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp())::float8 as replayed_s,
+           current_setting('synchronous_standby_names') as waits_for,
+           current_setting('synchronous_commit') as synchronous_commit,
+           (select count(*) from pg_stat_replication) as standbys
+""")
 _PLACE = re.compile(r"(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<host>[^\[\]:]+))(?::(?P<port>[0-9]{1,5}))?")
 
 
@@ -45,8 +57,8 @@ def normalised(given: str) -> URL:
     return url.update_query_dict({WANTED: "read-write"} | dict(url.query) | {"host": hosts, "port": ports})
 
 
-def _place(text: str) -> tuple[str, str]:
-    found = _PLACE.fullmatch(text)
+def _place(given: str) -> tuple[str, str]:
+    found = _PLACE.fullmatch(given)
     if found is None or not 0 < int(found["port"] or PORT) < 65_536:
         raise ValueError("a server in the URL is no host:port")
     return found["address"] or found["host"], found["port"] or str(PORT)
@@ -111,3 +123,33 @@ def _stay(engine: Engine) -> Engine:
         order[:] = sorted(places(engine.url), key=lambda place: place != latest)
 
     return engine
+
+
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """State of a server among those that follow each other.
+
+    Args:
+        position_b: byte of the log that it has written, or, as a standby, replayed.
+        replayed_s: age of the latest transaction that a standby has replayed; None where there is none.
+        waits_for: `synchronous_standby_names`; empty: a commit waits for no standby.
+        standbys: how many servers get its log now.
+    """
+
+    is_standby: bool
+    is_read_only: bool
+    position_b: int
+    replayed_s: float | None
+    waits_for: str
+    synchronous_commit: str
+    standbys: int
+
+    @property
+    def takes_writes(self) -> bool:
+        """Primary that is not set to read-only."""
+        return not (self.is_standby or self.is_read_only)
+
+
+def replication(connection: Connection) -> Replication:
+    """Returns the state of the server at the other end."""
+    return Replication(**connection.execute(STATE).mappings().one())

@@ -12,8 +12,9 @@ from helpers.factories import product
 from sqlalchemy import Connection, Engine
 from xdist.scheduler import LoadFileScheduling
 
-from db import migrations, queries
+from db import migrations
 from db.engine import make_engine
+from db.products import put_products
 from worker.redisdb.connect import connect_redis
 from worker.runtime.embedded.servers import embedded_servers
 from worker.runtime.environment import environment
@@ -136,7 +137,7 @@ def settings_here(servers: Servers) -> Iterator[Settings]:
 def shop_services(settings_here: Settings, redis_client: redis.Redis, engine: Engine) -> Iterator[Services]:
     """Services of a shop with two products, on empty servers."""
     with engine.begin() as connection:
-        queries.put_products(connection, [product("1", "Leche entera"), product("2", "Arroz largo")])
+        put_products(connection, [product("1", "Leche entera"), product("2", "Arroz largo")])
     made = build(settings_here)
     yield made
     made.engine.dispose()

@@ -5,7 +5,7 @@ ChasquiError
 │   └── ShopFileInvalid       SHOP_FILE cannot be read or holds mistakes, each with its place
 ├── CommandError              a command line request cannot be done; the text is shown as it is
 ├── BadPayload                an inbound payload or message cannot be read; `reason` goes to `whatsapp:rejected`
-├── BrokerUnavailable         Celery's broker does not answer; `kind` is the foreign error's
+├── BrokerUnavailable         Celery's broker does not answer
 ├── RedisNotSwept             the durable Redis has restarted and its losses are not put back: nothing may be published
 ├── StepFailed                a task failed; carries only the kind of error, never a value
 └── ProviderError             a call to a language model brought no usable answer
@@ -61,11 +61,7 @@ class RedisNotSwept(ChasquiError):
 
 
 class BrokerUnavailable(ChasquiError):
-    """Broker of Celery that does not answer. `kind`: name of the foreign error, whose text may hold a URL."""
-
-    def __init__(self, kind: str) -> None:
-        super().__init__(f"broker: {kind}")
-        self.kind = kind
+    """Broker of Celery that does not answer. Its text is the name of the foreign error, whose own may hold a URL."""
 
 
 class StepFailed(ChasquiError):
@@ -73,7 +69,6 @@ class StepFailed(ChasquiError):
 
     def __init__(self, task: str, kind: str) -> None:
         super().__init__(f"{task}: {kind}")
-        self.task = task
         self.kind = kind
 
 
@@ -86,26 +81,39 @@ class ProviderError(ChasquiError):
         usage: tokens the answer was billed for, where it came with figures although it could not be used; estimated
             for a call that was given up after it had been sent.
         sentence: the provider's own sentence without key and customer's words, where an operator needs it.
+        sent: the request had gone out before the connection ended, so that it may be billed.
+        retry_after_s: wait that an unavailable provider named, in the header or the body; None where it named none.
+        unclear: a refusal does not say whether the message or the model is its reason.
+        answered: it is we who refuse a whole answer; the provider is well.
     """
 
     kind = "error"
 
-    def __init__(self, provider: str, detail: str, *, usage: Usage | None = None, sentence: str = "") -> None:
+    def __init__(
+        self,
+        provider: str,
+        detail: str,
+        *,
+        usage: Usage | None = None,
+        sentence: str = "",
+        sent: bool = False,
+        retry_after_s: float | None = None,
+        unclear: bool = False,
+        answered: bool = False,
+    ) -> None:
         super().__init__(f"{provider}: {self.kind}: {detail}")
         self.provider = provider
         self.detail = detail
         self.usage = usage
         self.sentence = sentence
+        self.sent = sent
+        self.retry_after_s = retry_after_s
+        self.unclear = unclear
+        self.answered = answered
 
 
 class GivenUp(ProviderError):
-    """Connection that ended without a whole answer. `sent`: the request had gone out, so that it may be billed."""
-
-    def __init__(
-        self, provider: str, detail: str, *, sent: bool = False, usage: Usage | None = None, sentence: str = ""
-    ) -> None:
-        super().__init__(provider, detail, usage=usage, sentence=sentence)
-        self.sent = sent
+    """Connection that ended without a whole answer."""
 
 
 class ProviderTimeout(GivenUp):
@@ -115,26 +123,13 @@ class ProviderTimeout(GivenUp):
 
 
 class ProviderUnavailable(GivenUp):
-    """Connection refused or cut, or an answer 5xx. `retry_after_s`: the wait it named, if any."""
+    """Connection refused or cut, or an answer 5xx."""
 
     kind = "unavailable"
 
-    def __init__(
-        self,
-        provider: str,
-        detail: str,
-        *,
-        retry_after_s: float | None = None,
-        sent: bool = False,
-        usage: Usage | None = None,
-        sentence: str = "",
-    ) -> None:
-        super().__init__(provider, detail, sent=sent, usage=usage, sentence=sentence)
-        self.retry_after_s = retry_after_s
-
 
 class ProviderRateLimited(ProviderUnavailable):
-    """HTTP 429. `retry_after_s`: from the header or the body, None where neither names a wait."""
+    """HTTP 429."""
 
     kind = "rate_limited"
 
@@ -164,28 +159,9 @@ class ModelUnfit(ModelFault):
 
 
 class RequestRefused(ProviderError):
-    """HTTP 400, 413, 422, or a content filter: it counts against this request, not against the provider.
-
-    Args:
-        unclear: the refusal does not say whether the message or the model is its reason.
-        answered: it is we who refuse a whole answer; the provider is well.
-    """
+    """HTTP 400, 413, 422, or a content filter: it counts against this request, not against the provider."""
 
     kind = "refused"
-
-    def __init__(
-        self,
-        provider: str,
-        detail: str,
-        *,
-        unclear: bool = False,
-        answered: bool = False,
-        usage: Usage | None = None,
-        sentence: str = "",
-    ) -> None:
-        super().__init__(provider, detail, usage=usage, sentence=sentence)
-        self.unclear = unclear
-        self.answered = answered
 
 
 class UnreadableAnswer(ProviderError):

@@ -12,7 +12,7 @@ from helpers.people import hand_over
 from selenium.webdriver.common.by import By
 from sqlalchemy import Connection, text
 
-from db import people
+from db import customers
 from worker.redisdb.keys import REPLY_LIMIT
 from worker.session.handover import FAILED, LIMIT, MODEL
 
@@ -38,7 +38,7 @@ def enter(visit: Visit, password: str) -> None:
 
 def open_waits(connection: Connection) -> list[str]:
     """Whose waits are noted."""
-    return sorted(one.customer_phone for one in people.waiting(connection))
+    return sorted(one.customer_phone for one in customers.waiting(connection))
 
 
 def button_of(visit: Visit, phone: str) -> str:

@@ -13,7 +13,7 @@ from uuid import uuid4
 from msgspec.structs import replace
 from sqlalchemy import Engine, text
 
-from db import queries
+from db.products import put_products
 from helpers.factories import product
 from helpers.turns import message, session_of, turn_of
 from worker import steps
@@ -61,7 +61,7 @@ class AskedShop:
     def reprice(self, price: str) -> None:
         """Milk at another price."""
         with self.engine.begin() as connection:
-            queries.put_products(connection, [product("1", "Leche entera", price=str(Decimal(price)))])
+            put_products(connection, [product("1", "Leche entera", price=str(Decimal(price)))])
 
     def make_ahead(self) -> int:
         """One run of beat's task."""
@@ -108,7 +108,7 @@ def asked_shop(settings: Settings, engine: Engine, base_urls: dict[str, str], **
     urls = {"DATABASE_URL": settings.required("database_url"), "REDIS_URL": settings.required("redis_url")}
     services = build(read_settings(urls | keys | base_urls | {"PRECACHE_DAILY_USD": "1"} | given))
     with engine.begin() as connection:
-        queries.put_products(connection, [product("1", "Leche entera"), product("2", "Arroz largo")])
+        put_products(connection, [product("1", "Leche entera"), product("2", "Arroz largo")])
     yield AskedShop(dataclasses.replace(services, asked=AskedCounts(write_every_s=0.0)), engine)
     services.engine.dispose()
     services.redis.close()

@@ -21,7 +21,7 @@ from helpers.factories import (
 )
 from sqlalchemy import Connection, text
 
-from db import people, queries
+from db import customers, queries
 from worker.session.session import Context, session_from_row
 
 OPTIONS = {"human_wait_s": 1_800.0, "session_ttl_s": 7_200}
@@ -88,7 +88,7 @@ def test_an_echo_begins_a_wait_for_a_person(connection: Connection) -> None:
         True,
         [("", "te la dejo a 2.000")],
     )
-    ((listed),) = people.waiting(connection)
+    ((listed),) = customers.waiting(connection)
     assert (listed.customer_phone, listed.reason, listed.ended) == (ANA, "person_wrote", False)
     connection.execute(
         text("""
@@ -114,7 +114,7 @@ def test_a_wait_that_was_over_begins_anew(connection: Connection) -> None:
             || '{"human_since": "2026-01-01T00:00:00Z", "human_until": "2026-01-01T01:00:00Z"}'
     """)
     )
-    assert people.waiting(connection) == ()
+    assert customers.waiting(connection) == ()
     take(connection, echo("e2"))
     later = context_of(connection)
     assert later.human_since

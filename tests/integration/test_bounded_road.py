@@ -17,7 +17,7 @@ from helpers.service import says, webhook
 from helpers.turns import turn_from_dict
 from sqlalchemy import Connection, Engine, text
 
-from db import queries
+from db.products import search_products
 from worker import steps
 from worker.catalog.price_list import import_products, read_products
 from worker.devkit.demo import CATALOG
@@ -80,7 +80,7 @@ def test_messages_of_every_shape_are_answered_in_one_batch(shop_services: Servic
 def searched(servers: Servers, engine: Engine, connection: Connection) -> Connection:
     """A connection to the demo's catalogue that has searched it once."""
     import_products(servers.database_url, read_products(CATALOG), lambda _rows: None)
-    queries.search_products(connection, ["leche descremda"], 5)
+    search_products(connection, ["leche descremda"], 5)
     return connection
 
 
@@ -91,7 +91,7 @@ def test_a_search_costs_the_same_however_long_its_term(searched: Connection) -> 
 
         def search_s(size: int, make: Callable[[int], str] = make) -> float:
             began = backend.cpu_times()
-            queries.search_products(searched, [make(size)], 5)
+            search_products(searched, [make(size)], 5)
             ended = backend.cpu_times()
             return ended.user + ended.system - began.user - began.system
 
@@ -105,7 +105,7 @@ def test_a_search_takes_little_memory_of_its_connection(searched: Connection) ->
     pid = searched.execute(text("select pg_backend_pid()")).scalar_one()
     before = highest_kib(pid)
     for make in TEXTS.values():
-        queries.search_products(searched, [make(MAX_TEXT_CHARS)], 5)
+        search_products(searched, [make(MAX_TEXT_CHARS)], 5)
     assert highest_kib(pid) - before < MOST_BACKEND_KIB
 
 

@@ -33,6 +33,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from db import queries
+from db.products import put_products
 
 SESSION = "select id::text, version, messages, created_at, updated_at, expires_at from customer_sessions"
 ORDER = order_of(
@@ -162,7 +163,7 @@ def test_an_expired_session_is_replaced(connection: Connection) -> None:
 
 def test_an_order_is_placed_once_with_its_items(connection: Connection) -> None:
     """Names and prices as they were; an item whose product is gone is kept without it."""
-    queries.put_products(connection, [product("1", "Leche")])
+    put_products(connection, [product("1", "Leche")])
     given = answer(connection, "m1", orders=[ORDER])
     commit(connection, given)
     order = row(connection, "select id, customer_phone, reply_id::text, status, address, total, currency from orders")

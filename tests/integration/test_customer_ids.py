@@ -31,6 +31,7 @@ from helpers.locking import behind
 from sqlalchemy import Connection, Engine, text
 
 from db import queries, retry
+from db.customers import erase_customer, forget_ids, linked_ids
 
 USER, OTHER_USER = "AR.1A2B3C4D", "AR.9Z9Z9Z"
 NEW = "5491100000009"
@@ -239,7 +240,7 @@ def test_a_number_that_was_given_up_is_somebody_elses_later(connection: Connecti
     connection.execute(text("update customer_ids set until = now()"))
     (turn,) = accept(connection, inbound("m3", ANA))
     assert (turn["customer_phone"], turn["session_version"]) == (ANA, None)
-    assert queries.linked_ids(connection, NEW) == [NEW]
+    assert linked_ids(connection, NEW) == [NEW]
     while queries.apply_retention(connection, 30):
         pass
     assert ids(connection) == {}
@@ -278,9 +279,9 @@ def test_duplicates_change_nothing(connection: Connection) -> None:
     before = snapshot(connection)
     assert accept(connection, *sent) == []
     assert snapshot(connection) == before
-    for phone in queries.linked_ids(connection, USER):
-        queries.erase_customer(connection, phone)
-    queries.forget_ids(connection, [USER, ANA, NEW])
+    for phone in linked_ids(connection, USER):
+        erase_customer(connection, phone)
+    forget_ids(connection, [USER, ANA, NEW])
     assert accept(connection, *sent) == []
     assert (left(connection), ids(connection)) == (["erased"], {})
 

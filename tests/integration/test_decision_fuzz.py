@@ -33,7 +33,7 @@ from msgspec import convert
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from db import queries
+from db.products import put_products
 from worker import steps
 from worker.providers.reply_cache import cacheable
 from worker.replies.decision import InvalidDecision
@@ -146,7 +146,7 @@ def test_random_answers_are_committed(shop_services: Services, connection: Conne
     and write besides places the orders.
     """
     weighed = {"unit": "kg", "step": "0.05"}
-    queries.put_products(
+    put_products(
         connection, [product(str(n), f"Queso {n}", stock=n * 9, **(weighed if n % 2 else {})) for n in range(3, 9)]
     )
     random, taps = Random(1), {}

@@ -16,6 +16,8 @@ from rich.console import Console
 from sqlalchemy import Connection, Engine, text
 
 from db import monitoring, queries
+from db.customers import erase_customer
+from db.products import put_products
 from worker.intake.intake import Intake
 from worker.operate.commands.report import as_tables
 from worker.redisdb.keys import INBOUND, REJECTED
@@ -96,7 +98,7 @@ def test_only_ours_are_marked(connection: Connection) -> None:
     """An id of nobody's leaves nothing; words about an order are ours."""
     before = counted(connection)
     assert mark(connection, report(str(uuid4()), "sent")) == 0
-    queries.put_products(connection, [product("1", "Leche", stock=9)])
+    put_products(connection, [product("1", "Leche", stock=9)])
     product_id = row(connection, "select id from products")["id"]
     answer(connection, "wamid.1", orders=[agreed_order(line_of(product_id, sku="1"))])
     words = {"reply_id": str(uuid4()), "to": ANA, "text": "Tu pedido está en camino."}
@@ -112,7 +114,7 @@ def test_whatsapps_id_of_a_reply_goes_with_its_customer(connection: Connection) 
     """It holds the phone number; that the reply was read is a figure and stays."""
     one, other = (answer(connection, f"wamid.{n}", phone)["token"] for n, phone in ((1, ANA), (2, BRUNO)))
     mark(connection, report(one, "read"), report(other, "read"))
-    queries.erase_customer(connection, ANA)
+    erase_customer(connection, ANA)
     named = {str(each["reply_id"]): each["wamid"] for each in rows(connection, "select * from deliveries")}
     assert named == {one: None, other: "wamid.S1"}
     assert mark(connection, report(one, "sent", wamid="wamid.S1")) == 0

@@ -29,6 +29,7 @@ from helpers.locking import behind, in_its_own_connection, wait_until_blocked
 from sqlalchemy import Connection, Engine, text
 
 from db import queries
+from db.customers import erase_customer
 from worker.telemetry.report import make_report
 
 Json = dict[str, Any]
@@ -57,7 +58,7 @@ def test_nothing_personal_is_left(connection: Connection) -> None:
     live(connection, ANA, "wamid.a")
     live(connection, BRUNO, "wamid.b")
     others = personal(connection, BRUNO)
-    counted = queries.erase_customer(connection, ANA)
+    counted = erase_customer(connection, ANA)
     assert personal(connection, ANA, "wamid.a") == []
     assert personal(connection, SECRET) == [line for line in others if SECRET in line]
     assert personal(connection, BRUNO) == others
@@ -72,11 +73,11 @@ def test_nothing_personal_is_left(connection: Connection) -> None:
 def test_a_second_run_finds_nothing(connection: Connection) -> None:
     """And changes nothing, not even the customers who were erased before."""
     live(connection, ANA, "a")
-    queries.erase_customer(connection, ANA)
+    erase_customer(connection, ANA)
     before = snapshot(connection)
     for phone in (ANA, BRUNO):
-        assert not any(queries.erase_customer(connection, phone).values())
-    queries.erase_customer(connection, "erased")
+        assert not any(erase_customer(connection, phone).values())
+    erase_customer(connection, "erased")
     assert snapshot(connection) == before
 
 
@@ -86,7 +87,7 @@ def test_figures_stay(connection: Connection) -> None:
     connection.execute(text("update customer_sessions set created_at = updated_at - interval '90 seconds'"))
     expire_sessions(connection, ANA)
     before = make_report(connection)
-    queries.erase_customer(connection, ANA)
+    erase_customer(connection, ANA)
     after = make_report(connection)
     assert after["sessions"].pop("average_session_duration_s") == 90
     before["sessions"].pop("average_session_duration_s")
@@ -97,7 +98,7 @@ def test_work_under_way_cannot_write_it_back(connection: Connection) -> None:
     """Whatever a process does with a turn that it still holds."""
     turn = accept_one(connection, "m1")
     holder = [(ANA, turn["token"])]
-    queries.erase_customer(connection, ANA)
+    erase_customer(connection, ANA)
     erased = snapshot(connection)
     assert commit(connection, commit_row(turn)) == NOTHING
     assert queries.extend_leases(connection, holder, 30) == set()
@@ -115,7 +116,7 @@ def test_what_the_lost_turn_cost_is_recorded(connection: Connection) -> None:
     turn = accept_one(connection, "m1")
     reply = answer(connection, "m2", BRUNO)
     for phone in (ANA, BRUNO):
-        queries.erase_customer(connection, phone)
+        erase_customer(connection, phone)
     lost, made = metrics_row(turn["token"], committed=False), metrics_row(reply["token"])
     assert set(queries.record_metrics(connection, [lost, made])) == {turn["token"], reply["token"]}
     assert queries.unpublished_replies(connection, older_than_s=0) == []
@@ -124,7 +125,7 @@ def test_what_the_lost_turn_cost_is_recorded(connection: Connection) -> None:
 def test_a_second_delivery_is_still_a_duplicate(connection: Connection) -> None:
     """Although the id is gone: no message, no customer, no turn comes of it; a new message is a new customer."""
     answer(connection, "wamid.1")
-    queries.erase_customer(connection, ANA)
+    erase_customer(connection, ANA)
     before = snapshot(connection)
     batch = [inbound("wamid.1", ANA, name="Ana"), inbound("wamid.2", BRUNO), inbound("wamid.1", ANA)]
     assert [turn["customer_phone"] for turn in accept(connection, *batch)] == [BRUNO]
@@ -141,7 +142,7 @@ def test_the_rest_of_redis_is_named(connection: Connection) -> None:
     answer(connection, "m2", outcome=outcome)
     answer(connection, "m3", outcome={"source": "ai", "reply_key": None})
     queries.record_metrics(connection, [metrics_row(given["token"])])
-    counted = queries.erase_customer(connection, ANA)
+    counted = erase_customer(connection, ANA)
     assert counted["reply_keys"] == ["k1"]
     assert given["token"] not in counted["unpublished"]
     assert len(counted["unpublished"]) == 2
@@ -150,7 +151,7 @@ def test_the_rest_of_redis_is_named(connection: Connection) -> None:
 def test_an_erasure_takes_what_a_commit_before_it_left(engine: Engine, connection: Connection) -> None:
     """It waits for the commit of a turn, and then erases the reply too."""
     ending = commit_row(accept_one(connection, "m1"))
-    counted = behind(engine, lambda c: commit(c, ending), lambda c: queries.erase_customer(c, ANA))
+    counted = behind(engine, lambda c: commit(c, ending), lambda c: erase_customer(c, ANA))
     assert (counted["messages"], counted["unanswered"], counted["unpublished"]) == (1, 0, [ending["token"]])
     assert personal(connection, ANA) == []
 
@@ -158,7 +159,7 @@ def test_an_erasure_takes_what_a_commit_before_it_left(engine: Engine, connectio
 def test_an_erasure_takes_what_is_just_being_accepted(engine: Engine, connection: Connection) -> None:
     """A message that is added to a turn under way, by a commit that has locked the customer and changed nothing yet."""
     accept_one(connection, "m1")
-    counted = behind(engine, lambda c: accept(c, inbound("m2")), lambda c: queries.erase_customer(c, ANA))
+    counted = behind(engine, lambda c: accept(c, inbound("m2")), lambda c: erase_customer(c, ANA))
     assert counted["unanswered"] == 2
     assert personal(connection, ANA) == []
 
@@ -166,7 +167,7 @@ def test_an_erasure_takes_what_is_just_being_accepted(engine: Engine, connection
 def test_a_commit_after_an_erasure_comes_to_nothing(engine: Engine, connection: Connection) -> None:
     """It waits for the erasure, and then finds neither its turn nor its messages."""
     ending = commit_row(accept_one(connection, "m1"))
-    result = behind(engine, lambda c: queries.erase_customer(c, ANA), lambda c: commit(c, ending))
+    result = behind(engine, lambda c: erase_customer(c, ANA), lambda c: commit(c, ending))
     assert result == NOTHING
     assert personal(connection, ANA) == []
 
@@ -183,6 +184,6 @@ def test_a_message_accepted_beside_an_erasure_is_answered(engine: Engine, connec
             first.execute(text("select from turns where customer_phone = :phone for update"), {"phone": ANA})
             accepting = pool.submit(in_its_own_connection, engine, lambda c: queries.accept_messages(c, batch))
             wait_until_blocked(connection, accepting)
-            queries.erase_customer(connection, BRUNO)
+            erase_customer(connection, BRUNO)
         turns = accepting.result(GUARD_S)["turns"]
     assert [wamids(turn) for turn in turns] == [["m1"], ["m2"]]

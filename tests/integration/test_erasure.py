@@ -26,8 +26,10 @@ from helpers.factories import (
 from helpers.service import says, webhook
 from sqlalchemy import Connection
 
-from db import queries
+from db.customers import linked_ids
 from db.engine import connect
+from db.orders import unpublished_order_events
+from db.products import put_products
 from worker.errors import CommandError
 from worker.operate.erasure import COUNTED, Erasure
 from worker.orders.outbox import republish
@@ -91,10 +93,10 @@ def test_the_streams_lose_what_is_theirs(database: Connection, redis_client: red
 
 def test_the_shops_stream_loses_their_orders(database: Connection, redis_client: redis.Redis) -> None:
     """Another customer's stays, though a note in it names them; who has an event in hand publishes nothing of it."""
-    queries.put_products(database, [product("1", "Leche")])
+    put_products(database, [product("1", "Leche")])
     for phone, note in ((ANA, None), (BRUNO, f"para {ANA}")):
         answer(database, phone, phone, orders=[agreed_order(line_of(1), note=note)])
-    rows = queries.unpublished_order_events(database, older_than_s=0)
+    rows = unpublished_order_events(database, older_than_s=0)
     database.commit()
     streams = Streams(redis_client)
     streams.publish_orders([event["payload"] for event in rows])
@@ -103,16 +105,16 @@ def test_the_shops_stream_loses_their_orders(database: Connection, redis_client:
     assert told == [rows[1]["payload"]]
     redis_client.flushall()
     assert erase(database, redis_client)["order_events"] == 0
-    again = [event["payload"] for event in queries.unpublished_order_events(database, older_than_s=0)]
+    again = [event["payload"] for event in unpublished_order_events(database, older_than_s=0)]
     assert streams.publish_orders([event["payload"] for event in rows]) == 2
     assert [event["order"]["customer"] for event in again] == ["erased", BRUNO]
 
 
 def test_an_event_on_its_way_is_stopped(database: Connection, redis_client: redis.Redis) -> None:
     """Of an order that is erased before the shop is told: the worker publishes nothing, the sweep the order alone."""
-    queries.put_products(database, [product("1", "Leche")])
+    put_products(database, [product("1", "Leche")])
     answer(database, "m1", orders=[agreed_order(line_of(1))])
-    (event,) = queries.unpublished_order_events(database, older_than_s=0)
+    (event,) = unpublished_order_events(database, older_than_s=0)
     database.commit()
     assert erase(database, redis_client)["orders"] == 1
     assert Streams(redis_client).publish_orders([event["payload"]]) == 0
@@ -326,4 +328,4 @@ def test_an_interrupted_erasure_finds_the_same_ids_again(
     redis_client.xtrim("whatsapp:inbound", 0)
     streams.publish([reply(1, "AR.1A2B")])
     assert erase(database, redis_client)["outbound"] == 1
-    assert queries.linked_ids(connection, "AR.1A2B") == ["AR.1A2B"]
+    assert linked_ids(connection, "AR.1A2B") == ["AR.1A2B"]

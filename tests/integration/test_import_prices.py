@@ -12,7 +12,7 @@ from helpers.command_line import run, run_in, urls_of
 from helpers.factories import product, row
 from sqlalchemy import Connection
 
-from db import queries
+from db.products import put_products
 from worker.catalog.price_list import import_products, is_steep, steep_changes
 
 PRICE = "select price::text, currency from products where sku = 'A'"
@@ -21,7 +21,7 @@ PRICE = "select price::text, currency from products where sku = 'A'"
 @pytest.fixture
 def shop(connection: Connection) -> Connection:
     """A shop with one product for 1,850 pesos."""
-    queries.put_products(connection, [product("A", "Leche", price="1850.00")])
+    put_products(connection, [product("A", "Leche", price="1850.00")])
     return connection
 
 

@@ -16,7 +16,7 @@ def test_a_lock_of_another_database_is_none_of_ours(servers: Servers, connection
         assert try_lock(other, INTAKE_LOCK)
         assert is_locked(other, INTAKE_LOCK)
         assert not is_locked(connection, INTAKE_LOCK)
-        assert not unfinished(connection, INTAKE_LOCK).intake_active
+        assert not unfinished(connection).intake_active
 
 
 def test_the_server_gives_up_a_silent_client_soon(connection: Connection) -> None:

@@ -16,7 +16,9 @@ from helpers.away import refusing_port
 from helpers.factories import ANA, BRUNO, Json, agreed_order, answer, line_of, product, row
 from sqlalchemy import Connection, text
 
-from db import queries
+from db.customers import erase_customer
+from db.orders import open_orders, unpublished_order_events
+from db.products import put_products
 from db.states import ORDER_STATUSES
 from worker.operate.cli import main
 from worker.operate.commands.terminal import out
@@ -42,8 +44,8 @@ def shop(
 ) -> Connection:
     """A shop with milk and a ham, on empty servers; a terminal that is wide enough."""
     monkeypatch.setattr(out, "width", 200)
-    queries.put_products(connection, [product("1", "Leche", stock=50)])
-    queries.put_products(connection, [product("2", "Jamón", unit="kg", stock="3", price="9000.00")])
+    put_products(connection, [product("1", "Leche", stock=50)])
+    put_products(connection, [product("2", "Jamón", unit="kg", stock="3", price="9000.00")])
     return connection
 
 
@@ -97,8 +99,8 @@ def test_a_list_of_some(shop: Connection) -> None:
     assert chasqui("list", "--open", "--status", "ready").exit_code == 2
     assert ids("--status", "delivered") == [1]
     assert ids("--limit", "2") == [3, 2]
-    assert [order["id"] for order in queries.open_orders(shop, 9)] == [3, 2]
-    assert [order["id"] for order in queries.open_orders(shop, 1)] == [3]
+    assert [order["id"] for order in open_orders(shop, 9)] == [3, 2]
+    assert [order["id"] for order in open_orders(shop, 1)] == [3]
 
 
 def test_one_order_is_shown_whole(shop: Connection) -> None:
@@ -189,7 +191,7 @@ def test_a_customer_who_cannot_be_told(shop: Connection, redis_client: redis.Red
     """The status is set, and a line says why nothing went out to him."""
     buy(shop, wrote_h_ago=25)
     if unreachable == "erased":
-        queries.erase_customer(shop, ANA)
+        erase_customer(shop, ANA)
     done = chasqui("set", "1", "delivered", "--tell")
     assert (done.exit_code, done.stdout) == (0, "Order 1 was received and is delivered.\n")
     told = {"window": "more than 24 h ago", "erased": "the customer's data was erased"}
@@ -223,7 +225,7 @@ def test_an_order_outlives_a_redis_that_is_away(shop: Connection, monkeypatch: p
         done = chasqui("set", "1", "accepted", "--tell")
     assert done.exit_code == 0
     assert "the running service passes it on" in done.stderr
-    assert [event["event_id"] for event in queries.unpublished_order_events(shop, older_than_s=0)]
+    assert [event["event_id"] for event in unpublished_order_events(shop, older_than_s=0)]
 
 
 def test_a_customer_cannot_speak_to_the_terminal(shop: Connection) -> None:

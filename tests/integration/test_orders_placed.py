@@ -30,7 +30,8 @@ from helpers.locking import behind
 from msgspec import convert
 from sqlalchemy import Connection, Engine, text
 
-from db import queries
+from db.orders import set_order_status, unpublished_order_events
+from db.products import lock_products, put_products
 from worker.catalog.product import Product
 
 STOCK = "select id, stock from products order by id"
@@ -48,7 +49,7 @@ def shop(connection: Connection) -> Connection:
     )
     # One by one, so that ids are what they are called.
     for one in goods:
-        queries.put_products(connection, [one])
+        put_products(connection, [one])
     return connection
 
 
@@ -253,7 +254,7 @@ def test_what_is_put_back_is_found_again(shop: Connection) -> None:
     """A search that was cached before it would say that there is less than there is."""
     answer(shop, "m1", orders=[agreed_order(line_of(1, quantity="7"))])
     before = row(shop, VERSION)["version"]
-    queries.set_order_status(shop, row(shop, "select id from orders")["id"], "cancelled")
+    set_order_status(shop, row(shop, "select id from orders")["id"], "cancelled")
     assert stock(shop)[1] == 20
     assert row(shop, VERSION)["version"] == before + 1
 
@@ -283,7 +284,7 @@ def test_an_order_of_the_version_before_is_taken(shop: Connection) -> None:
     given = answer(shop, "m1", orders=[order_of(old, {"id": 99, "name": "Vino", "price": "5", "quantity": 1})])
     assert len(given["orders"]) == 1
     assert stock(shop)[2] == 0
-    (event,) = queries.unpublished_order_events(shop, older_than_s=0)
+    (event,) = unpublished_order_events(shop, older_than_s=0)
     told = event["payload"]["order"]
     assert (told["name"], told["subtotal"], told["delivery_fee"], told["total"]) == ("Ana", "10.00", "0.00", "10.00")
     assert [(item["sku"], item["unit"], item["quantity"], item["total"]) for item in told["items"]] == [
@@ -297,9 +298,9 @@ def test_an_import_waits_for_a_sale_and_the_sale_for_an_import(engine: Engine, s
     given = ending(shop, "m1", ANA, agreed_order(line_of(1), line_of(2)))
 
     def bring_in(connection: Connection) -> Json:
-        queries.lock_products(connection, ["2", "1"])
-        queries.put_products(connection, [product("2", "Pan", stock=50)])
-        queries.put_products(connection, [product("1", "Leche", stock=50)])
+        lock_products(connection, ["2", "1"])
+        put_products(connection, [product("2", "Pan", stock=50)])
+        put_products(connection, [product("1", "Leche", stock=50)])
         return {}
 
     assert behind(engine, bring_in, lambda c: commit(c, given))["changed"] == []

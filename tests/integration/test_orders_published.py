@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from structlog.testing import capture_logs
 
 from db import queries
+from db.orders import mark_order_events_published, set_order_status, unpublished_order_events
 from worker.intake.sweep import Sweep
 from worker.orders import outbox
 from worker.orders.order import Order
@@ -51,7 +52,7 @@ def place(connection: Connection, message_id: str, phone: str = ANA) -> tuple[Ou
 
 def move(connection: Connection, order: int, status: str, told: Json | None = None) -> tuple[OutboxEvent, ...]:
     """An order that gets a status; what is to be published of it."""
-    return outbox_events(queries.set_order_status(connection, order, status, told)["events"])
+    return outbox_events(set_order_status(connection, order, status, told)["events"])
 
 
 def told(client: redis.Redis) -> list[tuple[int, str]]:
@@ -92,7 +93,7 @@ def test_a_committed_turn_tells_the_shop(
     update_session.run(shop_services, [replace(turn, session=new_session(ANA, None), outcome=decided())])
     entries: Any = redis_client.xrange(ORDERS.pattern)
     (payload,) = [fields[b"payload"] for _, fields in entries]
-    event = outbox_events(queries.unpublished_order_events(sold, older_than_s=0, recent_s=60))[0]
+    event = outbox_events(unpublished_order_events(sold, older_than_s=0, recent_s=60))[0]
     assert orjson.loads(payload) == event.payload
     assert convert(orjson.loads(payload)["order"], Order).items[0].quantity == "2"
     assert redis_client.xlen(OUTBOUND.pattern) == 1
@@ -177,7 +178,7 @@ def test_whatever_fails_on_the_way_nothing_is_lost_or_doubled(
     # From now on Redis has not restarted: only what is not recorded is looked for.
     sweep(shop_services, sold)
     place(sold, "m1")
-    (order,) = (event["payload"]["order"]["id"] for event in queries.unpublished_order_events(sold, older_than_s=0))
+    (order,) = (event["payload"]["order"]["id"] for event in unpublished_order_events(sold, older_than_s=0))
     words = {"reply_id": str(uuid4()), "to": ANA, "in_reply_to": [], "text": "En camino", "source": "shop"}
     events = move(sold, order, "dispatched", words)
     streams = Failing(redis_client, fails)
@@ -185,7 +186,7 @@ def test_whatever_fails_on_the_way_nothing_is_lost_or_doubled(
     def mark(event_ids: Any) -> None:
         if fails == "mark":
             raise SQLAlchemyError("away")
-        queries.mark_order_events_published(sold, event_ids)
+        mark_order_events_published(sold, event_ids)
 
     with pytest.raises((RedisError, SQLAlchemyError)):
         publish_events(streams, mark, events)
@@ -205,7 +206,7 @@ def test_a_status_takes_along_what_was_not_told_yet(sold: Connection, redis_clie
     other = place(sold, "m2", BRUNO)
 
     def mark(event_ids: Any) -> None:
-        queries.mark_order_events_published(sold, event_ids)
+        mark_order_events_published(sold, event_ids)
 
     assert publish_events(streams, mark, move(sold, 1, "accepted")) == 2
     assert publish_events(streams, mark, [*placed, *other]) == 1

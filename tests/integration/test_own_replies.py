@@ -11,7 +11,7 @@ from helpers.asked import AskedShop, asked_shop
 from helpers.factories import product
 from sqlalchemy import Engine
 
-from db import queries
+from db.products import put_products
 from worker.devkit.simulator import Simulator
 from worker.precache.own_replies import make_own
 from worker.redisdb.keys import OWN_REPLIES
@@ -71,7 +71,7 @@ def test_a_thing_is_found_under_each_of_its_names(shop: AskedShop) -> None:
     """What begins with it, however the shop spells it; what only has it in its name is not meant."""
     with shop.engine.begin() as connection:
         names = ("Zumo de naranja", "Piña en su jugo")
-        queries.put_products(connection, [product(str(number), name) for number, name in enumerate(names, 7)])
+        put_products(connection, [product(str(number), name) for number, name in enumerate(names, 7)])
     made(shop)
     for words in ("venden zumo?", "tenés jugo?"):
         told = shop.routed(words).decided().decision.reply
@@ -82,7 +82,7 @@ def test_a_thing_is_found_under_each_of_its_names(shop: AskedShop) -> None:
 def test_what_is_sold_out_is_for_a_model(shop: AskedShop) -> None:
     """It offers something else."""
     with shop.engine.begin() as connection:
-        queries.put_products(connection, [product("1", "Leche entera", stock="0")])
+        put_products(connection, [product("1", "Leche entera", stock="0")])
     made(shop)
     assert shop.routed("tenés leche?").outcome is None
 

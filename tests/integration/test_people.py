@@ -18,10 +18,9 @@ from helpers.people import hand_over, wait
 from sqlalchemy import Connection, text
 from test_reply_limit import close, write
 
-from db import people, queries
-from db.locks import INTAKE_LOCK
+from db import customers, queries
+from db.customers import Waiting, erase_customer, resume_customer
 from db.monitoring import unfinished
-from db.people import Waiting
 from worker.session.handover import ASKED, FAILED, MODEL
 from worker.steps.services import Services
 
@@ -42,12 +41,12 @@ def typed(servers: Servers, tmp_path: Path) -> Typed:
 
 def listed(connection: Connection) -> list[tuple[str, str, bool]]:
     """Customer, reason and whether the wait is over, in the order of the list."""
-    return [(one.customer_phone, one.reason, one.ended) for one in people.waiting(connection)]
+    return [(one.customer_phone, one.reason, one.ended) for one in customers.waiting(connection)]
 
 
 def counted(connection: Connection) -> tuple[int, int, int]:
     """Who waits, who waited in vain, and for how many minutes the first has waited."""
-    now = unfinished(connection, INTAKE_LOCK)
+    now = unfinished(connection)
     return now.people_waiting, now.people_unattended, int(now.oldest_person_s // 60)
 
 
@@ -58,11 +57,11 @@ def test_the_longest_wait_comes_first_and_those_that_are_over_last(connection: C
     hand_over(connection, CARLA, ago=45 * MINUTE, reason=FAILED)
     answer(connection, "m4", "5491100000004")
     assert listed(connection) == [(BRUNO, ASKED, False), (ANA, MODEL, False), (CARLA, FAILED, True)]
-    first, _, over = people.waiting(connection)
+    first, _, over = customers.waiting(connection)
     assert 540 <= first.waited_s < 600
     assert over.waited_s == 1_800
     assert counted(connection) == (2, 1, 9)
-    assert [one.customer_phone for one in people.waiting(connection, max_rows=1)] == [BRUNO]
+    assert [one.customer_phone for one in customers.waiting(connection, max_rows=1)] == [BRUNO]
 
 
 def test_nobody_waits(connection: Connection) -> None:
@@ -92,14 +91,14 @@ def test_a_wait_ends_with_its_conversation(connection: Connection) -> None:
     assert listed(connection) == [(ANA, ASKED, False)]
     expire_sessions(connection, ANA, ago_s=3_600)
     assert listed(connection) == [(ANA, ASKED, True)]
-    assert people.waiting(connection)[0].waited_s == pytest.approx(2 * 3_600, abs=60)
+    assert customers.waiting(connection)[0].waited_s == pytest.approx(2 * 3_600, abs=60)
 
 
 def test_whoever_is_resumed_leaves_the_list(connection: Connection) -> None:
     """Also where the wait was over: somebody has seen to it. Nothing of the wait stays in the session."""
     hand_over(connection, ANA)
     hand_over(connection, BRUNO, ago=45 * MINUTE)
-    assert [queries.resume_customer(connection, phone) for phone in (ANA, BRUNO)] == ["resumed"] * 2
+    assert [resume_customer(connection, phone) for phone in (ANA, BRUNO)] == ["resumed"] * 2
     assert (listed(connection), counted(connection)) == ([], (0, 0, 0))
     found = row(connection, "select context_data from customer_sessions where customer_phone = :p", p=BRUNO)
     assert found["context_data"] == {}
@@ -111,7 +110,7 @@ def test_a_wait_that_the_version_before_has_begun(connection: Connection) -> Non
     connection.execute(
         text("update customer_sessions set context_data = context_data - array['human_since', 'human_reason']")
     )
-    (found,) = people.waiting(connection)
+    (found,) = customers.waiting(connection)
     assert (found.reason, found.ended) == ("", False)
     assert found.waited_s < 60
 
@@ -119,7 +118,7 @@ def test_a_wait_that_the_version_before_has_begun(connection: Connection) -> Non
 def test_erased_customers_are_forgotten(connection: Connection) -> None:
     """The wait goes with the conversation."""
     hand_over(connection, ANA, ago=45 * MINUTE)
-    queries.erase_customer(connection, ANA)
+    erase_customer(connection, ANA)
     assert listed(connection) == []
 
 
@@ -160,5 +159,5 @@ def test_the_shop_says_how_long_a_wait_is(shop_services: Services, connection: C
     changed = shop_services.settings.model_copy(update={"human_wait_s": 90.0})
     services = with_changes(shop_services, settings=changed)
     close(services, write(services, ANA, said="quiero hablar con una persona"))
-    (found,) = people.waiting(connection)
+    (found,) = customers.waiting(connection)
     assert (found.reason, found.until - found.since) == (ASKED, timedelta(seconds=90))

@@ -14,8 +14,9 @@ from helpers.basics import EMPTY, MIGRATED, Servers, new_database
 from helpers.factories import agreed_order, batch_of, commit_row, inbound, line_of, metrics_row, product
 from sqlalchemy import Connection, Engine, text
 
-from db import queries
+from db import orders, queries
 from db.engine import connect
+from db.products import put_products, search_products
 
 #: Enough that reading the whole of a table would be seen, and that PostgreSQL would not prefer to.
 CUSTOMERS = 20_000
@@ -49,7 +50,7 @@ Act = Callable[[Connection, Sequence[str]], object]
 def open_shop(connection: Connection) -> None:
     """Products, and nobody who has ever written."""
     connection.execute(EMPTY)
-    queries.put_products(connection, [product(str(n), f"Leche {n}", stock=100_000) for n in range(200)])
+    put_products(connection, [product(str(n), f"Leche {n}", stock=100_000) for n in range(200)])
     # As `line_of` orders it.
     connection.execute(text("update products set name = 'Leche' where id = 1"))
 
@@ -149,14 +150,14 @@ def publish_orders(connection: Connection, batch: Sequence[str]) -> object:
     """The same, recorded as published."""
     placed = place_orders(connection, batch)
     assert len(placed) == len(batch)
-    queries.mark_order_events_published(connection, [event["event_id"] for event in placed])
-    return queries.unpublished_order_events(connection, older_than_s=0.0, recent_s=0.001, max_rows=500)
+    orders.mark_order_events_published(connection, [event["event_id"] for event in placed])
+    return orders.unpublished_order_events(connection, older_than_s=0.0, recent_s=0.001, max_rows=500)
 
 
 def set_order_status(connection: Connection, batch: Sequence[str]) -> object:
     """The same, and each order cancelled."""
     placed = place_orders(connection, batch)
-    return [queries.set_order_status(connection, event["payload"]["order"]["id"], "cancelled") for event in placed]
+    return [orders.set_order_status(connection, event["payload"]["order"]["id"], "cancelled") for event in placed]
 
 
 def record_metrics(connection: Connection, batch: Sequence[str]) -> object:
@@ -272,7 +273,7 @@ STATEMENTS: dict[str, Act] = {
     "place_orders": place_orders,
     "publish_orders": publish_orders,
     "set_order_status": set_order_status,
-    "unpublished_order_events": lambda connection, batch: queries.unpublished_order_events(
+    "unpublished_order_events": lambda connection, batch: orders.unpublished_order_events(
         connection, older_than_s=5.0, recent_s=10.0, max_rows=500
     ),
     "record_metrics": record_metrics,
@@ -290,7 +291,7 @@ STATEMENTS: dict[str, Act] = {
     "unpublished_replies": lambda connection, batch: queries.unpublished_replies(
         connection, older_than_s=15.0, recent_s=10.0, max_rows=500
     ),
-    "search_products": lambda connection, batch: queries.search_products(connection, ["leche", "lehce", "#7"], 5),
+    "search_products": lambda connection, batch: search_products(connection, ["leche", "lehce", "#7"], 5),
     "cleanup_expired_sessions": lambda connection, batch: queries.cleanup_expired_sessions(connection),
 }
 

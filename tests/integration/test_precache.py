@@ -22,6 +22,7 @@ from sqlalchemy import Engine
 from db import queries
 from db.engine import connect
 from db.locks import PRECACHE_LOCK, try_lock, unlock
+from db.products import put_products
 from worker.devkit.simulator import Simulator
 from worker.precache.allowance import spent_key
 from worker.precache.requests import REST_DAYS, WASTED
@@ -321,7 +322,7 @@ def test_what_has_become_cheaper_is_asked_more(shop: AskedShop) -> None:
     made = []
     for price in ("100.00", "120.00", "90.00"):
         with shop.engine.begin() as connection:
-            queries.put_products(connection, [product("2", "Arroz largo", price=price)])
+            put_products(connection, [product("2", "Arroz largo", price=price)])
         shop.make_ahead()
         made.append(shop.routed("hay arroz?").outcome is not None)
     assert made == [False, False, True]

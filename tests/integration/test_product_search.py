@@ -12,8 +12,8 @@ from helpers.factories import Json, product
 from helpers.shoppers import Wish, wishes, words_of
 from sqlalchemy import Connection, Engine, event, text
 
-from db import queries
 from db.engine import connect
+from db.products import put_products, search_products
 from worker.catalog.price_list import import_products, read_products
 from worker.catalog.search import Catalog
 from worker.devkit.demo import CATALOG
@@ -55,7 +55,7 @@ def search(engine: Engine, terms: list[str]) -> dict[str, list[Json]]:
     """The five best products of each term."""
     found: dict[str, list[Json]] = {term: [] for term in terms}
     with engine.connect() as connection:
-        for row in queries.search_products(connection, terms, 5):
+        for row in search_products(connection, terms, 5):
             found[row["term"]].append(row)
     return found
 
@@ -160,7 +160,7 @@ def stem(connection: Connection, word: str) -> str:
 
 def test_without_is_not_with(connection: Connection) -> None:
     """Who wants it without something does not get it with it first, and the other way round."""
-    queries.put_products(
+    put_products(
         connection,
         [
             product("1", "Agua con gas", format="1 l"),
@@ -170,17 +170,17 @@ def test_without_is_not_with(connection: Connection) -> None:
         ],
     )
     wanted = ["agua sin gas", "agua con gas", "pan sin sal", "pan con sal"]
-    first = [queries.search_products(connection, [term], 1)[0]["name"] for term in wanted]
+    first = [search_products(connection, [term], 1)[0]["name"] for term in wanted]
     assert first == ["Agua mineral de manantial", "Agua con gas", "Pan sin sal", "Pan con sal"]
 
 
 def test_new_words_are_known_at_once(connection: Connection) -> None:
     """A product or category that is added or renamed, by whatever statement, is found by a misspelt name."""
-    queries.put_products(connection, [product("1", "Quinoto"), product("2", "Pomelo")])
+    put_products(connection, [product("1", "Quinoto"), product("2", "Pomelo")])
     connection.execute(text("update products set name = 'Maracuyá' where sku = '2'"))
     connection.execute(text("update categories set name = 'Verdulería'"))
     terms = ["kinoto", "maracuia", "verduleria", "berduleria", "pomelo"]
-    found = queries.search_products(connection, terms, 5)
+    found = search_products(connection, terms, 5)
     by_term = {term: {row["name"] for row in found if row["term"] == term} for term in terms}
     everything = {"Quinoto", "Maracuyá"}
     assert list(by_term.values()) == [{"Quinoto"}, {"Maracuyá"}, everything, everything, set()]

@@ -33,6 +33,7 @@ from sqlalchemy import Connection, Engine, text
 from db import monitoring, queries
 from db.locks import INTAKE_LOCK, try_lock
 from db.monitoring import REPLY_BUCKETS_MS, UNFINISHED
+from db.orders import set_order_status
 from worker.errors import ProviderDenied, ProviderTimeout, RequestRefused
 from worker.operate.snapshot import read_cache_use, read_counters, read_redis, read_streams
 from worker.providers.circuit import CircuitBreaker
@@ -190,7 +191,7 @@ def test_what_is_unfinished_is_seen(connection: Connection, engine: Engine) -> N
     accept(connection, inbound("m1"), inbound("m2", BRUNO), inbound("m3", CARLA))
     connection.execute(text("update messages set accepted_at = now() - interval '90 s' where message_id = 'm2'"))
     expire_leases(connection, BRUNO)
-    seen = monitoring.unfinished(connection, INTAKE_LOCK)
+    seen = monitoring.unfinished(connection)
     assert (seen.waiting, seen.turns_under_way, seen.turns_overdue) == (3, 2, 1)
     assert 90 <= seen.oldest_waiting_s < 180
     assert (seen.unpublished, seen.oldest_unpublished_s, seen.dead, seen.active_sessions) == (0, 0.0, 0, 0)
@@ -201,13 +202,13 @@ def test_what_is_unfinished_is_seen(connection: Connection, engine: Engine) -> N
     connection.execute(text("update messages set answered_at = now() - interval '40 s' where message_id = 'm4'"))
     with engine.connect() as intake:
         assert try_lock(intake, INTAKE_LOCK)
-        later = monitoring.unfinished(connection, INTAKE_LOCK)
+        later = monitoring.unfinished(connection)
         intake.invalidate()
     assert (later.waiting, later.unpublished, later.dead, later.active_sessions) == (3, 2, 1, 2)
     assert 40 <= later.oldest_unpublished_s < 90
     assert later.intake_active
     expire_sessions(connection, "5491100000091")
-    assert monitoring.unfinished(connection, INTAKE_LOCK).active_sessions == 1
+    assert monitoring.unfinished(connection).active_sessions == 1
 
 
 def test_orders_that_wait_are_seen(connection: Connection) -> None:
@@ -218,13 +219,13 @@ def test_orders_that_wait_are_seen(connection: Connection) -> None:
     connection.execute(text("update orders set status_at = null where id = 1"))
     connection.execute(text("update orders set status_at = now() - interval '90 s' where id = 2"))
     connection.execute(text("update order_events set at = now() - interval '40 s' where id = 3"))
-    seen = monitoring.unfinished(connection, INTAKE_LOCK)
+    seen = monitoring.unfinished(connection)
     assert (seen.orders_unattended, seen.unpublished) == (2, 3)
     assert 90 <= seen.oldest_unattended_s < 180
     assert 40 <= seen.oldest_unpublished_s < 90
-    queries.set_order_status(connection, 2, "accepted")
+    set_order_status(connection, 2, "accepted")
     tell_the_shop(connection)
-    later = monitoring.unfinished(connection, INTAKE_LOCK)
+    later = monitoring.unfinished(connection)
     assert (later.orders_unattended, later.unpublished) == (1, 0)
     assert later.oldest_unattended_s < 90
 
@@ -245,7 +246,7 @@ def test_a_look_reads_no_finished_message(connection: Connection) -> None:
     )
     accept(connection, inbound("waits", ANA))
     connection.execute(text("analyze messages, turns, orders"))
-    plan = rows(connection, f"explain (analyze, costs off, timing off) {UNFINISHED.text}", intake_lock=INTAKE_LOCK)
+    plan = rows(connection, f"explain (analyze, costs off, timing off) {UNFINISHED.text}")
     scans = [line["QUERY PLAN"].strip() for line in plan if " on messages" in line["QUERY PLAN"]]
     assert len(scans) == 3
     assert [line for line in plan if "orders_open_idx" in line["QUERY PLAN"]]

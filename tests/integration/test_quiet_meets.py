@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from test_locked_customers import Road
 from test_quiet import ASKS_A_MODEL, QUIET_S, pass_time, road, route, waiting
 
-from db import queries
+from db.customers import erase_customer
 from worker.redisdb.keys import INBOUND, REJECTED
 from worker.session.turn import Turn
 
@@ -195,7 +195,7 @@ def test_a_customer_is_erased_while_the_turn_waits(road: Road, connection: Conne
     """Nothing of it comes back; who writes again is new, and others wait on."""
     park(road)
     park(road, "b1", **{"from": BRUNO})
-    queries.erase_customer(connection, ANA)
+    erase_customer(connection, ANA)
     pass_time(connection, QUIET_S + 1)
     assert [turn.customer_phone for turn in road.take(1)] == [BRUNO]
     send(road, "m2", "hola")

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from test_acts_of_messages import echo, edit, revoke, take
 
 from db import queries
+from db.customers import erase_customer
 from worker.intake.sweep import LIMIT
 from worker.session.turn import claimed_turn
 from worker.session.turn_message import Quoted
@@ -101,5 +102,5 @@ def test_the_first_receipt_counts(connection: Connection) -> None:
 def test_an_erasure_takes_whatsapps_id(connection: Connection) -> None:
     """It holds the number of the customer."""
     receipt(connection, reply_with(connection, "m1"), "wamid.S1")
-    queries.erase_customer(connection, ANA)
+    erase_customer(connection, ANA)
     assert row(connection, "select wamid from deliveries") == {"wamid": None}

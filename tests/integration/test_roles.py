@@ -34,8 +34,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ProgrammingError
 
 from db import migrations, monitoring, queries
+from db.customers import erase_customer, resume_customer
 from db.engine import make_engine
 from db.locks import is_locked, try_lock
+from db.orders import mark_order_events_published, set_order_status, unpublished_order_events
+from db.products import categories, put_products, search_products
 from worker.runtime.embedded import postgres
 from worker.runtime.embedded.processes import run
 from worker.runtime.embedded.servers import embedded_servers
@@ -152,22 +155,22 @@ def engine_of_report(url: str, owner: Connection) -> Iterator[Engine]:
 
 def milk(owner: Connection) -> Json:
     """A line of an order: two of the five bottles of milk that there are."""
-    queries.put_products(owner, [product("1", "Leche")])
+    put_products(owner, [product("1", "Leche")])
     return line_of(row(owner, "select id from products where sku = '1'")["id"])
 
 
 def test_the_worker_runs_the_whole_road(worker: Connection, owner: Connection) -> None:
     """Every function of the chain, of the sweep and of the periodic tasks, to its end."""
     all_there_is = milk(owner) | {"quantity": "5"}
-    queries.categories(worker)
-    queries.search_products(worker, ["leche", "lehce"], 5)
+    categories(worker)
+    search_products(worker, ["leche", "lehce"], 5)
     reply = answer(worker, "m1", orders=[agreed_order(all_there_is)])
     queries.record_metrics(worker, [metrics_row(reply["token"], calls_made=[CALL])])
     # The first row after an hour's end sums that hour up.
     owner.execute(text("update ai_metrics set at = at - interval '3 hours'"))
     queries.record_metrics(worker, [metrics_row(str(uuid4()), committed=False)])
     assert row(worker, "select count(*) from metric_hours") == {"count": 1}
-    monitoring.unfinished(worker, 1)
+    monitoring.unfinished(worker)
     assert monitoring.totals(worker)
     turn = accept_one(worker, "m2")
     queries.load_sessions(worker, [ANA])
@@ -209,9 +212,9 @@ def test_the_worker_does_what_whatsapp_tells_of(worker: Connection) -> None:
 def cancel_all(worker: Connection) -> None:
     """Every order is cancelled, and the shop told of it."""
     for found in rows(worker, "select id from orders"):
-        assert queries.set_order_status(worker, found["id"], "cancelled")["status"] == "received"
-    events = queries.unpublished_order_events(worker, older_than_s=0)
-    queries.mark_order_events_published(worker, [event["event_id"] for event in events])
+        assert set_order_status(worker, found["id"], "cancelled")["status"] == "received"
+    events = unpublished_order_events(worker, older_than_s=0)
+    mark_order_events_published(worker, [event["event_id"] for event in events])
 
 
 def test_the_worker_runs_what_operators_ask_for(worker: Connection, owner: Connection, url: str) -> None:
@@ -221,7 +224,7 @@ def test_the_worker_runs_what_operators_ask_for(worker: Connection, owner: Conne
     assert queries.find_message(worker, "m1")
     assert queries.replay_dead_letters(worker, [letter["id"]]) == 1
     assert not queries.discard_dead_letter(worker, letter["id"])
-    queries.resume_customer(worker, ANA)
+    resume_customer(worker, ANA)
     answer(worker, "m2", "5491100000009", orders=[agreed_order(milk(owner))])
     cancel_all(worker)
     worker.execute(text("update messages set accepted_at = now() - interval '9 days', published_at = now()"))
@@ -233,7 +236,7 @@ def test_the_worker_runs_what_operators_ask_for(worker: Connection, owner: Conne
     expire_sessions(worker, "5491100000009")
     for expected in (1, 1, 1, 1, 1, 0):
         assert queries.apply_retention(worker, 5) == expected
-    assert queries.erase_customer(worker, ANA)["messages"] == 1
+    assert erase_customer(worker, ANA)["messages"] == 1
     make_report(worker)
     migrations.upgrade(url_of("worker", url))
 
@@ -316,7 +319,7 @@ def test_the_migrator_migrates(url: str, owner: Connection) -> None:
     migrations.upgrade(migrator)
     engine = make_engine(migrator)
     with engine.connect() as connection:
-        queries.put_products(connection, [product("1", "Leche")])
+        put_products(connection, [product("1", "Leche")])
     engine.dispose()
     assert row(owner, "select has_function_privilege('chasqui_worker', 'sweep_turns(jsonb)', 'execute') as may") == {
         "may": True

@@ -33,6 +33,7 @@ from sqlalchemy import Connection, Engine, text
 from db import migrations, queries
 from db.engine import connect, make_engine
 from db.locks import MIGRATION_LOCK
+from db.products import put_products
 from db.states import SESSION_STATES
 from worker.telemetry.report import make_report
 
@@ -156,7 +157,7 @@ def test_up_and_down_and_up_again(empty_url: str) -> None:
         assert {"messages", "session_version", "catalog_words", "accept_messages"} <= set(made)
         with connect(empty_url) as connection, connection.begin():
             accept_one(connection, message_id)
-            queries.put_products(connection, [product("1", "Leche")])
+            put_products(connection, [product("1", "Leche")])
         migrations.downgrade(empty_url, "base")
         assert objects(empty_url) == ["alembic_version"]
     migrations.upgrade(empty_url)
@@ -338,7 +339,7 @@ def test_orders_are_counted_by_index(connection: Connection) -> None:
 )
 def test_a_change_of_the_catalogue_is_a_new_version(connection: Connection, change: str) -> None:
     """Whatever the change and whoever makes it, cached searches are out of date."""
-    queries.put_products(connection, [product("1", "Leche")])
+    put_products(connection, [product("1", "Leche")])
     connection.execute(text("insert into categories (name) values ('Vacía')"))
     before = row(connection, "select version, changed_at from catalog_version")
     assert connection.execute(text(change)).rowcount != 0
@@ -349,7 +350,7 @@ def test_a_change_of_the_catalogue_is_a_new_version(connection: Connection, chan
 
 def test_a_sale_is_no_change_of_the_catalogue(connection: Connection) -> None:
     """Orders, messages and sessions leave its version alone."""
-    queries.put_products(connection, [product("1", "Leche")])
+    put_products(connection, [product("1", "Leche")])
     before = rows(connection, "select * from catalog_version")
     answer(connection, "m1", orders=[order_of({"id": 1, "name": "Leche", "price": "10.00", "quantity": 1})])
     assert rows(connection, "select * from catalog_version") == before

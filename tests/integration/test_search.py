@@ -6,13 +6,13 @@ import pytest
 from helpers.factories import product, row, rows
 from sqlalchemy import Connection, text
 
-from db import queries
+from db.products import put_products, search_products
 
 
 @pytest.fixture
 def shop(connection: Connection) -> Connection:
     """A connection to a database with a small catalogue."""
-    queries.put_products(
+    put_products(
         connection,
         [
             product("1", "Azúcar blanca", brand="Ledesma", format="1 kg"),
@@ -30,7 +30,7 @@ def shop(connection: Connection) -> Connection:
 
 def names(connection: Connection, term: str, max_results: int = 10) -> list[str]:
     """Names found, best first."""
-    return [found["name"] for found in queries.search_products(connection, [term], max_results)]
+    return [found["name"] for found in search_products(connection, [term], max_results)]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_product_is_found_by_its_sku(shop: Connection) -> None:
 
 def test_the_answer_has_all_that_a_customer_is_told(shop: Connection) -> None:
     """A row per product with its category, and the term it was found for."""
-    (found,) = queries.search_products(shop, ["ledesma"], 5)
+    (found,) = search_products(shop, ["ledesma"], 5)
     price = row(shop, "select id, price from products where sku = '1'")
     first = ["term", "id", "name", "brand", "category", "format", "price", "currency", "stock"]
     assert list(found) == [*first, "sku", "unit", "step"]
@@ -88,7 +88,7 @@ def test_the_version_before_finds_whole_pieces(shop: Connection) -> None:
     shop.execute(text("update products set stock = null where sku <> '1'"))
     for term in ("azucar", "jabon"):
         old = rows(shop, "select * from search_products(:term, 5)", term=term)
-        new = queries.search_products(shop, [term], 5)
+        new = search_products(shop, [term], 5)
         assert [{**one, "stock": None} for one in old] == [
             {name: value for name, value in one.items() if name != "term"} | {"stock": None} for one in new
         ]
@@ -99,7 +99,7 @@ def test_the_version_before_finds_whole_pieces(shop: Connection) -> None:
 
 def test_several_terms_are_searched_at_once(shop: Connection) -> None:
     """Each product under its term; a term that finds nothing has no row."""
-    found = queries.search_products(shop, ["azucar", "jabon", "caviar"], 5)
+    found = search_products(shop, ["azucar", "jabon", "caviar"], 5)
     by_term = sorted((one["term"], one["name"]) for one in found)
     assert by_term == [("azucar", "Azúcar blanca"), ("jabon", "Jabón de tocador"), ("jabon", "Jabón en polvo")]
 
@@ -107,19 +107,19 @@ def test_several_terms_are_searched_at_once(shop: Connection) -> None:
 def test_all_words_come_before_some(connection: Connection) -> None:
     """What has only one of the words is still offered, but later, however much it is about that word."""
     part, whole = product("1", "Leche con sabor a leche"), product("2", "Manjar", brand="Dulce Leche")
-    queries.put_products(connection, [part, whole, product("3", "Arroz")])
+    put_products(connection, [part, whole, product("3", "Arroz")])
     assert names(connection, "dulce leche") == ["Manjar", "Leche con sabor a leche"]
 
 
 def test_among_equals_stock_comes_first(connection: Connection) -> None:
     """A product that can be bought stands before one that cannot, however short the latter's name."""
-    queries.put_products(connection, [product("1", "Yerba mate", stock=0), product("2", "Yerba mate suave", stock=1)])
+    put_products(connection, [product("1", "Yerba mate", stock=0), product("2", "Yerba mate suave", stock=1)])
     assert names(connection, "yerba") == ["Yerba mate suave", "Yerba mate"]
 
 
 def test_a_name_counts_more_than_a_brand(connection: Connection) -> None:
     """Who asks for coffee wants coffee, not a cup of the brand of that name."""
-    queries.put_products(connection, [product("1", "Taza", brand="Café"), product("2", "Molido Café intenso", stock=0)])
+    put_products(connection, [product("1", "Taza", brand="Café"), product("2", "Molido Café intenso", stock=0)])
     assert names(connection, "cafe") == ["Molido Café intenso", "Taza"]
 
 
@@ -133,14 +133,14 @@ def test_inactive_products_are_left_out(shop: Connection) -> None:
 def test_a_category_is_found_by_its_name(shop: Connection) -> None:
     """Before products of other categories that have the word themselves."""
     assert set(names(shop, "lácteos")) == {"Leche entera", "Leche descremada", "Dulce de leche"}
-    queries.put_products(shop, [product("9", "Crema para pastas", stock=0)])
+    put_products(shop, [product("9", "Crema para pastas", stock=0)])
     assert names(shop, "pastas") == ["Ñoquis de papa", "Crema para pastas"]
 
 
 def test_no_more_than_asked_for(shop: Connection) -> None:
     """The best ones, for each term."""
     assert names(shop, "leche", max_results=2) == names(shop, "leche")[:2]
-    assert len(queries.search_products(shop, ["leche", "jabon"], 1)) == 2
+    assert len(search_products(shop, ["leche", "jabon"], 1)) == 2
     assert names(shop, "leche", max_results=0) == []
 
 
@@ -163,5 +163,5 @@ def test_odd_signs_around_a_word_do_no_harm(shop: Connection, term: str) -> None
 def test_a_changed_product_is_found_by_its_new_name_only(shop: Connection) -> None:
     """The search column follows the row; importing a product again also makes it active."""
     shop.execute(text("update products set active = false where sku = '1'"))
-    queries.put_products(shop, [product("1", "Edulcorante")])
+    put_products(shop, [product("1", "Edulcorante")])
     assert (names(shop, "azucar"), names(shop, "edulcorantes")) == ([], ["Edulcorante"])

@@ -19,7 +19,8 @@ from helpers.turns import decided, turn_from_dict, turn_to_dict
 from msgspec.structs import replace
 from sqlalchemy import Connection, Engine
 
-from db import people, queries
+from db.customers import resume_customer, waiting
+from db.products import put_products
 from worker import steps
 from worker.intake.intake import Intake
 from worker.intake.sweep import Sweep
@@ -112,7 +113,7 @@ def shop(shop_services: Services, engine: Engine) -> Services:
     """A shop that sells what the conversations are about."""
     with engine.begin() as connection:
         skus = {"LAC-001": "Leche entera", "LAC-003": "Yogur natural", "YER-001": "Yerba Monteguay"}
-        queries.put_products(connection, [product(sku, name) for sku, name in skus.items()])
+        put_products(connection, [product(sku, name) for sku, name in skus.items()])
     return shop_services
 
 
@@ -140,9 +141,9 @@ def test_a_person_wrote_from_the_phone(shop: Services, connection: Connection) -
     """The AI is silent until `resume`; then its request holds what the person and the customer said."""
     talk = Conversation(shop)
     assert talk.say(*case("person_wrote_from_the_phone")) == []
-    assert [one.customer_phone for one in people.waiting(connection)] == [ANA]
+    assert [one.customer_phone for one in waiting(connection)] == [ANA]
     assert states(connection)["wamid.E2"][0] == "closed"
-    queries.resume_customer(connection, ANA)
+    resume_customer(connection, ANA)
     assert len(talk.say(body("y tienen leche?", "m9"))) == 1
     assert talk.requests[-1]["session"]["history"] == [
         {"customer": "", "reply": "te la dejo a 2.000 pesos"},

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from db import migrations
 from db.monitoring import Unfinished
-from db.replication import Replication
+from db.servers import Replication
 from worker.errors import ConfigurationError
 from worker.operate.commands.doctor import show
 from worker.operate.display import count, duration, size

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from helpers.inbound_bodies import ACCOUNT, NOW_S, only, parse, plain, webhook, whatsapp
 
-from worker.intake.lateness import MOST_LATE_S, in_time
+from worker.intake.parsed_entry import MOST_LATE_S, in_time
 from worker.messages.message import InboundMessage, Parsed
 
 CHANNEL = "100000000000001"

@@ -35,7 +35,7 @@ COMPLETE = replace(
     committed=True,
 )
 #: The same as it travels.
-LIGHT = replace(COMPLETE, plan=COMPLETE.planned().without_request())
+LIGHT = replace(COMPLETE, plan=replace(COMPLETE.planned(), system="", user=""))
 CLAIMED: dict[str, Any] = {
     "token": "t",
     "customer_phone": "5491100000001",

@@ -13,8 +13,8 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from db import queries
 from db.engine import connect
+from db.products import lock_products, put_products, stored_prices
 from worker.catalog.csv_files import read_text, reader_of
 from worker.catalog.numbers import AmbiguousFigure, NoFigure, figure
 from worker.errors import CommandError
@@ -178,10 +178,10 @@ def import_products(url: str, rows: Sequence[dict[str, Any]], progress: Callable
     """Inserts or updates all rows by sku in one transaction; calls `progress` with how many more are in."""
     with connect(url) as connection, connection.begin():
         # All at once and before anything changes, so that no sale waits for the import while the import waits for it.
-        queries.lock_products(connection, [row["sku"] for row in rows])
+        lock_products(connection, [row["sku"] for row in rows])
         for first in range(0, len(rows), ROWS_PER_STATEMENT):
             part = list(rows[first : first + ROWS_PER_STATEMENT])
-            queries.put_products(connection, part)
+            put_products(connection, part)
             progress(len(part))
 
 
@@ -190,7 +190,7 @@ def steep_changes(url: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     currency, in their order.
     """
     with connect(url) as connection:
-        stored = queries.stored_prices(connection, [row["sku"] for row in rows])
+        stored = stored_prices(connection, [row["sku"] for row in rows])
     lines: list[str] = []
     for row in rows:
         before, currency = stored.get(row["sku"], (None, ""))

@@ -7,7 +7,8 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Engine
 
-from db import queries, retry
+from db import retry
+from db.products import categories, product_names, search_products
 from worker.catalog.product import Product
 from worker.language.catalog_terms import catalog_terms
 from worker.language.product_words import ProductWords, product_words_of
@@ -59,7 +60,7 @@ class Catalog:
         cached = entries(self._cache.get_many(CATEGORIES, ["all"]), CachedCategories).get("all")
         if cached and cached.version == version:
             return cached
-        read = CachedCategories(version, retry.run(self._engine, queries.categories))
+        read = CachedCategories(version, retry.run(self._engine, categories))
         self._cache.set_many(CATEGORIES, {"all": msgspec.to_builtins(read)})
         return read
 
@@ -69,9 +70,7 @@ class Catalog:
         """
         now = self._clock()
         if self._product_words is None or now >= self._goods_until:
-            named = tuple(
-                frozenset(retry.run(self._engine, read)) for read in (queries.product_names, queries.categories)
-            )
+            named = tuple(frozenset(retry.run(self._engine, read)) for read in (product_names, categories))
             if self._product_words is None or named != self._named:
                 self._product_words, self._named = product_words_of(*named), named
             self._goods_until = now + GOODS_TTL_S
@@ -102,7 +101,7 @@ class Catalog:
         return results
 
     def _query(self, terms: list[str]) -> dict[str, tuple[Product, ...]]:
-        rows = retry.run(self._engine, lambda connection: queries.search_products(connection, terms, MAX_RESULTS))
+        rows = retry.run(self._engine, lambda connection: search_products(connection, terms, MAX_RESULTS))
         found: dict[str, list[Product]] = {term: [] for term in terms}
         for row in rows:
             found[row["term"]].append(msgspec.convert(row, Product))

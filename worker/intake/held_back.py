@@ -1,7 +1,7 @@
 """Customers whose messages intake holds back in the stream, because another transaction holds a row of theirs."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -26,8 +26,7 @@ class HeldBack:
     oldest entry, and within a pass no customer is released.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._not_before_s: dict[str, float] = {}
         self._entries = 0
         self._reported = 0
@@ -39,13 +38,13 @@ class HeldBack:
         """Holds these customers back from now on."""
         if phones:
             seen = queries.locked_for_acceptance(connection, phones)
-            unseen_s = self._clock() + UNSEEN_S
+            unseen_s = time.monotonic() + UNSEEN_S
             self._not_before_s |= {phone: 0.0 if phone in seen else unseen_s for phone in phones}
 
     def release_unlocked(self, connection: Connection) -> None:
         """Begins a pass: releases the customers who are no longer seen to be locked."""
         self._entries = 0
-        now_s = self._clock()
+        now_s = time.monotonic()
         due = [phone for phone, not_before_s in self._not_before_s.items() if not_before_s <= now_s]
         if due:
             for phone in set(due) - queries.locked_for_acceptance(connection, due):

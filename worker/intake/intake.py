@@ -6,7 +6,8 @@ Sees no Celery: how turns are started and how long queue `flow` is are passed in
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from threading import Event
 from typing import Any, Protocol
 
@@ -28,7 +29,7 @@ from worker.intake.sweep import Sweep
 from worker.log import logger
 from worker.messages.message import InboundMessage
 from worker.redisdb.streams import BEGINNING, Entry
-from worker.steps.locked_customers import SplitCommit
+from worker.steps.locked_customers import around_locked
 from worker.steps.services import Services
 from worker.steps.update_session import claim_limits
 from worker.telemetry import tracing
@@ -57,18 +58,15 @@ class Chain(Protocol):
 class Intake:
     """Active intake, or one that stands by; works until `stop` is set."""
 
-    def __init__(
-        self, services: Services, chain: Chain, stop: Event, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, services: Services, chain: Chain, stop: Event) -> None:
         self._services = services
         self._chain = chain
         self._stop = stop
-        self._clock = clock
         self._sweep = Sweep(services, chain.start)
-        self._held = HeldBack(clock)
+        self._held = HeldBack()
         self._size = services.settings.batch_max * READ_BATCHES
         self._portions = Portions(services.streams, self._size)
-        self._quiet = QuietTurns(services, clock)
+        self._quiet = QuietTurns(services)
         self._caught_up = False
 
     def run(self) -> None:
@@ -109,11 +107,11 @@ class Intake:
                 self._sweep.restore(connection)
                 self._stop.wait(PAUSE_S)
                 continue
-            if self._caught_up and self._clock() >= next_sweep:
+            if self._caught_up and time.monotonic() >= next_sweep:
                 # Before the sweep, which takes what is overdue apart: a burst is one turn still.
-                self._start_quiet(self._quiet.claim_late(connection))
+                self._chain.start(self._quiet.claim_late(connection))
                 self._held.report(self._services.redis, self._sweep.once(connection))
-                next_sweep = self._clock() + self._services.settings.sweep_every_s
+                next_sweep = time.monotonic() + self._services.settings.sweep_every_s
                 if pass_from is None:
                     # A read of the intake before this one may have been answered after our first look at what is
                     # pending; and customers who were locked may be free.
@@ -125,11 +123,7 @@ class Intake:
             pass_from = self._read(connection, pass_from)
             self._caught_up = self._caught_up or pass_from is None
             if due:
-                self._start_quiet(self._quiet.claim(connection))
-
-    def _start_quiet(self, turns: Turns) -> None:
-        if turns:
-            self._chain.start(turns)
+                self._chain.start(self._quiet.claim(connection))
 
     def _read(self, connection: Connection, pass_from: bytes | None) -> bytes | None:
         """Takes the next entries: in a pass over what is pending those behind `pass_from`, else new ones, which are
@@ -185,24 +179,19 @@ class Intake:
         return finished
 
     def _accept(self, connection: Connection, messages: Sequence[tuple[ParsedEntry, InboundMessage]]) -> Turns:
-        """Commits messages and returns the turns claimed. A batch that PostgreSQL refuses is halved, to find the one at
-        fault, which is refused.
-        """
-        # An earlier part may have found a customer to be locked: what follows must not overtake.
-        messages = [pair for pair in messages if pair[1].customer_phone not in self._held]
-        if not messages:
+        """Commits messages and returns the turns claimed; a message that PostgreSQL refuses is refused."""
+
+        def commit(some: Sequence[tuple[ParsedEntry, InboundMessage]]) -> Turns:
+            # An earlier part may have found a customer to be locked: what follows must not overtake.
+            free = [message for _, message in some if message.customer_phone not in self._held]
+            return self._commit(connection, free) if free else []
+
+        def refuse(pair: tuple[ParsedEntry, InboundMessage], error: SQLAlchemyError) -> Turns:
+            log.exception("payload_refused_by_database", error=type(error).__name__)
+            pair[0].rejections.append(f"payload: the database refused it ({type(error).__name__})")
             return []
-        try:
-            return self._commit(connection, [message for _, message in messages])
-        except SQLAlchemyError as exc:
-            if not retry.blames_a_value(exc):
-                raise
-            if len(messages) == 1:
-                log.exception("payload_refused_by_database", error=type(exc).__name__)
-                messages[0][0].rejections.append(f"payload: the database refused it ({type(exc).__name__})")
-                return []
-        middle = len(messages) // 2
-        return [turn for half in (messages[:middle], messages[middle:]) for turn in self._accept(connection, half)]
+
+        return [turn for part in retry.around_refused(messages, commit, refuse) for turn in part]
 
     def _commit(self, connection: Connection, messages: Sequence[InboundMessage]) -> Turns:
         """Returns the turns claimed; customers of whom somebody else holds rows are held back from now on."""
@@ -214,12 +203,7 @@ class Intake:
             invalidate(services.redis, services.cache, accepted, services.catalog.terms_of)
             return list(accepted["turns"])
 
-        split = SplitCommit(
-            commit=accept,
-            locked=lambda phones: queries.locked_for_acceptance(connection, phones),
-            until_s=time.monotonic() + retry.GIVE_UP_AFTER_S,
-        )
-        parts, left = split.run(messages)
+        parts, left = around_locked(messages, accept, partial(queries.locked_for_acceptance, connection))
         self._held.add(connection, {message.customer_phone for message in left})
         return [turn for part in parts for turn in part]
 

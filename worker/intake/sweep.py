@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from db import queries, retry
+from db.customers import close_questions
 from worker.log import logger
 from worker.orders.outbox import republish
 from worker.redisdb.restarts import Restart, RestartWatch
@@ -75,7 +76,7 @@ class Sweep:
         """Makes dead letters, with an apology each, and starts what the same customers wrote next."""
         phones = [turn.customer_phone for turn in turns]
         # The apology asks to write again: a yes behind it agrees to no summary that stood there before.
-        retry.again_on_conflict(lambda: queries.close_questions(connection, phones))
+        retry.again_on_conflict(lambda: close_questions(connection, phones))
         states = {row["customer_phone"]: row["session_state"] for row in queries.load_sessions(connection, phones)}
         now = datetime.now(UTC)
         error = f"given up after {MAX_ATTEMPTS} attempts"

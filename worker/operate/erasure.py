@@ -10,7 +10,8 @@ import orjson
 import redis
 from sqlalchemy import Connection
 
-from db import queries, retry
+from db import retry
+from db.customers import erase_customer, forget_ids, linked_ids
 from worker.errors import CommandError
 from worker.messages.inbound import parse_payload
 from worker.redisdb import keys
@@ -64,7 +65,7 @@ class Erasure:
             pause(PAUSE_S)
         # Last, so that whoever has to run this again finds that these ids are of one customer.
         with self._connection.begin():
-            queries.forget_ids(self._connection, sorted(self._ids))
+            forget_ids(self._connection, sorted(self._ids))
         return {name: removed[name] for name in COUNTED}
 
     def _pass(self, removed: Counter[str]) -> bool:
@@ -83,8 +84,8 @@ class Erasure:
 
         def erase() -> tuple[list[str], dict[str, Any]]:
             with self._connection.begin():
-                ids = queries.linked_ids(self._connection, self._phone)
-                return ids, queries.erase_customer(self._connection, ids[0])
+                ids = linked_ids(self._connection, self._phone)
+                return ids, erase_customer(self._connection, ids[0])
 
         ids, row = retry.again_on_conflict(erase)
         if not self._ids.issuperset(ids):

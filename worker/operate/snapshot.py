@@ -11,7 +11,6 @@ import redis
 from sqlalchemy import Connection, Engine
 
 from db import monitoring, retry
-from db.locks import INTAKE_LOCK
 from db.monitoring import Total, Unfinished
 from worker.language.sharing import REASONS
 from worker.operate.background_read import BackgroundRead, settle, value_of
@@ -139,7 +138,7 @@ def read_database(connection: Connection) -> DatabaseState:
     """Reads PostgreSQL's part: few rows, however many messages there have been."""
     holders = monitoring.lock_holders(connection)
     locked_s = max((holder.open_s or monitoring.LONG_OPEN_S for holder in holders), default=0.0)
-    return DatabaseState(monitoring.unfinished(connection, INTAKE_LOCK), monitoring.totals(connection), locked_s)
+    return DatabaseState(monitoring.unfinished(connection), monitoring.totals(connection), locked_s)
 
 
 def read_streams(client: redis.Redis) -> StreamLengths:

@@ -14,7 +14,7 @@ from msgspec import Struct, convert, to_builtins
 from redis.exceptions import RedisError
 from sqlalchemy import Connection
 
-from db import queries, retry
+from db import orders, retry
 from db.states import OrderStatus
 from worker.errors import CommandError, RedisNotSwept
 from worker.messages.reply import Reply, expires_at, within_limits
@@ -116,7 +116,7 @@ class Move(Struct, frozen=True):
 
 def find_order(connection: Connection, order_id: int) -> StoredOrder:
     """Reads an order. Raises CommandError where there is none."""
-    found = queries.find_order(connection, order_id) if 0 < order_id <= MAX_ID else None
+    found = orders.find_order(connection, order_id) if 0 < order_id <= MAX_ID else None
     if found is None:
         raise CommandError(f"there is no order {order_id}")
     return convert({**found, "order": found["entry"]}, StoredOrder)
@@ -142,7 +142,7 @@ def move_order(
 
     def move() -> dict[str, Any]:
         with connection.begin():
-            return queries.set_order_status(connection, order_id, status, told)
+            return orders.set_order_status(connection, order_id, status, told)
 
     moved = retry.again_on_conflict(move)
     if problem := moved.get("problem"):
@@ -188,7 +188,7 @@ def _publish(connection: Connection, streams: Streams, rows: Sequence[Mapping[st
 
     def mark(event_ids: Sequence[str]) -> None:
         with connection.begin():
-            queries.mark_order_events_published(connection, event_ids)
+            orders.mark_order_events_published(connection, event_ids)
 
     try:
         publish_events(streams, mark, outbox_events(rows))

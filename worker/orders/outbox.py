@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct, convert
 from sqlalchemy import Connection
 
-from db import queries
+from db.orders import mark_order_events_published, unpublished_order_events
 from worker.redisdb.streams import Streams
 
 #: An event that is younger is still in the hands of whoever committed it.
@@ -67,13 +67,13 @@ def republish(connection: Connection, streams: Streams, *, recent_s: float) -> i
     Returns:
         How many events were due.
     """
-    rows = queries.unpublished_order_events(
+    rows = unpublished_order_events(
         connection,
         # Whoever has a younger one in hand may just be about to record what the restart has undone.
         older_than_s=0.0 if recent_s else LATE_S,
         recent_s=recent_s,
         max_rows=MAX_REPUBLISHED,
     )
-    mark = partial(queries.mark_order_events_published, connection)
+    mark = partial(mark_order_events_published, connection)
     publish_events(streams, mark, outbox_events(rows), by_sweep=True)
     return len(rows)

@@ -5,7 +5,7 @@ Pure: no I/O. Every figure can be worked out by hand: it is an average of what w
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -102,17 +102,12 @@ def _share(span_h: float, day: int, horizon_h: int) -> float:
 
 def _following(history: History, hourly: Mapping[str, float]) -> dict[str, float]:
     """Forecasts what conversations under way go on to, as far as there are more of them than usual."""
-    leaving = _leaving(history.followers)
+    leaving: defaultdict[str, int] = defaultdict(int)
+    for pair in history.followers:
+        leaving[pair.after_key] += pair.asked
     expected: defaultdict[str, float] = defaultdict(float)
     for pair in history.followers:
         surprise = history.recent.get(pair.after_key, 0) - hourly.get(pair.after_key, 0.0) * history.recent_h
         if surprise > 0:
             expected[pair.form_key] += surprise * pair.asked / leaving[pair.after_key]
     return expected
-
-
-def _leaving(followers: Iterable[Follower]) -> dict[str, int]:
-    leaving: defaultdict[str, int] = defaultdict(int)
-    for pair in followers:
-        leaving[pair.after_key] += pair.asked
-    return leaving

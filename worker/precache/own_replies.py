@@ -13,8 +13,8 @@ import msgspec
 from redis.exceptions import RedisError
 from sqlalchemy import Connection
 
-from db import queries
 from db import requests as asked
+from db.products import product_names
 from worker.catalog.product import Product
 from worker.language.names import same
 from worker.language.normalise import normalised
@@ -103,7 +103,7 @@ def _known(connection: Connection) -> list[str]:
 
 def _of_names(connection: Connection, words: ProductWords) -> Iterator[str]:
     """Forms in which the products are asked for by the first words of their names."""
-    names = [normalised(name).split() for name in queries.product_names(connection)]
+    names = [normalised(name).split() for name in product_names(connection)]
     said = Counter(" ".join(name[:count]) for name in names for count in range(1, 1 + min(MOST_SAID, len(name))))
     # One word is said more often than two.
     for name in sorted(said, key=lambda name: (name.count(" "), -said[name]))[:MOST_FORMS]:

@@ -19,7 +19,6 @@ from worker.log import logger
 from worker.precache.allowance import Allowance, day_microusd
 from worker.precache.price_hours import cheapest, price_of
 from worker.precache.requests import missing
-from worker.providers.dispatch import MadeAhead
 from worker.providers.pricing import cost_microusd, estimate_tokens
 from worker.replies.prompt import AiRequest
 from worker.session.outcome import Outcome, StoredOutcome
@@ -51,7 +50,7 @@ def run(services: Services, idle: Callable[[], bool], send_on: SendOn) -> int:
         if not allowance.any:
             return 0
         value_hits(services, connection)
-        return Run(services, connection, allowance, idle, send_on).make_all()
+        return _make_all(services, connection, allowance, idle, send_on)
 
 
 @contextmanager
@@ -64,15 +63,11 @@ def alone(services: Services) -> Iterator[Connection | None]:
         try:
             yield connection
         finally:
-            _give_back(connection)
-
-
-def _give_back(connection: Connection) -> None:
-    """Gives the lock back; where that fails it ends with the connection, which the pool must not keep."""
-    try:
-        unlock(connection, PRECACHE_LOCK)
-    except SQLAlchemyError:
-        connection.invalidate()
+            try:
+                unlock(connection, PRECACHE_LOCK)
+            except SQLAlchemyError:
+                # It ends with the connection, which the pool must not keep.
+                connection.invalidate()
 
 
 def value_hits(services: Services, connection: Connection) -> None:
@@ -86,94 +81,59 @@ def value_hits(services: Services, connection: Connection) -> None:
         asked.value_hits(connection, saved)
 
 
-class Run:
-    """One run of one process, which holds the lock."""
-
-    def __init__(
-        self,
-        services: Services,
-        connection: Connection,
-        allowance: Allowance,
-        idle: Callable[[], bool],
-        send_on: SendOn,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._services = services
-        self._connection = connection
-        self._allowance = allowance
-        self._idle = idle
-        self._send_on = send_on
-        self._clock = clock
-
-    def make_all(self) -> int:
-        """Makes what is missing until time, money, providers or quiet are at their end; returns how many."""
-        made = calls = 0
-        until = self._clock() + RUN_S
-        for form_key, plan in missing(self._services, self._connection):
-            if self._clock() >= until or not self._idle():
-                break
-            try:
-                reply = self._make(plan)
-            except OutOfMoney:
-                break
-            if reply is None:
-                continue
-            self._record(form_key, plan, reply)
-            calls += 1
-            made += reply.entry is not None
-            if not reply.outcome or not reply.outcome.calls:
-                # Circuits are open, or a budget is used up: another request would fare no better.
-                break
-        if calls:
-            log.info("replies_made_ahead", replies=made, asked=calls)
-        return made
-
-    def _make(self, plan: Plan) -> MadeAhead | None:
-        """One reply, None where somebody else is at it. Raises OutOfMoney."""
-        services = self._services
-        plan = replace(plan, complexity=cheapest(services.providers, plan.complexity, datetime.now(UTC)))
-        most = self._most_microusd(plan)
-        if not self._allowance.reserve(most):
-            raise OutOfMoney
-        reply = services.dispatcher.make_ahead(plan, services.settings.ai_deadline_s)
+def _make_all(
+    services: Services, connection: Connection, allowance: Allowance, idle: Callable[[], bool], send_on: SendOn
+) -> int:
+    """Makes what is missing until time, money, providers or quiet are at their end; returns how many."""
+    made = calls = 0
+    until = time.monotonic() + RUN_S
+    for form_key, plan in missing(services, connection):
+        asking = replace(plan, complexity=cheapest(services.providers, plan.complexity, datetime.now(UTC)))
+        most = _most_microusd(services, asking)
+        if time.monotonic() >= until or not idle() or not allowance.reserve(most):
+            break
+        reply = services.dispatcher.make_ahead(asking, services.settings.ai_deadline_s)
         outcome = reply.outcome if reply else None
-        self._allowance.settle(most, outcome.cost_microusd if outcome else 0)
-        if reply:
-            self._send_on(reply.answered, reply.asking)
-        return reply
-
-    def _most_microusd(self, plan: Plan) -> int:
-        price = price_of(self._services.providers, plan.complexity, datetime.now(UTC))
-        request = AiRequest(plan.system, plan.user)
-        usage = Usage(estimate_tokens(request.text), 0, request.max_output_tokens)
-        return cost_microusd(price, usage) if price else 0
-
-    def _record(self, form_key: str, plan: Plan, reply: MadeAhead) -> None:
-        """Records what the calls have cost, and for what. Without PostgreSQL it is known to Redis' budgets alone."""
-        outcome = reply.outcome
+        allowance.settle(most, outcome.cost_microusd if outcome else 0)
+        if reply is None:
+            # Somebody else is at it.
+            continue
+        send_on(reply.answered, reply.asking)
+        calls += 1
+        made += reply.entry is not None
         if outcome is None or not outcome.calls:
-            return
-        made = {
-            "form_key": form_key,
-            "reply_key": plan.key,
-            "answered": reply.entry is not None,
-            "complexity": plan.complexity,
-            "prompt_tokens": outcome.prompt_tokens,
-            "completion_tokens": outcome.completion_tokens,
-            "cost_microusd": outcome.cost_microusd,
-        }
-        row = metrics_row(str(uuid4()), _stored(outcome, plan), messages=0, committed=False)
-        try:
-            retry.run(self._services.engine, lambda connection: asked.record_reply_ahead(connection, [row], made))
-        except SQLAlchemyError as exc:
-            log.warning("cost_not_recorded", cost_microusd=outcome.cost_microusd, error=type(exc).__name__)
+            # Circuits are open, or a budget is used up: another request would fare no better.
+            break
+        _record(services, form_key, plan, outcome, answered=reply.entry is not None)
+    if calls:
+        log.info("replies_made_ahead", replies=made, asked=calls)
+    return made
 
 
-class OutOfMoney(Exception):
-    """The day's money for replies ahead does not reach for another call."""
+def _most_microusd(services: Services, plan: Plan) -> int:
+    """The highest likely price of a call."""
+    price = price_of(services.providers, plan.complexity, datetime.now(UTC))
+    request = AiRequest(plan.system, plan.user)
+    usage = Usage(estimate_tokens(request.text), 0, request.max_output_tokens)
+    return cost_microusd(price, usage) if price else 0
 
 
-def _stored(outcome: Outcome, plan: Plan) -> StoredOutcome:
-    """The outcome as it is recorded: nobody was answered by it, and nothing would have been paid for nobody."""
+def _record(services: Services, form_key: str, plan: Plan, outcome: Outcome, *, answered: bool) -> None:
+    """Records what the calls have cost, and for what. Without PostgreSQL it is known to Redis' budgets alone."""
+    made = {
+        "form_key": form_key,
+        "reply_key": plan.key,
+        "answered": answered,
+        "complexity": plan.complexity,
+        "prompt_tokens": outcome.prompt_tokens,
+        "completion_tokens": outcome.completion_tokens,
+        "cost_microusd": outcome.cost_microusd,
+    }
+    # Nobody was answered by it, and nothing would have been paid for nobody.
     nobodys = replace(outcome, source=AHEAD, baseline_microusd=0)
-    return StoredOutcome(**asdict(nobodys), complexity=plan.complexity)
+    stored = StoredOutcome(**asdict(nobodys), complexity=plan.complexity)
+    row = metrics_row(str(uuid4()), stored, messages=0, committed=False)
+    try:
+        retry.run(services.engine, lambda connection: asked.record_reply_ahead(connection, [row], made))
+    except SQLAlchemyError as exc:
+        log.warning("cost_not_recorded", cost_microusd=outcome.cost_microusd, error=type(exc).__name__)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct, convert
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from worker.catalog.product import PIECES, Product
 from worker.shop.money import CENT, rounded
@@ -39,15 +39,7 @@ class CartItem(Struct, frozen=True):
 
     def row(self) -> dict[str, Any]:
         """The line as `cart_data` keeps it, with numbers for price and quantity."""
-        return {
-            "id": self.id,
-            "name": self.name,
-            "price": _number(self.price),
-            "quantity": _number(self.quantity),
-            "currency": self.currency,
-            "unit": self.unit,
-            "sku": self.sku,
-        }
+        return asdict(self) | {"price": _number(self.price), "quantity": _number(self.quantity)}
 
 
 Cart = tuple[CartItem, ...]

@@ -1,7 +1,7 @@
 """Handover to a person of the shop: for a while the AI keeps silent for one customer. Pure: no I/O.
 
 A wait ends by `chasqui resume` or after HUMAN_WAIT_S. One that ended by itself stays noted in the session, so that the
-shop sees whom nobody has answered (`db.people`).
+shop sees whom nobody has answered (`db.customers`).
 """
 
 from datetime import datetime, timedelta

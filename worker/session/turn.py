@@ -50,10 +50,6 @@ class Plan(Struct, frozen=True):
     form: str = ""
     after: str = ""
 
-    def without_request(self) -> Plan:
-        """The plan of an answered turn, whose request nobody needs any more."""
-        return replace(self, system="", user="")
-
 
 class Turn(Struct, frozen=True, dict=True):
     """Turn of one customer; each step of the chain adds its fields.
@@ -220,7 +216,7 @@ def _as_it_travels(turn: Turn) -> Turn:
     """The turn without what nobody needs any more, and with prices as texts: the version before reads no others."""
     if not turn.plan:
         return turn
-    plan = turn.plan.without_request() if turn.outcome else turn.plan
+    plan = replace(turn.plan, system="", user="") if turn.outcome else turn.plan
     return replace(turn, plan=replace(plan, products=tuple(_priced_in_text(product) for product in plan.products)))
 
 

@@ -66,7 +66,7 @@ def count_attempts(services: Services, batch: Batch, lease_s: float) -> list[Tur
         return queries.begin_attempts(connection, {"turns": [_run(turn) for turn in turns], "lease_s": lease_s})
 
     counts, locked = commit_around_locked(services.engine, swept, count)
-    _give_back_locked(services, locked, counted=False)
+    give_back_locked(services, locked, counted=False)
     begun = {token for counted in counts for token in counted}
     return [turn for turn in batch if not turn.swept or turn.token in begun]
 
@@ -82,10 +82,10 @@ def uncount_attempts(services: Services, batch: Batch) -> list[Turn]:
     def uncount(connection: Connection, turns: Batch) -> None:
         queries.suspend_attempts(connection, {"turns": [_run(turn) for turn in turns]})
 
-    locked: list[Turn] = []
-    if swept := _swept(batch):
-        _, locked = commit_around_locked(services.engine, swept, uncount)
-    _give_back_locked(services, locked, counted=True)
+    if not (swept := _swept(batch)):
+        return list(batch)
+    _, locked = commit_around_locked(services.engine, swept, uncount)
+    give_back_locked(services, locked)
     return [turn for turn in batch if turn not in locked]
 
 
@@ -99,11 +99,6 @@ def give_back_failed(services: Services, failures: Sequence[Failure]) -> None:
         commit_around_locked(services.engine, failures, release)
 
 
-def give_back_locked(services: Services, locked: Batch) -> None:
-    """Gives turns back whose step could not change rows that somebody else holds: no attempt."""
-    _give_back_locked(services, locked, counted=True)
-
-
 def give_back_blameless(services: Services, batch: Batch, error: SQLAlchemyError) -> None:
     """Gives swept turns back whose step PostgreSQL has failed, uncounted: a disk that is full for minutes makes no dead
     letters.
@@ -112,7 +107,10 @@ def give_back_blameless(services: Services, batch: Batch, error: SQLAlchemyError
         _give_back(services, _swept(batch), counted=True, lease_s=None)
 
 
-def _give_back_locked(services: Services, locked: Batch, *, counted: bool) -> None:
+def give_back_locked(services: Services, locked: Batch, *, counted: bool = True) -> None:
+    """Gives turns back whose step could not change rows that somebody else holds: no attempt, also where it was
+    `counted`.
+    """
     if locked:
         log.warning("turns_locked", turns=len(locked), tokens=[turn.token for turn in locked])
     _give_back(services, locked, counted=counted, lease_s=locked_lease_s(services.settings))

@@ -41,17 +41,10 @@ class CallLeases:
         lease_s: length of a lease; it is renewed four times as often.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        single_flight: SingleFlight,
-        lease_s: float,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, engine: Engine, single_flight: SingleFlight, lease_s: float) -> None:
         self._engine = engine
         self._single_flight = single_flight
         self._lease_s = lease_s
-        self._sleep = sleep
         self._lock = Lock()
         self._kept: dict[str, Turn] = {}
         self._is_running = False
@@ -76,7 +69,7 @@ class CallLeases:
 
     def _run(self) -> None:
         while True:
-            self._sleep(self._lease_s / RENEWALS)
+            time.sleep(self._lease_s / RENEWALS)
             with self._lock:
                 kept = list(self._kept.values())
                 if not kept:

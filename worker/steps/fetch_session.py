@@ -7,17 +7,18 @@ round trips that sessions take anyway: read when a session is fetched, written w
 once. Where that Redis does not answer, nobody is limited.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from msgspec.structs import replace
+from sqlalchemy import Connection
 
 from db import queries, retry
 from worker.log import logger
 from worker.redisdb.keys import LIMITED, REPLY_LIMIT, SESSION
 from worker.replies.fallback import handover_decision
-from worker.session.cart import Cart, cart_from_rows
+from worker.session.cart import cart_from_rows
 from worker.session.handover import LIMIT, waits_for_person
 from worker.session.outcome import SILENT, Outcome
 from worker.session.session import new_session, resumed, session_from_row
@@ -40,18 +41,11 @@ def run(services: Services, batch: Sequence[Turn]) -> list[Turn]:
     cached, replies = services.cache.get_counted(
         SESSION, trusting, REPLY_LIMIT, [turn.customer_phone for turn in known]
     )
-    stored = _load(services, [turn.customer_phone for turn in known if not _is_current(turn, cached)])
+    stored = _rows(services, queries.load_sessions, [t.customer_phone for t in known if not _is_current(t, cached)])
     begun = [_with_session(turn, cached, stored) for turn in held]
-    left = _left_carts(services, [turn.customer_phone for turn in begun if not turn.fetched().version])
+    left = _rows(services, queries.left_carts, [turn.customer_phone for turn in begun if not turn.fetched().version])
     now = datetime.now(UTC)
-
-    def fetched(turn: Turn) -> Turn:
-        cart = left.get(turn.customer_phone, ())
-        return _within_limit(
-            services, replace(turn, session=resumed(turn.fetched(), cart)) if cart else turn, replies, now
-        )
-
-    return map_turns(services, begun, fetched)
+    return map_turns(services, begun, lambda turn: _within_limit(services, _with_cart(turn, left), replies, now))
 
 
 def _is_current(turn: Turn, cached: Rows) -> bool:
@@ -59,20 +53,18 @@ def _is_current(turn: Turn, cached: Rows) -> bool:
     return entry is not None and not turn.swept and entry.get("version") == turn.session_version
 
 
-def _load(services: Services, phones: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Rows of the live sessions of these customers, by customer."""
-    if not phones:
-        return {}
-    rows = retry.run(services.engine, lambda connection: queries.load_sessions(connection, phones))
+def _rows(
+    services: Services, query: Callable[[Connection, Sequence[str]], list[dict[str, Any]]], phones: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Rows of a query for these customers, by customer."""
+    rows = retry.run(services.engine, lambda connection: query(connection, phones)) if phones else []
     return {row["customer_phone"]: row for row in rows}
 
 
-def _left_carts(services: Services, phones: Sequence[str]) -> dict[str, Cart]:
-    """Carts that these customers have left in their last conversations."""
-    if not phones:
-        return {}
-    rows = retry.run(services.engine, lambda connection: queries.left_carts(connection, phones))
-    return {row["customer_phone"]: cart_from_rows(row["cart_data"]) for row in rows}
+def _with_cart(turn: Turn, left: Rows) -> Turn:
+    """The turn; a new session of a customer who has left a cart in the last conversation keeps it apart."""
+    row = left.get(turn.customer_phone)
+    return replace(turn, session=resumed(turn.fetched(), cart_from_rows(row["cart_data"]))) if row else turn
 
 
 def _with_session(turn: Turn, cached: Rows, stored: Rows) -> Turn:

@@ -5,9 +5,8 @@ locked are left out, and where nobody is, the batch is halved until the one at f
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
@@ -27,66 +26,56 @@ Row = TypeVar("Row", bound=OfCustomer)
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
-class SplitCommit(Generic[Row, Result]):
-    """Commit of a batch around locked customers.
+def around_locked(
+    rows: Sequence[Row], commit: Callable[[Sequence[Row]], Result], locked: Callable[[list[str]], set[str]]
+) -> tuple[list[Result], list[Row]]:
+    """Commits rows around locked customers; those of one customer stay together and in order. After a while all that is
+    undecided is left, so that a server that is slow for everybody is not asked for ever.
 
     Args:
         commit: one call for rows of several customers; raises where a lock is waited for in vain.
         locked: those of these customers who are locked, without waiting.
-        until_s: time on the monotonic clock from which all that is undecided is left, so that a server that is slow for
-            everybody is not asked for ever.
+
+    Returns:
+        Results of the commits, and the rows of the customers who have to wait.
     """
+    until_s = time.monotonic() + retry.GIVE_UP_AFTER_S
 
-    commit: Callable[[Sequence[Row]], Result]
-    locked: Callable[[list[str]], set[str]]
-    until_s: float
-
-    def run(self, rows: Sequence[Row], *, again: bool = False) -> tuple[list[Result], list[Row]]:
-        """Commits rows; those of one customer stay together and in order.
-
-        Args:
-            again: these rows have failed before, and none was seen to be locked.
-
-        Returns:
-            Results of the commits, and the rows of the customers who have to wait.
-        """
+    def attempt(some: Sequence[Row], *, unseen: bool) -> tuple[list[Result], list[Row]]:
+        """Commits some of them. unseen: they have failed before, and none was seen to be locked."""
         try:
-            return [self.commit(rows)], []
+            return [commit(some)], []
         except DBAPIError as exc:
             if not retry.is_locked(exc):
                 raise
-        phones = sorted({row.customer_phone for row in rows})
-        held = self.locked(phones) if time.monotonic() < self.until_s else set(phones)
-        if len(phones) == 1 and (again or not held):
+        phones = sorted({row.customer_phone for row in some})
+        held = locked(phones) if time.monotonic() < until_s else set(phones)
+        if len(phones) == 1 and (unseen or not held):
             held = set(phones)
-        results: list[Result] = []
-        left = [row for row in rows if row.customer_phone in held]
-        for part in self._parts([phone for phone in phones if phone not in held], halved=not held):
-            more, waiting = self.run([row for row in rows if row.customer_phone in part], again=not held)
+        results, left = list[Result](), [row for row in some if row.customer_phone in held]
+        free = [phone for phone in phones if phone not in held]
+        middle = 0 if held else len(free) // 2
+        for part in filter(None, (set(free[:middle]), set(free[middle:]))):
+            more, waiting = attempt([row for row in some if row.customer_phone in part], unseen=not held)
             results += more
             left += waiting
         return results, left
 
-    @staticmethod
-    def _parts(phones: list[str], *, halved: bool) -> Iterator[set[str]]:
-        middle = len(phones) // 2 if halved else 0
-        return (set(part) for part in (phones[:middle], phones[middle:]) if part)
+    return attempt(rows, unseen=False)
 
 
 def commit_around_locked(
     engine: Engine, rows: Sequence[Row], commit: Callable[[Connection, Sequence[Row]], Result]
 ) -> tuple[list[Result], list[Row]]:
-    """Commits a step's rows around locked customers, on a pooled connection; see SplitCommit.run."""
-
-    def locked(phones: list[str]) -> set[str]:
-        return retry.run(engine, lambda connection: queries.locked_for_commit(connection, phones))
+    """Commits a step's rows around locked customers, on a pooled connection; see around_locked."""
 
     def committed(part: Sequence[Row]) -> Result:
         return retry.run(engine, lambda connection: commit(connection, part), waits_again=False)
 
-    until_s = time.monotonic() + retry.GIVE_UP_AFTER_S
-    return SplitCommit(committed, locked, until_s).run(rows)
+    def locked(phones: list[str]) -> set[str]:
+        return retry.run(engine, lambda connection: queries.locked_for_commit(connection, phones))
+
+    return around_locked(rows, committed, locked)
 
 
 def locked_lease_s(settings: Settings) -> float:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, requests, retry
@@ -44,8 +43,8 @@ def count_asked(services: Services) -> None:
 
 
 def store_metrics(services: Services, rows: list[dict[str, Any]], *, waits_again: bool = True) -> dict[str, int | None]:
-    """Records rows in one commit. Where PostgreSQL refuses it for a value, one by one, and the culprit without its
-    figures: a reply that stays unrecorded would come back for ever.
+    """Records rows in one commit. Where PostgreSQL refuses it for a value, the culprit goes without its figures: a
+    reply that stays unrecorded would come back for ever.
 
     Args:
         waits_again: as `retry.run` takes it; somebody may hold the rows of sums that all replies share.
@@ -54,16 +53,16 @@ def store_metrics(services: Services, rows: list[dict[str, Any]], *, waits_again
         Milliseconds from acceptance to now by reply id.
     """
 
-    def record(connection: Connection) -> dict[str, int | None]:
-        return queries.record_metrics(connection, rows)
+    def record(some: Sequence[dict[str, Any]]) -> dict[str, int | None]:
+        return retry.run(
+            services.engine, lambda connection: queries.record_metrics(connection, list(some)), waits_again=waits_again
+        )
 
-    try:
-        return retry.run(services.engine, record, waits_again=waits_again)
-    except SQLAlchemyError as exc:
-        if not retry.blames_a_value(exc) or (len(rows) == 1 and rows[0] == without_figures(rows[0])):
-            raise
-        if len(rows) == 1:
-            log.exception("figures_refused", reply_id=rows[0]["reply_id"], error=type(exc).__name__)
-            return store_metrics(services, [without_figures(rows[0])], waits_again=waits_again)
-    parts = [store_metrics(services, [row], waits_again=waits_again) for row in rows]
+    def record_without_figures(row: dict[str, Any], error: SQLAlchemyError) -> dict[str, int | None]:
+        if row == without_figures(row):
+            raise error
+        log.exception("figures_refused", reply_id=row["reply_id"], error=type(error).__name__)
+        return record([without_figures(row)])
+
+    parts = retry.around_refused(rows, record, record_without_figures)
     return {reply_id: took_ms for part in parts for reply_id, took_ms in part.items()}

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from db import queries, retry
+from db import retry
+from db.orders import last_orders
 from worker.catalog.search import Found
 from worker.providers.reply_cache import from_cache
 from worker.redisdb.keys import UNSHARED
@@ -80,7 +81,7 @@ def about_orders(services: Services, turns: Batch) -> list[Turn]:
     phones = {turn.customer_phone for turn in turns if turn.text and asks_for_order(turn.normalised)}
     if not phones:
         return list(turns)
-    rows = retry.run(services.engine, lambda connection: queries.last_orders(connection, phones))
+    rows = retry.run(services.engine, lambda connection: last_orders(connection, phones))
     orders = {row["customer_phone"]: row for row in rows}
 
     def answered(turn: Turn) -> Turn:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
+from db.orders import mark_order_events_published
 from worker.catalog.product import Product
 from worker.errors import RedisNotSwept
 from worker.log import logger
@@ -69,25 +70,17 @@ def run(services: Services, batch: Sequence[Turn]) -> Closed:
     if not closings:
         return Closed()
     committed = commit_turns(services, list(closings.values()))
-    if committed.changed:
-        changed = committed.changed
-        anew = map_turns(
-            services,
-            [turn for turn in batch if turn.token in changed],
-            lambda turn: _summed_up_anew(services, turn, changed[turn.token]),
-        )
-        batch = [*(turn for turn in batch if turn.token not in changed), *anew]
-        again = _closings(services, anew)
-        closings = {token: closing for token, closing in closings.items() if token not in changed} | again
-        committed = _joined([committed, commit_turns(services, list(again.values()))])
+    closings = {token: closing for token, closing in closings.items() if token not in committed.changed}
     cache_sessions(services, closings, committed.versions)
     services.streams.publish(committed.replies)
     tell_the_shop(services, committed.events)
     give_back_locked(services, [turn for turn in batch if turn.token in committed.locked])
     if lost := len(closings) - len(committed.versions) - len(committed.locked):
         log.warning("turns_lost", turns=lost)
-    turns = tuple(replace(turn, committed=turn.token in committed.versions) for turn in batch if turn.token in closings)
-    return Closed(turns, committed.next)
+    turns = [replace(turn, committed=turn.token in committed.versions) for turn in batch if turn.token in closings]
+    # What is answered anew places no order, so that it changes no more.
+    anew = run(services, _summed_up_anew(services, batch, committed.changed))
+    return Closed((*turns, *anew.turns), (*committed.next, *anew.next_turns))
 
 
 def _closings(services: Services, batch: Sequence[Turn]) -> dict[str, Closing]:
@@ -96,55 +89,47 @@ def _closings(services: Services, batch: Sequence[Turn]) -> dict[str, Closing]:
     return {closing.token: closing for closing in closed}
 
 
-def _summed_up_anew(services: Services, turn: Turn, products: Sequence[Product]) -> Turn:
-    """A turn whose order was not placed, with a new summary instead. products: of its cart as they are now."""
-    decision = summed_up_anew(services.shop, turn.fetched(), turn.version, products)
-    return replace(turn, outcome=replace(turn.decided(), decision=decision))
+def _summed_up_anew(services: Services, batch: Sequence[Turn], changed: Mapping[str, Sequence[Product]]) -> list[Turn]:
+    """The turns whose orders were not placed, with new summaries instead. changed: products of their carts as they are
+    now, by token.
+    """
+
+    def summed_up(turn: Turn) -> Turn:
+        decision = summed_up_anew(services.shop, turn.fetched(), turn.version, changed[turn.token])
+        return replace(turn, outcome=replace(turn.decided(), decision=decision))
+
+    return map_turns(services, (turn for turn in batch if turn.token in changed), summed_up)
 
 
 def commit_turns(services: Services, closings: Sequence[Closing]) -> Committed:
-    """One commit for the batch, without turns of locked customers. Where PostgreSQL refuses it for a value, one by one,
-    and the culprit is given back to the sweep.
+    """One commit for the batch, without turns of locked customers. Where PostgreSQL refuses it for a value, the culprit
+    is given back to the sweep.
     """
     limits = claim_limits(services.settings)
 
     def commit(connection: Connection, some: Sequence[Closing]) -> dict[str, Any]:
         return queries.update_session_cache(connection, limits | {"turns": [closing.row() for closing in some]})
 
-    try:
-        parts, locked = commit_around_locked(services.engine, closings, commit)
-    except SQLAlchemyError as exc:
-        if not retry.blames_a_value(exc):
-            raise
-        if len(closings) == 1:
-            log.exception("turn_refused", token=closings[0].token, error=type(exc).__name__)
-            give_back_failed(services, [failure(closings[0], type(exc).__name__)])
-            return Committed()
-        return _joined([commit_turns(services, [closing]) for closing in closings])
-    left = frozenset(closing.token for closing in locked)
-    return _joined([Committed(locked=left), *(_committed(part) for part in parts)])
+    def commit_free(some: Sequence[Closing]) -> tuple[list[dict[str, Any]], list[Closing]]:
+        return commit_around_locked(services.engine, some, commit)
 
+    def give_back(closing: Closing, error: SQLAlchemyError) -> tuple[list[dict[str, Any]], list[Closing]]:
+        log.exception("turn_refused", token=closing.token, error=type(error).__name__)
+        give_back_failed(services, [failure(closing, type(error).__name__)])
+        return [], []
 
-def _committed(part: Mapping[str, Any]) -> Committed:
-    versions = {entry["token"]: entry["session_version"] for entry in part["committed"]}
+    done = retry.around_refused(closings, commit_free, give_back)
+
+    def every(name: str) -> list[dict[str, Any]]:
+        return [entry for parts, _ in done for part in parts for entry in part[name]]
+
     return Committed(
-        versions,
-        tuple(turn | {"waited": True} for turn in part["next"]),
-        tuple(entry["reply"] for entry in part["replies"]),
-        outbox_events(part["events"]),
-        {turn["token"]: convert(turn["products"], tuple[Product, ...]) for turn in part["changed"]},
-    )
-
-
-def _joined(parts: Sequence[Committed]) -> Committed:
-    """Results of several commits as one."""
-    return Committed(
-        {token: version for part in parts for token, version in part.versions.items()},
-        tuple(turn for part in parts for turn in part.next),
-        tuple(reply for part in parts for reply in part.replies),
-        tuple(event for part in parts for event in part.events),
-        {token: products for part in parts for token, products in part.changed.items()},
-        frozenset().union(*(part.locked for part in parts)),
+        {entry["token"]: entry["session_version"] for entry in every("committed")},
+        tuple(turn | {"waited": True} for turn in every("next")),
+        tuple(entry["reply"] for entry in every("replies")),
+        outbox_events(every("events")),
+        {turn["token"]: convert(turn["products"], tuple[Product, ...]) for turn in every("changed")},
+        frozenset(closing.token for _, locked in done for closing in locked),
     )
 
 
@@ -152,7 +137,7 @@ def tell_the_shop(services: Services, events: Sequence[OutboxEvent]) -> None:
     """Publishes what was placed. Where that fails it is the sweep's: no reply, and no next turn, waits for it."""
 
     def mark(event_ids: Sequence[str]) -> None:
-        retry.run(services.engine, lambda connection: queries.mark_order_events_published(connection, event_ids))
+        retry.run(services.engine, lambda connection: mark_order_events_published(connection, event_ids))
 
     try:
         publish_events(services.streams, mark, events)

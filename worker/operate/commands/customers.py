@@ -13,10 +13,8 @@ from phonenumbers import NumberParseException, PhoneNumberFormat
 from rich.table import Table
 from sqlalchemy import Connection
 
-from db import people as waits
-from db import queries
+from db.customers import Waiting, known_ids, linked_ids, resume_customer, waiting
 from db.engine import connect
-from db.people import Waiting
 from worker.errors import BadPayload, CommandError
 from worker.messages.fields import customer_id
 from worker.operate.commands import terminal
@@ -63,7 +61,7 @@ def people(as_json: bool) -> None:
     the list for a day, because nobody may have come; `chasqui resume` takes that off, too.
     """
     with terminal.database() as connection:
-        found = terminal.commit(connection, waits.waiting)
+        found = terminal.commit(connection, waiting)
     in_utc = [asdict(one) | {"since": one.since.astimezone(UTC), "until": one.until.astimezone(UTC)} for one in found]
     terminal.print_result(in_utc, people_table(found) if found else "Nobody waits for a person.", as_json=as_json)
 
@@ -85,7 +83,7 @@ def resume(phones: tuple[str, ...]) -> None:
     Exits 1 if one of them was not, with the reason; the others are.
     """
     with terminal.database() as connection:
-        customers = {phone: terminal.commit(connection, queries.linked_ids, phone)[0] for phone in phones}
+        customers = {phone: terminal.commit(connection, linked_ids, phone)[0] for phone in phones}
         answers = {phone: resume_one(connection, customer) for phone, customer in customers.items()}
     given_back = [customers[phone] for phone, answer in answers.items() if answer == "resumed"]
     with surroundings(postgres=False) as configured:
@@ -105,7 +103,7 @@ def resume_one(connection: Connection, phone: str) -> str:
     if other := terminal.commit(connection, other_spelling, phone):
         return f"did you mean {other}?"
     for _ in range(RESUME_TRIES):
-        answer = terminal.commit(connection, queries.resume_customer, phone)
+        answer = terminal.commit(connection, resume_customer, phone)
         if answer != "busy":
             break
         time.sleep(RESUME_PAUSE_S)
@@ -176,7 +174,7 @@ def id_of(written: str) -> str:
 def other_spelling(connection: Connection, phone: str) -> str | None:
     """The id under which this line is known, if it is not known under this one; None where it is, or is not at all."""
     others = spellings(phone)
-    known = queries.known_ids(connection, [phone, *others]) if others else {phone}
+    known = known_ids(connection, [phone, *others]) if others else {phone}
     return None if phone in known else next((other for other in others if other in known), None)
 
 

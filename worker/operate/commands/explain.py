@@ -7,7 +7,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from db import queries
+from db.products import categories, product_names
 from worker.language.catalog_terms import catalog_terms
 from worker.language.classifier import complexity, guess_intent
 from worker.language.normalise import normalised
@@ -58,7 +58,7 @@ def explain(text: str, catalog: Path | None, as_json: bool) -> None:
 def _product_words(catalog: Path | None) -> ProductWords:
     if catalog is None:
         with database() as connection:
-            return product_words_of(commit(connection, queries.product_names), commit(connection, queries.categories))
+            return product_words_of(commit(connection, product_names), commit(connection, categories))
     from worker.catalog.price_list import read_products
 
     rows = read_products(catalog)

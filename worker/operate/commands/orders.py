@@ -9,8 +9,9 @@ import click
 from msgspec import to_builtins
 from rich.table import Table
 
-from db import queries
 from db.engine import connect
+from db.orders import list_orders as newest_orders
+from db.orders import open_orders
 from db.states import ORDER_STATUSES, OrderStatus
 from worker.operate.commands import terminal
 from worker.operate.display import duration, money
@@ -56,9 +57,9 @@ def list_orders(only_open: bool = False, status: str | None = None, limit: int =
         raise click.UsageError("Give either --open or --status.")
     with terminal.database() as connection:
         if only_open:
-            found = terminal.commit(connection, queries.open_orders, limit)
+            found = terminal.commit(connection, open_orders, limit)
         else:
-            found = terminal.commit(connection, queries.list_orders, limit, [status] if status else ORDER_STATUSES)
+            found = terminal.commit(connection, newest_orders, limit, [status] if status else ORDER_STATUSES)
     terminal.print_result(found, orders_table(found) if found else "No orders.", as_json=as_json)
 
 

@@ -16,9 +16,9 @@ from redis.exceptions import RedisError
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
 
+from db.customers import Waiting
 from db.dashboard import DeadLetter
 from db.monitoring import Unfinished
-from db.people import Waiting
 from worker.log import logger
 from worker.operate.dashboard import figures
 from worker.operate.dashboard.figures import RANGES, Costs, Figures, OpenOrder, TimeRange

@@ -12,11 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from db import dashboard, monitoring, people, report
+from db import customers, dashboard, monitoring, report
+from db.customers import Waiting
 from db.dashboard import Bucket, CircuitChange, DeadLetter, Expired
-from db.locks import INTAKE_LOCK
 from db.monitoring import Unfinished
-from db.people import Waiting
 from db.states import SESSION_STATES
 from worker.log import redacted
 from worker.telemetry.report import costs, make_report
@@ -131,7 +130,7 @@ def read_waiting(engine: Engine) -> tuple[Unfinished, tuple[DeadLetter, ...]]:
     """Reads the unfinished messages, and the newest dead letters without any customer's number."""
     with engine.connect() as connection:
         letters = dashboard.dead_letters(connection, MAX_DEAD_LETTERS)
-        return monitoring.unfinished(connection, INTAKE_LOCK), tuple(map(_masked, letters))
+        return monitoring.unfinished(connection), tuple(map(_masked, letters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,7 @@ class OpenOrder:
 def read_people(engine: Engine) -> tuple[Waiting, ...]:
     """Reads who waits for a person, the longest wait first, with their numbers."""
     with engine.connect() as connection:
-        return people.waiting(connection, MAX_PEOPLE)
+        return customers.waiting(connection, MAX_PEOPLE)
 
 
 def read_orders(engine: Engine) -> tuple[OpenOrder, ...]:

@@ -14,6 +14,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, retry
+from db.customers import resume_customer
+from db.orders import set_order_status
 from db.states import ORDER_STATUSES
 from worker.log import logger
 from worker.operate.dashboard.access import Access, Role
@@ -159,7 +161,7 @@ async def _resume(actor: Actor, cache: redis.Redis, pressed: Mapping[str, str]) 
     phone = str(pressed["customer"])
 
     def change(connection: Connection) -> Said:
-        answer = queries.resume_customer(connection, phone)
+        answer = resume_customer(connection, phone)
         if answer == "resumed":
             forget_reply_limits(cache, [phone])
         return RESUMED[answer]
@@ -226,7 +228,7 @@ class OrdersPanel:
             return
 
         def change(connection: Connection) -> Said:
-            if "problem" in queries.set_order_status(connection, order, status):
+            if "problem" in set_order_status(connection, order, status):
                 return Said(f"Order {order} is no longer open.", "warning")
             return Said(f"Order {order} is {status}.")
 

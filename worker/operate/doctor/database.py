@@ -9,11 +9,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db import migrations, monitoring
 from db.engine import connect
-from db.locks import INTAKE_LOCK
 from db.monitoring import LockHolder, Unfinished
 from db.pooler import keeps_session
-from db.replication import Replication, replication
-from db.servers import apart, normalised, places, shown
+from db.servers import Replication, apart, normalised, places, replication, shown
 from worker.operate.display import count, duration, oldest, size
 from worker.operate.doctor.finding import Finding, failed, graded, guarded, judge_clock, ok, warning
 from worker.runtime.error_reasons import reason_of
@@ -67,9 +65,7 @@ def _examine(url: str, configured: Settings) -> Iterator[Finding]:
         yield from guarded("locks", lambda: judge_locks(monitoring.lock_holders(connection)))
         # A model may take until the deadline; work that is lost on the way is started again after one lease.
         usual_s = configured.ai_deadline_s + 2 * configured.flow_lease_s
-        yield from guarded(
-            "messages", lambda: judge_unfinished(monitoring.unfinished(connection, INTAKE_LOCK), usual_s), UPGRADE
-        )
+        yield from guarded("messages", lambda: judge_unfinished(monitoring.unfinished(connection), usual_s), UPGRADE)
 
 
 def place(url: str) -> str:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from sqlalchemy import Connection
 
-from db.queries.statement import Json, as_json, rows, run
+from db.statement import Json, as_json, rows, run
 
 
 def search_products(connection: Connection, terms: Iterable[str], max_results: int) -> list[Json]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import orjson
 from sqlalchemy import Connection
 
-from db.queries.statement import Json, as_json, rows, run
+from db.statement import Json, as_json, rows, run
 
 #: Orders for a list; sums and quantities are decimal texts.
 ORDER_LINES = """
