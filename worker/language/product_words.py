@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain, combinations
 
 from worker.language import vocabulary
@@ -20,9 +20,6 @@ OF_ANY_SENTENCE = LINKS | frozenset(("y", "e", "o", "u", "que"))
 SHORTEST_NAME = 3
 #: Among shorter words a slip makes another word too often; of this length only words of a question are put right.
 SHORTEST_SLIP = 4
-#: Typing errors of the shop's own words that are kept with it. Finding one anew takes longer than all else that is done
-#: to a message, and the same ones come again; other words of customers are not kept.
-MOST_SLIPS = 4096
 
 
 #: Words of questions, whose slips are put right whatever the shop sells; those of phrases where no other is meant.
@@ -61,13 +58,12 @@ class ProductWords:
     beside: frozenset[tuple[str, str]] = frozenset()
     unread: frozenset[str] = frozenset()
     spelling: Spelling = SPELLING
-    _slips: dict[str, str] = field(default_factory=dict)
 
     def mended(self, plain: str) -> str:
         """A normalised text with its slips put right, where only one known word can be meant. A word of more than
         30 letters is no slip of any: to try all that it may be would cost memory with the square of its length.
         """
-        return " ".join([self._slips.get(word) or self._mended(word) for word in plain.split()])
+        return " ".join(map(self._mended, plain.split()))
 
     def _mended(self, word: str) -> str:
         if not SHORTEST_SLIP <= len(word) <= LONGEST_WORD or not word.isalpha():
@@ -77,11 +73,7 @@ class ProductWords:
         spellings = (self.spelling, PHRASE_SPELLING)
         found = (spelling.meant_by(word, lambda meant: _can_mean(word, meant)) for spelling in spellings)
         meant = next(filter(None, found), word)
-        if meant == word or (meant not in ASKED and self._has_rival(word, meant)):
-            return word
-        if len(self._slips) < MOST_SLIPS:
-            self._slips[word] = meant
-        return meant
+        return word if meant != word and meant not in ASKED and self._has_rival(word, meant) else meant
 
     def _has_rival(self, typed: str, meant: str) -> bool:
         """Returns whether another thing may be meant as well: "crea" is "cera" with two letters swapped, and "crema"
