@@ -82,7 +82,7 @@ def around_refused(
     try:
         return [commit(rows)]
     except SQLAlchemyError as exc:
-        if not blames_a_value(exc):
+        if not rows or not blames_a_value(exc):
             raise
         if len(rows) == 1:
             return [refused(rows[0], exc)]

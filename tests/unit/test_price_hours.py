@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from worker.precache.price_hours import LONGEST_H, cheapest, horizon_h, price_of
+from worker.precache.price_hours import LONGEST_H, horizon_h, price_of
 from worker.providers.models import Model, Price, Provider, week_hours
 
-DEAR, CHEAP, CHEAPEST = (Price(Decimal(cost), Decimal(cost), Decimal(cost)) for cost in ("2", "1", "0.5"))
+DEAR, CHEAP = (Price(Decimal(cost), Decimal(cost), Decimal(cost)) for cost in (2, 1))
 PEAK = Price(Decimal(2), Decimal(2), Decimal(2), hours=(week_hours("Mon-Sun 09:00-12:00"),))
 
 
@@ -54,21 +53,3 @@ def test_what_a_hit_saves_is_the_price_at_its_hour() -> None:
     known = [provider(CHEAP, PEAK), provider(DEAR, name="two")]
     assert price_of(known, "simple", at(8)) == CHEAP
     assert price_of(known, "simple", at(10)) == PEAK
-
-
-def only(name: str, complexity: str, *prices: Price, key_name: str | None = None) -> Provider:
-    """A provider that is asked first for one complexity."""
-    return replace(provider(*prices, name=name, key_name=key_name), complexities=(complexity,))
-
-
-def test_what_nobody_waits_for_is_asked_where_it_is_cheapest() -> None:
-    """Of those that can, and much cheaper: no model for simple messages answers hard ones, nor one whose key is not
-    known.
-    """
-    known = [only("a", "simple", DEAR), only("b", "medium", CHEAPEST, PEAK), only("c", "complex", DEAR)]
-    assert [cheapest(known, name, at(8)) for name in ("simple", "medium", "complex")] == ["medium", "medium", "complex"]
-    assert [cheapest(known, name, at(9)) for name in ("simple", "medium")] == ["simple", "medium"]
-    assert cheapest([only("a", "simple", DEAR), only("b", "complex", CHEAP)], "simple", at(8)) == "simple"
-    away = [only("a", "simple", DEAR), only("b", "medium", CHEAPEST, key_name="KEY")]
-    assert cheapest(away, "simple", at(8)) == "simple"
-    assert cheapest(away[1:], "simple", at(8)) == "simple"

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from db import requests as asked
 from worker.language.classifier import COMPLEX, MEDIUM, SIMPLE, complexity
 from worker.precache.forecast import DayCount, Follower, History, chance, forecast
-from worker.precache.price_hours import cheapest, horizon_h
+from worker.precache.price_hours import horizon_h
 from worker.redisdb.keys import AI_RESPONSE
 from worker.session.turn import Plan
 from worker.steps.planning import Planner
@@ -48,8 +48,7 @@ def history_of(connection: Connection, horizon: int) -> History:
 
 def likely(services: Services, connection: Connection, now: datetime) -> list[Likely]:
     """Forms that are likely to be asked, the likeliest first, without those that were answered ahead in vain."""
-    providers = services.providers
-    hours = {name: horizon_h(providers, cheapest(providers, name, now), now) for name in (SIMPLE, MEDIUM, COMPLEX)}
+    hours = {name: horizon_h(services.providers, name, now) for name in (SIMPLE, MEDIUM, COMPLEX)}
     expected = {horizon: forecast(history_of(connection, horizon), horizon) for horizon in {*hours.values()} - {0}}
     keys = set().union(*expected.values()) - asked.resting(connection, WASTED, REST_DAYS)
     found = [

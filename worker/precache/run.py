@@ -17,7 +17,7 @@ from db import retry
 from db.locks import PRECACHE_LOCK, try_lock, unlock
 from worker.log import logger
 from worker.precache.allowance import Allowance, day_microusd
-from worker.precache.price_hours import cheapest, price_of
+from worker.precache.price_hours import price_of
 from worker.precache.requests import missing
 from worker.providers.pricing import cost_microusd, estimate_tokens
 from worker.replies.prompt import AiRequest
@@ -88,11 +88,10 @@ def _make_all(
     made = calls = 0
     until = time.monotonic() + RUN_S
     for form_key, plan in missing(services, connection):
-        asking = replace(plan, complexity=cheapest(services.providers, plan.complexity, datetime.now(UTC)))
-        most = _most_microusd(services, asking)
+        most = _most_microusd(services, plan)
         if time.monotonic() >= until or not idle() or not allowance.reserve(most):
             break
-        reply = services.dispatcher.make_ahead(asking, services.settings.ai_deadline_s)
+        reply = services.dispatcher.make_ahead(plan, services.settings.ai_deadline_s)
         outcome = reply.outcome if reply else None
         allowance.settle(most, outcome.cost_microusd if outcome else 0)
         if reply is None:

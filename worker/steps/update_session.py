@@ -71,6 +71,8 @@ def run(services: Services, batch: Sequence[Turn]) -> Closed:
         return Closed()
     committed = commit_turns(services, list(closings.values()))
     closings = {token: closing for token, closing in closings.items() if token not in committed.changed}
+    # Committed before anything is published, which may fail. What is answered anew places no order: it changes no more.
+    anew = run(services, _summed_up_anew(services, batch, committed.changed))
     cache_sessions(services, closings, committed.versions)
     services.streams.publish(committed.replies)
     tell_the_shop(services, committed.events)
@@ -78,8 +80,6 @@ def run(services: Services, batch: Sequence[Turn]) -> Closed:
     if lost := len(closings) - len(committed.versions) - len(committed.locked):
         log.warning("turns_lost", turns=lost)
     turns = [replace(turn, committed=turn.token in committed.versions) for turn in batch if turn.token in closings]
-    # What is answered anew places no order, so that it changes no more.
-    anew = run(services, _summed_up_anew(services, batch, committed.changed))
     return Closed((*turns, *anew.turns), (*committed.next, *anew.next_turns))
 
 

@@ -96,4 +96,4 @@ def judge_model(provider: Provider, model: Model, looked: ProbeResult, today: da
         return warning(check, f"{found}, but as {looked.probe.answered_by}", mend)
     if model.ends:
         found += f"; it ends on {model.ends}"
-    return ok(check, found) if ends_soon(model, today) is None else warning(check, found, ANOTHER)
+    return warning(check, found, ANOTHER) if ends_soon(model, today) else ok(check, found)
