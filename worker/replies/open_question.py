@@ -48,9 +48,7 @@ def open_question(reply: str, choices: Choices | None, *, numbered: bool, change
     if reply.count("?") > MOST_QUESTIONS:
         return ""
     rows = choices.rows if choices else ()
-    for row in rows:
-        reply = reply.replace(row.description, "")
-    parts = [*_ENDS.split(reply), ""]
+    parts = [*_ENDS.split(_without_rows(reply, rows)), ""]
     ended = list(zip(parts[::2], parts[1::2], strict=True))
     kinds = [_kind_of(folded(part)) if end == "?" else _kind_told(folded(part)) for part, end in ended]
     asked = [kind for kind in kinds if kind not in (_ASIDE, None)]
@@ -59,6 +57,12 @@ def open_question(reply: str, choices: Choices | None, *, numbered: bool, change
     kind = asked[0] if asked else MORE if changed else WHICH if rows else NOTHING
     fits = {WHICH: numbered and len(rows) > 1, HOW_MANY: len(rows) == 1}
     return kind if fits.get(kind, not rows) else ""
+
+
+def _without_rows(reply: str, rows: Sequence[Row]) -> str:
+    """A reply without the lines that are rows of its list, which ask nothing."""
+    described = {f"{place}. {row.description}" for place, row in enumerate(rows, 1)}
+    return "\n".join(line for line in reply.split("\n") if line not in described)
 
 
 def marked(kind: str, history: Sequence[Exchange]) -> str:

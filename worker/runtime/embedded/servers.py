@@ -99,11 +99,20 @@ def _in_use(home: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            with _starting(home), suppress(BlockingIOError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # The last user; stops also what it did not ask for: others that did may have left before.
-                for server in filter(None, (Redis(home).running(), Postgres(home).running())):
-                    server.stop()
+            with _starting(home):
+                if _is_last(lock):
+                    # Stops also what it did not ask for: others that did may have left before.
+                    for service in (Redis(home), Postgres(home)):
+                        if server := service.running():
+                            server.stop()
+
+
+def _is_last(lock: int) -> bool:
+    """Returns whether nobody else uses the servers."""
+    with suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
 
 
 @contextmanager
