@@ -17,7 +17,17 @@ RETENTION_ROWS = 500
 
 
 def accept_messages(connection: Connection, batch: Json) -> Json:
-    """Commits a batch of inbound messages and claims turns; in and out as `accept_messages_v3.sql` says."""
+    """Commits a batch of inbound messages and claims turns.
+
+    Args:
+        batch: as `accept_messages_v3.sql` says; a message may also have "links" (what its body tells about the
+            customer's ids): [{"alias", "customer_phone", "former"}].
+
+    Returns:
+        As `accept_messages_v3.sql` says. "forgotten" has four lists: "phones", whose session cache may still hold what
+        was revoked; "reply_keys" of cached replies that were made of it; "terms", product searches that were made for
+        it; "words", its texts, from which searches of a turn that was not answered follow.
+    """
     return dict(call(connection, "accept_messages", batch))
 
 

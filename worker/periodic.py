@@ -79,7 +79,7 @@ def make_own_replies() -> int:
 
 @task
 def trim_streams() -> int:
-    """Drops outbound and rejected entries that are past their time; returns how many."""
+    """Drops replies, orders and refusals that are past their time from their streams; returns how many entries."""
     return services().streams.trim()
 
 

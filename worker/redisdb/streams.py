@@ -122,7 +122,9 @@ class Streams:
         return self._publish_once(OUTBOUND, PUBLISHED, [(reply["reply_id"], reply) for reply in replies], by_sweep)
 
     def publish_orders(self, events: Sequence[dict[str, Any]], *, by_sweep: bool = False) -> int:
-        """Publishes events of orders (contract 3.9) to their stream, each event id once, as `publish` does replies."""
+        """Publishes events of orders (docs/gateway.md, Orders) to their stream, each event id once, as `publish` does
+        replies.
+        """
         return self._publish_once(ORDERS, ORDER_PUBLISHED, [(event["event_id"], event) for event in events], by_sweep)
 
     def _publish_once(
