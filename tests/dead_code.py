@@ -46,7 +46,7 @@ EXCEPTIONS = {
         "worker/app.py:keep_turns",
         "worker/app.py:configure_logging",
         "worker/app.py:tune_gc",
-        "worker/tasks.py:*",
+        "worker/chain.py:send_traces",
         "worker/periodic.py:*",
     ),
     "Celery and kombu name, read or call them": (

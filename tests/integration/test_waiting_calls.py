@@ -18,15 +18,18 @@ from sqlalchemy import Connection, text
 
 from db import queries
 from worker import steps
+from worker.chain import MAX_QUEUED_CALLS
 from worker.intake.sweep import MAX_ATTEMPTS
 from worker.providers.reply_cache import cacheable
 from worker.redisdb.keys import AI_RESPONSE
 from worker.session.turn import Turn
 from worker.steps.services import Services
-from worker.tasks import MAX_QUEUED_CALLS
 
 LEASE_S = 15.0
-LOOK = "from worker.tasks import CeleryChain, calls_have_room; print(calls_have_room(), CeleryChain(1).waiting())"
+LOOK = """
+from worker.chain import CeleryChain, calls_have_room
+print(calls_have_room(), CeleryChain(None, 1).waiting())
+"""
 KNOWN = TEXTS[:2]
 
 

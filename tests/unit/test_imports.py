@@ -39,6 +39,7 @@ FLOORS = (
     "worker.celery_ext",
     "worker.runtime",
     "worker.app",
+    "worker.chain",
     "worker.tasks",
     "worker.periodic",
     "worker.devkit",
@@ -61,7 +62,7 @@ PURE = (
     "worker.errors",
 )
 #: Who may know that the chain is made of Celery; a package stands for all of its modules.
-SEE_CELERY = ("worker.tasks", "worker.periodic", "worker.app", "worker.celery_ext")
+SEE_CELERY = ("worker.chain", "worker.tasks", "worker.periodic", "worker.app", "worker.celery_ext")
 READ_THE_ENVIRONMENT = frozenset({"worker.settings", "worker.runtime.environment"})
 
 
