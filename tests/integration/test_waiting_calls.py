@@ -20,6 +20,7 @@ from db import queries
 from worker import steps
 from worker.chain import MAX_QUEUED_CALLS
 from worker.intake.sweep import MAX_ATTEMPTS
+from worker.providers.dispatch import Dispatcher
 from worker.providers.reply_cache import cacheable
 from worker.redisdb.keys import AI_RESPONSE
 from worker.session.turn import Turn
@@ -77,7 +78,7 @@ def test_without_room_what_needs_no_model_goes_on(
 
 
 def test_waiting_for_a_provider_is_no_attempt(
-    shop_services: Services, redis_client: redis.Redis, connection: Connection
+    shop_services: Services, redis_client: redis.Redis, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However often it is swept meanwhile, with room or without. Asking is one."""
     (turn,) = accept(shop_services, redis_client, 1)
@@ -86,7 +87,8 @@ def test_waiting_for_a_provider_is_no_attempt(
         assert again.messages[0].attempts == 0
         missed = route(shop_services, [again], room=bool(run % 2))[1]
     assert attempts(connection) == 0
-    shop_services.dispatcher.call = lambda turns, *_, **__: iter(())  # type: ignore[method-assign]  # a provider that kills
+    # A provider that kills.
+    monkeypatch.setattr(Dispatcher, "call", lambda *_, **__: iter(()))
     assert list(steps.call_provider.run(shop_services, missed)) == []
     assert attempts(connection) == 1
     closed = steps.update_session.run(shop_services, [replace(turn, outcome=decided()) for turn in missed])
