@@ -52,7 +52,7 @@ class MadeAhead(Struct, frozen=True):
     asking: tuple[Turn, ...] = ()
 
 
-class _Lead(Struct, frozen=True):
+class _LeadEnd(Struct, frozen=True):
     """End of one lead for `key` by `token`.
 
     Args:
@@ -109,7 +109,7 @@ class Dispatcher:
         served = [
             replace(turn, outcome=fallback_outcome(turn.planned(), scene_of(turn, self.shop))) for turn in limited
         ]
-        leads: dict[Future[_Lead], Turn] = {}
+        leads: dict[Future[_LeadEnd], Turn] = {}
         try:
             for turn, joined in zip(asking, joins, strict=True):
                 if entry := _entry(joined.result):
@@ -146,23 +146,23 @@ class Dispatcher:
         answered = tuple(replace(turn, outcome=entry.outcome()) for turn in parked)
         return MadeAhead(lead.outcome, entry, answered=answered)
 
-    def _lead(self, turn: Turn, deadline: float) -> _Lead:
+    def _lead(self, turn: Turn, deadline: float) -> _LeadEnd:
         plan, token = turn.planned(), turn.token
         return self._completed(
             plan, token, lambda: PlannedRequest(plan, scene_of(turn, self.shop), token, turn.customer_phone, deadline)
         )
 
-    def _completed(self, plan: Plan, token: str, make: Callable[[], PlannedRequest]) -> _Lead:
+    def _completed(self, plan: Plan, token: str, make: Callable[[], PlannedRequest]) -> _LeadEnd:
         """One request's calls of providers."""
         try:
             outcome = self.completer.complete(make())
-            return _Lead(plan.key, token, outcome, cacheable(outcome))
+            return _LeadEnd(plan.key, token, outcome, cacheable(outcome))
         except Exception as exc:
             # A defect of ours: nobody may be left waiting for it.
             log.exception("call_failed", token=token, error=type(exc).__name__)
-            return _Lead(plan.key, token)
+            return _LeadEnd(plan.key, token)
 
-    def _finish(self, ended: Sequence[tuple[Turn, _Lead]]) -> Dispatched:
+    def _finish(self, ended: Sequence[tuple[Turn, _LeadEnd]]) -> Dispatched:
         """Ends these leads for everyone who waits for them."""
         answered: list[Turn] = []
         failed: list[Turn] = []
@@ -174,7 +174,7 @@ class Dispatcher:
             answered += [replace(other, outcome=lead.outcome_for_others) for other in others]
         return Dispatched(tuple(answered), tuple(failed))
 
-    def _end(self, leads: Sequence[_Lead]) -> list[list[Turn]]:
+    def _end(self, leads: Sequence[_LeadEnd]) -> list[list[Turn]]:
         """Ends leads, and returns the turns that were parked for each. The cache comes first: a caller that finds no
         flight looks there.
         """
@@ -203,9 +203,9 @@ def _decoded(parked: Iterable[bytes]) -> Iterator[Turn]:
             log.exception("parked_turn_unreadable", error=type(exc).__name__)
 
 
-def _as_ready(leads: Iterable[Future[_Lead]]) -> Iterator[list[Future[_Lead]]]:
+def _as_ready(leads: Iterable[Future[_LeadEnd]]) -> Iterator[list[Future[_LeadEnd]]]:
     # `concurrent.futures.wait` would look at all that are left each time that one is done.
-    ready: SimpleQueue[Future[_Lead]] = SimpleQueue()
+    ready: SimpleQueue[Future[_LeadEnd]] = SimpleQueue()
     left = 0
     for lead in leads:
         lead.add_done_callback(ready.put)

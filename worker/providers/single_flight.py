@@ -8,7 +8,7 @@ from msgspec import Struct
 from redis.exceptions import RedisError
 
 from worker.log import logger
-from worker.redisdb.cluster import spans_slots
+from worker.redisdb.cluster import is_cluster
 from worker.redisdb.keys import FLIGHT, PARKED
 
 SCRIPT = Path(__file__).with_name("single_flight.lua").read_text(encoding="utf-8")
@@ -91,7 +91,7 @@ class SingleFlight:
         if not endings:
             return []
         # Keys of one flight lie in one slot of a cluster, those of several do not.
-        calls = [[ending] for ending in endings] if spans_slots(self._client) else [endings]
+        calls = [[ending] for ending in endings] if is_cluster(self._client) else [endings]
         return [parked for call in calls for parked in self._end(call)]
 
     def _end(self, endings: Sequence[EndRequest]) -> list[list[bytes]]:

@@ -11,7 +11,7 @@ import redis
 from redis.exceptions import ResponseError
 
 from worker.errors import RedisNotSwept
-from worker.redisdb.cluster import spans_slots
+from worker.redisdb.cluster import is_cluster
 from worker.redisdb.keys import (
     INBOUND,
     ORDER_PUBLISHED,
@@ -87,7 +87,7 @@ class Streams:
         """
         if not entries:
             return
-        if spans_slots(self._client):
+        if is_cluster(self._client):
             self._refuse_once(rejections)
             rejections = ()
         with self._once.pipeline(transaction=True) as pipeline:
@@ -130,7 +130,9 @@ class Streams:
     def _publish_once(
         self, stream: Key, remembered: Key, entries: Sequence[tuple[str, dict[str, Any]]], by_sweep: bool
     ) -> int:
-        """A payload depends on the entry's values alone: one that is published again is the same to the byte. A Redis
+        """Publishes entries, each under its id, those of them that are not remembered as published; returns how many.
+
+        A payload depends on the entry's values alone: one that is published again is the same to the byte. A Redis
         that has restarted may have forgotten its last second: until the sweep has put that back, only the sweep
         publishes, or a customer's next reply would stand before the forgotten one.
         """

@@ -55,7 +55,7 @@ log = logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The outside world of one process."""
+    """Clients, settings and caches that the steps of one process share."""
 
     settings: Settings
     engine: Engine
