@@ -31,7 +31,7 @@ from worker.messages.message import InboundMessage
 from worker.redisdb.streams import BEGINNING, Entry
 from worker.steps.locked_customers import around_locked
 from worker.steps.services import Services
-from worker.steps.update_session import claim_limits
+from worker.steps.turn_commit import claim_limits
 from worker.telemetry import tracing
 
 STANDBY_S = 0.5
