@@ -1,7 +1,7 @@
 """Dispatching turns to models: bounded pool, single flight per key, reply cache; each goes on when it is ready."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -16,7 +16,7 @@ from worker.providers.budget import Budget
 from worker.providers.completion import Completer, fallback_outcome
 from worker.providers.progress import PlannedRequest
 from worker.providers.reply_cache import CachedReply, cacheable
-from worker.providers.single_flight import EndRequest, JoinRequest, SingleFlight
+from worker.providers.single_flight import EndRequest, JoinRequest, JoinResult, SingleFlight
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import AI_RESPONSE
 from worker.replies.scene import NOBODY, Scene, scene_of
@@ -100,12 +100,7 @@ class Dispatcher:
         over_limit = self.budget.over_limit([turn.customer_phone for turn in turns])
         limited = [turn for turn in turns if turn.customer_phone in over_limit]
         asking = [turn for turn in turns if turn.customer_phone not in over_limit]
-        joins = self.single_flight.join(
-            [
-                JoinRequest(turn.planned().key, turn.token, encode_turn(turn), max(left_s[turn.token], lead_s))
-                for turn in asking
-            ]
-        )
+        joins = self._join(asking, left_s, lead_s)
         served = [
             replace(turn, outcome=fallback_outcome(turn.planned(), scene_of(turn, self.shop))) for turn in limited
         ]
@@ -124,6 +119,15 @@ class Dispatcher:
             # Where nobody takes the rest, it is paid for all the same: who asks it again finds it in the cache.
             for lead in leads:
                 lead.add_done_callback(lambda lead: self._end([lead.result()]))
+
+    def _join(self, asking: Sequence[Turn], left_s: Mapping[str, float], lead_s: float) -> list[JoinResult]:
+        """Joins the single flight of each turn."""
+        return self.single_flight.join(
+            [
+                JoinRequest(turn.planned().key, turn.token, encode_turn(turn), max(left_s[turn.token], lead_s))
+                for turn in asking
+            ]
+        )
 
     def make_ahead(self, plan: Plan, deadline_s: float) -> MadeAhead | None:
         """Makes the reply to a shared request that nobody has made yet, as those of customers are made; None where

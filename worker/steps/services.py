@@ -106,8 +106,8 @@ def note_circuit(engine: Engine, change: CircuitChange) -> None:
 
 
 def build(configuration: Settings) -> Services:
-    """Builds the services of a process; connects nothing yet. Raises ConfigurationError where a setting is missing or does
-    not fit.
+    """Builds the services of a process; connects nothing yet. Raises ConfigurationError where a setting is missing or
+    does not fit.
     """
     engine = make_engine(configuration.required("database_url"), pool_size=8, lock_timeout_ms=LOCK_TIMEOUT_MS)
     durable = connect_durable(configuration)
