@@ -72,8 +72,9 @@ def open_orders(connection: Connection, limit: int) -> list[Json]:
 
 
 def find_order(connection: Connection, order_id: int) -> Json | None:
-    """Returns an order: `entry` as the shop is told it now (contract 3.9), times, its events without what they said,
-    and, of the customer, when the last message was sent and the state of the session; None where there is none.
+    """Returns an order: `entry` as the shop is told it now (docs/gateway.md, Orders), times, its events without what
+    they said, and, of the customer, when the last message was sent and the state of the session; None where there is
+    none.
     """
     sql = """
         select order_entry(o.id, 'status', gen_random_uuid(), now()) -> 'order' as entry, o.created_at, o.status_at,

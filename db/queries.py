@@ -17,7 +17,17 @@ RETENTION_ROWS = 500
 
 
 def accept_messages(connection: Connection, batch: Json) -> Json:
-    """Commits a batch of inbound messages and claims turns; in and out as `accept_messages_v3.sql` says."""
+    """Commits a batch of inbound messages and claims turns.
+
+    Args:
+        batch: as `accept_messages_v3.sql` says; a message may also have "links" (what its body tells about the
+            customer's ids): [{"alias", "customer_phone", "former"}].
+
+    Returns:
+        As `accept_messages_v3.sql` says. "forgotten" has four lists: "phones", whose session cache may still hold what
+        was revoked; "reply_keys" of cached replies that were made of it; "terms", product searches that were made for
+        it; "words", its texts, from which searches of a turn that was not answered follow.
+    """
     return dict(call(connection, "accept_messages", batch))
 
 
@@ -164,38 +174,3 @@ def apply_retention(connection: Connection, keep_days: int, max_rows: int = RETE
     """Erases at most `max_rows` rows that are older than `keep_days`; returns how many."""
     sql = "select apply_retention(%(keep_days)s, %(max_rows)s)"
     return int(run(connection, sql, keep_days=keep_days, max_rows=max_rows).scalar_one())
-
-
-def dead_letters(connection: Connection) -> list[Json]:
-    """Returns all dead letters in the order of acceptance, without what was written."""
-    sql = """
-        select id, message_id, customer_phone, sent_at, answered_at as died_at, attempts, reason, last_error
-        from messages where state = 'dead' order by id
-    """
-    return rows(run(connection, sql))
-
-
-def find_message(connection: Connection, reference: str) -> Json | None:
-    """Returns the message with this id of WhatsApp's or, where there is none, this number; with its content."""
-    number = int(reference) if reference.isascii() and reference.isdigit() and len(reference) < 19 else None
-    sql = """
-        select m.id, m.state, m.message_id, m.customer_phone, c.name, m.sent_at, m.accepted_at,
-               m.answered_at as died_at, m.attempts, m.reason, m.last_error, m.content
-        from messages m left join customers c using (customer_phone)
-        where m.message_id = %(message_id)s or m.id = %(id)s order by m.message_id = %(message_id)s desc limit 1
-    """
-    return next(iter(rows(run(connection, sql, message_id=reference, id=number))), None)
-
-
-def replay_dead_letters(connection: Connection, letters: Sequence[int]) -> int:
-    """Makes these messages unanswered again, those of them that are dead letters; returns how many that were."""
-    return int(run(connection, "select replay_dead_letters(%(ids)s::bigint[])", ids=list(letters)).scalar_one())
-
-
-def discard_dead_letter(connection: Connection, letter: int) -> bool:
-    """Closes a dead letter for good; returns whether it was one."""
-    sql = """
-        update messages set state = 'closed', reason = concat_ws('; ', reason, 'discarded')
-        where id = %(letter)s and state = 'dead'
-    """
-    return run(connection, sql, letter=letter).rowcount == 1

@@ -46,7 +46,7 @@ EXCEPTIONS = {
         "worker/app.py:keep_turns",
         "worker/app.py:configure_logging",
         "worker/app.py:tune_gc",
-        "worker/tasks.py:*",
+        "worker/chain.py:send_traces",
         "worker/periodic.py:*",
     ),
     "Celery and kombu name, read or call them": (
@@ -61,7 +61,6 @@ EXCEPTIONS = {
     "redis-py calls it": ("worker/redisdb/sentinel.py:discover_master",),
     "click finds commands": (
         "worker/operate/commands/database.py:import_catalog",
-        "worker/operate/commands/dead.py:replay",
         "worker/operate/commands/orders.py:set_status",
     ),
     "http.server, socketserver and uvicorn read and call them": (

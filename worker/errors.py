@@ -9,7 +9,7 @@ ChasquiError
 ├── RedisNotSwept             the durable Redis has restarted and its losses are not put back: nothing may be published
 ├── StepFailed                a task failed; carries only the kind of error, never a value
 └── ProviderError             a call to a language model brought no usable answer
-    ├── GivenUp               the connection ended without a whole answer; `sent`: it may be billed
+    ├── GivenUp               may be repeated: no whole answer, or 5xx or 429; `sent`: it may be billed
     │   ├── ProviderTimeout       no complete answer before the deadline
     │   └── ProviderUnavailable   connection refused, cut, or an answer 5xx; `retry_after_s` where a wait was named
     │       └── ProviderRateLimited   429
@@ -113,7 +113,7 @@ class ProviderError(ChasquiError):
 
 
 class GivenUp(ProviderError):
-    """Connection that ended without a whole answer."""
+    """Call that may be repeated: no whole answer came, or one that says "not now" (5xx, 429)."""
 
 
 class ProviderTimeout(GivenUp):

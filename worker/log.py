@@ -128,6 +128,17 @@ def log_uncaught(kind: type[BaseException], error: BaseException, trace: Traceba
     logger(__name__).critical("uncaught", exc_info=(kind, error, trace))
 
 
+def _set_up_root(handler: logging.Handler, level: str) -> None:
+    """Sends to a handler what libraries and Python's warnings say; of chatty ones warnings alone."""
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    logging.captureWarnings(True)
+    for name in CHATTY_LOGGERS:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    logging.getLogger(CONSUMER_LOGGER).addFilter(WithoutMessageBody())
+
+
 def configure(log_format: str = "auto", level: str = "INFO") -> None:
     """Sets up structlog, and the standard library's root logger for what libraries log, to write to stderr; Python's
     warnings go there too.
@@ -152,15 +163,9 @@ def configure(log_format: str = "auto", level: str = "INFO") -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact, renderer],
         )
     )
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(level)
-    logging.captureWarnings(True)
+    _set_up_root(handler, level)
     if as_json:
         sys.excepthook = log_uncaught
-    for name in CHATTY_LOGGERS:
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
-    logging.getLogger(CONSUMER_LOGGER).addFilter(WithoutMessageBody())
     structlog.configure(
         processors=[*first, traceback_without_values, redact, timestamp, renderer],
         logger_factory=lambda *names: Lines(stream, *names),

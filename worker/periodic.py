@@ -11,12 +11,13 @@ from sqlalchemy import Connection
 
 from db import queries, requests, retry
 from worker.app import AI, task
+from worker.chain import calls_are_idle
 from worker.log import logger
 from worker.precache.own_replies import make_own
 from worker.precache.run import run as run_precache
 from worker.settings import settings
 from worker.steps.services import services
-from worker.tasks import calls_are_idle, send_on_from_calls
+from worker.tasks import send_on_from_calls
 from worker.telemetry.recording import CLEANUP, note_run
 
 #: A probe that has waited so long behind calls of customers is not needed any more.
@@ -79,7 +80,7 @@ def make_own_replies() -> int:
 
 @task
 def trim_streams() -> int:
-    """Drops outbound and rejected entries that are past their time; returns how many."""
+    """Drops replies, orders and refusals that are past their time from their streams; returns how many entries."""
     return services().streams.trim()
 
 

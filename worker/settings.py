@@ -1,4 +1,6 @@
-"""Settings: the environment, read once into one frozen value. Nothing else reads environment variables."""
+"""Settings: the environment, read once into one frozen value. Nothing else reads environment variables, but for
+`runtime/environment.py`, which sets those of embedded servers and puts them back.
+"""
 
 import os
 import re

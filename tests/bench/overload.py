@@ -34,11 +34,11 @@ from bench.rounds import percentile
 from bench.stage import Stage, open_stage
 from worker.app import AI, FLOW
 from worker.catalog.price_list import read_products
+from worker.chain import MAX_QUEUED_CALLS
 from worker.intake.intake import MAX_QUEUED_BATCHES, READ_BATCHES
 from worker.intake.sweep import LIMIT
 from worker.redisdb.connect import DURABLE_TIMEOUT_S, connect_redis
 from worker.redisdb.keys import INBOUND
-from worker.tasks import MAX_QUEUED_CALLS
 
 RESULT: Final = Path("build") / "overload.json"
 MESSAGES: Final = 100_000

@@ -11,7 +11,7 @@ from helpers.factories import BRUNO, CARLA, accept_one, commit, commit_row, rows
 from selenium.webdriver.common.by import By
 from sqlalchemy import Connection
 
-from db import queries
+from db import dead_letters, queries
 
 WORDS = "mi tarjeta es 4509 9535 6623 3704"
 
@@ -100,7 +100,7 @@ def test_an_administrator_replays_and_discards_after_a_second_thought(
 def test_two_administrators_do_not_undo_each_other(admin: Visit, connection: Connection, letters: list[int]) -> None:
     """Whoever comes second is told that it is done."""
     with connection.engine.execution_options(isolation_level="READ COMMITTED").begin() as other:
-        queries.discard_dead_letter(other, letters[0])
+        dead_letters.discard(other, letters[0])
         press(admin, "Replay", letters[0])
     admin.wait_for_text("is no longer a dead letter.")
     assert state(connection, "wamid.one")["state"] == "closed"

@@ -20,7 +20,7 @@ from importlib import import_module
 
 from worker.settings import settings
 
-#: All but what reads a setting when it is loaded: `worker.app`, `worker.tasks`, `worker.periodic`.
+#: All but what reads a setting when it is loaded: `worker.app`, `worker.chain`, `worker.tasks`, `worker.periodic`.
 LOADED = (
     "alembic.command",
     "celery.app.amqp",

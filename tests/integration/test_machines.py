@@ -19,7 +19,7 @@ from worker.redisdb.keys import INBOUND, OUTBOUND
 from worker.session.machine import TIMES, TIMES_IN_A_ROW
 from worker.session.turn import Turn
 from worker.steps.services import Services
-from worker.steps.update_session import MAX_TURN_MESSAGES
+from worker.steps.turn_commit import MAX_TURN_MESSAGES
 
 GREETING = "¡Hola! Bienvenido a Panadería La Espiga, ¿qué pan querés hoy?"
 AWAY = "Gracias por comunicarte con Kiosco Ana. En este momento no estamos disponibles."

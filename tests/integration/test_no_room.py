@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
 from db import queries, retry
+from worker import chain as celery_chain
 from worker import steps, tasks
 from worker.errors import BrokerUnavailable, StepFailed
 from worker.intake import intake
@@ -196,8 +197,8 @@ def test_an_absent_broker_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> No
         made.append(Broker("redis://:geheim@127.0.0.1:1/0"))
         return made[-1]
 
-    monkeypatch.setattr(tasks.app, "connection_for_read", nowhere)
-    chain = tasks.CeleryChain(32)
+    monkeypatch.setattr(celery_chain.app, "connection_for_read", nowhere)
+    chain = celery_chain.CeleryChain(tasks.fetch_session, 32)
     for looks in (1, 2):
         with pytest.raises(BrokerUnavailable) as away:
             chain.waiting()
@@ -207,7 +208,7 @@ def test_an_absent_broker_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.fixture
 def chain(shop_services: Services, monkeypatch: pytest.MonkeyPatch) -> Services:
     """The tasks of this process on the shop's services; they hand nothing on, and give PostgreSQL up at once."""
-    monkeypatch.setattr(tasks, "services", lambda: shop_services)
+    monkeypatch.setattr(celery_chain, "services", lambda: shop_services)
     monkeypatch.setattr(tasks, "send_on", lambda *given: None)
     monkeypatch.setitem(retry.run.__kwdefaults__ or {}, "give_up_after_s", 0.05)
     return shop_services

@@ -88,7 +88,7 @@ def test_a_committed_turn_tells_the_shop(
             given["orders"] = [agreed_order(line_of(1))]
         return stored(connection, session_data)
 
-    monkeypatch.setattr(update_session.queries, "update_session_cache", with_an_order)
+    monkeypatch.setattr(queries, "update_session_cache", with_an_order)
     turn = turn_from_dict(accept_one(sold, "m1"))
     update_session.run(shop_services, [replace(turn, session=new_session(ANA, None), outcome=decided())])
     entries: Any = redis_client.xrange(ORDERS.pattern)
@@ -113,7 +113,7 @@ def test_a_turn_that_changed_is_no_lost_one(
             given["orders"] = with_orders.pop(0)
         return stored(connection, session_data)
 
-    monkeypatch.setattr(update_session.queries, "update_session_cache", with_an_old_price)
+    monkeypatch.setattr(queries, "update_session_cache", with_an_old_price)
     cart = (CartItem(number, "Leche entera", Decimal("1.00"), Decimal(2)),)
     session = replace(new_session(ANA, None), cart=cart)
     turn = replace(turn_from_dict(accept_one(sold, "m1")), session=session, outcome=decided())

@@ -28,9 +28,9 @@ from worker.operate.erasure import CustomerEntries, Erasure
 from worker.operate.snapshot import read_redis, read_streams
 from worker.providers.circuit import CircuitBreaker
 from worker.providers.circuit_rules import Permit
-from worker.providers.single_flight import EndRequest, JoinRequest, SingleFlight
+from worker.providers.single_flight import EndRequest, JoinRequest, SingleFlight, forget_results
 from worker.redisdb import streams as streams_module
-from worker.redisdb.cache import flush, forget_results, read_size
+from worker.redisdb.cache import flush, read_size
 from worker.redisdb.cluster import ClusterRedis
 from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.connect import connect_durable

@@ -22,7 +22,7 @@ from helpers.factories import (
 from helpers.locking import behind
 from sqlalchemy import Connection, Engine, text
 
-from db import queries
+from db import dead_letters, queries
 
 Json = dict[str, Any]
 
@@ -43,7 +43,7 @@ def sweep(connection: Connection) -> list[Json]:
 def test_a_dead_letter_has_a_reason_and_its_last_error(connection: Connection) -> None:
     """Why it was given up does not hide what went wrong."""
     bury(connection, "m1")
-    (letter,) = queries.dead_letters(connection)
+    (letter,) = dead_letters.find_all(connection)
     assert (letter["reason"], letter["last_error"], letter["attempts"]) == ("given up after 5 attempts", "Boom", 5)
     assert letter["customer_phone"] == ANA
     assert letter["died_at"] is not None
@@ -53,7 +53,7 @@ def test_a_replayed_letter_is_a_new_message_for_the_sweep(connection: Connection
     """Nothing of the first life is left but what was written; the sweep finds it at once, alone and with no attempt."""
     letter = bury(connection, "m1")
     connection.execute(text("update messages set accepted_at = now() - interval '1 day'"))
-    assert queries.replay_dead_letters(connection, [letter]) == 1
+    assert dead_letters.replay(connection, [letter]) == 1
     message = row(connection, "select *, accepted_at > now() - interval '1 minute' as fresh from messages")
     cleared = ("last_error", "reason", "reply_id", "reply", "outcome", "answered_at", "published_at")
     assert {name: message[name] for name in cleared} == dict.fromkeys(cleared)
@@ -61,7 +61,7 @@ def test_a_replayed_letter_is_a_new_message_for_the_sweep(connection: Connection
     (turn,) = sweep(connection)
     assert (wamids(turn), turn["swept"], turn["messages"][0]["text"]) == (["m1"], True, "hola")
     assert len(commit(connection, commit_row(turn))["committed"]) == 1
-    assert queries.dead_letters(connection) == []
+    assert dead_letters.find_all(connection) == []
 
 
 def test_a_replayed_letter_comes_after_what_waits(connection: Connection) -> None:
@@ -69,7 +69,7 @@ def test_a_replayed_letter_comes_after_what_waits(connection: Connection) -> Non
     letter = bury(connection, "m1")
     turn = accept_one(connection, "m2")
     accept(connection, inbound("m3"))
-    queries.replay_dead_letters(connection, [letter])
+    dead_letters.replay(connection, [letter])
     accept(connection, inbound("m4"))
     assert sweep(connection) == []
     result = commit(connection, commit_row(turn))
@@ -80,7 +80,7 @@ def test_a_replayed_letter_comes_after_what_waits(connection: Connection) -> Non
 def test_letters_of_a_customer_keep_their_order(connection: Connection) -> None:
     """However they are given; those of others go their own way."""
     first, other, second = bury(connection, "m1"), bury(connection, "m2", BRUNO), bury(connection, "m3")
-    assert queries.replay_dead_letters(connection, [second, other, first]) == 3
+    assert dead_letters.replay(connection, [second, other, first]) == 3
     turns = {turn["customer_phone"]: turn for turn in sweep(connection)}
     assert {phone: wamids(turn) for phone, turn in turns.items()} == {ANA: ["m1"], BRUNO: ["m2"]}
     assert [wamids(turn) for turn in commit(connection, commit_row(turns[ANA]))["next"]] == [["m3"]]
@@ -91,17 +91,17 @@ def test_a_second_replay_changes_nothing(connection: Connection) -> None:
     letter = bury(connection, "m1")
     answer(connection, "m2")
     answered = row(connection, "select id from messages where message_id = 'm2'")["id"]
-    assert queries.replay_dead_letters(connection, [letter]) == 1
+    assert dead_letters.replay(connection, [letter]) == 1
     before = rows(connection, "select * from messages order by id")
     new = row(connection, "select id from messages where message_id = 'm1'")["id"]
-    assert queries.replay_dead_letters(connection, [letter, new, answered, 10**12]) == 0
+    assert dead_letters.replay(connection, [letter, new, answered, 10**12]) == 0
     assert rows(connection, "select * from messages order by id") == before
 
 
 def test_a_replayed_letter_dies_again_after_five_attempts(connection: Connection) -> None:
     """The count starts anew."""
     letter = bury(connection, "m1")
-    queries.replay_dead_letters(connection, [letter])
+    dead_letters.replay(connection, [letter])
     attempts = []
     for _ in range(5):
         (turn,) = sweep(connection)
@@ -116,7 +116,7 @@ def test_the_old_apology_does_not_pass_for_the_new_reply(connection: Connection)
     letter = bury(connection, "m1")
     apology = row(connection, "select reply_id::text as id from messages")["id"]
     queries.record_metrics(connection, [metrics_row(apology, source="canned")])
-    queries.replay_dead_letters(connection, [letter])
+    dead_letters.replay(connection, [letter])
     (turn,) = sweep(connection)
     (published,) = commit(connection, commit_row(turn))["replies"]
     assert published["reply_id"] == turn["token"]
@@ -126,7 +126,7 @@ def test_the_old_apology_does_not_pass_for_the_new_reply(connection: Connection)
 
 def test_a_delivery_after_a_replay_is_still_a_duplicate(connection: Connection) -> None:
     """The id of the message stays."""
-    queries.replay_dead_letters(connection, [bury(connection, "m1")])
+    dead_letters.replay(connection, [bury(connection, "m1")])
     assert accept(connection, inbound("m1")) == []
     assert row(connection, "select count(*) from messages") == {"count": 1}
 
@@ -135,7 +135,7 @@ def test_a_turn_that_ends_beside_a_replay_goes_on_with_the_letter(engine: Engine
     """Its commit waits for the replay: else neither would start the letter, and it would wait for ever."""
     letter = bury(connection, "m1")
     ending = commit_row(accept_one(connection, "m2"))
-    result = behind(engine, lambda c: queries.replay_dead_letters(c, [letter]), lambda c: commit(c, ending))
+    result = behind(engine, lambda c: dead_letters.replay(c, [letter]), lambda c: commit(c, ending))
     assert [wamids(turn) for turn in result["next"]] == [["m1"]]
 
 
@@ -143,7 +143,7 @@ def test_a_replay_beside_the_end_of_a_turn_makes_one_of_its_own(engine: Engine, 
     """It waits for the commit, which has not seen the letter."""
     letter = bury(connection, "m1")
     ending = commit_row(accept_one(connection, "m2"))
-    replayed = behind(engine, lambda c: commit(c, ending), lambda c: {"n": queries.replay_dead_letters(c, [letter])})
+    replayed = behind(engine, lambda c: commit(c, ending), lambda c: {"n": dead_letters.replay(c, [letter])})
     assert replayed == {"n": 1}
     assert [wamids(turn) for turn in sweep(connection)] == [["m1"]]
 
@@ -151,12 +151,12 @@ def test_a_replay_beside_the_end_of_a_turn_makes_one_of_its_own(engine: Engine, 
 def test_a_discarded_letter_is_closed(connection: Connection) -> None:
     """With a note; it can be neither replayed nor discarded again, and its apology is published all the same."""
     letter = bury(connection, "m1")
-    assert queries.discard_dead_letter(connection, letter)
-    assert queries.dead_letters(connection) == []
+    assert dead_letters.discard(connection, letter)
+    assert dead_letters.find_all(connection) == []
     message = row(connection, "select state, reason, last_error from messages")
     assert message == {"state": "closed", "reason": "given up after 5 attempts; discarded", "last_error": "Boom"}
-    assert not queries.discard_dead_letter(connection, letter)
-    assert queries.replay_dead_letters(connection, [letter]) == 0
+    assert not dead_letters.discard(connection, letter)
+    assert dead_letters.replay(connection, [letter]) == 0
     assert len(queries.unpublished_replies(connection, older_than_s=0)) == 1
 
 
@@ -165,8 +165,8 @@ def test_a_message_is_found_by_its_number_and_by_its_id(connection: Connection) 
     letter = bury(connection, "m1")
     other = bury(connection, str(letter), BRUNO)
     for reference, number in (("m1", letter), (str(letter), other), (str(other), other)):
-        found = queries.find_message(connection, reference)
+        found = dead_letters.find_message(connection, reference)
         assert found is not None
         assert found["id"] == number
     for unknown in ("m", "999999", "9" * 40, "-1", "²", ""):
-        assert queries.find_message(connection, unknown) is None
+        assert dead_letters.find_message(connection, unknown) is None

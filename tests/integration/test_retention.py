@@ -25,7 +25,7 @@ from helpers.factories import (
 )
 from sqlalchemy import Connection, Engine, text
 
-from db import queries
+from db import dead_letters, queries
 from worker.app import app
 from worker.errors import ConfigurationError
 from worker.periodic import apply_retention
@@ -186,7 +186,7 @@ def test_a_dead_letter_that_is_too_old_is_closed(connection: Connection) -> None
     queries.record_metrics(connection, [metrics_row(dead["token"], source="canned")])
     age(connection, ANA)
     retain(connection)
-    assert queries.dead_letters(connection) == []
+    assert dead_letters.find_all(connection) == []
     assert row(connection, "select state, reason from messages") == {"state": "closed", "reason": "given up; erased"}
 
 

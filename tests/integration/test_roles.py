@@ -33,7 +33,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ProgrammingError
 
-from db import migrations, monitoring, queries
+from db import dead_letters, migrations, monitoring, queries
 from db.customers import erase_customer, resume_customer
 from db.engine import make_engine
 from db.locks import is_locked, try_lock
@@ -220,10 +220,10 @@ def cancel_all(worker: Connection) -> None:
 def test_the_worker_runs_what_operators_ask_for(worker: Connection, owner: Connection, url: str) -> None:
     """Dead letters, a customer given back, one erased, the retention, the report; an upgrade that is not needed."""
     commit(worker, commit_row(accept_one(worker, "m1"), state="dead", error="given up", session=None))
-    (letter,) = queries.dead_letters(worker)
-    assert queries.find_message(worker, "m1")
-    assert queries.replay_dead_letters(worker, [letter["id"]]) == 1
-    assert not queries.discard_dead_letter(worker, letter["id"])
+    (letter,) = dead_letters.find_all(worker)
+    assert dead_letters.find_message(worker, "m1")
+    assert dead_letters.replay(worker, [letter["id"]]) == 1
+    assert not dead_letters.discard(worker, letter["id"])
     resume_customer(worker, ANA)
     answer(worker, "m2", "5491100000009", orders=[agreed_order(milk(owner))])
     cancel_all(worker)

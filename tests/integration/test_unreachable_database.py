@@ -26,7 +26,8 @@ from worker.steps.services import Services
 TWICE = """
 import sys
 from worker.errors import StepFailed
-from worker.tasks import call_provider, services
+from worker.steps.services import services
+from worker.tasks import call_provider
 batch = sys.stdin.read()
 try:
     call_provider.run(batch, 1)

@@ -18,15 +18,19 @@ from sqlalchemy import Connection, text
 
 from db import queries
 from worker import steps
+from worker.chain import MAX_QUEUED_CALLS
 from worker.intake.sweep import MAX_ATTEMPTS
+from worker.providers.dispatch import Dispatcher
 from worker.providers.reply_cache import cacheable
 from worker.redisdb.keys import AI_RESPONSE
 from worker.session.turn import Turn
 from worker.steps.services import Services
-from worker.tasks import MAX_QUEUED_CALLS
 
 LEASE_S = 15.0
-LOOK = "from worker.tasks import CeleryChain, calls_have_room; print(calls_have_room(), CeleryChain(1).waiting())"
+LOOK = """
+from worker.chain import CeleryChain, calls_have_room
+print(calls_have_room(), CeleryChain(None, 1).waiting())
+"""
 KNOWN = TEXTS[:2]
 
 
@@ -74,7 +78,7 @@ def test_without_room_what_needs_no_model_goes_on(
 
 
 def test_waiting_for_a_provider_is_no_attempt(
-    shop_services: Services, redis_client: redis.Redis, connection: Connection
+    shop_services: Services, redis_client: redis.Redis, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However often it is swept meanwhile, with room or without. Asking is one."""
     (turn,) = accept(shop_services, redis_client, 1)
@@ -83,7 +87,8 @@ def test_waiting_for_a_provider_is_no_attempt(
         assert again.messages[0].attempts == 0
         missed = route(shop_services, [again], room=bool(run % 2))[1]
     assert attempts(connection) == 0
-    shop_services.dispatcher.call = lambda turns, *_, **__: iter(())  # type: ignore[method-assign]  # a provider that kills
+    # A provider that kills.
+    monkeypatch.setattr(Dispatcher, "call", lambda *_, **__: iter(()))
     assert list(steps.call_provider.run(shop_services, missed)) == []
     assert attempts(connection) == 1
     closed = steps.update_session.run(shop_services, [replace(turn, outcome=decided()) for turn in missed])

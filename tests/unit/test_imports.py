@@ -39,6 +39,7 @@ FLOORS = (
     "worker.celery_ext",
     "worker.runtime",
     "worker.app",
+    "worker.chain",
     "worker.tasks",
     "worker.periodic",
     "worker.devkit",
@@ -61,7 +62,7 @@ PURE = (
     "worker.errors",
 )
 #: Who may know that the chain is made of Celery; a package stands for all of its modules.
-SEE_CELERY = ("worker.tasks", "worker.periodic", "worker.app", "worker.celery_ext")
+SEE_CELERY = ("worker.chain", "worker.tasks", "worker.periodic", "worker.app", "worker.celery_ext")
 READ_THE_ENVIRONMENT = frozenset({"worker.settings", "worker.runtime.environment"})
 
 
@@ -143,7 +144,7 @@ def test_imports_are_read_wherever_they_stand() -> None:
     """At the top, in a function, of a module and of a name in it."""
     tree = ast.parse("import os.path\nfrom db import retry\ndef f():\n    from celery.app import Celery\n")
     assert {"os.path", "db", "db.retry", "celery.app", "celery.app.Celery"} == set(imports(tree))
-    assert {"worker.steps.update_session", "sqlalchemy"} <= direct("worker.intake.intake")
+    assert {"worker.steps.turn_commit", "sqlalchemy"} <= direct("worker.intake.intake")
     assert reached("worker.tasks")["urllib3"][-2:] == ("worker.providers.transport", "urllib3")
 
 

@@ -1,1 +1,1 @@
-"""Categories and product search."""
+"""Catalogue: products, price lists, categories and product search."""

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import redis
 
-from worker.redisdb.cluster import spans_slots
+from worker.redisdb.cluster import is_cluster
 from worker.redisdb.keys import INBOUND, OUTBOUND, REJECTED
 from worker.redisdb.streams import entries_in
 
@@ -56,7 +56,7 @@ class Gateway:
 
     def _read(self) -> Iterator[tuple[bytes, bytes, dict[bytes, bytes]]]:
         """Yields what is new in both streams; on a cluster, where they lie apart, one is read after the other."""
-        apart = [dict([each]) for each in self._positions.items()] if spans_slots(self._client) else [self._positions]
+        apart = [dict([each]) for each in self._positions.items()] if is_cluster(self._client) else [self._positions]
         for positions in apart:
             found: Any = self._client.xread(positions, block=BLOCK_MS // len(apart))
             yield from entries_in(found)

@@ -31,7 +31,7 @@ from worker.messages.message import InboundMessage
 from worker.redisdb.streams import BEGINNING, Entry
 from worker.steps.locked_customers import around_locked
 from worker.steps.services import Services
-from worker.steps.update_session import claim_limits
+from worker.steps.turn_commit import claim_limits
 from worker.telemetry import tracing
 
 STANDBY_S = 0.5
@@ -194,7 +194,9 @@ class Intake:
         return [turn for part in retry.around_refused(messages, commit, refuse) for turn in part]
 
     def _commit(self, connection: Connection, messages: Sequence[InboundMessage]) -> Turns:
-        """Returns the turns claimed; customers of whom somebody else holds rows are held back from now on."""
+        """Commits messages, and invalidates what Redis keeps of those before; returns the turns claimed. Customers of
+        whom somebody else holds rows are held back from now on.
+        """
 
         def accept(some: Sequence[InboundMessage]) -> Turns:
             batch = claim_limits(self._services.settings) | {"messages": to_builtins(list(some))}

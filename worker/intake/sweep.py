@@ -24,7 +24,7 @@ from worker.session.turn import Turn, claimed_turn
 from worker.steps.locked_customers import locked_lease_s
 from worker.steps.record_metrics import store_metrics
 from worker.steps.services import Services
-from worker.steps.update_session import commit_turns
+from worker.steps.turn_commit import commit_turns
 from worker.telemetry.recording import metrics_row, turn_ended
 
 #: Turns claimed per pass; each runs alone, so this is also how much they may add to queue `flow`.

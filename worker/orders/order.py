@@ -1,4 +1,5 @@
-"""Order as the shop is told of it (contract 3.9), and its status: moved in PostgreSQL, told through the outbox.
+"""Order as the shop is told of it (docs/gateway.md, Orders), and its status: moved in PostgreSQL, told through
+the outbox.
 
 Money and quantities are decimal texts.
 """
@@ -22,7 +23,7 @@ from worker.orders.outbox import outbox_events, publish_events
 from worker.redisdb.streams import Streams
 
 WORDS: Mapping[str, str] = tomllib.loads((Path(__file__).parent / "status_words.toml").read_text("utf-8"))
-#: Source of words of the shop itself (contract 3.2).
+#: Source of words of the shop itself (docs/gateway.md, Outbound).
 SHOP = "shop"
 #: Reasons for which `set_order_status` moves nothing.
 PROBLEMS = {
@@ -160,7 +161,7 @@ def _untold_because(stored: StoredOrder) -> str:
 
 
 def _reply(stored: StoredOrder, words: str) -> dict[str, Any] | None:
-    """Makes the outbound entry with words of the shop (contract 3.2); None where WhatsApp would refuse it."""
+    """Makes the entry with words of the shop (docs/gateway.md, Outbound); None where WhatsApp would refuse it."""
     order, until = stored.order, stored.may_be_told_until()
     if order.customer == "erased" or until is None:
         return None

@@ -23,8 +23,8 @@ class OutboxEvent(Struct, frozen=True):
     """Event of an order as it is published.
 
     Args:
-        payload: the entry of `whatsapp:orders` (contract 3.9).
-        reply: words for the customer (contract 3.2), under the same id; None where he is told nothing.
+        payload: the entry of `whatsapp:orders` (docs/gateway.md, Orders).
+        reply: words for the customer (docs/gateway.md, Outbound), under the same id; None where he is told nothing.
     """
 
     event_id: str

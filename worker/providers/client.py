@@ -58,7 +58,7 @@ class AiClient:
         try:
             text, usage, name = self._ask(provider, model, request, deadline - started)
         except ProviderError as error:
-            error.sentence = redacted(error.sentence, provider, model, request) if error.sentence else ""
+            error.sentence = without_private_words(error.sentence, provider, model, request) if error.sentence else ""
             trace_call(provider, model, request, began_at_s, error.usage, error.kind)
             raise
         trace_call(provider, model, request, began_at_s, usage)
@@ -149,7 +149,7 @@ def _attributes(provider: Provider, model: str, max_tokens: int, usage: Usage | 
     return attributes
 
 
-def redacted(sentence: str, provider: Provider, model: Model, request: AiRequest) -> str:
+def without_private_words(sentence: str, provider: Provider, model: Model, request: AiRequest) -> str:
     """A provider's sentence without its key and without a word of the customer, on one line."""
     key = provider.api_key.get_secret_value() if provider.api_key else ""
     line = sentence.replace(key, "…") if len(key) >= _LEAST_KEY else sentence

@@ -1,7 +1,7 @@
 """Dispatching turns to models: bounded pool, single flight per key, reply cache; each goes on when it is ready."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -16,7 +16,7 @@ from worker.providers.budget import Budget
 from worker.providers.completion import Completer, fallback_outcome
 from worker.providers.progress import PlannedRequest
 from worker.providers.reply_cache import CachedReply, cacheable
-from worker.providers.single_flight import EndRequest, JoinRequest, SingleFlight
+from worker.providers.single_flight import EndRequest, JoinRequest, JoinResult, SingleFlight
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import AI_RESPONSE
 from worker.replies.scene import NOBODY, Scene, scene_of
@@ -52,7 +52,7 @@ class MadeAhead(Struct, frozen=True):
     asking: tuple[Turn, ...] = ()
 
 
-class _Lead(Struct, frozen=True):
+class _LeadEnd(Struct, frozen=True):
     """End of one lead for `key` by `token`.
 
     Args:
@@ -100,16 +100,11 @@ class Dispatcher:
         over_limit = self.budget.over_limit([turn.customer_phone for turn in turns])
         limited = [turn for turn in turns if turn.customer_phone in over_limit]
         asking = [turn for turn in turns if turn.customer_phone not in over_limit]
-        joins = self.single_flight.join(
-            [
-                JoinRequest(turn.planned().key, turn.token, encode_turn(turn), max(left_s[turn.token], lead_s))
-                for turn in asking
-            ]
-        )
+        joins = self._join(asking, left_s, lead_s)
         served = [
             replace(turn, outcome=fallback_outcome(turn.planned(), scene_of(turn, self.shop))) for turn in limited
         ]
-        leads: dict[Future[_Lead], Turn] = {}
+        leads: dict[Future[_LeadEnd], Turn] = {}
         try:
             for turn, joined in zip(asking, joins, strict=True):
                 if entry := _entry(joined.result):
@@ -124,6 +119,15 @@ class Dispatcher:
             # Where nobody takes the rest, it is paid for all the same: who asks it again finds it in the cache.
             for lead in leads:
                 lead.add_done_callback(lambda lead: self._end([lead.result()]))
+
+    def _join(self, asking: Sequence[Turn], left_s: Mapping[str, float], lead_s: float) -> list[JoinResult]:
+        """Joins the single flight of each turn."""
+        return self.single_flight.join(
+            [
+                JoinRequest(turn.planned().key, turn.token, encode_turn(turn), max(left_s[turn.token], lead_s))
+                for turn in asking
+            ]
+        )
 
     def make_ahead(self, plan: Plan, deadline_s: float) -> MadeAhead | None:
         """Makes the reply to a shared request that nobody has made yet, as those of customers are made; None where
@@ -146,23 +150,23 @@ class Dispatcher:
         answered = tuple(replace(turn, outcome=entry.outcome()) for turn in parked)
         return MadeAhead(lead.outcome, entry, answered=answered)
 
-    def _lead(self, turn: Turn, deadline: float) -> _Lead:
+    def _lead(self, turn: Turn, deadline: float) -> _LeadEnd:
         plan, token = turn.planned(), turn.token
         return self._completed(
             plan, token, lambda: PlannedRequest(plan, scene_of(turn, self.shop), token, turn.customer_phone, deadline)
         )
 
-    def _completed(self, plan: Plan, token: str, make: Callable[[], PlannedRequest]) -> _Lead:
+    def _completed(self, plan: Plan, token: str, make: Callable[[], PlannedRequest]) -> _LeadEnd:
         """One request's calls of providers."""
         try:
             outcome = self.completer.complete(make())
-            return _Lead(plan.key, token, outcome, cacheable(outcome))
+            return _LeadEnd(plan.key, token, outcome, cacheable(outcome))
         except Exception as exc:
             # A defect of ours: nobody may be left waiting for it.
             log.exception("call_failed", token=token, error=type(exc).__name__)
-            return _Lead(plan.key, token)
+            return _LeadEnd(plan.key, token)
 
-    def _finish(self, ended: Sequence[tuple[Turn, _Lead]]) -> Dispatched:
+    def _finish(self, ended: Sequence[tuple[Turn, _LeadEnd]]) -> Dispatched:
         """Ends these leads for everyone who waits for them."""
         answered: list[Turn] = []
         failed: list[Turn] = []
@@ -174,7 +178,7 @@ class Dispatcher:
             answered += [replace(other, outcome=lead.outcome_for_others) for other in others]
         return Dispatched(tuple(answered), tuple(failed))
 
-    def _end(self, leads: Sequence[_Lead]) -> list[list[Turn]]:
+    def _end(self, leads: Sequence[_LeadEnd]) -> list[list[Turn]]:
         """Ends leads, and returns the turns that were parked for each. The cache comes first: a caller that finds no
         flight looks there.
         """
@@ -203,9 +207,9 @@ def _decoded(parked: Iterable[bytes]) -> Iterator[Turn]:
             log.exception("parked_turn_unreadable", error=type(exc).__name__)
 
 
-def _as_ready(leads: Iterable[Future[_Lead]]) -> Iterator[list[Future[_Lead]]]:
+def _as_ready(leads: Iterable[Future[_LeadEnd]]) -> Iterator[list[Future[_LeadEnd]]]:
     # `concurrent.futures.wait` would look at all that are left each time that one is done.
-    ready: SimpleQueue[Future[_Lead]] = SimpleQueue()
+    ready: SimpleQueue[Future[_LeadEnd]] = SimpleQueue()
     left = 0
     for lead in leads:
         lead.add_done_callback(ready.put)

@@ -8,10 +8,12 @@ from msgspec import Struct
 from redis.exceptions import RedisError
 
 from worker.log import logger
-from worker.redisdb.cluster import spans_slots
+from worker.redisdb.cache import key_batches
+from worker.redisdb.cluster import is_cluster
 from worker.redisdb.keys import FLIGHT, PARKED
 
 SCRIPT = Path(__file__).with_name("single_flight.lua").read_text(encoding="utf-8")
+FORGET_RESULTS = Path(__file__).with_name("forget_results.lua").read_text(encoding="utf-8")
 log = logger(__name__)
 
 
@@ -91,7 +93,7 @@ class SingleFlight:
         if not endings:
             return []
         # Keys of one flight lie in one slot of a cluster, those of several do not.
-        calls = [[ending] for ending in endings] if spans_slots(self._client) else [endings]
+        calls = [[ending] for ending in endings] if is_cluster(self._client) else [endings]
         return [parked for call in calls for parked in self._end(call)]
 
     def _end(self, endings: Sequence[EndRequest]) -> list[list[bytes]]:
@@ -108,3 +110,16 @@ class SingleFlight:
 
 def _keys(key: str) -> list[str]:
     return [FLIGHT.key(key), PARKED.key(key)]
+
+
+def forget_results(durable: redis.Redis) -> int:
+    """Deletes the results that single flights keep for late comers, and no lead that is under way; returns how many.
+    Raises RedisError.
+    """
+    script, forgotten = durable.register_script(FORGET_RESULTS), 0
+    for keys in key_batches(durable, FLIGHT):
+        with durable.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                script(keys=[key], client=pipeline)
+            forgotten += sum(map(int, pipeline.execute()))
+    return forgotten

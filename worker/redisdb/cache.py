@@ -16,7 +16,7 @@ import redis
 from redis.exceptions import RedisError
 
 from worker.log import logger
-from worker.redisdb.keys import CACHE_COUNTS, FLIGHT, REPLY_LIMIT, SESSION, Key
+from worker.redisdb.keys import CACHE_COUNTS, REPLY_LIMIT, SESSION, Key
 from worker.units import utc_day
 
 Entry = TypeVar("Entry")
@@ -24,7 +24,6 @@ Entry = TypeVar("Entry")
 Command = tuple[Any, ...]
 log = logger(__name__)
 COUNT_ONCE_MORE = Path(__file__).with_name("count.lua").read_text(encoding="utf-8")
-FORGET_RESULTS = Path(__file__).with_name("forget_results.lua").read_text(encoding="utf-8")
 #: Keys looked at in one step, and deleted in one round trip.
 STEP = 1_000
 #: Keys whose memory is measured; SCAN gives them in no order, so the first ones are as good as any.
@@ -183,7 +182,7 @@ def read_size(client: redis.Redis, layer: Key) -> LayerSize:
 
 def key_batches(client: redis.Redis, family: Key) -> Iterator[list[bytes]]:
     """Yields the keys of a family, up to STEP at a time. They are walked with SCAN in small steps, so that a busy Redis
-    is not held up. Raises RedisError, as `read_size`, `flush` and `forget_results` do.
+    is not held up. Raises RedisError, as `read_size` and `flush` do.
     """
     found: Iterator[Any] = iter(client.scan_iter(match=family.key("*"), count=STEP))
     while batch := list(islice(found, STEP)):
@@ -198,17 +197,6 @@ def flush(client: redis.Redis, layer: Key, on_deleted: Callable[[int], None]) ->
         deleted += gone
         on_deleted(len(keys))
     return deleted
-
-
-def forget_results(durable: redis.Redis) -> int:
-    """Deletes the results that single flights keep for late comers, and no lead that is under way; returns how many."""
-    script, forgotten = durable.register_script(FORGET_RESULTS), 0
-    for keys in key_batches(durable, FLIGHT):
-        with durable.pipeline(transaction=False) as pipeline:
-            for key in keys:
-                script(keys=[key], client=pipeline)
-            forgotten += sum(map(int, pipeline.execute()))
-    return forgotten
 
 
 def forget_reply_limits(cache: redis.Redis, phones: Sequence[str]) -> None:

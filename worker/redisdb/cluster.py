@@ -238,6 +238,6 @@ class ClusterPipeline(Pipeline):
         return []
 
 
-def spans_slots(client: redis.Redis) -> bool:
-    """Returns whether the keys of a client lie in several slots, so that a script may touch those of one alone."""
+def is_cluster(client: redis.Redis) -> bool:
+    """Returns whether a client is one of a cluster, whose scripts may touch the keys of one slot alone."""
     return isinstance(getattr(client, "over", client), ClusterRedis)

@@ -56,16 +56,7 @@ def connect_redis(
     Raises:
         ConfigurationError: the URL is none, or names Sentinels and nothing that they watch over.
     """
-    # A socket of this machine has no packets to keep it alive, and redis-py no such argument for it.
-    of_tcp: dict[str, Any] = {} if url.startswith("unix:") else {"socket_keepalive": True}
-    options = {
-        "socket_timeout": timeout_s,
-        "socket_connect_timeout": timeout_s,
-        **of_tcp,
-        "health_check_interval": 30,
-        "max_connections": REDIS_CONNECTIONS,
-        "retry": Retry(NoBackoff(), repeats),
-    }
+    options = _options(url, timeout_s, repeats)
     try:
         if not url.startswith(SEVERAL):
             return redis.Redis.from_url(url, **options)
@@ -79,6 +70,20 @@ def connect_redis(
     if own.pop("db", 0):
         raise ConfigurationError("REDIS_URL or CACHE_REDIS_URL: a Redis Cluster has one database, 0")
     return ClusterRedis(hosts, options | own, repeats)
+
+
+def _options(url: str, timeout_s: float, repeats: int) -> dict[str, Any]:
+    """Options of a client's connections."""
+    # A socket of this machine has no packets to keep it alive, and redis-py no such argument for it.
+    of_tcp: dict[str, Any] = {} if url.startswith("unix:") else {"socket_keepalive": True}
+    return {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        **of_tcp,
+        "health_check_interval": 30,
+        "max_connections": REDIS_CONNECTIONS,
+        "retry": Retry(NoBackoff(), repeats),
+    }
 
 
 def _hosts_of(url: str) -> tuple[list[Host], dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import redis
 
-from worker.redisdb.cluster import spans_slots
+from worker.redisdb.cluster import is_cluster
 from worker.redisdb.keys import ORDERS, OUTBOUND, RUN_ID, SEEN_AT, Key, beside
 
 ALIVE = Path(__file__).with_name("alive.lua").read_text(encoding="utf-8")
@@ -38,7 +38,7 @@ class RestartWatch:
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
         self._noted = [run_keys(client, OUTBOUND)]
-        if spans_slots(client):
+        if is_cluster(client):
             self._noted += [run_keys(client, ORDERS)]
         self._alive = client.register_script(ALIVE)
 
@@ -66,6 +66,6 @@ class RestartWatch:
 
 def run_keys(client: redis.Redis, stream: Key) -> tuple[str, str]:
     """Returns the keys that note the run of the server that has a stream, and when it was last seen to go on."""
-    if spans_slots(client):
+    if is_cluster(client):
         return beside(RUN_ID, stream), beside(SEEN_AT, stream)
     return RUN_ID.pattern, SEEN_AT.pattern

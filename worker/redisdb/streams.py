@@ -11,7 +11,7 @@ import redis
 from redis.exceptions import ResponseError
 
 from worker.errors import RedisNotSwept
-from worker.redisdb.cluster import spans_slots
+from worker.redisdb.cluster import is_cluster
 from worker.redisdb.keys import (
     INBOUND,
     ORDER_PUBLISHED,
@@ -87,7 +87,7 @@ class Streams:
         """
         if not entries:
             return
-        if spans_slots(self._client):
+        if is_cluster(self._client):
             self._refuse_once(rejections)
             rejections = ()
         with self._once.pipeline(transaction=True) as pipeline:
@@ -122,13 +122,17 @@ class Streams:
         return self._publish_once(OUTBOUND, PUBLISHED, [(reply["reply_id"], reply) for reply in replies], by_sweep)
 
     def publish_orders(self, events: Sequence[dict[str, Any]], *, by_sweep: bool = False) -> int:
-        """Publishes events of orders (contract 3.9) to their stream, each event id once, as `publish` does replies."""
+        """Publishes events of orders (docs/gateway.md, Orders) to their stream, each event id once, as `publish` does
+        replies.
+        """
         return self._publish_once(ORDERS, ORDER_PUBLISHED, [(event["event_id"], event) for event in events], by_sweep)
 
     def _publish_once(
         self, stream: Key, remembered: Key, entries: Sequence[tuple[str, dict[str, Any]]], by_sweep: bool
     ) -> int:
-        """A payload depends on the entry's values alone: one that is published again is the same to the byte. A Redis
+        """Publishes entries, each under its id, those of them that are not remembered as published; returns how many.
+
+        A payload depends on the entry's values alone: one that is published again is the same to the byte. A Redis
         that has restarted may have forgotten its last second: until the sweep has put that back, only the sweep
         publishes, or a customer's next reply would stand before the forgotten one.
         """

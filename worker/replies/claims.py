@@ -5,7 +5,6 @@ claim. The words are in `data/claims.toml`. Pure: no I/O.
 """
 
 import re
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -19,15 +18,12 @@ from worker.replies.decision import RefusedChange
 from worker.replies.figure_kinds import values_of
 from worker.replies.figures import unfounded_figure
 from worker.replies.prompt import FACTS_BEGIN
+from worker.replies.sentences import CLAUSE, DENYING, asserted, sentences, undenied
 from worker.session.outcome import Decision
 
 _DATA: dict[str, Any] = read_data(__file__, "claims")
 _CLAIMS, _WORDS = (compiled(_DATA[table], _DATA["parts"]) for table in ("claims", "words"))
 _P = patterns_of(__file__) | compiled(_DATA["delivery"], _DATA["parts"])
-#: What is denied, and where a clause of a sentence ends.
-DENYING, CLAUSE = _P["denying"], _P["end_of_clause"]
-#: A denial stands no further before what it denies.
-_LOOKED_BACK = 160
 #: Letters by which two forms of a word are the same: "confirmado", "confirmada".
 _STEM_CHARS = 7
 
@@ -228,25 +224,3 @@ def _is_delivered(found: re.Match[str], facts: Facts) -> bool:
     )
     named = re.search(rf"\b{re.escape(day.removeprefix('el '))}\b", facts.shop.partition('"today"')[0])
     return bool(today or named)
-
-
-def sentences(text: str) -> Iterable[str]:
-    """The sentences of a text with the signs that end them; together they are the text."""
-    return (sentence for sentence in _P["sentence"].findall(text) if sentence)
-
-
-def asserted(reply: str) -> Iterable[str]:
-    """The sentences of a reply in small letters, without what they ask and without courtesies."""
-    for sentence in sentences(_P["asked"].sub(" ", reply.lower())):
-        # Who leaves out the first question mark asks with the last words.
-        said = sentence.rpartition(",")[0] if sentence.rstrip().endswith("?") else sentence
-        if said.strip():
-            yield _P["courtesy"].sub(" ", said)
-
-
-def undenied(pattern: re.Pattern[str], sentence: str) -> Iterable[re.Match[str]]:
-    """Matches that are not denied, within their own words or before them in the same part of the sentence."""
-    for match in pattern.finditer(sentence):
-        before = _P["end_of_part"].split(sentence[max(0, match.start() - _LOOKED_BACK) : match.start()])[-1]
-        if not _P["denied"].search(f"{before}{match[0]}"):
-            yield match

@@ -65,7 +65,7 @@ def close(turn: Turn, shop: Shop, now: datetime, human_wait_s: float) -> Closing
     decided = turn.decided()
     silent = decided.source == SILENT
     if not silent:
-        decided = replace(decided, decision=with_kept_cart(_of_today(turn, shop), turn.fetched(), shop))
+        decided = replace(decided, decision=with_kept_cart(_without_unmet_claims(turn, shop), turn.fetched(), shop))
         turn = replace(turn, outcome=decided)
     after = session_after(turn, now, human_wait_s)
     return Closing(
@@ -80,9 +80,9 @@ def close(turn: Turn, shop: Shop, now: datetime, human_wait_s: float) -> Closing
     )
 
 
-def _of_today(turn: Turn, shop: Shop) -> Decision:
-    """The decision of a turn, in which nothing is said to be done that its effects do not hold: one of the version
-    before is told anew, and no answer for everybody does anything.
+def _without_unmet_claims(turn: Turn, shop: Shop) -> Decision:
+    """The decision of a turn, without claims that its effects do not bear out, which earlier versions let through: such
+    a decision is told anew, and an answer for everybody does nothing.
     """
     decision, session = turn.decided().decision, turn.fetched()
     is_ordered = decision.next_state == ORDERED and not decision.effects.orders

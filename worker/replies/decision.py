@@ -1,4 +1,4 @@
-"""Reply schema that a model must answer in, and its validation to a Decision.
+"""Parser of a model's text: finds the JSON object in it, validates it, and makes it a Decision. Pure: no I/O.
 
 Models do not always keep to names and lists they were given. What can be understood without guessing is taken (another
 usual name, a missing confidence, a fourth button); a cart operation that does not fit never is.

@@ -67,6 +67,9 @@ def _operation(act: Act, product_id: int) -> CartOperation:
 
 
 def _other(act: Act, scene: Scene) -> Decision | None:
+    """The decision for an act that names no product: about the cart as a whole, or a step of the checkout with the
+    detail that the act gives. None where it stands for nothing here.
+    """
     shop, session, version = scene.shop, scene.session, scene.version
     details = session.context.checkout
     match act.verb:

@@ -26,7 +26,7 @@ def asks_for_order(plain: str) -> bool:
 
 
 def order_status(shop: Shop, order: Mapping[str, Any]) -> Decision:
-    """The decision that tells the status of an order. order: row of `db.last_orders`."""
+    """The decision that tells the status of an order. order: row of `db.orders.last_orders`."""
     text = shop.text(
         "order.status",
         id=order["id"],

@@ -1,4 +1,5 @@
-"""Telling a customer what a decision did: changes of the cart, what was not possible and why, the total, the next step.
+"""Applying a model's cart operations, and telling the customer what they did: changes of the cart, what was not
+possible and why, the total, the next step.
 
 A model's own words stand before ours where they may stand at all; what is true of the cart, ours alone say.
 Pure: no I/O.
@@ -32,7 +33,7 @@ SEARCHES = frozenset({"search_product", "browse_category"})
 
 
 def told(decision: Decision, scene: Scene, details: Checkout | None = None, problems: Sequence[str] = ()) -> Decision:
-    """The decision with the words and buttons about what it does, and its effects.
+    """The decision with its effects (the cart operations are applied here), and with words and buttons about them.
 
     Args:
         details: of the order to come, where they are known better than from the decision.
@@ -43,25 +44,25 @@ def told(decision: Decision, scene: Scene, details: Checkout | None = None, prob
     if not session.id:
         # What everybody is answered shows nobody's cart and gives nobody's details.
         return _unchanged(decision, scene, Effects())
-    outcome = changed(shop, session.cart, decision.cart_operations, scene.products)
-    outcome = replace(outcome, problems=(*problems, *outcome.problems))
+    change = changed(shop, session.cart, decision.cart_operations, scene.products)
+    change = replace(change, problems=(*problems, *change.problems))
     details = details or details_of(decision, scene, untouched=not decision.cart_operations)
     effects = Effects(
-        cart=outcome.cart if outcome.cart != session.cart else None,
+        cart=change.cart if change.cart != session.cart else None,
         checkout=details if details != session.context.checkout else None,
         proposed=len(decision.cart_operations),
-        refused=outcome.refused,
+        refused=change.refused,
     )
-    changes = changed_lines(shop, session.cart, outcome.cart)
+    changes = changed_lines(shop, session.cart, change.cart)
     if _wants_checkout(decision, scene, effects):
-        next_step = checkout.proceed(shop, outcome.cart, details, scene.version, outcome.problems, changes)
+        next_step = checkout.proceed(shop, change.cart, details, scene.version, change.problems, changes)
         return _joined(decision, next_step, scene, effects)
-    if outcome.problems or changes:
-        lines = changes or shown_cart(shop, outcome.cart)
-        return _with_words(decision, scene, outcome.problems, lines, effects)
+    if change.problems or changes:
+        lines = changes or shown_cart(shop, change.cart)
+        return _with_words(decision, scene, change.problems, lines, effects)
     if decision.intent == "view_cart" or decision.cart_operations:
         # Operations that change nothing leave no word of a change either.
-        return _with_words(replace(decision, reply=""), scene, (), shown_cart(shop, outcome.cart), effects)
+        return _with_words(replace(decision, reply=""), scene, (), shown_cart(shop, change.cart), effects)
     return _unchanged(decision, scene, effects)
 
 

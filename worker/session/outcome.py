@@ -47,7 +47,7 @@ class Decision(Struct, frozen=True):
     """Validated answer to a turn: the words for the customer and what they change.
 
     Args:
-        intent: one of contract 3.5, empty where nothing was decided.
+        intent: one of `worker.replies.decision.Intent`, empty where nothing was decided.
         confidence: 0 to 1.
         entities: what was understood, by name: "address", the delivery address.
         next_state: state of the session after it, None to stay.

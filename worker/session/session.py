@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from worker.session.cart import DEFAULT_CURRENCY, Cart, cart_from_rows
 
-#: A conversation ends two hours after its last turn (contract 3.4).
+#: A conversation ends two hours after its last turn, in Redis (`SESSION` of redisdb/keys.py) as in PostgreSQL.
 SESSION_TTL_S = 7_200
 #: Exchanges that a model is told; more costs tokens and rarely changes an answer.
 HISTORY_TURNS = 6

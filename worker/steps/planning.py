@@ -1,4 +1,6 @@
-"""Plan of a turn: a canned reply that needs no model, or the rendered request and the key of its cached reply."""
+"""Planning of a batch: outcomes that need no model, one search of the products for all, and the plan of each other turn
+(its rendered request and the key of its cached reply).
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime

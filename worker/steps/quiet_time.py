@@ -15,7 +15,7 @@ from worker.session.turn import Turn
 from worker.settings import Settings
 from worker.steps.locked_customers import commit_around_locked
 from worker.steps.services import Services
-from worker.steps.update_session import claim_limits
+from worker.steps.turn_commit import claim_limits
 
 #: A turn waits at most so many times REPLY_QUIET_S from its first message on.
 LONGEST = 4

@@ -15,7 +15,7 @@ from worker.replies.order_status import asks_for_order, order_status
 from worker.session.outcome import Outcome
 from worker.session.turn import Turn
 from worker.steps.attempts import map_turns
-from worker.steps.call_provider import lease_for_call
+from worker.steps.call_queue import lease_for_call
 from worker.steps.planning import Planner, acted, search_all, without_model
 from worker.steps.question import Question, reader_of
 from worker.steps.quiet_time import unless_writing

@@ -55,7 +55,7 @@ log = logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The outside world of one process."""
+    """Clients, settings and caches that the steps of one process share."""
 
     settings: Settings
     engine: Engine
@@ -106,7 +106,9 @@ def note_circuit(engine: Engine, change: CircuitChange) -> None:
 
 
 def build(configuration: Settings) -> Services:
-    """Connects nothing yet; raises ConfigurationError where a setting is missing or does not fit."""
+    """Builds the services of a process; connects nothing yet. Raises ConfigurationError where a setting is missing or
+    does not fit.
+    """
     engine = make_engine(configuration.required("database_url"), pool_size=8, lock_timeout_ms=LOCK_TIMEOUT_MS)
     durable = connect_durable(configuration)
     cache = Cache(connect_cache(configuration))

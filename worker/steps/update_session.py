@@ -6,31 +6,25 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from msgspec import Struct, convert
+from msgspec import Struct
 from msgspec.structs import replace
 from redis.exceptions import RedisError
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import queries, retry
+from db import retry
 from db.orders import mark_order_events_published
 from worker.catalog.product import Product
 from worker.errors import RedisNotSwept
 from worker.log import logger
-from worker.orders.outbox import OutboxEvent, outbox_events, publish_events
+from worker.orders.outbox import OutboxEvent, publish_events
 from worker.redisdb.keys import REPLY_LIMIT, SESSION
 from worker.replies.checkout import summed_up_anew
 from worker.replies.closing import Closing, close
-from worker.session.session import SESSION_TTL_S
 from worker.session.turn import Turn
-from worker.settings import Settings
-from worker.steps.attempts import failure, give_back_failed, give_back_locked, map_turns
-from worker.steps.locked_customers import commit_around_locked
+from worker.steps.attempts import give_back_locked, map_turns
 from worker.steps.services import Services
+from worker.steps.turn_commit import commit_turns
 
-#: A turn is at most this much of what a customer wrote.
-MAX_TURN_MESSAGES = 10
-MAX_TURN_CHARS = 4_096
 log = logger(__name__)
 
 
@@ -39,27 +33,6 @@ class Closed(Struct, frozen=True):
 
     turns: tuple[Turn, ...] = ()
     next_turns: tuple[dict[str, Any], ...] = ()
-
-
-class Committed(Struct, frozen=True):
-    """Result of `update_session_cache` over a batch.
-
-    Args:
-        versions: new session versions by token; None where the turn has no session.
-        next: turns claimed in the same commit, as the database gives them.
-        replies: outbound entries, in the order in which they are published.
-        events: of the orders that were placed.
-        changed: products as they are now, by token of a turn that was not committed because they are not what its
-            customer has agreed to; the turn is still held and can be answered anew.
-        locked: tokens of turns whose customers somebody else holds.
-    """
-
-    versions: dict[str, int | None] = {}
-    next: tuple[dict[str, Any], ...] = ()
-    replies: tuple[dict[str, Any], ...] = ()
-    events: tuple[OutboxEvent, ...] = ()
-    changed: dict[str, tuple[Product, ...]] = {}
-    locked: frozenset[str] = frozenset()
 
 
 def run(services: Services, batch: Sequence[Turn]) -> Closed:
@@ -101,38 +74,6 @@ def _summed_up_anew(services: Services, batch: Sequence[Turn], changed: Mapping[
     return map_turns(services, (turn for turn in batch if turn.token in changed), summed_up)
 
 
-def commit_turns(services: Services, closings: Sequence[Closing]) -> Committed:
-    """One commit for the batch, without turns of locked customers. Where PostgreSQL refuses it for a value, the culprit
-    is given back to the sweep.
-    """
-    limits = claim_limits(services.settings)
-
-    def commit(connection: Connection, some: Sequence[Closing]) -> dict[str, Any]:
-        return queries.update_session_cache(connection, limits | {"turns": [closing.row() for closing in some]})
-
-    def commit_free(some: Sequence[Closing]) -> tuple[list[dict[str, Any]], list[Closing]]:
-        return commit_around_locked(services.engine, some, commit)
-
-    def give_back(closing: Closing, error: SQLAlchemyError) -> tuple[list[dict[str, Any]], list[Closing]]:
-        log.exception("turn_refused", token=closing.token, error=type(error).__name__)
-        give_back_failed(services, [failure(closing, type(error).__name__)])
-        return [], []
-
-    done = retry.around_refused(closings, commit_free, give_back)
-
-    def every(name: str) -> list[dict[str, Any]]:
-        return [entry for parts, _ in done for part in parts for entry in part[name]]
-
-    return Committed(
-        {entry["token"]: entry["session_version"] for entry in every("committed")},
-        tuple(turn | {"waited": True} for turn in every("next")),
-        tuple(entry["reply"] for entry in every("replies")),
-        outbox_events(every("events")),
-        {turn["token"]: convert(turn["products"], tuple[Product, ...]) for turn in every("changed")},
-        frozenset(closing.token for _, locked in done for closing in locked),
-    )
-
-
 def tell_the_shop(services: Services, events: Sequence[OutboxEvent]) -> None:
     """Publishes what was placed. Where that fails it is the sweep's: no reply, and no next turn, waits for it."""
 
@@ -143,12 +84,6 @@ def tell_the_shop(services: Services, events: Sequence[OutboxEvent]) -> None:
         publish_events(services.streams, mark, events)
     except (RedisError, RedisNotSwept, SQLAlchemyError) as exc:
         log.warning("order_events_left", events=len(events), error=type(exc).__name__)
-
-
-def claim_limits(settings: Settings) -> dict[str, Any]:
-    """Size of a turn, length of its first lease and other times, as the database functions take them."""
-    times = {"session_ttl_s": SESSION_TTL_S, "human_wait_s": settings.human_wait_s, "lease_s": settings.flow_lease_s}
-    return {"max_messages": MAX_TURN_MESSAGES, "max_chars": MAX_TURN_CHARS, **times}
 
 
 def cache_sessions(services: Services, closings: Mapping[str, Closing], versions: Mapping[str, int | None]) -> None:

@@ -1,7 +1,8 @@
 """Metrics report, from PostgreSQL alone, so that it survives a restart of Redis."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection
@@ -33,11 +34,6 @@ def make_report(
     window = figures.window(connection, window_s, until)
     sums = figures.sums(connection, window)
     events = figures.events(connection, window)
-    carts = figures.cart_operations(connection, window)
-    # Made ahead: asked for, or by nobody within a day; what they cost, and what the calls that they spared would have.
-    ahead = requests.precache(connection, window.since, window.until)
-    saved_usd = usd(ahead.pop("saved_microusd"))
-    sold = figures.orders(connection, window)
     p50, p95, p99 = (round(value) for value in figures.latencies_ms(connection, window))
     return {
         "window_s": round(window_s),
@@ -48,20 +44,37 @@ def make_report(
         "calls": _calls(figures.calls(connection, window)),
         "sessions": _sessions(sums, events, figures.sessions(connection, window, SESSION_TTL_S)),
         "costs": costs(sums),
-        "precache": {**ahead, "cost_usd": usd(_sum(sums, "cost_microusd", AHEAD)), "saved_usd": saved_usd},
+        "precache": _precache(sums, requests.precache(connection, window.since, window.until)),
         "latency_ms": {"p50": p50, "p95": p95, "p99": p99},
-        "cart_operations": {
-            "proposed": carts["proposed"],
-            "made": carts["proposed"] - carts["refused"],
-            "refused": carts["refused"],
-            "undone": carts["undone"],
-        },
-        # Money is a decimal text, and each currency has its own total.
-        "orders": {
-            "placed": sum(placed for placed, _ in sold.values()),
-            "total": {currency: str(total) for currency, (_, total) in sold.items()},
-        },
+        "cart_operations": _cart_operations(figures.cart_operations(connection, window)),
+        "orders": _orders(figures.orders(connection, window)),
         "delivery": figures.deliveries(connection, window),
+    }
+
+
+def _precache(sums: Sequence[Json], ahead: Json) -> Json:
+    """Replies made ahead: asked for, or by nobody within a day; what they cost, and what the calls that they spared
+    would have.
+    """
+    replies = {name: count for name, count in ahead.items() if name != "saved_microusd"}
+    costs_usd = {"cost_usd": usd(_sum(sums, "cost_microusd", AHEAD)), "saved_usd": usd(ahead["saved_microusd"])}
+    return replies | costs_usd
+
+
+def _cart_operations(carts: Mapping[str, int]) -> Json:
+    return {
+        "proposed": carts["proposed"],
+        "made": carts["proposed"] - carts["refused"],
+        "refused": carts["refused"],
+        "undone": carts["undone"],
+    }
+
+
+def _orders(sold: Mapping[str, tuple[int, Decimal]]) -> Json:
+    """Orders placed. Money is a decimal text, and each currency has its own total."""
+    return {
+        "placed": sum(placed for placed, _ in sold.values()),
+        "total": {currency: str(total) for currency, (_, total) in sold.items()},
     }
 
 

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from worker.operate.commands import terminal
 from worker.operate.display import size
-from worker.redisdb.cache import LayerSize, flush, forget_results, key_batches, read_size
+from worker.providers.single_flight import forget_results
+from worker.redisdb.cache import LayerSize, flush, key_batches, read_size
 from worker.redisdb.connect import connect_durable
 from worker.redisdb.keys import AI_RESPONSE, LAYERS, Key
 from worker.runtime.environment import surroundings

@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 from sqlalchemy import Connection
 
-from db import queries
+from db import dead_letters
 from db.locks import INTAKE_LOCK, is_locked
 from worker.errors import CommandError
 from worker.messages.reply import REPLY_WINDOW_S
@@ -38,7 +38,7 @@ def dead(context: click.Context) -> None:
 def list_letters(as_json: bool = False) -> None:
     """List all dead letters, oldest first, without what the customers wrote."""
     with terminal.database() as connection:
-        found = terminal.commit(connection, queries.dead_letters)
+        found = terminal.commit(connection, dead_letters.find_all)
     # Lists get copied about.
     letters = [letter | {"customer_phone": terminal.masked(letter["customer_phone"])} for letter in found]
     terminal.print_result(letters, letters_table(letters) if letters else "No dead letters.", as_json=as_json)
@@ -77,7 +77,7 @@ def shown(value: object) -> str:
 
 def letter_of(connection: Connection, letter_id: str) -> Json:
     """Returns the dead letter with this number or message id. Raises CommandError where there is none."""
-    found = queries.find_message(connection, letter_id)
+    found = dead_letters.find_message(connection, letter_id)
     if found is None:
         raise CommandError(f"there is no message {letter_id}")
     if (state := found.pop("state")) != "dead":
@@ -98,11 +98,11 @@ def replay(letter_id: str | None, everything: bool) -> None:
         raise click.UsageError("Give either an ID or --all.")
     with terminal.database() as connection:
         if letter_id is None:
-            letters = terminal.commit(connection, queries.dead_letters)
+            letters = terminal.commit(connection, dead_letters.find_all)
         else:
             letters = [terminal.commit(connection, letter_of, letter_id)]
         chunks = terminal.in_chunks([letter["id"] for letter in letters], "Replaying")
-        replayed = sum(terminal.commit(connection, queries.replay_dead_letters, chunk) for chunk in chunks)
+        replayed = sum(terminal.commit(connection, dead_letters.replay, chunk) for chunk in chunks)
         if letter_id is not None and not replayed:
             raise CommandError(f"message {letter_id} has just been replayed or discarded by somebody else")
         click.echo(f"{replayed} message{'' if replayed == 1 else 's'} to be answered again.")
@@ -125,6 +125,6 @@ def discard(letter_id: str) -> None:
     """Close a dead letter for good. It is no longer listed; nothing of it is deleted."""
     with terminal.database() as connection:
         letter = terminal.commit(connection, letter_of, letter_id)
-        if not terminal.commit(connection, queries.discard_dead_letter, letter["id"]):
+        if not terminal.commit(connection, dead_letters.discard, letter["id"]):
             raise CommandError(f"message {letter_id} has just been replayed or discarded by somebody else")
     click.echo(f"Message {letter['id']} is closed.")

@@ -1,6 +1,7 @@
 """`chasqui report`, over a window of time as people type it: `--since 24h`, `--from 2026-11-01 --to 2026-11-02`."""
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -77,42 +78,53 @@ def report(
     print_result(figures, as_tables(figures, until), as_json=as_json)
 
 
-def as_tables(report: dict[str, Any], until: datetime | None = None) -> Group:
+def as_tables(report: Json, until: datetime | None = None) -> Group:
     """Returns the report for a terminal. Its window ends at `until`, None for now."""
-    ai, sessions, costs, latency = (report[name] for name in ("ai", "sessions", "costs", "latency_ms"))
-    length, precache = duration(report["window_s"]), report["precache"]
+    length = duration(report["window_s"])
     overview = _table(f"{length} up to {until:%Y-%m-%d %H:%M %Z}" if until else f"Last {length}", "figure", "value")
-    for name, value in (
-        ("messages answered", f"{report['messages']:,}"),
-        *((f"of them to number {name}", f"{messages:,}") for name, messages in report["channels"].items()),
-        *((f"closed: {name.replace('_', ' ')}", f"{each:,}") for name, each in report["closed"].items() if each),
-        ("orders placed", f"{report['orders']['placed']:,}"),
-        *((f"ordered in {name}", f"{Decimal(total):,}") for name, total in report["orders"]["total"].items()),
-        ("cart changes made / refused / undone", _each(report["cart_operations"], "made", "refused", "undone")),
-        ("replies sent / delivered / read", _each(report["delivery"], "sent", "delivered", "read")),
-        *(_failed_delivery(code, replies) for code, replies in report["delivery"]["failed"].items()),
-        ("AI cache hit rate", f"{ai['ai_cache_hit_rate']:.1f} %"),
-        ("fallback replies", f"{ai['fallback_usage']:.1f} %"),
-        ("circuit breaker trips", f"{ai['circuit_breaker_trips']:,}"),
-        ("session cache hit rate", f"{sessions['session_cache_hit_rate']:.1f} %"),
-        ("active sessions", f"{sessions['active_sessions']:,}"),
-        ("average session", duration(sessions["average_session_duration_s"])),
-        ("expired sessions cleaned", f"{sessions['expired_sessions_cleaned']:,}"),
-        ("cost", f"$ {costs['total_usd']:.6f}"),
-        ("cost per message", f"$ {costs['cost_per_request_usd']:.6f}"),
-        (f"all {BASELINE_MODEL}, uncached", f"$ {costs['baseline_usd']:.6f}"),
-        ("saved by the cache", f"{costs['cache_savings']:.1f} %"),
-        ("saved in all", f"{costs['reduction']:.1f} %"),
-        ("replies made ahead / asked for / in vain", _each(precache, "answered", "hits", "waste")),
-        (
-            "cost of replies made ahead / saved by them",
-            _each(report["precache"], "cost_usd", "saved_usd", form="$ {:.6f}"),
-        ),
-        ("reply time p50 / p95 / p99", f"{latency['p50']:,} / {latency['p95']:,} / {latency['p99']:,} ms"),
-    ):
+    for name, value in (*_messages(report), *_service(report), *_costs(report)):
         overview.add_row(name, value)
-    providers = [_provider_table(ai, costs)] if ai["ai_provider_distribution"] else []
-    return Group(overview, *providers, *([_call_table(report["calls"])] if report["calls"] else []))
+    ai, calls = report["ai"], report["calls"]
+    providers = [_provider_table(ai, report["costs"])] if ai["ai_provider_distribution"] else []
+    return Group(overview, *providers, *([_call_table(calls)] if calls else []))
+
+
+def _messages(report: Json) -> Iterator[tuple[str, str]]:
+    """Rows of what came in and went out, and what was ordered."""
+    yield "messages answered", f"{report['messages']:,}"
+    yield from ((f"of them to number {name}", f"{messages:,}") for name, messages in report["channels"].items())
+    yield from ((f"closed: {name.replace('_', ' ')}", f"{each:,}") for name, each in report["closed"].items() if each)
+    yield "orders placed", f"{report['orders']['placed']:,}"
+    yield from ((f"ordered in {name}", f"{Decimal(total):,}") for name, total in report["orders"]["total"].items())
+    yield "cart changes made / refused / undone", _each(report["cart_operations"], "made", "refused", "undone")
+    yield "replies sent / delivered / read", _each(report["delivery"], "sent", "delivered", "read")
+    yield from (_failed_delivery(code, replies) for code, replies in report["delivery"]["failed"].items())
+
+
+def _service(report: Json) -> Iterator[tuple[str, str]]:
+    """Rows of how caches, circuits and sessions do."""
+    ai, sessions = report["ai"], report["sessions"]
+    yield "AI cache hit rate", f"{ai['ai_cache_hit_rate']:.1f} %"
+    yield "fallback replies", f"{ai['fallback_usage']:.1f} %"
+    yield "circuit breaker trips", f"{ai['circuit_breaker_trips']:,}"
+    yield "session cache hit rate", f"{sessions['session_cache_hit_rate']:.1f} %"
+    yield "active sessions", f"{sessions['active_sessions']:,}"
+    yield "average session", duration(sessions["average_session_duration_s"])
+    yield "expired sessions cleaned", f"{sessions['expired_sessions_cleaned']:,}"
+
+
+def _costs(report: Json) -> Iterator[tuple[str, str]]:
+    """Rows of money, and of time."""
+    costs, precache, latency = report["costs"], report["precache"], report["latency_ms"]
+    yield "cost", f"$ {costs['total_usd']:.6f}"
+    yield "cost per message", f"$ {costs['cost_per_request_usd']:.6f}"
+    yield f"all {BASELINE_MODEL}, uncached", f"$ {costs['baseline_usd']:.6f}"
+    yield "saved by the cache", f"{costs['cache_savings']:.1f} %"
+    yield "saved in all", f"{costs['reduction']:.1f} %"
+    yield "replies made ahead / asked for / in vain", _each(precache, "answered", "hits", "waste")
+    spent = _each(precache, "cost_usd", "saved_usd", form="$ {:.6f}")
+    yield "cost of replies made ahead / saved by them", spent
+    yield "reply time p50 / p95 / p99", f"{latency['p50']:,} / {latency['p95']:,} / {latency['p99']:,} ms"
 
 
 def _each(counts: Json, *names: str, form: str = "{:,}") -> str:

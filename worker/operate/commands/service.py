@@ -119,12 +119,13 @@ def intake() -> None:
 
         if not wait_for_servers(configured, check_broker, stop):
             return
+        from worker.chain import CeleryChain
         from worker.intake.intake import Intake
         from worker.steps.services import services
-        from worker.tasks import CeleryChain
+        from worker.tasks import fetch_session
 
         gc_tuning.tune()
-        Intake(services(), CeleryChain(settings().batch_max), stop).run()
+        Intake(services(), CeleryChain(fetch_session, settings().batch_max), stop).run()
 
 
 @click.command()

@@ -13,7 +13,7 @@ from nicegui.events import GenericEventArguments
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import queries, retry
+from db import dead_letters, retry
 from db.customers import resume_customer
 from db.orders import set_order_status
 from db.states import ORDER_STATUSES
@@ -34,8 +34,8 @@ event => {
 """
 #: What may be done with a dead letter, whether it was done, and what is said then.
 LETTER_ACTS: dict[str, tuple[Callable[[Connection, int], bool], str]] = {
-    "replay": (lambda connection, letter: queries.replay_dead_letters(connection, [letter]) == 1, "is answered again"),
-    "discard": (queries.discard_dead_letter, "is discarded"),
+    "replay": (lambda connection, letter: dead_letters.replay(connection, [letter]) == 1, "is answered again"),
+    "discard": (dead_letters.discard, "is discarded"),
 }
 log = logger(__name__)
 

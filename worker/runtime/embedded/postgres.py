@@ -13,13 +13,13 @@ from sqlalchemy.exc import OperationalError
 
 from worker.errors import ConfigurationError
 from worker.runtime.embedded.processes import kill_all, run, titled_processes
-from worker.runtime.embedded.server import HOST, Access, Service, not_installed, package_directory
+from worker.runtime.embedded.server import HOST, Access, EmbeddedServer, not_installed, package_directory
 
 NAME = "chasqui"  # database and role
 _OPTIONS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
 
-class Postgres(Service):
+class Postgres(EmbeddedServer):
     """PostgreSQL with its data in `home/postgres/data`."""
 
     name = "postgres"

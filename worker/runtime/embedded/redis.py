@@ -8,12 +8,12 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from worker.runtime.embedded.server import HOST, Access, Service, not_installed, package_directory, write_private
+from worker.runtime.embedded.server import HOST, Access, EmbeddedServer, not_installed, package_directory, write_private
 
 _CONFIGURATION = Path(__file__).with_suffix(".conf").read_text("utf-8")
 
 
-class Redis(Service):
+class Redis(EmbeddedServer):
     """Redis with its data in `home/redis`, which is its working directory."""
 
     name = "redis"

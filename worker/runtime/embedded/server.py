@@ -33,7 +33,7 @@ class Access(BaseModel):
     password: str = Field(repr=False)
 
 
-class Service(ABC):
+class EmbeddedServer(ABC):
     """One embedded server under `home`; its caller holds the lock on starts and stops. marker: argument of its command
     line that holds a path, and so tells it from every other server.
     """
