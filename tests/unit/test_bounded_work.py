@@ -62,6 +62,7 @@ from worker.replies import (
     order_status,
     prompt,
     reply_check,
+    sentences,
 )
 from worker.replies.scene import Scene
 from worker.session import cart as carts
@@ -162,8 +163,8 @@ TEXT_WORK: dict[str, Function] = {
     "language.classifier.words_of": come_in(classifier.words_of),
     "replies.fallback.fallback_decision": come_in(fallback_of),
     "replies.claims.check_claims": claim_of,
-    "replies.claims.asserted": lambda written: list(claims.asserted(written)),
-    "replies.claims.sentences": lambda written: list(claims.sentences(written)),
+    "replies.sentences.asserted": lambda written: list(sentences.asserted(written)),
+    "replies.sentences.sentences": lambda written: list(sentences.sentences(written)),
     "replies.figure_kinds.kinds_of": figure_kinds.kinds_of,
     "replies.figure_kinds.figures_of": lambda written: list(figure_kinds.figures_of(written)),
     "replies.open_question.means_rows": lambda written: open_question.means_rows(
