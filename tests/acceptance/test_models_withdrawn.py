@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from sqlalchemy import Engine
 from worker.devkit.demo import KEYS
 from worker.devkit.gateway import Gateway
 from worker.redisdb.connect import connect_redis
+from worker.redisdb.keys import MODEL_CIRCUIT
 from worker.runtime.embedded.server import free_port
 from worker.runtime.supervisor import chasqui_program
 
@@ -28,6 +30,7 @@ from worker.runtime.supervisor import chasqui_program
 SAID = {"gpt": "y de esos dos qué me conviene más?", "deepseek": "agregame 2 leches", "gemini-flash": "2"}
 CUSTOMERS = 30
 SECOND = {provider: models[1] for provider, models in MODELS.items()}
+CIRCUITS = [MODEL_CIRCUIT.key(name.replace("/", ":")) for name in NAMES]
 ALL = [model for models in MODELS.values() for model in models]
 #: The whole fleet knows within a second after a model's first refusal; the rest is for a machine that is busy.
 KNOWN_WITHIN_S = 5.0
@@ -44,9 +47,16 @@ class Shop:
     sent: list[str] = field(default_factory=list)
 
     def begin(self, states: dict[str, str]) -> None:
-        """A new case: models in these states, every circuit closed, nothing cached or counted."""
+        """A new case: models in these states, every circuit closed, nothing cached or counted.
+
+        Who answers for others stays noted: a process notes that once in ten minutes, and a case may be tried twice.
+        """
+        redis = self.conversation.redis
         self.conversation.wait_until(self._is_quiet)
-        forget(self.conversation.redis, "ai_circuit:*", "ai_response:*", "flight:*", "session:*", "metrics:calls:*")
+        noted = {key: found for key in CIRCUITS if (found := redis.hget(key, "answered_by"))}
+        forget(redis, "ai_circuit:*", "ai_response:*", "flight:*", "session:*", "metrics:calls:*")
+        for key, name in noted.items():
+            redis.hset(key, mapping={"answered_by": name, "answered_at": int(time.time())})
         self.conversation.sql("delete from events returning id")
         self.conversation.sql("delete from ai_metrics returning id")
         self.apis.set(states)
@@ -73,6 +83,7 @@ class Shop:
         """Exit code and JSON of a command in the surroundings of the service."""
         done = run_in(os.environ, self.directory, *arguments, "--json")
         assert KEY not in done.stdout + done.stderr
+        assert done.stdout, f"{arguments}: exit code {done.returncode}, {done.stderr or 'not a word'}"
         return done.returncode, json.loads(done.stdout)
 
     def circuits(self) -> dict[str, dict[str, Any]]:

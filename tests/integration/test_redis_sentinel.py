@@ -38,7 +38,7 @@ from worker.operate.doctor.finding import State
 from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.connect import connect_durable
 from worker.redisdb.keys import INBOUND, OUTBOUND, SESSION
-from worker.redisdb.sentinel import Sentinels
+from worker.redisdb.sentinel import LOOK_EVERY_S, Sentinels
 from worker.redisdb.streams import GROUP as CONSUMERS
 from worker.runtime.embedded.processes import wait_until
 from worker.runtime.environment import environment
@@ -261,6 +261,37 @@ def test_a_master_that_is_cut_off_is_left(tmp_path: Path) -> None:
             with client(parted) as old, client(now) as new:
                 assert (old.get("where"), new.get("where")) == (b"here", b"there")
                 assert (old.llen("queue"), new.llen("queue")) == (1, 2)
+
+
+@pytest.mark.long
+def test_a_master_that_was_silent_for_a_moment_is_left(tmp_path: Path) -> None:
+    """It wakes up as a second master: who asked it nothing meanwhile finds the new one all the same, soon; so does a
+    connection that is never given back, as Celery's waits for tasks.
+    """
+    with ExitStack() as stack:
+        group = stack.enter_context(redis_group(tmp_path, replicas=2))
+        ours = stack.enter_context(connect_durable(read_settings(group.settings)))
+        theirs = stack.enter_context(kombu_connection(group)).default_channel
+        held = theirs.client
+        assert held.ping()
+        held.connection = held.connection_pool.get_connection()
+        silent = group.master()
+        ours.set("where", "here")
+        group.servers[silent].send_signal(signal.SIGSTOP)
+        now = group.wait_for_other_than(silent)
+        group.wake(silent)
+        with client(silent) as old, client(now) as new:
+
+            def is_left() -> bool:
+                ours.set("where", "there")
+                return new.get("where") == b"there"
+
+            assert wait_until(is_left, LOOK_EVERY_S + 3.0)
+            assert old.role()[0] == b"master"
+        with pytest.raises(redis.ConnectionError, match="name another master"):
+            held.connection.send_command("BRPOP", "queue", 1)
+        held.connection.connect()
+        assert held.connection.port == now
 
 
 def test_the_doctor_tells_of_replicas_and_sentinels(group: RedisGroup, configured: Settings) -> None:

@@ -1,8 +1,10 @@
-"""Redis under Sentinels: a client that asks them for the master whenever it connects, and leaves a master that was
-demoted or has lost its replicas.
+"""Redis under Sentinels: a client that asks them for the master whenever it connects and every few seconds, and leaves
+a master that was demoted, has lost its replicas or is not the one that they name.
 """
 
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +12,7 @@ import redis
 from pydantic import SecretStr
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeout
 from redis.retry import Retry
 from redis.sentinel import (
@@ -28,6 +30,9 @@ CONNECT_TIMEOUT_S = 2.0
 #: For an answer of the master. When its machine is gone a process waits so long for one connection after the other, and
 #: replies stop for all of them together.
 ANSWER_TIMEOUT_S = 3.0
+#: From one look at what a Sentinel says to the next. A master that was silent for a moment wakes up as a second one,
+#: for 10 seconds and more: whoever asked it nothing meanwhile would go on with it.
+LOOK_EVERY_S = 5.0
 #: What stands in the refusal of a server that is no master (any more), also where a script has met with it; or of one
 #: that its replicas have left, perhaps for another that the Sentinels name by now (`min-replicas-to-write`).
 DEMOTED = ("READONLY", "MASTERDOWN", "UNBLOCKED", "NOREPLICAS")
@@ -54,8 +59,23 @@ class Sentinels(Sentinel):
         raise MasterNotFoundError(f"No master found for {service_name!r}: {', '.join(errors)}")
 
 
-#: Where the master of a group was when one was connected to last, by the group and the addresses of its Sentinels.
-_LATEST: dict[tuple[str, frozenset[Host]], Host] = {}
+@dataclass(slots=True)
+class KnownMaster:
+    """Where a process believes the master of a group.
+
+    Args:
+        epoch: number of the failover that made it the master; -1 until a look tells it.
+        look_at_s: when to look next, on the monotonic clock; asks: which Sentinel then.
+    """
+
+    address: Host | None = None
+    epoch: int = -1
+    look_at_s: float = 0.0
+    asks: int = 0
+
+
+#: By the group and the addresses of its Sentinels.
+_KNOWN: dict[tuple[str, frozenset[Host]], KnownMaster] = {}
 
 
 class _OfMaster:
@@ -70,9 +90,21 @@ class _OfMaster:
     def connect(self) -> None:
         """Connects to the master, where it is not connected to the one that is the latest known."""
         mine: Any = self
-        if mine._sock and _LATEST.get(self._group, self._address) != self._address:
-            mine.disconnect()
+        if mine._sock:
+            self._look()
+            if self._is_left:
+                mine.disconnect()
         super().connect()  # type: ignore[misc]  # of the connection beside it
+
+    def send_packed_command(self, *args: Any, **given: Any) -> None:
+        """Sends; raises ConnectionError where another master is known: one that waits for a task is never given back
+        to its pool, and asks the same server again and again.
+        """
+        mine: Any = self
+        if mine._sock and self._is_left and not self._is_named:
+            mine.disconnect()
+            raise RedisConnectionError("the Sentinels name another master")
+        super().send_packed_command(*args, **given)  # type: ignore[misc]  # of the connection beside it
 
     def connect_to(self, address: Host) -> None:
         """Connects to where Sentinel says that the master is."""
@@ -81,7 +113,8 @@ class _OfMaster:
             super().connect_to(address)  # type: ignore[misc]  # of the connection beside it
         finally:
             self._is_named = False
-        _LATEST[self._group] = self._address
+        if self._is_left:
+            self._known.address, self._known.epoch = self._address, -1
 
     def connect_check_health(self, *args: Any, **given: Any) -> None:
         """Connects, where it is not: to the address that was just named, else asks for it."""
@@ -90,16 +123,38 @@ class _OfMaster:
         else:
             self.connect()
 
+    def _look(self) -> None:
+        """Asks one Sentinel, now and then, for a master of a later failover than the known one."""
+        known, now_s = self._known, time.monotonic()
+        if now_s < known.look_at_s:
+            return
+        known.look_at_s = now_s + LOOK_EVERY_S
+        pool: Any = self.connection_pool  # type: ignore[attr-defined]  # of the connection beside it
+        sentinels = pool.sentinel_manager.sentinels
+        try:
+            state = sentinels[known.asks % len(sentinels)].sentinel_masters().get(pool.service_name)
+        except RedisError:
+            known.asks += 1
+            return
+        if state and state["config-epoch"] > known.epoch and pool.sentinel_manager.check_master_state(state, None):
+            known.address, known.epoch = (str(state["ip"]), int(state["port"])), state["config-epoch"]
+
     @property
     def _address(self) -> Host:
         mine: Any = self
         return mine.host, mine.port
 
+    @property
+    def _is_left(self) -> bool:
+        """Whether another server is the master, as far as the process knows."""
+        return self._known.address != self._address
+
     @cached_property
-    def _group(self) -> tuple[str, frozenset[Host]]:
-        mine: Any = self
-        places = (one.connection_pool.connection_kwargs for one in mine.connection_pool.sentinel_manager.sentinels)
-        return mine.connection_pool.service_name, frozenset((place["host"], place["port"]) for place in places)
+    def _known(self) -> KnownMaster:
+        pool: Any = self.connection_pool  # type: ignore[attr-defined]  # of the connection beside it
+        places = (one.connection_pool.connection_kwargs for one in pool.sentinel_manager.sentinels)
+        group = pool.service_name, frozenset((place["host"], place["port"]) for place in places)
+        return _KNOWN.setdefault(group, KnownMaster())
 
     def read_response(self, *args: Any, **given: Any) -> Any:
         """Returns an answer; raises ConnectionError where the server takes no writes: the pool then connects anew."""
