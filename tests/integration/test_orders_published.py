@@ -32,6 +32,7 @@ from worker.session import session as sessions
 from worker.session.cart import CartItem
 from worker.session.outcome import Decision, Effects, Outcome
 from worker.session.session import Session, new_session
+from worker.session.turn import Turn
 from worker.shop.shop import Shop
 from worker.steps import update_session
 from worker.steps.services import Services
@@ -100,23 +101,28 @@ def test_a_committed_turn_tells_the_shop(
     assert unpublished(sold) == 0
 
 
-def test_a_turn_that_changed_is_no_lost_one(
-    shop_services: Services, sold: Connection, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its customer gets a new summary with the products as they are; no order is placed."""
+def overtaken(sold: Connection, monkeypatch: pytest.MonkeyPatch) -> Turn:
+    """A turn with an order for a price that is not the product's any more."""
     stored = queries.update_session_cache
     number = row(sold, "select id from products where sku = '1'")["id"]
-    with_orders = [[agreed_order(line_of(number, price="1.00"))], []]
+    with_orders = [[agreed_order(line_of(number, price="1.00"))]]
 
     def with_an_old_price(connection: Connection, session_data: Json) -> Json:
         for given in session_data["turns"]:
-            given["orders"] = with_orders.pop(0)
+            given["orders"] = with_orders.pop() if with_orders else []
         return stored(connection, session_data)
 
     monkeypatch.setattr(queries, "update_session_cache", with_an_old_price)
     cart = (CartItem(number, "Leche entera", Decimal("1.00"), Decimal(2)),)
     session = replace(new_session(ANA, None), cart=cart)
-    turn = replace(turn_from_dict(accept_one(sold, "m1")), session=session, outcome=decided())
+    return replace(turn_from_dict(accept_one(sold, "m1")), session=session, outcome=decided())
+
+
+def test_a_turn_that_changed_is_no_lost_one(
+    shop_services: Services, sold: Connection, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its customer gets a new summary with the products as they are; no order is placed."""
+    turn = overtaken(sold, monkeypatch)
     with capture_logs() as lines:
         assert [one.committed for one in update_session.run(shop_services, [turn]).turns] == [True]
     assert "turns_lost" not in [line["event"] for line in lines]
@@ -124,6 +130,19 @@ def test_a_turn_that_changed_is_no_lost_one(
     assert "ahora cuesta $ 100,00" in orjson.loads(published[b"payload"])["text"]
     assert (row(sold, "select count(*) from orders")["count"], redis_client.exists(ORDERS.pattern)) == (0, 0)
     assert row(sold, "select cart_data from customer_sessions")["cart_data"][0]["price"] == 100
+
+
+def test_a_turn_that_changed_is_committed_anew_before_anything_is_published(
+    shop_services: Services, sold: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another's reply finds Redis away: the new summary is recorded all the same, for the sweep to publish."""
+    turn = overtaken(sold, monkeypatch)
+    other = turn_from_dict(accept_one(sold, "m2", BRUNO))
+    other = replace(other, session=new_session(BRUNO, None), outcome=decided())
+    with absent_redis() as client, pytest.raises(RedisError):
+        update_session.run(replace_field(shop_services, streams=Streams(client)), [turn, other])
+    cart = row(sold, f"select cart_data from customer_sessions where customer_phone = '{ANA}' and cart_data <> '[]'")
+    assert cart["cart_data"][0]["price"] == 100
 
 
 def test_one_turn_that_cannot_be_summed_up_anew_spoils_no_batch(

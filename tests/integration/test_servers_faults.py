@@ -112,6 +112,15 @@ def test_damaged_state_is_named(home: Path) -> None:
         pytest.fail("the block must not be entered")
 
 
+@pytest.mark.parametrize("damaged", ["redis.json", "postgres.json"])
+def test_a_file_that_is_damaged_while_they_run_keeps_no_server(home: Path, damaged: str) -> None:
+    """Whoever leaves last stops both."""
+    with embedded_servers(home):
+        assert pids_of(home)
+        (home / damaged).write_text("{")
+    assert pids_of(home) == set()
+
+
 @pytest.mark.parametrize(("wanted", "variable"), [("postgres", "DATABASE_URL"), ("redis", "REDIS_URL")])
 def test_without_the_wheels_the_error_tells_the_way_out(
     home: Path, monkeypatch: pytest.MonkeyPatch, wanted: str, variable: str

@@ -53,6 +53,13 @@ def test_what_a_reply_asks(reply: str, choices: Choices | None, asked: str) -> N
     assert open_question(reply, choices, numbered=choices is TWO) == asked
 
 
+def test_only_whole_rows_ask_nothing() -> None:
+    """A product may be named as a question; what stands beside a row belongs to what is asked."""
+    book = Choices("Ver", (*ONE.rows, Row("add:B", "¿Y ahora?", "¿Y ahora?: $ 2")))
+    assert open_question("1. Leche: $ 1\n2. ¿Y ahora?: $ 2\n¿Cuál querés?", book, numbered=True) == "which"
+    assert open_question("¿Cuántas querés 1. Leche: $ 1?", ONE, numbered=False) == ""
+
+
 def test_a_list_whose_numbers_mean_something_else_asks_nothing() -> None:
     """A number would take another row."""
     assert open_question("¿Cuál querés?", TWO, numbered=False) == ""

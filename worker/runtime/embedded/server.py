@@ -70,6 +70,11 @@ class EmbeddedServer(ABC):
         process = find_process(self.programs, self.marker)
         return self._server(process, self._access()) if process else None
 
+    def stop(self) -> None:
+        """Stops the server where it runs, also where nobody knows its URL; returns when it is gone."""
+        if process := find_process(self.programs, self.marker):
+            self._server(process, None).stop()
+
     def start(self) -> RunningServer:
         """Attaches to the running server or starts it. Raises ConfigurationError with the end of its log."""
         server = self.running()

@@ -103,8 +103,7 @@ def _in_use(home: Path) -> Iterator[None]:
                 if _is_last(lock):
                     # Stops also what it did not ask for: others that did may have left before.
                     for service in (Redis(home), Postgres(home)):
-                        if server := service.running():
-                            server.stop()
+                        service.stop()
 
 
 def _is_last(lock: int) -> bool:
