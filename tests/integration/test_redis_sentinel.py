@@ -17,9 +17,10 @@ import kombu
 import orjson
 import pytest
 import redis
+from helpers.away import refusing_port
 from helpers.basics import GUARD_S
 from helpers.factories import ANA, answer
-from helpers.redis_group import GROUP, OWN_PASSWORD, RedisGroup, client, redis_group
+from helpers.redis_group import GROUP, OWN_PASSWORD, PASSWORD, RedisGroup, client, redis_group
 from helpers.service import says, webhook
 from helpers.turns import decided
 from msgspec import to_builtins
@@ -292,6 +293,24 @@ def test_a_master_that_was_silent_for_a_moment_is_left(tmp_path: Path) -> None:
             held.connection.send_command("BRPOP", "queue", 1)
         held.connection.connect()
         assert held.connection.port == now
+
+
+def test_a_sentinel_that_is_away_when_it_is_looked_at(steady: RedisGroup) -> None:
+    """The next look asks the next one, and commands go on."""
+    with refusing_port() as port:
+        url = f"sentinel://:{PASSWORD}@127.0.0.1:{port};{steady.url}"
+        with connect_durable(read_settings(steady.settings | {"REDIS_URL": url})) as ours:
+            assert ours.ping()
+            pool: Any = ours.connection_pool
+            connection = pool.get_connection()
+            known, manager = connection._known, pool.sentinel_manager
+            of_port = {each.connection_pool.connection_kwargs["port"]: each for each in manager.sentinels}
+            manager.sentinels = [of_port.pop(port), *of_port.values()]
+            for asks in (1, 1):
+                known.look_at_s = 0.0
+                connection.connect()
+                assert known.asks == asks
+            assert ours.ping()
 
 
 def test_the_doctor_tells_of_replicas_and_sentinels(group: RedisGroup, configured: Settings) -> None:

@@ -176,6 +176,7 @@ TEXT_WORK: dict[str, Function] = {
     "replies.open_question.bare_answer": come_in(open_question.bare_answer),
     "replies.open_question.row_in": come_in(open_question.row_in),
     "replies.open_question.count_in": come_in(open_question.count_in),
+    "replies.open_question.points": come_in(open_question.points),
     "replies.open_question.thanks": come_in(open_question.thanks),
     "replies.order_status.asks_for_order": come_in(
         lambda written: order_status.asks_for_order(normalise.normalised(written))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from helpers.conversations import Conversation
+from helpers.conversations import GROCER, Conversation
+from helpers.factories import Json
 from helpers.turns import CHEESE, MILK, MILK_ITEM, RICE
 from msgspec.structs import replace
 
 from worker.language.product_words import USUAL_PRODUCT_WORDS
 from worker.messages.reply import Choices, Row
 from worker.replies.acts import acts_of
-from worker.replies.open_question import bare_answer, count_in, open_question, row_in
+from worker.replies.open_question import bare_answer, count_in, listed, open_question, row_in
 from worker.session.session import Exchange
 from worker.steps.question import Reader
 
@@ -45,6 +46,9 @@ WHICH = "1. Leche entera: $ 1.850,00\n2. Arroz largo: $ 1.200,50\n¿Cuál queré
         ("¿Para cuántas personas es?", None, ""),
         ("¿Te llegó bien el pedido?", None, ""),
         ("¿Qué talle necesitás?", None, ""),
+        ("¿A qué producto te referís?", None, "meant"),
+        ("Disculpe, ¿me lo puede decir de otra forma?", None, "meant"),
+        ("Esto encontré:\n1. Leche: $ 1\n¿Cuántas unidades querés?", ONE, "how_many"),
         ("Listo, cualquier cosa escribime.", None, "nothing"),
     ],
 )
@@ -136,6 +140,38 @@ def test_how_many_of_the_only_one() -> None:
     assert talk.quantities == {"LAC-7": "3"}
 
 
+@pytest.mark.parametrize("text", ["esa", "el primero", "quiero ese"])
+def test_who_points_at_the_only_one_is_asked_how_many(text: str) -> None:
+    """Nothing is put into the cart before that is said."""
+    talk = asked("Leche entera: $ 1.850. ¿Cuántas querés?", MILK)
+    talk.done(text)
+    assert talk.lines[0] == "¿Cuántas unidades te agrego de Leche entera Nubelinda 1 L?"
+    assert talk.quantities == {}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"cart": (MILK_ITEM,)}, {"context": {"terms": ("leche",)}}, {"context": {"shown": ("LAC-7",)}}],
+)
+@pytest.mark.parametrize("before", ["", "Para 2 y para 4.", "Frutas\nVerduras"])
+def test_who_points_at_something_told_before_is_for_a_model(told: Json, before: str) -> None:
+    """A cart, a search, a list, a number, rows: it may be any of them."""
+    talk = Conversation(sold=(), **({} if before else told))
+    if before:
+        talk.answered("es para 2 o para 4?", intent="unknown", reply=before)
+    talk.answered("hola", intent="greeting", reply="¡Hola! ¿En qué puedo ayudarte?")
+    assert talk.act("el segundo") is None
+    assert talk.act("sí") is not None
+
+
+def test_the_only_one_is_told_with_how_many() -> None:
+    """What is weighed, and what has no stock, is not."""
+    assert listed(GROCER, (MILK,)).splitlines()[2:] == ["¿Cuántas unidades querés?"]
+    assert [listed(GROCER, sold).splitlines()[-1] for sold in ((CHEESE,), (MILK, RICE))] == [
+        "Tocá una opción o escribime el número."
+    ] * 2
+
+
 def test_what_is_weighed_is_for_a_model() -> None:
     """ "2" may be kilos or pieces."""
     assert asked("Queso: $ 9.000. ¿Cuántos querés?", CHEESE).act("2") is None
@@ -150,6 +186,11 @@ def test_what_is_weighed_is_for_a_model() -> None:
         ("Abrimos todos los días.", "genial, gracias!", "¡De nada! Cuando quieras, seguimos."),
         ("Abrimos todos los días.", "no, gracias", "Perfecto. Cuando quieras, seguimos."),
         ("¡Hola! ¿En qué puedo ayudarte?", "ok gracias", "¡De nada! Cuando quieras, seguimos."),
+        ("¡Hola! ¿En qué puedo ayudarte?", "el segundo", "¿Qué producto buscás?"),
+        ("¡Hola! ¿En qué puedo ayudarte?", "quiero 2", "¿Qué producto buscás?"),
+        ("¡Hola! ¿En qué puedo ayudarte?", "esaaa", "¿Qué producto buscás?"),
+        ("¿A qué producto te referís?", "2", "¿Qué producto buscás?"),
+        ("Perdón, no te entendí. ¿Me lo decís con otras palabras?", "sí", "¿Qué producto buscás?"),
     ],
 )
 def test_nothing_was_offered(reply: str, text: str, line: str) -> None:
@@ -204,6 +245,8 @@ def test_a_mere_name_where_we_have_asked_for_one() -> None:
     assert reader.question(talk.turn("yerba")).shared_form == "tenes yerba y a que precio"
     assert reader.question(talk.turn("dos yerbas")).shared_form is None
     assert reader.question(talk.turn("la más barata")).shared_form is None
+    talk.answered("cuántas calorías tiene?", intent="unknown", reply="¿A qué producto te referís?")
+    assert reader.question(talk.turn("yerba")).shared_form is None
     talk.answered("y leche?", intent="search_product", reply="¿De qué sabor?")
     assert reader.question(talk.turn("yerba")).shared_form is None
 

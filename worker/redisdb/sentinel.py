@@ -61,7 +61,7 @@ class Sentinels(Sentinel):
 
 @dataclass(slots=True)
 class KnownMaster:
-    """Where a process believes the master of a group.
+    """Master of a group as a process knows it.
 
     Args:
         epoch: number of the failover that made it the master; -1 until a look tells it.
@@ -146,7 +146,7 @@ class _OfMaster:
 
     @property
     def _is_left(self) -> bool:
-        """Whether another server is the master, as far as the process knows."""
+        """Tells that another server is the master, as far as the process knows."""
         return self._known.address != self._address
 
     @cached_property

@@ -22,9 +22,21 @@ from worker.language.answers import (
 )
 from worker.language.topics import is_address, speaks_of_goods
 from worker.replies.buttons import CART_VERBS, VERBS
-from worker.replies.open_question import HOW_MANY, NOTHING, WHICH, bare_answer, count_in, row_in, still_open, thanks
+from worker.replies.open_question import (
+    HOW_MANY,
+    MEANT,
+    NOTHING,
+    WHAT,
+    WHICH,
+    bare_answer,
+    count_in,
+    points,
+    row_in,
+    still_open,
+    thanks,
+)
 from worker.session.handover import BUTTON as PERSON
-from worker.session.session import Context
+from worker.session.session import Context, Session
 from worker.session.turn import Turn
 from worker.session.turn_message import TurnMessage
 
@@ -39,6 +51,7 @@ BESIDE_CART = frozenset({"note", "checkout", "confirm", "view_cart"})
 #: Pieces of the product that was shown: none of one that is weighed.
 PIECES_VERB = "add_pieces"
 CHANGING = CART_VERBS | {PIECES_VERB}
+_NUMBER = re.compile(r"\d")
 _QUANTITY = re.compile(r"(?=.*[1-9])[0-9]{1,4}(?:\.[0-9]{1,3})?")
 
 
@@ -83,25 +96,38 @@ def _to_open_question(turn: Turn) -> tuple[Act, ...]:
     left = still_open(context)
     if message.product or message.advertisement or not left:
         return ()
-    act = _bare(left, context, message.text or "")
+    act = _bare(left, turn.fetched(), message.text or "")
     return (act,) if act else ()
 
 
-def _bare(left: str, context: Context, text: str) -> Act | None:
-    """A yes where several were shown, and a number that is none of theirs, are asked about: they change nothing."""
+def _bare(left: str, session: Session, text: str) -> Act | None:
+    """A yes where several were shown, a number that is none of theirs, and what points at nothing are asked about: they
+    change nothing.
+    """
+    context = session.context
     answer = bare_answer(text)
     if answer and thanks(text):
         return Act("leave" if answer == NO else "welcome")
     if answer:
-        return None if left == NOTHING else Act("leave" if answer == NO else f"ask_{left}")
+        asking = WHAT if left == MEANT else left
+        return None if left == NOTHING else Act("leave" if answer == NO else f"ask_{asking}")
     row, count = row_in(text), count_in(text)
     if left == WHICH:
         if row is not None:
             return Act("add", context.shown[row - 1], "1") if 0 < row <= len(context.shown) else None
         return Act("ask_which") if count else None
     if left == HOW_MANY and len(context.shown) == 1:
-        return Act(PIECES_VERB, context.shown[0], str(count)) if count else None
-    return None
+        # Of the only one, "the first" and "that one" leave open how many.
+        again = Act("ask_how_many") if row == 1 or points(text) else None
+        return Act(PIECES_VERB, context.shown[0], str(count)) if count else again
+    return Act("ask_what") if left in (WHAT, MEANT) and points(text) and _has_seen_nothing(session) else None
+
+
+def _has_seen_nothing(session: Session) -> bool:
+    """Returns whether nothing was told in this conversation that a customer could point at."""
+    context = session.context
+    told = any("\n" in exchange.reply or _NUMBER.search(exchange.reply) for exchange in context.history)
+    return not (told or session.cart or context.shown or context.terms)
 
 
 def _has_read(turn: Turn, message: TurnMessage) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from zlib import crc32
 
-from worker.catalog.product import Product
+from worker.catalog.product import PIECES, Product
 from worker.language.answers import NO, YES, asks, folded, row_number, yes_or_no
 from worker.language.normalise import normalised
 from worker.language.patterns import compiled, patterns_of, read_data
@@ -19,8 +19,9 @@ from worker.session.session import Context, Exchange
 from worker.shop.shop import Shop
 
 _DATA: Final[dict[str, Any]] = read_data(__file__, "open_question")
-#: Which of the products in the list; how many of the only one; what the customer is looking for; what else; nothing.
-WHICH, HOW_MANY, WHAT, MORE, NOTHING = "which", "how_many", "what", "more", "nothing"
+#: Which of the products in the list; how many of the only one; what the customer is looking for; which product was
+#: meant; what else; nothing.
+WHICH, HOW_MANY, WHAT, MEANT, MORE, NOTHING = "which", "how_many", "what", "meant", "more", "nothing"
 _ASIDE: Final = "aside"
 _ENDS: Final = re.compile(r"([.!?¿;\n])")
 #: Bare answers are short, and so are plain questions; a reply with more of them asks otherwise.
@@ -38,8 +39,8 @@ _P: Final = patterns_of(__file__) | compiled(
 
 
 def open_question(reply: str, choices: Choices | None, *, numbered: bool, changed: bool = False) -> str:
-    """WHICH, HOW_MANY, WHAT or MORE where a reply asks that alone, NOTHING where it asks nothing; empty where it may
-    ask anything else. A list asks which, and a changed cart what else, without a word about it.
+    """Kind of the only question that a reply asks, NOTHING where it asks nothing; empty where it may ask anything else.
+    A list asks which, and a changed cart what else, without a word about it.
 
     Args:
         numbered: the rows of its list are what a number means.
@@ -116,6 +117,11 @@ def count_in(text: str) -> int | None:
     return number if 0 < number <= MOST_PIECES else None
 
 
+def points(text: str) -> bool:
+    """Returns whether a text points at something and says nothing else: "esa", "la misma", "el segundo", "2"."""
+    return bool(row_in(text) or count_in(text)) or _found(_P["pointing"], text) is not None
+
+
 def _found(pattern: re.Pattern[str], text: str) -> Mapping[str, Any] | None:
     """The groups of a pattern where a text that asks nothing is that, with a courtesy at most."""
     found = (
@@ -125,13 +131,14 @@ def _found(pattern: re.Pattern[str], text: str) -> Mapping[str, Any] | None:
 
 
 def means_rows(reply: str, choices: Choices) -> bool:
-    """Returns whether a number written next means the row of that place: the reply asks for no quantity, and numbers
-    nothing otherwise than the list does.
+    """Returns whether a number written next means the row of that place: the reply asks for no quantity, and numbers or
+    lists nothing otherwise than the list does.
     """
-    lines = {int(number): line for number, line in _P["numbered"].findall(reply)}
+    lines = [(int(number), line) for number, line in _P["numbered"].findall(reply)]
+    lines += enumerate(_P["listed"].findall(reply), 1)
     rows = choices.rows
     return not asks_how_many(reply) and all(
-        0 < place <= len(rows) and _is_of(line, rows[place - 1]) for place, line in lines.items()
+        0 < place <= len(rows) and _is_of(line, rows[place - 1]) for place, line in lines
     )
 
 
@@ -170,9 +177,12 @@ def _showing(shop: Shop, products: Sequence[Product], text: str) -> Decision | N
 
 
 def listed(shop: Shop, products: Sequence[Product], lead: str = "found") -> str:
-    """Products that can be bought, numbered as the rows of the list; empty where there is none. lead: name of the text
-    before them.
+    """Products that can be bought, numbered as the rows of the list, and what to do with them; empty where there is
+    none. lead: name of the text before them.
     """
     choices = product_choices(shop, products)
-    lines = [f"{place}. {row.description}" for place, row in enumerate(choices.rows if choices else (), 1)]
-    return "\n".join([shop.text(f"products.{lead}"), *lines, shop.text("products.choose")]) if lines else ""
+    rows = choices.rows if choices else ()
+    by_the_piece = {f"add:{product.sku}" for product in products if product.unit == PIECES}
+    end = "pieces" if len(rows) == 1 and rows[0].id in by_the_piece else "choose"
+    lines = [f"{place}. {row.description}" for place, row in enumerate(rows, 1)]
+    return "\n".join([shop.text(f"products.{lead}"), *lines, shop.text(f"products.{end}")]) if lines else ""

@@ -134,12 +134,14 @@ def _with_words(
 
 def _unchanged(decision: Decision, scene: Scene, effects: Effects) -> Decision:
     """A decision that changes no cart: with the products to choose from, and with a way back to a summary which still
-    stands. None that confirms it: under words which may ask something else, a tap could be meant for those.
+    stands. None that confirms it: under words which may ask something else, a tap could be meant for those. Sections
+    have no list of what a search for the customer's words has found.
     """
     context = scene.session.context
-    choices = None
-    if decision.intent in SEARCHES and not decision.requires_human:
-        choices = product_choices(scene.shop, by_mention(decision.reply, scene.products[: scene.searched]))
+    found, choices = scene.products[: scene.searched], None
+    is_of_found = decision.intent == "search_product" or any(_place(decision.reply, product) for product in found)
+    if decision.intent in SEARCHES and is_of_found and not decision.requires_human:
+        choices = product_choices(scene.shop, by_mention(decision.reply, found))
     onward = buttons(scene.shop, CHECKOUT) if context.version and scene.session.cart else ()
     quick = (*onward, *decision.quick_replies)
     has_buttons = bool(choices or quick)
@@ -154,14 +156,15 @@ def _unchanged(decision: Decision, scene: Scene, effects: Effects) -> Decision:
 
 def by_mention(reply: str, products: Iterable[Product]) -> list[Product]:
     """Products in the order in which a reply names them, so that its "the second" is the list's; then the others."""
+    return sorted(products, key=lambda product: _place(reply, product) or len(reply) + 1)
+
+
+def _place(reply: str, product: Product) -> int:
+    """Place at which a reply names a product, from 1; 0 where it does not."""
     words = folded(reply)
-
-    def place(product: Product) -> int:
-        found = [words.find(folded(name)) for name in (product.full_name, product.name)]
-        # "Leche" stands in the line of "Leche entera" too: the whole name tells more.
-        return next((position for position in found if position >= 0), len(words))
-
-    return sorted(products, key=place)
+    found = [words.find(folded(name)) + 1 for name in (product.full_name, product.name)]
+    # "Leche" stands in the line of "Leche entera" too: the whole name tells more.
+    return next(filter(None, found), 0)
 
 
 def details_of(decision: Decision, scene: Scene, *, untouched: bool) -> Checkout:
