@@ -75,7 +75,7 @@ def judged(text: str, plain: str, product_words: ProductWords = USUAL_PRODUCT_WO
     listed = frozenset(_P["listed"].findall(without_accents(stripped)))
     read = list(lexicon.phrases(in_figures(product_words.mended(plain)).split()))
     said = tuple(token for token, _ in read)
-    if (word := _word_of_name(stripped, read, product_words)) is not None:
+    if (word := _word_of_name(stripped, read, product_words, listed)) is not None:
         return Judgement(None, "unknown", word, said)
     try:
         form = _form(said, product_words, listed)
@@ -84,16 +84,19 @@ def judged(text: str, plain: str, product_words: ProductWords = USUAL_PRODUCT_WO
     return Judgement(form, "" if form else "no_frame", "", said)
 
 
-def _word_of_name(text: str, read: Sequence[tuple[Token, Sequence[str]]], known: ProductWords) -> str | None:
+def _word_of_name(
+    text: str, read: Sequence[tuple[Token, Sequence[str]]], known: ProductWords, listed: Listed
+) -> str | None:
     """A word that a phrase swallows, or normalising does, although it stands beside words with which a name of a
-    product here has it: "chocolate valor".
+    product here has it: "chocolate valor". A comma behind the phrase ends it: "qué conviene más, agua o vino".
     """
     around = [("",), *(own for _, own in read), ("",)]
     for before, (token, own), after in zip(around, read, around[2:], strict=False):
         # What is told without something stands in every form.
         if (token.concept and token.concept != "diet") or own[0] in PACKINGS:
             first = next((word for word in own if word not in LINKS), own[0])
-            for word, pair in ((first, (before[-1], first)), (own[-1], (own[-1], after[0]))):
+            behind = (own[-1], after[0])
+            for word, pair in ((first, (before[-1], first)), (own[-1], () if behind in listed else behind)):
                 if pair in known.beside and word not in LINKS:
                     return word
     return next((word for word in _P["word"].findall(without_accents(text)) if word in known.unread), None)
