@@ -1,4 +1,4 @@
-"""Night between two days of a replay: the price list changes, and replies are made ahead, or not.
+"""Night between two days of a replay: conversations end, the price list changes, and replies are made ahead, or not.
 
 The replay's days last minutes. So what was asked is told to have been asked a day before, and the service of this
 process makes replies ahead as beat's tasks would, with a tenth of what the day before has cost.
@@ -18,6 +18,8 @@ from worker.catalog.price_list import import_products
 from worker.precache.allowance import SHARE_OF_YESTERDAY, spent_key
 from worker.precache.own_replies import make_own
 from worker.precache.run import run
+from worker.redisdb.connect import connect_cache
+from worker.redisdb.keys import SESSION
 from worker.settings import Settings
 from worker.steps.services import Services, build
 
@@ -27,6 +29,7 @@ A_DAY_PASSES: Final = (
     f"update request_hours set hour = hour - interval '{FAR_DAYS} days'",
     f"update request_hours set hour = hour + interval '{FAR_DAYS - 1} days'",
     "update request_forms set asked_on = asked_on - 1",
+    "update customer_sessions set expires_at = expires_at - interval '1 day'",
     "update replies_ahead set made_at = made_at - interval '1 day', hit_at = hit_at - interval '1 day'",
 )
 Row = dict[str, Any]
@@ -35,6 +38,9 @@ Row = dict[str, Any]
 def pass_night(settings: Settings, before: Sequence[Row], after: Sequence[Row]) -> None:
     """A day passes, and tomorrow's price list is the shop's."""
     url = settings.required("database_url")
+    with connect_cache(settings) as cache:
+        for key in cache.scan_iter(SESSION.key("*")):
+            cache.delete(key)
     with connect(url) as connection, connection.begin():
         for statement in A_DAY_PASSES:
             connection.execute(text(statement))

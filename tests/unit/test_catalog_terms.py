@@ -63,6 +63,8 @@ def words() -> ProductWords:
         ("un jugo que vienen los de la esquina", ["jugo"]),
         ("amiga buenas, el precio del arroz", ["arroz"]),
         ("vecinita, hola coom va, tenes arroz", ["arroz"]),
+        ("el precio del arroz, que esta por las nubes", ["arroz"]),
+        ("unas nubes de azucar", ["nubes azucar"]),
         ("zarajos", ["zarajos"]),
     ],
 )
