@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from bench.figures import Day, as_tables, beside, costs, fates, measure, missed, recorded
+from bench.figures import Day, as_tables, beside, costs, fates, measure, missed, recorded, sessions
 from bench.news import ShopDay, shop_days
 from bench.nights import make_ahead, open_with_own_replies, pass_night
 from bench.other_hand import product_phrases
@@ -130,9 +130,8 @@ def replayed(sold: Sequence[ShopDay], days: Sequence[Sequence[Message]], seed: i
                 expected += len(replay.replies)
                 _wait_for_records(connection, expected)
                 products = sold[number].products
-                played.append(
-                    Day(messages, replay, costs(connection).since(before), price_list(products), words_of(products))
-                )
+                spent, known = costs(connection).since(before), sessions(connection)
+                played.append(Day(messages, replay, spent, price_list(products), words_of(products), known))
             return measure(connection, played)
 
 

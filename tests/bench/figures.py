@@ -46,13 +46,16 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day that was replayed, what it cost with the night before it, what was sold on it, and its words."""
+    """One day that was replayed, what it cost with the night before it, what was sold on it, its words, and the ids of
+    the sessions that its customers had, by number.
+    """
 
     messages: Sequence[Message]
     replay: Replay
     costs: Costs
     sold: PriceList
     words: ProductWords
+    sessions: Mapping[str, str]
 
 
 KINDS: Final[Mapping[Kind, str]] = {
@@ -68,9 +71,10 @@ MOST_COST_SHARE: Final = 25.0
 EXAMPLES: Final = 5
 MARKS: Final = text("""
     select m.message_id, m.outcome #>> '{decision,entities,facts}' as facts,
-           m.outcome #>> '{decision,entities,session}' as session, s.id::text as own_session
-    from messages m left join customer_sessions s on s.customer_phone = m.customer_phone
+           m.outcome #>> '{decision,entities,session}' as session
+    from messages m
 """)
+SESSIONS: Final = text("select customer_phone, id::text from customer_sessions")
 FATES: Final = text("""
     select m.message_id, m.state, m.attempts, m.last_error, m.published_at is not null as published,
            t.token is not null as under_way, t.lease_until < now() as overdue
@@ -85,6 +89,11 @@ RECORDED: Final = text("select count(*) from ai_metrics where committed")
 def recorded(connection: Connection) -> int:
     """Replies whose metrics are recorded, which happens after they are out."""
     return int(connection.execute(RECORDED).scalar_one())
+
+
+def sessions(connection: Connection) -> dict[str, str]:
+    """Ids of the sessions that there are now, by their customers' numbers."""
+    return dict(connection.execute(SESSIONS).tuples().all())
 
 
 def fates(connection: Connection, message_ids: Sequence[str]) -> list[Json]:
@@ -152,12 +161,12 @@ def _of_day(days: Sequence[Day], number: int, replies: Sequence[Replied]) -> Jso
 def _replied(connection: Connection, days: Sequence[Day]) -> list[Replied]:
     """Every answered message with its reply as it was published, and with the mark it bears."""
     marks = {row.message_id: row for row in connection.execute(MARKS)}
-    messages = {message.number: message for day in days for message in day.messages}
     found = []
-    for number, reply in sorted((number, reply) for day in days for number, reply in day.replay.replies.items()):
-        mark = marks[MESSAGE_ID.format(number)]
-        answer = Answer(reply["to"], reply["text"], reply["source"], reply["provider"], mark.facts, mark.session)
-        found.append(Replied(messages[number], answer, mark.own_session))
+    for day in days:
+        for message in (message for message in day.messages if message.number in day.replay.replies):
+            mark, reply = marks[MESSAGE_ID.format(message.number)], day.replay.replies[message.number]
+            answer = Answer(reply["to"], reply["text"], reply["source"], reply["provider"], mark.facts, mark.session)
+            found.append(Replied(message, answer, day.sessions.get(message.customer, "")))
     return found
 
 
