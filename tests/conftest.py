@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -33,6 +36,7 @@ TRIED_TWICE = (
     "tests/faults/",
     "tests/integration/",
 )
+_tried_again: set[str] = set()
 
 
 class Scheduling(LoadFileScheduling):
@@ -50,6 +54,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.startswith(TRIED_TWICE):
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Notes that a test is tried again."""
+    if report.outcome == "rerun":
+        _tried_again.add(report.nodeid)
+
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    """Lets go of what a first try has left open: found in the middle of another test, it would fail that."""
+    if nodeid in _tried_again:
+        _tried_again.remove(nodeid)
+        for name in ("last_value", "last_traceback"):
+            vars(sys).pop(name, None)
+        with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+            gc.collect()
 
 
 @pytest.hookimpl(optionalhook=True)

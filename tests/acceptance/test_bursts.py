@@ -170,6 +170,7 @@ def _waiting(service: Service) -> int:
     return int(service.sql("select count(*) from turns where quiet_token = token")[0][0])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("victims", [["intake"], ["worker", "worker-2"], ["worker-ai"]], ids="+".join)
 def test_kills_while_customers_write(service: Service, victims: Sequence[str]) -> None:
     """Killed while turns wait, and when they are about to be claimed anew: every message is answered once, in order."""

@@ -8,6 +8,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
 from helpers.basics import Servers
 from helpers.service import Conversation, begin_anew, says, service_processes, supervised, webhook
 from sqlalchemy import Engine
@@ -20,6 +21,7 @@ from worker.redisdb.connect import connect_redis
 PAUSE_S = 30.0
 
 
+@pytest.mark.long
 def test_its_customers_wait_no_longer_than_a_machine_may_cost(
     servers: Servers, shared_engine: Engine, tmp_path: Path
 ) -> None:

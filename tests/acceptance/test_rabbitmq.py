@@ -129,6 +129,7 @@ def test_up_gives_up_where_a_queue_is_changed_under_it(rabbit: Rabbit, servers: 
     assert "rabbitmqctl delete_queue inbound" in up.log.read_text().splitlines()[-1]
 
 
+@pytest.mark.long
 def test_what_redis_cannot_take_yet_is_never_counted_away(
     rabbit: Rabbit, servers: Servers, shared_engine: Engine, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
 from helpers.basics import GUARD_S
 from helpers.service import Service, says, webhook
 
@@ -36,6 +37,7 @@ def test_one_call_answers_everybody(service: Service) -> None:
     assert [reply["source"] for reply in service.replies].count("ai") == 1
 
 
+@pytest.mark.long
 def test_a_killed_leader_costs_one_more_call(service: Service) -> None:
     """The process that asks is killed while it waits: everybody is answered once, by a second call at most."""
     service.simulator.set("all", latency_ms=(2_000, 2_000))

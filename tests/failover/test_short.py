@@ -15,6 +15,7 @@ SEED = 20_261
 CUSTOMERS, MESSAGES = 40, 30
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("servers", all_sets(), ids=lambda servers: servers.name)
 def test_nothing_is_lost_doubled_or_reordered(servers: ServerSet, tmp_path: Path) -> None:
     """Everything that was sent ends once and in order, and as a serial replay would leave it."""
