@@ -26,6 +26,8 @@ from worker.steps.services import Services, build
 
 #: Files of these stay together, since what they share is dear: a browser and two dashboards.
 TOGETHER = "tests/dashboard/"
+#: What takes one process longest begins first, so that it does not end last.
+LONGEST = (TOGETHER, "tests/unit/test_bounded_work.py")
 #: Tests that watch servers, several processes, or a browser, on a machine that may be busy with others: one that
 #: fails is tried once more. The summary shows how it failed at first, and no more than a few in a run are forgiven
 #: (`addopts`).
@@ -47,10 +49,8 @@ class Scheduling(LoadFileScheduling):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts what takes longest in one process first, so that it does not end last; lets tests of running processes be
-    tried twice.
-    """
-    items.sort(key=lambda item: not item.nodeid.startswith(TOGETHER))
+    """Orders the tests; lets those of running processes be tried twice."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
     for item in items:
         if item.nodeid.startswith(TRIED_TWICE):
             item.add_marker(pytest.mark.flaky(reruns=1))
