@@ -253,7 +253,7 @@ HANDLERS = {
     "redisdb/cluster.py:ClusterRedis.redirected": "the error is the command's answer, which its caller raises",
     "redisdb/cluster_exchange.py:_read": "the error is the command's answer, which its caller raises",
     "redisdb/cluster.py:ClusterPipeline._refresh": "the error that led there is raised",
-    "redisdb/sentinel.py:_OfMaster._look": "another Sentinel is asked the next time, in test_redis_sentinel",
+    "redisdb/sentinel.py:_OfMaster._told_by": "another Sentinel is asked the next time, in test_redis_sentinel",
     "operate/doctor/redis_servers.py:_agrees": "the doctor counts a Sentinel less, in test_redis_sentinel",
     "operate/commands/terminal.py:redis_errors": "one line for the operator, in test_circuits",
 }

@@ -39,7 +39,7 @@ from worker.operate.doctor.finding import State
 from worker.redisdb.coalescing import CoalescingRedis
 from worker.redisdb.connect import connect_durable
 from worker.redisdb.keys import INBOUND, OUTBOUND, SESSION
-from worker.redisdb.sentinel import LOOK_EVERY_S, Sentinels
+from worker.redisdb.sentinel import LOOK_EVERY_S, MasterConnection, Sentinels
 from worker.redisdb.streams import GROUP as CONSUMERS
 from worker.runtime.embedded.processes import wait_until
 from worker.runtime.environment import environment
@@ -170,11 +170,12 @@ def test_a_master_that_is_demoted_alive_is_left(group: RedisGroup, services: Ser
 
 
 def test_a_connection_to_no_master_is_lost_and_made_anew(steady: RedisGroup, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Sentinel that has not heard of it yet names the old one; where a command or a script meets with its refusal,
-    Sentinel is asked again.
+    """Sentinels that have not heard of it yet name the old one; where a command or a script meets with its refusal,
+    they are asked again.
     """
     configured, named = read_settings(steady.settings), [steady.replica()]
     monkeypatch.setattr(Sentinels, "discover_master", lambda *_: ("127.0.0.1", named[-1]))
+    monkeypatch.setattr(MasterConnection, "_told_by_all", lambda _: [])
     for script in (False, True):
         with connect_durable(configured, repeats=0) as durable:
             ask = (
@@ -295,6 +296,39 @@ def test_a_master_that_was_silent_for_a_moment_is_left(tmp_path: Path) -> None:
         assert held.connection.port == now
 
 
+def test_an_answer_that_others_know_better_than_is_not_followed(
+    steady: RedisGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One Sentinel names a server that is no master any more: all are asked."""
+    with connect_durable(read_settings(steady.settings)) as ours:
+        assert ours.ping()
+        monkeypatch.setattr(Sentinels, "discover_master", lambda *_: ("127.0.0.1", steady.replica()))
+        ours.connection_pool.disconnect()
+        assert ours.set("a", 1)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "flags", "followed"),
+    [(9, "master", True), (9, "master,failover_in_progress", False), (0, "master", False)],
+)
+def test_a_look_follows_a_later_failover_that_has_ended(
+    steady: RedisGroup, monkeypatch: pytest.MonkeyPatch, epoch: int, flags: str, followed: bool
+) -> None:
+    """While it goes on, the old master is named under the new epoch; one of an earlier epoch is an old view."""
+    with connect_durable(read_settings(steady.settings)) as ours:
+        assert ours.ping()
+        connection: Any = ours.connection_pool.get_connection()
+        known, here = connection._known, steady.master()
+        known.epoch, known.look_at_s = 1, 0.0
+        state = {"ip": "127.0.0.1", "port": steady.replica(), "config-epoch": epoch, "flags": flags}
+        state |= {"is_master": True, "is_sdown": False, "is_odown": False, "num-other-sentinels": 2}
+        for sentinel in connection._pool.sentinel_manager.sentinels:
+            monkeypatch.setattr(sentinel, "sentinel_masters", lambda: {GROUP: state})
+        connection._look()
+        assert known.address == ("127.0.0.1", steady.replica() if followed else here)
+        known.address, known.epoch = ("127.0.0.1", here), -1
+
+
 def test_a_sentinel_that_is_away_when_it_is_looked_at(steady: RedisGroup) -> None:
     """The next look asks the next one, and commands go on."""
     with refusing_port() as port:
@@ -306,10 +340,11 @@ def test_a_sentinel_that_is_away_when_it_is_looked_at(steady: RedisGroup) -> Non
             known, manager = connection._known, pool.sentinel_manager
             of_port = {each.connection_pool.connection_kwargs["port"]: each for each in manager.sentinels}
             manager.sentinels = [of_port.pop(port), *of_port.values()]
-            for asks in (1, 1):
+            for asks in range(known.asks + 1, known.asks + 1 + len(manager.sentinels)):
                 known.look_at_s = 0.0
                 connection.connect()
-                assert known.asks == asks
+                assert (known.asks, known.address) == (asks, (connection.host, connection.port))
+            assert known.epoch >= 0
             assert ours.ping()
 
 

@@ -64,6 +64,7 @@ def words() -> ProductWords:
         ("amiga buenas, el precio del arroz", ["arroz"]),
         ("vecinita, hola coom va, tenes arroz", ["arroz"]),
         ("el precio del arroz, que esta por las nubes", ["arroz"]),
+        ("cuanto me cobras por las nubes", ["nubes"]),
         ("unas nubes de azucar", ["nubes azucar"]),
         ("zarajos", ["zarajos"]),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from helpers.conversations import GROCER, Conversation
 from helpers.factories import Json
-from helpers.turns import CHEESE, MILK, MILK_ITEM, RICE
+from helpers.turns import CHEESE, MILK, MILK_ITEM, RICE, RICE_ITEM
 from msgspec.structs import replace
 
 from worker.language.product_words import USUAL_PRODUCT_WORDS
@@ -149,6 +149,51 @@ def test_who_points_at_the_only_one_is_asked_how_many(text: str) -> None:
     assert talk.quantities == {}
 
 
+@pytest.mark.parametrize("text", ["24", "25 por favor", "el 24", "la 5", "el segundo", "la 2"])
+def test_another_row_than_the_only_one_and_many_pieces_are_for_a_model(text: str) -> None:
+    """Asking how many again and again would never end."""
+    assert asked("Leche entera: $ 1.850. ¿Cuántas querés?", MILK).act(text) is None
+
+
+@pytest.mark.parametrize(
+    ("customer", "reply"),
+    [
+        ("hola", "Tenemos bebidas, lácteos y limpieza. ¿Qué te gustaría ver?"),
+        ("hola", "¡Hola! Hoy llegaron yerba y fideos. ¿En qué puedo ayudarte?"),
+        ("hola", "Sí, hacemos envíos o podés retirar. ¿Qué necesitás?"),
+        ("hacen envíos o retiro?", "¿Qué necesitás?"),
+    ],
+)
+def test_who_may_point_at_what_was_just_said_is_for_a_model(customer: str, reply: str) -> None:
+    """Something stands beside the greeting."""
+    talk = Conversation(sold=())
+    talk.answered(customer, intent="greeting", reply=reply)
+    assert talk.act("la segunda") is None
+    assert talk.act("sí") is not None
+
+
+def test_who_points_at_nothing_twice_is_for_a_model() -> None:
+    """Our question has not helped."""
+    talk = Conversation(sold=())
+    talk.answered("hola", intent="greeting", reply="¡Hola! ¿En qué puedo ayudarte?")
+    talk.done("2")
+    assert talk.act("2") is None
+
+
+def test_a_question_of_the_checkout_stays_open_behind_the_only_one() -> None:
+    """A number is pieces of it, a word the answer to the question; a model that asks how many of what is not certain
+    closes the question.
+    """
+    for reply, left in (("Leche entera: $ 1.850. ¿Cuántas querés?", "payment"), ("¿Cuántos panes?", "")):
+        context = {"asking": "payment", "checkout": {"delivery": "pickup"}}
+        talk = Conversation(sold=(MILK,), cart=(RICE_ITEM,), state="checkout", context=context)
+        talk.answered("tenes leche?", intent="search_product", reply=reply)
+        assert talk.session.context.asking == left
+        if left:
+            assert [act.verb for act in acts_of(talk.turn("2"))] == ["add_pieces"]
+            assert [act.verb for act in acts_of(talk.turn("efectivo"))] == ["named_pay"]
+
+
 @pytest.mark.parametrize(
     "told",
     [{"cart": (MILK_ITEM,)}, {"context": {"terms": ("leche",)}}, {"context": {"shown": ("LAC-7",)}}],
@@ -189,7 +234,6 @@ def test_what_is_weighed_is_for_a_model() -> None:
         ("¡Hola! ¿En qué puedo ayudarte?", "el segundo", "¿Qué producto buscás?"),
         ("¡Hola! ¿En qué puedo ayudarte?", "quiero 2", "¿Qué producto buscás?"),
         ("¡Hola! ¿En qué puedo ayudarte?", "esaaa", "¿Qué producto buscás?"),
-        ("¿A qué producto te referís?", "2", "¿Qué producto buscás?"),
         ("Perdón, no te entendí. ¿Me lo decís con otras palabras?", "sí", "¿Qué producto buscás?"),
     ],
 )

@@ -242,8 +242,13 @@ def test_the_list_follows_the_words() -> None:
 def test_sections_have_no_list_of_products_that_they_do_not_name() -> None:
     """The search for "menu" finds whatever is called nearly so; a search that tells nothing of them shows them."""
     scene = Scene(GROCER, Conversation().session, "v", (MILK,), searched=1, text="menu")
-    for intent, shown in (("browse_category", None), ("search_product", ["add:LAC-7"])):
-        choices = told(made(intent=intent, reply="Tenemos:\n• Lácteos\n¿Qué te gustaría ver?"), scene).choices
+    sections = "Tenemos:\n• Lácteos\n¿Qué te gustaría ver?"
+    for intent, reply, shown in (
+        ("browse_category", sections, None),
+        ("browse_category", "Tenemos leches. ¿Cuál querés?", ["add:LAC-7"]),
+        ("search_product", sections, ["add:LAC-7"]),
+    ):
+        choices = told(made(intent=intent, reply=reply), scene).choices
         assert (choices and [row.id for row in choices.rows]) == shown
 
 

@@ -3,7 +3,8 @@ a master that was demoted, has lost its replicas or is not the one that they nam
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -65,7 +66,7 @@ class KnownMaster:
 
     Args:
         epoch: number of the failover that made it the master; -1 until a look tells it.
-        look_at_s: when to look next, on the monotonic clock; asks: which Sentinel then.
+        look_at_s: when to look next, on the monotonic clock; asks: looks so far, each at the next Sentinel.
     """
 
     address: Host | None = None
@@ -107,14 +108,17 @@ class _OfMaster:
         super().send_packed_command(*args, **given)  # type: ignore[misc]  # of the connection beside it
 
     def connect_to(self, address: Host) -> None:
-        """Connects to where Sentinel says that the master is."""
+        """Connects to where a Sentinel says that the master is; where others may know better, as all of them say."""
+        known, epoch = self._known, -1
+        if known.address not in (None, address):
+            epoch, address = max(self._told_by_all(), default=(epoch, address))
         self._is_named = True
         try:
             super().connect_to(address)  # type: ignore[misc]  # of the connection beside it
         finally:
             self._is_named = False
         if self._is_left:
-            self._known.address, self._known.epoch = self._address, -1
+            known.address, known.epoch = address, epoch
 
     def connect_check_health(self, *args: Any, **given: Any) -> None:
         """Connects, where it is not: to the address that was just named, else asks for it."""
@@ -124,20 +128,33 @@ class _OfMaster:
             self.connect()
 
     def _look(self) -> None:
-        """Asks one Sentinel, now and then, for a master of a later failover than the known one."""
+        """Asks the next Sentinel, now and then, for a master of a later failover than the known one."""
         known, now_s = self._known, time.monotonic()
         if now_s < known.look_at_s:
             return
-        known.look_at_s = now_s + LOOK_EVERY_S
-        pool: Any = self.connection_pool  # type: ignore[attr-defined]  # of the connection beside it
-        sentinels = pool.sentinel_manager.sentinels
-        try:
-            state = sentinels[known.asks % len(sentinels)].sentinel_masters().get(pool.service_name)
-        except RedisError:
-            known.asks += 1
-            return
-        if state and state["config-epoch"] > known.epoch and pool.sentinel_manager.check_master_state(state, None):
-            known.address, known.epoch = (str(state["ip"]), int(state["port"])), state["config-epoch"]
+        known.look_at_s, known.asks = now_s + LOOK_EVERY_S, known.asks + 1
+        sentinels = self._pool.sentinel_manager.sentinels
+        for epoch, address in self._told_by(sentinels[known.asks % len(sentinels)]):
+            # Sentinels that were installed anew count from 0.
+            if epoch > known.epoch or address == known.address:
+                known.address, known.epoch = address, epoch
+
+    def _told_by_all(self) -> list[tuple[int, Host]]:
+        return [told for asked in self._pool.sentinel_manager.sentinels for told in self._told_by(asked)]
+
+    def _told_by(self, asked: redis.Redis) -> Iterator[tuple[int, Host]]:
+        """Epoch and address of the master that a Sentinel names, unless it is dead or about to be replaced."""
+        manager, name = self._pool.sentinel_manager, self._pool.service_name
+        with suppress(RedisError):
+            masters: Any = asked.sentinel_masters()
+            state = masters.get(name)
+            # While a failover goes on it names the old master under the new epoch.
+            if state and "failover_in_progress" not in state["flags"] and manager.check_master_state(state, name):
+                yield state["config-epoch"], (str(state["ip"]), int(state["port"]))
+
+    @property
+    def _pool(self) -> Any:
+        return self.connection_pool  # type: ignore[attr-defined]  # of the connection beside it
 
     @property
     def _address(self) -> Host:
@@ -151,9 +168,8 @@ class _OfMaster:
 
     @cached_property
     def _known(self) -> KnownMaster:
-        pool: Any = self.connection_pool  # type: ignore[attr-defined]  # of the connection beside it
-        places = (one.connection_pool.connection_kwargs for one in pool.sentinel_manager.sentinels)
-        group = pool.service_name, frozenset((place["host"], place["port"]) for place in places)
+        places = (one.connection_pool.connection_kwargs for one in self._pool.sentinel_manager.sentinels)
+        group = self._pool.service_name, frozenset((place["host"], place["port"]) for place in places)
         return _KNOWN.setdefault(group, KnownMaster())
 
     def read_response(self, *args: Any, **given: Any) -> Any:

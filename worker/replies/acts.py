@@ -20,6 +20,8 @@ from worker.language.answers import (
     way_of_delivery,
     yes_or_no,
 )
+from worker.language.lexicon import is_small_talk
+from worker.language.normalise import normalised
 from worker.language.topics import is_address, speaks_of_goods
 from worker.replies.buttons import CART_VERBS, VERBS
 from worker.replies.open_question import (
@@ -28,6 +30,7 @@ from worker.replies.open_question import (
     NOTHING,
     WHAT,
     WHICH,
+    asks_how_many,
     bare_answer,
     count_in,
     points,
@@ -51,7 +54,7 @@ BESIDE_CART = frozenset({"note", "checkout", "confirm", "view_cart"})
 #: Pieces of the product that was shown: none of one that is weighed.
 PIECES_VERB = "add_pieces"
 CHANGING = CART_VERBS | {PIECES_VERB}
-_NUMBER = re.compile(r"\d")
+_QUESTION = re.compile(r"[^.!?]*\?")
 _QUANTITY = re.compile(r"(?=.*[1-9])[0-9]{1,4}(?:\.[0-9]{1,3})?")
 
 
@@ -91,13 +94,14 @@ def _to_open_question(turn: Turn) -> tuple[Act, ...]:
     that reply was there.
     """
     context, (message, *others) = turn.fetched().context, turn.messages
-    if others or turn.waited or turn.swept or context.asking or message.quoted or message.type != "text":
+    if others or turn.waited or turn.swept or message.quoted or message.type != "text":
         return ()
     left = still_open(context)
     if message.product or message.advertisement or not left:
         return ()
     act = _bare(left, turn.fetched(), message.text or "")
-    return (act,) if act else ()
+    # While the checkout has a question of its own, only the pieces that the last reply has asked for are an answer.
+    return (act,) if act and (not context.asking or act.verb == PIECES_VERB) else ()
 
 
 def _bare(left: str, session: Session, text: str) -> Act | None:
@@ -117,17 +121,20 @@ def _bare(left: str, session: Session, text: str) -> Act | None:
             return Act("add", context.shown[row - 1], "1") if 0 < row <= len(context.shown) else None
         return Act("ask_which") if count else None
     if left == HOW_MANY and len(context.shown) == 1:
-        # Of the only one, "the first" and "that one" leave open how many.
-        again = Act("ask_how_many") if row == 1 or points(text) else None
+        # Of the only one, "the first" and "that one" leave open how many; another row, or 24 pieces, are for a model.
+        again = Act("ask_how_many") if row in (1, None) and points(text) else None
         return Act(PIECES_VERB, context.shown[0], str(count)) if count else again
-    return Act("ask_what") if left in (WHAT, MEANT) and points(text) and _has_seen_nothing(session) else None
+    return Act("ask_what") if left == WHAT and points(text) and _has_only_greeted(session) else None
 
 
-def _has_seen_nothing(session: Session) -> bool:
-    """Returns whether nothing was told in this conversation that a customer could point at."""
+def _has_only_greeted(session: Session) -> bool:
+    """Returns whether there is nothing to point at: a greeting and our question are all of this conversation."""
     context = session.context
-    told = any("\n" in exchange.reply or _NUMBER.search(exchange.reply) for exchange in context.history)
-    return not (told or session.cart or context.shown or context.terms)
+    if session.cart or context.shown or context.terms or len(context.history) != 1:
+        return False
+    (exchange,) = context.history
+    told = (exchange.customer, _QUESTION.sub(" ", exchange.reply))
+    return all(is_small_talk(normalised(text)) for text in told)
 
 
 def _has_read(turn: Turn, message: TurnMessage) -> bool:
@@ -208,6 +215,8 @@ def _answer(context: Context, answer: str | None, text: str) -> Act | None:
         case "kept_cart":
             answer = answer or goes_on(text)
             return Act("keep_cart") if answer == YES else Act("drop_cart") if answer == NO else None
+    if context.history and asks_how_many(context.history[-1].reply) and (row_in(text) or count_in(text)):
+        return None  # An answer to that, and not to what was asked before it.
     return Act("decline") if answer == NO else _detail(context.asking, text)
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from worker.messages.reply import MAX_ROWS, Reply, expires_at, within_limits
 from worker.replies.checkout import proceed
 from worker.replies.kept_cart import KEPT_CART, with_kept_cart
-from worker.replies.open_question import NOTHING, asks_how_many, marked, means_rows, open_question
+from worker.replies.open_question import HOW_MANY, NOTHING, asks_how_many, marked, means_rows, open_question
 from worker.replies.scene import scene_of
 from worker.replies.telling import told
 from worker.session.handover import MODEL, answered_by_ai, handed_over
@@ -145,11 +145,12 @@ def _context(turn: Turn, context: Context, now: datetime) -> Context:
     effects, choices = decision.effects, decision.choices
     numbered = choices is not None and means_rows(decision.reply, choices)
     changes = effects.cart is not None or effects.checkout is not None
+    left = _left_open(turn, numbered=numbered)
     return replace(
         context,
         terms=(turn.plan.terms if turn.plan else ()) or context.terms,
         checkout=context.checkout if effects.checkout is None else effects.checkout,
-        asking=effects.asking or _still_asked(before, effects, decision.reply),
+        asking=effects.asking or _still_asked(before, effects, decision.reply, left),
         version=effects.version or ("" if changes else context.version),
         summed_at_s=int(now.timestamp()) if effects.version else context.summed_at_s,
         ordered=context.version if effects.orders else context.ordered,
@@ -158,7 +159,7 @@ def _context(turn: Turn, context: Context, now: datetime) -> Context:
         kept_shown=context.kept_shown or effects.asking == KEPT_CART,
         joined=context.joined and effects.asking != KEPT_CART and effects.kept is None,
         **_shown(turn, before.context, numbered=numbered),
-        left_open=marked(_left_open(turn, numbered=numbered), context.history),
+        left_open=marked(left, context.history),
     )
 
 
@@ -174,14 +175,14 @@ def _left_open(turn: Turn, *, numbered: bool) -> str:
     return "" if asked == NOTHING and outcome.source == "canned" else asked
 
 
-def _still_asked(before: Session, effects: Effects, reply: str) -> str:
+def _still_asked(before: Session, effects: Effects, reply: str, left: str) -> str:
     """Our question that stays open while something else is talked of. A summary's does not: a later yes may be meant
-    for something else; nor one that a number answers, where the reply asks how many.
+    for something else; nor one that a number answers, where the reply asks how many of it is not certain what.
     """
     asking = before.context.asking
     stays = before.state in CHECKOUT_STATES and effects == Effects() and asking != "confirm"
-    stays = stays and (asking == "address" or not asks_how_many(reply))
-    return asking if stays else ""
+    counts = asks_how_many(reply) and left != HOW_MANY
+    return asking if stays and (asking == "address" or not counts) else ""
 
 
 def _undo(turn: Turn) -> Undo | None:

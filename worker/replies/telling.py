@@ -11,6 +11,8 @@ from msgspec.structs import replace
 
 from worker.catalog.product import Product
 from worker.language.answers import asks, denies, folded, way_of_delivery
+from worker.language.normalise import normalised
+from worker.language.spelling import stem
 from worker.language.topics import is_address
 from worker.messages.reply import MAX_INTERACTIVE_CHARS, MAX_QUICK_REPLIES, MAX_ROWS, Choices, QuickReply, Row
 from worker.messages.text import clip, clip_at_sentence
@@ -139,7 +141,7 @@ def _unchanged(decision: Decision, scene: Scene, effects: Effects) -> Decision:
     """
     context = scene.session.context
     found, choices = scene.products[: scene.searched], None
-    is_of_found = decision.intent == "search_product" or any(_place(decision.reply, product) for product in found)
+    is_of_found = decision.intent == "search_product" or _speaks_of(decision.reply, found)
     if decision.intent in SEARCHES and is_of_found and not decision.requires_human:
         choices = product_choices(scene.shop, by_mention(decision.reply, found))
     onward = buttons(scene.shop, CHECKOUT) if context.version and scene.session.cart else ()
@@ -152,6 +154,13 @@ def _unchanged(decision: Decision, scene: Scene, effects: Effects) -> Decision:
         quick_replies=quick,
         effects=effects,
     )
+
+
+def _speaks_of(reply: str, found: Sequence[Product]) -> bool:
+    """Returns whether a reply names one of the products, or in other words all of them: "leches y arroces"."""
+    said = set(map(stem, normalised(reply).split()))
+    first = {stem(normalised(product.name).split()[0]) for product in found if normalised(product.name)}
+    return any(_place(reply, product) for product in found) or (bool(first) and first <= said)
 
 
 def by_mention(reply: str, products: Iterable[Product]) -> list[Product]:
