@@ -160,17 +160,18 @@ def _speaks_of(reply: str, found: Sequence[Product]) -> bool:
     """Returns whether a reply names one of the products, or in other words all of them: "leches y arroces"."""
     said = set(map(stem, normalised(reply).split()))
     first = {stem(normalised(product.name).split()[0]) for product in found if normalised(product.name)}
-    return any(_place(reply, product) for product in found) or (bool(first) and first <= said)
+    words = folded(reply)
+    return any(_place(words, product) for product in found) or (bool(first) and first <= said)
 
 
 def by_mention(reply: str, products: Iterable[Product]) -> list[Product]:
     """Products in the order in which a reply names them, so that its "the second" is the list's; then the others."""
-    return sorted(products, key=lambda product: _place(reply, product) or len(reply) + 1)
-
-
-def _place(reply: str, product: Product) -> int:
-    """Place at which a reply names a product, from 1; 0 where it does not."""
     words = folded(reply)
+    return sorted(products, key=lambda product: _place(words, product) or len(words) + 1)
+
+
+def _place(words: str, product: Product) -> int:
+    """Place at which the folded words of a reply name a product, from 1; 0 where they do not."""
     found = [words.find(folded(name)) + 1 for name in (product.full_name, product.name)]
     # "Leche" stands in the line of "Leche entera" too: the whole name tells more.
     return next(filter(None, found), 0)
