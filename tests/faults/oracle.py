@@ -207,10 +207,10 @@ def _found(row: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _comparable(state: str, cart: Any, context: Mapping[str, Any], messages: int) -> dict[str, Any]:
-    """As JSON has it. When a customer waits for a person, and how fast he writes, depends on the clock; that he does,
-    does not.
+    """As JSON has it. When a customer waits for a person, how fast he writes, and the second of a summary depend on the
+    clock of the worker; that he does, and that there is one, do not. Recorded is when PostgreSQL had the answer.
     """
-    timed = ("human_since", "human_until", "pace")
+    timed = ("human_since", "human_until", "pace", "summed_at_s")
     # A field may stand there with its default or not at all.
     known = to_builtins(convert(context, Context))
     untimed = {name: bool(value) if name in timed else value for name, value in known.items() if value not in ({}, [])}
