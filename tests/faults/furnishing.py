@@ -16,5 +16,5 @@ def furnish(database_url: str) -> None:
     """
     migrations.upgrade(database_url)
     import_products(database_url, read_products(CATALOG), lambda _rows: None)
-    with connect(database_url) as connection:
+    with connect(database_url) as connection, connection.begin():
         connection.execute(text("update products set stock = null where stock > 0"))
