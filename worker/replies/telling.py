@@ -141,9 +141,9 @@ def _unchanged(decision: Decision, scene: Scene, effects: Effects) -> Decision:
     """
     context = scene.session.context
     found, choices = scene.products[: scene.searched], None
-    is_of_found = decision.intent == "search_product" or _speaks_of(decision.reply, found)
-    if decision.intent in SEARCHES and is_of_found and not decision.requires_human:
-        choices = product_choices(scene.shop, by_mention(decision.reply, found))
+    if decision.intent in SEARCHES and not decision.requires_human:
+        told_of = decision.intent == "search_product" or _speaks_of(decision.reply, found)
+        choices = product_choices(scene.shop, by_mention(decision.reply, found)) if told_of else None
     onward = buttons(scene.shop, CHECKOUT) if context.version and scene.session.cart else ()
     quick = (*onward, *decision.quick_replies)
     has_buttons = bool(choices or quick)
@@ -158,10 +158,11 @@ def _unchanged(decision: Decision, scene: Scene, effects: Effects) -> Decision:
 
 def _speaks_of(reply: str, found: Sequence[Product]) -> bool:
     """Returns whether a reply names one of the products, or in other words all of them: "leches y arroces"."""
-    said = set(map(stem, normalised(reply).split()))
-    first = {stem(normalised(product.name).split()[0]) for product in found if normalised(product.name)}
     words = folded(reply)
-    return any(_place(words, product) for product in found) or (bool(first) and first <= said)
+    if any(_place(words, product) for product in found):
+        return True
+    first = {stem(name[0]) for product in found if (name := normalised(product.name).split())}
+    return bool(first) and first.issubset(map(stem, normalised(reply).split()))
 
 
 def by_mention(reply: str, products: Iterable[Product]) -> list[Product]:
