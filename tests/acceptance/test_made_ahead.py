@@ -22,7 +22,7 @@ from worker.runtime.embedded.processes import wait_until
 from worker.settings import settings
 from worker.telemetry.asked import form_key
 
-QUESTION = "Hola! tienen leche?"
+QUESTION = "Hola! qué leche me recomiendan?"
 BEAT_S = 5.0
 
 

@@ -100,12 +100,12 @@ ANSWERS: Final[tuple[str, ...]] = (
     "dos",
 )
 COMPARISONS: Final[tuple[Said, ...]] = (
-    ("compare", "qué conviene más, {product} o {other}?"),
-    ("compare", "cuál es más barato, {product} o {other}?"),
+    ("cheaper", "qué conviene más, {product} o {other}?"),
+    ("cheaper", "cuál es más barato, {product} o {other}?"),
     ("compare", "qué diferencia hay entre {product} y {other}?"),
     ("compare", "qué es mejor, {product} o {other}?"),
     ("compare", "comparame {product} con {other}"),
-    ("compare", "qué sale menos, {product} o {other}?"),
+    ("cheaper", "qué sale menos, {product} o {other}?"),
 )
 ADVICE: Final[tuple[Said, ...]] = (
     ("recommend", "qué {product} me recomendás?"),

@@ -19,6 +19,9 @@ from worker.devkit.spanish import money
 
 #: A line of a list of products in a reply: number, name, price, and what is said of the stock.
 LISTED: Final = re.compile(r"^\d+\. (.+): (\S.*?)(?: \([^()]*\))?$", re.MULTILINE)
+#: How the shop's own words name the cheapest, and what asks for it.
+LEAST: Final = "El de menor precio: "
+PRICE_ASKED: Final = ("cheaper", "cheapest")
 #: So many letters in common make two words one: "leche" and "lechera", not "pan" and "pantalla".
 SAME_BEGINNING: Final = 4
 
@@ -87,10 +90,10 @@ def wrong(replied: Replied, made_for: Message, sold: PriceList) -> str | None:
     message, answer = replied.message, replied.answer
     if answer.to != message.customer:
         return "sent to another customer"
+    if answer.provider is None and message.kind in ("product", "advice"):
+        return untrue(message, answer.text, sold)  # the shop's own words
     if answer.source not in ("ai", "cache"):
         return None
-    if answer.provider is None and message.kind == "product":
-        return untrue(message, answer.text, sold)  # the shop's own words
     if answer.facts is None:
         return "bears no mark"
     if answer.session not in (None, replied.own_session):
@@ -107,10 +110,14 @@ def untrue(message: Message, text: str, sold: PriceList) -> str | None:
     listed: list[tuple[str, str]] = LISTED.findall(text)
     if not all(sold.has(name, price) for name, price in listed):
         return "names a product or a price the shop does not have"
-    clear = message.kind == "product" and message.typed == message.topics
-    told = (f"{one} {sold.sections[one]}" for name, _ in listed for one in sold.named(name))
-    if clear and listed and not any(about(message, words) for words in told):
+    clear = message.typed == message.topics
+    told = [f"{one} {sold.sections[one]}" for name, _ in listed for one in sold.named(name)]
+    if clear and message.kind == "product" and listed and not any(about(message.topics, words) for words in told):
         return "names products nobody asked for"
+    if LEAST in text and message.about not in PRICE_ASKED:
+        return "tells what is cheapest where nobody asked"
+    if clear and LEAST in text and not all(any(about([topic], words) for words in told) for topic in message.topics):
+        return "compares with something else"
     return None
 
 
@@ -119,10 +126,10 @@ def figure(price: str) -> str:
     return re.sub(r"[^\d.,]", "", price)
 
 
-def about(message: Message, words_of_product: str) -> bool:
-    """Whether a product's name or section shares a word with what the message asks about."""
+def about(topics: Iterable[str], words_of_product: str) -> bool:
+    """Whether a product's name or section shares a word with what is asked about."""
     words = {stem(word) for word in as_read(words_of_product).split()}
-    wanted = [word for topic in message.topics for word in topic.split()]
+    wanted = [word for topic in topics for word in topic.split()]
     return any(word in words or _begins_alike(word, words) for word in wanted)
 
 

@@ -24,8 +24,8 @@ from worker.settings import Settings, read_settings
 from worker.steps.services import Services, build
 from worker.telemetry.asked import AskedCounts, form_key
 
-MILK = "tenes leche y a que precio"
-RICE = "tenes arroz y a que precio"
+MILK = "que leche me recomendas"
+RICE = "que arroz me recomendas"
 
 
 @dataclass

@@ -16,6 +16,7 @@ from worker.devkit.simulator import Simulator
 from worker.precache.own_replies import make_own
 from worker.redisdb.keys import OWN_REPLIES
 from worker.settings import Settings
+from worker.steps.route_ai import compared_by_price
 
 
 @pytest.fixture
@@ -77,6 +78,38 @@ def test_a_thing_is_found_under_each_of_its_names(shop: AskedShop) -> None:
         told = shop.routed(words).decided().decision.reply
         assert "Zumo de naranja" in told
         assert "Piña" not in told
+
+
+def test_what_is_cheaper_needs_no_model_whatever_is_compared(shop: AskedShop, simulator: Simulator) -> None:
+    """At the first time too, and from the cache from then on; a comparison of anything else is for a model."""
+    before = calls(simulator)
+    (first,) = compared_by_price(shop.services, [shop.planned("qué conviene más, leche o arroz?")])
+    assert first.decided().source == "canned"
+    assert "menor precio" in first.decided().decision.reply
+    again = shop.routed("cuál es más barato, el arroz o la leche?").decided()
+    assert (again.source, again.decision) == ("cache", first.decided().decision)
+    for words in ("qué diferencia hay entre la leche y el arroz?", "tenés leche?"):
+        assert compared_by_price(shop.services, [shop.planned(words)])[0].outcome is None
+    assert calls(simulator) == before
+
+
+def test_the_cheapest_of_many_is_found(shop: AskedShop) -> None:
+    """Although a search shows five."""
+    with shop.engine.begin() as connection:
+        names = [(str(number), f"Leche número {number}") for number in range(10, 30)]
+        put_products(connection, [product(sku, name, price=str(99 - int(sku))) for sku, name in names])
+    (turn,) = compared_by_price(shop.services, [shop.planned("cuál es la leche más barata?")])
+    reply = turn.decided().decision.reply
+    assert "El de menor precio: Leche número 29" in reply
+    assert turn.planned().terms == ("leche",)
+
+
+def test_what_was_compared_is_there_again_after_a_change(shop: AskedShop) -> None:
+    """Made ahead in our own words, without money."""
+    shop.was_asked("que es mas barato, arroz o leche")
+    assert shop.make_ahead() == 0
+    made(shop)
+    assert shop.routed("qué conviene más, leche o arroz?").decided().source == "cache"
 
 
 def test_what_is_sold_out_is_for_a_model(shop: AskedShop) -> None:

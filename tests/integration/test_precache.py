@@ -33,7 +33,7 @@ from worker.settings import Settings
 from worker.telemetry.asked import form_key
 from worker.telemetry.report import make_report
 
-QUESTION = "Hola! tienen leche?"
+QUESTION = "Hola! qué leche me recomendás?"
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_what_is_unlikely_is_left(shop: AskedShop) -> None:
     """Asked once, long ago."""
     shop.was_asked(RICE, times=1, days_ago=20)
     assert shop.make_ahead() == 1
-    assert shop.routed("hay arroz?").outcome is None
+    assert shop.routed("qué arroz me recomendás?").outcome is None
 
 
 def test_a_first_hit_is_noted_once_with_what_it_saved(shop: AskedShop) -> None:
@@ -274,9 +274,9 @@ def test_while_the_cache_is_away_nothing_is_made(shop: AskedShop, simulator: Sim
 
 def test_what_is_asked_is_counted_by_form(shop: AskedShop) -> None:
     """Whatever the words; and what conversations go on to."""
-    first = replace(shop.planned("Buenas! hay arroz??", "5491100000001"), outcome=decided())
+    first = replace(shop.planned("Buenas! qué arroz me recomiendan??", "5491100000001"), outcome=decided())
     shop.planned(QUESTION)
-    again = replace(shop.planned("tenés arroz?", "5491100000002", before=QUESTION), outcome=decided())
+    again = replace(shop.planned("me recomendás arroz?", "5491100000002", before=QUESTION), outcome=decided())
     shop.recorded(first, again)
     counted = "select asked from request_hours where form_key = :key"
     assert shop.sql(counted, key=form_key(RICE)) == [(2,)]
@@ -287,10 +287,10 @@ def test_the_words_of_one_customer_are_not_kept(shop: AskedShop) -> None:
     """Their digest is, until another customer has asked the same; what leans on its conversation leaves nothing."""
     asked = "select form, askers from request_forms where form_key = :key"
     for _ in range(3):
-        shop.recorded(replace(shop.planned("hay arroz?", "5491100000001"), outcome=decided()))
+        shop.recorded(replace(shop.planned("qué arroz me recomendás?", "5491100000001"), outcome=decided()))
     ((form, askers),) = shop.sql(asked, key=form_key(RICE))
     assert (form, askers.bit_count()) == (None, 1)
-    shop.recorded(replace(shop.planned("tenés arroz?", "5491100000003"), outcome=decided()))
+    shop.recorded(replace(shop.planned("me recomendás arroz?", "5491100000003"), outcome=decided()))
     assert shop.sql(asked, key=form_key(RICE))[0][0] == RICE
     before = shop.sql("select count(*) from request_forms")
     shop.recorded(replace(shop.planned("dame la que te dije", "5491100000003"), outcome=decided()))
@@ -311,7 +311,7 @@ def test_who_holds_a_count_stops_nobody(shop: AskedShop, settings_here: Settings
     """The turn is recorded; what it asked is not counted, and a forecast can do without."""
     with connect(settings_here.required("database_url")) as connection, connection.begin():
         connection.exec_driver_sql("lock table request_hours")
-        shop.recorded(replace(shop.planned("hay arroz?"), outcome=decided()))
+        shop.recorded(replace(shop.planned("qué arroz me recomendás?"), outcome=decided()))
         assert shop.sql("select count(*) from ai_metrics") == [(1,)]
     assert shop.sql("select count(*) from request_hours where form_key = :key", key=form_key(RICE)) == [(0,)]
 
@@ -324,5 +324,5 @@ def test_what_has_become_cheaper_is_asked_more(shop: AskedShop) -> None:
         with shop.engine.begin() as connection:
             put_products(connection, [product("2", "Arroz largo", price=price)])
         shop.make_ahead()
-        made.append(shop.routed("hay arroz?").outcome is not None)
+        made.append(shop.routed("qué arroz me recomendás?").outcome is not None)
     assert made == [False, False, True]

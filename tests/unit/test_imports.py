@@ -55,6 +55,7 @@ PURE = (
     "worker.session",
     "worker.replies",
     "worker.catalog.product",
+    "worker.catalog.product_names",
     "worker.providers.models",
     "worker.providers.pricing",
     "worker.units",

@@ -87,7 +87,11 @@ COMMON = [
     ),
     (
         "compara leche y queso",
-        ["qué conviene más, queso o leche?", "comparame la leche con el queso", "que sale menos leche o queso"],
+        ["qué es mejor, queso o leche?", "comparame la leche con el queso", "diferencia entre el queso y la leche"],
+    ),
+    (
+        "que es mas barato, leche o queso",
+        ["qué conviene más, queso o leche?", "que sale menos leche o queso", "cuál es más barato, leche o queso?"],
     ),
     (
         "que arroz me recomendas",

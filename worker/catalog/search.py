@@ -1,7 +1,8 @@
 """Categories and product search through the cache; every cached value names the catalogue version it was read at."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 
 import msgspec
 from msgspec import Struct
@@ -10,6 +11,7 @@ from sqlalchemy import Engine
 from db import retry
 from db.products import categories, product_names, search_products
 from worker.catalog.product import Product
+from worker.catalog.product_names import called
 from worker.language.catalog_terms import catalog_terms
 from worker.language.product_words import ProductWords, product_words_of
 from worker.language.search_terms import search_terms
@@ -17,9 +19,13 @@ from worker.redisdb.cache import Cache, entries
 from worker.redisdb.keys import CATEGORIES, PRODUCT_SEARCH
 
 MAX_RESULTS = 5
+#: Products among which the cheapest are looked for.
+MOST_COMPARED = 60
 GOODS_TTL_S = 300.0
 #: Before a sku a search term is no words: `find_products` finds the one product with it.
 BY_SKU = "#"
+#: Before other words it asks for the cheapest of what is called so.
+BY_PRICE = "<"
 
 Found = Mapping[str, tuple[Product, ...]]
 
@@ -101,11 +107,28 @@ class Catalog:
         return results
 
     def _query(self, terms: list[str]) -> dict[str, tuple[Product, ...]]:
-        rows = retry.run(self._engine, lambda connection: search_products(connection, terms, MAX_RESULTS))
+        by_price = [term.removeprefix(BY_PRICE) for term in terms if term.startswith(BY_PRICE)]
+        plain = [term for term in terms if not term.startswith(BY_PRICE)]
+        compared = self._found(by_price, MOST_COMPARED)
+        return self._found(plain, MAX_RESULTS) | {
+            f"{BY_PRICE}{term}": _cheapest(term, products) for term, products in compared.items()
+        }
+
+    def _found(self, terms: list[str], most: int) -> dict[str, tuple[Product, ...]]:
         found: dict[str, list[Product]] = {term: [] for term in terms}
-        for row in rows:
-            found[row["term"]].append(msgspec.convert(row, Product))
+        if terms:
+            for row in retry.run(self._engine, lambda connection: search_products(connection, terms, most)):
+                found[row["term"]].append(msgspec.convert(row, Product))
         return {term: tuple(products) for term, products in found.items()}
+
+
+def _cheapest(term: str, found: Sequence[Product]) -> tuple[Product, ...]:
+    """The cheapest of what is called so, what is sold out last; where nothing is, the best of what was found."""
+
+    def rank(product: Product) -> tuple[bool, Decimal, int]:
+        return not product.has(product.step), product.price, product.id
+
+    return tuple(sorted(called(term, found), key=rank) or found)[:MAX_RESULTS]
 
 
 def distinct(products: Iterable[Product]) -> tuple[Product, ...]:

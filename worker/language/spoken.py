@@ -13,7 +13,7 @@ BROUGHT: Final = frozenset(("sending", "delivers", "deliver", "zones", "how_long
 #: "Trabajan quesos" has them, "trabajan los domingos" is open.
 WORK: Final = Token("open", "trabajan")
 #: One thing is weighed against another.
-WEIGHING: Final = frozenset(("weigh", "which_better", "better", "advise"))
+WEIGHING: Final = frozenset(("weigh", "worth", "which_better", "better", "advise"))
 #: Where one of these stands, somebody is spoken to.
 ADDRESSING: Final = frozenset(("noise", "address", "ask"))
 

@@ -1,10 +1,9 @@
-"""Replies of our own words, made ahead without a model: products and prices where the catalogue answers a question
-completely. So a changed price costs nothing, and neither does what is asked for the first time.
+"""Replies of our own words, made ahead: to questions about one product, and to those that were asked of late. So they
+are in the reply cache before anybody asks.
 """
 
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
 from typing import Final
@@ -15,30 +14,20 @@ from sqlalchemy import Connection
 
 from db import requests as asked
 from db.products import product_names
-from worker.catalog.product import Product
-from worker.language.names import same
 from worker.language.normalise import normalised
 from worker.language.product_words import ProductWords
 from worker.language.sharing import judged
-from worker.language.spelling import stem, stems
 from worker.log import logger
 from worker.precache.forecast import DAY_H
 from worker.precache.requests import CHUNK, rendered
 from worker.precache.run import alone
-from worker.providers.pricing import estimate_tokens
-from worker.providers.reply_cache import CachedReply
+from worker.providers.reply_cache import in_own_words
 from worker.redisdb.keys import AI_RESPONSE, OWN_REPLIES
-from worker.replies.open_question import listed
-from worker.replies.prompt import AiRequest, cache_key, render
-from worker.replies.scene import NOBODY, Scene
-from worker.replies.telling import told
-from worker.session.outcome import Decision
+from worker.replies.own_words import CHEAPEST, ONE_PRODUCT
+from worker.replies.prompt import cache_key, render
 from worker.session.turn import Plan
-from worker.shop.shop import Shop
 from worker.steps.services import Services
 
-#: The form in which one product is asked for, and its price (`worker/language/data/frames.toml`).
-ONE_PRODUCT: Final = re.compile(r"tenes (?P<name>(?:(?! [yo] ).)+) y a que precio")
 #: Words of a product's name that customers say.
 MOST_SAID: Final = 3
 #: Forms that are looked at, those first by whose words most names begin.
@@ -98,7 +87,8 @@ def _make_all(services: Services, connection: Connection, idle: Callable[[], boo
 def _known(connection: Connection) -> list[str]:
     """Forms that were asked of late."""
     keys = {key for key, *_ in asked.days(connection, DAY_H)}
-    return [form for form in asked.forms(connection, sorted(keys)).values() if ONE_PRODUCT.fullmatch(form)]
+    forms = asked.forms(connection, sorted(keys)).values()
+    return [form for form in forms if ONE_PRODUCT.fullmatch(form) or CHEAPEST.fullmatch(form)]
 
 
 def _of_names(connection: Connection, words: ProductWords) -> Iterator[str]:
@@ -118,33 +108,6 @@ def _make(services: Services, plans: dict[str, Plan]) -> int:
     if there is None:
         return 0
     missing = (plan for plan in plans.values() if plan.key not in there)
-    entries = {plan.key: entry for plan in missing if (entry := own_reply(services.shop, plan))}
+    entries = {plan.key: entry for plan in missing if (entry := in_own_words(services.shop, plan))}
     services.cache.set_many(AI_RESPONSE, {key: msgspec.to_builtins(entry) for key, entry in entries.items()})
     return len(entries)
-
-
-def own_reply(shop: Shop, plan: Plan) -> CachedReply | None:
-    """The reply to a plan for one product, with those that are called so; None where none is, and for any other."""
-    asked_for = ONE_PRODUCT.fullmatch(plan.form)
-    found = plan.products[: plan.searched] if asked_for else ()
-    products = _called(asked_for["name"], found) if asked_for else ()
-    if not (text := listed(shop, products)):
-        return None
-    decision = told(Decision("search_product", 1.0, reply=text), Scene(shop, NOBODY, "", products, len(products)))
-    tokens = estimate_tokens(AiRequest(plan.system, plan.user).text), estimate_tokens(text)
-    return CachedReply(decision, None, None, *tokens)
-
-
-def _called(name: str, found: Sequence[Product]) -> tuple[Product, ...]:
-    """Products whose names have all words of a name, in whatever words of one thing; where there are some that begin
-    with it, these alone: "jugo" is no pineapple in its juice.
-    """
-    wanted = stems(name)
-    spoken = {product: _read(product.full_name) for product in found}
-    called = tuple(product for product, words in spoken.items() if set(wanted) <= set(words))
-    return tuple(product for product in called if spoken[product][0] == wanted[0]) or called
-
-
-def _read(product: str) -> list[str]:
-    """Stems of a product's name, each in the usual word for what has several: "zumo" is "jugo"."""
-    return [stem(word) for word in same(normalised(product)).split()]

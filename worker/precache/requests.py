@@ -10,6 +10,7 @@ from db import requests as asked
 from worker.language.classifier import COMPLEX, MEDIUM, SIMPLE, complexity
 from worker.precache.forecast import DayCount, Follower, History, chance, forecast
 from worker.precache.price_hours import horizon_h
+from worker.providers.reply_cache import in_own_words
 from worker.redisdb.keys import AI_RESPONSE
 from worker.session.turn import Plan
 from worker.steps.planning import Planner
@@ -65,8 +66,9 @@ def is_likely(expected: float) -> bool:
 
 
 def missing(services: Services, connection: Connection) -> Iterator[tuple[str, Plan]]:
-    """Yields form keys and plans of likely requests that have no reply, as the shop and its prices are when each
-    portion is looked at. Replies that there are stay for another day; nothing is missing while the cache is away.
+    """Yields form keys and plans of likely requests that need a model and have no reply, as the shop and its prices are
+    when each portion is looked at. Replies that there are stay for another day; nothing is missing while the cache is
+    away.
     """
     now = datetime.now(UTC)
     forms = likely(services, connection, now)
@@ -78,7 +80,7 @@ def missing(services: Services, connection: Connection) -> Iterator[tuple[str, P
         if there is None:
             return
         for form_key, plan in plans.items():
-            if plan.key not in there and plan.key not in lately:
+            if plan.key not in there and plan.key not in lately and not in_own_words(services.shop, plan):
                 yield form_key, plan
 
 

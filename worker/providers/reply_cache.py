@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from worker.providers.pricing import baseline_microusd
+from worker.providers.pricing import baseline_microusd, estimate_tokens
 from worker.redisdb.cache import Cache, entries
 from worker.redisdb.keys import AI_RESPONSE
+from worker.replies.own_words import decided_by_catalog
+from worker.replies.prompt import AiRequest
 from worker.session.outcome import Decision, Outcome
-from worker.session.turn import Turn
+from worker.session.turn import Plan, Turn
+from worker.shop.shop import Shop
 from worker.usage import Usage
 
 
@@ -55,6 +58,15 @@ def from_cache(turns: Sequence[Turn], cache: Cache) -> list[Turn]:
         replace(turn, outcome=cached[turn.planned().key].outcome()) if turn.planned().key in cached else turn
         for turn in turns
     ]
+
+
+def in_own_words(shop: Shop, plan: Plan) -> CachedReply | None:
+    """The entry of a request that the catalogue answers completely, without a model; None for any other."""
+    decision = decided_by_catalog(shop, plan.form, plan.products[: plan.searched])
+    if decision is None:
+        return None
+    tokens = estimate_tokens(AiRequest(plan.system, plan.user).text), estimate_tokens(decision.reply)
+    return CachedReply(decision, None, None, *tokens)
 
 
 def cacheable(outcome: Outcome) -> CachedReply | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from worker.catalog.search import MAX_RESULTS, Catalog, Found, distinct
+from worker.catalog.search import BY_PRICE, MAX_RESULTS, Catalog, Found, distinct
 from worker.language.lexicon import depends_on_hour
 from worker.replies.acts import skus_of
 from worker.replies.direct import decision_of
@@ -108,7 +108,7 @@ class Planner:
         return Plan(
             question.complexity,
             shared,
-            question.named,
+            tuple(term.removeprefix(BY_PRICE) for term in question.named),
             products,
             cache_key(request),
             request.system,

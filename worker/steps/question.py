@@ -7,7 +7,7 @@ from hashlib import blake2b
 from msgspec import Struct
 from msgspec.structs import replace
 
-from worker.catalog.search import BY_SKU
+from worker.catalog.search import BY_PRICE, BY_SKU
 from worker.language.catalog_terms import catalog_terms, names_product, terms_before
 from worker.language.classifier import MEDIUM, SIMPLE, complexity
 from worker.language.product_words import ProductWords
@@ -16,6 +16,7 @@ from worker.language.sharing import Judgement, judged
 from worker.language.topics import asks_for_person
 from worker.replies.acts import Act, acts_of, skus_of
 from worker.replies.open_question import WHAT, still_open
+from worker.replies.own_words import CHEAPEST
 from worker.session.session import Exchange
 from worker.session.turn import Turn
 from worker.session.turn_message import TurnMessage
@@ -115,8 +116,11 @@ class Reader:
 
     def of_form(self, form: str) -> Question:
         """The meaning of the common form of a question that everybody may ask."""
+        return Question(False, complexity(form), form, self._terms_of_form(form))
+
+    def _terms_of_form(self, form: str) -> tuple[str, ...]:
         terms = catalog_terms(search_terms(form), self._product_words)
-        return Question(asks_for_person=False, complexity=complexity(form), shared_form=form, terms=terms)
+        return tuple(f"{BY_PRICE}{term}" for term in terms) if CHEAPEST.fullmatch(form) else terms
 
     def _remember(self, digest: bytes, question: Question, form: str) -> None:
         if len(self._shared) == MOST_SHARED:
@@ -136,7 +140,7 @@ class Reader:
         if common is None:
             return self._in_context(turn, plain)
         if (terms := self._searches.get(common)) is None:
-            terms = catalog_terms(search_terms(common), self._product_words)
+            terms = self._terms_of_form(common)
         return Question(asks_for_person(plain), complexity(plain), common, terms)
 
     def _in_context(self, turn: Turn, plain: str) -> Question:

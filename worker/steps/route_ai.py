@@ -3,15 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
+import msgspec
 from msgspec.structs import replace
 
 from db import retry
 from db.orders import last_orders
 from worker.catalog.search import Found
-from worker.providers.reply_cache import from_cache
-from worker.redisdb.keys import UNSHARED
+from worker.providers.reply_cache import from_cache, in_own_words
+from worker.redisdb.keys import AI_RESPONSE, UNSHARED
 from worker.replies.acts import leading_part
 from worker.replies.order_status import asks_for_order, order_status
+from worker.replies.own_words import CHEAPEST
 from worker.session.outcome import Outcome
 from worker.session.turn import Turn
 from worker.steps.attempts import map_turns
@@ -46,8 +48,9 @@ def run(services: Services, batch: Batch, has_room: Callable[[], bool]) -> tuple
     done = unless_taken_back(services, done)
     told, asking = _split(about_orders(services, asking))
     answered, missed = _split(from_cache(plan(services, asking, questions, found, now), services.cache))
+    compared, missed = _split(compared_by_price(services, missed))
     asking = lease_for_call(services, unless_writing(services, missed), has_room)
-    return [*limited, *canned, *done, *told, *answered], asking
+    return [*limited, *canned, *done, *told, *answered, *compared], asking
 
 
 def _split(turns: Batch) -> tuple[list[Turn], list[Turn]]:
@@ -100,3 +103,16 @@ def plan(
     categories = services.catalog.categories(max(turn.catalog_version for turn in turns))
     planner = Planner(services.shop, categories, found, services.shop.now_facts(now))
     return map_turns(services, turns, lambda turn: planner.planned(turn, questions[turn.token]))
+
+
+def compared_by_price(services: Services, turns: Batch) -> list[Turn]:
+    """The turns, with their outcome where the catalogue says completely what is cheaper: of two things there are too
+    many pairs to have all replies ahead. Whoever asks next has it from the cache.
+    """
+    plans = {turn.planned().key: turn.planned() for turn in turns if CHEAPEST.fullmatch(turn.planned().form)}
+    entries = {key: entry for key, plan in plans.items() if (entry := in_own_words(services.shop, plan))}
+    if not entries:
+        return list(turns)
+    services.cache.set_many(AI_RESPONSE, msgspec.to_builtins(entries))
+    outcomes = {key: Outcome("canned", entry.decision) for key, entry in entries.items()}
+    return [replace(turn, outcome=outcomes.get(turn.planned().key)) for turn in turns]
