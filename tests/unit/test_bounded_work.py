@@ -177,6 +177,7 @@ TEXT_WORK: dict[str, Function] = {
     "replies.open_question.row_in": come_in(open_question.row_in),
     "replies.open_question.count_in": come_in(open_question.count_in),
     "replies.open_question.points": come_in(open_question.points),
+    "replies.open_question.points_among": come_in(lambda text: open_question.points_among(text, 3)),
     "replies.open_question.thanks": come_in(open_question.thanks),
     "replies.order_status.asks_for_order": come_in(
         lambda written: order_status.asks_for_order(normalise.normalised(written))

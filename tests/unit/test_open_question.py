@@ -13,6 +13,7 @@ from worker.messages.reply import Choices, Row
 from worker.replies.acts import acts_of
 from worker.replies.open_question import bare_answer, count_in, listed, open_question, row_in
 from worker.session.session import Exchange
+from worker.shop.shop import FORMS
 from worker.steps.question import Reader
 
 ONE = Choices("Ver", (Row("add:A", "Leche", "Leche: $ 1"),))
@@ -129,6 +130,27 @@ def test_what_names_no_row_is_asked_again(text: str) -> None:
     assert talk.quantities == {}
     talk.done("2")
     assert talk.quantities == {"ALM-8": "1"}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("text", ["esa", "el otro", "dame ese", "los dos", "sí", "quiero 2"])
+def test_our_own_list_points_at_none_of_its_rows(form: str, text: str) -> None:
+    """So it is asked which, once: whoever says the same again is read by a model."""
+    shop = replace(GROCER, form=form)
+    talk = Conversation(shop, (MILK, RICE, CHEESE))
+    talk.answered("tenes leche?", intent="search_product", reply=listed(shop, talk.sold))
+    decision = talk.done(text)
+    assert decision.intent == "search_product"
+    assert talk.lines[0] == shop.text("products.which")
+    assert talk.quantities == {}
+    assert text in ("sí", "quiero 2") or talk.act(text) is None
+
+
+def test_both_of_two_are_for_a_model() -> None:
+    """They are certain; of three it is open which."""
+    talk = asked(listed(GROCER, (MILK, RICE)))
+    assert talk.act("los dos") is None
+    assert talk.act("el otro") is not None
 
 
 def test_how_many_of_the_only_one() -> None:

@@ -28,12 +28,14 @@ from worker.replies.open_question import (
     HOW_MANY,
     MEANT,
     NOTHING,
+    PICK,
     WHAT,
     WHICH,
     asks_how_many,
     bare_answer,
     count_in,
     points,
+    points_among,
     row_in,
     still_open,
     thanks,
@@ -113,13 +115,15 @@ def _bare(left: str, session: Session, text: str) -> Act | None:
     if answer and thanks(text):
         return Act("leave" if answer == NO else "welcome")
     if answer:
-        asking = WHAT if left == MEANT else left
+        asking = {MEANT: WHAT, PICK: WHICH}.get(left, left)
         return None if left == NOTHING else Act("leave" if answer == NO else f"ask_{asking}")
     row, count = row_in(text), count_in(text)
-    if left == WHICH:
+    if left in (WHICH, PICK):
         if row is not None:
             return Act("add", context.shown[row - 1], "1") if 0 < row <= len(context.shown) else None
-        return Act("ask_which") if count else None
+        # Where a reply tells of one of them, a model must see whether that is meant.
+        open_which = count or (left == PICK and points_among(text, len(context.shown)))
+        return Act("ask_which") if open_which else None
     if left == HOW_MANY and len(context.shown) == 1:
         # Of the only one, "the first" and "that one" leave open how many; another row, or 24 pieces, are for a model.
         again = Act("ask_how_many") if row in (1, None) and points(text) else None

@@ -19,9 +19,9 @@ from worker.session.session import Context, Exchange
 from worker.shop.shop import Shop
 
 _DATA: Final[dict[str, Any]] = read_data(__file__, "open_question")
-#: Which of the products in the list; how many of the only one; what the customer is looking for; which product was
-#: meant; what else; nothing.
-WHICH, HOW_MANY, WHAT, MEANT, MORE, NOTHING = "which", "how_many", "what", "meant", "more", "nothing"
+#: Which of the products in the list; the same of our own list, which points at none of them; how many of the only one;
+#: what the customer is looking for; which product was meant; what else; nothing.
+WHICH, PICK, HOW_MANY, WHAT, MEANT, MORE, NOTHING = "which", "pick", "how_many", "what", "meant", "more", "nothing"
 _ASIDE: Final = "aside"
 _ENDS: Final = re.compile(r"([.!?¿;\n])")
 #: Bare answers are short, and so are plain questions; a reply with more of them asks otherwise.
@@ -49,7 +49,10 @@ def open_question(reply: str, choices: Choices | None, *, numbered: bool, change
     if reply.count("?") > MOST_QUESTIONS:
         return ""
     rows = choices.rows if choices else ()
-    parts = [*_ENDS.split(_without_rows(reply, rows)), ""]
+    said = _without_rows(reply, rows)
+    if numbered and len(rows) > 1 and _P["own_list"].fullmatch(folded(said)):
+        return PICK
+    parts = [*_ENDS.split(said), ""]
     ended = list(zip(parts[::2], parts[1::2], strict=True))
     kinds = [_kind_of(folded(part)) if end == "?" else _kind_told(folded(part)) for part, end in ended]
     asked = [kind for kind in kinds if kind not in (_ASIDE, None)]
@@ -122,6 +125,14 @@ def points(text: str) -> bool:
     return bool(row_in(text) or count_in(text)) or _found(_P["pointing"], text) is not None
 
 
+def points_among(text: str, rows: int) -> bool:
+    """Returns whether a text points at some of several rows and leaves open at which: "esa", "el otro"; "los dos" only
+    of more than two.
+    """
+    found = _found(_P["among"], text)
+    return points(text) if found is None else not (found["both"] and rows == 2)
+
+
 def _found(pattern: re.Pattern[str], text: str) -> Mapping[str, Any] | None:
     """The groups of a pattern where a text that asks nothing is that, with a courtesy at most."""
     found = (
@@ -176,13 +187,17 @@ def _showing(shop: Shop, products: Sequence[Product], text: str) -> Decision | N
     return Decision("search_product", 1.0, reply=text, choices=choices) if choices and text else None
 
 
-def listed(shop: Shop, products: Sequence[Product], lead: str = "found") -> str:
+def listed(shop: Shop, products: Sequence[Product], lead: str = "found", end: str = "") -> str:
     """Products that can be bought, numbered as the rows of the list, and what to do with them; empty where there is
-    none. lead: name of the text before them.
+    none.
+
+    Args:
+        lead: name of the text before them.
+        end: what is said behind them instead.
     """
     choices = product_choices(shop, products)
     rows = choices.rows if choices else ()
     by_the_piece = {f"add:{product.sku}" for product in products if product.unit == PIECES}
-    end = "pieces" if len(rows) == 1 and rows[0].id in by_the_piece else "choose"
+    end = end or shop.text("products.pieces" if len(rows) == 1 and rows[0].id in by_the_piece else "products.choose")
     lines = [f"{place}. {row.description}" for place, row in enumerate(rows, 1)]
-    return "\n".join([shop.text(f"products.{lead}"), *lines, shop.text(f"products.{end}")]) if lines else ""
+    return "\n".join([shop.text(f"products.{lead}"), *lines, end]) if lines else ""
