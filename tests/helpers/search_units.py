@@ -1,9 +1,13 @@
-"""Writes the units and containers of `worker/language/data/units.toml` into the search functions of the database."""
+"""Writes units, containers and short forms of `worker/language/data/units.toml` into the search functions of the
+database.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -11,24 +15,38 @@ from helpers.basics import REPOSITORY
 
 DATA: Final = REPOSITORY / "worker" / "language" / "data" / "units.toml"
 FUNCTIONS: Final = REPOSITORY / "db" / "functions"
-#: Functions that read them, with the pattern in which the words stand between bars.
+#: Functions that read them, with the patterns in which the words stand.
 PLACES: Final = {
-    "catalog_words_v2": re.compile(r"(?<=-- units\n        ')[a-z|]+"),
-    "term_words_v2": re.compile(r"(?<=-- containers\n                       '\^\()[a-z|]+"),
+    "catalog_words_v3": {
+        "units": re.compile(r"(?<=-- units\n        ')[a-z|]+"),
+        "short": re.compile(r"(?<=-- short forms\n        ')\{.*\}"),
+    },
+    "term_words_v2": {"containers": re.compile(r"(?<=-- containers\n                       '\^\()[a-z|]+")},
 }
 
 
 def written(name: str) -> str:
     """The text of a function as the data would have it."""
+    text = path_of(name).read_text("utf-8")
+    for kind, place in PLACES[name].items():
+        text = place.sub(_words(kind), text)
+    return text
+
+
+def _words(kind: str) -> str:
     data = tomllib.loads(DATA.read_text("utf-8"))
+    if kind == "short":
+        found = {short: word for word, forms in data["short"].items() for short in forms.split()}
+        return json.dumps(dict(sorted(found.items())), separators=(",", ":"))
+    if kind == "containers":
+        return _either(data["search"]["containers"].split())
     units = [word for unit, words in data["units"].items() for word in (unit, *words.split())]
-    words = {
-        "catalog_words_v2": [*units, *data["search"]["others"].split(), *data["search"]["pieces"].split()],
-        "term_words_v2": data["search"]["containers"].split(),
-    }
-    # The longest first, so that "kg" is not read as "k".
-    ordered = "|".join(sorted(words[name], key=lambda word: (-len(word), word)))
-    return PLACES[name].sub(ordered, path_of(name).read_text("utf-8"))
+    return _either([*units, *data["search"]["others"].split(), *data["search"]["pieces"].split()])
+
+
+def _either(words: Iterable[str]) -> str:
+    """The longest first, so that "kg" is not read as "k"."""
+    return "|".join(sorted(words, key=lambda word: (-len(word), word)))
 
 
 def path_of(name: str) -> Path:

@@ -174,6 +174,47 @@ def test_without_is_not_with(connection: Connection) -> None:
     assert first == ["Agua mineral de manantial", "Agua con gas", "Pan sin sal", "Pan con sal"]
 
 
+SHORT_NAMES = (
+    "Leche entera 1 L",
+    "Leche s/lactosa 1 L",
+    "YERBA C/PALO 1 KG",
+    "YERBA S/PALO 1 KG",
+    "PAPEL HIG. x 4",
+    "Papel manteca 5 m",
+    "AGUA MIN. S/GAS 2 L",
+    "AGUA MIN. C/GAS 2 L",
+    "Hamb. de carne x 4",
+    "Pan p/hamburguesa x 4",
+    "Fideos tallarín",
+    "Fideos s/TACC",
+)
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        ("leche sin lactosa", "Leche s/lactosa 1 L"),
+        ("yerba con palo", "YERBA C/PALO 1 KG"),
+        ("yerba sin palo", "YERBA S/PALO 1 KG"),
+        ("papel higiénico", "PAPEL HIG. x 4"),
+        ("agua mineral sin gas", "AGUA MIN. S/GAS 2 L"),
+        ("agua con gas", "AGUA MIN. C/GAS 2 L"),
+        ("hamburguesas", "Hamb. de carne x 4"),
+        ("pan para hamburguesas", "Pan p/hamburguesa x 4"),
+        ("fideos sin gluten", "Fideos s/TACC"),
+        ("qué tenés para celíacos?", "Fideos s/TACC"),
+    ],
+)
+def test_what_price_lists_cut_short_is_found(
+    servers: Servers, engine: Engine, redis_client: redis.Redis, typed: str, first: str
+) -> None:
+    """What "s/", "c/", "p/" and cut words stand for, by the whole words that customers say."""
+    imported(servers, [product(str(number), name) for number, name in enumerate(SHORT_NAMES, 1)])
+    catalog = Catalog(engine, Cache(redis_client))
+    found = catalog.search(dict.fromkeys(catalog.terms_of(typed), 1))
+    assert first in [products[0].name for products in found.values() if products]
+
+
 def test_new_words_are_known_at_once(connection: Connection) -> None:
     """A product or category that is added or renamed, by whatever statement, is found by a misspelt name."""
     put_products(connection, [product("1", "Quinoto"), product("2", "Pomelo")])

@@ -155,6 +155,7 @@ TEXT_WORK: dict[str, Function] = {
     "messages.reply.within_limits": titled,
     "language.normalise.without_accents": come_in(normalise.without_accents),
     "language.normalise.normalised": come_in(normalise.normalised),
+    "language.normalise.name_in_full": come_in(normalise.name_in_full),
     "language.normalise.may_tell": come_in(normalise.may_tell),
     "language.sharing.judged": come_in(lambda written: sharing.judged(written, normalise.normalised(written), SOLD)),
     "language.lexicon.is_small_talk": come_in(lexicon.is_small_talk),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from worker.catalog.product import Product
 from worker.language.names import same
-from worker.language.normalise import normalised
+from worker.language.normalise import name_in_full
 from worker.language.spelling import stem
 
 
@@ -20,4 +20,4 @@ def called(name: str, found: Sequence[Product]) -> tuple[Product, ...]:
 
 def _read(name: str) -> list[str]:
     """Stems of a name, each in the usual word for what has several: "zumo" is "jugo"."""
-    return [stem(word) for word in same(normalised(name)).split()]
+    return [stem(word) for word in same(name_in_full(name)).split()]

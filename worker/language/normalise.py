@@ -4,7 +4,7 @@ import unicodedata
 
 from worker.language.patterns import patterns_of, rewritten, rules_of
 from worker.language.spelling import stem
-from worker.language.vocabulary import PARTS, PICTURES, SPELLINGS, UNITS
+from worker.language.vocabulary import PARTS, PICTURES, SHORT_FORMS, SPELLINGS, UNITS
 
 #: Letters of the longest word that is looked at. The dictionary of the Real Academia Española has none of more than 23
 #: ("electroencefalografista"), and `search_words` keeps what the catalogue is called by up to 30 (`add_search_words`).
@@ -65,6 +65,13 @@ def normalised(text: str) -> str:
         # What stood behind a courtesy may have come to the front.
         plain = _read(shorter)
     return plain
+
+
+def name_in_full(name: str) -> str:
+    """The normalised name of a product, with the words in full that price lists cut short: "PAPEL HIG." is "papel
+    higienico".
+    """
+    return " ".join([SHORT_FORMS.get(word, word) for word in normalised(name).split()])
 
 
 def _spelled_out(text: str) -> str:

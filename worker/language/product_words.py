@@ -7,7 +7,7 @@ from itertools import chain, combinations
 
 from worker.language import vocabulary
 from worker.language.lexicon import PHRASE_WORDS
-from worker.language.normalise import LONGEST_WORD, is_courtesy, normalised, without_accents
+from worker.language.normalise import LONGEST_WORD, is_courtesy, name_in_full, normalised, without_accents
 from worker.language.spelling import Spelling, is_any, sound_alike, stem, undoubled
 from worker.language.vocabulary import ASKING, GROCERIES, LINKS, NO_NAMES, SMALL_WORDS
 
@@ -105,7 +105,7 @@ def product_words_of(names: Iterable[str], sections: Iterable[str] = ()) -> Prod
     """
     names = tuple(names)
     plain = [without_accents(name).split() for name in names]
-    split = [words for name in names if (words := normalised(name).split())]
+    split = [words for name in names if (words := name_in_full(name).split())]
     begins = Counter(first for first, *_ in split)
     elsewhere = Counter(word for _, *others in split for word in set(others))
     called = {word for word, count in begins.items() if _can_name(word, count, elsewhere[word])}

@@ -34,9 +34,7 @@ JOINERS: Final = {"y": "y", "e": "y", "o": "o", "u": "o"}
 #: Said twice, one of them is of something else.
 ONCE: Final = frozenset(("free", "on_arrival", "advise"))
 #: Two of these in one message weigh different things.
-WEIGHING: Final = frozenset(
-    ("cheap", "which_cheap", "weigh", "worth", "which_better", "better", "differ", "best")
-)
+WEIGHING: Final = frozenset(("cheap", "which_cheap", "weigh", "worth", "which_better", "better", "differ", "best"))
 _P: Final = patterns_of(__file__)
 Listed = frozenset[tuple[str, str]]
 

@@ -91,6 +91,8 @@ NUMBERS = {word: str(number) for number, word in enumerate(_LISTS["counted"].spl
 SPELLINGS = {typed: word for word, typings in _WORDS["spellings"].items() for typed in typings.split()}
 #: Spellings of units, by how they are written.
 UNITS: Final = {typed: unit for unit, typings in _UNITS["units"].items() for typed in (unit, *typings.split())}
+#: Words of price lists in full, by how they are cut short.
+SHORT_FORMS: Final = {short: word for word, forms in _UNITS["short"].items() for short in forms.split()}
 #: Parts of patterns; units that only the search counts are among the last.
 PARTS: Final[dict[str, Pattern]] = {
     "unit": list(UNITS),
