@@ -10,7 +10,7 @@ from helpers.turns import MILK, RICE
 from msgspec.structs import replace
 
 from worker.catalog.product import Product
-from worker.replies.open_question import open_question
+from worker.replies.open_question import means_rows, open_question
 from worker.replies.own_words import decided_by_catalog
 from worker.shop.shop import FORMS
 
@@ -63,6 +63,15 @@ def test_prices_for_different_amounts_are_told_without_a_verdict() -> None:
 def test_what_is_left_to_a_model(form: str) -> None:
     """A thing that is not there, and whatever is not about a price."""
     assert told(form, MILK, RICE) == []
+
+
+def test_the_list_has_the_order_of_its_lines() -> None:
+    """Also where names are too long for a line, and the cheapest is named in full behind them."""
+    long = [replace(one, name=f"{one.name} ultracongelada en su bolsa de tamaño familiar") for one in (MILK, SKIMMED)]
+    decision = decided_by_catalog(GROCER, "que es mas barato, arroz o leche", [*long, RICE])
+    assert decision is not None
+    assert decision.choices is not None
+    assert means_rows(decision.reply, decision.choices)
 
 
 @pytest.mark.parametrize("form", FORMS)

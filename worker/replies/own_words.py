@@ -6,8 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from worker.catalog.product import Product, availability
 from worker.catalog.product_names import called
+from worker.replies.buttons import product_choices
 from worker.replies.open_question import listed
 from worker.replies.scene import NOBODY, Scene
 from worker.replies.telling import told
@@ -38,7 +41,9 @@ def decided_by_catalog(shop: Shop, form: str, found: Sequence[Product]) -> Decis
         return None
     if not text:
         return None
-    return told(Decision("search_product", 1.0, reply=text), Scene(shop, NOBODY, "", tuple(products), len(products)))
+    decision = told(Decision("search_product", 1.0, reply=text), Scene(shop, NOBODY, "", tuple(products), len(products)))
+    # The list has the order of its lines, whatever is named behind them.
+    return replace(decision, choices=product_choices(shop, products))
 
 
 def _in_stock(products: Sequence[Product]) -> list[Product]:
