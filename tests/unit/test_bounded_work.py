@@ -159,6 +159,7 @@ TEXT_WORK: dict[str, Function] = {
     "language.normalise.may_tell": come_in(normalise.may_tell),
     "language.sharing.judged": come_in(lambda written: sharing.judged(written, normalise.normalised(written), SOLD)),
     "language.lexicon.is_small_talk": come_in(lexicon.is_small_talk),
+    "language.lexicon.asks_for_menu": come_in(lexicon.asks_for_menu),
     "language.classifier.complexity": come_in(complexity),
     "language.classifier.guess_intent": come_in(classifier.guess_intent),
     "language.classifier.words_of": come_in(classifier.words_of),
@@ -178,7 +179,9 @@ TEXT_WORK: dict[str, Function] = {
     "replies.open_question.row_in": come_in(open_question.row_in),
     "replies.open_question.count_in": come_in(open_question.count_in),
     "replies.open_question.points": come_in(open_question.points),
-    "replies.open_question.points_among": come_in(lambda text: open_question.points_among(text, 3)),
+    "replies.open_question.points_among": come_in(open_question.points_among),
+    "replies.open_question.points_at_both": come_in(open_question.points_at_both),
+    "replies.open_question.without_slips": come_in(open_question.without_slips),
     "replies.open_question.thanks": come_in(open_question.thanks),
     "replies.order_status.asks_for_order": come_in(
         lambda written: order_status.asks_for_order(normalise.normalised(written))

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from worker.language.product_words import USUAL_PRODUCT_WORDS
 from worker.messages.reply import Choices, Row
 from worker.replies.acts import acts_of
-from worker.replies.open_question import bare_answer, count_in, listed, open_question, row_in
+from worker.replies.open_question import bare_answer, count_in, listed, open_question, row_in, without_slips
 from worker.session.session import Exchange
 from worker.shop.shop import FORMS
 from worker.steps.question import Reader
@@ -19,6 +19,8 @@ from worker.steps.question import Reader
 ONE = Choices("Ver", (Row("add:A", "Leche", "Leche: $ 1"),))
 TWO = Choices("Ver", (*ONE.rows, Row("add:B", "Pan", "Pan: $ 2")))
 WHICH = "1. Leche entera: $ 1.850,00\n2. Arroz largo: $ 1.200,50\n¿Cuál querés?"
+
+SECTIONS = "Tenemos:\n• Lácteos\n• Almacén\n• Limpieza\n¿Qué te gustaría ver?"
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,7 @@ WHICH = "1. Leche entera: $ 1.850,00\n2. Arroz largo: $ 1.200,50\n¿Cuál queré
         ("¿Qué talle necesitás?", None, ""),
         ("¿A qué producto te referís?", None, "meant"),
         ("Disculpe, ¿me lo puede decir de otra forma?", None, "meant"),
-        ("Esto encontré:\n1. Leche: $ 1\n¿Cuántas unidades querés?", ONE, "how_many"),
+        ("Esto encontré:\n1. Leche: $ 1\n¿Cuántas unidades querés?", ONE, "own_how_many"),
         ("Listo, cualquier cosa escribime.", None, "nothing"),
     ],
 )
@@ -146,10 +148,82 @@ def test_our_own_list_points_at_none_of_its_rows(form: str, text: str) -> None:
     assert text in ("sí", "quiero 2") or talk.act(text) is None
 
 
+@pytest.mark.parametrize("text", ["el quinto", "la 7", "9"])
+def test_our_own_list_has_no_such_row(text: str) -> None:
+    """It is shown again."""
+    talk = Conversation(sold=(MILK, RICE, CHEESE))
+    talk.answered("tenes leche?", intent="search_product", reply=listed(GROCER, talk.sold))
+    talk.done(text)
+    assert talk.lines[0] == "¿Cuál querés?"
+    assert talk.quantities == {}
+
+
+@pytest.mark.parametrize("text", ["la segunda", "la 2", "el tercero"])
+def test_our_own_list_of_one_has_no_other_row(text: str) -> None:
+    """So nothing of it is meant; a number without an article is how many."""
+    talk = Conversation(sold=(MILK,))
+    talk.answered("tenes leche?", intent="search_product", reply=listed(GROCER, talk.sold))
+    talk.done(text)
+    assert talk.lines == ["¿Qué producto buscás?"]
+    assert talk.act("el otro") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("el seguno", "el segundo"),
+        ("dlae", "dale"),
+        ("Quieo 2", "quiero 2"),
+        ("buenno, gracais", "bueno gracias"),
+        ("el segundo", ""),
+        ("dlae?", ""),
+        ("dlae 🙄", ""),
+        ("unas", ""),
+        ("cuarto", ""),
+        ("la naranja", ""),
+    ],
+)
+def test_slips_of_bare_answers(text: str, right: str) -> None:
+    """Of their words alone; what is a word by itself is none, and a sign may tell more."""
+    assert without_slips(text) == right
+
+
+def test_a_slip_is_answered_and_confirms_nothing() -> None:
+    """It takes a row of a list; a summary is agreed to in plain words."""
+    talk = asked(WHICH)
+    talk.done("el seguno")
+    assert talk.quantities == {"ALM-8": "1"}
+    summed = Conversation(cart=(MILK_ITEM,), state="confirming", context={"asking": "confirm", "version": "v"})
+    assert summed.act("dlae") is None
+    assert summed.act("dale") is not None
+
+
+@pytest.mark.parametrize("text", ["3", "quiero 2", "la segunda", "los dos", "esa"])
+def test_sections_are_no_products(text: str) -> None:
+    """Whoever points at one of them is asked what is wanted; not where something was shown before."""
+    talk = Conversation(sold=())
+    talk.answered("menú", intent="browse_category", reply=SECTIONS)
+    talk.done(text)
+    assert talk.lines == ["¿Qué producto buscás?"]
+    assert talk.act(text) is None
+    shown = asked(WHICH)
+    shown.answered("menú", intent="browse_category", reply=SECTIONS)
+    assert not shown.act(text) or shown.quantities == {}
+
+
+def test_who_wants_something_is_shown_what_there_is() -> None:
+    """A model that asks which has no operation; the products that it names are a list to tap."""
+    talk = Conversation(sold=(MILK, RICE))
+    talk.answered("anotame leche o arroz", intent="add_to_cart", reply=WHICH)
+    talk.done("el segundo")
+    assert talk.quantities == {"ALM-8": "1"}
+
+
 def test_both_of_two_are_for_a_model() -> None:
     """They are certain; of three it is open which."""
     talk = asked(listed(GROCER, (MILK, RICE)))
     assert talk.act("los dos") is None
+    assert talk.act("ambas") is None
     assert talk.act("el otro") is not None
 
 

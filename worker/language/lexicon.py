@@ -15,6 +15,8 @@ from worker.language.vocabulary import OF_AN_HOUR
 _DATA: Final[dict[str, Any]] = read_data(__file__, "lexicon")
 #: Concepts that ask nothing.
 SMALL_TALK: Final = frozenset(("hello", "thanks", "bye", "wish"))
+#: Concepts that ask what there is in all.
+MENU: Final = frozenset(("menu", "catalogue", "categories", "what_sold"))
 _PLACE: Final = re.compile(r"\{(\w+)\}")
 
 
@@ -53,6 +55,12 @@ def phrases(words: Sequence[str]) -> Iterator[tuple[Token, Sequence[str]]]:
 def is_small_talk(plain: str) -> bool:
     """Returns whether a normalised text greets, thanks or says goodbye, and nothing else."""
     return all(token.concept in SMALL_TALK | {"noise"} for token, _ in phrases(plain.split()))
+
+
+def asks_for_menu(plain: str) -> bool:
+    """Returns whether a normalised text asks what there is in all, and nothing else."""
+    concepts = {token.concept for token, _ in phrases(plain.split())}
+    return bool(concepts & MENU) and concepts <= MENU | SMALL_TALK | {"noise", "ask", "have"}
 
 
 def depends_on_hour(plain: str) -> bool:

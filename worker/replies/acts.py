@@ -3,7 +3,7 @@ plain yes or no, an answer to our open question, a cart of the catalogue. Pure: 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 
 from msgspec import Struct
@@ -20,15 +20,17 @@ from worker.language.answers import (
     way_of_delivery,
     yes_or_no,
 )
-from worker.language.lexicon import is_small_talk
+from worker.language.lexicon import asks_for_menu, is_small_talk
 from worker.language.normalise import normalised
 from worker.language.topics import is_address, speaks_of_goods
+from worker.messages.reply import MAX_ROWS
 from worker.replies.buttons import CART_VERBS, VERBS
 from worker.replies.open_question import (
+    AGAIN,
     HOW_MANY,
-    MEANT,
     NOTHING,
-    PICK,
+    OWN_HOW_MANY,
+    OWN_WHICH,
     WHAT,
     WHICH,
     asks_how_many,
@@ -36,12 +38,14 @@ from worker.replies.open_question import (
     count_in,
     points,
     points_among,
+    points_at_both,
     row_in,
     still_open,
     thanks,
+    without_slips,
 )
 from worker.session.handover import BUTTON as PERSON
-from worker.session.session import Context, Session
+from worker.session.session import Context, Exchange, Session
 from worker.session.turn import Turn
 from worker.session.turn_message import TurnMessage
 
@@ -101,7 +105,8 @@ def _to_open_question(turn: Turn) -> tuple[Act, ...]:
     left = still_open(context)
     if message.product or message.advertisement or not left:
         return ()
-    act = _bare(left, turn.fetched(), message.text or "")
+    text = message.text or ""
+    act = _bare(left, turn.fetched(), text) or _bare(left, turn.fetched(), without_slips(text))
     # While the checkout has a question of its own, only the pieces that the last reply has asked for are an answer.
     return (act,) if act and (not context.asking or act.verb == PIECES_VERB) else ()
 
@@ -112,33 +117,61 @@ def _bare(left: str, session: Session, text: str) -> Act | None:
     """
     context = session.context
     answer = bare_answer(text)
+    again = AGAIN.get(left, left)
     if answer and thanks(text):
         return Act("leave" if answer == NO else "welcome")
     if answer:
-        asking = {MEANT: WHAT, PICK: WHICH}.get(left, left)
-        return None if left == NOTHING else Act("leave" if answer == NO else f"ask_{asking}")
+        return None if left == NOTHING else Act("leave" if answer == NO else f"ask_{again}")
+    if again == WHICH:
+        return _of_several(context.shown, text, own=left == OWN_WHICH)
+    if again == HOW_MANY and len(context.shown) == 1:
+        return _of_one(context.shown[0], text, own=left == OWN_HOW_MANY)
+    return Act("ask_what") if left == WHAT and points_among(text) and _has_shown_nothing(session) else None
+
+
+def _of_several(shown: Sequence[str], text: str, *, own: bool) -> Act | None:
+    """A row of a list, or the question which. own: it is our own, which points at none of its rows; where a reply tells
+    of one, a model must see whether that is meant.
+    """
+    row = row_in(text)
+    if row is not None and 0 < row <= len(shown):
+        return Act("add", shown[row - 1], "1")
+    both = len(shown) == 2 and points_at_both(text)
+    open_which = not both and points_among(text) if own else row is None and count_in(text)
+    return Act("ask_which") if open_which else None
+
+
+def _of_one(sku: str, text: str, *, own: bool) -> Act | None:
+    """So many pieces of the only product, or the question how many. "The first" and "that one" leave it open; where our
+    own list has no second row, it is asked what is wanted instead, and elsewhere another row, or 24 pieces, are for a
+    model.
+    """
     row, count = row_in(text), count_in(text)
-    if left in (WHICH, PICK):
-        if row is not None:
-            return Act("add", context.shown[row - 1], "1") if 0 < row <= len(context.shown) else None
-        # Where a reply tells of one of them, a model must see whether that is meant.
-        open_which = count or (left == PICK and points_among(text, len(context.shown)))
-        return Act("ask_which") if open_which else None
-    if left == HOW_MANY and len(context.shown) == 1:
-        # Of the only one, "the first" and "that one" leave open how many; another row, or 24 pieces, are for a model.
-        again = Act("ask_how_many") if row in (1, None) and points(text) else None
-        return Act(PIECES_VERB, context.shown[0], str(count)) if count else again
-    return Act("ask_what") if left == WHAT and points(text) and _has_only_greeted(session) else None
+    if count:
+        return Act(PIECES_VERB, sku, str(count))
+    if row in (1, None) and points(text):
+        return Act("ask_how_many")
+    return Act("ask_what") if own and row is not None and row <= MAX_ROWS else None
 
 
-def _has_only_greeted(session: Session) -> bool:
-    """Returns whether there is nothing to point at: a greeting and our question are all of this conversation."""
+def _has_shown_nothing(session: Session) -> bool:
+    """Returns whether there is nothing to point at: all of this conversation are greetings and our question, or the
+    sections of the shop.
+    """
     context = session.context
-    if session.cart or context.shown or context.terms or len(context.history) != 1:
+    if session.cart or context.shown or not all(map(_is_opening, context.history)):
         return False
-    (exchange,) = context.history
-    told = (exchange.customer, _QUESTION.sub(" ", exchange.reply))
-    return all(is_small_talk(normalised(text)) for text in told)
+    # What was searched for may be of an exchange that is forgotten.
+    said = " ".join(normalised(exchange.customer) for exchange in context.history).split()
+    return set(said).issuperset(word for term in context.terms for word in term.split())
+
+
+def _is_opening(exchange: Exchange) -> bool:
+    """Returns whether an exchange is a greeting and a question, or the menu and what has no figure."""
+    asked, told = normalised(exchange.customer), exchange.reply
+    if asks_for_menu(asked):
+        return not any(map(str.isdecimal, told))
+    return is_small_talk(asked) and is_small_talk(normalised(_QUESTION.sub(" ", told)))
 
 
 def _has_read(turn: Turn, message: TurnMessage) -> bool:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from worker.messages.reply import MAX_ROWS, Reply, expires_at, within_limits
 from worker.replies.checkout import proceed
 from worker.replies.kept_cart import KEPT_CART, with_kept_cart
-from worker.replies.open_question import HOW_MANY, NOTHING, asks_how_many, marked, means_rows, open_question
+from worker.replies.open_question import AGAIN, HOW_MANY, NOTHING, asks_how_many, marked, means_rows, open_question
 from worker.replies.scene import scene_of
 from worker.replies.telling import told
 from worker.session.handover import MODEL, answered_by_ai, handed_over
@@ -181,7 +181,7 @@ def _still_asked(before: Session, effects: Effects, reply: str, left: str) -> st
     """
     asking = before.context.asking
     stays = before.state in CHECKOUT_STATES and effects == Effects() and asking != "confirm"
-    counts = asks_how_many(reply) and left != HOW_MANY
+    counts = asks_how_many(reply) and AGAIN.get(left, left) != HOW_MANY
     return asking if stays and (asking == "address" or not counts) else ""
 
 

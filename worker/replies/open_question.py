@@ -11,6 +11,8 @@ from worker.catalog.product import PIECES, Product
 from worker.language.answers import NO, YES, asks, folded, row_number, yes_or_no
 from worker.language.normalise import normalised
 from worker.language.patterns import compiled, patterns_of, read_data
+from worker.language.product_words import USUAL
+from worker.language.spelling import Spelling, is_any
 from worker.messages.reply import Choices, Row
 from worker.replies.buttons import CHECKOUT, PERSON, VIEW_CART, buttons, product_choices
 from worker.replies.scene import Scene
@@ -19,19 +21,28 @@ from worker.session.session import Context, Exchange
 from worker.shop.shop import Shop
 
 _DATA: Final[dict[str, Any]] = read_data(__file__, "open_question")
-#: Which of the products in the list; the same of our own list, which points at none of them; how many of the only one;
-#: what the customer is looking for; which product was meant; what else; nothing.
-WHICH, PICK, HOW_MANY, WHAT, MEANT, MORE, NOTHING = "which", "pick", "how_many", "what", "meant", "more", "nothing"
+#: Which of the products in the list; how many of the only one; what the customer is looking for; which product was
+#: meant; what else; nothing.
+WHICH, HOW_MANY, WHAT, MEANT, MORE, NOTHING = "which", "how_many", "what", "meant", "more", "nothing"
+#: The first two of our own list, which tells of nothing beside its rows.
+OWN_WHICH, OWN_HOW_MANY = "own_which", "own_how_many"
+#: How such a question is asked again.
+AGAIN: Final = {OWN_WHICH: WHICH, OWN_HOW_MANY: HOW_MANY, MEANT: WHAT}
 _ASIDE: Final = "aside"
 _ENDS: Final = re.compile(r"([.!?¿;\n])")
 #: Bare answers are short, and so are plain questions; a reply with more of them asks otherwise.
 MOST_CHARS, MOST_QUESTIONS = 80, 2
+#: Shorter words are too often others.
+SHORTEST_SLIP: Final = 4
 #: More pieces than anybody orders without a word about it.
 MOST_PIECES: Final = 20
 _ORDINALS, _COUNTS = (
     {word: int(number) for number, words in _DATA[table].items() for word in words.split()}
     for table in ("ordinals", "counts")
 )
+#: Words of bare answers, of which others may be slips.
+_WORDS: Final = frozenset(" ".join((*_ORDINALS, *_COUNTS, _DATA["slips"]["of"])).split())
+_SPELLING: Final = Spelling(_WORDS)
 _KINDS: Final = compiled(_DATA["questions"], {})
 _P: Final = patterns_of(__file__) | compiled(
     _DATA["told"] | _DATA["otherwise"] | _DATA["answers"], {"ordinal": list(_ORDINALS), "count": list(_COUNTS)}
@@ -51,7 +62,9 @@ def open_question(reply: str, choices: Choices | None, *, numbered: bool, change
     rows = choices.rows if choices else ()
     said = _without_rows(reply, rows)
     if numbered and len(rows) > 1 and _P["own_list"].fullmatch(folded(said)):
-        return PICK
+        return OWN_WHICH
+    if len(rows) == 1 and _P["own_one"].fullmatch(folded(said)):
+        return OWN_HOW_MANY
     parts = [*_ENDS.split(said), ""]
     ended = list(zip(parts[::2], parts[1::2], strict=True))
     kinds = [_kind_of(folded(part)) if end == "?" else _kind_told(folded(part)) for part, end in ended]
@@ -125,12 +138,32 @@ def points(text: str) -> bool:
     return bool(row_in(text) or count_in(text)) or _found(_P["pointing"], text) is not None
 
 
-def points_among(text: str, rows: int) -> bool:
-    """Returns whether a text points at some of several rows and leaves open at which: "esa", "el otro"; "los dos" only
-    of more than two.
-    """
+def points_among(text: str) -> bool:
+    """Returns whether a text points at some of several things and says nothing else: "esa", "el otro", "los dos"."""
+    return points(text) or _found(_P["among"], text) is not None
+
+
+def points_at_both(text: str) -> bool:
+    """Returns whether a text is "los dos", in whatever words."""
     found = _found(_P["among"], text)
-    return points(text) if found is None else not (found["both"] and rows == 2)
+    return bool(found and found["both"])
+
+
+def without_slips(text: str) -> str:
+    """A text with the slips put right that turn its words into those of bare answers; empty where it has none, or signs
+    that may tell more.
+    """
+    plain = normalised(text)
+    if len(text) > MOST_CHARS or not _P["plain"].fullmatch(text):
+        return ""
+    mended = " ".join([_mended(word) for word in plain.split()])
+    return mended if mended != plain else ""
+
+
+def _mended(word: str) -> str:
+    if word in _WORDS or len(word) < SHORTEST_SLIP or is_any(word, USUAL):
+        return word
+    return _SPELLING.meant_by(word, lambda _: True) or word
 
 
 def _found(pattern: re.Pattern[str], text: str) -> Mapping[str, Any] | None:

@@ -41,7 +41,9 @@ def decided_by_catalog(shop: Shop, form: str, found: Sequence[Product]) -> Decis
         return None
     if not text:
         return None
-    decision = told(Decision("search_product", 1.0, reply=text), Scene(shop, NOBODY, "", tuple(products), len(products)))
+    decision = told(
+        Decision("search_product", 1.0, reply=text), Scene(shop, NOBODY, "", tuple(products), len(products))
+    )
     # The list has the order of its lines, whatever is named behind them.
     return replace(decision, choices=product_choices(shop, products))
 

@@ -30,8 +30,9 @@ from worker.shop.shop import Shop
 MODEL_STATES = frozenset({"browsing", "searching", "viewing_product", "adding_to_cart", "viewing_cart"})
 #: An address of fewer words is none ("casa"): it would be delivered to nobody.
 LEAST_ADDRESS_WORDS = 2
-#: Intents whose answer shows products to choose from.
+#: Intents whose answer shows products to choose from. Who wants one and has not said which is asked among them too.
 SEARCHES = frozenset({"search_product", "browse_category"})
+SHOWING = SEARCHES | {"add_to_cart"}
 
 
 def told(decision: Decision, scene: Scene, details: Checkout | None = None, problems: Sequence[str] = ()) -> Decision:
@@ -141,7 +142,7 @@ def _unchanged(decision: Decision, scene: Scene, effects: Effects) -> Decision:
     """
     context = scene.session.context
     found, choices = scene.products[: scene.searched], None
-    if decision.intent in SEARCHES and not decision.requires_human:
+    if decision.intent in SHOWING and not decision.requires_human:
         told_of = decision.intent == "search_product" or _speaks_of(decision.reply, found)
         choices = product_choices(scene.shop, by_mention(decision.reply, found)) if told_of else None
     onward = buttons(scene.shop, CHECKOUT) if context.version and scene.session.cart else ()
