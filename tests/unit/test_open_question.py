@@ -200,15 +200,15 @@ def test_a_slip_is_answered_and_confirms_nothing() -> None:
 
 @pytest.mark.parametrize("text", ["3", "quiero 2", "la segunda", "los dos", "esa"])
 def test_sections_are_no_products(text: str) -> None:
-    """Whoever points at one of them is asked what is wanted; not where something was shown before."""
+    """Whoever points at one of them is asked what is wanted, once; not with a cart, of which it may be so many more."""
     talk = Conversation(sold=())
     talk.answered("menú", intent="browse_category", reply=SECTIONS)
     talk.done(text)
     assert talk.lines == ["¿Qué producto buscás?"]
     assert talk.act(text) is None
-    shown = asked(WHICH)
-    shown.answered("menú", intent="browse_category", reply=SECTIONS)
-    assert not shown.act(text) or shown.quantities == {}
+    bought = Conversation(sold=(), cart=(MILK_ITEM,))
+    bought.answered("menú", intent="browse_category", reply=SECTIONS)
+    assert bought.act(text) is None
 
 
 def test_who_wants_something_is_shown_what_there_is() -> None:
@@ -376,11 +376,13 @@ def test_a_question_of_the_checkout_goes_before() -> None:
     assert talk.act("sí") is None
 
 
-def test_a_mere_name_where_we_have_asked_for_one() -> None:
+def test_a_mere_name_at_the_beginning_or_where_we_have_asked_for_one() -> None:
     """It is a question that everybody may ask; elsewhere it may be an answer."""
     talk = Conversation(sold=())
     reader = Reader(USUAL_PRODUCT_WORDS)
-    assert reader.question(talk.turn("yerba")).shared_form is None
+    assert reader.question(talk.turn("yerba")).shared_form == "tenes yerba y a que precio"
+    assert reader.question(talk.turn("yerba", "y leche")).shared_form is None
+    assert reader.question(Conversation(cart=(MILK_ITEM,)).turn("yerba")).shared_form is None
     talk.answered("hola", intent="greeting", reply="¡Hola! ¿Qué estás buscando hoy?")
     assert reader.question(talk.turn("yerba")).shared_form == "tenes yerba y a que precio"
     assert reader.question(talk.turn("dos yerbas")).shared_form is None

@@ -155,23 +155,25 @@ def _of_one(sku: str, text: str, *, own: bool) -> Act | None:
 
 
 def _has_shown_nothing(session: Session) -> bool:
-    """Returns whether there is nothing to point at: all of this conversation are greetings and our question, or the
-    sections of the shop.
+    """Returns whether there is nothing to point at: the last reply told the sections of the shop, or all of this
+    conversation are greetings and our question.
     """
     context = session.context
-    if session.cart or context.shown or not all(map(_is_opening, context.history)):
+    if session.cart:
         return False
-    # What was searched for may be of an exchange that is forgotten.
-    said = " ".join(normalised(exchange.customer) for exchange in context.history).split()
-    return set(said).issuperset(word for term in context.terms for word in term.split())
+    if _tells_sections(context.history[-1]):
+        return True
+    return not context.shown and not context.terms and all(map(_is_greeting, context.history))
 
 
-def _is_opening(exchange: Exchange) -> bool:
-    """Returns whether an exchange is a greeting and a question, or the menu and what has no figure."""
-    asked, told = normalised(exchange.customer), exchange.reply
-    if asks_for_menu(asked):
-        return not any(map(str.isdecimal, told))
-    return is_small_talk(asked) and is_small_talk(normalised(_QUESTION.sub(" ", told)))
+def _tells_sections(exchange: Exchange) -> bool:
+    """Returns whether an exchange is the menu, and what has no figure."""
+    return asks_for_menu(normalised(exchange.customer)) and not any(map(str.isdecimal, exchange.reply))
+
+
+def _is_greeting(exchange: Exchange) -> bool:
+    told = (exchange.customer, _QUESTION.sub(" ", exchange.reply))
+    return all(is_small_talk(normalised(text)) for text in told)
 
 
 def _has_read(turn: Turn, message: TurnMessage) -> bool:

@@ -106,8 +106,12 @@ class Reader:
         return replace(question, after=after) if after else question
 
     def _bare_name(self, turn: Turn, judgement: Judgement) -> str | None:
-        """The form of a mere name, where we have just asked for one: it is a question about that thing."""
-        asked = still_open(turn.fetched().context) == WHAT and not turn.waited and len(turn.messages) == 1
+        """The form of a mere name, where a conversation begins with it or we have just asked for one: it is a question
+        about that thing.
+        """
+        context = turn.fetched().context
+        begins = not (context.history or turn.fetched().cart or context.asking)
+        asked = (begins or still_open(context) == WHAT) and not turn.waited and len(turn.messages) == 1
         # How many of it is an order.
         more = any(token.concept or token.value[0].isdecimal() for token in judgement.tokens)
         if not asked or judgement.reason != "no_frame" or more:
