@@ -60,6 +60,10 @@ class Round:
     late: tuple[str, ...] = ()
 
 
+#: Messages that provoke, of different customers as a rule.
+PROVOKED: Final = 3
+
+
 @dataclass(slots=True)
 class Play:
     """A town with its customers, its gateway and the oracle."""
@@ -135,7 +139,9 @@ class Play:
     def _take(self, messages: int, poison: str | None) -> list[Delivery]:
         now_s = int(time.time())
         taken = self.workload.take(messages - bool(poison), now_s, harmless=not self.poisoned)
-        taken += self.workload.poisoned(poison, now_s) if poison else ()
+        # The customer of one may have a person by now, or be in a turn that is under way: nothing would be provoked.
+        for _ in range(1 if poison in (None, *SLOW) else PROVOKED):
+            taken += self.workload.poisoned(poison, now_s) if poison else ()
         for delivery in taken:
             if delivery.poison in SLOW:
                 self._slow[delivery.message_ids[0]] = delivery.customer

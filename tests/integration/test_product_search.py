@@ -215,6 +215,27 @@ def test_what_price_lists_cut_short_is_found(
     assert first in [products[0].name for products in found.values() if products]
 
 
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("tabla", set()),
+        ("tablas?", set()),
+        ("quea", set()),
+        ("basura quea", {"Bolsa de basura"}),
+        ("pañales tala m", {"Pañales talla M"}),
+    ],
+)
+def test_a_known_word_is_no_slip(
+    servers: Servers, engine: Engine, redis_client: redis.Redis, typed: str, found: set[str]
+) -> None:
+    """Neither one for something that is not sold here, nor one that products have, beside a word that nobody knows."""
+    names = ("Pañales talla M", "Bolsa de basura", "Queso tierno bola", "Queso fundido")
+    imported(servers, [product(str(number), name) for number, name in enumerate(names, 1)])
+    catalog = Catalog(engine, Cache(redis_client))
+    searched = catalog.search(dict.fromkeys(catalog.terms_of(typed), 1))
+    assert {one.name for products in searched.values() for one in products} == found
+
+
 def test_new_words_are_known_at_once(connection: Connection) -> None:
     """A product or category that is added or renamed, by whatever statement, is found by a misspelt name."""
     put_products(connection, [product("1", "Quinoto"), product("2", "Pomelo")])

@@ -60,7 +60,8 @@ def test_what_everybody_may_ask_is_rendered_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [("y leche?", "leans"), ("tenes xyzabc", "unknown"), ("leche horario", "no_frame"), ("leche", "")]
+    ("text", "reason"),
+    [("y leche?", "leans"), ("tenes xyzabc", "unknown"), ("leche horario", "no_frame"), ("leche", "")],
 )
 def test_why_a_text_is_not_everybodys_is_known(text: str, reason: str) -> None:
     """For the counters: the kind of the reason, and no word."""

@@ -15,6 +15,8 @@ from worker.catalog.product_names import called
 from worker.language.catalog_terms import catalog_terms
 from worker.language.product_words import ProductWords, product_words_of
 from worker.language.search_terms import search_terms
+from worker.language.spelling import is_any, stem
+from worker.language.vocabulary import GROCERIES
 from worker.redisdb.cache import Cache, entries
 from worker.redisdb.keys import CATEGORIES, PRODUCT_SEARCH
 
@@ -24,6 +26,8 @@ MOST_COMPARED = 60
 GOODS_TTL_S = 300.0
 #: Before a sku a search term is no words: `find_products` finds the one product with it.
 BY_SKU = "#"
+#: Before a word it asks for that alone, and nothing of which it may be a slip.
+EXACTLY = "!"
 #: Before other words it asks for the cheapest of what is called so.
 BY_PRICE = "<"
 
@@ -115,11 +119,18 @@ class Catalog:
         }
 
     def _found(self, terms: list[str], most: int) -> dict[str, tuple[Product, ...]]:
+        asked = {f"{EXACTLY}{term}" if self._is_not_sold(term) else term: term for term in terms}
         found: dict[str, list[Product]] = {term: [] for term in terms}
         if terms:
-            for row in retry.run(self._engine, lambda connection: search_products(connection, terms, most)):
-                found[row["term"]].append(msgspec.convert(row, Product))
+            for row in retry.run(self._engine, lambda connection: search_products(connection, list(asked), most)):
+                found[asked[row["term"]]].append(msgspec.convert(row, Product))
         return {term: tuple(products) for term, products in found.items()}
+
+    def _is_not_sold(self, term: str) -> bool:
+        """Returns whether a term is one word for something that no product here is called by: it is no slip of another,
+        as "tabla" is not "talla".
+        """
+        return is_any(term, GROCERIES) and stem(term) not in self.product_words().stems
 
 
 def _cheapest(term: str, found: Sequence[Product]) -> tuple[Product, ...]:
