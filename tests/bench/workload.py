@@ -44,7 +44,7 @@ OTHER_HAND: Final = 0.5
 #: Mean time from one message of a customer to the next; days, as all times here.
 GAP_DAYS: Final = 0.01
 DANGLING: Final = frozenset(
-    ("a", "al", "con", "de", "del", "e", "el", "en", "la", "los", "o", "para", "por", "sin", "y")
+    ("a", "al", "con", "de", "del", "e", "el", "en", "la", "los", "o", "para", "por", "sin", "x", "y")
 )
 PHONE: Final = "549115{:07d}"
 
