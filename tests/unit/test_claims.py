@@ -9,7 +9,7 @@ import pytest
 from helpers.turns import CATEGORIES, CHEESE, MILK, MILK_ITEM, RICE, made, session_of
 from msgspec.structs import replace
 
-from worker.replies.claims import check_claims
+from worker.replies.claims import check_claims, facts_of
 from worker.replies.decision import RefusedChange
 from worker.replies.prompt import render
 from worker.session.session import Exchange
@@ -35,7 +35,7 @@ def problem(reply: str, said: str = "hola", *, changes: bool = False, **facts: A
     shop, now = facts.pop("shop", SHOP), facts.pop("now", None)
     request = render(shop, said, CATEGORIES, facts.pop("products", (MILK, RICE, CHEESE)), session, now)
     try:
-        check_claims(made(reply=reply), request.user, request.system, changes=changes)
+        check_claims(made(reply=reply), facts_of(request.user, request.system), changes=changes)
     except RefusedChange as exc:
         return str(exc)
     return None

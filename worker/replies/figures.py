@@ -10,13 +10,11 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-import orjson
 from msgspec import Struct
 
 from worker.language.patterns import patterns_of, read_data
 from worker.replies.amounts import Amounts, amounts
 from worker.replies.figure_kinds import FIGURE, Figure, Told, figures_of, speaks, told_in, unspaced, values_of
-from worker.replies.prompt import FACTS_BEGIN
 
 #: Smaller figures count ("las 3 opciones"), unless they are of a kind.
 _COUNTS_UP_TO = 31
@@ -95,17 +93,18 @@ class Known(Struct, frozen=True):
         )
 
 
-def unfounded_figure(reply: str, user: str, system: str) -> str | None:
+def unfounded_figure(reply: str, facts: dict[str, Any], shop: str) -> str | None:
     """The kind of the first figure that stands in no fact; None where all do.
 
     Args:
-        user, system: the rendered request.
+        facts: of the request.
+        shop: what the shop has told.
     """
     if not FIGURE.search(reply):
         return None
-    reply, facts = unspaced(reply), orjson.loads(user)
+    reply = unspaced(reply)
     figures = list(figures_of(reply))
-    known = _known(facts, system.partition(FACTS_BEGIN)[2], reply, figures)
+    known = _known(facts, shop, reply, figures)
     for match, kind, values in figures:
         before, behind = _around(reply, match)
         if known.has(kind, values, f"{before}{match[0]}{behind}", before):
