@@ -51,7 +51,7 @@ def unspaced(text: str) -> str:
 
 def figures_of(text: str) -> Iterator[Figure]:
     """The figures of a text: place, kind, and values in each reading; -1 for no number, as a date."""
-    kinds = kinds_of(text)
+    kinds = kinds_of(text) if FIGURE.search(text) else {}
     for match in FIGURE.finditer(text):
         yield match, kinds.get(match.start(), "number"), frozenset(readings(match[0]).values()) or _NO_NUMBER
 

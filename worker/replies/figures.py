@@ -116,8 +116,11 @@ def unfounded_figure(reply: str, facts: dict[str, Any], shop: str) -> str | None
 
 def _around(reply: str, match: re.Match[str]) -> tuple[str, str]:
     """The sentence of a figure, before it and behind it."""
-    before = reply[max(0, match.start() - _AROUND) : match.start()]
-    return _P["end"].split(before)[-1], _P["end"].split(reply[match.end() : match.end() + _AROUND])[0]
+    first, start, end = max(0, match.start() - _AROUND), match.start(), match.end()
+    last_end, next_end = _P["to_last_end"].match(reply, first, start), _P["end"].search(reply, end, end + _AROUND)
+    return reply[last_end.end() if last_end else first : start], reply[
+        end : next_end.start() if next_end else end + _AROUND
+    ]
 
 
 def _is_given_back(kind: str, before: str, behind: str) -> bool:
