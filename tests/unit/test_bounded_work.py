@@ -241,6 +241,7 @@ INSIDE = {
     "replies.figures.unfounded_figure": "what check_claims is given",
     "replies.claims.facts_of": "a request of ours; in check_claims",
     "replies.claims.problem_of": "what check_claims is given",
+    "replies.figure_kinds.shares_in": "what check_claims is given",
     "replies.figure_kinds.speaks": "what check_claims is given",
     "replies.figure_kinds.unspaced": "what check_claims is given",
     "replies.summary.version_of": "a token of ours",

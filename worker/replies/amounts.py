@@ -147,7 +147,9 @@ class Amounts(Struct, frozen=True, dict=True):
         """Returns whether a product is said to cost what another one does: "the milk costs", and the price of rice."""
         clause = _P["end_of_part"].split(without_accents(before))[-1]
         verb = _P["priced"].search(clause)
-        stems = _stems(clause[: verb.start()]) if verb else []
+        if not verb:
+            return False
+        stems = _stems(clause[: verb.start()])
         meant = [one for one in self.sold if one.words and one.words[0] in stems]
         others = any(one.price == value and not set(one.words).intersection(stems) for one in self.sold)
         return bool(meant) and others and not any(_is_price_of(value, one, self.counted) for one in meant)

@@ -14,7 +14,17 @@ from msgspec import Struct
 
 from worker.language.patterns import patterns_of, read_data
 from worker.replies.amounts import Amounts, amounts
-from worker.replies.figure_kinds import FIGURE, Figure, Told, figures_of, speaks, told_in, unspaced, values_of
+from worker.replies.figure_kinds import (
+    FIGURE,
+    Figure,
+    Told,
+    figures_of,
+    shares_in,
+    speaks,
+    told_in,
+    unspaced,
+    values_of,
+)
 
 #: Smaller figures count ("las 3 opciones"), unless they are of a kind.
 _COUNTS_UP_TO = 31
@@ -136,16 +146,16 @@ def _known(facts: dict[str, Any], shop: str, reply: str, figures: list[Figure]) 
     products = facts.get("products") or []
     sold = [*products, *cart]
     told = _of_shop(shop) | told_in(_texts([facts.get("now"), [exchange.get("reply") for exchange in history]]))
-    of_names = told_in(one["name"] for one in sold)
+    names = "\n\n".join(one["name"] for one in sold)
     written = _texts([facts.get("message"), session.get("name"), [exchange.get("customer") for exchange in history]])
     hours = frozenset(hour for hour in told.values if hour <= 2 * _HALF_DAY)
     own = frozenset(values_of(written))
     said = str(facts.get("message") or "")
     return Known(
-        told=told.values | of_names.values,
+        told=told.values.union(values_of([names])),
         hours=hours | {hour - _HALF_DAY for hour in hours if hour > _HALF_DAY},
         times=told.times,
-        shares=told.shares | of_names.shares,
+        shares=told.shares | shares_in(names),
         left=frozenset(values_of(exchange.get("reply") or "" for exchange in history)),
         money=amounts(told.amounts, own, products, cart, f"{said}\n{reply}", _counts(said, reply, figures)),
         written=own,

@@ -79,10 +79,11 @@ def _is_echo(reply: str, said: str) -> bool:
     """The customer's words and no other, whoever sets the accents. A question that comes back as a sentence has been
     answered.
     """
+    if ("?" in reply) != ("?" in said):
+        return False
     words, asked = (_P["token"].findall(without_accents(text)) for text in (reply, said))
     words = words[:-1] if words[-1:] in (["ok"], ["si"]) and asked[-1:] != words[-1:] else words
-    same = words == asked and ("?" in reply) == ("?" in said)
-    return same and len(asked) >= _LEAST_ECHO_WORDS and not _IN_KIND.issuperset(asked)
+    return words == asked and len(asked) >= _LEAST_ECHO_WORDS and not _IN_KIND.issuperset(asked)
 
 
 def _is_loop(tokens: Sequence[str]) -> bool:
