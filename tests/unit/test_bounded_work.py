@@ -95,7 +95,7 @@ def claim_of(written: str) -> None:
     asked = session_of(cart=(MILK_ITEM,), context={"history": history})
     request = prompt.render(SHOP, written, CATEGORIES, [MILK, CHEESE], asked)
     with suppress(decision.RefusedChange):
-        claims.check_claims(made(reply=written), request.user, request.system, changes=False)
+        claims.check_claims(made(reply=written), claims.facts_of(request.user, request.system), changes=False)
 
 
 def fallback_of(written: str) -> object:
@@ -244,7 +244,9 @@ INSIDE = {
     "replies.telling.by_mention": "what parse_decision has bounded",
     "replies.buttons.may_offer": "an id that a gateway or the check of a decision has bounded",
     "replies.figures.unfounded_figure": "what check_claims is given",
+    "replies.claims.facts_of": "a request of ours; in check_claims",
     "replies.claims.problem_of": "what check_claims is given",
+    "replies.figure_kinds.shares_in": "what check_claims is given",
     "replies.figure_kinds.speaks": "what check_claims is given",
     "replies.figure_kinds.unspaced": "what check_claims is given",
     "replies.summary.version_of": "a token of ours",
@@ -431,7 +433,9 @@ OTHER_WORK: dict[str, Work] = {
     ),
     "replies.claims.check_claims of products": many(
         lambda size: claims.check_claims(
-            made(reply="Sale $ 1.850,00."), *_texts_of(session_of(cart=cart(size)), products(size)), changes=False
+            made(reply="Sale $ 1.850,00."),
+            claims.facts_of(*_texts_of(session_of(cart=cart(size)), products(size))),
+            changes=False,
         ),
         2_048,
     ),

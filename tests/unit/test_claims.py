@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from helpers.turns import CATEGORIES, CHEESE, MILK, MILK_ITEM, RICE, made, session_of
+from msgspec import to_builtins
 from msgspec.structs import replace
 
-from worker.replies.claims import check_claims
+from worker.replies.amounts import amounts
+from worker.replies.claims import check_claims, facts_of
 from worker.replies.decision import RefusedChange
 from worker.replies.prompt import render
 from worker.session.session import Exchange
@@ -35,7 +37,7 @@ def problem(reply: str, said: str = "hola", *, changes: bool = False, **facts: A
     shop, now = facts.pop("shop", SHOP), facts.pop("now", None)
     request = render(shop, said, CATEGORIES, facts.pop("products", (MILK, RICE, CHEESE)), session, now)
     try:
-        check_claims(made(reply=reply), request.user, request.system, changes=changes)
+        check_claims(made(reply=reply), facts_of(request.user, request.system), changes=changes)
     except RefusedChange as exc:
         return str(exc)
     return None
@@ -285,3 +287,14 @@ def test_what_the_shop_promises_may_be_said() -> None:
     assert problem("Centro: envío $ 500,00, mínimo $ 5.000,00, gratis desde $ 20.000,00") is None
     assert problem("El envío es gratis.", shop=replace(SHOP, areas=())) is not None
     assert problem("Leche en oferta.", products=(replace(MILK, name="Leche en oferta"),)) is None
+
+
+def test_a_difference_of_two_prices_makes_no_sums() -> None:
+    """Sums of what is named may be thousands; they are made for what nothing else explains."""
+    sold = [one.facts for one in (MILK, RICE, CHEESE)]
+    rows = [{"name": one["name"], "price": one["price"]} for one in to_builtins(sold)]
+    known = amounts(frozenset(), frozenset(), rows, (), "leche, arroz o queso?", [Decimal(3)])
+    assert known.has({Decimal("649.50")}, "la leche cuesta $ 649,50 más que el arroz", "la leche cuesta $ ")
+    assert "sums_of_named" not in vars(known)
+    assert known.has({Decimal("30050.50")}, "todo junto son $ 30.050,50", "todo junto son $ ")
+    assert "sums_of_named" in vars(known)

@@ -14,7 +14,7 @@ from helpers.turns import CATEGORIES, CHEESE, MILK, MILK_ITEM, RICE, decision_of
 from msgspec.structs import replace
 
 from worker.catalog.product import Product
-from worker.replies.claims import problem_of, without_changes
+from worker.replies.claims import facts_of, problem_of, without_changes
 from worker.replies.prompt import AiRequest, render
 from worker.replies.scene import Scene
 from worker.replies.verdict import decide
@@ -67,13 +67,13 @@ def request_to(said: str, **facts: Any) -> AiRequest:
 def problem(said: str, reply: str, **facts: Any) -> str | None:
     """Why a reply to these words may not be sent; None where it may."""
     request = request_to(said, **facts)
-    return problem_of(reply, request.user, request.system, changes=False)
+    return problem_of(reply, facts_of(request.user, request.system), changes=False)
 
 
 def left_of(said: str, reply: str) -> str:
     """What stays of a reply beside a change of the cart."""
     request = request_to(said)
-    return without_changes(made(reply=reply), request.user, request.system).reply
+    return without_changes(made(reply=reply), facts_of(request.user, request.system)).reply
 
 
 @pytest.mark.parametrize(("said", "reply"), cases("honest"))

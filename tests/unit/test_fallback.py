@@ -28,7 +28,7 @@ from worker.language.classifier import guess_intent
 from worker.language.normalise import normalised
 from worker.language.topics import asks_for_person
 from worker.messages.reply import MAX_INTERACTIVE_CHARS, MAX_QUICK_REPLIES, MAX_TITLE_CHARS
-from worker.replies.claims import check_claims
+from worker.replies.claims import check_claims, facts_of
 from worker.replies.decision import Intent
 from worker.replies.fallback import fallback_decision, unreadable_decision
 from worker.replies.prompt import render
@@ -121,7 +121,7 @@ def test_it_claims_nothing_and_names_no_figure_of_its_own(
     """By the check that a model's words go through."""
     decision = made(said, cart, requires_human=requires_human, refused=refused)
     request = render(SHOP, said, [], [MILK], session_of(cart=cart or ()))
-    check_claims(decision, request.user, request.system, changes=False)
+    check_claims(decision, facts_of(request.user, request.system), changes=False)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def yes_or_no(text: str) -> str | None:
     """YES or NO where a message is that and nothing else, None otherwise, and where it is both or asks something."""
     if asks(text):
         return None
-    words = _P["stretched"].sub(r"\1\1", _P["laugh"].sub(" ", folded(text)))
+    words = _P["stretched"].sub(lambda found: found[1] * 2, _P["laugh"].sub(" ", folded(text)))
     if len(words) > 80:
         return None
     signs = {answer for answer, emoji in _EMOJI.items() if emoji.intersection(text)}

@@ -59,7 +59,7 @@ def normalised(text: str) -> str:
     """
     plain = _read(_spelled_out(text))
     for _ in range(MOST_PASSES):
-        shorter = " ".join(_P["opening"].sub(r"\1", _P["courtesy"].sub(" ", plain)).split())
+        shorter = " ".join(_P["opening"].sub(lambda found: found[1], _P["courtesy"].sub(" ", plain)).split())
         if not shorter or shorter == plain:
             break
         # What stood behind a courtesy may have come to the front.
@@ -77,7 +77,7 @@ def name_in_full(name: str) -> str:
 def _spelled_out(text: str) -> str:
     """Keeps letters, digits and meaningful signs, with single spaces."""
     plain = without_accents(_apart(rewritten(text, _RULES["number_signs"]))).replace("\u2044", "/")
-    plain = _P["standing_apart"].sub(r" \g<0> ", _P["noise"].sub(" ", _with_spoken_signs(plain)))
+    plain = _P["standing_apart"].sub(lambda found: f" {found[0]} ", _P["noise"].sub(" ", _with_spoken_signs(plain)))
     return " ".join(plain.split())
 
 

@@ -9,13 +9,6 @@ from functools import cached_property
 
 from worker.language.vocabulary import SMALL_WORDS
 
-#: Endings of number and gender, as `word_stem` of the database takes them off.
-_ENDINGS = (
-    (re.compile(r"^(..+)ces?$"), r"\1z"),
-    (re.compile(r"^(...+)es?$"), r"\1"),
-    (re.compile(r"^(..+)[ao]s?$"), r"\1o"),
-    (re.compile(r"^(...+)s$"), r"\1"),
-)
 #: Said twice they are other sounds: "pera" and "perra", "polos" and "pollos" are different things.
 _DOUBLED, _DOUBLED_SOUND = re.compile(r"(.)\1"), re.compile(r"([lr])\1")
 
@@ -26,10 +19,18 @@ def is_any(word: str, words: frozenset[str]) -> bool:
 
 
 def stem(word: str) -> str:
-    """Stem of a noun or an adjective: what it has in common with its plural and its other gender."""
-    for ending, kept in _ENDINGS:
-        word = ending.sub(kept, word)
-    return word
+    """Stem of a noun or an adjective: what it has in common with its plural and its other gender, as `word_stem` of the
+    database takes their endings off.
+    """
+    one = word.removesuffix("s")
+    if len(one) > 3 and one.endswith("ce"):
+        return f"{one[:-2]}z"
+    if len(one) > 3 and one.endswith("e"):
+        word = one[:-1]
+        one = word.removesuffix("s")
+    if len(one) > 2 and one.endswith(("a", "o")):
+        return f"{one[:-1]}o"
+    return word[:-1] if len(word) > 3 and word.endswith("s") else word
 
 
 def stems(name: str) -> tuple[str, ...]:

@@ -62,6 +62,8 @@ _PAIRS = (
 _LOOSE = re.compile(r" \*\*(?= )|\*{2,}|~{2,}|`{3,}|(?<!\w)_{2,}|_{2,}(?!\w)")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+.!|~$<>-])")
 _MARKS = re.compile(r"(?<!\w)([*_~])(?=\S)([^*_~\n]+?)(?<=\S)\1(?!\w)")
+#: A text without any of these signs has no Markdown in it, and no HTML.
+_SIGN = re.compile(r"[<&\[\]*_~`#|\\\r=-]")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _CELL_END = re.compile(r"(?<!\\)\|")
 
@@ -72,14 +74,17 @@ def whatsapp_text(text: str, own_links: Collection[str] = ()) -> str:
     Args:
         own_links: the shop's, as `links_in` gives them.
     """
+    lines = without_foreign_links(_formatted(text, own_links) if _SIGN.search(text) else text, own_links)
+    lines = "\n".join(line.rstrip() for line in lines.split("\n"))
+    return _BLANK_LINES.sub("\n\n", lines).strip()
+
+
+def _formatted(text: str, own_links: Collection[str]) -> str:
     lines = _LINE_BREAK.sub("\n", text)
     if "<" in lines or "&" in lines:
         lines = _without_html(lines)
     lines = _linked(_FENCE.sub("", lines), own_links)
-    lines = _HEADING.sub(_bold_line, _RULE.sub("", _rows(lines)))
-    lines = without_foreign_links(_emphasised(lines), own_links)
-    lines = "\n".join(line.rstrip() for line in lines.split("\n"))
-    return _BLANK_LINES.sub("\n\n", lines).strip()
+    return _emphasised(_HEADING.sub(_bold_line, _RULE.sub("", _rows(lines))))
 
 
 def plain_title(text: str) -> str:

@@ -16,6 +16,8 @@ LINK = re.compile(
     rf"|{_WITH_PATH}/{_END}+))",
     re.IGNORECASE,
 )
+#: What stands in each of them.
+_SIGN = re.compile(r":\S|@|\.[^\d\s]|w\.|W\.")
 #: A name with a point in it, which a shop may write for its site.
 _NAME = re.compile(rf"(?:[a-z0-9-]{{1,63}}\.){{1,5}}[a-z]{{2,24}}(?:/{_END}*)?", re.IGNORECASE)
 _TRAILING = ".,;:!?)…»”"
@@ -37,7 +39,7 @@ def is_own(link: str, own: Collection[str]) -> bool:
 
 def without_foreign_links(text: str, own: Collection[str]) -> str:
     """The text without links and e-mail addresses that are none of the shop's, nor the colon that led to one."""
-    if not LINK.search(text):
+    if not (_SIGN.search(text) and LINK.search(text)):
         return text
     return "\n".join(_line(line, own) for line in text.split("\n"))
 

@@ -49,7 +49,7 @@ def mend(text: str) -> str:
 
 def stream_safe(text: str) -> str:
     """`text` with at most 30 combining marks in a row; what stands behind them is left out."""
-    if text.isascii():
+    if text.isascii() or not any(map(combining, text)):
         return text
     kept, marks = [], 0
     for sign in text:

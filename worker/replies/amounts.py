@@ -71,11 +71,6 @@ class Amounts(Struct, frozen=True, dict=True):
             found = self.__dict__["sums_of_named"] = _sums(self.total, self.named, self.counted)
         return found
 
-    @property
-    def known(self) -> frozenset[Decimal]:
-        """Everything that may be said without a word about why."""
-        return self.plain | self.sums
-
     def has(self, values: Collection[Decimal], sentence: str, before: str) -> bool:
         """Returns whether an amount, in one of its readings, may be told.
 
@@ -90,7 +85,10 @@ class Amounts(Struct, frozen=True, dict=True):
         if not value:
             return value in self.told and bool(_P["fee"].search(sentence))
         if _P["compared"].search(sentence):
-            is_known = self.is_known(value) or not self.known.isdisjoint(self._rests(value))
+            rests = list(self._rests(value))
+            # Thousands of sums are made only for what nothing else explains.
+            is_known = self._is_price(value) or not self.plain.isdisjoint(rests)
+            is_known = is_known or self._is_sum(value) or not self.sums.isdisjoint(rests)
         elif _P["of_delivery"].search(before):
             return value in self.told
         else:
@@ -103,12 +101,13 @@ class Amounts(Struct, frozen=True, dict=True):
 
     def is_known(self, value: Decimal) -> bool:
         """Returns whether it is told, the price of so many, or a sum, also with a fee of the shop."""
-        return (
-            value in self.plain
-            or any(_is_price_of(value, one, self.counted) for one in self.sold[:_MOST_COMPARED])
-            or value in self.sums
-            or any(value - fee in self.sums for fee in self._fees())
-        )
+        return self._is_price(value) or self._is_sum(value)
+
+    def _is_price(self, value: Decimal) -> bool:
+        return value in self.plain or any(_is_price_of(value, one, self.counted) for one in self.sold[:_MOST_COMPARED])
+
+    def _is_sum(self, value: Decimal) -> bool:
+        return value in self.sums or any(value - fee in self.sums for fee in self._fees())
 
     def _fees(self) -> list[Decimal]:
         return [fee for fee in self.told if fee][:_MOST_BASES]
@@ -148,7 +147,9 @@ class Amounts(Struct, frozen=True, dict=True):
         """Returns whether a product is said to cost what another one does: "the milk costs", and the price of rice."""
         clause = _P["end_of_part"].split(without_accents(before))[-1]
         verb = _P["priced"].search(clause)
-        stems = _stems(clause[: verb.start()]) if verb else []
+        if not verb:
+            return False
+        stems = _stems(clause[: verb.start()])
         meant = [one for one in self.sold if one.words and one.words[0] in stems]
         others = any(one.price == value and not set(one.words).intersection(stems) for one in self.sold)
         return bool(meant) and others and not any(_is_price_of(value, one, self.counted) for one in meant)

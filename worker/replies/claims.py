@@ -29,9 +29,11 @@ _STEM_CHARS = 7
 
 
 class Facts(Struct, frozen=True):
-    """Facts that claims are held against.
+    """Facts of one request that claims are held against.
 
     Args:
+        request: decoded.
+        told: what the shop has told, as it is written.
         products: as JSON, in small letters; they may have an offer in their names.
         names: of the products, in small letters.
         shop: what the shop has told and what holds now, in small letters.
@@ -41,6 +43,8 @@ class Facts(Struct, frozen=True):
         ordered: an order was placed just before.
     """
 
+    request: dict[str, Any]
+    told: str
     products: str
     names: tuple[str, ...]
     shop: str
@@ -68,33 +72,15 @@ def _stem(found: re.Match[str]) -> str:
     return found[0].split()[-1][:_STEM_CHARS]
 
 
-def check_claims(decision: Decision, user: str, system: str, *, changes: bool) -> None:
-    """Raises RefusedChange for words that claim what nothing stands behind.
-
-    Args:
-        user, system: the rendered request: its facts.
-        changes: the decision changes the cart, so that its words may say so.
-    """
-    problem = problem_of(decision.reply, user, system, changes=changes)
-    if problem:
-        raise RefusedChange(f"reply: {problem}", f"reply: {problem}")
-
-
-def problem_of(text: str, user: str, system: str, *, changes: bool) -> str | None:
-    """Kind of the first claim in a text that nothing stands behind; None where it may be said."""
-    if kind := unfounded_figure(text, user, system):
-        return f"names a figure that stands in no fact ({kind})"
-    facts = _facts(orjson.loads(user), system.partition(FACTS_BEGIN)[2])
-    claiming = (sentence for sentence in asserted(text) if not _lists_product(sentence, facts))
-    problems = (_problem(sentence, facts, changes=changes) for sentence in claiming)
-    return next(filter(None, problems), None)
-
-
-def _facts(request: dict[str, Any], shop: str) -> Facts:
+def facts_of(user: str, system: str) -> Facts:
+    """The facts of a rendered request."""
+    request, shop = orjson.loads(user), system.partition(FACTS_BEGIN)[2]
     session = request.get("session")
     history = [exchange.get("reply", "") for exchange in (session or {}).get("history") or []]
     now = orjson.dumps(request.get("now")).decode()
     return Facts(
+        request=request,
+        told=shop,
         products=orjson.dumps(request.get("products")).decode().lower(),
         names=tuple(one["name"].lower() for one in request.get("products") or ()),
         shop=f"{shop}\n{now}".lower(),
@@ -103,6 +89,26 @@ def _facts(request: dict[str, Any], shop: str) -> Facts:
         said=str(request.get("message") or ""),
         ordered=(session or {}).get("state") == "order_completed",
     )
+
+
+def check_claims(decision: Decision, facts: Facts, *, changes: bool) -> None:
+    """Raises RefusedChange for words that claim what nothing stands behind.
+
+    Args:
+        changes: the decision changes the cart, so that its words may say so.
+    """
+    problem = problem_of(decision.reply, facts, changes=changes)
+    if problem:
+        raise RefusedChange(f"reply: {problem}", f"reply: {problem}")
+
+
+def problem_of(text: str, facts: Facts, *, changes: bool) -> str | None:
+    """Kind of the first claim in a text that nothing stands behind; None where it may be said."""
+    if kind := unfounded_figure(text, facts.request, facts.told):
+        return f"names a figure that stands in no fact ({kind})"
+    claiming = (sentence for sentence in asserted(text) if not _lists_product(sentence, facts))
+    problems = (_problem(sentence, facts, changes=changes) for sentence in claiming)
+    return next(filter(None, problems), None)
 
 
 def _lists_product(sentence: str, facts: Facts) -> bool:
@@ -128,14 +134,14 @@ def _problem(sentence: str, facts: Facts, *, changes: bool) -> str | None:
 
 def _tells_order(sentence: str, facts: Facts) -> bool:
     """Returns whether a sentence says that an order was placed or is on its way, and nobody has said so before."""
-    return (not facts.ordered and _claims(_CLAIMS["placed"], sentence, facts)) or _claims(
-        _CLAIMS["sent"], sentence, facts
+    patterns = [_CLAIMS["sent"]] if facts.ordered else [_CLAIMS["placed"], _CLAIMS["sent"]]
+    return not _WORDS["before_it_is_so"].search(sentence) and any(
+        not facts.was_told(pattern, found) for pattern in patterns for found in undenied(pattern, sentence)
     )
 
 
-def without_changes(decision: Decision, user: str, system: str) -> Decision:
+def without_changes(decision: Decision, facts: Facts) -> Decision:
     """A decision without the sentences that tell what it changed, the cart's total or an order: we tell of these."""
-    facts = _facts(orjson.loads(user), system.partition(FACTS_BEGIN)[2])
     kept = [sentence for sentence in sentences(decision.reply) if not _tells_change(sentence, facts)]
     return replace(decision, reply="".join(kept).strip())
 
@@ -175,12 +181,6 @@ def _is_held(named: str, facts: Facts) -> bool:
         return False
     words = set(stems_of(f"{named} {facts.said}"))
     return any(words.intersection(stems_of(line["name"])) for line in cart) or (bool(counted) and bool(cart))
-
-
-def _claims(pattern: re.Pattern[str], sentence: str, facts: Facts) -> bool:
-    return not _WORDS["before_it_is_so"].search(sentence) and any(
-        not facts.was_told(pattern, found) for found in undenied(pattern, sentence)
-    )
 
 
 def _promises(sentence: str, facts: Facts) -> bool:

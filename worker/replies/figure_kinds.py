@@ -51,7 +51,7 @@ def unspaced(text: str) -> str:
 
 def figures_of(text: str) -> Iterator[Figure]:
     """The figures of a text: place, kind, and values in each reading; -1 for no number, as a date."""
-    kinds = kinds_of(text)
+    kinds = kinds_of(text) if FIGURE.search(text) else {}
     for match in FIGURE.finditer(text):
         yield match, kinds.get(match.start(), "number"), frozenset(readings(match[0]).values()) or _NO_NUMBER
 
@@ -70,9 +70,14 @@ def told_in(texts: Iterable[str]) -> Told:
     return Told(
         frozenset(values_of([text])),
         frozenset(values_of(match[1] for match in _P["time"].finditer(text))),
-        frozenset(values_of(match[1] for match in _P["share"].finditer(text))),
+        shares_in(text),
         frozenset(values_of(match[match.lastindex or 0] for match in _P["money"].finditer(text))),
     )
+
+
+def shares_in(text: str) -> frozenset[Decimal]:
+    """Returns the shares of a hundred that a text names."""
+    return frozenset(values_of(match[1] for match in _P["share"].finditer(text)))
 
 
 def values_of(texts: Iterable[str]) -> Iterator[Decimal]:

@@ -10,13 +10,21 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-import orjson
 from msgspec import Struct
 
 from worker.language.patterns import patterns_of, read_data
 from worker.replies.amounts import Amounts, amounts
-from worker.replies.figure_kinds import FIGURE, Figure, Told, figures_of, speaks, told_in, unspaced, values_of
-from worker.replies.prompt import FACTS_BEGIN
+from worker.replies.figure_kinds import (
+    FIGURE,
+    Figure,
+    Told,
+    figures_of,
+    shares_in,
+    speaks,
+    told_in,
+    unspaced,
+    values_of,
+)
 
 #: Smaller figures count ("las 3 opciones"), unless they are of a kind.
 _COUNTS_UP_TO = 31
@@ -95,17 +103,18 @@ class Known(Struct, frozen=True):
         )
 
 
-def unfounded_figure(reply: str, user: str, system: str) -> str | None:
+def unfounded_figure(reply: str, facts: dict[str, Any], shop: str) -> str | None:
     """The kind of the first figure that stands in no fact; None where all do.
 
     Args:
-        user, system: the rendered request.
+        facts: of the request.
+        shop: what the shop has told.
     """
     if not FIGURE.search(reply):
         return None
-    reply, facts = unspaced(reply), orjson.loads(user)
+    reply = unspaced(reply)
     figures = list(figures_of(reply))
-    known = _known(facts, system.partition(FACTS_BEGIN)[2], reply, figures)
+    known = _known(facts, shop, reply, figures)
     for match, kind, values in figures:
         before, behind = _around(reply, match)
         if known.has(kind, values, f"{before}{match[0]}{behind}", before):
@@ -117,8 +126,11 @@ def unfounded_figure(reply: str, user: str, system: str) -> str | None:
 
 def _around(reply: str, match: re.Match[str]) -> tuple[str, str]:
     """The sentence of a figure, before it and behind it."""
-    before = reply[max(0, match.start() - _AROUND) : match.start()]
-    return _P["end"].split(before)[-1], _P["end"].split(reply[match.end() : match.end() + _AROUND])[0]
+    first, start, end = max(0, match.start() - _AROUND), match.start(), match.end()
+    last_end, next_end = _P["to_last_end"].match(reply, first, start), _P["end"].search(reply, end, end + _AROUND)
+    return reply[last_end.end() if last_end else first : start], reply[
+        end : next_end.start() if next_end else end + _AROUND
+    ]
 
 
 def _is_given_back(kind: str, before: str, behind: str) -> bool:
@@ -134,16 +146,16 @@ def _known(facts: dict[str, Any], shop: str, reply: str, figures: list[Figure]) 
     products = facts.get("products") or []
     sold = [*products, *cart]
     told = _of_shop(shop) | told_in(_texts([facts.get("now"), [exchange.get("reply") for exchange in history]]))
-    of_names = told_in(one["name"] for one in sold)
+    names = "\n\n".join(one["name"] for one in sold)
     written = _texts([facts.get("message"), session.get("name"), [exchange.get("customer") for exchange in history]])
     hours = frozenset(hour for hour in told.values if hour <= 2 * _HALF_DAY)
     own = frozenset(values_of(written))
     said = str(facts.get("message") or "")
     return Known(
-        told=told.values | of_names.values,
+        told=told.values.union(values_of([names])),
         hours=hours | {hour - _HALF_DAY for hour in hours if hour > _HALF_DAY},
         times=told.times,
-        shares=told.shares | of_names.shares,
+        shares=told.shares | shares_in(names),
         left=frozenset(values_of(exchange.get("reply") or "" for exchange in history)),
         money=amounts(told.amounts, own, products, cart, f"{said}\n{reply}", _counts(said, reply, figures)),
         written=own,

@@ -65,7 +65,7 @@ def check_reply(reply: str, said: str, instructions: str, facts: str = "") -> No
         ("says the same again and again", _is_loop(_P["token"].findall(reply.lower()))),
         ("quotes the instructions", not _rows(words).isdisjoint(_rows_of(instructions))),
         ("is not in the customer's language", _is_foreign(words, _words(said))),
-        ("holds letters of another alphabet", _is_unreadable(reply, said, instructions + facts)),
+        ("holds letters of another alphabet", _is_unreadable(reply, said, (instructions, facts))),
     ):
         if found:
             raise UnfitReply(f"reply: {problem}")
@@ -79,10 +79,11 @@ def _is_echo(reply: str, said: str) -> bool:
     """The customer's words and no other, whoever sets the accents. A question that comes back as a sentence has been
     answered.
     """
+    if ("?" in reply) != ("?" in said):
+        return False
     words, asked = (_P["token"].findall(without_accents(text)) for text in (reply, said))
     words = words[:-1] if words[-1:] in (["ok"], ["si"]) and asked[-1:] != words[-1:] else words
-    same = words == asked and ("?" in reply) == ("?" in said)
-    return same and len(asked) >= _LEAST_ECHO_WORDS and not _IN_KIND.issuperset(asked)
+    return words == asked and len(asked) >= _LEAST_ECHO_WORDS and not _IN_KIND.issuperset(asked)
 
 
 def _is_loop(tokens: Sequence[str]) -> bool:
@@ -91,6 +92,9 @@ def _is_loop(tokens: Sequence[str]) -> bool:
         one == two == three and one.isalpha() for one, two, three in zip(tokens, tokens[1:], tokens[2:], strict=False)
     ):
         return True
+    # A run leaves out what it repeats, and only the rest can be words of their own.
+    if len(set(tokens)) >= (1 - _MOST + _MOST / _REPEATS) * len(tokens):
+        return False
     longest_phrase = min(_LONGEST_PHRASE, len(tokens) // _REPEATS)
     return any(_repeated(tokens, size) > _MOST * len(tokens) for size in range(2, longest_phrase + 1))
 
@@ -120,11 +124,12 @@ def _is_foreign(words: list[str], said: list[str]) -> bool:
     return _language_counts(said)[best] <= _language_counts(said)["spanish"]
 
 
-def _is_unreadable(reply: str, said: str, known: str) -> bool:
+def _is_unreadable(reply: str, said: str, known: Sequence[str]) -> bool:
     """Letters that a reader of Spanish cannot read, unless the customer writes such or a product is so named."""
     if reply.isascii() or _OTHER_ALPHABET.search(said):
         return False
-    return not set(_OTHER_ALPHABET.findall(reply)) <= set(known)
+    letters = set(_OTHER_ALPHABET.findall(reply))
+    return any(all(letter not in text for text in known) for letter in letters)
 
 
 def _language_counts(words: Iterable[str]) -> Counter[str]:

@@ -174,8 +174,8 @@ def by_mention(reply: str, products: Iterable[Product]) -> list[Product]:
 
 def _place(words: str, product: Product) -> int:
     """Place at which the folded words of a reply name a product, from 1; 0 where they do not."""
-    found = [words.find(folded(name)) + 1 for name in (product.full_name, product.name)]
     # "Leche" stands in the line of "Leche entera" too: the whole name tells more.
+    found = (words.find(folded(name)) + 1 for name in (product.full_name, product.name))
     return next(filter(None, found), 0)
 
 

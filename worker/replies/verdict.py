@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from worker.catalog.product import Product, availability
 from worker.messages.formatting import whatsapp_text
 from worker.replies import buttons
-from worker.replies.claims import check_claims, problem_of, without_changes
+from worker.replies.claims import Facts, check_claims, facts_of, problem_of, without_changes
 from worker.replies.decision import Intent, InvalidDecision, RefusedChange, parse_decision
 from worker.replies.prompt import AiRequest
 from worker.replies.reply_check import check_reply
@@ -77,18 +77,19 @@ def decide(text: str, plan: Plan, scene: Scene) -> Decision:
     check_reply(decision.reply, scene.text, plan.system, plan.user)
     if plan.shared:
         decision = _for_everybody(decision)
+    facts = facts_of(plan.user, plan.system)
     if decision.cart_operations:
-        decision = without_changes(decision, plan.user, plan.system)
-    check_claims(decision, plan.user, plan.system, changes=bool(decision.cart_operations))
-    return told(_with_true_titles(decision, plan, scene), scene)
+        decision = without_changes(decision, facts)
+    check_claims(decision, facts, changes=bool(decision.cart_operations))
+    return told(_with_true_titles(decision, facts, scene), scene)
 
 
-def _with_true_titles(decision: Decision, plan: Plan, scene: Scene) -> Decision:
+def _with_true_titles(decision: Decision, facts: Facts, scene: Scene) -> Decision:
     """The decision with our titles on buttons of ours, and without those whose titles claim what is not so."""
     kept = (
         one
         for one in (buttons.titled(scene.shop, button) for button in decision.quick_replies)
-        if not problem_of(one.title, plan.user, plan.system, changes=False)
+        if not problem_of(one.title, facts, changes=False)
     )
     return replace(decision, quick_replies=tuple(kept))
 
