@@ -217,11 +217,8 @@ def _as_it_travels(turn: Turn) -> Turn:
     if not turn.plan:
         return turn
     plan = replace(turn.plan, system="", user="") if turn.outcome else turn.plan
-    return replace(turn, plan=replace(plan, products=tuple(_priced_in_text(product) for product in plan.products)))
-
-
-def _priced_in_text(product: Product) -> Product:
-    return replace(product, price=str(product.price))
+    products = tuple(replace(product, price=str(product.price)) for product in plan.products)
+    return replace(turn, plan=replace(plan, products=products))
 
 
 def decode_turn(raw: bytes | str) -> Turn:
