@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries
-from worker.log import logger
+from worker.log import logger, warned
 from worker.providers.single_flight import SingleFlight
 from worker.session.turn import Turn
 from worker.steps.locked_customers import commit_around_locked
@@ -90,7 +90,5 @@ class CallLeases:
         if not turns:
             return
         self._single_flight.hold([(turn.planned().key, turn.token) for turn in turns], self._lease_s)
-        try:
+        with warned(log, "leases_not_renewed", SQLAlchemyError, turns=len(turns)):
             extended(self._engine, turns, self._lease_s)
-        except SQLAlchemyError as exc:
-            log.warning("leases_not_renewed", turns=len(turns), error=type(exc).__name__)
