@@ -16,12 +16,7 @@ log = logger(__name__)
 def invalidate(
     durable: redis.Redis, cache: Cache, accepted: Mapping[str, Any], terms_of: Callable[[str], Iterable[str]]
 ) -> None:
-    """Does what a commit of messages demands of Redis.
-
-    Args:
-        accepted: as `accept_messages` gives it.
-        terms_of: product searches that a text leads to.
-    """
+    """Does what a commit of messages demands of Redis. terms_of: product searches that a text leads to."""
     if forgotten := accepted.get("forgotten"):
         _forget_revoked(cache, forgotten, terms_of)
     if joined := accepted.get("joined"):

@@ -144,11 +144,7 @@ class Turn(Struct, frozen=True, dict=True):
         return "\n".join(said or f"[{message.type}]" for said, message in zip(words, self.messages, strict=True))
 
     def references(self, names: Mapping[str, str]) -> list[dict[str, str | None]]:
-        """References of the messages, as a model is told them.
-
-        Args:
-            names: of products, by the ids that WhatsApp's catalogue has for them.
-        """
+        """References of the messages, as a model is told them. names: as `transcript` takes them."""
         return [
             ({"message": message.text} if len(self.messages) > 1 else {}) | reference
             for message in self.messages
