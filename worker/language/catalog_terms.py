@@ -209,7 +209,6 @@ def _is_known(before: Sequence[str], meant: Sequence[str], name: str, words: Pro
 
 
 def _is_called(name: str, words: ProductWords) -> bool:
-    """Returns whether names of products here begin so."""
     return name in words.beginnings or stem(name) in words.firsts
 
 

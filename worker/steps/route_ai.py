@@ -56,7 +56,6 @@ def run(services: Services, batch: Batch, has_room: Callable[[], bool]) -> tuple
 
 
 def _split(turns: Batch) -> tuple[list[Turn], list[Turn]]:
-    """Turns with an outcome, and turns without."""
     return [turn for turn in turns if turn.outcome], [turn for turn in turns if not turn.outcome]
 
 

@@ -149,7 +149,6 @@ class Page:
         self._shows.append(show)
 
     async def _changed(self) -> None:
-        """Shows at once what an administrator has changed."""
         self._feed.hurry()
         await self._refresh()
 

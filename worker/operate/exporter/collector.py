@@ -126,7 +126,6 @@ class Exporter(Collector):
         }
 
     def _redis(self, part: RedisState) -> Samples:
-        """Returns what the durable Redis knows."""
         circuits = part.providers
         return {
             "circuit_state": {(c.provider, state): state == c.state for c in circuits for state in CIRCUIT_STATES},
