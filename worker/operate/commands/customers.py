@@ -3,9 +3,11 @@
 import re
 import sys
 import time
+import tomllib
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC
+from pathlib import Path
 
 import click
 import phonenumbers
@@ -32,17 +34,11 @@ LEFT_OUT = {
 }
 #: What stands between digits: blanks, hyphens of all kinds, dots, brackets, strokes.
 BETWEEN = re.compile(r"[\s\-\u00ad\u2010-\u2015\u2212.()/]+")
-#: Spellings of one line, as WhatsApp's ids and telephone books have them: a pattern, and what else it may be called.
-#: Argentina: a 9 after 54 for a mobile. Mexico: a 1 after 52, until 2019. Brazil: a 9 before the eight digits of a
-#: mobile, everywhere since 2016; older accounts go without. Of 2026-11, as the countries' numbering plans have it.
-SPELLINGS = (
-    (re.compile(r"54(?!9)(\d{10})"), r"549\1"),
-    (re.compile(r"549(\d{10})"), r"54\1"),
-    (re.compile(r"52(\d{10})"), r"521\1"),
-    (re.compile(r"521(\d{10})"), r"52\1"),
-    (re.compile(r"55([1-9]\d)([6-9]\d{7})"), r"55\g<1>9\2"),
-    (re.compile(r"55([1-9]\d)9(\d{8})"), r"55\1\2"),
-)
+#: Spellings of one line: a pattern, and what else it may be called.
+SPELLINGS = [
+    (re.compile(pattern), other)
+    for pattern, other in tomllib.loads(Path(__file__).with_name("spellings.toml").read_text("utf-8"))["spellings"]
+]
 
 
 def known_form(phone: str) -> str:
