@@ -44,12 +44,12 @@ def logger(name: str) -> Any:
 
 
 @contextmanager
-def warned(log: Any, event: str, *errors: type[Exception], **facts: object) -> Iterator[None]:
-    """Logs such an error of the block as a warning, by its kind; who called goes on without what the block was for."""
+def warned(by: Any, event: str, *errors: type[Exception], **facts: object) -> Iterator[None]:
+    """Logs such an error of the block as a warning of a logger, by its kind; what comes behind the block goes on."""
     try:
         yield
     except errors as exc:
-        log.warning(event, **facts, error=type(exc).__name__)
+        by.warning(event, **facts, error=type(exc).__name__)
 
 
 def redacted(text: str) -> str:
