@@ -4,6 +4,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -159,6 +160,20 @@ class DeadLetter:
     last_error: str
 
 
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """Order that is not delivered or cancelled. items: number of its lines; name: of the customer, None if unknown."""
+
+    id: int
+    customer_phone: str
+    name: str | None
+    status: str
+    created_at: datetime
+    items: int
+    total: Decimal
+    currency: str
+
+
 def buckets(connection: Connection, window: Window, bucket_s: int) -> tuple[Bucket, ...]:
     """Returns the whole window in buckets, oldest first."""
     values = _values(window, bucket_s)
@@ -194,10 +209,10 @@ def dead_letters(connection: Connection, max_rows: int) -> tuple[DeadLetter, ...
     return tuple(DeadLetter(*row) for row in connection.execute(DEAD_LETTERS, {"max_rows": max_rows}))
 
 
-def open_orders(connection: Connection, limit: int) -> list[dict[str, Any]]:
+def open_orders(connection: Connection, max_rows: int) -> tuple[OpenOrder, ...]:
     """Returns orders that are not delivered or cancelled, new ones first, the oldest of each kind first."""
-    given = {"closed": list(FINAL_STATUSES), "new": ORDER_STATUSES[0], "max_rows": limit}
-    return [dict(row) for row in connection.execute(OPEN_ORDERS, given).mappings()]
+    given = {"closed": list(FINAL_STATUSES), "new": ORDER_STATUSES[0], "max_rows": max_rows}
+    return tuple(OpenOrder(*row) for row in connection.execute(OPEN_ORDERS, given))
 
 
 def _values(window: Window, bucket_s: int) -> dict[str, Any]:

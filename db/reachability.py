@@ -11,10 +11,8 @@ LOOK_EVERY_S = 0.5
 
 
 class Reachability:
-    """Reachability of the server behind an engine: lost when somebody says so, found by a look of its own.
-
-    Args:
-        found: called when it is reached again.
+    """Reachability of the server behind an engine: lost when somebody says so, found by a look of its own. found:
+    called when it is reached again.
     """
 
     def __init__(self, engine: Engine, found: Callable[[], None]) -> None:

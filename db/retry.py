@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
 
+Given = ParamSpec("Given")
 Row = TypeVar("Row")
 Result = TypeVar("Result")
 #: PostgreSQL's codes for "run it again": deadlock detected, serialisation failure.
@@ -99,6 +100,21 @@ def again_on_conflict(call: Callable[[], Result]) -> Result:
         reraise=True,
     )
     return retrying(call)
+
+
+def commit(
+    connection: Connection,
+    call: Callable[Concatenate[Connection, Given], Result],
+    *given: Given.args,
+    **named: Given.kwargs,
+) -> Result:
+    """Returns the result of `call(connection, ...)`, in a transaction of its own that is repeated after a conflict."""
+
+    def attempt() -> Result:
+        with connection.begin():
+            return call(connection, *given, **named)
+
+    return again_on_conflict(attempt)
 
 
 def run(

@@ -154,12 +154,7 @@ def send_traces(**_: object) -> None:
 
 
 class CeleryChain:
-    """Chain as intake sees it. Its methods raise BrokerUnavailable.
-
-    Args:
-        first_step: the task at its head.
-        batch_max: turns in a batch.
-    """
+    """Chain as intake sees it, from the task at its head on. Its methods raise BrokerUnavailable."""
 
     def __init__(self, first_step: Any, batch_max: int) -> None:
         self._first_step = first_step

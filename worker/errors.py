@@ -143,8 +143,6 @@ class ProviderDenied(ProviderError):
 class ModelFault(ProviderError):
     """Model that cannot be asked, or not in this way; another message would fare no better."""
 
-    kind = "model_fault"
-
 
 class ModelGone(ModelFault):
     """Model that is withdrawn, unknown, or closed to this key."""

@@ -7,7 +7,8 @@ import logging
 import re
 import sys
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -40,6 +41,15 @@ ABOUT_BODIES = ("Received ", "Can't decode message body")
 def logger(name: str) -> Any:
     """Returns a structlog logger. `Any` because structlog's bound loggers are made at run time."""
     return structlog.get_logger(name)
+
+
+@contextmanager
+def warned(by: Any, event: str, *errors: type[Exception], **facts: object) -> Iterator[None]:
+    """Logs such an error of the block as a warning of a logger, by its kind; what comes behind the block goes on."""
+    try:
+        yield
+    except errors as exc:
+        by.warning(event, **facts, error=type(exc).__name__)
 
 
 def redacted(text: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from operator import add
+
 from msgspec import Struct
+from msgspec.structs import astuple
 
 
 class Usage(Struct, frozen=True):
@@ -21,12 +24,7 @@ class Usage(Struct, frozen=True):
     cache_write_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.prompt_tokens + other.prompt_tokens,
-            self.cached_tokens + other.cached_tokens,
-            self.completion_tokens + other.completion_tokens,
-            self.cache_write_tokens + other.cache_write_tokens,
-        )
+        return Usage(*map(add, astuple(self), astuple(other)))
 
 
 class ModelCalls(Struct, frozen=True):

@@ -28,7 +28,7 @@ from worker.intake.intake import Intake
 from worker.intake.sweep import MAX_ATTEMPTS, Sweep
 from worker.redisdb.keys import INBOUND, LOCKED_CUSTOMERS, OUTBOUND, REJECTED
 from worker.session.turn import Turn
-from worker.steps import attempts, call_queue
+from worker.steps import attempts, route_ai
 from worker.steps.services import Services
 
 LOCKED = "5491100000001"
@@ -292,7 +292,7 @@ def test_a_swept_turn_of_a_locked_customer_does_not_stop_the_others(road: Road, 
         assert road.attempts() == [0, 1, 1, 1, 1, 1]
     fetched = steps.fetch_session.run(road.services, turns)
     with held(engine, AT_THE_COMMIT[table]):
-        gone_on = call_queue.lease_for_call(road.services, fetched, lambda: True)
+        gone_on = route_ai.lease_for_call(road.services, fetched, lambda: True)
         assert sorted(turn.customer_phone for turn in gone_on) == OTHERS
 
 

@@ -321,7 +321,8 @@ def handlers(text: str) -> Iterator[str]:
                 yield from walk(child, f"{name}.{child.name}" if name else child.name)
             else:
                 caught = child.type if isinstance(child, ast.ExceptHandler) else None
-                suppressed = child if isinstance(child, ast.Call) and "suppress" in ast.unparse(child.func) else None
+                called = ast.unparse(child.func) if isinstance(child, ast.Call) else ""
+                suppressed = child if "suppress" in called or called == "warned" else None
                 if any(part and "RedisError" in ast.unparse(part) for part in (caught, suppressed)):
                     yield name
                 yield from walk(child, name)

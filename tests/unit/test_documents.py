@@ -246,12 +246,13 @@ def test_every_variable_named_is_a_setting(name: str) -> None:
 def logged(path: Path) -> Iterator[str]:
     """The events that a module of ours logs, at any level; each must be given as it is, for people search for it."""
     for call in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+        if not isinstance(call, ast.Call):
             continue
-        by = call.func.value
-        if call.func.attr in LEVELS and ast.unparse(by) in ("log", "logger(__name__)"):
-            assert isinstance(call.args[0], ast.Constant), f"{path.name}:{call.lineno}"
-            yield str(call.args[0].value)
+        by, _, level = ast.unparse(call.func).rpartition(".")
+        if (level in LEVELS and by in ("log", "logger(__name__)")) or level == "warned":
+            event = call.args[1 if level == "warned" else 0]
+            assert isinstance(event, ast.Constant), f"{path.name}:{call.lineno}"
+            yield str(event.value)
 
 
 def test_the_table_of_log_events_is_complete() -> None:
@@ -263,7 +264,7 @@ def test_the_table_of_log_events_is_complete() -> None:
     assert sorted(told) == sorted(events)
 
 
-@pytest.mark.parametrize("source", ["log.warning(f'{kind}_failed')", "log.info(event)"])
+@pytest.mark.parametrize("source", ["log.warning(f'{kind}_failed')", "log.info(event)", "warned(log, event)"])
 def test_an_event_must_be_a_plain_word(source: str, tmp_path: Path) -> None:
     """One that is put together when it is logged could not be compared with the table."""
     (tmp_path / "module.py").write_text(source)

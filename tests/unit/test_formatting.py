@@ -99,6 +99,7 @@ def test_plain_words_stay_as_they_are(text: str) -> None:
 @given(st.text(st.sampled_from("*_~`#|[]()!<>- \nab.1/:"), max_size=60))
 @example("**a *b** c*")
 @example("*****a***")
+@example("~**~")
 def test_no_doubled_mark_is_left_of_any_signs(text: str) -> None:
     """Signs that WhatsApp would show as they are."""
     shown = whatsapp_text(text, OWN)

@@ -92,13 +92,10 @@ class Catalog:
         return catalog_terms(search_terms(text, words.mended), words)
 
     def search(self, wanted: Mapping[str, int]) -> dict[str, tuple[Product, ...]]:
-        """Searches products: one MGET, and for all misses together one query and one write.
+        """Returns products by term: one MGET, and for all misses together one query and one write.
 
         Args:
             wanted: terms with the catalogue version at which each is wanted.
-
-        Returns:
-            Products by term.
         """
         cached = entries(self._cache.get_many(PRODUCT_SEARCH, list(wanted)), CachedSearch)
         results = {term: entry.products for term, entry in cached.items() if entry.version == wanted[term]}

@@ -8,11 +8,10 @@ second, a task may be sent twice: every periodic task can be run at any time and
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import redis
 from celery.beat import PersistentScheduler
-from redis.exceptions import RedisError
+from redis.exceptions import LockError, RedisError
 
 from worker.log import logger
 from worker.redisdb.connect import connect_durable
@@ -27,7 +26,6 @@ RENEW_S, STANDBY_S = 5.0, 2.0
 #: End of the name of a file that each look at the schedule touches, beside the schedule's; the supervisor knows it too.
 ALIVE = ".alive"
 log = logger(__name__)
-SCRIPT = Path(__file__).with_name("lease.lua").read_text(encoding="utf-8")
 
 
 class Lease:
@@ -41,18 +39,19 @@ class Lease:
     """
 
     def __init__(self, client: redis.Redis, thing: str, ttl_s: float) -> None:
-        self._keys = [LEASE.key(thing)]
-        self._token = uuid4().hex
-        self._ttl_ms = int(ttl_s * 1000)
-        self._script = client.register_script(SCRIPT)
+        self._lock = client.lock(LEASE.key(thing), timeout=ttl_s, blocking=False, thread_local=False)
 
     def take(self) -> bool:
         """Takes or renews it; returns whether it is ours. Raises RedisError where Redis does not answer."""
-        return bool(self._script(keys=self._keys, args=["take", self._token, self._ttl_ms]))
+        try:
+            return bool(self._lock.reacquire())
+        except LockError:
+            return bool(self._lock.acquire())
 
     def drop(self) -> None:
         """Leaves it to the next one, if it is ours. Raises RedisError."""
-        self._script(keys=self._keys, args=["drop", self._token, 0])
+        with suppress(LockError):
+            self._lock.release()
 
 
 class ActiveScheduler(PersistentScheduler):  # type: ignore[misc]  # celery ships no types

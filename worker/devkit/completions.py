@@ -133,6 +133,5 @@ def _gemini(prompt: Prompt, generation: Generation, output: _Output, used: Cache
 
 
 def _thinking(count: int) -> str:
-    """Returns so many tokens of thoughts."""
     chars = count * TOKEN_CHARS
     return (_THOUGHT * (chars // len(_THOUGHT) + 1))[:chars]

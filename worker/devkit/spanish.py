@@ -23,11 +23,7 @@ _COUNT: Final = re.compile(PATTERNS["count"])
 _COURTESIES: Final = {*_DATA["courtesies"].split(), *COUNTS}
 #: Names of categories and products come with every request.
 _REMEMBERED: Final = 4096
-#: A place is named: "envían a Palermo", but not "a domicilio".
-_TO_A_PLACE: Final = re.compile(
-    r"\b(?:envios?|delivery|envian|entregan|reparten|llegan|mandan) (?:\w+ )?(?:a|al|en|hasta|por)"
-    r" (?!domicilio|casa|que|donde)\w"
-)
+_TO_A_PLACE: Final = re.compile(PATTERNS["to_a_place"])
 
 
 @lru_cache(maxsize=_REMEMBERED)

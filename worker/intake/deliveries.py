@@ -20,7 +20,7 @@ def mark_deliveries(connection: Connection, statuses: Sequence[DeliveryStatus]) 
     """
     if not statuses:
         return
-    rows = [to_builtins(status) | _label(status) for status in statuses]
+    rows = [to_builtins(one) | ({} if one.code is None else {"label": label(one.code)}) for one in statuses]
     try:
         ours = retry.again_on_conflict(lambda: queries.mark_deliveries(connection, rows))
     except SQLAlchemyError as exc:
@@ -29,7 +29,3 @@ def mark_deliveries(connection: Connection, statuses: Sequence[DeliveryStatus]) 
         log.exception("statuses_refused_by_database", error=type(exc).__name__, statuses=len(statuses))
         return
     log.info("deliveries_marked", statuses=len(statuses), replies=ours)
-
-
-def _label(status: DeliveryStatus) -> dict[str, str]:
-    return {} if status.code is None else {"label": label(status.code)}

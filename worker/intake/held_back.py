@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection
 
 from db import queries
-from worker.log import logger
+from worker.log import logger, warned
 from worker.redisdb.keys import LOCKED_CUSTOMERS
 
 #: Between two tries for a customer who cannot be seen to be locked (a row that is inserted and not committed): each try
@@ -67,8 +67,6 @@ class HeldBack:
         if locked != self._reported:
             log.warning("customers_locked", customers=locked)
         if locked or self._reported:
-            try:
+            with warned(log, "counters_unavailable", RedisError):
                 client.set(LOCKED_CUSTOMERS.pattern, locked, ex=LOCKED_CUSTOMERS.ttl_s)
-            except RedisError as exc:
-                log.warning("counters_unavailable", error=type(exc).__name__)
         self._reported = locked

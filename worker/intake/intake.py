@@ -167,7 +167,6 @@ class Intake:
             log.warning("payloads_rejected", rejections=len(rejections))
 
     def _free(self, parsed: Sequence[ParsedEntry]) -> list[tuple[ParsedEntry, InboundMessage]]:
-        """Messages of customers who are not held back, with their entries."""
         return [(one, m) for one in parsed for m in one.messages if m.customer_phone not in self._held]
 
     def _finished(self, parsed: Sequence[ParsedEntry]) -> list[ParsedEntry]:

@@ -6,7 +6,7 @@ from typing import Any
 import redis
 from redis.exceptions import RedisError
 
-from worker.log import logger
+from worker.log import logger, warned
 from worker.redisdb.cache import Cache, moving_counts
 from worker.redisdb.keys import AI_RESPONSE, CALL_LIMIT, PRODUCT_SEARCH, REPLY_LIMIT, SESSION
 
@@ -16,12 +16,7 @@ log = logger(__name__)
 def invalidate(
     durable: redis.Redis, cache: Cache, accepted: Mapping[str, Any], terms_of: Callable[[str], Iterable[str]]
 ) -> None:
-    """Does what a commit of messages demands of Redis.
-
-    Args:
-        accepted: as `accept_messages` gives it.
-        terms_of: product searches that a text leads to.
-    """
+    """Does what a commit of messages demands of Redis. terms_of: product searches that a text leads to."""
     if forgotten := accepted.get("forgotten"):
         _forget_revoked(cache, forgotten, terms_of)
     if joined := accepted.get("joined"):
@@ -50,11 +45,9 @@ def _follow(durable: redis.Redis, cache: Cache, joined: Sequence[Mapping[str, st
     moved = [(pair["gone"], pair["kept"]) for pair in joined]
     cache.delete(*(SESSION.key(customer) for pair in moved for customer in pair))
     cache.move_counts(REPLY_LIMIT, moved)
-    try:
+    with warned(log, "calls_not_moved", RedisError):
         calls: Any = [durable.get(CALL_LIMIT.key(gone)) for gone, _ in moved]
         pipeline: Any = durable.pipeline(transaction=False)
         for command in moving_counts(CALL_LIMIT, moved, calls):
             pipeline.execute_command(*command)
         pipeline.execute()
-    except RedisError as exc:
-        log.warning("calls_not_moved", error=type(exc).__name__)

@@ -48,7 +48,6 @@ def yes_or_no(text: str) -> str | None:
 
 
 def _says(answer: str, words: str) -> bool:
-    """Returns whether words are this answer and courtesies."""
     left = _PLAIN[answer].sub(" ", words)
     return left != words and _COURTESIES.issuperset(left.split())
 

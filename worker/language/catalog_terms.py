@@ -7,23 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, islice
 from typing import Final
 
+from worker.language import vocabulary
 from worker.language.patterns import patterns_of
 from worker.language.product_words import ProductWords, is_told
 from worker.language.search_terms import COUNT, COUNTS, MAX_TERMS, UNIT_WORD, is_name, search_terms
 from worker.language.spelling import is_any, stem, stems
-from worker.language.vocabulary import (
-    ANSWER_WORDS,
-    COMMON_WORDS,
-    FLAVOURS,
-    GROCERIES,
-    GROUPS,
-    KINDS,
-    LEANING,
-    MEASURES,
-    NAME_WORDS,
-    NOT_LEANING,
-    QUALITIES,
-)
 
 #: Searches of the messages before that a message without a product of its own is about.
 MOST_BEFORE = 3
@@ -41,17 +29,18 @@ MAX_OTHERS = 2
 #: Letters of a word by which another one of the same beginning is taken for it.
 SHORTEST_BEGINNING = 5
 #: What tells one product of a kind from another.
-TOLD_APART: Final = QUALITIES | FLAVOURS | MEASURES
-_NAMED: Final = GROCERIES | NAME_WORDS
+TOLD_APART: Final = vocabulary.QUALITIES | vocabulary.FLAVOURS | vocabulary.MEASURES
+_NO_VERBS: Final = vocabulary.NOT_LEANING | vocabulary.QUALITIES
+_NAMED: Final = vocabulary.GROCERIES | vocabulary.NAME_WORDS
 _P: Final = patterns_of(__file__)
 #: Names of what belongs to a kind, by the stem of each word for the kind.
-MEMBERS: Final = {stem(kind): members for kinds, members in KINDS.items() for kind in kinds}
+MEMBERS: Final = {stem(kind): members for kinds, members in vocabulary.KINDS.items() for kind in kinds}
 
 
 def _by_first_stem() -> dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]]:
     """Each name by the stem of its first word, the longest first: its stems, and its group, the name itself first."""
     found: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = defaultdict(list)
-    for group in GROUPS:
+    for group in vocabulary.GROUPS:
         for name in group:
             words = stems(name)
             found[words[0]].append((words, (name, *(other for other in group if other != name))))
@@ -61,7 +50,7 @@ def _by_first_stem() -> dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]]
 _OTHER_NAMES: Final = _by_first_stem()
 #: Words that make one name together: "pan" and "molde".
 ONE_THING: Final = frozenset(
-    frozenset(pair) for group in GROUPS for name in group for pair in combinations(stems(name), 2)
+    frozenset(pair) for group in vocabulary.GROUPS for name in group for pair in combinations(stems(name), 2)
 )
 
 
@@ -73,7 +62,7 @@ def catalog_terms(terms: Iterable[str], words: ProductWords) -> tuple[str, ...]:
     found: list[str] = []
     for term in terms:
         said = [_without_diminutive(word, words) for word in _without_verbs(term, words).split()]
-        said = [word for word in said if word not in COMMON_WORDS or _is_told_or_sold(word, words)]
+        said = [word for word in said if word not in vocabulary.COMMON_WORDS or _is_told_or_sold(word, words)]
         if any(map(is_name, said)):
             found.extend(_apart(said, words))
     others = [other for each in found for other in other_names(each, words)]
@@ -136,7 +125,7 @@ def _told_apart(said: Sequence[str], words: ProductWords) -> Iterator[str]:
         elif "sin" in (before, word):
             told = True
         else:
-            quality = word not in ANSWER_WORDS and is_any(word, TOLD_APART)
+            quality = word not in vocabulary.ANSWER_WORDS and is_any(word, TOLD_APART)
             told = quality or bool(UNIT_WORD.fullmatch(word)) or (before == "con" and stem(word) in words.stems)
         if told:
             yield word
@@ -148,8 +137,8 @@ def _without_verbs(term: str, words: ProductWords) -> str:
 
 def _is_verb(word: str, words: ProductWords) -> bool:
     """Returns whether a word is a verb of an order or a conversation ("cambiame", "llevando"), and nothing sold."""
-    sold = stem(word) in words.stems or is_any(word, GROCERIES) or word in NOT_LEANING or word in QUALITIES
-    return not sold and bool(LEANING.fullmatch(word))
+    sold = stem(word) in words.stems or is_any(word, vocabulary.GROCERIES) or word in _NO_VERBS
+    return not sold and bool(vocabulary.LEANING.fullmatch(word))
 
 
 def _is_told_or_sold(word: str, words: ProductWords) -> bool:
@@ -207,7 +196,7 @@ def other_names(term: str, words: ProductWords) -> list[str]:
 
 def _kind_in(said: Sequence[str], words: ProductWords) -> str | None:
     """Word for a kind that the shop uses itself, where a term says beside it only how much."""
-    named = [word for word in said if not (word[0].isdecimal() or is_any(word, MEASURES))]
+    named = [word for word in said if not (word[0].isdecimal() or is_any(word, vocabulary.MEASURES))]
     return named[0] if len(named) == 1 and stem(named[0]) in MEMBERS and _is_called(named[0], words) else None
 
 
@@ -220,7 +209,6 @@ def _is_known(before: Sequence[str], meant: Sequence[str], name: str, words: Pro
 
 
 def _is_called(name: str, words: ProductWords) -> bool:
-    """Returns whether names of products here begin so."""
     return name in words.beginnings or stem(name) in words.firsts
 
 

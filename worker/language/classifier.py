@@ -118,7 +118,6 @@ class Classifier:
 
 
 def _places(names: Sequence[str]) -> dict[str, list[int]]:
-    """The places at which each name stands."""
     return {name: [place for place, other in enumerate(names) if other == name] for name in dict.fromkeys(names)}
 
 

@@ -33,7 +33,6 @@ class Token(NamedTuple):
 
 
 def _patterns() -> Iterator[tuple[str, Token]]:
-    """All lines with what they stand for."""
     kinds_by_concept = {concept: {"": lines} for concept, lines in _DATA["phrases"].items()}
     for concept, kinds in (*kinds_by_concept.items(), *_DATA["values"].items()):
         for kind, lines in kinds.items():

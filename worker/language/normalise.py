@@ -95,7 +95,6 @@ def _with_spoken_signs(text: str) -> str:
 
 
 def _read(plain: str) -> str:
-    """Spells words as usual."""
     plain = _P["stretched"].sub(lambda found: found[2] or found[3] or found[0], rewritten(plain, _RULES["close"]))
     plain = _P["please"].sub("por favor", " ".join([SPELLINGS.get(word, word) for word in plain.split()]))
     plain = _P["silent_h"].sub(lambda found: "hola" if found[1] else "hay", plain)

@@ -41,12 +41,11 @@ def patterns_of(module: str, parts: Mapping[str, Pattern] | None = None) -> dict
     return compiled(table, data["parts"] | (parts or {}))
 
 
-def rules_of(module: str, parts: Mapping[str, Pattern] | None = None) -> dict[str, Rules]:
+def rules_of(module: str) -> dict[str, Rules]:
     """The rules of a module, by name."""
     data = read_data(module, "patterns")
-    known = data["parts"] | (parts or {})
     return {
-        name: tuple((re.compile(filled([find], known)), _put(into)) for find, into in rows)
+        name: tuple((re.compile(filled([find], data["parts"])), _put(into)) for find, into in rows)
         for name, rows in data[Path(module).stem]["rules"].items()
     }
 

@@ -69,12 +69,7 @@ def _value(value: object) -> str:
 
 
 class Content(Struct, frozen=True):
-    """Readable content of a message, each part None where there is none.
-
-    Args:
-        selection_id: id of a tapped button or list row.
-        order: a cart from the catalogue; `text` says the same in words.
-    """
+    """Readable content of a message, as `InboundMessage` has it; each part None where there is none."""
 
     text: str | None = None
     selection_id: str | None = None

@@ -4,28 +4,12 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from worker.language.patterns import read_data
+
 MAX_ID_CHARS = 512
 MAX_TYPE_CHARS = 64
-#: Types that tell about an earlier message, the account or the chat, so that an answer would puzzle the customer.
-#: `edit` and `revoke` are Meta's names since 2026; other gateways say `delete`. `system` is a changed number or user
-#: id, `request_welcome` a chat that was opened with nothing said yet, `call_permission_reply` (an
-#: interactive one) whether the shop may call. Not here: `unsupported` and `ephemeral`, behind which stands something
-#: the customer did send.
-NO_REPLY_TYPES = frozenset(
-    {
-        "reaction",
-        "edit",
-        "revoke",
-        "delete",
-        "deleted",
-        "pin",
-        "keep_in_chat",
-        "system",
-        "request_welcome",
-        "call_permission_reply",
-    }
-)
-
+#: Types of messages that get no answer.
+NO_REPLY_TYPES = frozenset(read_data(__file__, "types")["no_reply"].split())
 #: Types of messages that do something to others (`worker.messages.events`); an echo is the plain form's name for one.
 ECHO, EDIT, REVOKE = "echo", "edit", "revoke"
 #: Reason of a message that came too late to be answered.

@@ -147,6 +147,5 @@ def _by_id(contacts: list[JsonObject]) -> dict[str, int]:
 
 
 def _contact(contacts: list[JsonObject], named: dict[str, int], ids: list[object]) -> JsonObject:
-    """The first contact that has one of the ids."""
     place = min((named[sought] for sought in ids if isinstance(sought, str) and sought in named), default=None)
     return contacts[place] if place is not None else {}

@@ -64,8 +64,7 @@ class Erasure:
                 )
             pause(PAUSE_S)
         # Last, so that whoever has to run this again finds that these ids are of one customer.
-        with self._connection.begin():
-            forget_ids(self._connection, sorted(self._ids))
+        retry.commit(self._connection, forget_ids, sorted(self._ids))
         return {name: removed[name] for name in COUNTED}
 
     def _pass(self, removed: Counter[str]) -> bool:
@@ -82,12 +81,11 @@ class Erasure:
     def _remove_rows(self) -> Counter[str]:
         """Removes rows of PostgreSQL, in one commit that also takes the turn away from whoever works on it."""
 
-        def erase() -> tuple[list[str], dict[str, Any]]:
-            with self._connection.begin():
-                ids = linked_ids(self._connection, self._phone)
-                return ids, erase_customer(self._connection, ids[0])
+        def erase(connection: Connection) -> tuple[list[str], dict[str, Any]]:
+            ids = linked_ids(connection, self._phone)
+            return ids, erase_customer(connection, ids[0])
 
-        ids, row = retry.again_on_conflict(erase)
+        ids, row = retry.commit(self._connection, erase)
         if not self._ids.issuperset(ids):
             self._ids |= set(ids)
             self._entries = CustomerEntries(self._durable, self._ids)

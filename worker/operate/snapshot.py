@@ -207,5 +207,4 @@ def time_s(answer: Any) -> float:
 
 
 def _counts(fields: Mapping[bytes, bytes]) -> dict[str, int]:
-    """Decodes a hash of counters."""
     return {name.decode(): int(value) for name, value in fields.items()}

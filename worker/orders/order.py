@@ -140,12 +140,7 @@ def move_order(
         connection.commit()
     usual = "ready_for_pickup" if status == "ready" and stored.order.delivery == "pickup" else status
     told = None if words is None else _reply(stored, words or WORDS[usual].format(id=order_id))
-
-    def move() -> dict[str, Any]:
-        with connection.begin():
-            return orders.set_order_status(connection, order_id, status, told)
-
-    moved = retry.again_on_conflict(move)
+    moved = retry.commit(connection, orders.set_order_status, order_id, status, told)
     if problem := moved.get("problem"):
         raise CommandError(PROBLEMS[problem].format(id=order_id, status=moved.get("status")))
     published = _publish(connection, streams, moved["events"])
@@ -186,13 +181,12 @@ def _reply(stored: StoredOrder, words: str) -> dict[str, Any] | None:
 
 def _publish(connection: Connection, streams: Streams, rows: Sequence[Mapping[str, Any]]) -> bool:
     """Publishes events at once; where that fails they are the sweep's."""
-
-    def mark(event_ids: Sequence[str]) -> None:
-        with connection.begin():
-            orders.mark_order_events_published(connection, event_ids)
-
     try:
-        publish_events(streams, mark, outbox_events(rows))
+        publish_events(
+            streams,
+            lambda event_ids: retry.commit(connection, orders.mark_order_events_published, event_ids),
+            outbox_events(rows),
+        )
     except (RedisError, RedisNotSwept):
         return False
     return True

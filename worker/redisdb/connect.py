@@ -73,7 +73,6 @@ def connect_redis(
 
 
 def _options(url: str, timeout_s: float, repeats: int) -> dict[str, Any]:
-    """Options of a client's connections."""
     # A socket of this machine has no packets to keep it alive, and redis-py no such argument for it.
     of_tcp: dict[str, Any] = {} if url.startswith("unix:") else {"socket_keepalive": True}
     return {

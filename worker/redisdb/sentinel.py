@@ -111,7 +111,9 @@ class _OfMaster:
         """Connects to where a Sentinel says that the master is; where others may know better, as all of them say."""
         known, epoch = self._known, -1
         if known.address not in (None, address):
-            epoch, address = max(self._told_by_all(), default=(epoch, address))
+            sentinels = self._pool.sentinel_manager.sentinels
+            told = (each for asked in sentinels for each in self._told_by(asked))
+            epoch, address = max(told, default=(epoch, address))
         self._is_named = True
         try:
             super().connect_to(address)  # type: ignore[misc]  # of the connection beside it
@@ -138,9 +140,6 @@ class _OfMaster:
             # Sentinels that were installed anew count from 0.
             if epoch > known.epoch or address == known.address:
                 known.address, known.epoch = address, epoch
-
-    def _told_by_all(self) -> list[tuple[int, Host]]:
-        return [told for asked in self._pool.sentinel_manager.sentinels for told in self._told_by(asked)]
 
     def _told_by(self, asked: redis.Redis) -> Iterator[tuple[int, Host]]:
         """Epoch and address of the master that a Sentinel names, unless it is dead or about to be replaced."""

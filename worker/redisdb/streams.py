@@ -11,19 +11,9 @@ import redis
 from redis.exceptions import ResponseError
 
 from worker.errors import RedisNotSwept
+from worker.redisdb import keys
 from worker.redisdb.cluster import is_cluster
-from worker.redisdb.keys import (
-    INBOUND,
-    ORDER_PUBLISHED,
-    ORDERS,
-    OUTBOUND,
-    PUBLISHED,
-    REFUSED,
-    REJECTED,
-    REJECTED_KEEP_ENTRIES,
-    STREAMS_KEEP_S,
-    Key,
-)
+from worker.redisdb.keys import Key
 from worker.redisdb.restarts import run_keys
 
 PUBLISH = Path(__file__).with_name("publish.lua").read_text(encoding="utf-8")
@@ -63,12 +53,12 @@ class Streams:
 
     def send(self, payload: str | bytes) -> None:
         """Adds one payload to the inbound stream."""
-        self._client.xadd(INBOUND.pattern, {PAYLOAD: payload})
+        self._client.xadd(keys.INBOUND.pattern, {PAYLOAD: payload})
 
     def create_group(self) -> None:
         """Makes the consumer group (and the stream) where it is missing; it begins with the first entry."""
         try:
-            self._client.xgroup_create(INBOUND.pattern, GROUP, id="0", mkstream=True)
+            self._client.xgroup_create(keys.INBOUND.pattern, GROUP, id="0", mkstream=True)
         except ResponseError as exc:
             if "BUSYGROUP" not in str(exc):
                 raise
@@ -78,7 +68,7 @@ class Streams:
         for which it waits up to `block_ms`.
         """
         start = after if pending else ">"
-        found: Any = self._once.xreadgroup(GROUP, CONSUMER, {INBOUND.pattern: start}, count=count, block=block_ms)
+        found: Any = self._once.xreadgroup(GROUP, CONSUMER, {keys.INBOUND.pattern: start}, count=count, block=block_ms)
         return [Entry(entry_id, fields.get(PAYLOAD.encode()), fields) for _, entry_id, fields in entries_in(found)]
 
     def finish(self, entries: Sequence[Entry], rejections: Sequence[tuple[Entry, str]]) -> None:
@@ -94,8 +84,8 @@ class Streams:
             for entry, reason in rejections:
                 _reject(pipeline, _original(entry), reason)
             ids = [entry.id for entry in entries]
-            pipeline.xack(INBOUND.pattern, GROUP, *ids)
-            pipeline.xdel(INBOUND.pattern, *ids)
+            pipeline.xack(keys.INBOUND.pattern, GROUP, *ids)
+            pipeline.xdel(keys.INBOUND.pattern, *ids)
             pipeline.execute()
 
     def _refuse_once(self, rejections: Sequence[tuple[Entry, str]]) -> None:
@@ -103,8 +93,10 @@ class Streams:
         it is not kept twice where the entry comes again.
         """
         for number, (entry, reason) in enumerate(rejections):
-            keys = [REJECTED.pattern, REFUSED.key(f"{entry.id.decode()}:{number}")]
-            self._refuse(keys=keys, args=[_original(entry), reason, REJECTED_KEEP_ENTRIES, REFUSED.ttl_s or 0])
+            kept = [keys.REJECTED.pattern, keys.REFUSED.key(f"{entry.id.decode()}:{number}")]
+            self._refuse(
+                keys=kept, args=[_original(entry), reason, keys.REJECTED_KEEP_ENTRIES, keys.REFUSED.ttl_s or 0]
+            )
 
     def reject(self, payload: str | bytes, reason: str) -> None:
         """Keeps a payload that was refused before it reached the inbound stream."""
@@ -119,13 +111,17 @@ class Streams:
         Raises:
             RedisNotSwept: no sweep has run within 5 s.
         """
-        return self._publish_once(OUTBOUND, PUBLISHED, [(reply["reply_id"], reply) for reply in replies], by_sweep)
+        return self._publish_once(
+            keys.OUTBOUND, keys.PUBLISHED, [(reply["reply_id"], reply) for reply in replies], by_sweep
+        )
 
     def publish_orders(self, events: Sequence[dict[str, Any]], *, by_sweep: bool = False) -> int:
         """Publishes events of orders (docs/gateway.md, Orders) to their stream, each event id once, as `publish` does
         replies.
         """
-        return self._publish_once(ORDERS, ORDER_PUBLISHED, [(event["event_id"], event) for event in events], by_sweep)
+        return self._publish_once(
+            keys.ORDERS, keys.ORDER_PUBLISHED, [(event["event_id"], event) for event in events], by_sweep
+        )
 
     def _publish_once(
         self, stream: Key, remembered: Key, entries: Sequence[tuple[str, dict[str, Any]]], by_sweep: bool
@@ -139,11 +135,11 @@ class Streams:
         if not entries:
             return 0
         ids = [remembered.key(entry_id) for entry_id, _ in entries]
-        keys = [stream.pattern, run_keys(self._client, stream)[0], *ids]
+        names = [stream.pattern, run_keys(self._client, stream)[0], *ids]
         payloads = [orjson.dumps(entry, option=orjson.OPT_SORT_KEYS) for _, entry in entries]
         args = [remembered.ttl_s or 0, "sweep" if by_sweep else "", *payloads]
         until = time.monotonic() + SWEEP_PATIENCE_S
-        while (new := int(self._publish(keys=keys, args=args))) < 0:
+        while (new := int(self._publish(keys=names, args=args))) < 0:
             if time.monotonic() > until:
                 raise RedisNotSwept("Redis has restarted, and no sweep has run since")
             time.sleep(SWEEP_PAUSE_S)
@@ -153,13 +149,15 @@ class Streams:
         """Drops replies of more than 7 days, orders and refusals of more than 30; returns how many."""
         now = time.time()
         with self._client.pipeline(transaction=False) as pipeline:
-            for stream, keep_s in STREAMS_KEEP_S.items():
+            for stream, keep_s in keys.STREAMS_KEEP_S.items():
                 pipeline.xtrim(stream, minid=f"{int((now - keep_s) * 1000)}-0", approximate=False)
             return sum(pipeline.execute())
 
 
 def _reject(client: Any, payload: str | bytes, reason: str) -> None:
-    client.xadd(REJECTED.pattern, {PAYLOAD: payload, "reason": reason}, maxlen=REJECTED_KEEP_ENTRIES, approximate=True)
+    client.xadd(
+        keys.REJECTED.pattern, {PAYLOAD: payload, "reason": reason}, maxlen=keys.REJECTED_KEEP_ENTRIES, approximate=True
+    )
 
 
 def _original(entry: Entry) -> bytes:

@@ -140,7 +140,6 @@ def _advanced(turn: Turn, now: datetime) -> Session:
 
 
 def _context(turn: Turn, context: Context, now: datetime) -> Context:
-    """The context with what the turn has changed, shown and asked."""
     before, decision = turn.fetched(), turn.decided().decision
     effects, choices = decision.effects, decision.choices
     numbered = choices is not None and means_rows(decision.reply, choices)

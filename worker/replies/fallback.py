@@ -52,7 +52,6 @@ def fallback_decision(scene: Scene, *, requires_human: bool = False, refused: bo
 
 
 def _known(intent: str, scene: Scene) -> Decision | None:
-    """The answer to what needs no model; None where it does."""
     found = scene.products[: scene.searched]
     if intent in SEARCHES and found and (lines := listed(scene.shop, found)):
         return told(Decision(intent, reply=lines), scene)

@@ -35,7 +35,6 @@ class Told(Struct, frozen=True):
     amounts: frozenset[Decimal]
 
     def __or__(self, other: Told) -> Told:
-        """The figures of both."""
         return Told(*(mine | theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 

@@ -91,10 +91,7 @@ def _recent(times_s: tuple[int, ...], now_s: int) -> tuple[int, ...]:
 
 def _quickened(pace: Pace, turn: Turn, words: int, now_s: int) -> Pace:
     """The pace with one more reply that was answered at once, or at leisure. What waited behind another turn says
-    nothing: it was written before our reply.
-
-    Args:
-        words: of its first message.
+    nothing: it was written before our reply. words: of its first message.
     """
     if turn.accepted_at_s is None or turn.waited:
         return pace

@@ -137,10 +137,8 @@ class Session(
     frozen=True,
     rename={"id": "session_id", "state": "session_state", "cart": "cart_data", "context": "context_data"},
 ):
-    """State of a conversation; encoded under the names of `get_session_optimized`.
-
-    Args:
-        version: PostgreSQL's number of this state, 0 while it is not stored.
+    """State of a conversation; encoded under the names of `get_session_optimized`. version: PostgreSQL's number of this
+    state, 0 while it is not stored.
     """
 
     id: str

@@ -144,11 +144,7 @@ class Turn(Struct, frozen=True, dict=True):
         return "\n".join(said or f"[{message.type}]" for said, message in zip(words, self.messages, strict=True))
 
     def references(self, names: Mapping[str, str]) -> list[dict[str, str | None]]:
-        """References of the messages, as a model is told them.
-
-        Args:
-            names: of products, by the ids that WhatsApp's catalogue has for them.
-        """
+        """References of the messages, as a model is told them. names: as `transcript` takes them."""
         return [
             ({"message": message.text} if len(self.messages) > 1 else {}) | reference
             for message in self.messages
@@ -217,11 +213,8 @@ def _as_it_travels(turn: Turn) -> Turn:
     if not turn.plan:
         return turn
     plan = replace(turn.plan, system="", user="") if turn.outcome else turn.plan
-    return replace(turn, plan=replace(plan, products=tuple(_priced_in_text(product) for product in plan.products)))
-
-
-def _priced_in_text(product: Product) -> Product:
-    return replace(product, price=str(product.price))
+    products = tuple(replace(product, price=str(product.price)) for product in plan.products)
+    return replace(turn, plan=replace(plan, products=products))
 
 
 def decode_turn(raw: bytes | str) -> Turn:

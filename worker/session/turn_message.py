@@ -27,14 +27,10 @@ class Quoted(Struct, frozen=True):
 
 
 class TurnMessage(Struct, frozen=True):
-    """One message of a turn.
+    """One message of a turn; what is not explained here is as in `InboundMessage`.
 
     Args:
-        text: what can be read as text, None where nothing can.
-        order: a cart sent from WhatsApp's catalogue; `text` says the same in words.
         quoted: the message that it quotes.
-        product: the catalogue's id of the product that it is about.
-        advertisement: words of the advertisement that led to it.
         sender: the customer's id that it came from, None where that is `customer_phone`.
     """
 
@@ -62,11 +58,7 @@ class TurnMessage(Struct, frozen=True):
 
 
 def references(message: TurnMessage, names: Mapping[str, str]) -> Iterator[dict[str, str | None]]:
-    """Yields what a message refers to, as a model is told it.
-
-    Args:
-        names: of products, by the ids that WhatsApp's catalogue has for them.
-    """
+    """Yields what a message refers to, as a model is told it. names: as `Turn.transcript` takes them."""
     if message.quoted:
         yield {"quoted": message.quoted.text, "written_by": "shop" if message.quoted.ours else "customer"}
     if message.product:

@@ -164,7 +164,6 @@ def hours_in_words(hours: Hours) -> dict[str, str]:
 
 
 def _weekdays(hours: Hours) -> Iterator[tuple[str, str]]:
-    """Yields runs of days that have the same spans."""
     for spans, run in groupby(range(7), key=lambda day: hours.days[day]):
         days = list(run)
         if spans is not None:

@@ -48,7 +48,6 @@ def rounded(value: Decimal, currency: str, like: Decimal = Decimal(0)) -> Decima
 
 @lru_cache(maxsize=64)
 def _pattern(locale: str, digits: int) -> str:
-    """Returns the country's pattern with so many decimals."""
     usual = CONVENTIONS[locale].pattern if locale in CONVENTIONS else None
     pattern = usual or Locale.parse(locale).currency_formats["standard"].pattern
     return _FIGURES.sub(f"#,##0{'.' if digits else ''}{'0' * digits}", pattern)

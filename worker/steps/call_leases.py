@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries
-from worker.log import logger
+from worker.log import logger, warned
 from worker.providers.single_flight import SingleFlight
 from worker.session.turn import Turn
 from worker.steps.locked_customers import commit_around_locked
@@ -26,12 +26,18 @@ log = logger(__name__)
 
 
 def lease_of_call_s(deadline_s: float) -> float:
-    """Returns the length of a lease for a call, in seconds.
-
-    Args:
-        deadline_s: of calls.
-    """
+    """Returns the length of a lease for a call, in seconds. deadline_s: of calls."""
     return min(CALL_LEASE_S, deadline_s + AI_LEASE_MARGIN_S)
+
+
+def extended(engine: Engine, turns: Sequence[Turn], lease_s: float) -> set[str]:
+    """Lets leases end `lease_s` seconds from now, around locked customers; returns the tokens that are still held."""
+
+    def extend(connection: Connection, some: Sequence[Turn]) -> set[str]:
+        return queries.extend_leases(connection, [turn.holder for turn in some], lease_s)
+
+    held, _ = commit_around_locked(engine, turns, extend)
+    return set().union(*held)
 
 
 class CallLeases:
@@ -84,11 +90,5 @@ class CallLeases:
         if not turns:
             return
         self._single_flight.hold([(turn.planned().key, turn.token) for turn in turns], self._lease_s)
-
-        def extend(connection: Connection, some: Sequence[Turn]) -> None:
-            queries.extend_leases(connection, [turn.holder for turn in some], self._lease_s)
-
-        try:
-            commit_around_locked(self._engine, turns, extend)
-        except SQLAlchemyError as exc:
-            log.warning("leases_not_renewed", turns=len(turns), error=type(exc).__name__)
+        with warned(log, "leases_not_renewed", SQLAlchemyError, turns=len(turns)):
+            extended(self._engine, turns, self._lease_s)

@@ -56,7 +56,6 @@ def _is_current(turn: Turn, cached: Rows) -> bool:
 def _rows(
     services: Services, query: Callable[[Connection, Sequence[str]], list[dict[str, Any]]], phones: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """Rows of a query for these customers, by customer."""
     rows = retry.run(services.engine, lambda connection: query(connection, phones)) if phones else []
     return {row["customer_phone"]: row for row in rows}
 

@@ -187,7 +187,6 @@ def _how_hard(turn: Turn, terms: Sequence[str]) -> str:
 
 
 def _referred(turn: Turn) -> Iterator[str]:
-    """Skus of the products that the messages are about."""
     for message in turn.messages:
         if message.product:
             yield message.product

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import queries, requests, retry
-from worker.log import logger
+from worker.log import logger, warned
 from worker.session.turn import Turn
 from worker.steps.services import Services
 from worker.telemetry.recording import metrics_row, turn_ended, without_figures
@@ -33,13 +33,9 @@ def count_asked(services: Services) -> None:
     """Writes the counts of what was asked, where they are due: apart from the records, which they could hold up. A
     forecast can do without those that PostgreSQL does not take.
     """
-    if not (counts := services.asked.due()):
-        return
-    try:
-        with services.engine.connect() as connection:
+    if counts := services.asked.due():
+        with warned(log, "requests_not_counted", SQLAlchemyError), services.engine.connect() as connection:
             requests.count(connection, counts)
-    except SQLAlchemyError as exc:
-        log.warning("requests_not_counted", error=type(exc).__name__)
 
 
 def store_metrics(services: Services, rows: list[dict[str, Any]], *, waits_again: bool = True) -> dict[str, int | None]:

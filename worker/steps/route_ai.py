@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from db import retry
 from db.orders import last_orders
 from worker.catalog.search import Found
+from worker.log import logger
 from worker.providers.reply_cache import from_cache, in_own_words
 from worker.redisdb.keys import AI_RESPONSE, UNSHARED
 from worker.replies.acts import leading_part
@@ -16,14 +17,15 @@ from worker.replies.order_status import asks_for_order, order_status
 from worker.replies.own_words import CHEAPEST
 from worker.session.outcome import Outcome
 from worker.session.turn import Turn
-from worker.steps.attempts import map_turns
-from worker.steps.call_queue import lease_for_call
+from worker.steps.attempts import map_turns, uncount_attempts
+from worker.steps.call_leases import extended, lease_of_call_s
 from worker.steps.planning import Planner, acted, search_all, without_model
 from worker.steps.question import Question, reader_of
 from worker.steps.quiet_time import unless_writing
 from worker.steps.services import Services
 
 Batch = Sequence[Turn]
+log = logger(__name__)
 
 
 def run(services: Services, batch: Batch, has_room: Callable[[], bool]) -> tuple[list[Turn], list[Turn]]:
@@ -54,7 +56,6 @@ def run(services: Services, batch: Batch, has_room: Callable[[], bool]) -> tuple
 
 
 def _split(turns: Batch) -> tuple[list[Turn], list[Turn]]:
-    """Turns with an outcome, and turns without."""
     return [turn for turn in turns if turn.outcome], [turn for turn in turns if not turn.outcome]
 
 
@@ -103,6 +104,18 @@ def plan(
     categories = services.catalog.categories(max(turn.catalog_version for turn in turns))
     planner = Planner(services.shop, categories, found, services.shop.now_facts(now))
     return map_turns(services, turns, lambda turn: planner.planned(turn, questions[turn.token]))
+
+
+def lease_for_call(services: Services, missed: Batch, has_room: Callable[[], bool]) -> list[Turn]:
+    """Leases turns for queue `ai`: those that are still ours. Waiting is no attempt. has_room: as `run` has it."""
+    if not missed:
+        return []
+    waiting = uncount_attempts(services, missed)
+    if not has_room():
+        log.warning("calls_postponed", turns=len(waiting))
+        return []
+    held = extended(services.engine, waiting, lease_of_call_s(services.settings.ai_deadline_s))
+    return [turn for turn in waiting if turn.token in held]
 
 
 def compared_by_price(services: Services, turns: Batch) -> list[Turn]:

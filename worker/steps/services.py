@@ -19,7 +19,7 @@ from db import queries, retry
 from db.engine import LOCK_TIMEOUT_MS, make_engine
 from db.reachability import Reachability
 from worker.catalog.search import Catalog
-from worker.log import logger
+from worker.log import logger, warned
 from worker.providers.budget import Budget, BudgetLimits
 from worker.providers.circuit import CircuitBreaker, CircuitChange
 from worker.providers.client import AiClient
@@ -88,21 +88,17 @@ def record_calls(engine: Engine, calls: Sequence[ModelCalls]) -> None:
     """Records what calls have cost that belong to no turn, as is done for a turn that was lost."""
     outcome = with_costs(Outcome("ai", provider=calls[0].provider, model=calls[0].model), calls)
     row = metrics_row(str(uuid4()), StoredOutcome(**asdict(outcome)), messages=0, committed=False)
-    try:
+    with warned(log, "cost_not_recorded", SQLAlchemyError, cost_microusd=outcome.cost_microusd):
         retry.run(engine, lambda connection: queries.record_metrics(connection, [row]))
-    except SQLAlchemyError as exc:
-        log.warning("cost_not_recorded", cost_microusd=outcome.cost_microusd, error=type(exc).__name__)
 
 
 def note_circuit(engine: Engine, change: CircuitChange) -> None:
     """Notes a change of a circuit for the report and the dashboard."""
     data = {"provider": change.provider, "state": change.state, "reason": change.reason}
     data |= {"model": change.model, "told": change.sentence} if change.model else {}
-    try:
+    # The note is not worth the answer that a customer waits for.
+    with warned(log, "circuit_not_noted", SQLAlchemyError, provider=change.provider):
         retry.run(engine, lambda connection: queries.add_event(connection, "circuit", data), give_up_after_s=NOTE_S)
-    except SQLAlchemyError as exc:
-        # The note is not worth the answer that a customer waits for.
-        log.warning("circuit_not_noted", provider=change.provider, error=type(exc).__name__)
 
 
 def build(configuration: Settings) -> Services:

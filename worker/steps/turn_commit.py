@@ -1,6 +1,7 @@
 """Commit that ends turns, and in which the next ones of the same customers are claimed."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from msgspec import Struct, convert
@@ -54,14 +55,12 @@ def commit_turns(services: Services, closings: Sequence[Closing]) -> Committed:
     def commit(connection: Connection, some: Sequence[Closing]) -> dict[str, Any]:
         return queries.update_session_cache(connection, limits | {"turns": [closing.row() for closing in some]})
 
-    def commit_free(some: Sequence[Closing]) -> tuple[list[dict[str, Any]], list[Closing]]:
-        return commit_around_locked(services.engine, some, commit)
-
     def give_back(closing: Closing, error: SQLAlchemyError) -> tuple[list[dict[str, Any]], list[Closing]]:
         log.exception("turn_refused", token=closing.token, error=type(error).__name__)
         give_back_failed(services, [failure(closing, type(error).__name__)])
         return [], []
 
+    commit_free = partial(commit_around_locked, services.engine, commit=commit)
     done = retry.around_refused(closings, commit_free, give_back)
 
     def every(name: str) -> list[dict[str, Any]]:

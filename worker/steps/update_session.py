@@ -15,7 +15,7 @@ from db import retry
 from db.orders import mark_order_events_published
 from worker.catalog.product import Product
 from worker.errors import RedisNotSwept
-from worker.log import logger
+from worker.log import logger, warned
 from worker.orders.outbox import OutboxEvent, publish_events
 from worker.redisdb.keys import REPLY_LIMIT, SESSION
 from worker.replies.checkout import summed_up_anew
@@ -80,10 +80,8 @@ def tell_the_shop(services: Services, events: Sequence[OutboxEvent]) -> None:
     def mark(event_ids: Sequence[str]) -> None:
         retry.run(services.engine, lambda connection: mark_order_events_published(connection, event_ids))
 
-    try:
+    with warned(log, "order_events_left", RedisError, RedisNotSwept, SQLAlchemyError, events=len(events)):
         publish_events(services.streams, mark, events)
-    except (RedisError, RedisNotSwept, SQLAlchemyError) as exc:
-        log.warning("order_events_left", events=len(events), error=type(exc).__name__)
 
 
 def cache_sessions(services: Services, closings: Mapping[str, Closing], versions: Mapping[str, int | None]) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import redis
 from redis.exceptions import RedisError
 
-from worker.log import logger
+from worker.log import logger, warned
 from worker.redisdb.keys import CALL_COUNTS, LAST_RUN
 from worker.session.outcome import StoredOutcome
 from worker.session.turn import Turn
@@ -89,17 +89,13 @@ def count_call(client: redis.Redis, provider: str, model: str, outcome: str, lat
         bucket = next((bound for bound in CALL_BUCKETS_MS if latency_ms <= bound), "inf")
         counts |= {f"{provider}:le:{bucket}": 1, f"{provider}:ms": round(latency_ms)}
     key = CALL_COUNTS.key(utc_day())
-    try:
+    with warned(log, "counters_unavailable", RedisError):
         for name, number in counts.items():
             client.hincrby(key, name, number)
         client.expire(key, CALL_COUNTS.ttl_s or 0)
-    except RedisError as exc:
-        log.warning("counters_unavailable", error=type(exc).__name__)
 
 
 def note_run(client: redis.Redis, task: str) -> None:
     """Notes that a periodic task has just done its work; without Redis it is not noted."""
-    try:
+    with warned(log, "run_not_noted", RedisError, task=task):
         client.set(LAST_RUN.key(task), int(time.time()), ex=LAST_RUN.ttl_s)
-    except RedisError as exc:
-        log.warning("run_not_noted", task=task, error=type(exc).__name__)

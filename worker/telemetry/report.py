@@ -79,7 +79,6 @@ def _orders(sold: Mapping[str, tuple[int, Decimal]]) -> Json:
 
 
 def _sum(sums: Iterable[Json], name: str, *sources: str) -> int:
-    """Sums one figure of all rows, or of those of some sources."""
     return sum(row[name] for row in sums if not sources or row["source"] in sources)
 
 

@@ -3,9 +3,11 @@
 import re
 import sys
 import time
+import tomllib
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC
+from pathlib import Path
 
 import click
 import phonenumbers
@@ -13,6 +15,7 @@ from phonenumbers import NumberParseException, PhoneNumberFormat
 from rich.table import Table
 from sqlalchemy import Connection
 
+from db import retry
 from db.customers import Waiting, known_ids, linked_ids, resume_customer, waiting
 from db.engine import connect
 from worker.errors import BadPayload, CommandError
@@ -31,17 +34,11 @@ LEFT_OUT = {
 }
 #: What stands between digits: blanks, hyphens of all kinds, dots, brackets, strokes.
 BETWEEN = re.compile(r"[\s\-\u00ad\u2010-\u2015\u2212.()/]+")
-#: Spellings of one line, as WhatsApp's ids and telephone books have them: a pattern, and what else it may be called.
-#: Argentina: a 9 after 54 for a mobile. Mexico: a 1 after 52, until 2019. Brazil: a 9 before the eight digits of a
-#: mobile, everywhere since 2016; older accounts go without. Of 2026-11, as the countries' numbering plans have it.
-SPELLINGS = (
-    (re.compile(r"54(?!9)(\d{10})"), r"549\1"),
-    (re.compile(r"549(\d{10})"), r"54\1"),
-    (re.compile(r"52(\d{10})"), r"521\1"),
-    (re.compile(r"521(\d{10})"), r"52\1"),
-    (re.compile(r"55([1-9]\d)([6-9]\d{7})"), r"55\g<1>9\2"),
-    (re.compile(r"55([1-9]\d)9(\d{8})"), r"55\1\2"),
-)
+#: Spellings of one line: a pattern, and what else it may be called.
+SPELLINGS = [
+    (re.compile(pattern), other)
+    for pattern, other in tomllib.loads(Path(__file__).with_name("spellings.toml").read_text("utf-8"))["spellings"]
+]
 
 
 def known_form(phone: str) -> str:
@@ -61,7 +58,7 @@ def people(as_json: bool) -> None:
     the list for a day, because nobody may have come; `chasqui resume` takes that off, too.
     """
     with terminal.database() as connection:
-        found = terminal.commit(connection, waiting)
+        found = retry.commit(connection, waiting)
     in_utc = [asdict(one) | {"since": one.since.astimezone(UTC), "until": one.until.astimezone(UTC)} for one in found]
     terminal.print_result(in_utc, people_table(found) if found else "Nobody waits for a person.", as_json=as_json)
 
@@ -83,7 +80,7 @@ def resume(phones: tuple[str, ...]) -> None:
     Exits 1 if one of them was not, with the reason; the others are.
     """
     with terminal.database() as connection:
-        customers = {phone: terminal.commit(connection, linked_ids, phone)[0] for phone in phones}
+        customers = {phone: retry.commit(connection, linked_ids, phone)[0] for phone in phones}
         answers = {phone: resume_one(connection, customer) for phone, customer in customers.items()}
     given_back = [customers[phone] for phone, answer in answers.items() if answer == "resumed"]
     with surroundings(postgres=False) as configured:
@@ -100,10 +97,10 @@ def resume(phones: tuple[str, ...]) -> None:
 
 def resume_one(connection: Connection, phone: str) -> str:
     """Returns `resumed`, a key of LEFT_OUT, or a question. Waits up to 10 s for a turn that is under way."""
-    if other := terminal.commit(connection, other_spelling, phone):
+    if other := retry.commit(connection, other_spelling, phone):
         return f"did you mean {other}?"
     for _ in range(RESUME_TRIES):
-        answer = terminal.commit(connection, resume_customer, phone)
+        answer = retry.commit(connection, resume_customer, phone)
         if answer != "busy":
             break
         time.sleep(RESUME_PAUSE_S)
@@ -112,7 +109,7 @@ def resume_one(connection: Connection, phone: str) -> str:
 
 def refuse_other_spelling(connection: Connection, phone: str) -> None:
     """Raises CommandError where only another spelling of the same line is known, and names it."""
-    if other := terminal.commit(connection, other_spelling, phone):
+    if other := retry.commit(connection, other_spelling, phone):
         raise CommandError(f"nothing is known of {terminal.masked(phone)}: did you mean {other}?")
 
 

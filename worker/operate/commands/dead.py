@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 from sqlalchemy import Connection
 
-from db import dead_letters
+from db import dead_letters, retry
 from db.locks import INTAKE_LOCK, is_locked
 from worker.errors import CommandError
 from worker.messages.reply import REPLY_WINDOW_S
@@ -38,7 +38,7 @@ def dead(context: click.Context) -> None:
 def list_letters(as_json: bool = False) -> None:
     """List all dead letters, oldest first, without what the customers wrote."""
     with terminal.database() as connection:
-        found = terminal.commit(connection, dead_letters.find_all)
+        found = retry.commit(connection, dead_letters.find_all)
     # Lists get copied about.
     letters = [letter | {"customer_phone": terminal.masked(letter["customer_phone"])} for letter in found]
     terminal.print_result(letters, letters_table(letters) if letters else "No dead letters.", as_json=as_json)
@@ -59,7 +59,7 @@ def letters_table(letters: Sequence[Json]) -> Table:
 def show(letter_id: str, as_json: bool) -> None:
     """Show one dead letter with all that is kept of it: phone number, name and text too."""
     with terminal.database() as connection:
-        letter = terminal.commit(connection, letter_of, letter_id)
+        letter = retry.commit(connection, letter_of, letter_id)
     payload = letter.pop("content")
     if as_json:
         terminal.print_json(letter | {"payload": payload})
@@ -98,11 +98,11 @@ def replay(letter_id: str | None, everything: bool) -> None:
         raise click.UsageError("Give either an ID or --all.")
     with terminal.database() as connection:
         if letter_id is None:
-            letters = terminal.commit(connection, dead_letters.find_all)
+            letters = retry.commit(connection, dead_letters.find_all)
         else:
-            letters = [terminal.commit(connection, letter_of, letter_id)]
+            letters = [retry.commit(connection, letter_of, letter_id)]
         chunks = terminal.in_chunks([letter["id"] for letter in letters], "Replaying")
-        replayed = sum(terminal.commit(connection, dead_letters.replay, chunk) for chunk in chunks)
+        replayed = sum(retry.commit(connection, dead_letters.replay, chunk) for chunk in chunks)
         if letter_id is not None and not replayed:
             raise CommandError(f"message {letter_id} has just been replayed or discarded by somebody else")
         click.echo(f"{replayed} message{'' if replayed == 1 else 's'} to be answered again.")
@@ -115,7 +115,7 @@ def warn(connection: Connection, letters: Sequence[Json]) -> None:
     late = sum(letter["sent_at"] < opened for letter in letters)
     if late:
         click.echo(f"{late} of them older than 24 h: WhatsApp refuses such a reply, it will have expired.", err=True)
-    if letters and not terminal.commit(connection, is_locked, INTAKE_LOCK):
+    if letters and not retry.commit(connection, is_locked, INTAKE_LOCK):
         click.echo("No service is running: they wait for chasqui up.", err=True)
 
 
@@ -124,7 +124,7 @@ def warn(connection: Connection, letters: Sequence[Json]) -> None:
 def discard(letter_id: str) -> None:
     """Close a dead letter for good. It is no longer listed; nothing of it is deleted."""
     with terminal.database() as connection:
-        letter = terminal.commit(connection, letter_of, letter_id)
-        if not terminal.commit(connection, dead_letters.discard, letter["id"]):
+        letter = retry.commit(connection, letter_of, letter_id)
+        if not retry.commit(connection, dead_letters.discard, letter["id"]):
             raise CommandError(f"message {letter_id} has just been replayed or discarded by somebody else")
     click.echo(f"Message {letter['id']} is closed.")

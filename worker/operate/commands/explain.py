@@ -7,6 +7,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from db import retry
 from db.products import categories, product_names
 from worker.language.catalog_terms import catalog_terms
 from worker.language.classifier import complexity, guess_intent
@@ -14,7 +15,7 @@ from worker.language.normalise import normalised
 from worker.language.product_words import ProductWords, product_words_of
 from worker.language.search_terms import search_terms
 from worker.language.sharing import Judgement, judged
-from worker.operate.commands.terminal import commit, database, harmless, json_option, print_result
+from worker.operate.commands.terminal import database, harmless, json_option, print_result
 
 
 @click.command()
@@ -58,7 +59,7 @@ def explain(text: str, catalog: Path | None, as_json: bool) -> None:
 def _product_words(catalog: Path | None) -> ProductWords:
     if catalog is None:
         with database() as connection:
-            return product_words_of(commit(connection, product_names), commit(connection, categories))
+            return product_words_of(retry.commit(connection, product_names), retry.commit(connection, categories))
     from worker.catalog.price_list import read_products
 
     rows = read_products(catalog)

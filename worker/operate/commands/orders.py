@@ -9,6 +9,7 @@ import click
 from msgspec import to_builtins
 from rich.table import Table
 
+from db import retry
 from db.engine import connect
 from db.orders import list_orders as newest_orders
 from db.orders import open_orders
@@ -57,9 +58,9 @@ def list_orders(only_open: bool = False, status: str | None = None, limit: int =
         raise click.UsageError("Give either --open or --status.")
     with terminal.database() as connection:
         if only_open:
-            found = terminal.commit(connection, open_orders, limit)
+            found = retry.commit(connection, open_orders, limit)
         else:
-            found = terminal.commit(connection, newest_orders, limit, [status] if status else ORDER_STATUSES)
+            found = retry.commit(connection, newest_orders, limit, [status] if status else ORDER_STATUSES)
     terminal.print_result(found, orders_table(found) if found else "No orders.", as_json=as_json)
 
 
@@ -87,7 +88,7 @@ def show(order_id: int, as_json: bool) -> None:
     from worker.orders.order import find_order
 
     with terminal.database() as connection:
-        stored = terminal.commit(connection, find_order, order_id)
+        stored = retry.commit(connection, find_order, order_id)
     if as_json:
         terminal.print_json(to_builtins(stored.order) | {"placed_at": stored.created_at, "events": stored.events})
         return

@@ -90,7 +90,6 @@ def as_tables(report: Json, until: datetime | None = None) -> Group:
 
 
 def _messages(report: Json) -> Iterator[tuple[str, str]]:
-    """Rows of what came in and went out, and what was ordered."""
     yield "messages answered", f"{report['messages']:,}"
     yield from ((f"of them to number {name}", f"{messages:,}") for name, messages in report["channels"].items())
     yield from ((f"closed: {name.replace('_', ' ')}", f"{each:,}") for name, each in report["closed"].items() if each)
@@ -102,7 +101,6 @@ def _messages(report: Json) -> Iterator[tuple[str, str]]:
 
 
 def _service(report: Json) -> Iterator[tuple[str, str]]:
-    """Rows of how caches, circuits and sessions do."""
     ai, sessions = report["ai"], report["sessions"]
     yield "AI cache hit rate", f"{ai['ai_cache_hit_rate']:.1f} %"
     yield "fallback replies", f"{ai['fallback_usage']:.1f} %"
@@ -114,7 +112,6 @@ def _service(report: Json) -> Iterator[tuple[str, str]]:
 
 
 def _costs(report: Json) -> Iterator[tuple[str, str]]:
-    """Rows of money, and of time."""
     costs, precache, latency = report["costs"], report["precache"], report["latency_ms"]
     yield "cost", f"$ {costs['total_usd']:.6f}"
     yield "cost per message", f"$ {costs['cost_per_request_usd']:.6f}"
@@ -132,7 +129,6 @@ def _each(counts: Json, *names: str, form: str = "{:,}") -> str:
 
 
 def _failed_delivery(code: str, replies: int) -> tuple[str, str]:
-    """Replies that failed, with the reason in a few words."""
     words = FAILURES.get(int(code), "").partition(":")[0]
     return f"not delivered, {code} {words}".rstrip(), f"{replies:,}"
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from threading import Event
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import click
 import orjson
@@ -33,8 +33,6 @@ out = Console()
 #: PostgreSQL's code for a privilege that is missing.
 FORBIDDEN = "42501"
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-Given = ParamSpec("Given")
-Result = TypeVar("Result")
 Item = TypeVar("Item")
 #: Items of long work that go in one round trip or commit.
 CHUNK = 500
@@ -184,18 +182,3 @@ def database() -> Iterator[Connection]:
 def cache_redis(configured: Settings) -> redis.Redis:
     """Returns a client of the cache Redis that waits as long as one of the durable one."""
     return connect_cache(configured, DURABLE_TIMEOUT_S)
-
-
-def commit(
-    connection: Connection,
-    call: Callable[Concatenate[Connection, Given], Result],
-    *given: Given.args,
-    **named: Given.kwargs,
-) -> Result:
-    """Returns the result of `call(connection, ...)`, in a transaction of its own that is repeated after a conflict."""
-
-    def attempt() -> Result:
-        with connection.begin():
-            return call(connection, *given, **named)
-
-    return retry.again_on_conflict(attempt)

@@ -16,12 +16,12 @@ from redis.exceptions import RedisError
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
 
-from db.customers import Waiting
-from db.dashboard import DeadLetter
+from db.customers import Waiting, waiting
+from db.dashboard import DeadLetter, OpenOrder, open_orders
 from db.monitoring import Unfinished
 from worker.log import logger
 from worker.operate.dashboard import figures
-from worker.operate.dashboard.figures import RANGES, Costs, Figures, OpenOrder, TimeRange
+from worker.operate.dashboard.figures import RANGES, Costs, Figures, TimeRange
 from worker.operate.snapshot import CacheUse, StreamLengths, read_cache_use, read_streams
 from worker.providers.circuit_states import Circuit, Named, read_circuits
 
@@ -126,8 +126,8 @@ class Feed:
         self._others: dict[str, Kept[Any]] = {
             "costs": Kept(partial(figures.read_costs, engine), COSTS_S, POSTGRES, pool),
             "waiting": Kept(partial(figures.read_waiting, engine), NOW_S, POSTGRES, pool),
-            "people": Kept(partial(figures.read_people, engine), NOW_S, POSTGRES, pool),
-            "orders": Kept(partial(figures.read_orders, engine), NOW_S, POSTGRES, pool),
+            "people": Kept(partial(figures.read_list, engine, waiting), NOW_S, POSTGRES, pool),
+            "orders": Kept(partial(figures.read_list, engine, open_orders), NOW_S, POSTGRES, pool),
             "circuits": Kept(partial(_circuits, durable, providers), NOW_S, REDIS, pool),
             "streams": Kept(partial(read_streams, durable), NOW_S, REDIS, pool),
             "cache": Kept(partial(read_cache_use, cache), NOW_S, cache_server, pool),

@@ -2,18 +2,16 @@
 somebody: dead letters, people who wait, open orders.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from itertools import accumulate
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from db import customers, dashboard, monitoring, report
-from db.customers import Waiting
+from db import dashboard, monitoring, report
 from db.dashboard import Bucket, CircuitChange, DeadLetter, Expired
 from db.monitoring import Unfinished
 from db.states import SESSION_STATES
@@ -23,12 +21,13 @@ from worker.telemetry.report import costs, make_report
 #: Replies of which the intents are counted: the newest, so that a year of messages takes no longer than a day.
 MAX_INTENTS = 1_000_000
 MAX_CIRCUIT_CHANGES = 500
-MAX_DEAD_LETTERS = MAX_PEOPLE = MAX_ORDERS = 50
+MAX_ROWS = 50
 ERROR_CHARS = 160
 #: Expired sessions are cleaned up this often; shorter buckets would show that, and nothing else.
 CLEANUP_EVERY_S = 300
 #: The way to an order; `inactive` is no step of it.
 STEPS = SESSION_STATES[:-1]
+Row = TypeVar("Row")
 #: The part "costs" of the report.
 Costs = Mapping[str, Any]
 
@@ -129,34 +128,14 @@ def read_costs(engine: Engine) -> tuple[Costs, Costs]:
 def read_waiting(engine: Engine) -> tuple[Unfinished, tuple[DeadLetter, ...]]:
     """Reads the unfinished messages, and the newest dead letters without any customer's number."""
     with engine.connect() as connection:
-        letters = dashboard.dead_letters(connection, MAX_DEAD_LETTERS)
+        letters = dashboard.dead_letters(connection, MAX_ROWS)
         return monitoring.unfinished(connection), tuple(map(_masked, letters))
 
 
-@dataclass(frozen=True, slots=True)
-class OpenOrder:
-    """Order that is not delivered or cancelled. items: number of its lines; name: of the customer, None if unknown."""
-
-    id: int
-    customer_phone: str
-    name: str | None
-    status: str
-    created_at: datetime
-    items: int
-    total: Decimal
-    currency: str
-
-
-def read_people(engine: Engine) -> tuple[Waiting, ...]:
-    """Reads who waits for a person, the longest wait first, with their numbers."""
+def read_list(engine: Engine, query: Callable[[Connection, int], tuple[Row, ...]]) -> tuple[Row, ...]:
+    """Reads the first rows of a list of people or orders, with their numbers."""
     with engine.connect() as connection:
-        return customers.waiting(connection, MAX_PEOPLE)
-
-
-def read_orders(engine: Engine) -> tuple[OpenOrder, ...]:
-    """Reads the open orders, new ones first, with their customers' numbers."""
-    with engine.connect() as connection:
-        return tuple(OpenOrder(**row) for row in dashboard.open_orders(connection, MAX_ORDERS))
+        return query(connection, MAX_ROWS)
 
 
 def funnel(by_state: Mapping[str, int]) -> dict[str, int]:

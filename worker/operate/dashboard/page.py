@@ -29,25 +29,10 @@ from worker.settings import Settings
 
 REFRESH_S = 5.0
 MOODS = {"closed": "good", "half_open": "warn", "open": "bad", "forced_open": "bad"}
-BASELINE = "baseline: every message sent to gpt-3.5-turbo at its last prices, nothing cached"
 TILES = ("answered", "reply_time", "cache_hits", "cost", "active_sessions", "waiting_now")
-#: Title, width and note of each card, and what is in it: charts (of charts.toml) and texts (macros of texts.html).
-CARDS = (
-    ("Messages per minute", "wide", "", ("Messages per minute",)),
-    ("Providers", "third", "of the replies that a model made", ("providers",)),
-    ("Reply time", "half", "", ("Reply time",)),
-    ("Cache hits", "half", "", ("Cache hits", "layers")),
-    ("Cost", "wide", BASELINE, ("Cost",)),
-    ("Spending", "third", "days and months are UTC", ("spending", "precache")),
-    ("Circuits", "wide", "", ("circuits",)),
-    ("Backlog", "third", "now", ("backlog",)),
-    ("How far sessions get", "third", "stand in this state or a later one, or ended there", ("funnel",)),
-    ("Top intents", "third", "of the replies", ("intents",)),
-    ("Sessions", "third", "", ("sessions", "Expired sessions per hour")),
-)
 Options = dict[str, Any]
 DATA: dict[str, Options] = tomllib.loads(Path(__file__).with_name("charts.toml").read_text(encoding="utf-8"))
-COMMON, SHAPES, UNITS, CHARTS = (DATA[part] for part in ("common", "shapes", "units", "charts"))
+COMMON, SHAPES, UNITS, CHARTS, CARDS = (DATA[part] for part in ("common", "shapes", "units", "charts", "cards"))
 #: A bucket that has hardly begun says little about a rate.
 LEAST_SHARE = 0.3
 
@@ -105,7 +90,7 @@ class Page:
                     self._text(name, "card tile")
             with box("cards"):
                 self._shows += [OrdersPanel(texts, actor).show, people_panel(texts, actor, cache)]
-                for title, width, note, content in CARDS:
+                for title, (width, note, *content) in CARDS.items():
                     with card(title, width, note):
                         for name in content:
                             self._chart(name) if name in CHARTS else self._text(name)
@@ -149,7 +134,6 @@ class Page:
         self._shows.append(show)
 
     async def _changed(self) -> None:
-        """Shows at once what an administrator has changed."""
         self._feed.hurry()
         await self._refresh()
 

@@ -15,12 +15,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db import dead_letters, retry
 from db.customers import resume_customer
+from db.dashboard import OpenOrder
 from db.orders import set_order_status
 from db.states import ORDER_STATUSES
 from worker.log import logger
 from worker.operate.dashboard.access import Access, Role
 from worker.operate.dashboard.feed import View
-from worker.operate.dashboard.figures import OpenOrder
 from worker.redisdb.cache import forget_reply_limits
 
 #: What a pressed button says of itself.
@@ -210,7 +210,6 @@ class OrdersPanel:
             status.set_content(self._texts.order_status(order, self._may_act))
 
     def _fit(self, orders: Sequence[OpenOrder]) -> None:
-        """Has as many rows as there are orders."""
         for words, _ in self._rows[len(orders) :]:
             words.parent_slot.parent.delete()  # type: ignore[union-attr]  # the row that it stands in
         del self._rows[len(orders) :]

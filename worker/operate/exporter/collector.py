@@ -18,6 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from db.monitoring import REPLY_BUCKETS_MS
+from db.report import CLOSED_BECAUSE
 from worker import __version__
 from worker.language.sharing import REASONS
 from worker.messages.delivery import FAILURES as FAILED_DELIVERIES
@@ -39,11 +40,9 @@ FAMILIES = {name: (KINDS[kind], told, labels) for kind, own in _FILE.items() for
 BUCKETS_MS = {"reply_latency_seconds": REPLY_BUCKETS_MS, "provider_latency_seconds": CALL_BUCKETS_MS}
 #: Sources of replies, and how messages end.
 REPLY_SOURCES = ("ai", "cache", "fallback", "canned")
-#: Why messages are closed without a reply: none is due, or a person was there, it was revoked, it came too late.
-CLOSED = ("closed", "answered_by_person", "revoked", "too_late")
 ENDINGS = (
     *((source, "answered") for source in REPLY_SOURCES),
-    *((why, "closed") for why in CLOSED),
+    *((why, "closed") for why in ("closed", *CLOSED_BECAUSE)),
     ("canned", "dead"),
 )
 OUTCOMES = (ANSWERED, *FAILURES)
@@ -127,7 +126,6 @@ class Exporter(Collector):
         }
 
     def _redis(self, part: RedisState) -> Samples:
-        """Returns what the durable Redis knows."""
         circuits = part.providers
         return {
             "circuit_state": {(c.provider, state): state == c.state for c in circuits for state in CIRCUIT_STATES},

@@ -107,7 +107,6 @@ def _in_use(home: Path) -> Iterator[None]:
 
 
 def _is_last(lock: int) -> bool:
-    """Returns whether nobody else uses the servers."""
     with suppress(BlockingIOError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
