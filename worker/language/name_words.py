@@ -11,6 +11,8 @@ from worker.language.spelling import is_any
 from worker.language.vocabulary import FLAVOURS, GROCERIES, LINKS, MEASURES, PACKINGS, POINTING, TELLING
 
 _HOW: Final = vocabulary.QUALITIES | FLAVOURS | vocabulary.SAID_OF_THINGS
+#: "En pote" and "de pote" may be one kind of several.
+_PACKED_BY: Final = (["en"], ["con"], ["sin"], ["de"], ["del"])
 _P = patterns_of(__file__)
 SMALL_NUMBER, BY_UNIT = _P["small_number"], _P["by_unit"]
 #: Whoever needs more words, or more that no list has, tells more than a name.
@@ -72,7 +74,9 @@ def says_how(more: str) -> bool:
 
 
 def _is_quality(word: str) -> bool:
-    return is_any(word, _HOW) or bool(vocabulary.FORMLESS.fullmatch(word) or _P["flour"].fullmatch(word))
+    if is_any(word, _HOW) or word.removesuffix("s") in vocabulary.COMES_IN:
+        return True
+    return bool(vocabulary.FORMLESS.fullmatch(word) or _P["flour"].fullmatch(word))
 
 
 def without_article(words: Sequence[str], known: ProductWords) -> list[str]:
@@ -88,7 +92,23 @@ def without_packing(words: Sequence[str]) -> list[str]:
     bare = list(words)
     if bare[:1] and bare[0] in PACKINGS and not vocabulary.PACKED.intersection(bare[1:4]):
         bare = bare[2:] if bare[1:2] in (["de"], ["del"]) else bare[1:]
-    return bare[:-1] if bare and bare[-1] in PACKINGS and bare[-2:-1] not in (["en"], ["con"], ["sin"]) else bare
+    return bare[:-1] if bare and bare[-1] in PACKINGS and bare[-2:-1] not in _PACKED_BY else bare
+
+
+def without_usual_packing(name: str) -> str:
+    """Drops in what a thing comes as a rule: "te en saquitos", "caja de te", "papa frita de bolsa"."""
+    words = name.split()
+    if words[1:2] == ["de"] and _comes_in(words[2:], words[0]):
+        words = words[2:]
+    while len(words) > 1 and _comes_in(words[:-1], words[-1]):
+        words = words[:-2] if words[-2] in LINKS else words[:-1]
+    return " ".join(words)
+
+
+def _comes_in(words: Sequence[str], packing: str) -> bool:
+    things = vocabulary.COMES_IN.get(packing.removesuffix("s"), ())
+    bare = [word.removesuffix("s") for word in words[:3]] if things else ()
+    return any(" ".join(bare[:count]) in things for count in range(1, len(bare) + 1))
 
 
 def begins_name(words: Sequence[str], known: ProductWords) -> bool:

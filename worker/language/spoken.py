@@ -1,12 +1,13 @@
 """Phrases of a message as they count: without courtesies and reasons, each for what it is where it stands."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Final
 
 from worker.language.lexicon import SMALL_TALK, Token
 from worker.language.name_words import Leaning, begins_name
 from worker.language.product_words import ProductWords
-from worker.language.vocabulary import REASONS
+from worker.language.spelling import is_any
+from worker.language.vocabulary import REASONS, WITHIN
 
 #: Of what is brought to customers, and depends on where they are.
 BROUGHT: Final = frozenset(("sending", "delivers", "deliver", "zones", "how_long", "takes", "free"))
@@ -14,8 +15,9 @@ BROUGHT: Final = frozenset(("sending", "delivers", "deliver", "zones", "how_long
 WORK: Final = Token("open", "trabajan")
 #: One thing is weighed against another.
 WEIGHING: Final = frozenset(("weigh", "which_better", "better", "advise"))
-#: Where one of these stands, somebody is spoken to.
-ADDRESSING: Final = frozenset(("noise", "address", "ask"))
+#: Where one of these stands, somebody is spoken to; the others may ask about a thing that was shown.
+ADDRESSING: Final = frozenset(("noise", "address", "ask", "hello"))
+PERHAPS_ADDRESSING: Final = frozenset(("price", "thanks"))
 
 
 def as_they_count(said: Sequence[Token], known: ProductWords) -> list[Token]:
@@ -57,12 +59,19 @@ def _as_meant(said: Sequence[Token]) -> list[Token]:
     """
     concepts = {token.concept for token in said}
     formal = next((token for token in said if token.concept == "formal"), None)
-    if formal and ADDRESSING.isdisjoint(concepts):
+    if formal and not _addresses(concepts, said):
         raise Leaning(formal.value)
     weighs = "to_make" in concepts and not WEIGHING.isdisjoint(concepts)
     if not formal and not weighs:
         return list(said)
     return [_meant(token, weighs) for token in said]
+
+
+def _addresses(concepts: Set[str], said: Sequence[Token]) -> bool:
+    """Returns whether a message speaks to somebody: beside a price it may ask what is in a thing."""
+    if not ADDRESSING.isdisjoint(concepts):
+        return True
+    return not PERHAPS_ADDRESSING.isdisjoint(concepts) and not any(is_any(token.value, WITHIN) for token in said)
 
 
 def _meant(token: Token, weighs: bool) -> Token:

@@ -48,7 +48,9 @@ KINDS: Final = {_listed(kind): _listed(members) for kind, members in _GOODS["kin
 #: Names of what signs picture.
 PICTURES: Final = {sign: frozenset(names.split()) for sign, names in _GOODS["pictures"].items()}
 FLAVOURS, SECTIONS, TEAS, WEIGHED = map(_words, ("flavours", "sections", "teas", "weighed"))
-NAMES_ALL_THE_SAME, NOT_LEANING, DRINKS, BAGGED = map(_words, ("names_all_the_same", "not_leaning", "drinks", "bagged"))
+NAMES_ALL_THE_SAME, NOT_LEANING, DRINKS, BAGGED, WITHIN = map(
+    _words, ("names_all_the_same", "not_leaning", "drinks", "bagged", "within")
+)
 #: Words that begin the name of something sold.
 GROCERIES = (_words("goods") | {name for names in _NAMES for name in names if name.isalpha()}) - FLAVOURS
 #: "De manzana" is a flavour, "la manzana" is a fruit.
@@ -63,6 +65,12 @@ LINKS = ARTICLES | PREPOSITIONS
 QUALITIES, SAID_OF_THINGS = map(_words, ("qualities", "said_of_things"))
 #: How much of it, and in what.
 MEASURES, PACKINGS, PACKED = _words("measures", "containers", "kinds_of"), _words("packings"), _words("packed")
+#: Things by the packing in which they come as a rule.
+COMES_IN: Final = {
+    packing: frozenset(_listed(" ".join(things.split())))
+    for packings, things in _UNITS["comes_in"].items()
+    for packing in packings.split()
+}
 #: What names something only with more words behind it, or never.
 NAMELESS, NAMES_WITH_MORE, OF_SOMETHING, NO_USES, HOMELY = map(
     _words, ("nameless", "names_with_more", "of_something", "no_uses", "homely")
