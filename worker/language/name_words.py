@@ -1,6 +1,6 @@
 """Words of names: which may begin the name of something, and which may stand in one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from itertools import pairwise
 from typing import Final
 
@@ -8,7 +8,7 @@ from worker.language import vocabulary
 from worker.language.patterns import patterns_of
 from worker.language.product_words import ProductWords
 from worker.language.spelling import is_any
-from worker.language.vocabulary import FLAVOURS, GROCERIES, LINKS, MEASURES, PACKINGS, POINTING, TELLING
+from worker.language.vocabulary import COMES_IN, FLAVOURS, GROCERIES, LINKS, MEASURES, PACKINGS, POINTING, TELLING
 
 _HOW: Final = vocabulary.QUALITIES | FLAVOURS | vocabulary.SAID_OF_THINGS
 #: "En pote" and "de pote" may be one kind of several.
@@ -39,7 +39,7 @@ def standing_alone(words: list[str], known: ProductWords, most_unknown: int = _M
     if strange is not None:
         raise Leaning(strange)
     unknown = sum(
-        word.isalpha() and word not in vocabulary.IN_NAMES and not is_any(word, known.words) for word in words
+        word.isalpha() and not is_any(word, vocabulary.IN_NAMES) and not is_any(word, known.words) for word in words
     )
     cut_off = bool(words) and words[-1] in LINKS
     if cut_off or unknown > most_unknown or len(words) > _MOST_WORDS or _counts_within(words, known):
@@ -74,7 +74,7 @@ def says_how(more: str) -> bool:
 
 
 def _is_quality(word: str) -> bool:
-    if is_any(word, _HOW) or word.removesuffix("s") in vocabulary.COMES_IN:
+    if is_any(word, _HOW) or word.removesuffix("s") in COMES_IN:
         return True
     return bool(vocabulary.FORMLESS.fullmatch(word) or _P["flour"].fullmatch(word))
 
@@ -98,15 +98,20 @@ def without_packing(words: Sequence[str]) -> list[str]:
 def without_usual_packing(name: str) -> str:
     """Drops in what a thing comes as a rule: "te en saquitos", "caja de te", "papa frita de bolsa"."""
     words = name.split()
-    if words[1:2] == ["de"] and _comes_in(words[2:], words[0]):
+    if words[1:2] == ["de"] and _has_as_a_rule(words[2:], words[0], COMES_IN):
         words = words[2:]
-    while len(words) > 1 and _comes_in(words[:-1], words[-1]):
+    while len(words) > 1 and _has_as_a_rule(words[:-1], words[-1], COMES_IN):
         words = words[:-2] if words[-2] in LINKS else words[:-1]
     return " ".join(words)
 
 
-def _comes_in(words: Sequence[str], packing: str) -> bool:
-    things = vocabulary.COMES_IN.get(packing.removesuffix("s"), ())
+def is_usual_use(use: str, name: str) -> bool:
+    """Returns whether a thing is for that anyway: "sal gruesa para asado"."""
+    return _has_as_a_rule(name.split(), use, vocabulary.USED_FOR)
+
+
+def _has_as_a_rule(words: Sequence[str], told: str, rules: Mapping[str, Set[str]]) -> bool:
+    things = rules.get(told.removesuffix("s"), ())
     bare = [word.removesuffix("s") for word in words[:3]] if things else ()
     return any(" ".join(bare[:count]) in things for count in range(1, len(bare) + 1))
 
@@ -136,13 +141,18 @@ def is_sold(words: Sequence[str], known: ProductWords) -> bool:
     """Returns whether words begin with the name of something known to be sold, or a part of the shop; a packing and how
     many may stand before it.
     """
-    if " ".join(words[:2]) in known.beginnings or " ".join(words[:3]) in known.beginnings:
+    if " ".join(words[:2]) in known.beginnings or " ".join(words[:3]) in known.beginnings or _has_name(words):
         return True
     bare = without_packing(words)
     counted = len(bare)
     while len(bare) > 1 and (bare[0].isdecimal() or is_any(bare[0], MEASURES)):
         bare = bare[2:] if bare[1] == "de" else bare[1:]
     return bool(bare) and _is_name(bare[0], bare[1:], known, counted=len(bare) < counted)
+
+
+def _has_name(words: Sequence[str]) -> bool:
+    bare = [word.removesuffix("s") for word in words[:3]]
+    return len(bare) > 1 and (" ".join(bare[:2]) in vocabulary.SAME or " ".join(bare) in vocabulary.SAME)
 
 
 def _is_name(word: str, behind: Sequence[str], known: ProductWords, *, counted: bool) -> bool:

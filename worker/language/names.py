@@ -15,6 +15,7 @@ from worker.language.name_words import (
     SMALL_NUMBER,
     Leaning,
     begins_name,
+    is_usual_use,
     says_how,
     standing_alone,
     without_article,
@@ -59,7 +60,7 @@ class Name(Struct, frozen=True):
     def complete(self) -> str:
         """All of it."""
         told = without_usual_packing(" ".join(filter(None, (self.thing, self.more))))
-        use = f"para {self.use}" if self.use else ""
+        use = f"para {self.use}" if self.use and not is_usual_use(self.use, told) else ""
         return " ".join(filter(None, (same(" ".join(filter(None, (told, use)))), self.size)))
 
 

@@ -5,7 +5,7 @@ The lists err on one side on purpose: a word that could lean on a conversation i
 A wrong "stands on its own" shows one customer another's answer; a wrong "leans" costs one call of a model.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Final
 
@@ -33,6 +33,12 @@ def _same(lines: Iterable[str]) -> dict[str, str]:
     """The first of the names that "=" joins, by each other one."""
     joined = (_listed(part, "=") for line in lines for part in _listed(line))
     return {_bare(other): _bare(first) for first, *others in joined for other in others}
+
+
+def _things(table: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """Names of things, by each of the words before them."""
+    rows = ((words, frozenset(_listed(" ".join(things.split())))) for words, things in table.items())
+    return {word: things for words, things in rows for word in words.split()}
 
 
 _LINES: Final = tuple(chain.from_iterable(_GOODS["names"].values()))
@@ -65,12 +71,8 @@ LINKS = ARTICLES | PREPOSITIONS
 QUALITIES, SAID_OF_THINGS = map(_words, ("qualities", "said_of_things"))
 #: How much of it, and in what.
 MEASURES, PACKINGS, PACKED = _words("measures", "containers", "kinds_of"), _words("packings"), _words("packed")
-#: Things by the packing in which they come as a rule.
-COMES_IN: Final = {
-    packing: frozenset(_listed(" ".join(things.split())))
-    for packings, things in _UNITS["comes_in"].items()
-    for packing in packings.split()
-}
+#: Things by the packing in which they come as a rule, and by what they are for anyway.
+COMES_IN, USED_FOR = _things(_UNITS["comes_in"]), _things(_GOODS["used_for"])
 #: What names something only with more words behind it, or never.
 NAMELESS, NAMES_WITH_MORE, OF_SOMETHING, NO_USES, HOMELY = map(
     _words, ("nameless", "names_with_more", "of_something", "no_uses", "homely")
