@@ -30,22 +30,26 @@ def as_they_count(said: Sequence[Token], known: ProductWords) -> list[Token]:
     kept = _as_meant(_without_reasons(said))
     # A diet that is named may be said of a thing.
     diets = any(token.concept == "diet" for token in kept)
+    counted = any(token.concept == "diners" for token in kept)
     things = diets and any(not token.concept and begins_name([token.value, "x"], known) for token in kept)
     spoken: list[Token] = []
     for token, following in zip(kept, (*kept[1:], None), strict=False):
-        spoken.extend(_in_place(token, spoken, following, things))
+        spoken.extend(_in_place(_counting(token) if counted else token, spoken, following, things))
     return _beside_others(spoken)
 
 
 def _without_reasons(said: Sequence[Token]) -> list[Token]:
     """Drops "porque", and what a reason is made of behind it."""
     kept: list[Token] = []
-    within = False
+    reason: list[Token] = []
     for token, following in zip(said, (*said[1:], None), strict=False):
         begins = token.concept == "because" and following is not None and _is_reason(following)
-        within = begins or (within and _is_reason(token))
-        if not within:
-            kept.append(token)
+        if begins or (reason and _is_reason(token)):
+            reason.append(token)
+            continue
+        # "Voy a hacer fideos, salsa de soja tenés?": a word may be the last of the reason, or the first of a name.
+        kept += [*reason, token] if not token.concept else [token]
+        reason = []
     return kept
 
 
@@ -80,6 +84,11 @@ def _meant(token: Token, weighs: bool) -> Token:
     return Token("", "para") if weighs and token.concept == "to_make" and token.value.startswith("para") else token
 
 
+def _counting(token: Token) -> Token:
+    """Reads "cuánto asado para 10" as a question for an amount; "cuánto sale" stays one for a price."""
+    return Token("how_much", token.value) if token == Token("price", "cuanto") else token
+
+
 def _in_place(token: Token, before: Sequence[Token], following: Token | None, things: bool) -> Iterable[Token]:
     concept, value = token
     match concept:
@@ -96,7 +105,7 @@ def _in_place(token: Token, before: Sequence[Token], following: Token | None, th
             return _words(value)
         case "diet" if things:
             return _words(value)
-        case "open" if token == WORK and following is not None and not following.concept:
+        case "open" if token == WORK and following is not None and following.value != "o" and not following.concept:
             return (Token("have", value),)
         case "which" if " " not in value and (following is None or following.concept not in ("", "diet")):
             return (Token("rel", value),)
