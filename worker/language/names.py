@@ -26,7 +26,18 @@ from worker.language.phrase_automaton import PhraseAutomaton
 from worker.language.product_words import ProductWords
 from worker.language.sizes import without_size
 from worker.language.spelling import is_any
-from worker.language.vocabulary import ARTICLES, DEFINITE, FLAVOURS, FRUITS, LINKS, NO_USES, QUALITIES, SAME, WEIGHED
+from worker.language.vocabulary import (
+    ARTICLES,
+    DEFINITE,
+    FLAVOURS,
+    FRUITS,
+    LINKS,
+    NO_USES,
+    QUALITIES,
+    SAME,
+    WEIGHED,
+    WITHIN,
+)
 
 _BY_WEIGHT: Final = ("1 kg", "1 libra")
 #: An "y" that stands before another phrase than a name: "leche, y a cuánto el litro".
@@ -103,9 +114,10 @@ def _thing(words: Sequence[str], known: ProductWords) -> tuple[list[str], list[s
         raise Leaning(words[0])
     parts = _parts(words)
     named = [place for place, part in enumerate(parts) if begins_name(part, known)]
-    if any(not is_elliptic(parts[place]) for place in named):
-        # "Las galletitas, las de agua" are no water.
-        named = [place for place in named if not is_elliptic(parts[place])]
+    # "Las de agua" are no water; "la de yerba" is the packet of it, if nothing else is named.
+    named = [place for place in named if not is_elliptic(parts[place])] or [
+        place for place in named if not is_any(parts[place][2], WITHIN | FLAVOURS)
+    ]
     bare = [without_packing(_bare(part, place in named, known)) for place, part in enumerate(parts)]
     if not named:
         return [], standing_alone(list(chain.from_iterable(bare)), known)

@@ -26,8 +26,10 @@ from worker.language.vocabulary import ARTICLES, DEFINITE, HOMELY, LINKS, SECTIO
 
 #: Places that are filled by what a phrase says itself.
 SAID: Final = frozenset(
-    ["hello", "day", "method", "network", "better", "diet", "diners", "discount", "invoice", "installments"]
-    + ["how_many_installments"]
+    (
+        *("hello", "day", "method", "network", "better", "diet", "diners"),
+        *("discount", "invoice", "installments", "how_many_installments"),
+    )
 )
 HELLOS: Final = ("hola como estas", "buenas noches", "buenas tardes", "buen dia", "hola", "saludos")
 #: Products in one question about prices.

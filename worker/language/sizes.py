@@ -20,8 +20,8 @@ _LARGEST, _SMALLEST_ML = 3, 100
 
 
 def in_figures(plain: str) -> str:
-    """A normalised text with its numbers, parts of a litre or a kilo and counts in figures: "dos litros y medio" is "2,5 l",
-    "pack de cuatro" "x 4".
+    """A normalised text with its numbers, parts of a litre or a kilo and counts in figures: "dos litros y medio" is
+    "2,5 l", "pack de cuatro" "x 4".
     """
     counted = in_usual_units(" ".join([_NUMBERS.get(word, word) for word in plain.split()]))
     if _P["packed_by"].search(counted):

@@ -97,6 +97,8 @@ def _in_place(token: Token, before: Sequence[Token], following: Token | None, th
             return _words(value) if following == Token("", "de") else ()
         case "here":
             return ()
+        case "wanted":
+            return _words(value) if before and before[-1].concept in ("which", "rel") else ()
         case "or_not" if following is None:
             return ()
         case "address":
@@ -105,11 +107,18 @@ def _in_place(token: Token, before: Sequence[Token], following: Token | None, th
             return _words(value)
         case "diet" if things:
             return _words(value)
-        case "open" if token == WORK and following is not None and following.value != "o" and not following.concept:
+        case "open" if token == WORK and _has_things(before, following):
             return (Token("have", value),)
         case "which" if " " not in value and (following is None or following.concept not in ("", "diet")):
             return (Token("rel", value),)
     return (token,)
+
+
+def _has_things(before: Sequence[Token], following: Token | None) -> bool:
+    """Returns whether "trabajan" stands before a thing, or behind the "que" of one."""
+    if following is None:
+        return bool(before) and before[-1].concept == "rel"
+    return not following.concept and following.value != "o"
 
 
 def _words(value: str) -> list[Token]:
