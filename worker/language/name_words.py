@@ -102,7 +102,14 @@ def without_usual_packing(name: str) -> str:
         words = words[2:]
     while len(words) > 1 and _has_as_a_rule(words[:-1], words[-1], COMES_IN):
         words = words[:-2] if words[-2] in LINKS else words[:-1]
-    return " ".join(words)
+    return " ".join(_in_its_tin(words))
+
+
+def _in_its_tin(words: list[str]) -> list[str]:
+    """Says "lata de atún" and "atún, la lata" as "atún en lata"."""
+    if words[:2] == ["lata", "de"] and len(words) > 2:
+        return [*words[2:], "en", "lata"]
+    return [*words[:-1], "en", "lata"] if len(words) > 1 and words[-1] == "lata" and words[-2] not in LINKS else words
 
 
 def is_usual_use(use: str, name: str) -> bool:

@@ -75,6 +75,8 @@ def judged(text: str, plain: str, product_words: ProductWords = USUAL_PRODUCT_WO
     listed = frozenset(_P["listed"].findall(without_accents(stripped)))
     read = list(lexicon.phrases(in_figures(product_words.mended(plain)).split()))
     said = tuple(token for token, _ in read)
+    if _P["asks"].search(stripped) and {token.concept for token in said} - AROUND - {"noise"} == {"offer_word"}:
+        said = tuple(Token("offers", token.value) if token.concept == "offer_word" else token for token in said)
     if (word := _word_of_name(stripped, read, product_words, listed)) is not None:
         return Judgement(None, "unknown", word, said)
     try:
