@@ -15,6 +15,11 @@ BROUGHT: Final = frozenset(("sending", "delivers", "deliver", "zones", "how_long
 WORK: Final = Token("open", "trabajan")
 #: One thing is weighed against another.
 WEIGHING: Final = frozenset(("weigh", "which_better", "better", "advise"))
+#: Beside a question for a thing it is a reason what will be made of it, unless it is asked for that.
+ASKING: Final = frozenset(("have", "price"))
+COOKING: Final = frozenset(
+    ("something", "ingredients", "recipe", "cook_with", "advise", "which", "how_much", "goes_with")
+)
 #: Where one of these stands, somebody is spoken to; the others may ask about a thing that was shown.
 ADDRESSING: Final = frozenset(("noise", "address", "ask", "hello"))
 PERHAPS_ADDRESSING: Final = frozenset(("price", "thanks"))
@@ -40,10 +45,19 @@ def as_they_count(said: Sequence[Token], known: ProductWords) -> list[Token]:
 
 def _without_reasons(said: Sequence[Token]) -> list[Token]:
     """Drops "porque", and what a reason is made of behind it."""
+    concepts = {token.concept for token in said}
+    begins_reason = {"because"}
+    if not ASKING.isdisjoint(concepts) and COOKING.isdisjoint(concepts):
+        begins_reason.add("to_make")
     kept: list[Token] = []
     reason: list[Token] = []
     for token, following in zip(said, (*said[1:], None), strict=False):
-        begins = token.concept == "because" and following is not None and _is_reason(following)
+        begins = (
+            token.concept in begins_reason
+            and not token.value.startswith("para")
+            and following is not None
+            and _is_reason(following)
+        )
         if begins or (reason and _is_reason(token)):
             reason.append(token)
             continue
