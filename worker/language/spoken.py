@@ -7,7 +7,7 @@ from worker.language.lexicon import SMALL_TALK, Token
 from worker.language.name_words import Leaning, begins_name
 from worker.language.product_words import ProductWords
 from worker.language.spelling import is_any
-from worker.language.vocabulary import REASONS, WITHIN
+from worker.language.vocabulary import ARTICLES, REASONS, WITHIN
 
 #: Of what is brought to customers, and depends on where they are.
 BROUGHT: Final = frozenset(("sending", "delivers", "deliver", "zones", "how_long", "takes", "free"))
@@ -39,7 +39,7 @@ def as_they_count(said: Sequence[Token], known: ProductWords) -> list[Token]:
     things = diets and any(not token.concept and begins_name([token.value, "x"], known) for token in kept)
     spoken: list[Token] = []
     for token, following in zip(kept, (*kept[1:], None), strict=False):
-        spoken.extend(_in_place(_counting(token) if counted else token, spoken, following, things))
+        spoken.extend(_in_place(_counting(token, following) if counted else token, spoken, following, things))
     return _beside_others(spoken)
 
 
@@ -98,9 +98,10 @@ def _meant(token: Token, weighs: bool) -> Token:
     return Token("", "para") if weighs and token.concept == "to_make" and token.value.startswith("para") else token
 
 
-def _counting(token: Token) -> Token:
-    """Reads "cuánto asado para 10" as a question for an amount; "cuánto sale" stays one for a price."""
-    return Token("how_much", token.value) if token == Token("price", "cuanto") else token
+def _counting(token: Token, following: Token | None) -> Token:
+    """Reads "cuánto asado para 10" as a question for an amount; "cuánto la torta para 10" stays one for a price."""
+    amount = token == Token("price", "cuanto") and following is not None and following.value not in ARTICLES
+    return Token("how_much", token.value) if amount else token
 
 
 def _in_place(token: Token, before: Sequence[Token], following: Token | None, things: bool) -> Iterable[Token]:
