@@ -230,6 +230,8 @@ INSIDE = {
     "language.normalise.in_usual_units": "what in_figures is given",
     "language.name_words.leans": "a word of at most 220 characters",
     "language.name_words.says_how": "at most 220 characters, from sharing",
+    "language.name_words.is_usual_use": "at most 220 characters, from sharing",
+    "language.name_words.without_usual_packing": "at most 220 characters, from sharing",
     "language.normalise.is_courtesy": "a word of a product's name",
     "language.names.same": "at most 220 characters, from sharing",
     "language.names.size_of": "at most 220 characters, from sharing",

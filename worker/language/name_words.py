@@ -1,6 +1,6 @@
 """Words of names: which may begin the name of something, and which may stand in one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from itertools import pairwise
 from typing import Final
 
@@ -8,9 +8,11 @@ from worker.language import vocabulary
 from worker.language.patterns import patterns_of
 from worker.language.product_words import ProductWords
 from worker.language.spelling import is_any
-from worker.language.vocabulary import FLAVOURS, GROCERIES, LINKS, MEASURES, PACKINGS, POINTING, TELLING
+from worker.language.vocabulary import COMES_IN, FLAVOURS, GROCERIES, LINKS, MEASURES, PACKINGS, POINTING, TELLING
 
 _HOW: Final = vocabulary.QUALITIES | FLAVOURS | vocabulary.SAID_OF_THINGS
+#: "En pote" and "de pote" may be one kind of several.
+_PACKED_BY: Final = (["en"], ["con"], ["sin"], ["de"], ["del"])
 _P = patterns_of(__file__)
 SMALL_NUMBER, BY_UNIT = _P["small_number"], _P["by_unit"]
 #: Whoever needs more words, or more that no list has, tells more than a name.
@@ -37,7 +39,7 @@ def standing_alone(words: list[str], known: ProductWords, most_unknown: int = _M
     if strange is not None:
         raise Leaning(strange)
     unknown = sum(
-        word.isalpha() and word not in vocabulary.IN_NAMES and not is_any(word, known.words) for word in words
+        word.isalpha() and not is_any(word, vocabulary.IN_NAMES) and not is_any(word, known.words) for word in words
     )
     cut_off = bool(words) and words[-1] in LINKS
     if cut_off or unknown > most_unknown or len(words) > _MOST_WORDS or _counts_within(words, known):
@@ -72,7 +74,9 @@ def says_how(more: str) -> bool:
 
 
 def _is_quality(word: str) -> bool:
-    return is_any(word, _HOW) or bool(vocabulary.FORMLESS.fullmatch(word) or _P["flour"].fullmatch(word))
+    if is_any(word, _HOW) or word.removesuffix("s") in COMES_IN:
+        return True
+    return bool(vocabulary.FORMLESS.fullmatch(word) or _P["flour"].fullmatch(word))
 
 
 def without_article(words: Sequence[str], known: ProductWords) -> list[str]:
@@ -88,7 +92,35 @@ def without_packing(words: Sequence[str]) -> list[str]:
     bare = list(words)
     if bare[:1] and bare[0] in PACKINGS and not vocabulary.PACKED.intersection(bare[1:4]):
         bare = bare[2:] if bare[1:2] in (["de"], ["del"]) else bare[1:]
-    return bare[:-1] if bare and bare[-1] in PACKINGS and bare[-2:-1] not in (["en"], ["con"], ["sin"]) else bare
+    return bare[:-1] if bare and bare[-1] in PACKINGS and bare[-2:-1] not in _PACKED_BY else bare
+
+
+def without_usual_packing(name: str) -> str:
+    """Drops in what a thing comes as a rule: "te en saquitos", "caja de te", "papa frita de bolsa"."""
+    words = name.split()
+    if words[1:2] == ["de"] and _has_as_a_rule(words[2:], words[0], COMES_IN):
+        words = words[2:]
+    while len(words) > 1 and _has_as_a_rule(words[:-1], words[-1], COMES_IN):
+        words = words[:-2] if words[-2] in LINKS else words[:-1]
+    return " ".join(_in_its_tin(words))
+
+
+def _in_its_tin(words: list[str]) -> list[str]:
+    """Says "lata de atún" and "atún, la lata" as "atún en lata"."""
+    if words[:2] == ["lata", "de"] and len(words) > 2:
+        return [*words[2:], "en", "lata"]
+    return [*words[:-1], "en", "lata"] if len(words) > 1 and words[-1] == "lata" and words[-2] not in LINKS else words
+
+
+def is_usual_use(use: str, name: str) -> bool:
+    """Returns whether a thing is for that anyway: "sal gruesa para asado"."""
+    return _has_as_a_rule(name.split(), use, vocabulary.USED_FOR)
+
+
+def _has_as_a_rule(words: Sequence[str], told: str, rules: Mapping[str, Set[str]]) -> bool:
+    things = rules.get(told.removesuffix("s"), ())
+    bare = [word.removesuffix("s") for word in words[:3]] if things else ()
+    return any(" ".join(bare[:count]) in things for count in range(1, len(bare) + 1))
 
 
 def begins_name(words: Sequence[str], known: ProductWords) -> bool:
@@ -116,13 +148,18 @@ def is_sold(words: Sequence[str], known: ProductWords) -> bool:
     """Returns whether words begin with the name of something known to be sold, or a part of the shop; a packing and how
     many may stand before it.
     """
-    if " ".join(words[:2]) in known.beginnings or " ".join(words[:3]) in known.beginnings:
+    if " ".join(words[:2]) in known.beginnings or " ".join(words[:3]) in known.beginnings or _has_name(words):
         return True
     bare = without_packing(words)
     counted = len(bare)
     while len(bare) > 1 and (bare[0].isdecimal() or is_any(bare[0], MEASURES)):
         bare = bare[2:] if bare[1] == "de" else bare[1:]
     return bool(bare) and _is_name(bare[0], bare[1:], known, counted=len(bare) < counted)
+
+
+def _has_name(words: Sequence[str]) -> bool:
+    bare = [word.removesuffix("s") for word in words[:3]]
+    return len(bare) > 1 and (" ".join(bare[:2]) in vocabulary.SAME or " ".join(bare) in vocabulary.SAME)
 
 
 def _is_name(word: str, behind: Sequence[str], known: ProductWords, *, counted: bool) -> bool:

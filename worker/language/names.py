@@ -15,16 +15,29 @@ from worker.language.name_words import (
     SMALL_NUMBER,
     Leaning,
     begins_name,
+    is_usual_use,
     says_how,
     standing_alone,
     without_article,
     without_packing,
+    without_usual_packing,
 )
 from worker.language.phrase_automaton import PhraseAutomaton
 from worker.language.product_words import ProductWords
 from worker.language.sizes import without_size
 from worker.language.spelling import is_any
-from worker.language.vocabulary import ARTICLES, DEFINITE, FLAVOURS, FRUITS, LINKS, NO_USES, QUALITIES, SAME, WEIGHED
+from worker.language.vocabulary import (
+    ARTICLES,
+    DEFINITE,
+    FLAVOURS,
+    FRUITS,
+    LINKS,
+    NO_USES,
+    QUALITIES,
+    SAME,
+    WEIGHED,
+    WITHIN,
+)
 
 _BY_WEIGHT: Final = ("1 kg", "1 libra")
 #: An "y" that stands before another phrase than a name: "leche, y a cuánto el litro".
@@ -52,13 +65,14 @@ class Name(Struct, frozen=True):
     @property
     def whole(self) -> str:
         """All of it but the use."""
-        return " ".join(filter(None, (same(self.thing), self.more, self.size)))
+        return " ".join(filter(None, (same(without_usual_packing(self.thing)), self.more, self.size)))
 
     @property
     def complete(self) -> str:
         """All of it."""
-        use = f"para {self.use}" if self.use else ""
-        return " ".join(filter(None, (same(" ".join(filter(None, (self.thing, self.more, use)))), self.size)))
+        told = without_usual_packing(" ".join(filter(None, (self.thing, self.more))))
+        use = f"para {self.use}" if self.use and not is_usual_use(self.use, told) else ""
+        return " ".join(filter(None, (same(" ".join(filter(None, (told, use)))), self.size)))
 
 
 def read_name(words: Sequence[str], known: ProductWords) -> Name:
@@ -99,8 +113,12 @@ def _thing(words: Sequence[str], known: ProductWords) -> tuple[list[str], list[s
     if any(before in DEFINITE and SMALL_NUMBER.fullmatch(word) for before, word in pairwise(words)):
         raise Leaning(words[0])
     parts = _parts(words)
-    bare = [without_packing(without_article(part, known)) for part in parts]
     named = [place for place, part in enumerate(parts) if begins_name(part, known)]
+    # "Las de agua" are no water; "la de yerba" is the packet of it, if nothing else is named.
+    named = [place for place in named if not is_elliptic(parts[place])] or [
+        place for place in named if not is_any(parts[place][2], WITHIN | FLAVOURS)
+    ]
+    bare = [without_packing(_bare(part, place in named, known)) for place, part in enumerate(parts)]
     if not named:
         return [], standing_alone(list(chain.from_iterable(bare)), known)
     first, *others = named
@@ -117,6 +135,15 @@ def _parts(words: Sequence[str]) -> list[list[str]]:
             parts.append([])
         parts[-1].append(word)
     return parts if parts[0] else []
+
+
+def is_elliptic(words: Sequence[str]) -> bool:
+    """Returns whether words may leave out the thing of which they say how it is: "las de agua"."""
+    return words[0] in DEFINITE and words[1:2] == ["de"]
+
+
+def _bare(words: Sequence[str], named: bool, known: ProductWords) -> list[str]:
+    return list(words[1:]) if is_elliptic(words) and not named else without_article(words, known)
 
 
 def _qualifies(words: Sequence[str]) -> bool:

@@ -17,7 +17,7 @@ _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\
 MOST_PASSES = 6
 #: Signs and letters that are words: "s/ sal" is "sin sal", "k" is "que".
 _SPOKEN = {"s/": "sin ", "c/": "con ", "p/": "para ", "+": " mas ", "➕": " mas ", "=": " igual "}
-_LETTERS = {"k": "que", "d": "de", "x": "por"}
+_LETTERS = {"k": "que", "d": "de", "p": "para", "x": "por"}
 _P, _RULES = patterns_of(__file__, PARTS), rules_of(__file__)
 #: Signs whose plain form is remembered; a shop's customers use fewer.
 MOST_SIGNS = 2_000

@@ -26,7 +26,10 @@ from worker.language.vocabulary import ARTICLES, DEFINITE, HOMELY, LINKS, SECTIO
 
 #: Places that are filled by what a phrase says itself.
 SAID: Final = frozenset(
-    ["hello", "day", "method", "network", "better", "diet", "diners", "discount", "invoice", "installments"]
+    (
+        *("hello", "day", "method", "network", "better", "diet", "diners"),
+        *("discount", "invoice", "installments", "how_many_installments"),
+    )
 )
 HELLOS: Final = ("hola como estas", "buenas noches", "buenas tardes", "buen dia", "hola", "saludos")
 #: Products in one question about prices.
@@ -164,6 +167,14 @@ def _section(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled | No
     return {"section": " ".join(words if named else standing_alone(words, known))}
 
 
+def _department(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled | None:
+    """A part of the shop by one word: "qué fiambres hay"."""
+    words = runs[0].words
+    plural = words[0] if words[0].endswith("s") else f"{words[0]}s"
+    told = plural in SECTIONS or plural in known.sections
+    return {"department": plural} if len(runs) == len(words) == 1 and told and not runs[0].joiner else None
+
+
 def _kind(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled | None:
     """A kind of thing that is known to be sold; "la leche" is one that was spoken of."""
     words = runs[0].words
@@ -180,6 +191,7 @@ def _use(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled | None:
 
 READERS: Final[Mapping[tuple[str, ...], Callable[[Runs, ProductWords, Sequence[Token]], Filled | None]]] = {
     ("product",): _product,
+    ("department",): _department,
     ("kind",): _kind,
     ("product", "use"): _product_use,
     ("products",): _products,

@@ -14,7 +14,7 @@ from typing import Final
 from worker.language import lexicon
 from worker.language.lexicon import SMALL_TALK, Token, frames_of
 from worker.language.name_words import Leaning, is_sold, says_how
-from worker.language.names import AND, Run
+from worker.language.names import AND, Run, is_elliptic
 from worker.language.normalise import may_tell, normalised, without_accents
 from worker.language.patterns import patterns_of
 from worker.language.places import filled
@@ -75,6 +75,8 @@ def judged(text: str, plain: str, product_words: ProductWords = USUAL_PRODUCT_WO
     listed = frozenset(_P["listed"].findall(without_accents(stripped)))
     read = list(lexicon.phrases(in_figures(product_words.mended(plain)).split()))
     said = tuple(token for token, _ in read)
+    if _P["asks"].search(stripped) and {token.concept for token in said} - AROUND - {"noise"} == {"offer_word"}:
+        said = tuple(Token("offers", token.value) if token.concept == "offer_word" else token for token in said)
     if (word := _word_of_name(stripped, read, product_words, listed)) is not None:
         return Judgement(None, "unknown", word, said)
     try:
@@ -153,7 +155,10 @@ def _runs(spoken: Sequence[Token], known: ProductWords, listed: Listed) -> list[
         else:
             words = runs[-1].words
             if words and (words[-1], token.value) in listed and is_sold([token.value], known):
-                runs.append(Run("" if words[0] == "para" else "y"))
+                if is_elliptic(words):
+                    words.append(words[0])
+                else:
+                    runs.append(Run("" if words[0] == "para" else "y"))
             runs[-1].words.append(token.value)
     return [run for run in runs if not FILLERS.issuperset(run.words)]
 

@@ -5,7 +5,7 @@ The lists err on one side on purpose: a word that could lean on a conversation i
 A wrong "stands on its own" shows one customer another's answer; a wrong "leans" costs one call of a model.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Final
 
@@ -35,6 +35,12 @@ def _same(lines: Iterable[str]) -> dict[str, str]:
     return {_bare(other): _bare(first) for first, *others in joined for other in others}
 
 
+def _things(table: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """Names of things, by each of the words before them."""
+    rows = ((words, frozenset(_listed(" ".join(things.split())))) for words, things in table.items())
+    return {word: things for words, things in rows for word in words.split()}
+
+
 _LINES: Final = tuple(chain.from_iterable(_GOODS["names"].values()))
 _NAMES: Final = tuple(_listed(line.replace("=", ",")) for line in _LINES)
 #: Names of one thing, each group as it stands on its line.
@@ -48,7 +54,9 @@ KINDS: Final = {_listed(kind): _listed(members) for kind, members in _GOODS["kin
 #: Names of what signs picture.
 PICTURES: Final = {sign: frozenset(names.split()) for sign, names in _GOODS["pictures"].items()}
 FLAVOURS, SECTIONS, TEAS, WEIGHED = map(_words, ("flavours", "sections", "teas", "weighed"))
-NAMES_ALL_THE_SAME, NOT_LEANING, DRINKS, BAGGED = map(_words, ("names_all_the_same", "not_leaning", "drinks", "bagged"))
+NAMES_ALL_THE_SAME, NOT_LEANING, DRINKS, BAGGED, WITHIN = map(
+    _words, ("names_all_the_same", "not_leaning", "drinks", "bagged", "within")
+)
 #: Words that begin the name of something sold.
 GROCERIES = (_words("goods") | {name for names in _NAMES for name in names if name.isalpha()}) - FLAVOURS
 #: "De manzana" is a flavour, "la manzana" is a fruit.
@@ -63,6 +71,8 @@ LINKS = ARTICLES | PREPOSITIONS
 QUALITIES, SAID_OF_THINGS = map(_words, ("qualities", "said_of_things"))
 #: How much of it, and in what.
 MEASURES, PACKINGS, PACKED = _words("measures", "containers", "kinds_of"), _words("packings"), _words("packed")
+#: Things by the packing in which they come as a rule, and by what they are for anyway.
+COMES_IN, USED_FOR = _things(_UNITS["comes_in"]), _things(_GOODS["used_for"])
 #: What names something only with more words behind it, or never.
 NAMELESS, NAMES_WITH_MORE, OF_SOMETHING, NO_USES, HOMELY = map(
     _words, ("nameless", "names_with_more", "of_something", "no_uses", "homely")
