@@ -100,6 +100,7 @@ def test_plain_words_stay_as_they_are(text: str) -> None:
 @example("**a *b** c*")
 @example("*****a***")
 @example("~**~")
+@example("~__~")
 def test_no_doubled_mark_is_left_of_any_signs(text: str) -> None:
     """Signs that WhatsApp would show as they are."""
     shown = whatsapp_text(text, OWN)
