@@ -172,3 +172,12 @@ def test_words_of_any_sentence_that_stand_in_a_name_are_no_part_of_it_elsewhere(
     words = product_words_of(["Queso La vaca que ríe", "Palitos y queso", "Leche entera"])
     assert common_form("tienen leche y a que precio", words) == "tenes leche y a que precio"
     assert common_form("tenes queso la vaca que rie", words) != common_form("tenes queso", words)
+
+
+def test_a_fruit_that_is_sold_here_is_a_thing() -> None:
+    """Elsewhere it may be the flavour of what was spoken of, and "de manzana" always may."""
+    fruit = product_words_of(["Manzana roja", "Jugo de naranja", "Leche entera"])
+    assert common_form("tienen manzana?", fruit) == "tenes manzana y a que precio"
+    assert common_form("tenés leche y manzanas?", fruit) == "tenes leche y manzana y a que precio"
+    for text in ("tienen naranja?", "tenés de manzana?", "y manzana?"):
+        assert common_form(text, fruit) is None

@@ -22,6 +22,7 @@ from worker.language.names import (
     singular_words,
 )
 from worker.language.product_words import ProductWords
+from worker.language.spelling import stem
 from worker.language.vocabulary import ARTICLES, DEFINITE, HOMELY, LINKS, SECTIONS
 
 #: Places that are filled by what a phrase says itself.
@@ -73,7 +74,8 @@ def _product_use(runs: Runs, known: ProductWords, _: Sequence[Token]) -> Filled 
 
 def _products(runs: Runs, known: ProductWords, spoken: Sequence[Token]) -> Filled | None:
     """Names that "y" joins, or "o"."""
-    names = names_in(runs, known, priced=any(token.concept == "price" for token in spoken))
+    read = names_in(runs, known, priced=any(token.concept == "price" for token in spoken))
+    names = [(joiner, as_fruit(name) if stem(name.more) in known.firsts else name) for joiner, name in read]
     joiners = {joiner for joiner, _ in names[1:]}
     if names[0][0] or len(names) > MOST_PRODUCTS or len(joiners) > 1 or "" in joiners or not names[0][1].thing:
         return None
