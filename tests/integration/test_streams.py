@@ -11,7 +11,7 @@ import pytest
 import redis
 from redis.exceptions import OutOfMemoryError, RedisError
 
-from worker.redisdb import streams as streams_module
+from worker.redisdb import keys
 from worker.redisdb.keys import (
     INBOUND,
     ORDERS,
@@ -217,7 +217,7 @@ def test_refusals_are_bounded_by_number(
     streams: Streams, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A gateway gone mad must not fill Redis; Redis trims whole nodes of a hundred, so a few more may stay."""
-    monkeypatch.setattr(streams_module, "REJECTED_KEEP_ENTRIES", 100)
+    monkeypatch.setattr(keys, "REJECTED_KEEP_ENTRIES", 100)
     for number in range(350):
         streams.reject(str(number), "reason")
     kept = [entry["payload"] for entry in fields(redis_client, REJECTED.pattern)]
