@@ -18,6 +18,7 @@ from helpers.service import says, webhook
 from redis.crc import key_slot
 from sqlalchemy import Connection, Engine, text
 
+from worker.celery_ext.active_beat import Lease
 from worker.devkit.gateway import Gateway
 from worker.errors import ConfigurationError, RedisNotSwept
 from worker.intake.intake import Intake
@@ -235,6 +236,15 @@ def test_a_script_that_nodes_do_not_know_is_loaded_into_all(durable: redis.Redis
         with ThreadPoolExecutor(16) as threads:
             answers = list(threads.map(lambda n: script(keys=[f"key{n}"], args=[n]), range(100)))
         assert answers == [[f"key{n}".encode(), str(n).encode()] for n in range(100)]
+
+
+def test_one_beat_is_active(durable: redis.Redis) -> None:
+    """Its lease is a lock on one node."""
+    first, second = (Lease(durable, "beat", 60.0) for _ in range(2))
+    assert [first.take(), second.take(), first.take()] == [True, False, True]
+    first.drop()
+    assert second.take()
+    second.drop()
 
 
 def test_slots_that_move_are_followed(services: Services, durable: redis.Redis, cluster: RunningCluster) -> None:
