@@ -16,7 +16,7 @@ begin
     value := lower(regexp_replace(normalize(translate(value, 'ºª°', '   '), NFKD), '[\u0300-\u036f]', '', 'g'));
     foreach rule slice 1 in array array[
         ['(\d),(?=\d)', '\1.'],
-        ['\ms ?/ ?(?=[a-z]{2})', 'sin '], ['\mc ?/ ?(?=[a-z]{2})', 'con '], ['\mp ?/ ?(?=[a-z]{2})', 'para '],
+        ['(\d) ?min\M', '\1 minutos'], ['\ms ?/ ?(?=[a-z]{2})(?!x*l\M)', 'sin '], ['\mc ?/ ?(?=[a-z]{2})', 'con '], ['\mp ?/ ?(?=[a-z]{2})', 'para '],
         ['[^a-z0-9./⁄]+|\.(?!\d)|(?<!\d)\.', ' '],
         ['\m1[/⁄]2\M|\mmedi[oa]\M(?= (kilo|kg|litro|docena))', '0.5'],
         ['\m1[/⁄]4\M|\m(un )?cuarto( de)?\M(?= (kilo|kg|litro))', '0.25'],

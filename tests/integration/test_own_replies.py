@@ -83,6 +83,7 @@ def test_a_thing_is_found_under_each_of_its_names(shop: AskedShop) -> None:
 def test_what_is_cheaper_needs_no_model_whatever_is_compared(shop: AskedShop, simulator: Simulator) -> None:
     """At the first time too, and from the cache from then on; a comparison of anything else is for a model."""
     before = calls(simulator)
+    shop.reprice("150.00")
     (first,) = compared_by_price(shop.services, [shop.planned("qué conviene más, leche o arroz?")])
     assert first.decided().source == "canned"
     assert "menor precio" in first.decided().decision.reply
@@ -102,6 +103,19 @@ def test_the_cheapest_of_many_is_found(shop: AskedShop) -> None:
     reply = turn.decided().decision.reply
     assert "El de menor precio: Leche número 29" in reply
     assert turn.planned().terms == ("leche",)
+
+
+def test_a_kilo_is_no_cheaper_or_dearer_than_a_piece(shop: AskedShop) -> None:
+    """However many pieces cost less."""
+    with shop.engine.begin() as connection:
+        names = [(str(number), f"Queso número {number}") for number in range(10, 30)]
+        put_products(connection, [product(sku, name, price=sku) for sku, name in names])
+        put_products(connection, [product("40", "Queso al corte", price="9000", unit="kg", step="0.1")])
+    (turn,) = compared_by_price(shop.services, [shop.planned("cuál es el queso más barato?")])
+    reply = turn.decided().decision.reply
+    assert "Queso número 10" in reply
+    assert "Queso al corte" in reply
+    assert "menor precio" not in reply
 
 
 def test_what_was_compared_is_there_again_after_a_change(shop: AskedShop) -> None:

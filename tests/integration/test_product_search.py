@@ -187,6 +187,8 @@ SHORT_NAMES = (
     "Pan p/hamburguesa x 4",
     "Fideos tallarín",
     "Fideos s/TACC",
+    "Guantes talle S/XL",
+    "Polenta lista en 1 min",
 )
 
 
@@ -202,6 +204,8 @@ SHORT_NAMES = (
         ("hamburguesas", "Hamb. de carne x 4"),
         ("pan para hamburguesas", "Pan p/hamburguesa x 4"),
         ("fideos sin gluten", "Fideos s/TACC"),
+        ("guantes xl", "Guantes talle S/XL"),
+        ("polenta 1 minuto", "Polenta lista en 1 min"),
         ("qué tenés para celíacos?", "Fideos s/TACC"),
     ],
 )

@@ -43,6 +43,12 @@ def test_the_cheapest_of_one_thing() -> None:
     assert told("que leche es mas barato", MILK)[-1] == "¿Cuántas unidades querés?"
 
 
+def test_of_two_at_one_price_none_is_named() -> None:
+    """Both stand in the list."""
+    twin = replace(SKIMMED, price=MILK.price)
+    assert not any("menor precio" in line for line in told("que leche es mas barato", MILK, twin))
+
+
 def test_prices_for_different_amounts_are_told_without_a_verdict() -> None:
     """A kilo and a packet."""
     lines = told("que arroz es mas barato", RICE, LOOSE_RICE)
@@ -56,6 +62,7 @@ def test_prices_for_different_amounts_are_told_without_a_verdict() -> None:
         "que es mas barato, leche o manteca",
         "que es mas barato, leche de cabra o arroz",
         "que manteca es mas barato",
+        "que es mas barato, leche o leche entera",
         "compara arroz y leche",
         "que leche me recomendas",
     ],

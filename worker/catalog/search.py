@@ -21,8 +21,8 @@ from worker.redisdb.cache import Cache, entries
 from worker.redisdb.keys import CATEGORIES, PRODUCT_SEARCH
 
 MAX_RESULTS = 5
-#: Products among which the cheapest are looked for.
-MOST_COMPARED = 60
+#: Products among which the cheapest are looked for: more of one name no shop has.
+MOST_COMPARED = 500
 GOODS_TTL_S = 300.0
 #: Before a sku a search term is no words: `find_products` finds the one product with it.
 BY_SKU = "#"
@@ -131,12 +131,17 @@ class Catalog:
 
 
 def _cheapest(term: str, found: Sequence[Product]) -> tuple[Product, ...]:
-    """The cheapest of what is called so, what is sold out last; where nothing is, the best of what was found."""
+    """The cheapest of what is called so, what is sold out last; where nothing is, the best of what was found. The
+    cheapest of each unit and currency is among them: their prices are no lower or higher.
+    """
 
     def rank(product: Product) -> tuple[bool, Decimal, int]:
         return not product.has(product.step), product.price, product.id
 
-    return tuple(sorted(called(term, found), key=rank) or found)[:MAX_RESULTS]
+    by_price = sorted(called(term, found), key=rank)
+    of_each = {(product.unit, product.currency): product for product in reversed(by_price)}
+    chosen = distinct([*sorted(of_each.values(), key=rank), *by_price])[:MAX_RESULTS]
+    return tuple(sorted(chosen, key=rank)) or tuple(found)[:MAX_RESULTS]
 
 
 def distinct(products: Iterable[Product]) -> tuple[Product, ...]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from worker.catalog.product import Product, availability
+from worker.catalog.product import Product
 from worker.catalog.product_names import called
 from worker.replies.buttons import product_choices
 from worker.replies.open_question import listed
@@ -33,10 +33,10 @@ def decided_by_catalog(shop: Shop, form: str, found: Sequence[Product]) -> Decis
         products = _in_stock(called(asked["name"], found))
         text = listed(shop, products)
     elif asked := CHEAPEST.fullmatch(form):
-        names = [name for name in asked.groups() if name]
-        each = [sorted(_in_stock(called(name, found)), key=_price) for name in names]
-        products = [product for some in each for product in some] if all(each) else []
-        text = _compared(shop, products)
+        each = [sorted(_in_stock(called(name, found)), key=_price) for name in asked.groups() if name]
+        products = [product for some in each for product in some]
+        # What goes by both names is compared with itself.
+        text = _compared(shop, products) if all(each) and len({*products}) == len(products) else ""
     else:
         return None
     if not text:
@@ -49,7 +49,7 @@ def decided_by_catalog(shop: Shop, form: str, found: Sequence[Product]) -> Decis
 
 
 def _in_stock(products: Sequence[Product]) -> list[Product]:
-    return [product for product in products if availability(product.stock) != "none"]
+    return [product for product in products if product.has(product.step)]
 
 
 def _price(product: Product) -> tuple[object, int]:
@@ -57,11 +57,12 @@ def _price(product: Product) -> tuple[object, int]:
 
 
 def _compared(shop: Shop, products: Sequence[Product]) -> str:
-    """A list of products and which of them costs least; only the list, where that is one product, or what they cost is
-    for different amounts.
+    """A list of products and which of them costs least; only the list, where several do, or where what they cost is for
+    different amounts.
     """
-    if len(products) < 2 or len({(product.unit, product.currency) for product in products}) > 1:
+    least, *others = sorted(products, key=_price)
+    comparable = len({(product.unit, product.currency) for product in products}) == 1
+    if not others or not comparable or others[0].price == least.price:
         return listed(shop, products)
-    least = min(products, key=_price)
     price = shop.amount(least.price, least.currency)
     return listed(shop, products, end=shop.text("products.least", name=least.full_name, price=price))
