@@ -21,6 +21,7 @@ from msgspec import convert, structs, to_builtins
 
 from faults.records import Ended, Records
 from worker.catalog.search import Catalog
+from worker.providers.reply_cache import in_own_words
 from worker.redisdb.cache import Cache
 from worker.redisdb.keys import Key
 from worker.replies.cart_changes import changed
@@ -29,6 +30,7 @@ from worker.session.outcome import Outcome
 from worker.session.session import Context, Session, session_from_row
 from worker.session.turn import Turn
 from worker.session.turn_message import TurnMessage
+from worker.shop.shop import Shop
 from worker.steps.planning import acted, search_all
 from worker.steps.route_ai import plan, read
 from worker.steps.services import Services
@@ -109,7 +111,7 @@ class Oracle:
         turn = structs.replace(self._turn(ended, records), outcome=convert(stored, Outcome))
         if stored["complexity"] is not None:
             turn = self._router.planned(turn)
-            yield from _misled(turn, stored)
+            yield from _misled(turn, stored, self._router.shop)
         yield from self._otherwise_done(turn)
         shop = self._router.shop
         closing = close(turn, shop, ended.last.answered_at, HUMAN_WAIT_S)  # type: ignore[arg-type]  # set with the outcome
@@ -188,15 +190,22 @@ def _message(message: Any) -> TurnMessage:
     return convert(ids | message.content, TurnMessage)
 
 
-def _misled(turn: Turn, stored: Mapping[str, Any]) -> Iterator[Difference]:
+def _misled(turn: Turn, stored: Mapping[str, Any], shop: Shop) -> Iterator[Difference]:
     """Whether the answer was made for another request than the serial run makes: a session that was not current, or
-    somebody else's. The simulator marks each answer with a hash of the request's facts.
+    somebody else's. The simulator marks each answer with a hash of the request's facts; what no model has answered is
+    what the catalogue answers.
     """
-    if list(turn.planned().terms) != stored["terms"]:
+    planned = turn.planned()
+    if list(planned.terms) != stored["terms"]:
         yield Difference(turn.customer_phone, f"turn {turn.token}: searched for something else")
-    facts = json.dumps(json.loads(turn.planned().user), sort_keys=True)
-    mark = stored["decision"].get("entities", {}).get("facts")
-    if stored["source"] in ("ai", "cache") and mark != hashlib.sha256(facts.encode()).hexdigest()[:16]:
+    if stored["source"] == "cache" and stored["provider"] is None:
+        own = in_own_words(shop, planned)
+        same = own is not None and own.decision.reply == stored["decision"]["reply"]
+    else:
+        facts = json.dumps(json.loads(planned.user), sort_keys=True)
+        mark = stored["decision"].get("entities", {}).get("facts")
+        same = stored["source"] not in ("ai", "cache") or mark == hashlib.sha256(facts.encode()).hexdigest()[:16]
+    if not same:
         yield Difference(turn.customer_phone, f"turn {turn.token}: answered from another session or catalogue")
 
 
